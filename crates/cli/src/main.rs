@@ -1,0 +1,3 @@
+//! The `photosite` command.
+
+fn main() {}

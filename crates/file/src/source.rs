@@ -1,0 +1,43 @@
+//! Samples on demand, row range by row range.
+
+use std::ops::Range;
+
+use photosite_pix::Size;
+
+use crate::Result;
+
+/// How a source gives its samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Any range of rows at the price of that range.
+    Rows,
+    /// Only as a whole: it was, or must be, decoded into memory first.
+    Whole,
+}
+
+/// An image whose rows can be read by several threads at once.
+pub trait Source: Send + Sync {
+    /// Width and height.
+    fn size(&self) -> Size;
+
+    /// Planes of that size: 1 for a raw frame, 3 for a colour picture.
+    fn planes(&self) -> usize;
+
+    /// What reading a range of rows costs.
+    fn access(&self) -> Access;
+
+    /// Reads `rows` of `plane` as physical values into `out`, NaN where a sample is blank.
+    ///
+    /// `scratch` holds raw bytes between calls, so that a caller who reads in a loop allocates
+    /// once. `out` holds exactly `rows.len() * width` samples.
+    ///
+    /// # Errors
+    /// When the range or the plane is outside the image, the file ends early, or reading fails.
+    fn read_rows(
+        &self,
+        plane: usize,
+        rows: Range<usize>,
+        scratch: &mut Vec<u8>,
+        out: &mut [f32],
+    ) -> Result<()>;
+}

@@ -1,0 +1,148 @@
+//! Colour filter arrays.
+
+use serde::{Deserialize, Serialize};
+
+/// The colour of one filter of the array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CfaColor {
+    /// Red.
+    Red,
+    /// Green.
+    Green,
+    /// Blue.
+    Blue,
+}
+
+impl CfaColor {
+    /// The three colours in the order of their channel numbers.
+    pub const ALL: [Self; 3] = [Self::Red, Self::Green, Self::Blue];
+
+    /// 0, 1, 2 for red, green, blue.
+    pub fn channel(self) -> usize {
+        self as usize
+    }
+
+    /// The colour's lower-case name.
+    pub fn name(self) -> &'static str {
+        ["red", "green", "blue"][self.channel()]
+    }
+
+    fn letter(self) -> char {
+        ['R', 'G', 'B'][self.channel()]
+    }
+}
+
+/// The repeating cell of a colour filter array: 2x2 (Bayer) or 6x6 (X-Trans).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CfaPattern {
+    period: usize,
+    colors: [CfaColor; 36],
+}
+
+impl CfaPattern {
+    /// Reads a pattern written row after row: 4 letters for a Bayer array, 36 for X-Trans.
+    ///
+    /// Case does not matter. `None` for any other length or letter, and for a cell in which a
+    /// colour is missing.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let period = match text.len() {
+            4 => 2,
+            36 => 6,
+            _ => return None,
+        };
+        let mut colors = [CfaColor::Green; 36];
+        for (slot, letter) in colors.iter_mut().zip(text.chars()) {
+            *slot = match letter.to_ascii_uppercase() {
+                'R' => CfaColor::Red,
+                'G' => CfaColor::Green,
+                'B' => CfaColor::Blue,
+                _ => return None,
+            };
+        }
+        let pattern = Self { period, colors };
+        let cell = &pattern.colors[..period * period];
+        CfaColor::ALL.iter().all(|c| cell.contains(c)).then_some(pattern)
+    }
+
+    /// Columns and rows after which the pattern repeats: 2 or 6.
+    pub fn period(self) -> usize {
+        self.period
+    }
+
+    /// The colour over pixel (x, y).
+    pub fn color(self, x: usize, y: usize) -> CfaColor {
+        self.colors[(y % self.period) * self.period + x % self.period]
+    }
+
+    /// The pattern as seen from a region whose corner is at (x0, y0).
+    pub fn shifted(self, x0: usize, y0: usize) -> Self {
+        self.rearranged(|x, y| (x + x0, y + y0))
+    }
+
+    /// The pattern after the rows of an image `height` tall were put in the opposite order.
+    pub fn flipped_rows(self, height: usize) -> Self {
+        let last = (height + self.period - 1) % self.period;
+        self.rearranged(|x, y| (x, last + self.period - y))
+    }
+
+    fn rearranged(self, from: impl Fn(usize, usize) -> (usize, usize)) -> Self {
+        let mut colors = self.colors;
+        for y in 0..self.period {
+            for x in 0..self.period {
+                let (fx, fy) = from(x, y);
+                colors[y * self.period + x] = self.color(fx, fy);
+            }
+        }
+        Self { colors, ..self }
+    }
+}
+
+impl std::fmt::Display for CfaPattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.colors[..self.period * self.period]
+            .iter()
+            .try_for_each(|c| write!(f, "{}", c.letter()))
+    }
+}
+
+impl Serialize for CfaPattern {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for CfaPattern {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text)
+            .ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no colour filter array")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phase_follows_crop_and_flip() {
+        let rggb = CfaPattern::parse("rggb").unwrap();
+        assert_eq!(rggb.to_string(), "RGGB");
+        assert_eq!(rggb.color(0, 0), CfaColor::Red);
+        assert_eq!(rggb.color(3, 5), CfaColor::Blue);
+        assert_eq!(rggb.shifted(1, 0).to_string(), "GRBG");
+        assert_eq!(rggb.shifted(1, 1).to_string(), "BGGR");
+        // An even height turns the cell over, an odd one leaves it.
+        assert_eq!(rggb.flipped_rows(10).to_string(), "GBRG");
+        assert_eq!(rggb.flipped_rows(11).to_string(), "RGGB");
+        assert_eq!(rggb.flipped_rows(10).flipped_rows(10), rggb);
+    }
+
+    #[test]
+    fn nonsense_is_no_pattern() {
+        for bad in ["", "RGB", "RGGX", "RRRR", "GGGG", "RGGBRGGB"] {
+            assert!(CfaPattern::parse(bad).is_none(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! A frame in memory: data, variance and mask together.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{MaskBits, Plane, Size, Unit};
+
+bitflags::bitflags! {
+    /// The calibration steps that a frame already carries; a step found here is never done again.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+    pub struct Applied: u16 {
+        /// Overscan level subtracted.
+        const OVERSCAN = 1;
+        /// Bias subtracted.
+        const BIAS = 1 << 1;
+        /// Linearity corrected.
+        const LINEARITY = 1 << 2;
+        /// Dark subtracted.
+        const DARK = 1 << 3;
+        /// Divided by a flat.
+        const FLAT = 1 << 4;
+        /// Defective pixels replaced.
+        const DEFECTS = 1 << 5;
+    }
+}
+
+impl Applied {
+    /// The steps' names in the order in which they are done.
+    pub fn names(self) -> Vec<&'static str> {
+        [
+            (Self::OVERSCAN, "overscan"),
+            (Self::BIAS, "bias"),
+            (Self::LINEARITY, "linearity"),
+            (Self::DARK, "dark"),
+            (Self::FLAT, "flat"),
+            (Self::DEFECTS, "defects"),
+        ]
+        .into_iter()
+        .filter_map(|(bit, name)| self.contains(bit).then_some(name))
+        .collect()
+    }
+}
+
+/// Samples with their uncertainty and their state; the three planes have one size.
+///
+/// Values are signed and never clipped. Where the mask says NO_DATA the value is NaN, save in a
+/// master flat, where it is 1 so that other programs divide without harm.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frame {
+    /// The samples, in `unit`.
+    pub data: Plane<f32>,
+    /// The variance of each sample in `unit`², where a noise model is known.
+    pub variance: Option<Plane<f32>>,
+    /// The state of each pixel.
+    pub mask: Plane<MaskBits>,
+    /// What a sample counts.
+    pub unit: Unit,
+    /// The steps that were done.
+    pub applied: Applied,
+}
+
+impl Frame {
+    /// A frame over `data`: no variance, and NO_DATA exactly where a sample is not finite.
+    pub fn new(data: Plane<f32>, unit: Unit) -> Self {
+        let mask: Vec<MaskBits> = data
+            .as_slice()
+            .iter()
+            .map(|v| if v.is_finite() { MaskBits::empty() } else { MaskBits::NO_DATA })
+            .collect();
+        let mask = Plane::from_vec(data.size(), mask).expect("one mask entry a sample");
+        Self { data, variance: None, mask, unit, applied: Applied::empty() }
+    }
+
+    /// Width and height.
+    pub fn size(&self) -> Size {
+        self.data.size()
+    }
+}

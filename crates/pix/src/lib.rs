@@ -1,0 +1,24 @@
+//! Pure pixel numerics for astronomical calibration.
+//!
+//! Nothing here touches a file, a clock, a thread or a log: values in, values out, the same bytes
+//! every time. Positions are (x, y), x fastest, 0-based, with the pixel centre at whole numbers.
+//! Samples are `f32`, signed, and never clipped; a sample that is not known is NaN.
+
+pub mod cfa;
+pub mod frame;
+pub mod geom;
+pub mod header;
+pub mod mask;
+pub mod meta;
+pub mod plane;
+pub mod stat;
+pub mod unit;
+
+pub use cfa::{CfaColor, CfaPattern};
+pub use frame::{Applied, Frame};
+pub use geom::{Rect, Size};
+pub use header::{Card, Header, Value};
+pub use mask::MaskBits;
+pub use meta::{FrameKind, Metadata, RowOrder};
+pub use plane::Plane;
+pub use unit::{Gain, NoiseModel, Unit};

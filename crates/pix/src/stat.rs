@@ -1,0 +1,170 @@
+//! Robust statistics over samples.
+//!
+//! Unless a function says otherwise, samples that are not finite are left out, and an empty
+//! sample gives NaN.
+
+/// The factor that makes a median absolute deviation estimate a Gaussian's standard deviation.
+pub const MAD_TO_SIGMA: f64 = 1.482_602_218_505_602;
+
+/// Moves the finite samples to the front and returns them.
+fn finite(samples: &mut [f32]) -> &mut [f32] {
+    let mut n = 0;
+    for i in 0..samples.len() {
+        if samples[i].is_finite() {
+            samples[n] = samples[i];
+            n += 1;
+        }
+    }
+    &mut samples[..n]
+}
+
+/// The median of `samples`, the mean of the middle two for an even number; reorders `samples`.
+pub fn median_in_place(samples: &mut [f32]) -> f32 {
+    let s = finite(samples);
+    if s.is_empty() {
+        return f32::NAN;
+    }
+    let (mid, odd) = (s.len() / 2, s.len() % 2 == 1);
+    let (below, &mut upper, _) = s.select_nth_unstable_by(mid, f32::total_cmp);
+    if odd {
+        return upper;
+    }
+    let lower = below.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    ((f64::from(lower) + f64::from(upper)) * 0.5) as f32
+}
+
+/// The median of `samples`.
+pub fn median(samples: &[f32]) -> f32 {
+    median_in_place(&mut samples.to_vec())
+}
+
+/// The median and the median absolute deviation from it (not scaled to sigma).
+pub fn median_mad(samples: &[f32]) -> (f32, f32) {
+    let mut work = samples.to_vec();
+    let m = median_in_place(&mut work);
+    for v in &mut work {
+        *v = (*v - m).abs();
+    }
+    (m, median_in_place(&mut work))
+}
+
+/// The sum, by pairs, so that the rounding error grows with the logarithm of the count.
+pub fn pairwise_sum(samples: &[f64]) -> f64 {
+    if samples.len() <= 32 {
+        return samples.iter().sum();
+    }
+    let (a, b) = samples.split_at(samples.len() / 2);
+    pairwise_sum(a) + pairwise_sum(b)
+}
+
+/// Count, mean and standard deviation (n − 1) of the finite samples.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Moments {
+    /// Finite samples.
+    pub count: usize,
+    /// Their mean.
+    pub mean: f64,
+    /// Their standard deviation about it, with n − 1; 0 for a single sample.
+    pub sd: f64,
+}
+
+/// The moments of the finite samples, in two passes of f64.
+pub fn moments(samples: impl Iterator<Item = f32> + Clone) -> Moments {
+    let mut count = 0usize;
+    let mut sum = 0.0f64;
+    for v in samples.clone().filter(|v| v.is_finite()) {
+        count += 1;
+        sum += f64::from(v);
+    }
+    if count == 0 {
+        return Moments { count, mean: f64::NAN, sd: f64::NAN };
+    }
+    let mean = sum / count as f64;
+    // The second term takes out the rounding error of the mean (corrected two-pass algorithm).
+    let (mut squares, mut rest) = (0.0f64, 0.0f64);
+    for v in samples.filter(|v| v.is_finite()) {
+        let d = f64::from(v) - mean;
+        squares += d * d;
+        rest += d;
+    }
+    let variance =
+        if count > 1 { (squares - rest * rest / count as f64) / (count as f64 - 1.0) } else { 0.0 };
+    Moments { count, mean, sd: variance.max(0.0).sqrt() }
+}
+
+/// The mean of the samples within `kappa` robust sigmas of the median, clipped once.
+///
+/// Sigma is 1.4826 MAD; where the MAD is 0 (more than half of the samples equal) nothing is
+/// clipped.
+pub fn robust_mean(samples: &[f32], kappa: f64) -> f64 {
+    let (m, mad) = median_mad(samples);
+    let reach = kappa * MAD_TO_SIGMA * f64::from(mad);
+    let inside =
+        |v: &f32| v.is_finite() && (reach == 0.0 || (f64::from(*v) - f64::from(m)).abs() <= reach);
+    let (mut count, mut sum) = (0usize, 0.0f64);
+    for v in samples.iter().filter(|v| inside(v)) {
+        count += 1;
+        sum += f64::from(*v);
+    }
+    if count == 0 { f64::NAN } else { sum / count as f64 }
+}
+
+/// The noise of one sample, from second differences along x, so that slopes do not count.
+///
+/// `step` is the distance between neighbours of one colour: 1 for a monochrome sensor, the period
+/// of the colour filter array otherwise. A second difference a − 2b + c of independent samples has
+/// six times their variance. The median absolute value keeps stars and cosmic rays out.
+pub fn noise(rows: &[f32], width: usize, step: usize) -> f64 {
+    if width == 0 {
+        return f64::NAN;
+    }
+    let mut differences: Vec<f32> = Vec::with_capacity(rows.len());
+    for row in rows.chunks_exact(width) {
+        for x in 0..width.saturating_sub(2 * step) {
+            differences.push((row[x] - 2.0 * row[x + step] + row[x + 2 * step]).abs());
+        }
+    }
+    MAD_TO_SIGMA * f64::from(median_in_place(&mut differences)) / 6.0f64.sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians() {
+        assert!(median(&[]).is_nan());
+        assert!(median(&[f32::NAN]).is_nan());
+        assert_eq!(median(&[3.0]), 3.0);
+        assert_eq!(median(&[3.0, 1.0]), 2.0);
+        assert_eq!(median(&[5.0, f32::NAN, 1.0, 3.0, f32::INFINITY]), 3.0);
+        assert_eq!(median_mad(&[1.0, 2.0, 3.0, 4.0, 100.0]), (3.0, 1.0));
+    }
+
+    #[test]
+    fn moments_survive_a_large_offset() {
+        let v: Vec<f32> = (0..1000).map(|i| 1.0e6 + (i % 2) as f32).collect();
+        let m = moments(v.iter().copied());
+        assert_eq!(m.count, 1000);
+        assert!((m.mean - 1_000_000.5).abs() < 1e-9);
+        assert!((m.sd - 0.500_250_187_6).abs() < 1e-6, "{}", m.sd);
+    }
+
+    #[test]
+    fn noise_ignores_a_slope() {
+        let width = 512;
+        let mut state = 1u64;
+        let mut uniform = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1u64 << 24) as f32
+        };
+        // The sum of twelve uniforms is close to a Gaussian of sigma 1.
+        let rows: Vec<f32> = (0..width * 200)
+            .map(|i| (0..12).map(|_| uniform()).sum::<f32>() * 5.0 + (i % width) as f32 * 3.0)
+            .collect();
+        let s = noise(&rows, width, 2);
+        assert!((s - 5.0).abs() < 0.1, "{s}");
+    }
+}
