@@ -4,6 +4,7 @@
 //! for, and what makes no sense is an [`Error`] that says whose fault it is.
 
 mod error;
+pub mod keyword;
 mod source;
 
 pub use error::{Error, ErrorKind, Result};

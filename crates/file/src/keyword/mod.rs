@@ -1,0 +1,125 @@
+//! Header dialects: the many words of capture programs, read into one [`Metadata`].
+//!
+//! Each rule is one named entry of [`RULES`]: which field it fills and what it reads. Rules are
+//! asked in order; the first that answers for a field wins, and its name is kept, so that a person
+//! can be told why Photosite believes what it believes.
+
+mod camera;
+mod geometry;
+mod kind;
+mod state;
+mod time;
+
+use photosite_pix::{Header, Metadata};
+use serde::Serialize;
+
+pub use kind::kind_from_words;
+
+/// One way in which one field is written in headers.
+pub struct Rule {
+    /// The rule's name.
+    pub name: &'static str,
+    /// The field of [`Metadata`] it fills.
+    pub field: &'static str,
+    /// What it reads, and what it makes of it, in one sentence.
+    pub about: &'static str,
+    /// Fills the field and returns true, or leaves everything as it is.
+    read: fn(&Header, &mut Metadata, &mut Vec<Note>) -> bool,
+}
+
+/// A doubt about what a header says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// A short stable name.
+    pub code: &'static str,
+    /// What was found and what was made of it.
+    pub message: String,
+}
+
+/// What was made of a header.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Reading {
+    /// The fields.
+    pub metadata: Metadata,
+    /// (field, rule) for each field that was filled.
+    pub rules: Vec<(&'static str, &'static str)>,
+    /// Doubts, for a person.
+    pub notes: Vec<Note>,
+}
+
+/// Every rule, in the order in which they are asked.
+pub const RULES: &[&[Rule]] =
+    &[kind::RULES, time::RULES, camera::RULES, geometry::RULES, state::RULES];
+
+/// Reads a header by all rules.
+pub fn read(header: &Header) -> Reading {
+    let mut reading = Reading::default();
+    for rule in RULES.iter().copied().flatten() {
+        if reading.rules.iter().any(|(field, _)| *field == rule.field) {
+            continue;
+        }
+        if (rule.read)(header, &mut reading.metadata, &mut reading.notes) {
+            reading.rules.push((rule.field, rule.name));
+        }
+    }
+    reading
+}
+
+/// The first of `keywords` that holds a number a camera can have meant.
+fn number(header: &Header, keywords: &[&'static str]) -> Option<(f64, &'static str)> {
+    // Drivers write ±1.79e308 and the like for "not known".
+    keywords.iter().find_map(|k| {
+        let v = header.get_f64(k)?;
+        (v.is_finite() && v.abs() < 1.0e30).then_some((v, *k))
+    })
+}
+
+/// The first of `keywords` that holds text.
+fn text(header: &Header, keywords: &[&str]) -> Option<String> {
+    keywords.iter().find_map(|k| header.get_text(k)).map(|t| t.trim().to_owned())
+}
+
+/// The program that wrote a file, in lower case; empty when the header does not say.
+fn writer(header: &Header) -> String {
+    ["SWCREATE", "CREATOR", "PROGRAM", "SOFTWARE", "SWMODIFY"]
+        .iter()
+        .filter_map(|k| header.get_text(k))
+        .collect::<Vec<_>>()
+        .join(" ")
+        .to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use photosite_pix::Card;
+
+    use super::*;
+
+    /// A header from lines as they stand in a file.
+    pub(super) fn header(lines: &[&str]) -> Header {
+        let mut header = Header::new();
+        for line in lines {
+            let mut bytes = [b' '; 80];
+            bytes[..line.len()].copy_from_slice(line.as_bytes());
+            header.push(Card::from_bytes(bytes));
+        }
+        header
+    }
+
+    #[test]
+    fn every_rule_has_a_name_of_its_own() {
+        let mut names = HashSet::new();
+        for rule in RULES.iter().copied().flatten() {
+            assert!(names.insert(rule.name), "two rules are called {}", rule.name);
+            assert!(rule.about.ends_with('.'), "{} is not described by a sentence", rule.name);
+        }
+        assert!(names.len() > 30);
+    }
+
+    #[test]
+    fn an_empty_header_says_nothing() {
+        assert_eq!(read(&Header::new()), Reading::default());
+    }
+}

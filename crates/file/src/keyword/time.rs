@@ -1,0 +1,160 @@
+//! When, and for how long.
+
+use jiff::civil::DateTime;
+use photosite_pix::{Header, Metadata};
+
+use super::{Note, Rule, number};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "exposure-seconds",
+        field: "exposure_s",
+        about: "EXPTIME, EXPOSURE, XPOSURE, TELAPSE or DARKTIME holds seconds; milliseconds where \
+                the comment says ms.",
+        read: exposure_seconds,
+    },
+    Rule {
+        name: "exposure-microseconds",
+        field: "exposure_s",
+        about: "EXPOINUS holds microseconds (ASICAP).",
+        read: exposure_microseconds,
+    },
+    Rule {
+        name: "date-obs",
+        field: "date_obs",
+        about: "DATE-OBS holds date and time; a zone offset is taken out; without a time of its \
+                own it is joined with TIME-OBS, UT-OBS or UT; dd/mm/yy is the 20th century.",
+        read: date_obs,
+    },
+    Rule {
+        name: "date-from-mjd",
+        field: "date_obs",
+        about: "MJD-OBS, or JD minus 2400000.5, holds the start as days.",
+        read: date_from_mjd,
+    },
+];
+
+fn exposure_seconds(header: &Header, m: &mut Metadata, notes: &mut Vec<Note>) -> bool {
+    let keywords = ["EXPTIME", "EXPOSURE", "XPOSURE", "TELAPSE", "DARKTIME"];
+    let Some((value, keyword)) = number(header, &keywords) else { return false };
+    if value < 0.0 {
+        notes.push(Note {
+            code: "exposure-negative",
+            message: format!("{keyword} = {value} is no exposure; it is taken as not known"),
+        });
+        return false;
+    }
+    let comment = header.comment(keyword).to_lowercase();
+    let milliseconds = comment.split(|c: char| !c.is_alphanumeric()).any(|w| w == "ms")
+        || comment.contains("millisec");
+    m.exposure_s = Some(if milliseconds { value / 1000.0 } else { value });
+    true
+}
+
+fn exposure_microseconds(header: &Header, m: &mut Metadata, _: &mut Vec<Note>) -> bool {
+    m.exposure_s = number(header, &["EXPOINUS"]).map(|(v, _)| v * 1e-6).filter(|v| *v >= 0.0);
+    m.exposure_s.is_some()
+}
+
+fn date_obs(header: &Header, m: &mut Metadata, notes: &mut Vec<Note>) -> bool {
+    let Some(date) = header.get_text("DATE-OBS") else { return false };
+    let time = ["TIME-OBS", "UT-OBS", "UT"].iter().find_map(|k| header.get_text(k));
+    m.date_obs = parse_date(&date, time.as_deref());
+    if m.date_obs.is_none() {
+        notes.push(Note {
+            code: "date-unreadable",
+            message: format!("DATE-OBS = {date:?} is no date known here; the date is not known"),
+        });
+    }
+    m.date_obs.is_some()
+}
+
+/// A date in UTC as `YYYY-MM-DDThh:mm:ss[.fff]`; `None` when it cannot be read.
+fn parse_date(date: &str, time: Option<&str>) -> Option<String> {
+    let date = date.trim();
+    if let Some(iso) = parse_iso(date) {
+        return Some(iso);
+    }
+    let day = if let [d, mo, y] = date.split('/').collect::<Vec<_>>()[..] {
+        // FITS 4.0 section 4.4.2: dd/mm/yy means 19yy.
+        format!("{}-{:0>2}-{:0>2}", if y.len() == 2 { format!("19{y}") } else { y.into() }, mo, d)
+    } else {
+        date.to_owned()
+    };
+    let joined = match time {
+        Some(t) if !t.contains('T') => format!("{day}T{}", t.trim()),
+        _ => format!("{day}T00:00:00"),
+    };
+    parse_iso(&joined)
+}
+
+fn parse_iso(text: &str) -> Option<String> {
+    let text = text.trim_end_matches(['Z', 'z']);
+    let (when, offset) = match text.rfind(['+', '-']).filter(|&p| p > 13) {
+        Some(p) => (&text[..p], &text[p..]),
+        None => (text, ""),
+    };
+    if !when.contains('T') {
+        return None;
+    }
+    let local: DateTime = when.parse().ok()?;
+    let minutes = if offset.is_empty() { 0 } else { offset_minutes(offset)? };
+    let utc = local.checked_sub(jiff::Span::new().minutes(minutes)).ok()?;
+    Some(utc.to_string())
+}
+
+fn offset_minutes(offset: &str) -> Option<i64> {
+    let (sign, rest) = offset.split_at(1);
+    let digits: String = rest.chars().filter(char::is_ascii_digit).collect();
+    let (hours, minutes) = match digits.len() {
+        2 => (digits.parse::<i64>().ok()?, 0),
+        4 => (digits[..2].parse::<i64>().ok()?, digits[2..].parse::<i64>().ok()?),
+        _ => return None,
+    };
+    let total = hours * 60 + minutes;
+    Some(if sign == "-" { -total } else { total })
+}
+
+fn date_from_mjd(header: &Header, m: &mut Metadata, _: &mut Vec<Note>) -> bool {
+    let mjd = header.get_f64("MJD-OBS").or_else(|| header.get_f64("JD").map(|jd| jd - 2_400_000.5));
+    // 1900 to 2200: outside lies a clock that was never set.
+    let Some(mjd) = mjd.filter(|v| (15_020.0..124_594.0).contains(v)) else { return false };
+    let milliseconds = (mjd * 86_400_000.0).round() as i64;
+    let epoch: DateTime = jiff::civil::date(1858, 11, 17).at(0, 0, 0, 0);
+    m.date_obs =
+        epoch.checked_add(jiff::Span::new().milliseconds(milliseconds)).ok().map(|d| d.to_string());
+    m.date_obs.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{read, tests::header};
+    use super::*;
+
+    #[test]
+    fn exposures() {
+        let exposure = |lines: &[&str]| read(&header(lines)).metadata.exposure_s;
+        assert_eq!(exposure(&["EXPTIME = 060.00 / Exposure time in Seconds"]), Some(60.0));
+        assert_eq!(exposure(&["EXPTIME =  160000 / exposure time in ms"]), Some(160.0));
+        assert_eq!(exposure(&["EXPOINUS=    2000"]), Some(0.002));
+        assert_eq!(exposure(&["EXPTIME =  -1"]), None);
+        assert_eq!(exposure(&["EXPTIME =  nan", "EXPOSURE= 30."]), Some(30.0));
+    }
+
+    #[test]
+    fn dates() {
+        let date = |d: &str, t| parse_date(d, t).unwrap_or_default();
+        assert_eq!(date("2025-06-02T04:10:14.288", None), "2025-06-02T04:10:14.288");
+        assert_eq!(date("2017-12-19T18:33:43.317-0700", None), "2017-12-20T01:33:43.317");
+        assert_eq!(
+            date("2017-09-08T22:48:01.984", Some("22:48:01.984 ")),
+            "2017-09-08T22:48:01.984"
+        );
+        assert_eq!(date("2013-07-13", Some("00:57:33")), "2013-07-13T00:57:33");
+        assert_eq!(date("09/12/96", Some("11:56:26")), "1996-12-09T11:56:26");
+        assert_eq!(date("2024-01-01T00:00:00Z", None), "2024-01-01T00:00:00");
+        assert_eq!(parse_date("yesterday", None), None);
+        let m = read(&header(&["MJD-OBS = 58107.0651"])).metadata;
+        assert_eq!(m.date_obs.as_deref(), Some("2017-12-20T01:33:44.64"));
+    }
+}
