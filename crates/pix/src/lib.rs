@@ -5,12 +5,14 @@
 //! Samples are `f32`, signed, and never clipped; a sample that is not known is NaN.
 
 pub mod cfa;
+pub mod combine;
 pub mod frame;
 pub mod geom;
 pub mod header;
 pub mod mask;
 pub mod meta;
 pub mod plane;
+pub mod reject;
 pub mod stat;
 pub mod unit;
 
