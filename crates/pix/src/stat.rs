@@ -3,6 +3,8 @@
 //! Unless a function says otherwise, samples that are not finite are left out, and an empty
 //! sample gives NaN.
 
+use serde::{Deserialize, Serialize};
+
 /// The factor that makes a median absolute deviation estimate a Gaussian's standard deviation.
 pub const MAD_TO_SIGMA: f64 = 1.482_602_218_505_602;
 
@@ -125,6 +127,68 @@ pub fn noise(rows: &[f32], width: usize, step: usize) -> f64 {
         }
     }
     MAD_TO_SIGMA * f64::from(median_in_place(&mut differences)) / 6.0f64.sqrt()
+}
+
+/// A description of the samples of one channel.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Finite samples.
+    pub n: usize,
+    /// The smallest.
+    pub min: f64,
+    /// The largest.
+    pub max: f64,
+    /// The mean.
+    pub mean: f64,
+    /// The median.
+    pub median: f64,
+    /// The standard deviation (n − 1).
+    pub sd: f64,
+    /// The median absolute deviation from the median.
+    pub mad: f64,
+    /// The noise of one sample, from second differences along x ([`noise`]).
+    pub noise: f64,
+    /// Samples at or below the lowest value that the camera can write.
+    pub clipped_low: usize,
+    /// Samples at or above the saturation level.
+    pub clipped_high: usize,
+}
+
+impl Summary {
+    /// Describes `rows`, `width` samples each; neighbours of one colour are `step` apart.
+    ///
+    /// `floor` and `ceiling` are the levels that count as clipped, where they are known.
+    pub fn of(
+        rows: &[f32],
+        width: usize,
+        step: usize,
+        floor: Option<f64>,
+        ceiling: Option<f64>,
+    ) -> Self {
+        let m = moments(rows.iter().copied());
+        let (median, mad) = median_mad(rows);
+        let (mut min, mut max) = (f32::INFINITY, f32::NEG_INFINITY);
+        let (mut clipped_low, mut clipped_high) = (0, 0);
+        for &v in rows.iter().filter(|v| v.is_finite()) {
+            min = min.min(v);
+            max = max.max(v);
+            clipped_low += usize::from(floor.is_some_and(|l| f64::from(v) <= l));
+            clipped_high += usize::from(ceiling.is_some_and(|l| f64::from(v) >= l));
+        }
+        let none = |v: f32| if m.count == 0 { f64::NAN } else { f64::from(v) };
+        Self {
+            n: m.count,
+            min: none(min),
+            max: none(max),
+            mean: m.mean,
+            median: f64::from(median),
+            sd: m.sd,
+            mad: f64::from(mad),
+            noise: noise(rows, width, step),
+            clipped_low,
+            clipped_high,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,9 @@
+//! One light frame from raw to calibrated.
+
+mod masters;
+mod set;
+mod steps;
+
+pub use masters::{Bias, DarkContent, FlatContent, MasterDark, MasterFlat, RemovedBy};
+pub use set::{Calibrated, CalibrationSet, DarkScaling, Light};
+pub use steps::{STEPS, Step};

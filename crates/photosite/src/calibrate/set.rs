@@ -1,0 +1,326 @@
+//! All masters for one set-up, and their use on a frame.
+
+use photosite_pix::unit::NoiseModel;
+use photosite_pix::{Applied, CfaPattern, Frame, MaskBits, Plane, Size, Unit};
+
+use super::{Bias, DarkContent, MasterDark, MasterFlat};
+use crate::{Error, Result, defects};
+
+/// How the dark is fitted to the light.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DarkScaling {
+    /// Not at all: the dark must be of the light's exposure and temperature.
+    None,
+    /// By the ratio of exposures: only right where the dark signal is linear in time.
+    Exposure,
+    /// By a factor given by hand.
+    Factor(f64),
+}
+
+/// A raw light: samples in ADU, overscan already handled.
+#[derive(Debug, Clone)]
+pub struct Light {
+    /// Raw samples in ADU; NaN where the file has none.
+    pub data: Plane<f32>,
+    /// The raw level in ADU from which a sample counts as saturated.
+    pub saturation_adu: Option<f32>,
+    /// What was subtracted as overscan level, in ADU.
+    pub overscan_adu: f32,
+    /// Exposure in seconds.
+    pub exposure_s: Option<f64>,
+    /// The colour filter array over the data.
+    pub cfa: Option<CfaPattern>,
+    /// The steps that the frame already went through.
+    pub applied: Applied,
+    /// Gain and read noise, where they are known.
+    pub noise: Option<NoiseModel>,
+}
+
+/// A calibrated light and what was done to it.
+#[derive(Debug, Clone)]
+pub struct Calibrated {
+    /// Samples in ADU, relative to a mean response of 1.
+    pub frame: Frame,
+    /// The steps done, in order; names of [`super::STEPS`].
+    pub steps: Vec<&'static str>,
+    /// The factor the dark was multiplied with; `None` where no dark was used.
+    pub dark_scale: Option<f64>,
+    /// Pixels replaced from their neighbours.
+    pub repaired: usize,
+}
+
+/// Masters that agree with each other; only the frame can still be wrong.
+#[derive(Debug, Clone)]
+pub struct CalibrationSet {
+    bias: Option<Bias>,
+    dark: Option<MasterDark>,
+    flat: Option<MasterFlat>,
+    scaling: DarkScaling,
+}
+
+impl CalibrationSet {
+    /// Puts masters together.
+    ///
+    /// # Errors
+    /// When their sizes differ, when a dark is to be scaled that holds a bias no master can take
+    /// out, or when a bias-free dark comes without a bias.
+    pub fn new(
+        bias: Option<Bias>,
+        dark: Option<MasterDark>,
+        flat: Option<MasterFlat>,
+        scaling: DarkScaling,
+    ) -> Result<Self> {
+        let sizes = [
+            ("bias", bias.as_ref().and_then(Bias::size)),
+            ("dark", dark.as_ref().map(|d| d.frame.size())),
+            ("flat", flat.as_ref().map(|f| f.frame.size())),
+        ];
+        let known: Vec<(&str, Size)> =
+            sizes.into_iter().filter_map(|(n, s)| Some((n, s?))).collect();
+        if let Some(pair) = known.windows(2).find(|p| p[0].1 != p[1].1) {
+            return Err(Error::request(format!(
+                "the master {} is {} pixels, the master {} {}; masters of one camera set-up have \
+                 one size",
+                pair[0].0, pair[0].1, pair[1].0, pair[1].1
+            )));
+        }
+        if let Some(dark) = &dark {
+            if dark.content == DarkContent::BiasRemoved && bias.is_none() {
+                return Err(Error::request(
+                    "this master dark is free of bias, so the light's bias must go by a master \
+                     bias; give --bias",
+                ));
+            }
+            let scaled = scaling != DarkScaling::None;
+            if scaled && dark.content == DarkContent::BiasIncluded && bias.is_none() {
+                return Err(Error::request(
+                    "a dark that holds the bias cannot be scaled: the bias does not grow with \
+                     time. Give --bias, so that only the dark signal is scaled",
+                ));
+            }
+        }
+        if let DarkScaling::Factor(k) = scaling
+            && !(k.is_finite() && k >= 0.0)
+        {
+            return Err(Error::request(format!("a dark cannot be scaled by {k}")));
+        }
+        Ok(Self { bias, dark, flat, scaling })
+    }
+
+    /// The factor for the dark of a light.
+    fn factor(&self, dark: &MasterDark, light: &Light) -> Result<f64> {
+        match self.scaling {
+            DarkScaling::None => Ok(1.0),
+            DarkScaling::Factor(k) => Ok(k),
+            DarkScaling::Exposure => match (light.exposure_s, dark.exposure_s) {
+                (Some(l), Some(d)) if d > 0.0 => Ok(l / d),
+                (l, d) => Err(Error::request(format!(
+                    "scaling the dark by exposure wants both exposures; the light's is {}, the \
+                     dark's {}",
+                    known(l),
+                    known(d)
+                ))),
+            },
+        }
+    }
+
+    /// Calibrates a light, in the order of [`super::STEPS`].
+    ///
+    /// With a matched dark D and flat f the result is (L − D) / f; with a bias B and a factor k it
+    /// is (L − B − k (D − B)) / f, written (L − k D − (1 − k) B) / f so that the variances of B
+    /// add once. Samples are signed and nothing is clipped. A step that the frame already carries
+    /// is not done again. A missing sample stays missing; a pixel that a master calls HOT, COLD
+    /// or without data is replaced from its neighbours.
+    ///
+    /// # Errors
+    /// When the light's size is not that of the masters, or a factor cannot be had.
+    ///
+    /// # Source
+    /// METHODS section 1 of the project's design; [Janesick2001].
+    pub fn apply(&self, light: Light) -> Result<Calibrated> {
+        let size = light.data.size();
+        let masters = [
+            self.bias.as_ref().and_then(Bias::size),
+            self.dark.as_ref().map(|d| d.frame.size()),
+            self.flat.as_ref().map(|f| f.frame.size()),
+        ];
+        if let Some(other) = masters.into_iter().flatten().find(|s| *s != size) {
+            return Err(Error::request(format!(
+                "the light is {size} pixels, its masters are {other}"
+            )));
+        }
+        let dark = self.dark.as_ref().filter(|_| !light.applied.contains(Applied::DARK));
+        let flat = self.flat.as_ref().filter(|_| !light.applied.contains(Applied::FLAT));
+        let bias = self.bias.as_ref().filter(|_| !light.applied.contains(Applied::BIAS));
+        let k = dark.map(|d| self.factor(d, &light)).transpose()?;
+        // How much of the bias goes beside the dark.
+        let bias_share = match dark.map(|d| d.content) {
+            None | Some(DarkContent::BiasRemoved) => 1.0,
+            Some(DarkContent::BiasIncluded) => 1.0 - k.unwrap_or(1.0),
+        };
+
+        let mut steps = vec!["saturation"];
+        if light.overscan_adu != 0.0 {
+            steps.push("overscan");
+        }
+        let mut applied = light.applied;
+        if bias.is_some() && bias_share != 0.0 {
+            steps.push("bias");
+            applied |= Applied::BIAS;
+        }
+        if light.noise.is_some() {
+            steps.push("variance");
+        }
+        if dark.is_some() {
+            steps.push("dark");
+            applied |= Applied::DARK | Applied::BIAS;
+        }
+        let mut frame = self.subtract(&light, bias, dark, k.unwrap_or(0.0), bias_share as f32);
+        if let Some(flat) = flat {
+            divide(&mut frame, &flat.frame);
+            steps.push("flat");
+            applied |= Applied::FLAT;
+        }
+        let defective = collect_defects(&mut frame, [dark.map(|d| &*d.frame), flat.map(|f| &*f.frame)]);
+        let repaired = defects::repair(&mut frame, light.cfa, &defective);
+        if !defective.is_empty() {
+            steps.push("defects");
+            applied |= Applied::DEFECTS;
+        }
+        frame.applied = applied;
+        Ok(Calibrated { frame, steps, dark_scale: k, repaired })
+    }
+
+    /// Saturation, variance, bias and dark, row by row.
+    fn subtract(
+        &self,
+        light: &Light,
+        bias: Option<&Bias>,
+        dark: Option<&MasterDark>,
+        k: f64,
+        bias_share: f32,
+    ) -> Frame {
+        let size = light.data.size();
+        let mut frame = Frame::new(light.data.clone(), Unit::Adu);
+        let mut variance = light.noise.map(|_| Plane::filled(size, 0.0f32));
+        let k = k as f32;
+        for y in 0..size.height {
+            let raw = light.data.row(y);
+            if let Some(level) = light.saturation_adu {
+                for (m, v) in frame.mask.row_mut(y).iter_mut().zip(raw) {
+                    if *v >= level - light.overscan_adu {
+                        *m |= MaskBits::SATURATED;
+                    }
+                }
+            }
+            if let (Some(noise), Some(variance)) = (light.noise, &mut variance) {
+                self.variance_row(light, noise, bias, dark, k, bias_share, y, variance.row_mut(y));
+            }
+            let out = frame.data.row_mut(y);
+            if let Some(bias) = bias.filter(|_| bias_share != 0.0) {
+                let level = bias.row(y);
+                out.iter_mut().enumerate().for_each(|(x, v)| *v -= bias_share * level(x));
+            }
+            if let Some(dark) = dark {
+                let d = dark.frame.data.row(y);
+                out.iter_mut().zip(d).for_each(|(v, d)| *v -= k * d);
+            }
+        }
+        frame.variance = variance;
+        frame
+    }
+
+    /// The variance of raw samples and of what is subtracted from them.
+    #[expect(clippy::too_many_arguments, reason = "the terms of one sum")]
+    fn variance_row(
+        &self,
+        light: &Light,
+        noise: NoiseModel,
+        bias: Option<&Bias>,
+        dark: Option<&MasterDark>,
+        k: f32,
+        bias_share: f32,
+        y: usize,
+        out: &mut [f32],
+    ) {
+        let gain = noise.gain_e_per_adu.e_per_adu() as f32;
+        let read2 = noise.variance_adu2(0.0) as f32;
+        let raw = light.data.row(y);
+        // The level above which samples are electrons: the bias, else, with the dark signal
+        // uncounted, the dark.
+        let zero = self.bias.as_ref().map(|b| b.row(y));
+        let dark_row = dark.map(|d| d.frame.data.row(y));
+        for (x, v) in out.iter_mut().enumerate() {
+            let level = match (&zero, dark_row) {
+                (Some(b), _) => b(x),
+                (None, Some(d)) => d[x],
+                (None, None) => f32::NAN,
+            };
+            let signal = raw[x] - level;
+            let electrons = if signal < 0.0 { 0.0 } else { signal };
+            *v = read2 + electrons / gain;
+        }
+        let mut add = |frame: &Frame, factor: f32| {
+            if let Some(plane) = &frame.variance {
+                let squared = factor * factor;
+                out.iter_mut().zip(plane.row(y)).for_each(|(v, m)| *v += squared * m);
+            }
+        };
+        if let Some(Bias::Master(b)) = bias
+            && bias_share != 0.0
+        {
+            add(b, bias_share);
+        }
+        if let Some(d) = dark {
+            add(&d.frame, k);
+        }
+    }
+}
+
+fn known(v: Option<f64>) -> String {
+    v.map_or_else(|| "not known".to_owned(), |v| format!("{v} s"))
+}
+
+/// Divides by a flat: x / f, and var / f² + x² var_f / f⁴.
+fn divide(frame: &mut Frame, flat: &Frame) {
+    for y in 0..frame.size().height {
+        let f = flat.data.row(y);
+        let x = frame.data.row_mut(y);
+        if let Some(variance) = &mut frame.variance {
+            let v = variance.row_mut(y);
+            for i in 0..v.len() {
+                let f2 = f[i] * f[i];
+                let flat_part =
+                    flat.variance.as_ref().map_or(0.0, |p| p.get(i, y) * x[i] * x[i] / (f2 * f2));
+                v[i] = v[i] / f2 + flat_part;
+            }
+        }
+        x.iter_mut().zip(f).for_each(|(x, f)| *x /= f);
+    }
+}
+
+/// Carries the masters' defects into the frame's mask and lists the pixels to repair.
+///
+/// A pixel that the light itself has no sample for is not repaired: it is not the camera's fault.
+fn collect_defects(frame: &mut Frame, masters: [Option<&Frame>; 2]) -> Vec<(usize, usize)> {
+    let size = frame.size();
+    let mut defective = Vec::new();
+    for y in 0..size.height {
+        for x in 0..size.width {
+            let mut bits = MaskBits::empty();
+            for master in masters.into_iter().flatten() {
+                bits |= master.mask.get(x, y);
+            }
+            let bits = bits & defects::CALLS_FOR_REPAIR;
+            if bits.is_empty() {
+                continue;
+            }
+            let mask = &mut frame.mask.row_mut(y)[x];
+            if !mask.contains(MaskBits::NO_DATA) {
+                defective.push((x, y));
+            }
+            *mask |= bits;
+        }
+    }
+    defective
+}

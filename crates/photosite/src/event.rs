@@ -1,0 +1,84 @@
+//! What long work tells whoever waits for it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::{Error, Finding, Result};
+
+/// A stage of the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Reading headers.
+    Inventory,
+    /// Reading files to know them by content.
+    Identify,
+    /// Building masters.
+    Masters,
+    /// Calibrating lights.
+    Lights,
+}
+
+impl Stage {
+    /// The stage as a person reads it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inventory => "reading headers",
+            Self::Identify => "identifying frames",
+            Self::Masters => "building masters",
+            Self::Lights => "calibrating lights",
+        }
+    }
+}
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A stage begins, with so many units of work.
+    Started {
+        /// Which stage.
+        stage: Stage,
+        /// Units of work in it.
+        total: u64,
+    },
+    /// So many units of the stage were done.
+    Advanced {
+        /// Units since the last such event.
+        by: u64,
+        /// What is being worked on.
+        what: &'a str,
+    },
+    /// The stage is over.
+    Finished,
+    /// Something was found.
+    Found(&'a Finding),
+}
+
+/// Receives events; called from several threads.
+pub trait Observer: Sync {
+    /// Takes note of an event; returns at once.
+    fn event(&self, event: Event<'_>);
+}
+
+/// An observer that does nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn event(&self, _: Event<'_>) {}
+}
+
+/// A request to stop, polled once a region of work.
+#[derive(Debug, Default)]
+pub struct Cancel(AtomicBool);
+
+impl Cancel {
+    /// Asks the work to stop.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// # Errors
+    /// When stopping was asked for.
+    pub fn check(&self) -> Result<()> {
+        if self.0.load(Ordering::Relaxed) { Err(Error::cancelled()) } else { Ok(()) }
+    }
+}

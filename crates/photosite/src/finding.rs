@@ -1,0 +1,78 @@
+//! What looks wrong, with numbers and the sentence that mends it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// How much a Finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// The result is usable and not as good as it could be.
+    Warning,
+    /// A frame was left out, or a result should not be trusted.
+    Error,
+}
+
+impl Severity {
+    /// The lower-case name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// One thing found, about one subject.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Finding {
+    /// A short stable name.
+    pub code: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The file or group it is about.
+    pub subject: String,
+    /// What was found.
+    pub message: String,
+    /// The sentence that mends it; empty where nothing need be done.
+    pub hint: String,
+    /// The numbers behind it.
+    pub evidence: BTreeMap<&'static str, serde_json::Value>,
+}
+
+impl Finding {
+    /// A Finding without hint or evidence.
+    pub fn new(
+        code: &'static str,
+        severity: Severity,
+        subject: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            code,
+            severity,
+            subject: subject.into(),
+            message: message.into(),
+            hint: String::new(),
+            evidence: BTreeMap::new(),
+        }
+    }
+
+    /// Adds the sentence that mends it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// Adds a number or a word behind it.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<serde_json::Value>) -> Self {
+        self.evidence.insert(name, value.into());
+        self
+    }
+}

@@ -1,0 +1,154 @@
+//! A folder of frames, by their headers: what each one is, and what is doubtful about it.
+
+mod classify;
+mod walk;
+
+use std::path::{Path, PathBuf};
+
+use photosite_file::{Probe, keyword};
+use photosite_pix::{Applied, FrameKind, Header, Metadata, Size};
+use crate::{Finding, finding::Severity};
+
+pub use classify::{KindSource, classify};
+pub use walk::{Walk, walk};
+
+/// One frame, known by its header.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// What it was taken for.
+    pub kind: FrameKind,
+    /// What decided the kind.
+    pub kind_source: KindSource,
+    /// Width and height as stored.
+    pub size: Size,
+    /// Planes of that size.
+    pub planes: usize,
+    /// Bytes of the file.
+    pub file_bytes: u64,
+    /// The header's cards.
+    pub header: Header,
+    /// The header's meaning.
+    pub metadata: Metadata,
+    /// The level in ADU from which a raw sample counts as saturated, where it is known.
+    pub saturation_adu: Option<f64>,
+}
+
+/// All frames of a night.
+#[derive(Debug, Clone, Default)]
+pub struct Inventory {
+    /// The frames that can be used, sorted by path.
+    pub frames: Vec<Frame>,
+    /// The files that cannot, sorted by path.
+    pub left_out: Vec<PathBuf>,
+    /// What was found about them.
+    pub findings: Vec<Finding>,
+}
+
+/// Kinds that a person gave by hand, a path (file or folder) each.
+#[derive(Debug, Clone, Default)]
+pub struct KindOverrides {
+    /// (path, kind): a frame below the path is of that kind, whatever it says itself.
+    pub paths: Vec<(PathBuf, FrameKind)>,
+}
+
+impl KindOverrides {
+    fn kind_of(&self, path: &Path) -> Option<FrameKind> {
+        // The deepest path that was given decides.
+        self.paths
+            .iter()
+            .filter(|(p, _)| path.starts_with(p))
+            .max_by_key(|(p, _)| p.components().count())
+            .map(|(_, kind)| *kind)
+    }
+}
+
+/// What became of one file's header.
+pub enum Taken {
+    /// A frame, with what is doubtful about it.
+    Frame(Box<Frame>, Vec<Finding>),
+    /// Nothing to calibrate with; the Finding says why.
+    LeftOut(Finding),
+}
+
+/// Makes a frame of a probed file.
+pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -> Taken {
+    let subject = path.display().to_string();
+    let reading = keyword::read(&probe.header);
+    let mut findings: Vec<Finding> = reading
+        .notes
+        .iter()
+        .map(|n| Finding::new(n.code, Severity::Info, &subject, &n.message))
+        .collect();
+    let metadata = reading.metadata;
+    if probe.header.get(crate::provenance::KEY_KEYWORD).is_some() {
+        return Taken::LeftOut(
+            Finding::new(
+                "already-a-product",
+                Severity::Info,
+                &subject,
+                "this file was made by Photosite; it is no raw frame",
+            )
+            .hint("Give the folder of raw frames only, or move products elsewhere."),
+        );
+    }
+    let left_out = |code, message: String, hint: &str| {
+        Taken::LeftOut(Finding::new(code, Severity::Error, &subject, message).hint(hint))
+    };
+    if probe.planes != 1 {
+        return left_out(
+            "not-one-plane",
+            format!("the image has {} planes; a raw frame has one", probe.planes),
+            "Calibrate the raw frames before they are made into colour pictures.",
+        );
+    }
+    let forced = overrides.kind_of(path).map(|kind| (kind, KindSource::Option));
+    let decided = forced.or_else(|| {
+        classify(metadata.kind, metadata.object.as_deref(), path, root, &mut findings)
+    });
+    let Some((kind, kind_source)) = decided else {
+        return left_out(
+            "kind-not-known",
+            "neither header, file name nor folder says whether this is a bias, dark, flat, dark \
+             flat or light"
+                .to_owned(),
+            "Put it in a folder named bias, darks, flats, darkflats or lights, or name it with \
+             --bias, --darks, --flats, --dark-flats or --lights.",
+        );
+    };
+    let calibrated = Applied::DARK | Applied::FLAT;
+    if metadata.applied.contains(calibrated) {
+        return left_out(
+            "already-calibrated",
+            format!(
+                "the header says that {} were applied; a second pass would apply them twice",
+                metadata.applied.names().join(", ")
+            ),
+            "Give the raw frame.",
+        );
+    }
+    if metadata.is_master {
+        return left_out(
+            "master-not-adopted",
+            "the header calls this a master; masters made elsewhere are not adopted by run yet"
+                .to_owned(),
+            "Use photosite calibrate --bias/--dark/--flat FILE, or give the raw frames.",
+        );
+    }
+    let saturation_adu = metadata.saturation_adu.or_else(|| probe.full_scale_adu());
+    Taken::Frame(
+        Box::new(Frame {
+            path: path.to_owned(),
+            kind,
+            kind_source,
+            size: probe.size,
+            planes: probe.planes,
+            file_bytes: probe.file_bytes,
+            header: probe.header,
+            metadata,
+            saturation_adu,
+        }),
+        findings,
+    )
+}

@@ -1,0 +1,161 @@
+//! What decides whether two frames belong together.
+
+use photosite_pix::{CfaPattern, Metadata, Size};
+use serde::Serialize;
+
+/// One property that frames are compared by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Field {
+    /// Width and height in pixels.
+    Size,
+    /// Sensor pixels summed into one.
+    Binning,
+    /// First column and row on the sensor.
+    Region,
+    /// Camera name.
+    Camera,
+    /// The gain register, or ISO.
+    GainSetting,
+    /// The offset register.
+    OffsetSetting,
+    /// Read-out mode.
+    ReadoutMode,
+    /// Colour filter array and its phase.
+    Cfa,
+    /// Sensor temperature.
+    Temperature,
+    /// Exposure.
+    Exposure,
+    /// Filter.
+    Filter,
+}
+
+impl Field {
+    /// The field as a person reads it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Size => "size",
+            Self::Binning => "binning",
+            Self::Region => "region",
+            Self::Camera => "camera",
+            Self::GainSetting => "gain setting",
+            Self::OffsetSetting => "offset setting",
+            Self::ReadoutMode => "read-out mode",
+            Self::Cfa => "colour filter array",
+            Self::Temperature => "temperature",
+            Self::Exposure => "exposure",
+            Self::Filter => "filter",
+        }
+    }
+}
+
+/// The properties of a frame, or of a group of alike frames, that matching looks at.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Traits {
+    /// Width and height.
+    pub size: Size,
+    /// Binning along x and y.
+    pub binning: Option<(u32, u32)>,
+    /// First column and row on the sensor.
+    pub origin: Option<(i64, i64)>,
+    /// Camera name.
+    pub camera: Option<String>,
+    /// Gain register.
+    pub gain_setting: Option<f64>,
+    /// Offset register.
+    pub offset_setting: Option<f64>,
+    /// Read-out mode.
+    pub readout_mode: Option<String>,
+    /// Colour filter array.
+    pub cfa: Option<CfaPattern>,
+    /// Sensor temperature in degrees Celsius.
+    pub temp_c: Option<f64>,
+    /// Exposure in seconds: the shortest of a group.
+    pub exposure_s: Option<f64>,
+    /// The longest exposure of a group in seconds.
+    pub exposure_max_s: Option<f64>,
+    /// Filter name as written.
+    pub filter: Option<String>,
+}
+
+impl Traits {
+    /// The traits of one frame.
+    ///
+    /// The temperature is the sensor's; the set point stands in where the sensor's is not known.
+    pub fn of(metadata: &Metadata, size: Size) -> Self {
+        Self {
+            size,
+            binning: metadata.binning,
+            origin: metadata.origin,
+            camera: metadata.camera.clone(),
+            gain_setting: metadata.gain_setting,
+            offset_setting: metadata.offset_setting,
+            readout_mode: metadata.readout_mode.clone(),
+            cfa: metadata.cfa,
+            temp_c: metadata.temp_c.or(metadata.set_temp_c),
+            exposure_s: metadata.exposure_s,
+            exposure_max_s: metadata.exposure_s,
+            filter: metadata.filter.clone(),
+        }
+    }
+
+    /// A field's value as a person reads it; `None` where it is not known.
+    pub fn show(&self, field: Field) -> Option<String> {
+        Some(match field {
+            Field::Size => self.size.to_string(),
+            Field::Binning => self.binning.map(|(x, y)| format!("{x}x{y}"))?,
+            Field::Region => self.origin.map(|(x, y)| format!("from ({x}, {y})"))?,
+            Field::Camera => self.camera.clone()?,
+            Field::GainSetting => self.gain_setting?.to_string(),
+            Field::OffsetSetting => self.offset_setting?.to_string(),
+            Field::ReadoutMode => self.readout_mode.clone()?,
+            Field::Cfa => self.cfa?.to_string(),
+            Field::Temperature => format!("{:.1} C", self.temp_c?),
+            Field::Exposure => match (self.exposure_s?, self.exposure_max_s) {
+                (low, Some(high)) if high > low => {
+                    format!("{} to {} s", show_seconds(low), show_seconds(high))
+                }
+                (low, _) => format!("{} s", show_seconds(low)),
+            },
+            Field::Filter => self.filter.clone()?,
+        })
+    }
+
+    /// The set-up in a few words: what a person must reproduce to shoot a matching frame.
+    pub fn describe(&self, fields: &[Field]) -> String {
+        let parts: Vec<String> = fields
+            .iter()
+            .filter_map(|f| {
+                let value = self.show(*f)?;
+                Some(match f {
+                    Field::Exposure | Field::Temperature | Field::Size | Field::Camera => value,
+                    _ => format!("{} {value}", f.name()),
+                })
+            })
+            .collect();
+        parts.join(", ")
+    }
+}
+
+/// Seconds without needless digits.
+pub(crate) fn show_seconds(s: f64) -> String {
+    let rounded = (s * 1e4).round() / 1e4;
+    format!("{rounded}")
+}
+
+/// A filter's name reduced to what tells filters apart: case, blanks and dashes do not.
+pub fn filter_key(filter: &str) -> String {
+    let plain: String =
+        filter.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
+    match plain.as_str() {
+        "halpha" | "hydrogenalpha" => "ha".into(),
+        "lum" | "luminance" | "clear" | "l" => "l".into(),
+        "red" => "r".into(),
+        "green" => "g".into(),
+        "blue" => "b".into(),
+        "o3" => "oiii".into(),
+        "s2" => "sii".into(),
+        _ => plain,
+    }
+}
