@@ -1,0 +1,59 @@
+//! The switches of the model.
+
+use serde::{Deserialize, Serialize};
+
+bitflags::bitflags! {
+    /// The effects that a simulation contains; what is not set is absent to the last bit.
+    ///
+    /// Flats are lit by their lamp whatever is set, and the conversion gain always applies.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+    pub struct Effects: u32 {
+        /// The converter's constant offset.
+        const OFFSET = 1;
+        /// Fixed column and row pattern and a gentle gradient of the bias.
+        const BIAS_STRUCTURE = 1 << 1;
+        /// Gaussian noise of the read-out.
+        const READ_NOISE = 1 << 2;
+        /// Dark current with its spread from pixel to pixel (DSNU).
+        const DARK_CURRENT = 1 << 3;
+        /// A few pixels with far more dark current.
+        const HOT_PIXELS = 1 << 4;
+        /// A glow from one corner that does not grow linearly with exposure.
+        const AMP_GLOW = 1 << 5;
+        /// Each frame's sensor temperature differs from the set point.
+        const TEMPERATURE_DRIFT = 1 << 6;
+        /// Pixel response non-uniformity.
+        const PRNU = 1 << 7;
+        /// Less light towards the corners.
+        const VIGNETTING = 1 << 8;
+        /// Ring-shaped shadows of dust.
+        const DUST = 1 << 9;
+        /// Stars.
+        const STARS = 1 << 10;
+        /// An even sky background.
+        const SKY = 1 << 11;
+        /// A sky background that rises to one corner, on top of the even one.
+        const SKY_GRADIENT = 1 << 12;
+        /// Cosmic rays, in every kind of frame.
+        const COSMIC_RAYS = 1 << 13;
+        /// A satellite's trail in some lights.
+        const TRAIL = 1 << 14;
+        /// The star field stands elsewhere in each light.
+        const DITHER = 1 << 15;
+        /// Poisson noise of photo-electrons and dark electrons; without it, expectations.
+        const POISSON = 1 << 16;
+        /// Full well, rounding to whole ADU, and clipping at 0 and at the converter's top.
+        const QUANTISATION = 1 << 17;
+        /// The sensor subtracts the mean dark signal that its masked pixels see.
+        const BLACK_CLAMP = 1 << 18;
+        /// Colour filters over the pixels, where the sensor has an array of them.
+        const BAYER = 1 << 19;
+    }
+}
+
+impl Effects {
+    /// No effect at all.
+    pub const fn none() -> Self {
+        Self::empty()
+    }
+}

@@ -1,0 +1,336 @@
+//! The sensor and what is fixed on it.
+
+use photosite_pix::{CfaColor, CfaPattern, Plane, Size};
+use serde::{Deserialize, Serialize};
+
+use crate::math::{exp, exp2, pow};
+use crate::rng::{Purpose, Stream};
+use crate::{Effects, Sky, Star};
+
+/// A camera's sensor with the optics in front of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sensor {
+    /// Pixels.
+    pub size: Size,
+    /// The colour filters, where there are any.
+    pub cfa: Option<CfaPattern>,
+    /// Pixel pitch in micrometres.
+    pub pixel_um: f64,
+    /// Conversion gain in electrons per ADU.
+    pub gain_e_per_adu: f64,
+    /// The camera's gain register, or ISO.
+    pub gain_setting: i64,
+    /// The camera's offset register, where it has one.
+    pub offset_setting: Option<i64>,
+    /// Read noise in electrons, without that of rounding.
+    pub read_noise_e: f64,
+    /// Bias level in ADU.
+    pub offset_adu: f64,
+    /// Bits of the converter.
+    pub bits: u32,
+    /// Electrons that a pixel holds.
+    pub full_well_e: f64,
+    /// Standard deviation of the column pattern in ADU.
+    pub bias_column_adu: f64,
+    /// Standard deviation of the row pattern in ADU.
+    pub bias_row_adu: f64,
+    /// Rise of the bias from the first row to the last in ADU.
+    pub bias_gradient_adu: f64,
+    /// Mean dark current at the reference temperature in electrons a second, hot pixels left out.
+    pub dark_e_s: f64,
+    /// Standard deviation of the logarithm of the dark current (DSNU).
+    pub dark_log_sd: f64,
+    /// The temperature that dark currents are given for, in degrees Celsius.
+    pub dark_ref_c: f64,
+    /// Degrees that double the dark current.
+    pub t_double_c: f64,
+    /// Share of the pixels that are hot.
+    pub hot_fraction: f64,
+    /// The least a hot pixel adds at the reference temperature, in electrons a second.
+    pub hot_min_e_s: f64,
+    /// Electrons in the glow's corner after an endless exposure.
+    pub glow_e: f64,
+    /// Distance from the corner at which the glow has halved, as a share of the diagonal.
+    pub glow_reach: f64,
+    /// The glow's time constant in seconds: it grows as 1 - exp(-t / tau).
+    pub glow_tau_s: f64,
+    /// Standard deviation of the pixel response.
+    pub prnu: f64,
+    /// Light in the corners relative to the optical axis.
+    pub corner_light: f64,
+    /// Number of dust shadows.
+    pub dust_count: usize,
+    /// What the black-level clamp subtracts, as a share of the mean dark signal.
+    pub clamp_ratio: f64,
+    /// Bound of the random part of a frame's temperature in degrees Celsius.
+    pub temp_jitter_c: f64,
+    /// Rise of the temperature over the night in degrees Celsius.
+    pub temp_rise_c: f64,
+    /// Whether a cooler holds a set temperature.
+    pub cooled: bool,
+}
+
+impl Sensor {
+    /// The highest number that the converter gives, in ADU.
+    pub fn max_adu(&self) -> f64 {
+        (1u64 << self.bits.min(32)) as f64 - 1.0
+    }
+
+    /// The factor on the dark current at `temp_c`.
+    pub fn dark_factor(&self, temp_c: f64) -> f64 {
+        exp2((temp_c - self.dark_ref_c) / self.t_double_c)
+    }
+
+    /// The share of its final electrons that the glow has reached after `exposure_s`.
+    pub fn glow_share(&self, exposure_s: f64) -> f64 {
+        1.0 - exp(-exposure_s / self.glow_tau_s)
+    }
+
+    /// Total read noise in electrons as a person would measure it: with that of rounding to whole
+    /// ADU (1/sqrt(12) ADU) where `effects` quantises.
+    ///
+    /// # Source
+    /// [Janesick2001], photon transfer: quantising noise, section 2.
+    pub fn measured_read_noise_e(&self, effects: Effects) -> f64 {
+        let read = if effects.contains(Effects::READ_NOISE) { self.read_noise_e } else { 0.0 };
+        let rounding = if effects.contains(Effects::QUANTISATION) {
+            self.gain_e_per_adu * self.gain_e_per_adu / 12.0
+        } else {
+            0.0
+        };
+        (read * read + rounding).sqrt()
+    }
+
+    /// The level from which a sample must be taken as saturated, in ADU.
+    ///
+    /// The converter's top, or, where pixels fill before, five read noises below the full well
+    /// over the lowest bias.
+    pub fn saturation_adu(&self) -> f64 {
+        let spread = 5.0 * self.read_noise_e / self.gain_e_per_adu
+            + 5.0 * (self.bias_column_adu + self.bias_row_adu)
+            + self.bias_gradient_adu.abs();
+        let full_adu = self.offset_adu + self.full_well_e / self.gain_e_per_adu - spread;
+        if full_adu < self.max_adu() { full_adu.floor() } else { self.max_adu() }
+    }
+
+    /// The area that collects cosmic rays, in square centimetres.
+    pub(crate) fn area_cm2(&self) -> f64 {
+        self.size.pixels() as f64 * self.pixel_um * self.pixel_um * 1e-8
+    }
+
+    /// The colour over (x, y), where `effects` has colours and the sensor an array.
+    pub(crate) fn colors(&self, effects: Effects) -> Option<CfaPattern> {
+        self.cfa.filter(|_| effects.contains(Effects::BAYER))
+    }
+}
+
+/// A pixel with far more dark current than its like.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct HotPixel {
+    /// Column.
+    pub x: usize,
+    /// Row.
+    pub y: usize,
+    /// What it adds to its dark current at the reference temperature, in electrons a second.
+    pub e_s: f64,
+}
+
+/// What is fixed: the sensor's maps and the star field; effects that are off leave them neutral.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Maps {
+    /// Vignetting times dust times PRNU; 1 on the optical axis.
+    pub response: Plane<f32>,
+    /// Offset and fixed pattern in ADU.
+    pub bias_adu: Plane<f32>,
+    /// Dark current at the reference temperature in electrons a second, hot pixels included.
+    pub dark_e_s: Plane<f32>,
+    /// The glow after an endless exposure in electrons.
+    pub glow_e: Plane<f32>,
+    /// The hot pixels, row after row.
+    pub hot: Vec<HotPixel>,
+    /// The stars, brightest first, without dither.
+    pub stars: Vec<Star>,
+    /// The mean of `dark_e_s`.
+    pub mean_dark_e_s: f64,
+    /// The mean of `glow_e`.
+    pub mean_glow_e: f64,
+}
+
+impl Maps {
+    /// The maps of `sensor` under `sky`; `light_exposure_s` makes the stars' electrons.
+    pub(crate) fn new(
+        sensor: &Sensor,
+        sky: &Sky,
+        effects: Effects,
+        seed: u64,
+        light_exposure_s: f64,
+    ) -> Self {
+        let mut dark_e_s = dark_current(sensor, effects, seed);
+        let hot = hot_pixels(sensor, effects, seed);
+        for h in &hot {
+            let base = dark_e_s.get(h.x, h.y);
+            dark_e_s.set(h.x, h.y, base + h.e_s as f32);
+        }
+        let glow_e = glow(sensor, effects);
+        let stars = if effects.contains(Effects::STARS) {
+            sky.stars(sensor.size, seed, light_exposure_s)
+        } else {
+            Vec::new()
+        };
+        Self {
+            response: response(sensor, effects, seed),
+            bias_adu: bias(sensor, effects, seed),
+            mean_dark_e_s: mean(&dark_e_s),
+            mean_glow_e: mean(&glow_e),
+            dark_e_s,
+            glow_e,
+            hot,
+            stars,
+        }
+    }
+}
+
+fn mean(plane: &Plane<f32>) -> f64 {
+    let sum: f64 = plane.as_slice().iter().map(|&v| f64::from(v)).sum();
+    sum / plane.as_slice().len().max(1) as f64
+}
+
+fn bias(sensor: &Sensor, effects: Effects, seed: u64) -> Plane<f32> {
+    let offset = if effects.contains(Effects::OFFSET) { sensor.offset_adu } else { 0.0 };
+    if !effects.contains(Effects::BIAS_STRUCTURE) {
+        return Plane::filled(sensor.size, offset as f32);
+    }
+    let mut random = Stream::new(seed, 0, Purpose::Bias);
+    let Size { width, height } = sensor.size;
+    let mut pattern =
+        |n: usize, sd: f64| -> Vec<f64> { (0..n).map(|_| sd * random.gaussian()).collect() };
+    let columns = pattern(width, sensor.bias_column_adu);
+    let rows = pattern(height, sensor.bias_row_adu);
+    Plane::from_fn(sensor.size, |x, y| {
+        let ramp = (y as f64 + 0.5) / height as f64 - 0.5;
+        (offset + columns[x] + rows[y] + sensor.bias_gradient_adu * ramp) as f32
+    })
+}
+
+fn dark_current(sensor: &Sensor, effects: Effects, seed: u64) -> Plane<f32> {
+    if !effects.contains(Effects::DARK_CURRENT) {
+        return Plane::filled(sensor.size, 0.0);
+    }
+    let mut random = Stream::new(seed, 0, Purpose::Dark);
+    let sd = sensor.dark_log_sd;
+    // A log-normal number exp(s g) has the mean exp(s^2 / 2).
+    Plane::from_fn(sensor.size, |_, _| {
+        (sensor.dark_e_s * exp(sd * random.gaussian() - 0.5 * sd * sd)) as f32
+    })
+}
+
+fn hot_pixels(sensor: &Sensor, effects: Effects, seed: u64) -> Vec<HotPixel> {
+    if !effects.contains(Effects::HOT_PIXELS) {
+        return Vec::new();
+    }
+    let mut random = Stream::new(seed, 0, Purpose::Hot);
+    let Size { width, height } = sensor.size;
+    let mut hot = Vec::new();
+    for y in 0..height {
+        for x in 0..width {
+            if random.uniform() < sensor.hot_fraction {
+                // A Pareto tail, N(> r) ~ r^-0.9, up to ten thousand times its start.
+                let tail = pow(random.uniform(), -1.0 / 0.9);
+                let e_s = sensor.hot_min_e_s * if tail < 1e4 { tail } else { 1e4 };
+                hot.push(HotPixel { x, y, e_s });
+            }
+        }
+    }
+    hot
+}
+
+fn glow(sensor: &Sensor, effects: Effects) -> Plane<f32> {
+    if !effects.contains(Effects::AMP_GLOW) {
+        return Plane::filled(sensor.size, 0.0);
+    }
+    let (w, h) = (sensor.size.width as f64, sensor.size.height as f64);
+    let reach = sensor.glow_reach * (w * w + h * h).sqrt();
+    Plane::from_fn(sensor.size, |x, y| {
+        // The source sits beside the right edge, a little below its upper end.
+        let (dx, dy) = ((w - 1.0 - x as f64) / reach, (y as f64 - 0.03 * h) / reach);
+        let fall = 1.0 / (1.0 + dx * dx + dy * dy);
+        (sensor.glow_e * fall * fall) as f32
+    })
+}
+
+/// A shadow of dust: a ring, because the telescope's own obstruction is seen in it.
+struct Mote {
+    x: f64,
+    y: f64,
+    outer: f64,
+    depth: f64,
+}
+
+impl Mote {
+    /// The light that passes at (x, y), 1 outside.
+    fn light(&self, x: f64, y: f64) -> f64 {
+        let (dx, dy) = (x - self.x, y - self.y);
+        let r = (dx * dx + dy * dy).sqrt() / self.outer;
+        let soft = |t: f64| {
+            let t = t.clamp(0.0, 1.0);
+            t * t * (3.0 - 2.0 * t)
+        };
+        1.0 - self.depth * soft((1.0 - r) / 0.2) * (0.25 + 0.75 * soft((r - 0.25) / 0.2))
+    }
+}
+
+fn dust(sensor: &Sensor, seed: u64) -> Vec<Mote> {
+    let mut random = Stream::new(seed, 0, Purpose::Dust);
+    let (w, h) = (sensor.size.width as f64, sensor.size.height as f64);
+    let side = w.min(h);
+    (0..sensor.dust_count)
+        .map(|_| Mote {
+            x: random.between(0.05, 0.95) * w,
+            y: random.between(0.05, 0.95) * h,
+            outer: random.between(0.015, 0.045) * side,
+            depth: random.between(0.03, 0.12),
+        })
+        .collect()
+}
+
+/// Vignetting as the fourth power of a cosine: cos^2 = 1 / (1 + tan^2), so no cosine is needed.
+fn response(sensor: &Sensor, effects: Effects, seed: u64) -> Plane<f32> {
+    let (w, h) = (sensor.size.width as f64, sensor.size.height as f64);
+    let mut random = Stream::new(seed, 0, Purpose::Prnu);
+    let tan2_corner = 1.0 / sensor.corner_light.sqrt() - 1.0;
+    // The optical axis is seldom quite in the middle.
+    let (cx, cy) = (0.51 * w - 0.5, 0.485 * h - 0.5);
+    let corner2 = 0.25 * (w * w + h * h);
+    let [vignetting, prnu, shadows] =
+        [Effects::VIGNETTING, Effects::PRNU, Effects::DUST].map(|effect| effects.contains(effect));
+    let mut plane = Plane::from_fn(sensor.size, |x, y| {
+        let mut value = 1.0;
+        if vignetting {
+            let (dx, dy) = (x as f64 - cx, y as f64 - cy);
+            let cos2 = 1.0 / (1.0 + tan2_corner * (dx * dx + dy * dy) / corner2);
+            value *= cos2 * cos2;
+        }
+        if prnu {
+            let pixel = 1.0 + sensor.prnu * random.gaussian();
+            value *= if pixel > 0.0 { pixel } else { 0.0 };
+        }
+        value as f32
+    });
+    for mote in if shadows { dust(sensor, seed) } else { Vec::new() } {
+        let range = |centre: f64, end: usize| {
+            (centre - mote.outer).max(0.0) as usize..((centre + mote.outer) as usize + 2).min(end)
+        };
+        for y in range(mote.y, sensor.size.height) {
+            for x in range(mote.x, sensor.size.width) {
+                let value = f64::from(plane.get(x, y)) * mote.light(x as f64, y as f64);
+                plane.set(x, y, value as f32);
+            }
+        }
+    }
+    plane
+}
+
+/// The throughput of a light source's three colours at (x, y); 1 without colour filters.
+pub(crate) fn throughput(colors: Option<CfaPattern>, rgb: [f64; 3], x: usize, y: usize) -> f64 {
+    colors.map_or(1.0, |cfa| rgb[CfaColor::channel(cfa.color(x, y))])
+}

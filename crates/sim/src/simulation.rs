@@ -1,0 +1,267 @@
+//! Frames of a night, rendered, with the truth in them.
+
+use photosite_pix::{FrameKind, Header, Metadata, Plane};
+use serde::Serialize;
+
+use crate::rng::{Purpose, Stream};
+use crate::sensor::throughput;
+use crate::{Effects, FramePlan, HotPixel, Maps, Night, Star, card, cosmic};
+
+/// A night with its fixed maps made.
+#[derive(Debug, Clone)]
+pub struct Simulation {
+    night: Night,
+    maps: Maps,
+}
+
+/// One rendered frame.
+#[derive(Debug, Clone)]
+pub struct SimFrame {
+    /// The samples in ADU: whole numbers where quantisation is on.
+    pub adu: Plane<f32>,
+    /// The cards a capture program would write, without structural ones.
+    pub header: Header,
+    /// The same, typed.
+    pub metadata: Metadata,
+    /// What is really in the frame.
+    pub truth: FrameTruth,
+}
+
+/// What is really in a frame.
+#[derive(Debug, Clone)]
+pub struct FrameTruth {
+    /// Noise-free electrons that the light brings to each pixel, colour filters included, before
+    /// the response: what a perfect calibration recovers, up to the flat's normalisation and the
+    /// gain. `None` in the dark.
+    pub light_e: Option<Plane<f32>>,
+    /// Expected electrons of dark current and glow.
+    pub dark_e: Plane<f32>,
+    /// Electrons that cosmic rays left.
+    pub cosmic_e: Plane<f32>,
+    /// Noise-free electrons of a satellite's trail (contained in `light_e`), where there is one.
+    pub trail_e: Option<Plane<f32>>,
+    /// What the black-level clamp subtracted, in ADU.
+    pub clamp_adu: f64,
+    /// The sensor's true temperature in degrees Celsius.
+    pub temp_c: f64,
+    /// How far the stars are moved along x and y, in pixels.
+    pub dither_px: (f64, f64),
+}
+
+/// The truth about one frame that fits in a line of text.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FrameRecord {
+    /// The frame.
+    #[serde(flatten)]
+    pub plan: FramePlan,
+    /// What the black-level clamp subtracted, in ADU.
+    pub clamp_adu: f64,
+    /// How far the stars are moved along x and y, in pixels.
+    pub dither_px: (f64, f64),
+    /// Whether a satellite crosses the frame.
+    pub has_trail: bool,
+    /// The file with the frame's `light_e` in the truth folder, for lights.
+    pub light_file: Option<String>,
+}
+
+/// The content of `truth/truth.json`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TruthRecord {
+    /// Every parameter of the night.
+    pub night: Night,
+    /// The level from which samples are saturated, in ADU.
+    pub saturation_adu: f64,
+    /// Total read noise, that of rounding included, in electrons.
+    pub read_noise_e: f64,
+    /// The frames, in the order in which they were taken.
+    pub frames: Vec<FrameRecord>,
+    /// The stars, brightest first.
+    pub stars: Vec<Star>,
+    /// The hot pixels.
+    pub hot: Vec<HotPixel>,
+}
+
+impl Simulation {
+    /// Makes the maps of `night`.
+    pub fn new(night: Night) -> Self {
+        let maps =
+            Maps::new(&night.sensor, &night.sky, night.effects, night.seed, night.light_exposure_s);
+        Self { night, maps }
+    }
+
+    /// The night.
+    pub fn night(&self) -> &Night {
+        &self.night
+    }
+
+    /// What is fixed on the sensor and in the sky.
+    pub fn maps(&self) -> &Maps {
+        &self.maps
+    }
+
+    /// The frames in the order in which they are taken.
+    pub fn frames(&self) -> Vec<FramePlan> {
+        self.night.frames()
+    }
+
+    /// The maps that belong in the truth folder, with their file names.
+    pub fn truth_maps(&self) -> [(&'static str, &Plane<f32>); 4] {
+        [
+            ("response.fits", &self.maps.response),
+            ("bias_adu.fits", &self.maps.bias_adu),
+            ("dark_e_s.fits", &self.maps.dark_e_s),
+            ("glow_e.fits", &self.maps.glow_e),
+        ]
+    }
+
+    /// The content of `truth.json`; renders nothing.
+    pub fn truth_record(&self) -> TruthRecord {
+        let record = |plan: FramePlan| FrameRecord {
+            clamp_adu: self.clamp_adu(&plan),
+            dither_px: self.dither_px(&plan),
+            has_trail: self.trail(&plan).is_some(),
+            light_file: (plan.kind == FrameKind::Light)
+                .then(|| format!("light_e_{:04}.fits", plan.index + 1)),
+            plan,
+        };
+        TruthRecord {
+            saturation_adu: self.night.sensor.saturation_adu(),
+            read_noise_e: self.night.sensor.measured_read_noise_e(self.night.effects),
+            frames: self.frames().into_iter().map(record).collect(),
+            stars: self.maps.stars.clone(),
+            hot: self.maps.hot.clone(),
+            night: self.night.clone(),
+        }
+    }
+
+    /// The frame of `plan`, which may also be one of the caller's own making.
+    pub fn render(&self, plan: &FramePlan) -> SimFrame {
+        let Night { sensor, sky, effects, seed, .. } = &self.night;
+        let key = self.key(plan);
+        let trail_e = self
+            .trail(plan)
+            .map(|trail| trail.plane(sky, sensor.size, sensor.colors(*effects), plan.exposure_s));
+        let light_e = self.light_e(plan, trail_e.as_ref());
+        let truth = FrameTruth {
+            dark_e: self.dark_e(plan),
+            cosmic_e: cosmic::plane(sensor, sky, *effects, *seed, key, plan.exposure_s),
+            light_e,
+            trail_e,
+            clamp_adu: self.clamp_adu(plan),
+            temp_c: plan.temp_c,
+            dither_px: self.dither_px(plan),
+        };
+        let metadata = card::metadata(&self.night, plan);
+        let header = card::header(&self.night, plan, &metadata);
+        SimFrame { adu: self.expose(key, &truth), header, metadata, truth }
+    }
+
+    fn key(&self, plan: &FramePlan) -> u64 {
+        self.night.frame_key(plan.kind, plan.index, plan.exposure_s)
+    }
+
+    fn dither_px(&self, plan: &FramePlan) -> (f64, f64) {
+        if plan.kind != FrameKind::Light {
+            return (0.0, 0.0);
+        }
+        self.night.sky.dither(self.night.effects, self.night.seed, self.key(plan))
+    }
+
+    fn trail(&self, plan: &FramePlan) -> Option<crate::sky::Trail> {
+        let Night { sensor, sky, effects, seed, counts, .. } = &self.night;
+        let always = plan.index == counts.lights / 2;
+        (plan.kind == FrameKind::Light)
+            .then(|| sky.trail(sensor.size, *effects, *seed, self.key(plan), always))
+            .flatten()
+    }
+
+    fn light_e(&self, plan: &FramePlan, trail_e: Option<&Plane<f32>>) -> Option<Plane<f32>> {
+        let Night { sensor, sky, effects, .. } = &self.night;
+        let colors = sensor.colors(*effects);
+        match plan.kind {
+            FrameKind::Bias | FrameKind::Dark | FrameKind::DarkFlat => None,
+            FrameKind::Flat => {
+                let share = plan.exposure_s / self.night.flat_exposure_s;
+                let level = self.night.flat_level_e * share;
+                Some(Plane::from_fn(sensor.size, |x, y| {
+                    (level * throughput(colors, sky.lamp_rgb, x, y)) as f32
+                }))
+            }
+            FrameKind::Light => {
+                let mut plane = sky.background(sensor.size, colors, *effects, plan.exposure_s);
+                let share = plan.exposure_s / self.night.light_exposure_s;
+                let dither = self.dither_px(plan);
+                sky.add_stars(&mut plane, &self.maps.stars, colors, dither, share);
+                if let Some(trail) = trail_e {
+                    for (v, t) in plane.as_mut_slice().iter_mut().zip(trail.as_slice()) {
+                        *v += t;
+                    }
+                }
+                Some(plane)
+            }
+        }
+    }
+
+    fn dark_e(&self, plan: &FramePlan) -> Plane<f32> {
+        let seconds = self.night.sensor.dark_factor(plan.temp_c) * plan.exposure_s;
+        let share = self.night.sensor.glow_share(plan.exposure_s);
+        let mut plane = self.maps.dark_e_s.clone();
+        for (v, g) in plane.as_mut_slice().iter_mut().zip(self.maps.glow_e.as_slice()) {
+            *v = (f64::from(*v) * seconds + f64::from(*g) * share) as f32;
+        }
+        plane
+    }
+
+    /// The clamp subtracts what the masked pixels see, and those run a little warmer than the
+    /// rest: that is how a dark comes out darker than a bias.
+    fn clamp_adu(&self, plan: &FramePlan) -> f64 {
+        let sensor = &self.night.sensor;
+        if !self.night.effects.contains(Effects::BLACK_CLAMP) {
+            return 0.0;
+        }
+        let dark_e = self.maps.mean_dark_e_s * sensor.dark_factor(plan.temp_c) * plan.exposure_s;
+        let glow_e = self.maps.mean_glow_e * sensor.glow_share(plan.exposure_s);
+        sensor.clamp_ratio * (dark_e + glow_e) / sensor.gain_e_per_adu
+    }
+
+    /// From electrons to samples.
+    fn expose(&self, key: u64, truth: &FrameTruth) -> Plane<f32> {
+        let Night { sensor, effects, seed, .. } = &self.night;
+        let [poisson, read, quantise] =
+            [Effects::POISSON, Effects::READ_NOISE, Effects::QUANTISATION]
+                .map(|effect| effects.contains(effect));
+        let mut electrons = Stream::new(*seed, key, Purpose::Electrons);
+        let mut amplifier = Stream::new(*seed, key, Purpose::ReadNoise);
+        let full_well = if quantise { sensor.full_well_e } else { f64::INFINITY };
+        let max_adu = sensor.max_adu();
+        let per_e = 1.0 / sensor.gain_e_per_adu;
+
+        let mut adu = self.maps.bias_adu.clone();
+        let response = self.maps.response.as_slice();
+        let (dark, cosmic) = (truth.dark_e.as_slice(), truth.cosmic_e.as_slice());
+        let light = truth.light_e.as_ref().map(Plane::as_slice);
+        for (i, sample) in adu.as_mut_slice().iter_mut().enumerate() {
+            let lit = light.map_or(0.0, |l| f64::from(l[i]) * f64::from(response[i]));
+            // Photo-electrons and dark electrons are independent: the sum of two Poisson numbers
+            // is one of the summed mean.
+            let expected = lit + f64::from(dark[i]);
+            let mut e = if poisson { electrons.poisson(expected) } else { expected };
+            e += f64::from(cosmic[i]);
+            if e > full_well {
+                e = full_well;
+            }
+            if read {
+                e += sensor.read_noise_e * amplifier.gaussian();
+            }
+            let level = f64::from(*sample) + e * per_e - truth.clamp_adu;
+            *sample = if quantise {
+                // The cast saturates below at 0, and at `max_adu` by the comparison.
+                let whole = (level + 0.5) as u32;
+                f64::from(whole).min(max_adu) as f32
+            } else {
+                level as f32
+            };
+        }
+        adu
+    }
+}
