@@ -1,0 +1,107 @@
+//! Which cards of a header travel with an image, and which describe only how it was stored.
+
+use photosite_pix::{Card, Header};
+
+/// Keywords that describe how a unit is laid out: written anew, never carried.
+///
+/// # Source
+/// FITS standard 4.0, sections 4.4.1, 4.4.2.5, 4.4.2.7 and 7.3 ([FITS4]).
+const STRUCTURAL: [&str; 16] = [
+    "SIMPLE", "XTENSION", "BITPIX", "NAXIS", "EXTEND", "PCOUNT", "GCOUNT", "GROUPS", "BSCALE",
+    "BZERO", "BLANK", "CHECKSUM", "DATASUM", "INHERIT", "THEAP", "TFIELDS",
+];
+
+/// Keywords of tile compression (FITS 4.0, section 10.1). A list, not a pattern: ZENITH is no
+/// compression keyword.
+const COMPRESSION: [&str; 18] = [
+    "ZIMAGE", "ZSIMPLE", "ZTENSION", "ZEXTEND", "ZBITPIX", "ZNAXIS", "ZCMPTYPE", "ZQUANTIZ",
+    "ZDITHER0", "ZBLANK", "ZSCALE", "ZZERO", "ZMASKCMP", "ZPCOUNT", "ZGCOUNT", "ZBLOCKED",
+    "ZHECKSUM", "ZDATASUM",
+];
+
+/// Indexed keywords of layout, tables and tile compression.
+const INDEXED: [&str; 14] = [
+    "NAXIS", "TTYPE", "TFORM", "TUNIT", "TNULL", "TSCAL", "TZERO", "TDISP", "TDIM", "TBCOL",
+    "ZNAXIS", "ZTILE", "ZNAME", "ZVAL",
+];
+
+fn indexed(keyword: &str) -> bool {
+    INDEXED.iter().any(|stem| {
+        let digits = keyword.strip_prefix(stem).unwrap_or_default();
+        !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+    })
+}
+
+/// True for keywords that describe the storage, not the image.
+fn is_storage(keyword: &str) -> bool {
+    STRUCTURAL.contains(&keyword) || COMPRESSION.contains(&keyword) || indexed(keyword)
+}
+
+/// The card with every byte that a FITS header may not hold replaced: NUL by a blank, others by
+/// `?`. Other programs refuse whole files over one such byte.
+fn legal(card: &Card) -> Card {
+    let mut bytes = *card.as_bytes();
+    for b in &mut bytes {
+        *b = match *b {
+            0 => b' ',
+            b' '..=b'~' => *b,
+            _ => b'?',
+        };
+    }
+    Card::from_bytes(bytes)
+}
+
+/// The cards of `header` that travel with an image, in order, to the byte where they are legal.
+pub(crate) fn carried(header: &Header) -> Header {
+    Header::from_cards(travelling(header).cards().iter().map(legal).collect())
+}
+
+/// The header of an image in an extension, as if it were a primary: the primary's cards, then the
+/// extension's, which win; layout cards are those of the image after decompression.
+///
+/// # Source
+/// The INHERIT convention, in force whether or not the keyword is given, because cameras that
+/// write extensions put what matters into the primary.
+pub(crate) fn merged(primary: &Header, extension: &Header, bitpix: i64, axes: &[u64]) -> Header {
+    let mut out = Header::new();
+    out.push(Card::logical("SIMPLE", true, ""));
+    out.push(Card::integer("BITPIX", bitpix, ""));
+    out.push(Card::integer("NAXIS", axes.len() as i64, ""));
+    for (i, &n) in axes.iter().enumerate() {
+        out.push(Card::integer(&format!("NAXIS{}", i + 1), n as i64, ""));
+    }
+    let mut base = travelling(primary);
+    let mut own = travelling(extension);
+    // Without the decompression that it names, it is no name of the image.
+    if own.get_text("EXTNAME").as_deref() == Some("COMPRESSED_IMAGE") {
+        own.remove("EXTNAME");
+    }
+    for card in own.cards() {
+        if !card.is_commentary() && !card.as_bytes().starts_with(b"CONTINUE") {
+            base.remove(&card.keyword());
+        }
+    }
+    for card in base.cards().iter().chain(own.cards()) {
+        out.push(*card);
+    }
+    for key in ["BSCALE", "BZERO", "BLANK"] {
+        let card = extension.cards().iter().find(|c| c.keyword() == key && c.value().is_some());
+        if let Some(card) = card {
+            out.push(*card);
+        }
+    }
+    out
+}
+
+/// The cards that describe the image, not its storage.
+fn travelling(header: &Header) -> Header {
+    let mut dropping = false;
+    let kept = header.cards().iter().filter(|card| {
+        if card.as_bytes().starts_with(b"CONTINUE") {
+            return !dropping;
+        }
+        dropping = card.is_end() || (!card.is_commentary() && is_storage(&card.keyword()));
+        !dropping
+    });
+    Header::from_cards(kept.copied().collect())
+}

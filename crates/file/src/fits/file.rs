@@ -1,0 +1,172 @@
+//! One FITS file, whatever its wrapping: layout first, pixels when asked for.
+
+use std::ops::Range;
+use std::path::Path;
+
+use photosite_pix::{Header, Plane, Size};
+
+use super::bytes::Bytes;
+use super::carry::merged;
+use super::layout::{Depth, Hdu, HduKind, Layout, scan};
+use super::plain::FitsSource;
+use super::table::Table;
+use super::unzip;
+use crate::magic::Magic;
+use crate::{Error, Probe, Result, Source};
+
+/// A FITS file with its headers read.
+pub(crate) struct FitsFile {
+    bytes: Bytes,
+    pub(crate) layout: Layout,
+}
+
+impl FitsFile {
+    /// Reads the headers; unpacks the file where it is packed.
+    pub(crate) fn open(path: &Path, magic: Magic) -> Result<Self> {
+        if magic == Magic::Gzip {
+            let (bytes, layout) = unzip::unpack(path)?;
+            return Ok(Self { bytes: Bytes::memory(path, bytes), layout });
+        }
+        let bytes = Bytes::open(path)?;
+        let layout = scan(&mut &bytes, Depth::All)?;
+        Ok(Self { bytes, layout })
+    }
+
+    /// The image of `hdu`, ready to be read.
+    fn source(self, hdu: &Hdu) -> Result<Box<dyn Source>> {
+        if hdu.kind == HduKind::CompressedImage {
+            return Ok(Box::new(super::tiled::decode(&self.bytes, hdu)?));
+        }
+        Ok(Box::new(FitsSource::new(self.bytes, hdu)?))
+    }
+
+    /// The image of `hdu` in memory; it must have one plane.
+    pub(crate) fn plane(&self, hdu: &Hdu) -> Result<Plane<f32>> {
+        let path = self.bytes.path();
+        let size = hdu.size.ok_or_else(|| Error::unsupported(path, "holds no image"))?;
+        if hdu.planes != 1 {
+            let message = format!(
+                "{} has {} planes; one was expected. Calibration works on raw frames, before they \
+                 become colour pictures",
+                hdu.label(),
+                hdu.planes
+            );
+            return Err(Error::unsupported(path, message));
+        }
+        let samples = if hdu.kind == HduKind::CompressedImage {
+            super::tiled::decode(&self.bytes, hdu)?.into_samples()
+        } else {
+            let source = FitsSource::new(self.bytes.clone(), hdu)?;
+            let mut samples = vec![0.0; size.pixels()];
+            source.read_rows(0, 0..size.height, &mut Vec::new(), &mut samples)?;
+            samples
+        };
+        Plane::from_vec(size, samples)
+            .ok_or_else(|| Error::damaged(path, "the image is not as large as its header says"))
+    }
+
+    /// The header of the image as if it were the primary's.
+    pub(crate) fn header(&self, hdu: &Hdu) -> Header {
+        image_header(&self.layout, hdu)
+    }
+}
+
+fn image_header(layout: &Layout, hdu: &Hdu) -> Header {
+    if hdu.index == 0 {
+        return hdu.header.clone();
+    }
+    merged(&layout.hdus[0].header, &hdu.header, hdu.bitpix, &hdu.axes)
+}
+
+/// Reads the headers of a FITS file, and no pixel.
+pub(crate) fn probe(path: &Path, magic: Magic) -> Result<Probe> {
+    let bytes = Bytes::open(path)?;
+    let layout = match magic {
+        Magic::Gzip => unzip::probe(path)?,
+        _ => scan(&mut &bytes, Depth::All)?,
+    };
+    let image = layout.image(path)?;
+    let size = image.size.ok_or_else(|| Error::unsupported(path, "holds no image"))?;
+    let format = match (magic, image.kind) {
+        (Magic::Gzip, _) => "FITS (gzip)",
+        (_, HduKind::CompressedImage) => "FITS (tile-compressed)",
+        _ => "FITS",
+    };
+    Ok(Probe {
+        format,
+        image: image.index,
+        header: image_header(&layout, image),
+        size,
+        planes: image.planes,
+        file_bytes: bytes.len(),
+        hdus: layout.hdus.iter().map(Hdu::summary).collect(),
+        notes: layout.notes,
+    })
+}
+
+/// Opens the image of a FITS file.
+pub(crate) fn open(path: &Path, magic: Magic) -> Result<Box<dyn Source>> {
+    let file = FitsFile::open(path, magic)?;
+    let hdu = file.layout.image(path)?.clone();
+    file.source(&hdu)
+}
+
+/// Reads a small table by its EXTNAME; `None` where the file has none of that name.
+///
+/// # Errors
+/// When the file cannot be read, or the table has columns other than text and single numbers.
+pub fn read_table(path: &Path, name: &str) -> Result<Option<Table>> {
+    let file = FitsFile::open(path, Magic::fits(path)?)?;
+    let Some(hdu) = file.layout.named(name) else { return Ok(None) };
+    // What scan has checked to be there.
+    let mut data = vec![0; usize::try_from(hdu.data_bytes).unwrap_or(usize::MAX)];
+    file.bytes.read_exact_at(hdu.data_offset, &mut data)?;
+    Table::decode(path, hdu, &data).map(Some)
+}
+
+/// An image decoded as a whole: any rows of it, from memory.
+pub(crate) struct Decoded {
+    path: std::path::PathBuf,
+    size: Size,
+    planes: usize,
+    samples: Vec<f32>,
+}
+
+impl Decoded {
+    /// `samples` hold plane after plane of `size`.
+    pub(crate) fn new(path: &Path, size: Size, planes: usize, samples: Vec<f32>) -> Self {
+        debug_assert_eq!(samples.len(), size.pixels() * planes);
+        Self { path: path.to_owned(), size, planes, samples }
+    }
+
+    pub(crate) fn into_samples(self) -> Vec<f32> {
+        self.samples
+    }
+}
+
+impl Source for Decoded {
+    fn size(&self) -> Size {
+        self.size
+    }
+
+    fn planes(&self) -> usize {
+        self.planes
+    }
+
+    fn access(&self) -> crate::Access {
+        crate::Access::Whole
+    }
+
+    fn read_rows(
+        &self,
+        plane: usize,
+        rows: Range<usize>,
+        _scratch: &mut Vec<u8>,
+        out: &mut [f32],
+    ) -> Result<()> {
+        super::plain::check_rows(&self.path, (self.size, self.planes), plane, &rows, out.len())?;
+        let start = plane * self.size.pixels() + rows.start * self.size.width;
+        out.copy_from_slice(&self.samples[start..start + out.len()]);
+        Ok(())
+    }
+}

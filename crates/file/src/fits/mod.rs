@@ -1,0 +1,24 @@
+//! FITS: headers verbatim, pixels on demand, products whole or not at all.
+//!
+//! The 1-based positions and the axis order of FITS stay inside this room.
+
+mod bytes;
+mod carry;
+mod checksum;
+mod file;
+mod frame;
+mod layout;
+mod pixels;
+mod plain;
+mod table;
+mod tiled;
+mod unzip;
+mod write;
+
+pub use file::read_table;
+pub(crate) use file::{open, probe};
+pub use frame::{read_frame, read_image, write_frame};
+pub use layout::{Hdu, HduKind, HduSummary, Layout};
+pub use plain::FitsSource;
+pub use table::{Column, Table};
+pub use write::{Clipped, FitsWriter, ImageSpec, Sample};

@@ -1,0 +1,94 @@
+//! Which format a file is, by its first bytes; its name says nothing.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::{Error, Result};
+
+/// What a file that can be read begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Magic {
+    /// FITS, plain or with tile-compressed images.
+    Fits,
+    /// Something packed with gzip.
+    Gzip,
+}
+
+/// True for the first bytes of a FITS file: `SIMPLE  =`, the blanks not insisted upon.
+pub(crate) fn is_fits(start: &[u8]) -> bool {
+    start.starts_with(b"SIMPLE")
+        && start[6..].iter().find(|&&b| b != b' ').is_some_and(|&b| b == b'=')
+}
+
+/// Formats that are known by sight and not read, with what to do instead.
+fn known(start: &[u8]) -> Option<&'static str> {
+    let raw = "a camera raw file, recognised and not read yet; convert it to FITS with a raw \
+               converter that keeps the sensor's values";
+    let tiff = start.starts_with(b"II*\0") || start.starts_with(b"MM\0*");
+    Some(match start {
+        s if s.starts_with(b"XISF0100") => {
+            "XISF, recognised and not read yet; save it as FITS from PixInsight"
+        }
+        _ if tiff && start.get(8..10) == Some(b"CR") => raw,
+        _ if tiff || start.starts_with(b"II+\0") || start.starts_with(b"MM\0+") => {
+            "TIFF or a raw file built on it (NEF, ARW, DNG), recognised and not read yet; convert \
+             it to FITS"
+        }
+        s if s.get(4..12) == Some(b"ftypcrx ") => raw,
+        s if s.starts_with(b"FUJIFILM") || s.starts_with(b"IIRO") || s.starts_with(b"IIU\0") => raw,
+        s if s.starts_with(b"\x89PNG\r\n\x1a\n") => {
+            "PNG, a picture for the eye; the frame that it was made from is needed, as FITS"
+        }
+        [0xff, 0xd8, 0xff, ..] => {
+            "JPEG, a picture for the eye; the frame that it was made from is needed, as FITS"
+        }
+        s if s.starts_with(b"LUCAM-RECORDER") => {
+            "SER video, recognised and not read; export its frames as FITS"
+        }
+        [0x50, 0x4b, 3, 4, ..] => "a ZIP archive; unpack it first",
+        s if s.starts_with(b"BZh") => "packed with bzip2; unpack it with bunzip2 first",
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => "packed with zstd; unpack it first",
+        s if s.starts_with(b"XTENSION") => {
+            "a FITS extension without the primary before it; the start of the file is missing"
+        }
+        _ => return None,
+    })
+}
+
+impl Magic {
+    /// Looks at the first bytes of a file.
+    pub(crate) fn of(path: &Path) -> Result<Self> {
+        let meta = std::fs::metadata(path).map_err(|e| Error::io(path, "opening", e))?;
+        if meta.is_dir() {
+            return Err(Error::request(path, "is a folder; an image file was expected"));
+        }
+        if !meta.is_file() {
+            // A pipe would keep us waiting for ever.
+            return Err(Error::request(path, "is no ordinary file; an image file was expected"));
+        }
+        if meta.len() == 0 {
+            let message = "the file is empty (0 bytes); copy it again from where it came from";
+            return Err(Error::damaged(path, message));
+        }
+        let file = File::open(path).map_err(|e| Error::io(path, "opening", e))?;
+        let mut start = Vec::new();
+        file.take(16).read_to_end(&mut start).map_err(|e| Error::io(path, "reading", e))?;
+        if is_fits(&start) {
+            return Ok(Self::Fits);
+        }
+        if start.starts_with(&[0x1f, 0x8b]) {
+            return Ok(Self::Gzip);
+        }
+        if start.iter().all(|&b| b == 0) {
+            let message = "begins with zeros only: the file was never filled, as after a power cut";
+            return Err(Error::damaged(path, message));
+        }
+        Err(Error::unsupported(path, known(&start).unwrap_or("not an image format known here")))
+    }
+
+    /// As [`Magic::of`], for what must be FITS.
+    pub(crate) fn fits(path: &Path) -> Result<Self> {
+        Self::of(path)
+    }
+}

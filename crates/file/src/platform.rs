@@ -1,0 +1,100 @@
+//! The only place where operating systems differ.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// Reads at most `buf.len()` bytes at `offset` without moving a shared file position.
+#[cfg(unix)]
+fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buf, offset)
+}
+
+/// Reads at most `buf.len()` bytes at `offset`. Windows moves the file position, which nothing here
+/// relies on, and takes offset and length in one call, so that threads do not disturb each other.
+#[cfg(windows)]
+fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buf, offset)
+}
+
+#[cfg(unix)]
+fn write_at(file: &File, buf: &[u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::write_at(file, buf, offset)
+}
+
+#[cfg(windows)]
+fn write_at(file: &File, buf: &[u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_write(file, buf, offset)
+}
+
+/// Fills `buf` from `offset`; several threads may read one handle.
+///
+/// # Errors
+/// `UnexpectedEof` when the file ends first, else what the operating system says.
+pub(crate) fn read_exact_at(file: &File, mut buf: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !buf.is_empty() {
+        match read_at(file, buf, offset) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => {
+                buf = &mut buf[n..];
+                offset += n as u64;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+/// Writes all of `buf` at `offset`; several threads may write one handle.
+///
+/// # Errors
+/// What the operating system says, a full disk among it.
+pub(crate) fn write_all_at(file: &File, mut buf: &[u8], mut offset: u64) -> io::Result<()> {
+    while !buf.is_empty() {
+        match write_at(file, buf, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => {
+                buf = &buf[n..];
+                offset += n as u64;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+/// Makes a rename in `folder` durable.
+///
+/// # Errors
+/// What the operating system says; file systems that cannot sync a folder are forgiven.
+#[cfg(unix)]
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    match File::open(folder)?.sync_all() {
+        // Some network and FUSE file systems know no such thing; the data are synced already.
+        Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// Windows has no way to sync a folder; the rename is journalled by the file system.
+#[cfg(windows)]
+pub(crate) fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Lets a temporary file be made with the rights of any new file: by itself it would be private,
+/// and a product would stay so.
+#[cfg(unix)]
+pub(crate) fn ordinary_rights(builder: &mut tempfile::Builder<'_, '_>) {
+    use std::os::unix::fs::PermissionsExt;
+    // The umask is taken off by the system.
+    builder.permissions(std::fs::Permissions::from_mode(0o666));
+}
+
+/// Windows inherits the rights of the folder.
+#[cfg(windows)]
+pub(crate) fn ordinary_rights(_builder: &mut tempfile::Builder<'_, '_>) {}

@@ -1,0 +1,53 @@
+//! What a file is, before a pixel of it is read.
+
+use std::path::Path;
+
+use photosite_pix::{Header, Size};
+
+use crate::fits::{self, HduSummary};
+use crate::magic::Magic;
+use crate::{Result, Source};
+
+/// What the headers of a file say.
+#[derive(Debug, Clone)]
+pub struct Probe {
+    /// The format as people name it.
+    pub format: &'static str,
+    /// Every unit of the file; of a file packed with gzip, those up to the image.
+    pub hdus: Vec<HduSummary>,
+    /// Which of `hdus` holds the image.
+    pub image: usize,
+    /// The header of the image. Where the image stands in an extension: the primary's cards, then
+    /// the extension's, which win; compression keywords are left out, and BITPIX and NAXIS are
+    /// those of the image.
+    pub header: Header,
+    /// Width and height of the image in pixels.
+    pub size: Size,
+    /// Planes of that size: 1 for a raw frame.
+    pub planes: usize,
+    /// Size of the file on disk in bytes.
+    pub file_bytes: u64,
+    /// Oddities that do not keep the file from being read, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Reads the headers of the image file at `path`, and no pixel.
+///
+/// The format is known by the first bytes, not by the name.
+///
+/// # Errors
+/// When the file is no image that is read here, is cut or breaks its format, or cannot be read.
+pub fn probe(path: &Path) -> Result<Probe> {
+    fits::probe(path, Magic::of(path)?)
+}
+
+/// Opens the image of the file at `path`: the primary's, or where that has no pixels the first
+/// extension's.
+///
+/// A plain file is read row by row as it is asked for; a packed one is unpacked now, into memory.
+///
+/// # Errors
+/// When the file is no image that is read here, is cut or breaks its format, or cannot be read.
+pub fn open(path: &Path) -> Result<Box<dyn Source>> {
+    fits::open(path, Magic::of(path)?)
+}

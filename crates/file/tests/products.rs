@@ -1,0 +1,213 @@
+//! What is written is whole, legal and reads back as it was.
+
+use std::path::Path;
+
+use photosite_file::atomic::Existing;
+use photosite_file::fits::{
+    Column, FitsWriter, ImageSpec, Sample, Table, read_frame, read_table, write_frame,
+};
+use photosite_file::{ErrorKind, open, probe};
+use photosite_pix::{Card, Frame, Header, MaskBits, Plane, Size, Unit};
+use proptest::prelude::*;
+
+/// A reader's view of the FITS checksum: the ones'-complement sum of a whole unit.
+fn ones_complement(bytes: &[u8]) -> u32 {
+    let mut sum = 0u64;
+    for word in bytes.chunks_exact(4) {
+        sum += u64::from(u32::from_be_bytes(word.try_into().unwrap()));
+        sum = (sum & 0xffff_ffff) + (sum >> 32);
+    }
+    sum as u32
+}
+
+/// Every unit of `path` sums up to minus zero, and the file is whole blocks.
+fn assert_checksums(path: &Path) {
+    let bytes = std::fs::read(path).unwrap();
+    assert_eq!(bytes.len() % 2880, 0);
+    let units = probe(path).unwrap().hdus;
+    let mut at = 0;
+    for unit in &units {
+        let mut end = at;
+        while !bytes[end..end + 2880].chunks(80).any(|c| c.starts_with(b"END  ")) {
+            end += 2880;
+        }
+        end += 2880 + (unit.data_bytes as usize).next_multiple_of(2880);
+        assert_eq!(ones_complement(&bytes[at..end]), u32::MAX, "unit {}", unit.index);
+        at = end;
+    }
+    assert_eq!(at, bytes.len());
+}
+
+fn sample_frame(size: Size) -> Frame {
+    let data = Plane::from_fn(size, |x, y| (x as f32 - 3.5) * (y as f32 + 0.1) - 40.0);
+    let mut frame = Frame::new(data, Unit::Electron);
+    frame.variance = Some(Plane::from_fn(size, |x, y| 1.0 + (x * y) as f32 * 0.37));
+    frame.data.set(1, 1, f32::NAN);
+    frame.mask.set(1, 1, MaskBits::NO_DATA);
+    frame.mask.set(0, 0, MaskBits::from_bits_retain(0xffff));
+    frame
+}
+
+#[test]
+fn frames_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("new/master.fits");
+    let frame = sample_frame(Size::new(37, 131));
+    let mut header = Header::new();
+    header.push(Card::string("OBJECT", "M 31", "what"));
+    header.push(Card::integer("BZERO", 7, "of another file"));
+    header.push_history("calibrated");
+    let table = Table {
+        name: "PROVENANCE".into(),
+        columns: vec![
+            ("key".into(), Column::Text(vec!["a".into(), "Käfer\n𝄞".into(), String::new()])),
+            ("value".into(), Column::Real(vec![0.1, f64::NAN, -1e300])),
+            ("count".into(), Column::Integer(vec![i64::MIN, 0, i64::MAX])),
+        ],
+    };
+    let tables = vec![table.clone()];
+    write_frame(&path, &frame, &header, Sample::F32, tables, Existing::Refuse).unwrap();
+    assert_checksums(&path);
+    let (back, h) = read_frame(&path).unwrap();
+    assert_eq!(back.unit, Unit::Electron);
+    assert_eq!(back.mask, frame.mask);
+    let bits = |p: &Plane<f32>| p.as_slice().iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&back.data), bits(&frame.data));
+    let (was, is) = (frame.variance.unwrap(), back.variance.unwrap());
+    for (a, b) in was.as_slice().iter().zip(is.as_slice()) {
+        assert!((a - b).abs() <= 2.0 * f32::EPSILON * a, "{a} {b}");
+    }
+    assert_eq!(h.get_text("OBJECT").as_deref(), Some("M 31"));
+    assert_eq!(h.get("BZERO"), None, "layout of another file is not carried");
+    assert_eq!(h.history().count(), 1);
+    let t = read_table(&path, "provenance").unwrap().unwrap();
+    assert_eq!(
+        t.column("KEY"),
+        Some(&Column::Text(vec!["a".into(), r"K\u00e4fer\u000a\ud834\udd1e".into(), "".into()]))
+    );
+    assert_eq!(t.column("count"), table.column("count"));
+    let Some(Column::Real(v)) = t.column("value") else { panic!() };
+    assert!(v[0] == 0.1 && v[1].is_nan() && v[2] == -1e300);
+    assert_eq!(read_table(&path, "NONE").unwrap(), None);
+    let names: Vec<_> = probe(&path).unwrap().hdus.into_iter().filter_map(|h| h.name).collect();
+    assert_eq!(names, ["ERR", "DQ", "PROVENANCE"]);
+}
+
+#[test]
+fn sixteen_bits_round_clip_and_say_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("u16.fits");
+    let values = [-200.0, -100.4, -0.5, 0.5, 1.5, f32::NAN, 65435.4, 65436.0, f32::INFINITY];
+    let data = Plane::from_vec(Size::new(9, 1), values.to_vec()).unwrap();
+    let frame = Frame::new(data, Unit::Adu);
+    let sample = Sample::U16 { pedestal_adu: 100.0 };
+    let header = Header::from_cards(vec![Card::integer("PEDESTAL", -5, "old")]);
+    let clipped = write_frame(&path, &frame, &header, sample, vec![], Existing::Refuse).unwrap();
+    // -100.4 + 100 rounds to 0 and is not clipped.
+    assert_eq!((clipped.below, clipped.above, clipped.blank), (1, 2, 1));
+    assert_checksums(&path);
+    let (back, h) = read_frame(&path).unwrap();
+    let expected = [0.0, 0.0, 100.0, 100.0, 102.0, 0.0, 65535.0, 65535.0, 65535.0];
+    assert_eq!(back.data.as_slice(), expected);
+    assert_eq!(h.get_f64("PEDESTAL"), Some(100.0));
+    assert_eq!(back.mask.get(5, 0), MaskBits::NO_DATA);
+}
+
+#[test]
+fn rows_in_any_order_give_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let size = Size::new(7, 11);
+    for sample in [Sample::F32, Sample::U16 { pedestal_adu: 0.0 }] {
+        let spec = || ImageSpec { name: None, size, planes: 3, sample, header: Header::new() };
+        let row = |p: usize, y: usize| -> Vec<f32> {
+            (0..7).map(|x| (p * 1000 + y * 20 + x) as f32).collect()
+        };
+        let mut files = Vec::new();
+        for backwards in [false, true] {
+            let path = dir.path().join(format!("{backwards}.fits"));
+            let w = FitsWriter::create(&path, vec![spec()], vec![], Existing::Replace).unwrap();
+            let mut at: Vec<(usize, usize)> =
+                (0..3).flat_map(|p| (0..11).map(move |y| (p, y))).collect();
+            if backwards {
+                at.reverse();
+            }
+            for (p, y) in at {
+                w.write_rows(0, p, y, &row(p, y)).unwrap();
+            }
+            w.finish().unwrap();
+            assert_checksums(&path);
+            files.push(std::fs::read(&path).unwrap());
+            let source = open(&path).unwrap();
+            assert_eq!((source.size(), source.planes()), (size, 3));
+            let mut out = [0.0; 14];
+            source.read_rows(2, 3..5, &mut Vec::new(), &mut out).unwrap();
+            assert_eq!(out[..7], row(2, 3)[..]);
+            assert_eq!(out[7..], row(2, 4)[..]);
+        }
+        assert_eq!(files[0], files[1]);
+    }
+}
+
+#[test]
+fn unfinished_and_wrong_writes_leave_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.fits");
+    let size = Size::new(4, 4);
+    let spec =
+        ImageSpec { name: None, size, planes: 1, sample: Sample::F32, header: Header::new() };
+    let make = || FitsWriter::create(&path, vec![spec.clone()], vec![], Existing::Refuse).unwrap();
+    let w = make();
+    w.write_rows(0, 0, 1, &[1.0; 8]).unwrap();
+    let request = |e: photosite_file::Error| assert_eq!(e.kind(), ErrorKind::Request, "{e}");
+    request(w.write_rows(0, 0, 2, &[1.0; 4]).unwrap_err());
+    request(w.write_rows(0, 0, 3, &[1.0; 8]).unwrap_err());
+    request(w.write_rows(0, 0, 0, &[1.0; 3]).unwrap_err());
+    request(w.write_rows(0, 1, 0, &[1.0; 4]).unwrap_err());
+    request(w.write_rows(1, 0, 0, &[1.0; 4]).unwrap_err());
+    request(w.write_mask_rows(0, 0, &[MaskBits::HOT; 4]).unwrap_err());
+    request(w.finish().unwrap_err());
+    drop(make());
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    request(FitsWriter::create(&path, vec![], vec![], Existing::Refuse).map(|_| ()).unwrap_err());
+    let uneven = Table {
+        name: "T".into(),
+        columns: vec![("a".into(), Column::Real(vec![1.0])), ("b".into(), Column::Integer(vec![]))],
+    };
+    let with = FitsWriter::create(&path, vec![spec.clone()], vec![uneven], Existing::Refuse);
+    request(with.map(|_| ()).unwrap_err());
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_frame_comes_back(
+        width in 1usize..40,
+        height in 1usize..20,
+        seed in any::<u32>(),
+        with_variance in any::<bool>(),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f.fits");
+        let size = Size::new(width, height);
+        let noise = |x: usize, y: usize| {
+            ((x as u32 * 7919 + y as u32 * 104_729) ^ seed).wrapping_mul(2_654_435_761)
+        };
+        // Any bit pattern at all: NaN payloads, infinities, denormals.
+        let data = Plane::from_fn(size, |x, y| f32::from_bits(noise(x, y)));
+        let mut frame = Frame::new(data, Unit::Adu);
+        frame.mask = Plane::from_fn(size, |x, y| MaskBits::from_bits_retain(noise(x, y) as u16));
+        if with_variance {
+            frame.variance = Some(Plane::from_fn(size, |x, y| noise(x, y) as f32 * 1e-3));
+        }
+        let none = vec![];
+        write_frame(&path, &frame, &Header::new(), Sample::F32, none, Existing::Refuse).unwrap();
+        assert_checksums(&path);
+        let (back, _) = read_frame(&path).unwrap();
+        let bits = |p: &Plane<f32>| p.as_slice().iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        prop_assert_eq!(bits(&back.data), bits(&frame.data));
+        prop_assert_eq!(back.mask, frame.mask);
+        prop_assert_eq!(back.variance.is_some(), with_variance);
+    }
+}
