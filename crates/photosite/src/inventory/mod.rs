@@ -6,7 +6,7 @@ mod walk;
 use std::path::{Path, PathBuf};
 
 use photosite_file::{Probe, keyword};
-use photosite_pix::{Applied, FrameKind, Header, Metadata, Size};
+use photosite_pix::{Applied, FrameKind, Header, Metadata, Rect, Size};
 use crate::{Finding, finding::Severity};
 
 pub use classify::{KindSource, classify};
@@ -136,7 +136,7 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
             "Use photosite calibrate --bias/--dark/--flat FILE, or give the raw frames.",
         );
     }
-    let saturation_adu = metadata.saturation_adu.or_else(|| probe.full_scale_adu());
+    let saturation_adu = metadata.saturation_adu.or_else(|| full_scale_adu(&probe.header));
     Taken::Frame(
         Box::new(Frame {
             path: path.to_owned(),
@@ -151,4 +151,25 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
         }),
         findings,
     )
+}
+
+/// The part of a frame that is used: the area that sees light where the header names one beside an
+/// overscan, else all of it.
+pub fn used_region(frame: &Frame) -> Rect {
+    match (frame.metadata.overscan, frame.metadata.active_area) {
+        (Some(o), Some(a)) if a.fits(frame.size) && o.fits(frame.size) => a,
+        _ => frame.size.rect(),
+    }
+}
+
+/// The largest sample the file's own type can hold in ADU, for 8- and 16-bit integers.
+fn full_scale_adu(header: &Header) -> Option<f64> {
+    let zero = header.get_f64("BZERO").unwrap_or(0.0);
+    let scale = header.get_f64("BSCALE").unwrap_or(1.0);
+    let largest = match header.get_i64("BITPIX")? {
+        8 => 255.0,
+        16 => 32767.0,
+        _ => return None,
+    };
+    Some(zero + scale * largest)
 }

@@ -1,0 +1,208 @@
+//! The headers of products: what of the raw headers stays true, and what is new.
+
+use std::collections::HashSet;
+
+use photosite_pix::combine::Recipe;
+use photosite_pix::reject::Reject;
+use photosite_pix::{Applied, Card, CfaPattern, FrameKind, Header, Rect, RowOrder};
+
+use crate::calibrate::RemovedBy;
+use crate::master::Rejected;
+use crate::raw::RawFrame;
+
+/// Keywords that describe raw samples or their display and are no longer true of a product.
+const STALE: &[&str] = &[
+    "DATAMIN", "DATAMAX", "SATURATE", "SATLEVEL", "MAXLIN", "PEDESTAL", "CBLACK", "CWHITE", "CSTRETCH",
+    "BUNIT", "CALSTAT", "BLANK", "CHECKSUM", "DATASUM", "BIASSEC", "TRIMSEC", "DATASEC",
+];
+
+/// What a master went through.
+#[derive(Debug, Clone, Copy)]
+pub struct MasterFacts {
+    /// Its kind.
+    pub kind: FrameKind,
+    /// How samples were combined.
+    pub recipe: Recipe,
+    /// Rejected samples.
+    pub rejected: Rejected,
+    /// Pixels marked HOT.
+    pub hot: usize,
+    /// Pixels marked COLD.
+    pub cold: usize,
+    /// Pixels without data.
+    pub no_data: usize,
+    /// What took the additive part out; `None` where it is in.
+    pub removed_by: Option<RemovedBy>,
+    /// The colour filter array over the master.
+    pub cfa: Option<CfaPattern>,
+    /// Channels normalised to a mean of 1; 0 for other masters than flats.
+    pub normalised_channels: u8,
+}
+
+impl MasterFacts {
+    /// What was done, a sentence each.
+    pub fn sentences(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        if let Some(by) = self.removed_by {
+            out.push(format!("additive part of each frame taken off by: {}", by.name()));
+        }
+        if self.normalised_channels > 0 {
+            out.push("each frame scaled to a mean of 1 before samples were compared".to_owned());
+        }
+        let thresholds = match self.recipe.reject {
+            Reject::None => String::new(),
+            Reject::Winsorized { sigma_low, sigma_high } => {
+                format!(" (low {sigma_low}, high {sigma_high} sigma)")
+            }
+        };
+        out.push(format!(
+            "combined by {}, rejection {}{thresholds}: {} samples low, {} high",
+            self.recipe.combine.name(),
+            self.recipe.reject.name(),
+            self.rejected.low,
+            self.rejected.high
+        ));
+        if matches!(self.kind, FrameKind::Dark | FrameKind::Flat) {
+            out.push(format!(
+                "pixels beyond {} sigma of their surroundings: {} hot, {} cold",
+                crate::defects::KAPPA,
+                self.hot,
+                self.cold
+            ));
+        }
+        out
+    }
+}
+
+/// The word for a master that other programs know as well.
+fn imagetyp(kind: FrameKind) -> &'static str {
+    match kind {
+        FrameKind::Bias => "Master Bias",
+        FrameKind::Dark => "Master Dark",
+        FrameKind::DarkFlat => "Master DarkFlat",
+        FrameKind::Flat => "Master Flat",
+        FrameKind::Light => "Master Light",
+    }
+}
+
+/// The header of a master: the cards on which all frames agree, the means of what varies, and what
+/// was done.
+pub fn master_header(frames: &[&RawFrame], facts: &MasterFacts) -> Header {
+    let mut header = consensus(frames);
+    trim(&mut header, frames[0], facts.cfa);
+    header.set(Card::string("IMAGETYP", imagetyp(facts.kind), "kind of frame"));
+    header.set(Card::integer("NCOMBINE", frames.len() as i64, "frames combined"));
+    let values = |f: fn(&RawFrame) -> Option<f64>| -> Vec<f64> {
+        frames.iter().filter_map(|r| f(r)).collect()
+    };
+    let exposures = values(|f| f.metadata.exposure_s);
+    if !exposures.is_empty() {
+        let mean = exposures.iter().sum::<f64>() / exposures.len() as f64;
+        header.remove("EXPOSURE");
+        header.set(Card::real("EXPTIME", round(mean), "[s] exposure, mean of the frames"));
+    }
+    let temps = values(|f| f.metadata.temp_c);
+    if !temps.is_empty() {
+        let mean = temps.iter().sum::<f64>() / temps.len() as f64;
+        let low = temps.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = temps.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        header.set(Card::real("CCD-TEMP", round(mean), "[C] sensor temperature, mean"));
+        header.set(Card::real("PSTMIN", round(low), "[C] lowest sensor temperature"));
+        header.set(Card::real("PSTMAX", round(high), "[C] highest sensor temperature"));
+    }
+    let dates = || frames.iter().filter_map(|f| f.metadata.date_obs.as_deref());
+    if let Some(first) = dates().min() {
+        header.set(Card::string("DATE-OBS", first, "start of the first frame, UTC"));
+    }
+    if let Some(last) = dates().max() {
+        header.set(Card::string("PSDATE2", last, "start of the last frame, UTC"));
+    }
+    let reject = facts.recipe.reject.name();
+    header.set(Card::string("PSCOMB", facts.recipe.combine.name(), "combination"));
+    header.set(Card::string("PSREJ", reject, "rejection"));
+    header.set(Card::integer("PSREJLO", facts.rejected.low as i64, "samples rejected low"));
+    header.set(Card::integer("PSREJHI", facts.rejected.high as i64, "samples rejected high"));
+    header.set(Card::integer("PSHOT", facts.hot as i64, "pixels marked hot"));
+    header.set(Card::integer("PSCOLD", facts.cold as i64, "pixels marked cold"));
+    header.set(Card::integer("PSNODATA", facts.no_data as i64, "pixels without data"));
+    match (facts.kind, facts.removed_by) {
+        (FrameKind::Flat, Some(by)) => {
+            header.set(Card::string("PSADD", by.name(), "took the additive part out"));
+            let n = i64::from(facts.normalised_channels);
+            header.set(Card::integer("PSNORM", n, "channels normalised to mean 1"));
+        }
+        (FrameKind::Dark | FrameKind::DarkFlat, removed) => {
+            header.set(Card::logical("BIASSUB", removed.is_some(), "bias taken out"));
+        }
+        _ => {}
+    }
+    header
+}
+
+/// The cards that every frame has to the byte, in the order of the first.
+fn consensus(frames: &[&RawFrame]) -> Header {
+    let others: Vec<HashSet<&[u8; 80]>> = frames[1..]
+        .iter()
+        .map(|f| f.header.cards().iter().map(Card::as_bytes).collect())
+        .collect();
+    let keep = |c: &&Card| {
+        !c.is_commentary()
+            && !STALE.contains(&c.keyword().as_str())
+            && others.iter().all(|o| o.contains(c.as_bytes()))
+    };
+    Header::from_cards(frames[0].header.cards().iter().filter(keep).copied().collect())
+}
+
+/// Decimal noise of means is no information.
+fn round(v: f64) -> f64 {
+    (v * 1e6).round() / 1e6
+}
+
+/// The header of a calibrated light: the raw light's cards to the byte, less what is no longer
+/// true, plus what was done.
+pub fn light_header(raw: &RawFrame, applied: Applied, cfa: Option<CfaPattern>) -> Header {
+    let mut header = raw.header.clone();
+    for key in STALE {
+        header.remove(key);
+    }
+    trim(&mut header, raw, cfa);
+    let letters: String = [
+        (Applied::OVERSCAN, 'O'),
+        (Applied::BIAS, 'B'),
+        (Applied::DARK, 'D'),
+        (Applied::FLAT, 'F'),
+        (Applied::DEFECTS, 'X'),
+    ]
+    .into_iter()
+    .filter_map(|(step, letter)| applied.contains(step).then_some(letter))
+    .collect();
+    if !letters.is_empty() {
+        header.set(Card::string("CALSTAT", &letters, "steps done: bias, dark, flat, defects (X)"));
+    }
+    header
+}
+
+/// Moves the world coordinates and the colour filter array along when borders were cut off.
+fn trim(header: &mut Header, raw: &RawFrame, cfa: Option<CfaPattern>) {
+    let Rect { x0, y0, .. } = raw.region;
+    if raw.region == raw.size.rect() {
+        return;
+    }
+    for (key, cut) in [("CRPIX1", x0), ("CRPIX2", y0)] {
+        if let Some(v) = header.get_f64(key) {
+            let comment = header.comment(key);
+            header.set(Card::real(key, v - cut as f64, &comment));
+        }
+    }
+    if let Some(cfa) = cfa {
+        for key in ["XBAYROFF", "YBAYROFF", "BAYOFFX", "BAYOFFY"] {
+            header.remove(key);
+        }
+        // BAYERPAT speaks of the picture's top, the pattern of the file's first row.
+        let written = match raw.metadata.row_order {
+            Some(RowOrder::BottomUp) => cfa.flipped_rows(raw.region.height()),
+            _ => cfa,
+        };
+        header.set(Card::string("BAYERPAT", &written.to_string(), "colour filter array"));
+    }
+}

@@ -1,0 +1,237 @@
+//! A stack made into a master: what each kind of master is beyond the combined samples.
+
+use std::ops::Range;
+
+use photosite_pix::combine::{Combine, Recipe};
+use photosite_pix::reject::Reject;
+use photosite_pix::unit::NoiseModel;
+use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, MaskBits, Plane, Unit, stat};
+
+use crate::defects;
+use crate::stack::Stacked;
+
+/// A flat's response below this share of its median is no response.
+pub const FLAT_FLOOR: f32 = 0.1;
+
+/// Robust sigmas within which a flat's samples count for its mean.
+const FLAT_MEAN_KAPPA: f64 = 5.0;
+
+/// The recipe for a master of `count` frames, when nobody asks for another.
+///
+/// Up to 2 frames are averaged, 3 give their median, more the mean after winsorized sigma
+/// clipping at 4 and 3.
+pub fn default_recipe(count: usize) -> Recipe {
+    match count {
+        0..=2 => Recipe { reject: Reject::None, combine: Combine::Mean },
+        3 => Recipe { reject: Reject::None, combine: Combine::Median },
+        _ => Recipe { reject: WINSORIZED, combine: Combine::Mean },
+    }
+}
+
+/// Winsorized sigma clipping with the thresholds PixInsight made customary.
+pub const WINSORIZED: Reject = Reject::Winsorized { sigma_low: 4.0, sigma_high: 3.0 };
+
+/// The mean of each channel of a flat whose additive part is gone: one for a monochrome sensor,
+/// three for a colour filter array. Robust: samples beyond 5 sigma of the median do not count.
+pub fn channel_means(rows: &[f32], width: usize, cfa: Option<CfaPattern>) -> [f64; 3] {
+    match cfa {
+        None => [stat::robust_mean(rows, FLAT_MEAN_KAPPA); 3],
+        Some(cfa) => [0, 1, 2].map(|channel| {
+            let samples: Vec<f32> = one_channel(rows, width, cfa, channel).collect();
+            stat::robust_mean(&samples, FLAT_MEAN_KAPPA)
+        }),
+    }
+}
+
+/// The samples under one colour.
+pub fn one_channel(
+    rows: &[f32],
+    width: usize,
+    cfa: CfaPattern,
+    channel: usize,
+) -> impl Iterator<Item = f32> + Clone + '_ {
+    rows.chunks_exact(width).enumerate().flat_map(move |(y, row)| {
+        row.iter()
+            .enumerate()
+            .filter(move |(x, _)| cfa.color(*x, y).channel() == channel)
+            .map(|(_, v)| *v)
+    })
+}
+
+/// Samples that a stack rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rejected {
+    /// Below.
+    pub low: u64,
+    /// Above.
+    pub high: u64,
+}
+
+/// A finished master and what is worth telling of it.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// The master.
+    pub frame: Frame,
+    /// Rejected samples.
+    pub rejected: Rejected,
+    /// Pixels marked HOT.
+    pub hot: usize,
+    /// Pixels marked COLD.
+    pub cold: usize,
+    /// Pixels without data.
+    pub no_data: usize,
+}
+
+/// What a stack becomes.
+#[derive(Debug, Clone, Copy)]
+pub struct Finish {
+    /// The kind of master.
+    pub kind: FrameKind,
+    /// Frames that were stacked.
+    pub count: usize,
+    /// The colour filter array over the stack.
+    pub cfa: Option<CfaPattern>,
+    /// Gain and read noise, where they are known.
+    pub noise: Option<NoiseModel>,
+    /// The level in ADU from which a sample counts as saturated.
+    pub saturation_adu: Option<f32>,
+    /// The steps that the stacked samples went through.
+    pub applied: Applied,
+}
+
+/// Makes a master of a stack: variance, mask, and for flats the normalisation.
+///
+/// A pixel without samples is NaN and NO_DATA. The variance is that of the samples; with a single
+/// frame it is that of the noise model, and without one there is none. A flat is divided by the
+/// robust mean of each colour; where its response is not above a tenth of the median it is
+/// NO_DATA and 1, so that no division by it does harm.
+pub fn finish(stacked: Stacked, spec: Finish) -> Finished {
+    let sum = |p: &Plane<u16>| p.as_slice().iter().map(|v| u64::from(*v)).sum();
+    let rejected = Rejected { low: sum(&stacked.low), high: sum(&stacked.high) };
+    let mut frame = Frame::new(stacked.value, Unit::Adu);
+    frame.applied = spec.applied;
+    frame.variance = variance(stacked.variance, &frame, spec);
+    if let Some(level) = spec.saturation_adu {
+        for (m, v) in frame.mask.as_mut_slice().iter_mut().zip(frame.data.as_slice()) {
+            if *v >= level {
+                *m |= MaskBits::SATURATED;
+            }
+        }
+    }
+    let mut frame_noise = 0.0;
+    if spec.kind == FrameKind::Flat {
+        normalise(&mut frame, spec.cfa);
+    } else {
+        frame_noise = single_frame_noise(&frame, spec.count);
+    }
+    let (hot, cold) = match spec.kind {
+        FrameKind::Dark | FrameKind::Flat => defects::mark(&mut frame, spec.cfa, frame_noise),
+        FrameKind::Bias | FrameKind::DarkFlat | FrameKind::Light => (0, 0),
+    };
+    let no_data =
+        frame.mask.as_slice().iter().filter(|m| m.contains(MaskBits::NO_DATA)).count();
+    Finished { frame, rejected, hot, cold, no_data }
+}
+
+fn variance(scatter: Plane<f32>, frame: &Frame, spec: Finish) -> Option<Plane<f32>> {
+    if spec.count >= 2 {
+        return Some(scatter);
+    }
+    // One frame has no scatter; without its bias level the model gives read noise alone, which
+    // holds for biases and short darks.
+    let noise = spec.noise.filter(|_| spec.kind != FrameKind::Flat)?;
+    let read = noise.variance_adu2(0.0) as f32;
+    Some(Plane::filled(frame.size(), read))
+}
+
+/// The noise of one of the stacked frames: the median of the master's variance, times N.
+fn single_frame_noise(frame: &Frame, count: usize) -> f32 {
+    let Some(variance) = &frame.variance else { return 0.0 };
+    let median = stat::median(variance.as_slice());
+    if median.is_finite() { (median * count as f32).sqrt() } else { 0.0 }
+}
+
+/// Divides a flat by its mean and takes out what is no response.
+fn normalise(frame: &mut Frame, cfa: Option<CfaPattern>) {
+    let size = frame.size();
+    let means = channel_means(frame.data.as_slice(), size.width, cfa);
+    let factors = means.map(|m| (1.0 / m) as f32);
+    let factor = |x: usize, y: usize| factors[cfa.map_or(0, |c| c.color(x, y).channel())];
+    for y in 0..size.height {
+        for x in 0..size.width {
+            frame.data.row_mut(y)[x] *= factor(x, y);
+            if let Some(v) = &mut frame.variance {
+                v.row_mut(y)[x] *= factor(x, y) * factor(x, y);
+            }
+        }
+    }
+    frame.unit = Unit::Relative;
+    let floor = FLAT_FLOOR * stat::median(frame.data.as_slice());
+    for i in 0..size.pixels() {
+        let response = frame.data.as_slice()[i];
+        if response > floor && response.is_finite() {
+            continue;
+        }
+        frame.data.as_mut_slice()[i] = 1.0;
+        frame.mask.as_mut_slice()[i] |= MaskBits::NO_DATA;
+        if let Some(v) = &mut frame.variance {
+            v.as_mut_slice()[i] = f32::NAN;
+        }
+    }
+}
+
+/// The level of an overscan region: the robust mean of its samples, in ADU.
+pub fn overscan_level(rows: &[f32], width: usize, columns: Range<usize>) -> f64 {
+    let samples: Vec<f32> =
+        rows.chunks_exact(width).flat_map(|r| r[columns.clone()].iter().copied()).collect();
+    stat::robust_mean(&samples, 3.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use photosite_pix::Size;
+
+    use super::*;
+
+    fn stacked(value: Plane<f32>) -> Stacked {
+        let size = value.size();
+        Stacked { value, variance: Plane::filled(size, 4.0), ..Stacked::empty(size) }
+    }
+
+    fn spec(kind: FrameKind) -> Finish {
+        Finish {
+            kind,
+            count: 5,
+            cfa: None,
+            noise: None,
+            saturation_adu: None,
+            applied: Applied::empty(),
+        }
+    }
+
+    #[test]
+    fn a_flat_has_mean_one_and_is_positive_everywhere() {
+        let mut value = Plane::from_fn(Size::new(64, 64), |x, _| 1000.0 + x as f32);
+        value.set(3, 3, f32::NAN);
+        value.set(5, 5, -40.0);
+        value.set(6, 6, 0.0);
+        let done = finish(stacked(value), spec(FrameKind::Flat));
+        let data = done.frame.data.as_slice();
+        assert!(data.iter().all(|v| *v > 0.0));
+        assert_eq!(done.no_data, 3);
+        let mean = data.iter().map(|v| f64::from(*v)).sum::<f64>() / data.len() as f64;
+        assert!((mean - 1.0).abs() < 1e-4, "{mean}");
+        let variance = done.frame.variance.as_ref().unwrap().get(0, 0);
+        assert!((variance - 4.0 / 1031.5f32.powi(2)).abs() < 1e-8);
+    }
+
+    #[test]
+    fn colours_are_normalised_apart() {
+        let cfa = CfaPattern::parse("RGGB");
+        let value = Plane::from_fn(Size::new(32, 32), |x, y| {
+            [300.0, 1000.0, 500.0][cfa.unwrap().color(x, y).channel()]
+        });
+        let done = finish(stacked(value), Finish { cfa, ..spec(FrameKind::Flat) });
+        assert!(done.frame.data.as_slice().iter().all(|v| (v - 1.0).abs() < 1e-6));
+    }
+}

@@ -1,0 +1,96 @@
+//! Raw frames on their way in: which part is used, and from which level.
+
+use std::path::{Path, PathBuf};
+
+use photosite_file::Source;
+use photosite_pix::unit::NoiseModel;
+use photosite_pix::{Header, Metadata, Rect, Size};
+
+use crate::provenance::ContentHash;
+use crate::stack::{Additive, Buffers, Prepared};
+use crate::{Result, master};
+
+/// A raw frame that takes part in some work.
+#[derive(Debug, Clone)]
+pub struct RawFrame {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// What it holds.
+    pub hash: ContentHash,
+    /// Width and height as stored.
+    pub size: Size,
+    /// The part that is used.
+    pub region: Rect,
+    /// Columns and rows that never see light.
+    pub overscan: Option<Rect>,
+    /// The raw level in ADU from which a sample counts as saturated.
+    pub saturation_adu: Option<f32>,
+    /// The header's cards.
+    pub header: Header,
+    /// The header's meaning.
+    pub metadata: Metadata,
+}
+
+impl RawFrame {
+    /// Opens the frame, with its own overscan level measured.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is not what its header said.
+    pub fn open(&self) -> Result<Prepared> {
+        let source = photosite_file::open(&self.path)?;
+        if source.size() != self.size {
+            let message = format!("is {} pixels now, was {}", source.size(), self.size);
+            return Err(photosite_file::Error::damaged(&self.path, message).into());
+        }
+        let level_adu = match self.overscan {
+            Some(region) => overscan_level(&*source, region)? as f32,
+            None => 0.0,
+        };
+        let cfa = self.metadata.cfa.map(|c| c.shifted(self.region.x0, self.region.y0));
+        Ok(Prepared {
+            source,
+            region: self.region,
+            missing_from_adu: None,
+            level_adu,
+            additive: Additive::Nothing,
+            scale: [1.0; 3],
+            cfa,
+        })
+    }
+
+    /// Gain and read noise as the header gives them.
+    pub fn noise(&self) -> Option<NoiseModel> {
+        let gain = self.metadata.gain_e_per_adu?.e_per_adu();
+        NoiseModel::new(gain, self.metadata.read_noise_e?)
+    }
+
+    /// The file's name without its folder.
+    pub fn name(&self) -> String {
+        self.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned())
+    }
+
+    /// Whether a path is this frame's.
+    pub fn is(&self, path: &Path) -> bool {
+        self.path == path
+    }
+}
+
+/// The robust mean of an overscan region, read a few rows at a time.
+fn overscan_level(source: &dyn Source, region: Rect) -> Result<f64> {
+    let width = source.size().width;
+    let mut bytes = Vec::new();
+    let mut rows = vec![0.0f32; width * region.height()];
+    source.read_rows(0, region.y0..region.y1, &mut bytes, &mut rows)?;
+    Ok(master::overscan_level(&rows, width, region.x0..region.x1))
+}
+
+/// Reads the whole used region of a prepared frame.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read_all(prepared: &Prepared, buffers: &mut Buffers) -> Result<Vec<f32>> {
+    let size = prepared.region.size();
+    let mut out = vec![0.0; size.pixels()];
+    prepared.read(0..size.height, buffers, &mut out)?;
+    Ok(out)
+}

@@ -1,0 +1,31 @@
+//! Doing: the only room with threads, and the order of reading and writing.
+
+mod frames;
+mod lights;
+mod masters;
+mod night;
+mod parallel;
+mod product;
+
+use crate::event::{Cancel, Observer};
+
+pub use frames::raw_frame;
+pub use lights::{LightRequest, LightResult, Masters, calibrate_light};
+pub use masters::{AdditivePart, MasterRequest, MasterResult, build_master};
+pub use night::{NightOutcome, NightRequest, run_night, take_inventory};
+pub use parallel::for_each;
+pub use product::{LoadedMaster, Product, Standing, load_master, standing};
+
+/// Bytes of samples a worker may hold while it stacks.
+pub const STRIP_BYTES: usize = 64 << 20;
+
+/// What every piece of work needs from outside.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// Threads to use.
+    pub threads: usize,
+    /// Who is told of progress.
+    pub observer: &'a dyn Observer,
+    /// Whether to stop.
+    pub cancel: &'a Cancel,
+}

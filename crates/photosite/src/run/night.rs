@@ -1,0 +1,556 @@
+//! A whole night: inventory, plan, masters, lights, account.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use photosite_file::atomic::{Existing, remove_leftovers, write_bytes};
+use photosite_file::fits::Sample;
+use photosite_pix::FrameKind;
+use photosite_pix::unit::NoiseModel;
+
+use super::lights::BiasChoice;
+use super::masters::work_units;
+use super::{
+    AdditivePart, Context, LightRequest, LightResult, MasterRequest, MasterResult, Masters,
+    STRIP_BYTES, build_master, calibrate_light, for_each, load_master, raw_frame,
+};
+use crate::calibrate::DarkScaling;
+use crate::env::Stopwatch;
+use crate::event::{Event, Stage};
+use crate::finding::Severity;
+use crate::inventory::{Inventory, KindOverrides, Taken, take, walk};
+use crate::plan::{Explained, LightPlan, MasterPlan, Plan, forecast, plan};
+use crate::provenance::ContentHash;
+use crate::raw::RawFrame;
+use crate::report::{
+    ChoiceReport, FrameReport, LightReport, MasterReport, RefusedReport, RunReport, SCHEMA,
+};
+use crate::stack::Buffers;
+use crate::{Error, Finding, Result};
+
+/// A night to be calibrated.
+#[derive(Debug, Clone)]
+pub struct NightRequest {
+    /// Files and folders.
+    pub paths: Vec<PathBuf>,
+    /// Kinds given by hand.
+    pub overrides: KindOverrides,
+    /// The folder of products.
+    pub output: PathBuf,
+    /// Plan only; write nothing.
+    pub dry_run: bool,
+    /// Gain and read noise, where the headers' are to be overruled.
+    pub noise: Option<NoiseModel>,
+    /// How calibrated lights are stored.
+    pub sample: Sample,
+}
+
+/// What came of a night.
+#[derive(Debug)]
+pub struct NightOutcome {
+    /// The account.
+    pub report: RunReport,
+    /// Where it was written; `None` for a dry run.
+    pub report_path: Option<PathBuf>,
+}
+
+impl NightOutcome {
+    /// True when frames were left out or a finding is an error.
+    pub fn wants_attention(&self) -> bool {
+        self.report.worst() == Some(Severity::Error)
+    }
+}
+
+/// Finds the frames below the paths and reads their headers.
+///
+/// # Errors
+/// When a given path does not exist, or the work is cancelled.
+pub fn take_inventory(
+    paths: &[PathBuf],
+    except: Option<&Path>,
+    overrides: &KindOverrides,
+    context: &Context<'_>,
+) -> Result<Inventory> {
+    let files = walk(paths, except)?;
+    let total = files.len() as u64;
+    context.observer.event(Event::Started { stage: Stage::Inventory, total });
+    let taken: Vec<Mutex<Option<Taken>>> = files.iter().map(|_| Mutex::new(None)).collect();
+    for_each(files.len(), context, || (), |(), i| {
+        let file = &files[i];
+        let result = match photosite_file::probe(&file.path) {
+            Ok(probe) => take(&file.path, &file.root, probe, overrides),
+            Err(e) => Taken::LeftOut(unreadable(&file.path, &e)),
+        };
+        *taken[i].lock().expect("no holder panics") = Some(result);
+        context.observer.event(Event::Advanced { by: 1, what: "headers" });
+        Ok(())
+    })?;
+    context.observer.event(Event::Finished);
+    let mut inventory = Inventory::default();
+    for (file, slot) in files.into_iter().zip(taken) {
+        match slot.into_inner().expect("no holder panics").expect("every index was visited") {
+            Taken::Frame(frame, findings) => {
+                inventory.frames.push(*frame);
+                inventory.findings.extend(findings);
+            }
+            Taken::LeftOut(finding) => {
+                inventory.left_out.push(file.path);
+                inventory.findings.push(finding);
+            }
+        }
+    }
+    drop_duplicates(&mut inventory)?;
+    Ok(inventory)
+}
+
+fn unreadable(path: &Path, e: &photosite_file::Error) -> Finding {
+    use photosite_file::ErrorKind;
+    let (code, hint) = match e.kind() {
+        ErrorKind::Damaged => ("frame-damaged", "Copy it anew from the camera, or delete it."),
+        ErrorKind::Unsupported => ("format-unsupported", "Convert it to FITS, or leave it out."),
+        _ => ("frame-unreadable", "Look at the file's permissions and the disk."),
+    };
+    Finding::new(code, Severity::Error, path.display().to_string(), format!(
+        "left out: {}",
+        e.message()
+    ))
+    .hint(hint)
+}
+
+/// Leaves out frames that hold the very bytes of another: they would count twice.
+fn drop_duplicates(inventory: &mut Inventory) -> Result<()> {
+    // Only frames of one length and one header can be copies; only those are read.
+    let mut alike: BTreeMap<(u64, Vec<u8>), Vec<usize>> = BTreeMap::new();
+    for (i, f) in inventory.frames.iter().enumerate() {
+        let cards: Vec<u8> = f.header.cards().iter().flat_map(|c| *c.as_bytes()).collect();
+        alike.entry((f.file_bytes, cards)).or_default().push(i);
+    }
+    let mut copies = Vec::new();
+    for group in alike.values().filter(|g| g.len() > 1) {
+        let mut first: BTreeMap<ContentHash, usize> = BTreeMap::new();
+        for &i in group {
+            // A frame that cannot be read is found out later, with a Finding of its own.
+            let Ok(hash) = ContentHash::of_file(&inventory.frames[i].path) else { continue };
+            if let Some(&original) = first.get(&hash) {
+                copies.push((i, original));
+            } else {
+                first.insert(hash, i);
+            }
+        }
+    }
+    copies.sort_unstable();
+    for &(copy, original) in &copies {
+        let (copy, original) = (&inventory.frames[copy].path, &inventory.frames[original].path);
+        inventory.findings.push(
+            Finding::new(
+                "duplicate",
+                Severity::Info,
+                copy.display().to_string(),
+                format!("the same bytes as {}; it counts once", original.display()),
+            )
+            .hint("Delete one of the two."),
+        );
+    }
+    for &(copy, _) in copies.iter().rev() {
+        inventory.left_out.push(inventory.frames.remove(copy).path);
+    }
+    inventory.left_out.sort();
+    Ok(())
+}
+
+/// Calibrates a night.
+///
+/// A frame that is no good becomes a Finding and is left out; only what stops everything is an
+/// error. Products that are there already, whole and current, are not made again.
+///
+/// # Errors
+/// When a path does not exist, a product cannot be written or would overwrite a file that is not
+/// Photosite's, another run is at work in the same folder, or the work is cancelled.
+pub fn run_night(request: &NightRequest, context: &Context<'_>) -> Result<NightOutcome> {
+    let watch = Stopwatch::start();
+    let mut night = Night { timing: BTreeMap::new(), watch, lap: 0.0 };
+    let except = Some(request.output.as_path());
+    let mut inventory = take_inventory(&request.paths, except, &request.overrides, context)?;
+    let planned = plan(&inventory);
+    let mut findings = std::mem::take(&mut inventory.findings);
+    findings.extend(planned.findings.iter().cloned());
+    for finding in &findings {
+        context.observer.event(Event::Found(finding));
+    }
+    night.lap("inventory");
+    let masters_dir = request.output.join("masters");
+    let lights_dir = request.output.join("calibrated");
+    if request.dry_run {
+        let report = report(request, &inventory, &planned, None, findings, night.timing, context);
+        return Ok(NightOutcome { report, report_path: None });
+    }
+    if inventory.frames.is_empty() {
+        return Err(Error::request(format!(
+            "no frame was found below {}; {} files were left out, see the findings",
+            request.paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "),
+            inventory.left_out.len()
+        )));
+    }
+    let _lock = Lock::take(&request.output)?;
+    for folder in [&request.output, &masters_dir, &lights_dir] {
+        if folder.is_dir() {
+            remove_leftovers(folder)?;
+        }
+    }
+    let raw = identify(&inventory, &mut findings, context)?;
+    night.lap("identify");
+    let masters = build_masters(&planned, &raw, &masters_dir, &mut findings, context)?;
+    night.lap("masters");
+    let lights = calibrate_lights(
+        request, &planned, &raw, &masters, &lights_dir, &mut findings, context,
+    )?;
+    night.lap("lights");
+    night.timing.insert("total_s".to_owned(), night.watch.seconds());
+    let work = Some((raw, masters, lights));
+    let report = report(request, &inventory, &planned, work, findings, night.timing, context);
+    let report_path = request.output.join("run.json");
+    let json = serde_json::to_vec_pretty(&report)
+        .map_err(|e| Error::request(format!("the report could not be written as JSON: {e}")))?;
+    write_bytes(&report_path, &json, Existing::Replace)?;
+    Ok(NightOutcome { report, report_path: Some(report_path) })
+}
+
+struct Night {
+    timing: BTreeMap<String, f64>,
+    watch: Stopwatch,
+    lap: f64,
+}
+
+impl Night {
+    fn lap(&mut self, stage: &str) {
+        let now = self.watch.seconds();
+        self.timing.insert(format!("{stage}_s"), now - self.lap);
+        self.lap = now;
+    }
+}
+
+/// Keeps a second run out of the same folder.
+struct Lock {
+    path: PathBuf,
+    _file: std::fs::File,
+}
+
+impl Lock {
+    fn take(folder: &Path) -> Result<Self> {
+        std::fs::create_dir_all(folder)
+            .map_err(|e| Error::io(folder, "making the folder of products", e))?;
+        let path = folder.join(".photosite.lock");
+        let file = std::fs::File::create(&path)
+            .map_err(|e| Error::io(&path, "making the lock file", e))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { path, _file: file }),
+            Err(std::fs::TryLockError::WouldBlock) => Err(Error::request(format!(
+                "another run is at work in {}; wait for it, or name another folder with -o",
+                folder.display()
+            ))),
+            Err(std::fs::TryLockError::Error(e)) => Err(Error::io(&path, "locking the folder", e)),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // What stays is an empty file; a later run locks it just the same.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// A raw frame for each frame of the inventory; `None` where it could not be read.
+type RawFrames = Vec<Option<RawFrame>>;
+
+/// A result for each planned light; `None` where there is none.
+type LightResults = Vec<Option<LightResult>>;
+
+/// A result for each planned master; `None` where it could not be made.
+type MasterResults = Vec<Option<MasterResult>>;
+
+fn identify(
+    inventory: &Inventory,
+    findings: &mut Vec<Finding>,
+    context: &Context<'_>,
+) -> Result<RawFrames> {
+    let frames = &inventory.frames;
+    let total = frames.len() as u64;
+    context.observer.event(Event::Started { stage: Stage::Identify, total });
+    let slots: Vec<Mutex<Option<Result<RawFrame>>>> =
+        frames.iter().map(|_| Mutex::new(None)).collect();
+    for_each(frames.len(), context, || (), |(), i| {
+        *slots[i].lock().expect("no holder panics") = Some(raw_frame(&frames[i]));
+        context.observer.event(Event::Advanced { by: 1, what: "identifying" });
+        Ok(())
+    })?;
+    context.observer.event(Event::Finished);
+    let mut out = Vec::with_capacity(frames.len());
+    for slot in slots {
+        match slot.into_inner().expect("no holder panics").expect("every index was visited") {
+            Ok(raw) => out.push(Some(raw)),
+            Err(e) => {
+                note_failure(&e, findings, context);
+                out.push(None);
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// A frame that failed, as a Finding.
+fn note_failure(e: &Error, findings: &mut Vec<Finding>, context: &Context<'_>) {
+    let finding = match e.file() {
+        Some(f) => unreadable(f.path(), f),
+        None => Finding::new("frame-failed", Severity::Error, "", e.to_string()),
+    };
+    context.observer.event(Event::Found(&finding));
+    findings.push(finding);
+}
+
+fn build_masters(
+    planned: &Plan,
+    raw: &[Option<RawFrame>],
+    folder: &Path,
+    findings: &mut Vec<Finding>,
+    context: &Context<'_>,
+) -> Result<MasterResults> {
+    let members = |m: &MasterPlan| -> Vec<&RawFrame> {
+        m.frames.iter().filter_map(|&i| raw[i].as_ref()).collect()
+    };
+    let total = planned.masters.iter().map(|m| work_units(m.kind, &members(m))).sum();
+    context.observer.event(Event::Started { stage: Stage::Masters, total });
+    let mut results: MasterResults = Vec::with_capacity(planned.masters.len());
+    for master in &planned.masters {
+        context.cancel.check()?;
+        let additive = match master.additive {
+            None => AdditivePart::Keep,
+            Some((i, by)) => match &results[i] {
+                Some(r) => AdditivePart::Master(r.path.clone(), by),
+                None => {
+                    results.push(None);
+                    continue;
+                }
+            },
+        };
+        let path = folder.join(&master.file_name);
+        let request = MasterRequest {
+            kind: master.kind,
+            frames: members(master),
+            additive,
+            recipe: master.recipe,
+            path: &path,
+        };
+        if request.frames.is_empty() {
+            results.push(None);
+            continue;
+        }
+        let result = build_master(&request, context)?;
+        for (_, e) in &result.left_out {
+            note_failure(e, findings, context);
+        }
+        results.push(Some(result));
+    }
+    context.observer.event(Event::Finished);
+    Ok(results)
+}
+
+#[expect(clippy::too_many_arguments, reason = "the hands of one stage of run_night")]
+fn calibrate_lights(
+    request: &NightRequest,
+    planned: &Plan,
+    raw: &[Option<RawFrame>],
+    masters: &[Option<MasterResult>],
+    folder: &Path,
+    findings: &mut Vec<Finding>,
+    context: &Context<'_>,
+) -> Result<LightResults> {
+    let total = planned.lights.len() as u64;
+    context.observer.event(Event::Started { stage: Stage::Lights, total });
+    // Lights of one set of masters together, so that only one set is in memory.
+    let mut by_set: BTreeMap<[Option<usize>; 3], Vec<usize>> = BTreeMap::new();
+    for (i, light) in planned.lights.iter().enumerate() {
+        by_set.entry([light.bias, light.dark, light.flat]).or_default().push(i);
+    }
+    let slots: Vec<Mutex<Option<Result<LightResult>>>> =
+        planned.lights.iter().map(|_| Mutex::new(None)).collect();
+    for ([bias, dark, flat], members) in by_set {
+        let load = |i: Option<usize>| {
+            i.and_then(|i| masters[i].as_ref()).map(|m| load_master(&m.path)).transpose()
+        };
+        let bias = load(bias)?.map(BiasChoice::Master);
+        let set = Masters::new(bias, load(dark)?, load(flat)?, DarkScaling::None)?;
+        for_each(members.len(), context, Buffers::default, |buffers, n| {
+            let i = members[n];
+            let light: &LightPlan = &planned.lights[i];
+            if let Some(raw) = &raw[light.frame] {
+                let path = folder.join(&light.file_name);
+                let request = LightRequest {
+                    raw,
+                    masters: &set,
+                    noise: request.noise,
+                    sample: request.sample,
+                    path: &path,
+                };
+                let result = match calibrate_light(&request, buffers) {
+                    // A product that cannot be written stops the run; a light that cannot be read
+                    // does not.
+                    Err(e) if !e.file().is_some_and(|f| raw.is(f.path())) => return Err(e),
+                    other => other,
+                };
+                *slots[i].lock().expect("no holder panics") = Some(result);
+            }
+            context.observer.event(Event::Advanced { by: 1, what: "calibrating" });
+            Ok(())
+        })?;
+    }
+    context.observer.event(Event::Finished);
+    let mut out = Vec::with_capacity(planned.lights.len());
+    for slot in slots {
+        match slot.into_inner().expect("no holder panics") {
+            Some(Ok(result)) => out.push(Some(result)),
+            Some(Err(e)) => {
+                note_failure(&e, findings, context);
+                out.push(None);
+            }
+            None => out.push(None),
+        }
+    }
+    Ok(out)
+}
+
+fn report(
+    request: &NightRequest,
+    inventory: &Inventory,
+    planned: &Plan,
+    work: Option<(RawFrames, MasterResults, LightResults)>,
+    findings: Vec<Finding>,
+    timing: BTreeMap<String, f64>,
+    context: &Context<'_>,
+) -> RunReport {
+    let (raw, masters, lights) = match work {
+        Some((r, m, l)) => (Some(r), m, l),
+        None => (None, Vec::new(), Vec::new()),
+    };
+    let master_path = |i: usize| request.output.join("masters").join(&planned.masters[i].file_name);
+    let failed: Vec<&PathBuf> =
+        masters.iter().flatten().flat_map(|m| m.left_out.iter().map(|(p, _)| p)).collect();
+    let mut group_of: BTreeMap<usize, String> = BTreeMap::new();
+    for m in &planned.masters {
+        group_of.extend(m.frames.iter().map(|&f| (f, m.file_name.clone())));
+    }
+    let light_of: BTreeMap<usize, usize> =
+        planned.lights.iter().enumerate().map(|(i, l)| (l.frame, i)).collect();
+    let mut frames: Vec<FrameReport> = inventory
+        .frames
+        .iter()
+        .enumerate()
+        .map(|(i, f)| {
+            let readable = raw.as_ref().is_none_or(|r| r[i].is_some());
+            let made = match light_of.get(&i) {
+                Some(&l) => lights.get(l).is_none_or(Option::is_some),
+                None => group_of.contains_key(&i),
+            };
+            FrameReport {
+                path: f.path.clone(),
+                kind: Some(f.kind),
+                used: readable && made && !failed.contains(&&f.path),
+                group: group_of.get(&i).cloned(),
+                metadata: Some(f.metadata.clone()),
+            }
+        })
+        .collect();
+    frames.extend(inventory.left_out.iter().map(|path| FrameReport {
+        path: path.clone(),
+        kind: None,
+        used: false,
+        group: None,
+        metadata: None,
+    }));
+    frames.sort_by(|a, b| a.path.cmp(&b.path));
+    let master_reports = planned
+        .masters
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| masters.get(*i).is_none_or(Option::is_some))
+        .map(|(i, plan)| {
+            let made = masters.get(i).and_then(Option::as_ref);
+            let planned_inputs =
+                || plan.frames.iter().map(|&f| inventory.frames[f].path.clone()).collect();
+            MasterReport {
+                kind: plan.kind,
+                path: master_path(i),
+                inputs: made.map_or_else(planned_inputs, |m| m.inputs.clone()),
+                combine: plan.recipe.combine.name(),
+                reject: plan.recipe.reject.name(),
+                rejected_low: made.map_or(0, |m| m.rejected.low),
+                rejected_high: made.map_or(0, |m| m.rejected.high),
+                stats: made.map(|m| m.stats),
+                hot: made.map_or(0, |m| m.hot),
+                cold: made.map_or(0, |m| m.cold),
+                no_data: made.map_or(0, |m| m.no_data),
+                additive_removed_by: plan.additive.map(|(_, by)| by.name()),
+                traits: plan.traits.clone(),
+                reused: made.is_some_and(|m| m.reused),
+            }
+        })
+        .collect();
+    let light_reports = planned
+        .lights
+        .iter()
+        .enumerate()
+        .map(|(i, light)| {
+            let done = lights.get(i).and_then(Option::as_ref);
+            let steps = done.map_or_else(Vec::new, |d| d.steps.clone());
+            let bias_taken = if raw.is_some() {
+                steps.iter().any(|s| s == "bias")
+            } else {
+                light.dark.is_none()
+            };
+            LightReport {
+                path: inventory.frames[light.frame].path.clone(),
+                output: done.map(|d| d.path.clone()),
+                bias: light.bias.filter(|_| bias_taken).map(master_path),
+                dark: light.dark.map(master_path),
+                dark_scale: done.and_then(|d| d.dark_scale),
+                flat: light.flat.map(master_path),
+                steps,
+                stats_before: done.map(|d| d.before),
+                stats_after: done.map(|d| d.after),
+                repaired: done.map_or(0, |d| d.repaired),
+                choices: light
+                    .choices
+                    .iter()
+                    .map(|(kind, e)| choice_report(*kind, e, &planned.masters))
+                    .collect(),
+                reused: done.is_some_and(|d| d.reused),
+            }
+        })
+        .collect();
+    RunReport {
+        schema: SCHEMA,
+        version: env!("CARGO_PKG_VERSION"),
+        frames,
+        masters: master_reports,
+        lights: light_reports,
+        findings,
+        forecast: forecast(planned, inventory, context.threads, STRIP_BYTES),
+        timing,
+    }
+}
+
+fn choice_report(kind: FrameKind, explained: &Explained, masters: &[MasterPlan]) -> ChoiceReport {
+    let name = |candidate: usize| masters[explained.candidates[candidate]].file_name.clone();
+    ChoiceReport {
+        kind,
+        chosen: explained.choice.chosen.map(name),
+        checks: explained.choice.checks.clone(),
+        refused: explained
+            .choice
+            .refused
+            .iter()
+            .map(|r| RefusedReport { master: name(r.candidate), differs: r.differs.clone() })
+            .collect(),
+    }
+}

@@ -1,0 +1,84 @@
+//! Work on many threads with one answer.
+#![allow(clippy::disallowed_methods, reason = "threads live here")]
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::Context;
+use crate::{Error, Result};
+
+/// Calls `work(state, i)` for each i below `count`, on as many threads as the context allows, each
+/// with a state of its own.
+///
+/// The order of calls is not fixed, so `work` must not depend on it. After an error no new call is
+/// begun.
+///
+/// # Errors
+/// The error of the lowest index that failed, whatever the number of threads, among the calls that
+/// were begun; or that the work was cancelled.
+pub fn for_each<S>(
+    count: usize,
+    context: &Context<'_>,
+    state: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, usize) -> Result<()> + Sync,
+) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let failed = AtomicBool::new(false);
+    let first: Mutex<Option<(usize, Error)>> = Mutex::new(None);
+    let fail = |i: usize, e: Error| {
+        failed.store(true, Ordering::Relaxed);
+        let mut first = first.lock().expect("no holder panics");
+        if first.as_ref().is_none_or(|(j, _)| i < *j) {
+            *first = Some((i, e));
+        }
+    };
+    let worker = || {
+        let mut state = state();
+        while !failed.load(Ordering::Relaxed) {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            if i >= count {
+                break;
+            }
+            if let Err(e) = context.cancel.check().and_then(|()| work(&mut state, i)) {
+                fail(i, e);
+            }
+        }
+    };
+    let threads = context.threads.clamp(1, count.max(1));
+    if threads == 1 {
+        worker();
+    } else {
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(worker);
+            }
+        });
+    }
+    match first.into_inner().expect("no holder panics") {
+        Some((_, e)) => Err(e),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Cancel, Silent};
+
+    #[test]
+    fn every_index_once_on_any_number_of_threads() {
+        for threads in [1, 2, 7] {
+            let cancel = Cancel::default();
+            let context = Context { threads, observer: &Silent, cancel: &cancel };
+            let hits: Vec<AtomicUsize> = (0..100).map(|_| AtomicUsize::new(0)).collect();
+            let work = |(): &mut (), i: usize| {
+                hits[i].fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            };
+            for_each(100, &context, || (), work).unwrap();
+            assert!(hits.iter().all(|h| h.load(Ordering::Relaxed) == 1));
+            cancel.request();
+            assert!(for_each(100, &context, || (), |(), _| Ok(())).is_err());
+        }
+    }
+}

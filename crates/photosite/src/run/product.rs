@@ -1,0 +1,108 @@
+//! Products on disk: reused when whole, never mixed up with what is not ours.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use photosite_file::atomic::Existing;
+use photosite_file::fits::{Sample, read_frame, write_frame};
+use photosite_file::keyword;
+use photosite_pix::{Applied, Frame, Header, Metadata};
+
+use crate::provenance::{ContentHash, KEY_KEYWORD, Provenance};
+use crate::{Error, Result};
+
+/// What stands where a product is to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing.
+    Absent,
+    /// The very product: same key, so same bytes.
+    Current,
+    /// A product of Photosite's with another key: inputs or parameters have changed.
+    Outdated,
+}
+
+/// Looks at what stands at `path`.
+///
+/// # Errors
+/// When a file stands there that Photosite did not make: it is never overwritten.
+pub fn standing(path: &Path, key: &str) -> Result<Standing> {
+    if !path.exists() {
+        return Ok(Standing::Absent);
+    }
+    // A file that cannot be read is not known to be ours either.
+    let found = photosite_file::probe(path).ok().and_then(|p| p.header.get_text(KEY_KEYWORD));
+    match found {
+        Some(k) if k == key => Ok(Standing::Current),
+        Some(_) => Ok(Standing::Outdated),
+        None => Err(Error::request(format!(
+            "{} is there already and was not made by Photosite; it is left alone. Name another \
+             place with -o, or move the file",
+            path.display()
+        ))),
+    }
+}
+
+/// A product to be written.
+pub struct Product<'a> {
+    /// Where it goes.
+    pub path: &'a Path,
+    /// Samples, variance, mask.
+    pub frame: &'a Frame,
+    /// Cards to carry; the account is added.
+    pub header: Header,
+    /// How samples are stored.
+    pub sample: Sample,
+    /// Where the product came from.
+    pub provenance: &'a Provenance,
+    /// What was done, a sentence each, for people.
+    pub steps: Vec<String>,
+}
+
+impl Product<'_> {
+    /// Writes the product whole, in place of an outdated one.
+    ///
+    /// # Errors
+    /// When the operating system refuses; then nothing is left behind.
+    pub fn write(mut self) -> Result<()> {
+        self.provenance.write_history(&mut self.header, &self.steps);
+        let tables = vec![self.provenance.table()];
+        let existing = Existing::Replace;
+        write_frame(self.path, self.frame, &self.header, self.sample, tables, existing)?;
+        Ok(())
+    }
+}
+
+/// A master read from a file.
+#[derive(Debug, Clone)]
+pub struct LoadedMaster {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// What it holds.
+    pub hash: ContentHash,
+    /// Samples, variance, mask.
+    pub frame: Arc<Frame>,
+    /// Its header.
+    pub header: Header,
+    /// The header's meaning.
+    pub metadata: Metadata,
+}
+
+impl LoadedMaster {
+    /// Whether the header says that the bias was taken out.
+    pub fn bias_removed(&self) -> bool {
+        self.metadata.applied.contains(Applied::BIAS)
+    }
+}
+
+/// Reads a master, ours or another program's.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn load_master(path: &Path) -> Result<LoadedMaster> {
+    let hash = ContentHash::of_file(path)?;
+    let (mut frame, header) = read_frame(path)?;
+    let metadata = keyword::read(&header).metadata;
+    frame.applied = metadata.applied;
+    Ok(LoadedMaster { path: path.to_owned(), hash, frame: Arc::new(frame), header, metadata })
+}
