@@ -23,9 +23,6 @@ pub(crate) fn plane(
     for _ in 0..hits {
         hit(&mut plane, &mut random);
     }
-    for v in plane.as_mut_slice() {
-        *v = (*v + 0.5) as u32 as f32;
-    }
     plane
 }
 
@@ -50,7 +47,7 @@ fn hit(plane: &mut Plane<f32>, random: &mut Stream) {
             (ux, uy) = (wx / norm, wy / norm);
         }
         // Energy is lost in lumps, not evenly.
-        let deposit = e_per_px * STEP_PX * random.between(0.5, 1.5);
+        let deposit = (e_per_px * STEP_PX * random.between(0.5, 1.5)) as u32;
         if x >= 0.0 && y >= 0.0 && x < size.width as f64 && y < size.height as f64 {
             let (px, py) = (x as usize, y as usize);
             plane.set(px, py, plane.get(px, py) + deposit as f32);

@@ -102,7 +102,7 @@ impl Preset {
             t_double_c: 6.5,
             hot_fraction: 5e-4,
             hot_min_e_s: 0.1,
-            glow_e: 600.0,
+            glow_e: 300.0,
             glow_reach: 0.16,
             glow_tau_s: 120.0,
             prnu: 0.008,

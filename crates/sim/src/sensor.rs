@@ -1,6 +1,6 @@
 //! The sensor and what is fixed on it.
 
-use photosite_pix::{CfaColor, CfaPattern, Plane, Size};
+use photosite_pix::{CfaPattern, Plane, Size};
 use serde::{Deserialize, Serialize};
 
 use crate::math::{exp, exp2, pow};
@@ -118,7 +118,7 @@ impl Sensor {
         self.size.pixels() as f64 * self.pixel_um * self.pixel_um * 1e-8
     }
 
-    /// The colour over (x, y), where `effects` has colours and the sensor an array.
+    /// The colour filters, where `effects` has colours and the sensor an array.
     pub(crate) fn colors(&self, effects: Effects) -> Option<CfaPattern> {
         self.cfa.filter(|_| effects.contains(Effects::BAYER))
     }
@@ -330,7 +330,20 @@ fn response(sensor: &Sensor, effects: Effects, seed: u64) -> Plane<f32> {
     plane
 }
 
-/// The throughput of a light source's three colours at (x, y); 1 without colour filters.
-pub(crate) fn throughput(colors: Option<CfaPattern>, rgb: [f64; 3], x: usize, y: usize) -> f64 {
-    colors.map_or(1.0, |cfa| rgb[CfaColor::channel(cfa.color(x, y))])
+/// What the filters pass of one light source, over a cell of 6x6 pixels, in which every array
+/// repeats.
+pub(crate) struct Throughput([[f64; 6]; 6]);
+
+impl Throughput {
+    /// The throughput for a source of these three colours; 1 without filters.
+    pub(crate) fn new(colors: Option<CfaPattern>, rgb: [f64; 3]) -> Self {
+        Self(std::array::from_fn(|y| {
+            std::array::from_fn(|x| colors.map_or(1.0, |cfa| rgb[cfa.color(x, y).channel()]))
+        }))
+    }
+
+    /// The throughput over pixel (x, y).
+    pub(crate) fn at(&self, x: usize, y: usize) -> f64 {
+        self.0[y % 6][x % 6]
+    }
 }

@@ -4,7 +4,7 @@ use photosite_pix::{FrameKind, Header, Metadata, Plane};
 use serde::Serialize;
 
 use crate::rng::{Purpose, Stream};
-use crate::sensor::throughput;
+use crate::sensor::Throughput;
 use crate::{Effects, FramePlan, HotPixel, Maps, Night, Star, card, cosmic};
 
 /// A night with its fixed maps made.
@@ -183,9 +183,8 @@ impl Simulation {
             FrameKind::Flat => {
                 let share = plan.exposure_s / self.night.flat_exposure_s;
                 let level = self.night.flat_level_e * share;
-                Some(Plane::from_fn(sensor.size, |x, y| {
-                    (level * throughput(colors, sky.lamp_rgb, x, y)) as f32
-                }))
+                let pass = Throughput::new(colors, sky.lamp_rgb);
+                Some(Plane::from_fn(sensor.size, |x, y| (level * pass.at(x, y)) as f32))
             }
             FrameKind::Light => {
                 let mut plane = sky.background(sensor.size, colors, *effects, plan.exposure_s);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::Effects;
 use crate::math::{exp, pow};
 use crate::rng::{Purpose, Stream};
-use crate::sensor::throughput;
+use crate::sensor::Throughput;
 
 /// The sky over the night, and the flat's lamp.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -124,11 +124,12 @@ impl Sky {
         let on = |effect, rate| if effects.contains(effect) { rate * exposure_s } else { 0.0 };
         let even = on(Effects::SKY, self.background_e_s);
         let slope = on(Effects::SKY_GRADIENT, self.gradient_e_s);
-        let (w, h) = (size.width as f64, size.height as f64);
+        let pass = Throughput::new(colors, self.sky_rgb);
+        let (along, down) = (0.65 / size.width as f64, 0.35 / size.height as f64);
         Plane::from_fn(size, |x, y| {
             // A town beyond the lower left corner: steeper the nearer it is.
-            let ramp = 0.65 * (1.0 - x as f64 / w) + 0.35 * (y as f64 / h);
-            ((even + slope * ramp * ramp) * throughput(colors, self.sky_rgb, x, y)) as f32
+            let ramp = 0.65 - along * x as f64 + down * y as f64;
+            ((even + slope * ramp * ramp) * pass.at(x, y)) as f32
         })
     }
 
@@ -151,6 +152,7 @@ impl Sky {
         let a = 0.5 * self.fwhm_px / (CUBE_ROOT_2 - 1.0).sqrt();
         let inverse_a2 = 1.0 / (a * a);
         let size = plane.size();
+        let pass = Throughput::new(colors, self.star_rgb);
         for star in stars {
             let (cx, cy) = (star.x + dither.0, star.y + dither.1);
             let peak = star.flux_e * share * 2.0 * inverse_a2 / std::f64::consts::PI;
@@ -166,7 +168,7 @@ impl Sky {
                     let dx = x as f64 - cx;
                     let fall = 1.0 / (1.0 + (dx * dx + dy * dy) * inverse_a2);
                     let value = peak * fall * fall * fall;
-                    row[x] += (value * throughput(colors, self.star_rgb, x, y)) as f32;
+                    row[x] += (value * pass.at(x, y)) as f32;
                 }
             }
         }
@@ -184,13 +186,14 @@ impl Trail {
     ) -> Plane<f32> {
         let (ux, uy) = self.direction;
         let peak = sky.trail_e_s * exposure_s;
+        let pass = Throughput::new(colors, sky.star_rgb);
         Plane::from_fn(size, |x, y| {
             let across = ((x as f64 - self.x) * uy - (y as f64 - self.y) * ux) / TRAIL_SD_PX;
             if across.abs() > 6.0 {
                 return 0.0;
             }
             let profile = exp(-0.5 * across * across);
-            (peak * profile * throughput(colors, sky.star_rgb, x, y)) as f32
+            (peak * profile * pass.at(x, y)) as f32
         })
     }
 }
