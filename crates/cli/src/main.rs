@@ -1,3 +1,53 @@
 //! The `photosite` command.
+//!
+//! Data goes to standard output, messages to standard error. Exit status: 0 done; 1 done, with
+//! frames left out or findings of severity error; 2 failed.
 
-fn main() {}
+mod args;
+mod command;
+mod resolve;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+
+/// How a command that did not fail ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// All is well.
+    Well,
+    /// Something was left out, or wants a person.
+    WithFindings,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli) {
+        Ok(Done::Well) => ExitCode::SUCCESS,
+        Ok(Done::WithFindings) => ExitCode::from(1),
+        Err(e) => {
+            show::error(&e);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<Done> {
+    let threads = cli.threads;
+    match cli.command {
+        Command::Run(args) => command::run::run(args, threads),
+        Command::Demo(args) => command::demo::run(args, threads),
+        Command::Simulate(args) => command::simulate::run(args, threads),
+        Command::Master(args) => command::master::run(args, threads),
+        Command::Calibrate(args) => command::calibrate::run(args, threads),
+        Command::Inspect(args) => command::inspect::run(args),
+        Command::Stats(args) => command::stats::run(args),
+        Command::Pixels(args) => command::pixels::run(args),
+        Command::Preview(args) => command::preview::run(args),
+        Command::Completions { shell } => command::extras::completions(shell),
+        Command::Man { output } => command::extras::man(&output),
+    }
+}

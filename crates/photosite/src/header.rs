@@ -12,8 +12,9 @@ use crate::raw::RawFrame;
 
 /// Keywords that describe raw samples or their display and are no longer true of a product.
 const STALE: &[&str] = &[
-    "DATAMIN", "DATAMAX", "SATURATE", "SATLEVEL", "MAXLIN", "PEDESTAL", "CBLACK", "CWHITE", "CSTRETCH",
-    "BUNIT", "CALSTAT", "BLANK", "CHECKSUM", "DATASUM", "BIASSEC", "TRIMSEC", "DATASEC",
+    "DATAMIN", "DATAMAX", "SATURATE", "SATLEVEL", "MAXLIN", "PEDESTAL", "CBLACK", "CWHITE",
+    "CSTRETCH", "BUNIT", "CALSTAT", "BLANK", "CHECKSUM", "DATASUM", "BIASSEC", "TRIMSEC",
+    "DATASEC",
 ];
 
 /// What a master went through.
@@ -141,10 +142,8 @@ pub fn master_header(frames: &[&RawFrame], facts: &MasterFacts) -> Header {
 
 /// The cards that every frame has to the byte, in the order of the first.
 fn consensus(frames: &[&RawFrame]) -> Header {
-    let others: Vec<HashSet<&[u8; 80]>> = frames[1..]
-        .iter()
-        .map(|f| f.header.cards().iter().map(Card::as_bytes).collect())
-        .collect();
+    let others: Vec<HashSet<&[u8; 80]>> =
+        frames[1..].iter().map(|f| f.header.cards().iter().map(Card::as_bytes).collect()).collect();
     let keep = |c: &&Card| {
         !c.is_commentary()
             && !STALE.contains(&c.keyword().as_str())

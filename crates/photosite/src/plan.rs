@@ -1,6 +1,7 @@
 //! What will be done to a night, and why: pure data, no pixel read.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use photosite_pix::combine::Recipe;
 use photosite_pix::{FrameKind, Size};
@@ -8,9 +9,7 @@ use photosite_pix::{FrameKind, Size};
 use crate::calibrate::RemovedBy;
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Frame, Inventory, used_region};
-use crate::library::{
-    Choice, Field, Group, Traits, choose, filter_key, groups, show_seconds,
-};
+use crate::library::{Choice, Field, Group, Traits, choose, filter_key, groups, show_seconds};
 use crate::master::default_recipe;
 
 /// One master to be made.
@@ -97,7 +96,10 @@ pub fn plan(inventory: &Inventory) -> Plan {
         let light = plan_light(index, frame, &traits[index].1, &mut out);
         out.lights.push(light);
     }
-    name_lights(&mut out.lights, frames);
+    let paths = out.lights.iter().map(|l| frames[l.frame].path.as_path());
+    for (light, name) in product_names(paths).into_iter().enumerate() {
+        out.lights[light].file_name = name;
+    }
     out
 }
 
@@ -121,8 +123,7 @@ fn master_plan(group: Group, additive: Option<(usize, RemovedBy)>) -> MasterPlan
 }
 
 fn pick(kind: FrameKind, of: FrameKind, wanted: &Traits, masters: &[MasterPlan]) -> Explained {
-    let candidates: Vec<usize> =
-        (0..masters.len()).filter(|&i| masters[i].kind == of).collect();
+    let candidates: Vec<usize> = (0..masters.len()).filter(|&i| masters[i].kind == of).collect();
     let pool: Vec<(&Traits, usize)> =
         candidates.iter().map(|&i| (&masters[i].traits, masters[i].frames.len())).collect();
     Explained { choice: choose(kind, wanted, &pool), candidates }
@@ -235,11 +236,7 @@ fn plan_light(index: usize, frame: &Frame, wanted: &Traits, out: &mut Plan) -> L
         bias: bias.chosen(),
         dark: dark.chosen(),
         flat: flat.chosen().filter(|_| have_level),
-        choices: vec![
-            (FrameKind::Bias, bias),
-            (FrameKind::Dark, dark),
-            (FrameKind::Flat, flat),
-        ],
+        choices: vec![(FrameKind::Bias, bias), (FrameKind::Dark, dark), (FrameKind::Flat, flat)],
     }
 }
 
@@ -273,8 +270,8 @@ fn missing_dark(
         Field::Binning,
         Field::Size,
     ]);
-    let nearest = nearest_refused(dark, masters)
-        .map_or_else(|| "there are no darks".to_owned(), |n| n);
+    let nearest =
+        nearest_refused(dark, masters).map_or_else(|| "there are no darks".to_owned(), |n| n);
     let rest = if bias.chosen().is_some() {
         "only the bias is taken off; hot pixels and glow stay"
     } else {
@@ -340,34 +337,36 @@ fn safe_name(filter: &str) -> String {
     if safe.is_empty() { key.chars().filter(char::is_ascii_alphanumeric).collect() } else { safe }
 }
 
-/// Names calibrated lights by the light; where two lights have one name, their folders part them.
-fn name_lights(lights: &mut [LightPlan], frames: &[Frame]) {
-    let stems: Vec<String> = lights.iter().map(|l| stem(&frames[l.frame])).collect();
+/// Names products by the frames they are made of; where two frames have one name, their folders
+/// part them, and where those agree too, a number.
+pub fn product_names<'a>(frames: impl Iterator<Item = &'a Path>) -> Vec<String> {
+    let frames: Vec<(&Path, String)> = frames.map(|p| (p, stem(p))).collect();
     // File systems that ignore case would see one name.
     let mut count_of: BTreeMap<String, usize> = BTreeMap::new();
-    for stem in &stems {
+    for (_, stem) in &frames {
         *count_of.entry(stem.to_lowercase()).or_default() += 1;
     }
     let mut used: BTreeMap<String, usize> = BTreeMap::new();
-    for (i, light) in lights.iter_mut().enumerate() {
-        let shared = count_of[&stems[i].to_lowercase()] > 1;
-        let folder = frames[light.frame].path.parent().and_then(|p| p.file_name());
+    let mut names = Vec::with_capacity(frames.len());
+    for (path, stem) in frames {
+        let shared = count_of[&stem.to_lowercase()] > 1;
+        let folder = path.parent().and_then(|p| p.file_name());
         let mut name = match folder {
-            Some(folder) if shared => format!("{}_{}", folder.to_string_lossy(), stems[i]),
-            _ => stems[i].clone(),
+            Some(folder) if shared => format!("{}_{stem}", folder.to_string_lossy()),
+            _ => stem,
         };
-        let count =
-            used.entry(name.to_lowercase()).and_modify(|n| *n += 1).or_insert(1);
+        let count = used.entry(name.to_lowercase()).and_modify(|n| *n += 1).or_insert(1);
         if *count > 1 {
             name = format!("{name}_{count}");
         }
-        light.file_name = format!("{name}.fits");
+        names.push(format!("{name}.fits"));
     }
+    names
 }
 
-/// A frame's file name without its endings: `a.fits.fz` is `a`.
-fn stem(frame: &Frame) -> String {
-    let name = frame.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into());
+/// A file's name without its endings: `a.fits.fz` is `a`.
+fn stem(path: &Path) -> String {
+    let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into());
     let mut stem = name.as_str();
     for ending in [".gz", ".fz", ".fits", ".fit", ".fts"] {
         if stem.len() > ending.len()

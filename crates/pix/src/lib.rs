@@ -14,6 +14,7 @@ pub mod meta;
 pub mod plane;
 pub mod reject;
 pub mod stat;
+pub mod stretch;
 pub mod unit;
 
 pub use cfa::{CfaColor, CfaPattern};

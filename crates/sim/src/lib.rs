@@ -33,6 +33,7 @@
 //! ```
 
 mod card;
+mod compare;
 mod cosmic;
 mod effects;
 mod math;
@@ -43,6 +44,7 @@ mod sensor;
 mod simulation;
 mod sky;
 
+pub use compare::{Residual, Scale, residual};
 pub use effects::Effects;
 pub use night::{Counts, FramePlan, Night};
 pub use preset::Preset;

@@ -5,9 +5,9 @@ mod walk;
 
 use std::path::{Path, PathBuf};
 
+use crate::{Finding, finding::Severity};
 use photosite_file::{Probe, keyword};
 use photosite_pix::{Applied, FrameKind, Header, Metadata, Rect, Size};
-use crate::{Finding, finding::Severity};
 
 pub use classify::{KindSource, classify};
 pub use walk::{Walk, walk};
@@ -49,12 +49,16 @@ pub struct Inventory {
 /// Kinds that a person gave by hand, a path (file or folder) each.
 #[derive(Debug, Clone, Default)]
 pub struct KindOverrides {
-    /// (path, kind): a frame below the path is of that kind, whatever it says itself.
+    /// (canonical path, kind): a frame below the path is of that kind, whatever it says itself.
     pub paths: Vec<(PathBuf, FrameKind)>,
 }
 
 impl KindOverrides {
     fn kind_of(&self, path: &Path) -> Option<FrameKind> {
+        if self.paths.is_empty() {
+            return None;
+        }
+        let path = path.canonicalize().ok()?;
         // The deepest path that was given decides.
         self.paths
             .iter()
@@ -104,9 +108,8 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
         );
     }
     let forced = overrides.kind_of(path).map(|kind| (kind, KindSource::Option));
-    let decided = forced.or_else(|| {
-        classify(metadata.kind, metadata.object.as_deref(), path, root, &mut findings)
-    });
+    let decided = forced
+        .or_else(|| classify(metadata.kind, metadata.object.as_deref(), path, root, &mut findings));
     let Some((kind, kind_source)) = decided else {
         return left_out(
             "kind-not-known",
@@ -163,7 +166,7 @@ pub fn used_region(frame: &Frame) -> Rect {
 }
 
 /// The largest sample the file's own type can hold in ADU, for 8- and 16-bit integers.
-fn full_scale_adu(header: &Header) -> Option<f64> {
+pub fn full_scale_adu(header: &Header) -> Option<f64> {
     let zero = header.get_f64("BZERO").unwrap_or(0.0);
     let scale = header.get_f64("BSCALE").unwrap_or(1.0);
     let largest = match header.get_i64("BITPIX")? {

@@ -10,7 +10,7 @@ mod product;
 use crate::event::{Cancel, Observer};
 
 pub use frames::raw_frame;
-pub use lights::{LightRequest, LightResult, Masters, calibrate_light};
+pub use lights::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light};
 pub use masters::{AdditivePart, MasterRequest, MasterResult, build_master};
 pub use night::{NightOutcome, NightRequest, run_night, take_inventory};
 pub use parallel::for_each;

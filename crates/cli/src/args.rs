@@ -1,0 +1,367 @@
+//! The command line, exactly as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// From raw astronomical frames to the light that reached the sensor.
+#[derive(Debug, Parser)]
+#[command(
+    name = "photosite",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "Examples:\n  photosite demo                        a simulated night, calibrated and \
+                  checked\n  photosite run ~/astro/2026-11-20 -o out  masters, calibrated lights and \
+                  an account\n  photosite inspect light.fits          what the header says, in one \
+                  vocabulary\n\nExit status: 0 done; 1 done, with frames left out or findings of \
+                  severity error; 2 failed."
+)]
+pub struct Cli {
+    /// Threads to use; one a core by default. No result depends on it.
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Calibrate a night: masters, calibrated lights, and an account of it all.
+    Run(RunArgs),
+    /// Simulate a small night, calibrate it and compare it with the truth.
+    Demo(DemoArgs),
+    /// Write a simulated night with its truth.
+    Simulate(SimulateArgs),
+    /// Build one master from frames.
+    Master(MasterArgs),
+    /// Calibrate frames with masters at hand.
+    Calibrate(CalibrateArgs),
+    /// Show what a file is and what its header says.
+    Inspect(FilesArgs),
+    /// Describe a file's samples, channel by channel.
+    Stats(FilesArgs),
+    /// Print a table of samples.
+    Pixels(PixelsArgs),
+    /// Write a stretched picture for the eye.
+    Preview(PreviewArgs),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Write the manual pages into a folder.
+    Man {
+        /// The folder.
+        #[arg(short, long, value_name = "DIR")]
+        output: PathBuf,
+    },
+}
+
+/// `photosite run`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  photosite run night/ -o out\n  photosite run night/ -o out \
+                        --dry-run\n  photosite run --lights m31/ --darks library/darks --bias \
+                        library/bias --flats m31/flats -o out\n\nWrites OUT/masters, \
+                        OUT/calibrated and OUT/run.json. What is there already, whole and made \
+                        from the same frames, is not made again.")]
+pub struct RunArgs {
+    /// Files and folders of frames; subfolders are searched.
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// The folder for products.
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+    /// Intermediate products to keep; calibrated lights are always kept for now.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
+    pub keep: Vec<Keep>,
+    /// Print the account as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Print frames, groups, matches and the forecast; write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub kinds: KindArgs,
+    #[command(flatten)]
+    pub noise: NoiseArgs,
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+/// Intermediate products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Keep {
+    /// Calibrated lights.
+    Calibrated,
+}
+
+/// Kinds given by hand.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Kinds given by hand")]
+pub struct KindArgs {
+    /// These are biases, whatever they say themselves.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub bias: Vec<PathBuf>,
+    /// These are darks.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub darks: Vec<PathBuf>,
+    /// These are flats.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub flats: Vec<PathBuf>,
+    /// These are dark flats.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub dark_flats: Vec<PathBuf>,
+    /// These are lights.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub lights: Vec<PathBuf>,
+}
+
+/// What variance is made from.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct NoiseArgs {
+    /// Gain in e-/ADU, in place of the header's; makes a variance plane with --read-noise.
+    #[arg(long, value_name = "E_PER_ADU", requires = "read_noise")]
+    pub gain: Option<f64>,
+    /// Read noise in e-, in place of the header's.
+    #[arg(long, value_name = "E", requires = "gain")]
+    pub read_noise: Option<f64>,
+}
+
+/// How samples are stored.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct FormatArgs {
+    /// How calibrated samples are stored: f32 keeps everything, u16 rounds and clips.
+    #[arg(long, value_enum, default_value_t = Format::F32, value_name = "FORMAT")]
+    pub format: Format,
+    /// Added to every sample of a u16 file and recorded as PEDESTAL, in ADU.
+    #[arg(long, default_value_t = 100.0, value_name = "ADU")]
+    pub pedestal: f32,
+}
+
+/// Sample formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// 32-bit floating point.
+    F32,
+    /// 16 bits without sign.
+    U16,
+}
+
+/// `photosite demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// The folder to make; a fresh one under the working directory by default.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// The seed of the simulation.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+    /// Print the comparison as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `photosite simulate`.
+#[derive(Debug, Args)]
+#[command(after_help = "Writes bias/ darks/ flats/ darkflats/ lights/ and truth/. In truth/: \
+                        truth.json (parameters, stars, hot pixels, a record a frame), \
+                        light_e_NNNN.fits (electrons that the sky brought to each pixel of a \
+                        light), and the sensor's maps.")]
+pub struct SimulateArgs {
+    /// The folder to make.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// The camera.
+    #[arg(long, value_enum, default_value_t = PresetName::CmosMono)]
+    pub preset: PresetName,
+    /// Columns.
+    #[arg(long, default_value_t = 1024, value_name = "W", value_parser = clap::value_parser!(u32).range(16..=65_536))]
+    pub width: u32,
+    /// Rows.
+    #[arg(long, default_value_t = 1024, value_name = "H", value_parser = clap::value_parser!(u32).range(16..=65_536))]
+    pub height: u32,
+    /// Biases.
+    #[arg(long, value_name = "N")]
+    pub bias: Option<usize>,
+    /// Darks.
+    #[arg(long, value_name = "N")]
+    pub darks: Option<usize>,
+    /// Flats.
+    #[arg(long, value_name = "N")]
+    pub flats: Option<usize>,
+    /// Dark flats.
+    #[arg(long, value_name = "N")]
+    pub dark_flats: Option<usize>,
+    /// Lights.
+    #[arg(long, value_name = "N")]
+    pub lights: Option<usize>,
+    /// Exposure of lights and darks in seconds.
+    #[arg(long, value_name = "S")]
+    pub exposure: Option<f64>,
+    /// Set point of the sensor in degrees Celsius.
+    #[arg(long, value_name = "C", allow_negative_numbers = true)]
+    pub temp: Option<f64>,
+    /// The seed: the same seed gives the same bytes.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+}
+
+/// Simulated cameras.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PresetName {
+    /// A cooled monochrome CMOS camera.
+    CmosMono,
+    /// The same with a Bayer array.
+    CmosOsc,
+    /// A cooled CCD camera.
+    Ccd,
+    /// An uncooled DSLR.
+    Dslr,
+}
+
+/// `photosite master`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  photosite master bias bias/*.fits -o bias.fits\n  photosite \
+                        master dark darks/*.fits -o dark.fits\n  photosite master flat \
+                        flats/*.fits -o flat.fits --dark darkflat.fits")]
+pub struct MasterArgs {
+    /// The kind of master.
+    #[arg(value_enum)]
+    pub kind: MasterKind,
+    /// Its frames.
+    #[arg(required = true, value_name = "FILES")]
+    pub files: Vec<PathBuf>,
+    /// The file to write.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Master bias, or a level in ADU, to take off each frame.
+    #[arg(long, value_name = "FILE|ADU", allow_negative_numbers = true)]
+    pub bias: Option<String>,
+    /// Master dark, or master dark flat, to take off each flat.
+    #[arg(long, value_name = "FILE", conflicts_with = "bias")]
+    pub dark: Option<PathBuf>,
+    /// How the kept samples become one.
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub combine: Option<CombineName>,
+    /// How samples are rejected.
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub reject: Option<RejectName>,
+    /// Sigmas below the centre.
+    #[arg(long, value_name = "L", default_value_t = 4.0)]
+    pub sigma_low: f32,
+    /// Sigmas above the centre.
+    #[arg(long, value_name = "H", default_value_t = 3.0)]
+    pub sigma_high: f32,
+    /// Print the account as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Kinds of master.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MasterKind {
+    /// Of biases.
+    Bias,
+    /// Of darks.
+    Dark,
+    /// Of flats.
+    Flat,
+    /// Of dark flats.
+    DarkFlat,
+}
+
+/// Ways of combining.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CombineName {
+    /// The mean of the kept samples.
+    Mean,
+    /// Their median.
+    Median,
+}
+
+/// Ways of rejecting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RejectName {
+    /// By the number of frames.
+    Auto,
+    /// Keep everything.
+    None,
+    /// Winsorized sigma clipping.
+    Winsorized,
+}
+
+/// `photosite calibrate`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  photosite calibrate lights/*.fits -o out --dark dark.fits \
+                        --flat flat.fits\n  photosite calibrate l.fits -o out --bias bias.fits \
+                        --dark dark.fits --dark-scale exposure")]
+pub struct CalibrateArgs {
+    /// The frames.
+    #[arg(required = true, value_name = "FILES")]
+    pub files: Vec<PathBuf>,
+    /// The folder for calibrated frames.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// Master bias, or a level in ADU.
+    #[arg(long, value_name = "FILE|ADU", allow_negative_numbers = true)]
+    pub bias: Option<String>,
+    /// Master dark.
+    #[arg(long, value_name = "FILE")]
+    pub dark: Option<PathBuf>,
+    /// Factor of the dark: none (1), exposure (the ratio of exposures), or a number.
+    #[arg(long, value_name = "none|exposure|NUMBER", default_value = "none", requires = "dark")]
+    pub dark_scale: String,
+    /// Master flat.
+    #[arg(long, value_name = "FILE")]
+    pub flat: Option<PathBuf>,
+    #[command(flatten)]
+    pub noise: NoiseArgs,
+    #[command(flatten)]
+    pub format: FormatArgs,
+    /// Print the account as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `photosite inspect` and `photosite stats`.
+#[derive(Debug, Args)]
+pub struct FilesArgs {
+    /// The files.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Print JSON: a list, one entry a file.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `photosite pixels`.
+#[derive(Debug, Args)]
+pub struct PixelsArgs {
+    /// The file.
+    pub file: PathBuf,
+    /// First column, from 0.
+    pub x: usize,
+    /// First row, from 0.
+    pub y: usize,
+    /// Columns.
+    pub w: usize,
+    /// Rows.
+    pub h: usize,
+}
+
+/// `photosite preview`.
+#[derive(Debug, Args)]
+pub struct PreviewArgs {
+    /// The file.
+    pub file: PathBuf,
+    /// The PNG to write.
+    #[arg(short, long, value_name = "PNG")]
+    pub output: PathBuf,
+    /// Columns of the picture; larger images are averaged down to it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub width: Option<u32>,
+}

@@ -1,0 +1,120 @@
+//! `photosite inspect`.
+
+use std::path::Path;
+
+use anstream::println;
+use photosite::Finding;
+use photosite::finding::Severity;
+use photosite::inventory::{KindOverrides, Taken, take};
+use photosite_file::fits::HduSummary;
+use photosite_file::keyword;
+use photosite_pix::Metadata;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::args::FilesArgs;
+use crate::{Done, show};
+
+/// What is known of a file.
+#[derive(Debug, Serialize)]
+struct Inspected {
+    path: String,
+    format: &'static str,
+    file_bytes: u64,
+    width: usize,
+    height: usize,
+    planes: usize,
+    /// What it would be taken for, by header and name.
+    kind: Option<&'static str>,
+    metadata: Metadata,
+    /// Which rule filled which field.
+    rules: Vec<(&'static str, &'static str)>,
+    hdus: Vec<HduSummary>,
+    notes: Vec<String>,
+    findings: Vec<Finding>,
+}
+
+/// A file that could not be read.
+#[derive(Debug, Serialize)]
+struct Failed {
+    path: String,
+    error: String,
+}
+
+/// Shows what files are.
+pub fn run(args: FilesArgs) -> anyhow::Result<Done> {
+    super::stats::each(&args, |path| inspect(path).map(|i| serde_json::to_value(&i)), tell)
+}
+
+fn inspect(path: &Path) -> photosite::Result<Inspected> {
+    let probe = photosite_file::probe(path)?;
+    let reading = keyword::read(&probe.header);
+    let root = path.parent().unwrap_or(path);
+    let (kind, findings) = match take(path, root, probe.clone(), &KindOverrides::default()) {
+        Taken::Frame(frame, findings) => (Some(frame.kind.name()), findings),
+        Taken::LeftOut(finding) => {
+            let info = Finding { severity: finding.severity.min(Severity::Warning), ..finding };
+            (None, vec![info])
+        }
+    };
+    Ok(Inspected {
+        path: super::shown(path),
+        format: probe.format,
+        file_bytes: probe.file_bytes,
+        width: probe.size.width,
+        height: probe.size.height,
+        planes: probe.planes,
+        kind,
+        metadata: reading.metadata,
+        rules: reading.rules,
+        hdus: probe.hdus,
+        notes: probe.notes,
+        findings,
+    })
+}
+
+fn tell(value: &Value) {
+    let text = |v: &Value| match v {
+        Value::String(s) => s.clone(),
+        Value::Array(a) => a.iter().map(|v| v.to_string()).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    };
+    println!(
+        "{}: {}, {} x {} pixels{}, {}",
+        text(&value["path"]),
+        text(&value["format"]),
+        value["width"],
+        value["height"],
+        match value["planes"].as_u64() {
+            Some(n) if n > 1 => format!(" in {n} planes"),
+            _ => String::new(),
+        },
+        show::bytes(value["file_bytes"].as_u64().unwrap_or(0)),
+    );
+    let mut rows = vec![vec!["kind".to_owned(), text(&value["kind"]), String::new()]];
+    let rule_of = |field: &str| {
+        value["rules"]
+            .as_array()
+            .and_then(|r| r.iter().find(|r| r[0] == field))
+            .map_or_else(String::new, |r| text(&r[1]))
+    };
+    if let Some(fields) = value["metadata"].as_object() {
+        for (field, v) in fields.iter().filter(|(f, v)| !v.is_null() && *f != "kind") {
+            rows.push(vec![field.clone(), text(v), rule_of(field)]);
+        }
+    }
+    show::table(&["FIELD", "value", "by rule"], &[], rows);
+    for note in value["notes"].as_array().into_iter().flatten() {
+        println!("note: {}", text(note));
+    }
+    for finding in value["findings"].as_array().into_iter().flatten() {
+        println!("{}: {}", text(&finding["severity"]), text(&finding["message"]));
+    }
+    println!();
+}
+
+/// What is printed of a file that could not be read.
+pub fn failed(path: &Path, error: &photosite::Error) -> Value {
+    serde_json::to_value(Failed { path: super::shown(path), error: error.to_string() })
+        .unwrap_or(Value::Null)
+}

@@ -1,0 +1,123 @@
+//! `photosite run`.
+
+use std::collections::BTreeMap;
+
+use anstream::{eprintln, println};
+use anyhow::bail;
+use photosite::report::RunReport;
+use photosite::run::{NightRequest, run_night};
+
+use crate::args::RunArgs;
+use crate::show::{self, Progress};
+use crate::{Done, resolve};
+
+/// Calibrates a night.
+pub fn run(args: RunArgs, threads: Option<u16>) -> anyhow::Result<Done> {
+    let mut paths = args.paths.clone();
+    let overrides = resolve::overrides(&args.kinds, &mut paths)?;
+    if paths.is_empty() {
+        bail!("name a folder of frames, or frames by kind with --lights, --darks and the like");
+    }
+    let progress = Progress::new();
+    let context = resolve::context(threads, &progress);
+    let request = NightRequest {
+        paths,
+        overrides,
+        output: args.output.clone(),
+        dry_run: args.dry_run,
+        noise: resolve::noise(args.noise)?,
+        sample: resolve::sample(args.format),
+    };
+    let outcome = run_night(&request, &context)?;
+    show::findings(&outcome.report.findings);
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&outcome.report)?);
+    } else {
+        summary(&outcome.report, args.dry_run);
+        if let Some(path) = &outcome.report_path {
+            eprintln!("the whole account is in {}", path.display());
+        }
+    }
+    Ok(if outcome.wants_attention() { Done::WithFindings } else { Done::Well })
+}
+
+/// The night in three tables: frames, masters, lights.
+pub fn summary(report: &RunReport, dry_run: bool) {
+    let mut kinds: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for frame in &report.frames {
+        let name = frame.kind.map_or("not known", |k| k.name());
+        let count = kinds.entry(name).or_default();
+        count.0 += 1;
+        count.1 += usize::from(frame.used);
+    }
+    let rows = kinds
+        .iter()
+        .map(|(kind, (all, used))| vec![(*kind).to_owned(), all.to_string(), used.to_string()])
+        .collect();
+    show::table(&["FRAMES", "found", "used"], &[1, 2], rows);
+    println!();
+    let name = |p: &std::path::Path| {
+        p.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned())
+    };
+    let masters = report
+        .masters
+        .iter()
+        .map(|m| {
+            let stat = |v: Option<f64>| v.map_or_else(|| "-".to_owned(), show::number);
+            vec![
+                name(&m.path),
+                m.inputs.len().to_string(),
+                format!("{}/{}", m.combine, m.reject),
+                stat(m.stats.map(|s| s.median)),
+                stat(m.stats.map(|s| s.noise)),
+                m.hot.to_string(),
+                m.cold.to_string(),
+                if m.reused { "reused".to_owned() } else { String::new() },
+            ]
+        })
+        .collect();
+    let heading = ["MASTER", "frames", "combined", "median", "noise", "hot", "cold", ""];
+    show::table(&heading, &[1, 3, 4, 5, 6], masters);
+    println!();
+    let lights = report
+        .lights
+        .iter()
+        .map(|l| {
+            let master =
+                |p: &Option<std::path::PathBuf>| p.as_deref().map_or_else(|| "-".to_owned(), name);
+            let scale = match l.dark_scale {
+                Some(k) if k != 1.0 => format!(" x {k:.4}"),
+                _ => String::new(),
+            };
+            let stat = |s: Option<photosite_pix::stat::Summary>, f: fn(&_) -> f64| {
+                s.as_ref().map_or_else(|| "-".to_owned(), |s| show::number(f(s)))
+            };
+            vec![
+                name(&l.path),
+                master(&l.bias),
+                format!("{}{scale}", master(&l.dark)),
+                master(&l.flat),
+                stat(l.stats_before, |s| s.median),
+                stat(l.stats_after, |s| s.median),
+                stat(l.stats_after, |s| s.noise),
+                l.repaired.to_string(),
+                if l.reused { "reused".to_owned() } else { String::new() },
+            ]
+        })
+        .collect();
+    let heading =
+        ["LIGHT", "bias", "dark", "flat", "median raw", "calibrated", "noise", "repaired", ""];
+    show::table(&heading, &[4, 5, 6, 7], lights);
+    let f = report.forecast;
+    println!();
+    if dry_run {
+        println!(
+            "would read {}, write {}, and take about {} of memory; nothing was written",
+            show::bytes(f.read_bytes),
+            show::bytes(f.write_bytes),
+            show::bytes(f.memory_bytes)
+        );
+    } else if let Some(total) = report.timing.get("total_s") {
+        println!("done in {total:.1} s");
+    }
+}

@@ -1,0 +1,121 @@
+//! `photosite simulate`.
+
+use std::path::Path;
+
+use anstream::println;
+use anyhow::bail;
+use photosite::event::{Cancel, Silent};
+use photosite::run::{Context, for_each};
+use photosite_file::atomic::{Existing, write_bytes};
+use photosite_file::fits::{FitsWriter, ImageSpec, Sample};
+use photosite_pix::{Card, Header, Plane, Size};
+use photosite_sim::{Effects, Night, Preset, Simulation};
+
+use crate::args::{PresetName, SimulateArgs};
+use crate::show::Progress;
+use crate::{Done, resolve};
+
+/// Writes a simulated night.
+pub fn run(args: SimulateArgs, threads: Option<u16>) -> anyhow::Result<Done> {
+    let preset = match args.preset {
+        PresetName::CmosMono => Preset::CmosMono,
+        PresetName::CmosOsc => Preset::CmosOsc,
+        PresetName::Ccd => Preset::Ccd,
+        PresetName::Dslr => Preset::Dslr,
+    };
+    let size = Size::new(args.width as usize, args.height as usize);
+    let mut night = Night::preset(preset, size, args.seed);
+    let counts = &mut night.counts;
+    for (slot, asked) in [
+        (&mut counts.bias, args.bias),
+        (&mut counts.darks, args.darks),
+        (&mut counts.flats, args.flats),
+        (&mut counts.dark_flats, args.dark_flats),
+        (&mut counts.lights, args.lights),
+    ] {
+        *slot = asked.unwrap_or(*slot);
+    }
+    if let Some(exposure_s) = args.exposure {
+        if !(exposure_s.is_finite() && exposure_s > 0.0) {
+            bail!("an exposure of {exposure_s} s cannot be taken");
+        }
+        night.light_exposure_s = exposure_s;
+        night.dark_exposure_s = exposure_s;
+    }
+    if let Some(temp_c) = args.temp {
+        if !(-150.0..=80.0).contains(&temp_c) {
+            bail!("no sensor works at {temp_c} C");
+        }
+        night.set_temp_c = temp_c;
+    }
+    let progress = Progress::new();
+    let context = resolve::context(threads, &progress);
+    let simulation = Simulation::new(night);
+    write_night(&simulation, &args.output, &context)?;
+    println!("{}", args.output.display());
+    Ok(Done::Well)
+}
+
+/// Writes every frame of a night below `folder`, which must be new or empty.
+pub fn write_night(
+    simulation: &Simulation,
+    folder: &Path,
+    context: &Context<'_>,
+) -> anyhow::Result<()> {
+    if folder.exists() && std::fs::read_dir(folder)?.next().is_some() {
+        bail!("{} is not empty; name a new folder with -o", folder.display());
+    }
+    let truth = folder.join("truth");
+    let plans = simulation.frames();
+    let record = simulation.truth_record();
+    let integers = simulation.night().effects.contains(Effects::QUANTISATION);
+    // Whole numbers are stored as a camera stores them, anything else as it is.
+    let sample = if integers { Sample::U16 { pedestal_adu: 0.0 } } else { Sample::F32 };
+    for_each(
+        plans.len(),
+        context,
+        || (),
+        |(), i| {
+            let plan = &plans[i];
+            let frame = simulation.render(plan);
+            let path = folder.join(plan.folder).join(&plan.file_name);
+            write_plane(&path, &frame.adu, sample, frame.header)?;
+            if let (Some(light), Some(name)) = (&frame.truth.light_e, &record.frames[i].light_file)
+            {
+                let mut header = Header::new();
+                header.set(Card::string(
+                    "BUNIT",
+                    "electron",
+                    "brought by the sky, before response",
+                ));
+                write_plane(&truth.join(name), light, Sample::F32, header)?;
+            }
+            Ok(())
+        },
+    )?;
+    for (name, plane) in simulation.truth_maps() {
+        write_plane(&truth.join(name), plane, Sample::F32, Header::new())?;
+    }
+    let json = serde_json::to_vec_pretty(&record)?;
+    write_bytes(&truth.join("truth.json"), &json, Existing::Refuse)?;
+    Ok(())
+}
+
+fn write_plane(
+    path: &Path,
+    plane: &Plane<f32>,
+    sample: Sample,
+    header: Header,
+) -> photosite::Result<()> {
+    let size = plane.size();
+    let spec = ImageSpec { name: None, size, planes: 1, sample, header };
+    let writer = FitsWriter::create(path, vec![spec], Vec::new(), Existing::Refuse)?;
+    writer.write_rows(0, 0, 0, plane.as_slice())?;
+    writer.finish()?;
+    Ok(())
+}
+
+/// A context without progress that nothing cancels.
+pub fn quiet(threads: usize, cancel: &Cancel) -> Context<'_> {
+    Context { threads, observer: &Silent, cancel }
+}

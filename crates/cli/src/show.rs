@@ -1,0 +1,153 @@
+//! What a person sees: messages, progress, tables.
+
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use anstream::{eprintln, println};
+use comfy_table::{CellAlignment, Table, presets};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use owo_colors::OwoColorize;
+use photosite::Finding;
+use photosite::event::{Event, Observer};
+use photosite::finding::Severity;
+
+/// Says why a command failed.
+pub fn error(e: &anyhow::Error) {
+    let mut message = String::new();
+    for cause in e.chain() {
+        let text = cause.to_string();
+        // A wrapped cause often repeats its wrapper.
+        if !message.contains(&text) {
+            if !message.is_empty() {
+                message.push_str(": ");
+            }
+            message.push_str(&text);
+        }
+    }
+    eprintln!("{} {message}", "error:".red().bold());
+}
+
+/// Progress for a person: a bar on a terminal, a line a stage elsewhere.
+pub struct Progress {
+    bar: Mutex<Option<ProgressBar>>,
+    terminal: bool,
+}
+
+impl Progress {
+    /// Progress on standard error.
+    pub fn new() -> Self {
+        Self { bar: Mutex::new(None), terminal: std::io::stderr().is_terminal() }
+    }
+}
+
+impl Observer for Progress {
+    fn event(&self, event: Event<'_>) {
+        let mut bar = self.bar.lock().expect("no holder panics");
+        match event {
+            Event::Started { stage, total } => {
+                if self.terminal {
+                    let style = ProgressStyle::with_template(
+                        "{msg:20} {bar:30} {pos}/{len}  {elapsed} elapsed, {eta} to go",
+                    )
+                    .expect("the template is a constant");
+                    let new = ProgressBar::with_draw_target(
+                        Some(total),
+                        ProgressDrawTarget::stderr_with_hz(10),
+                    );
+                    new.set_style(style);
+                    new.set_message(stage.name());
+                    new.enable_steady_tick(Duration::from_millis(200));
+                    *bar = Some(new);
+                } else if total > 0 {
+                    eprintln!("{} ({total})", stage.name());
+                }
+            }
+            Event::Advanced { by, .. } => {
+                if let Some(bar) = &*bar {
+                    bar.inc(by);
+                }
+            }
+            Event::Finished => {
+                if let Some(bar) = bar.take() {
+                    bar.finish_and_clear();
+                }
+            }
+            // Findings are told at the end, together.
+            Event::Found(_) => {}
+        }
+    }
+}
+
+/// The word for a severity, coloured.
+fn label(severity: Severity) -> String {
+    match severity {
+        Severity::Info => format!("{}", "info:".cyan()),
+        Severity::Warning => format!("{}", "warning:".yellow().bold()),
+        Severity::Error => format!("{}", "error:".red().bold()),
+    }
+}
+
+/// Tells findings, the gravest first; those of one code that say the same are told once.
+pub fn findings(findings: &[Finding]) {
+    let mut order: Vec<&Finding> = findings.iter().collect();
+    order.sort_by_key(|f| std::cmp::Reverse(f.severity));
+    let mut told: Vec<(&str, &str)> = Vec::new();
+    for finding in &order {
+        if told.contains(&(finding.code, &finding.message)) {
+            continue;
+        }
+        told.push((finding.code, &finding.message));
+        let alike =
+            order.iter().filter(|f| (f.code, &f.message) == (finding.code, &finding.message));
+        let more = alike.count() - 1;
+        let also = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+        eprintln!("{} {}{also}: {}", label(finding.severity), finding.subject, finding.message);
+        if !finding.hint.is_empty() {
+            eprintln!("         {} {}", "hint:".green(), finding.hint);
+        }
+    }
+}
+
+/// A plain table with a heading; columns named in `right` are set to the right.
+pub fn table(heading: &[&str], right: &[usize], rows: Vec<Vec<String>>) {
+    if rows.is_empty() {
+        return;
+    }
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(heading.to_vec());
+    for row in rows {
+        table.add_row(row);
+    }
+    for (i, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if right.contains(&i) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    for line in table.to_string().lines() {
+        println!("{}", line.trim_end());
+    }
+}
+
+/// Bytes as a person reads them.
+pub fn bytes(n: u64) -> String {
+    let n = n as f64;
+    for (unit, size) in [("GB", 1e9), ("MB", 1e6), ("kB", 1e3)] {
+        if n >= size {
+            return format!("{:.1} {unit}", n / size);
+        }
+    }
+    format!("{n} B")
+}
+
+/// A number with as many decimals as it deserves.
+pub fn number(v: f64) -> String {
+    match v.abs() {
+        _ if v.is_nan() => "-".to_owned(),
+        _ if v.fract() == 0.0 && v.abs() < 1e9 => format!("{v}"),
+        a if a >= 1000.0 => format!("{v:.1}"),
+        a if a >= 10.0 => format!("{v:.2}"),
+        _ => format!("{v:.4}"),
+    }
+}
