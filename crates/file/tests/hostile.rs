@@ -150,7 +150,7 @@ fn mutate(bytes: &mut Vec<u8>, dice: &mut Dice) {
 /// The bound: an image may honestly hold some thousand pixels a byte, compressed; plain files and
 /// headers must stay near their size.
 fn bound(compressed: bool, file: usize) -> usize {
-    if compressed { 64_000_000 + 40_000 * file } else { 6_000_000 + 60 * file }
+    if compressed { 32_000_000 + 5000 * file } else { 6_000_000 + 60 * file }
 }
 
 #[test]

@@ -34,8 +34,8 @@ impl Codec {
             }
             // Deflate packs at most 1032 bytes into one.
             Self::Gzip { .. } => bytes.saturating_mul(1032),
-            // No bound in the format; an empty tile of 16 rows of 10,000 pixels has 3,000 a byte.
-            Self::Hcompress { .. } => bytes.saturating_mul(16_384),
+            // No bound in the format: an empty tile takes 26 bytes, whatever its size.
+            Self::Hcompress { .. } => bytes.saturating_mul(1032).max(1 << 19),
             Self::None => bytes,
         }
     }
@@ -396,6 +396,9 @@ impl Tiled {
         }
         // Tiles that share bytes would make much of little.
         let heap = data.len() - self.heap;
+        if self.pixels() > total.saturating_mul(1032).max(1 << 27) {
+            return Err(format!("{total} bytes of tiles for {} pixels", self.pixels()));
+        }
         if total > heap {
             return Err(format!("tiles of {total} bytes in a heap of {heap}"));
         }
