@@ -1,5 +1,6 @@
 //! How fast rows are read: writes a 4656x3520 frame of 16 bits into FOLDER and reads it by strips
-//! into one buffer, with the file in the page cache. `read_speed FOLDER`
+//! into one buffer, with the file in the page cache; then times `probe` and `open` on FILES.
+//! `read_speed FOLDER [FILES...]`
 #![allow(clippy::disallowed_methods)] // A measurement needs the clock.
 
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::time::Instant;
 
 use photosite_file::atomic::Existing;
 use photosite_file::fits::{FitsWriter, ImageSpec, Sample};
-use photosite_file::{Result, open};
+use photosite_file::{Result, open, probe};
 use photosite_pix::{Header, Size};
 
 const SIZE: Size = Size::new(4656, 3520);
@@ -63,8 +64,24 @@ fn measure(folder: &Path, sample: Sample, name: &str, bytes: usize) -> Result<()
     Ok(())
 }
 
+fn time<T>(mut f: impl FnMut() -> Result<T>) -> Result<f64> {
+    let mut times = Vec::new();
+    for _ in 0..9 {
+        let start = Instant::now();
+        f()?;
+        times.push(start.elapsed().as_secs_f64());
+    }
+    Ok(median(times))
+}
+
 fn main() -> Result<()> {
-    let folder = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| ".".to_owned()));
+    let mut args = std::env::args().skip(1);
+    let folder = PathBuf::from(args.next().unwrap_or_else(|| ".".to_owned()));
     measure(&folder, Sample::U16 { pedestal_adu: 0.0 }, "u16", 2)?;
-    measure(&folder, Sample::F32, "f32", 4)
+    measure(&folder, Sample::F32, "f32", 4)?;
+    for path in args.map(PathBuf::from) {
+        let (probed, opened) = (time(|| probe(&path))?, time(|| open(&path))?);
+        println!("{}: probe {:.3} ms, open {:.1} ms", path.display(), probed * 1e3, opened * 1e3);
+    }
+    Ok(())
 }

@@ -70,6 +70,7 @@ fn use_file(path: &Path) -> (usize, Duration) {
     }
     let _ = read_frame(path);
     let _ = read_table(path, "DQ");
+    let _ = photosite_file::fits::layout(path).map(|l| l.hdus.len());
     (PEAK.get() - held, start.elapsed())
 }
 

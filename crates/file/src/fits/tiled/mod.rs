@@ -97,21 +97,34 @@ fn tile(
         Payload::Gzip(bytes) => decoder.gzipped(bytes, out.len())?,
         Payload::Plain(bytes) => decoder.plain(bytes, out.len())?,
     };
-    let encoding = tiled.encoding_of(data, index);
-    match (&tiled.quantized, stored) {
+    match stored {
         // Fallback tiles hold the floats themselves.
-        (_, Stored::Samples(raw)) => encoding.decode(raw, out),
-        (Some(quantized), stored) => {
-            let (scale, zero, blank) = tiled.quanta(data, index);
-            let whole = stored.whole();
-            quantized.dither.undo(index, (scale, zero), blank, whole, out);
-            if encoding.bscale != 1.0 || encoding.bzero != 0.0 {
-                for v in out {
-                    *v = (encoding.bzero + encoding.bscale * f64::from(*v)) as f32;
-                }
-            }
-        }
-        (None, stored) => encoding.whole_into(stored.whole(), out),
+        Stored::Samples(raw) => tiled.encoding_of(data, index).decode(raw, out),
+        // The usual case by itself: a virtual call a pixel would cost a tenth of the time.
+        Stored::Whole(v) => physical(tiled, data, index, v.into_iter().map(i64::from), out),
+        other => physical(tiled, data, index, other.whole(), out),
     }
     Ok(())
+}
+
+/// Physical values of a tile's stored whole numbers.
+fn physical(
+    tiled: &Tiled,
+    data: &[u8],
+    index: usize,
+    stored: impl Iterator<Item = i64>,
+    out: &mut [f32],
+) {
+    let encoding = tiled.encoding_of(data, index);
+    let Some(quantized) = &tiled.quantized else {
+        encoding.whole_into(stored, out);
+        return;
+    };
+    let (scale, zero, blank) = tiled.quanta(data, index);
+    quantized.dither.undo(index, (scale, zero), blank, stored, out);
+    if encoding.bscale != 1.0 || encoding.bzero != 0.0 {
+        for v in out {
+            *v = (encoding.bzero + encoding.bscale * f64::from(*v)) as f32;
+        }
+    }
 }
