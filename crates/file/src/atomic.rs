@@ -44,8 +44,8 @@ fn folder_of(path: &Path) -> &Path {
 /// An error of writing, with a sentence for a full disk.
 pub(crate) fn write_error(target: &Path, what: &str, e: std::io::Error) -> Error {
     if matches!(e.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) {
-        let what = format!("{what}: the disk is full, nothing was left behind; free space and");
-        return Error::io(target, &format!("{what} run again. The write"), e);
+        let advice = "the disk is full: free space and run again; nothing was left behind";
+        return Error::io(target, &format!("{what} ({advice})"), e);
     }
     Error::io(target, what, e)
 }

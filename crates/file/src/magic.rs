@@ -86,9 +86,4 @@ impl Magic {
         }
         Err(Error::unsupported(path, known(&start).unwrap_or("not an image format known here")))
     }
-
-    /// As [`Magic::of`], for what must be FITS.
-    pub(crate) fn fits(path: &Path) -> Result<Self> {
-        Self::of(path)
-    }
 }

@@ -33,7 +33,9 @@ pub struct Probe {
 
 /// Reads the headers of the image file at `path`, and no pixel.
 ///
-/// The format is known by the first bytes, not by the name.
+/// The format is known by the first bytes, not by the name. That the data are all there is checked
+/// against the size of the file, save for one packed with gzip, of which only the start is
+/// unpacked.
 ///
 /// # Errors
 /// When the file is no image that is read here, is cut or breaks its format, or cannot be read.

@@ -178,6 +178,44 @@ fn unfinished_and_wrong_writes_leave_nothing() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
+#[test]
+#[allow(clippy::disallowed_methods)] // What is tested is threads.
+fn threads_share_a_writer_and_a_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.fits");
+    let size = Size::new(513, 400);
+    let sample = Sample::U16 { pedestal_adu: 0.0 };
+    let spec = ImageSpec { name: None, size, planes: 1, sample, header: Header::new() };
+    let writer = FitsWriter::create(&path, vec![spec], vec![], Existing::Refuse).unwrap();
+    let row =
+        |y: usize| -> Vec<f32> { (0..513).map(|x| ((x * 31 + y * 97) % 65536) as f32).collect() };
+    std::thread::scope(|s| {
+        for t in 0..4 {
+            let writer = &writer;
+            s.spawn(move || {
+                (t..400).step_by(4).for_each(|y| {
+                    writer.write_rows(0, 0, y, &row(y)).unwrap();
+                })
+            });
+        }
+    });
+    writer.finish().unwrap();
+    assert_checksums(&path);
+    let source = open(&path).unwrap();
+    std::thread::scope(|s| {
+        for t in 0..4 {
+            let source = &source;
+            s.spawn(move || {
+                let (mut scratch, mut out) = (Vec::new(), vec![0.0; 513]);
+                for y in (t..400).step_by(4) {
+                    source.read_rows(0, y..y + 1, &mut scratch, &mut out).unwrap();
+                    assert_eq!(out, row(y));
+                }
+            });
+        }
+    });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -105,3 +105,87 @@ fn travelling(header: &Header) -> Header {
     });
     Header::from_cards(kept.copied().collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use photosite_pix::Value;
+
+    fn card(text: &str) -> Card {
+        let mut bytes = [b' '; 80];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        Card::from_bytes(bytes)
+    }
+
+    #[test]
+    fn storage_stays_and_the_rest_travels_to_the_byte() {
+        let keep = [
+            "ZENITH  =                 12.5",
+            "NAXISTHE=                    1",
+            "ZTILE   =                    1",
+            "EXPTIME = 060.00 / s",
+            "HIERARCH ESO DET NAXIS1 = 5",
+            "COMMENT BITPIX = 16",
+            "HISTORY END",
+            "        CHECKSUM= 'x'",
+            "lower   = 1",
+            "OBJECT  = 'long&'",
+            "CONTINUE  'er'",
+        ];
+        let drop = [
+            "BITPIX  =                   16",
+            "NAXIS2  =                    9",
+            "ZNAXIS3 =                    9",
+            "CHECKSUM= 'abc&'",
+            "CONTINUE  'def'",
+            "TTYPE12 = 'x'",
+        ];
+        // The two kinds interleaved, continued cards kept together.
+        let mut all: Vec<Card> = drop.iter().map(|t| card(t)).collect();
+        all.extend(keep.iter().map(|t| card(t)));
+        all.push(card("END"));
+        let out = carried(&Header::from_cards(all));
+        assert_eq!(out.cards(), keep.map(card));
+    }
+
+    #[test]
+    fn illegal_bytes_do_not_reach_a_file() {
+        let mut bytes = *card("OBSERVER= 'Jos.'").as_bytes();
+        bytes[14] = 0xe9;
+        bytes[40..].fill(0);
+        bytes[50] = b'\n';
+        let out = carried(&Header::from_cards(vec![Card::from_bytes(bytes)]));
+        let text = out.cards()[0].text();
+        assert!(text.starts_with("OBSERVER= 'Jos?'  ") && text.as_bytes()[50] == b'?');
+        assert!(out.cards()[0].as_bytes().iter().all(|b| (b' '..=b'~').contains(b)));
+    }
+
+    #[test]
+    fn the_extension_wins() {
+        let primary = Header::from_cards(vec![
+            card("SIMPLE  =                    T"),
+            card("NAXIS   =                    0"),
+            card("EXPTIME =                   10"),
+            card("OBJECT  = 'M 31'"),
+            card("HISTORY first"),
+        ]);
+        let extension = Header::from_cards(vec![
+            card("XTENSION= 'BINTABLE'"),
+            card("NAXIS1  =                    8"),
+            card("ZNAXIS1 =                  100"),
+            card("EXTNAME = 'COMPRESSED_IMAGE'"),
+            card("BZERO   =                32768"),
+            card("EXPTIME =                   20"),
+            card("HISTORY second"),
+        ]);
+        let h = merged(&primary, &extension, 16, &[100, 50]);
+        assert_eq!(h.get_i64("NAXIS1"), Some(100));
+        assert_eq!(h.get_i64("NAXIS"), Some(2));
+        assert_eq!(h.get_f64("EXPTIME"), Some(20.0));
+        assert_eq!(h.get_f64("BZERO"), Some(32768.0));
+        assert_eq!(h.get("OBJECT"), Some(Value::Text("M 31".into())));
+        assert_eq!(h.get("EXTNAME"), None);
+        assert_eq!(h.get("XTENSION"), None);
+        assert_eq!(h.history().collect::<Vec<_>>(), ["first", "second"]);
+    }
+}

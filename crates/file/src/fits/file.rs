@@ -111,12 +111,20 @@ pub(crate) fn open(path: &Path, magic: Magic) -> Result<Box<dyn Source>> {
     file.source(&hdu)
 }
 
+/// Reads every header of a FITS file, and no pixel; one packed with gzip is unpacked on the way.
+///
+/// # Errors
+/// When the file is no FITS, is cut or breaks its format, or cannot be read.
+pub fn layout(path: &Path) -> Result<Layout> {
+    Ok(FitsFile::open(path, Magic::of(path)?)?.layout)
+}
+
 /// Reads a small table by its EXTNAME; `None` where the file has none of that name.
 ///
 /// # Errors
 /// When the file cannot be read, or the table has columns other than text and single numbers.
 pub fn read_table(path: &Path, name: &str) -> Result<Option<Table>> {
-    let file = FitsFile::open(path, Magic::fits(path)?)?;
+    let file = FitsFile::open(path, Magic::of(path)?)?;
     let Some(hdu) = file.layout.named(name) else { return Ok(None) };
     // What scan has checked to be there.
     let mut data = vec![0; usize::try_from(hdu.data_bytes).unwrap_or(usize::MAX)];

@@ -41,7 +41,7 @@ fn unit_of(header: &Header) -> Unit {
 /// # Errors
 /// When the file cannot be read, has several planes, or ERR or DQ differ from the image in size.
 pub fn read_frame(path: &Path) -> Result<(Frame, Header)> {
-    let file = FitsFile::open(path, Magic::fits(path)?)?;
+    let file = FitsFile::open(path, Magic::of(path)?)?;
     let image = file.layout.image(path)?;
     let header = file.header(image);
     let mut frame = Frame::new(file.plane(image)?, unit_of(&header));
@@ -89,7 +89,7 @@ pub fn read_frame(path: &Path) -> Result<(Frame, Header)> {
 /// # Errors
 /// When the file cannot be read or has several planes.
 pub fn read_image(path: &Path) -> Result<(Plane<f32>, Header)> {
-    let file = FitsFile::open(path, Magic::fits(path)?)?;
+    let file = FitsFile::open(path, Magic::of(path)?)?;
     let image = file.layout.image(path)?;
     Ok((file.plane(image)?, file.header(image)))
 }

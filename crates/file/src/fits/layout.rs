@@ -395,3 +395,115 @@ impl Layout {
         self.hdus.iter().find(|h| h.name.as_deref().is_some_and(|n| n.eq_ignore_ascii_case(name)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fits::bytes::Bytes;
+
+    /// A unit of `cards`, with `data` bytes after it, all padded.
+    fn unit(cards: &[&str], data: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for card in cards.iter().chain([&"END"]) {
+            bytes.extend_from_slice(format!("{card:<80}").as_bytes());
+        }
+        bytes.resize(bytes.len().next_multiple_of(BLOCK as usize), b' ');
+        bytes.resize((bytes.len() + data).next_multiple_of(BLOCK as usize), 0);
+        bytes
+    }
+
+    fn layout(bytes: &[u8]) -> Result<Layout> {
+        scan(&mut &Bytes::memory(Path::new("x.fits"), bytes.to_vec()), Depth::All)
+    }
+
+    fn image(cards: &[&str], data: usize) -> Result<(Option<Size>, usize)> {
+        let layout = layout(&unit(cards, data))?;
+        layout.image(Path::new("x.fits")).map(|h| (h.size, h.planes))
+    }
+
+    #[test]
+    fn shapes() {
+        let with =
+            |naxis: &[&str], data| image(&[&["SIMPLE  = T", "BITPIX  = 8"], naxis].concat(), data);
+        let two = ["NAXIS   = 2", "NAXIS1  = 5", "NAXIS2  = 4"];
+        assert_eq!(with(&two, 20).unwrap(), (Some(Size::new(5, 4)), 1));
+        let three = ["NAXIS   = 3.", "NAXIS1  = 5", "NAXIS2  = '4'", "NAXIS3  = 3"];
+        assert_eq!(with(&three, 60).unwrap(), (Some(Size::new(5, 4)), 3));
+        for (naxis, word) in [
+            (&["NAXIS   = 0"][..], "no image"),
+            (&["NAXIS   = 1", "NAXIS1  = 5"], "2 axes"),
+            (&["NAXIS   = 2", "NAXIS1  = 5", "NAXIS2  = 0"], "no image"),
+            (&["NAXIS   = 2", "NAXIS1  = 5", "NAXIS2  = -4"], "0 or more"),
+            (&["NAXIS   = 2", "NAXIS1  = 5"], "NAXIS2 is missing"),
+            (&["NAXIS   = 1000"], "0 to 999"),
+            (&["NAXIS   = 2", "NAXIS1  = 4294967296", "NAXIS2  = 4294967296"], "no size"),
+            (&["NAXIS   = 2", "NAXIS1  = 500", "NAXIS2  = 400"], "200000 expected"),
+            (
+                &["NAXIS   = 4", "NAXIS1  = 1", "NAXIS2  = 1", "NAXIS3  = 1", "NAXIS4  = 2"],
+                "2 axes",
+            ),
+        ] {
+            let e = with(naxis, 20).unwrap_err();
+            assert!(e.message().contains(word), "{naxis:?}: {}", e.message());
+        }
+        let groups = [
+            "SIMPLE  = T",
+            "BITPIX  = 16",
+            "NAXIS   = 2",
+            "NAXIS1  = 0",
+            "NAXIS2  = 10",
+            "GROUPS  = T",
+            "PCOUNT  = 3",
+            "GCOUNT  = 7",
+        ];
+        let found = layout(&unit(&groups, 182)).unwrap();
+        assert_eq!((found.hdus[0].kind, found.hdus[0].data_bytes), (HduKind::Other, 182));
+    }
+
+    #[test]
+    fn many_units_and_a_cut_one() {
+        let mut bytes = unit(&["SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0", "NULPAD  = 1"], 0);
+        let table = [
+            "XTENSION= 'BINTABLE'",
+            "BITPIX  = 8",
+            "NAXIS   = 2",
+            "NAXIS1  = 3",
+            "NAXIS2  = 2",
+            "PCOUNT  = 5",
+            "GCOUNT  = 1",
+            "TFIELDS = 1",
+            "EXTNAME = 'T'",
+        ];
+        bytes.extend(unit(&table, 11));
+        bytes.extend(unit(
+            &[
+                "XTENSION= 'IMAGE'",
+                "BITPIX  = -32",
+                "NAXIS   = 2",
+                "NAXIS1  = 3",
+                "NAXIS2  = 2",
+                "PCOUNT  = 0",
+                "GCOUNT  = 1",
+            ],
+            24,
+        ));
+        let found = layout(&bytes).unwrap();
+        let kinds: Vec<_> = found.hdus.iter().map(|h| h.kind).collect();
+        assert_eq!(kinds, [HduKind::Primary, HduKind::BinaryTable, HduKind::Image]);
+        assert_eq!(found.hdus[1].data_bytes, 11);
+        assert_eq!(found.image(Path::new("x")).unwrap().index, 2);
+        assert!(found.named("t").is_some() && found.notes.is_empty());
+        let cut = layout(&bytes[..bytes.len() - 2860]).unwrap_err();
+        assert!(cut.message().contains("20 bytes of data found, 24 expected"), "{cut}");
+        let cut = layout(&bytes[..2880 * 3 + 100]).unwrap_err();
+        assert!(cut.message().contains("unit 2 does not end"), "{cut}");
+    }
+
+    #[test]
+    fn a_header_without_end_is_given_up() {
+        let mut bytes = unit(&["SIMPLE  = T"], 0);
+        bytes[80] = b'X';
+        bytes.resize(MAX_HEADER_BYTES as usize + 10_000, b' ');
+        assert!(layout(&bytes).unwrap_err().message().contains("does not end within"));
+    }
+}

@@ -15,7 +15,7 @@ mod tiled;
 mod unzip;
 mod write;
 
-pub use file::read_table;
+pub use file::{layout, read_table};
 pub(crate) use file::{open, probe};
 pub use frame::{read_frame, read_image, write_frame};
 pub use layout::{Hdu, HduKind, HduSummary, Layout};

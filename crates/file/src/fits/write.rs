@@ -93,6 +93,19 @@ pub struct FitsWriter {
 /// Samples encoded and written at a time.
 const CHUNK_SAMPLES: usize = 64 * 1024;
 
+/// A value as 16 bits without sign: rounded half to even, clipped, NaN as 0.
+///
+/// Added to 1.5 x 2^52 a number keeps no fraction and stands in the lowest bits. Rounding and
+/// casting by name take library calls on the oldest processors, for which we compile, and took
+/// most of the time of a write.
+fn as_u16(v: f64) -> u16 {
+    const NO_FRACTION: f64 = 6_755_399_441_055_744.0;
+    // Written so that NaN falls to 0.
+    let v = if v > 0.0 { v } else { 0.0 };
+    let v = if v < 65535.0 { v } else { 65535.0 };
+    (v + NO_FRACTION).to_bits() as u16
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Plain sums and flags: a writer that panicked leaves rows unmarked, which finish notices.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -307,12 +320,13 @@ impl FitsWriter {
                 let pedestal = f64::from(pedestal_adu);
                 self.write_unit(unit, plane, (y0, rows), samples, |part, raw: &mut [[u8; 2]]| {
                     for (slot, &v) in raw.iter_mut().zip(part) {
-                        let value = (f64::from(v) + pedestal).round_ties_even();
-                        clipped.below += u64::from(value < 0.0);
-                        clipped.above += u64::from(value > 65535.0);
+                        let value = f64::from(v) + pedestal;
+                        // What rounds to less than 0 or more than 65535.
+                        clipped.below += u64::from(value < -0.5);
+                        clipped.above += u64::from(value >= 65535.5);
                         clipped.blank += u64::from(value.is_nan());
-                        // The cast clips and takes NaN to 0; flipping the top bit takes off BZERO.
-                        *slot = (value as u16 ^ 0x8000).to_be_bytes();
+                        // Flipping the top bit takes off BZERO.
+                        *slot = (as_u16(value) ^ 0x8000).to_be_bytes();
                     }
                 })?;
             }
@@ -403,5 +417,28 @@ impl FitsWriter {
         }
         self.pending.finish()?;
         Ok(clipped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn rounding_is_that_of_ieee(v in -1e5f64..1e5, half in -1000i32..140_000) {
+            for v in [v, f64::from(half) / 2.0] {
+                prop_assert_eq!(as_u16(v), v.round_ties_even() as u16, "{}", v);
+                prop_assert_eq!(v < -0.5, v.round_ties_even() < 0.0);
+                prop_assert_eq!(v >= 65535.5, v.round_ties_even() > 65535.0);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_number() {
+        let all = [f64::NAN, f64::NEG_INFINITY, f64::INFINITY, -0.0, f64::MAX, f64::MIN_POSITIVE];
+        assert_eq!(all.map(as_u16), [0, 0, 65535, 0, 65535, 0]);
     }
 }

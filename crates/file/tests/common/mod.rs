@@ -1,0 +1,42 @@
+//! Where test data lie.
+
+use std::path::{Path, PathBuf};
+
+/// The small committed files.
+#[allow(dead_code)]
+pub fn samples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data")
+}
+
+/// The real frames, which are not committed: beside the repository, or where PHOTOSITE_DATA says.
+/// Without them a test says so aloud and passes.
+#[allow(dead_code, clippy::disallowed_methods)] // Tests may ask the environment.
+pub fn real(test: &str) -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let named = std::env::var_os("PHOTOSITE_DATA").map(PathBuf::from);
+    let found = named.into_iter().chain([beside]).find(|p| p.join("odd").is_dir());
+    if found.is_none() {
+        println!("SKIPPED: {test}: real frames not found; set PHOTOSITE_DATA to their folder");
+    }
+    found
+}
+
+/// Every file under `folder` that FITS might be in, in order.
+#[allow(dead_code)]
+pub fn fits_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().to_lowercase();
+            if path.is_dir() {
+                folders.push(path);
+            } else if [".fits", ".fit", ".fz", ".gz"].iter().any(|e| name.ends_with(e)) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
