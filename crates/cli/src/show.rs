@@ -115,7 +115,7 @@ pub fn table(heading: &[&str], right: &[usize], rows: Vec<Vec<String>>) {
         return;
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(heading.to_vec());
+    table.load_style(presets::NOTHING).set_header(heading.to_vec());
     for row in rows {
         table.add_row(row);
     }

@@ -12,6 +12,17 @@ use crate::inventory::{Frame, Inventory, used_region};
 use crate::library::{Choice, Field, Group, Traits, choose, filter_key, groups, show_seconds};
 use crate::master::default_recipe;
 
+/// Fields whose absence from a header a person is told of: those that spoil a calibration when
+/// they differ. The account of the run lists the others too.
+const TELLING: &[Field] = &[
+    Field::GainSetting,
+    Field::OffsetSetting,
+    Field::Temperature,
+    Field::Exposure,
+    Field::Filter,
+    Field::Cfa,
+];
+
 /// One master to be made.
 #[derive(Debug, Clone)]
 pub struct MasterPlan {
@@ -214,7 +225,8 @@ fn plan_light(index: usize, frame: &Frame, wanted: &Traits, out: &mut Plan) -> L
         );
     }
     for (kind, explained) in [("dark", &dark), ("flat", &flat)] {
-        let unknown: Vec<&str> = explained.choice.unknown().map(Field::name).collect();
+        let unknown: Vec<&str> =
+            explained.choice.unknown().filter(|f| TELLING.contains(f)).map(Field::name).collect();
         if explained.chosen().is_some() && !unknown.is_empty() {
             out.findings.push(
                 Finding::new(
@@ -270,8 +282,7 @@ fn missing_dark(
         Field::Binning,
         Field::Size,
     ]);
-    let nearest =
-        nearest_refused(dark, masters).map_or_else(|| "there are no darks".to_owned(), |n| n);
+    let nearest = nearest_refused(dark, masters).unwrap_or_else(|| "there are no darks".to_owned());
     let rest = if bias.chosen().is_some() {
         "only the bias is taken off; hot pixels and glow stay"
     } else {
@@ -294,8 +305,8 @@ fn missing_flat(
     flat: &Explained,
     masters: &[MasterPlan],
 ) -> Finding {
-    let nearest = nearest_refused(flat, masters)
-        .map_or_else(|| "there are no usable flats".to_owned(), |n| n);
+    let nearest =
+        nearest_refused(flat, masters).unwrap_or_else(|| "there are no usable flats".to_owned());
     let shoot = wanted.describe(&[Field::Filter, Field::Binning, Field::Size]);
     Finding::new(
         "flat-missing",

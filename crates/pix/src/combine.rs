@@ -43,7 +43,10 @@ pub struct Samples<'a> {
 impl<'a> Samples<'a> {
     /// Samples over `data`, whose length must be a multiple of `width`.
     pub fn new(data: &'a [f32], width: usize) -> Self {
-        assert!(width > 0 && data.len() % width == 0, "whole rows of {width} samples expected");
+        assert!(
+            width > 0 && data.len().is_multiple_of(width),
+            "whole rows of {width} samples expected"
+        );
         Self { data, width }
     }
 

@@ -5,7 +5,7 @@
 //! along rather than refused: cameras write what they like.
 //!
 //! # Source
-//! FITS standard 4.0, sections 3.3 and 4 ([FITS4]); CONTINUE and HIERARCH as registered
+//! FITS standard 4.0, sections 3.3 and 4 (FITS4); CONTINUE and HIERARCH as registered
 //! conventions.
 
 use std::borrow::Cow;

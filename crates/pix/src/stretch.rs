@@ -11,7 +11,7 @@ const TARGET: f64 = 0.25;
 /// A midtones stretch of samples to 0..1.
 ///
 /// # Source
-/// [PCL] DisplayFunction, automatic stretch.
+/// PCL DisplayFunction, automatic stretch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stretch {
     low: f64,

@@ -65,7 +65,7 @@ impl NoiseModel {
     /// `(read_noise_e / g)² + max(signal_adu, 0) / g`; NaN in, NaN out.
     ///
     /// # Source
-    /// [Janesick2001], photon transfer, section 2.
+    /// Janesick2001, photon transfer, section 2.
     pub fn variance_adu2(self, signal_adu: f64) -> f64 {
         let g = self.gain_e_per_adu.e_per_adu();
         let read_adu = self.read_noise_e / g;

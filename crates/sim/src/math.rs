@@ -4,7 +4,7 @@
 //! enough to send a rejection sampler down another path.
 //!
 //! # Source
-//! Series as in [AS64] 4.1.27 (logarithm), 4.2.1 (exponential), 6.1.41 (Stirling). The split of
+//! Series as in AS64 4.1.27 (logarithm), 4.2.1 (exponential), 6.1.41 (Stirling). The split of
 //! ln 2 into a high and a low part is that of fdlibm.
 
 const LN2_HI: f64 = 6.931_471_803_691_238e-1;

@@ -40,7 +40,7 @@ const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 /// The finaliser of SplitMix64.
 ///
 /// # Source
-/// [Steele2014], Fast splittable pseudorandom number generators, with Stafford's variant 13.
+/// Steele2014, Fast splittable pseudorandom number generators, with Stafford's variant 13.
 pub(crate) fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -101,7 +101,7 @@ impl Stream {
     /// A Gaussian number of mean 0 and standard deviation 1, by the ziggurat.
     ///
     /// # Source
-    /// [Doornik2005], An improved ziggurat method to generate normal random samples.
+    /// Doornik2005, An improved ziggurat method to generate normal random samples.
     pub fn gaussian(&mut self) -> f64 {
         loop {
             let bits = self.bits();
@@ -139,7 +139,7 @@ impl Stream {
     /// Below 10 by inversion, above by transformed rejection.
     ///
     /// # Source
-    /// [Hoermann1993], The transformed rejection method for generating Poisson random variables,
+    /// Hoermann1993, The transformed rejection method for generating Poisson random variables,
     /// algorithm PTRS.
     pub fn poisson(&mut self, mean: f64) -> f64 {
         if mean >= 10.0 {

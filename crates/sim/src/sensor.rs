@@ -90,7 +90,7 @@ impl Sensor {
     /// ADU (1/sqrt(12) ADU) where `effects` quantises.
     ///
     /// # Source
-    /// [Janesick2001], photon transfer: quantising noise, section 2.
+    /// Janesick2001, photon transfer: quantising noise, section 2.
     pub fn measured_read_noise_e(&self, effects: Effects) -> f64 {
         let read = if effects.contains(Effects::READ_NOISE) { self.read_noise_e } else { 0.0 };
         let rounding = if effects.contains(Effects::QUANTISATION) {

@@ -139,7 +139,7 @@ impl Sky {
     /// for a FWHM of 2 a sqrt(2^(1/3) - 1).
     ///
     /// # Source
-    /// [Moffat1969], equations 1 to 7.
+    /// Moffat1969, equations 1 to 7.
     pub(crate) fn add_stars(
         &self,
         plane: &mut Plane<f32>,

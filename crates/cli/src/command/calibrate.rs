@@ -26,7 +26,7 @@ pub fn run(args: CalibrateArgs, threads: Option<u16>) -> anyhow::Result<Done> {
     let bias = match args.bias.as_deref().map(resolve::bias) {
         None => None,
         Some(BiasArg::Level(l)) => Some(BiasChoice::Level(l)),
-        Some(BiasArg::File(path)) => Some(BiasChoice::Master(load_master(&path)?)),
+        Some(BiasArg::File(path)) => Some(BiasChoice::Master(Box::new(load_master(&path)?))),
     };
     let dark = args.dark.as_deref().map(load_master).transpose()?;
     let flat = args.flat.as_deref().map(load_master).transpose()?;

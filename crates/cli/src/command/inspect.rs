@@ -52,7 +52,7 @@ fn inspect(path: &Path) -> photosite::Result<Inspected> {
     let root = path.parent().unwrap_or(path);
     let (kind, findings) = match take(path, root, probe.clone(), &KindOverrides::default()) {
         Taken::Frame(frame, findings) => (Some(frame.kind.name()), findings),
-        Taken::LeftOut(finding) => {
+        Taken::LeftOut(finding, _) => {
             let info = Finding { severity: finding.severity.min(Severity::Warning), ..finding };
             (None, vec![info])
         }

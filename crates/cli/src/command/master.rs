@@ -98,7 +98,7 @@ pub fn frames(
                 findings.extend(more);
                 frames.push(raw_frame(&frame)?);
             }
-            Ok(Taken::LeftOut(finding)) => findings.push(finding),
+            Ok(Taken::LeftOut(finding, _)) => findings.push(finding),
             Err(e) => {
                 let message = format!("left out: {}", e.message());
                 let severity = photosite::finding::Severity::Error;

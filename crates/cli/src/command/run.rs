@@ -30,6 +30,9 @@ pub fn run(args: RunArgs, threads: Option<u16>) -> anyhow::Result<Done> {
     };
     let outcome = run_night(&request, &context)?;
     show::findings(&outcome.report.findings);
+    if outcome.found_nothing() {
+        bail!("no usable frame was found; {} files were looked at", outcome.report.frames.len());
+    }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&outcome.report)?);
     } else {

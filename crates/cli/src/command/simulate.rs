@@ -4,7 +4,6 @@ use std::path::Path;
 
 use anstream::println;
 use anyhow::bail;
-use photosite::event::{Cancel, Silent};
 use photosite::run::{Context, for_each};
 use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::fits::{FitsWriter, ImageSpec, Sample};
@@ -113,9 +112,4 @@ fn write_plane(
     writer.write_rows(0, 0, 0, plane.as_slice())?;
     writer.finish()?;
     Ok(())
-}
-
-/// A context without progress that nothing cancels.
-pub fn quiet(threads: usize, cancel: &Cancel) -> Context<'_> {
-    Context { threads, observer: &Silent, cancel }
 }

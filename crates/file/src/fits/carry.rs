@@ -5,7 +5,7 @@ use photosite_pix::{Card, Header};
 /// Keywords that describe how a unit is laid out: written anew, never carried.
 ///
 /// # Source
-/// FITS standard 4.0, sections 4.4.1, 4.4.2.5, 4.4.2.7 and 7.3 ([FITS4]).
+/// FITS standard 4.0, sections 4.4.1, 4.4.2.5, 4.4.2.7 and 7.3 (FITS4).
 const STRUCTURAL: [&str; 16] = [
     "SIMPLE", "XTENSION", "BITPIX", "NAXIS", "EXTEND", "PCOUNT", "GCOUNT", "GROUPS", "BSCALE",
     "BZERO", "BLANK", "CHECKSUM", "DATASUM", "INHERIT", "THEAP", "TFIELDS",

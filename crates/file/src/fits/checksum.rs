@@ -1,7 +1,7 @@
 //! The FITS checksum.
 //!
 //! # Source
-//! FITS standard 4.0, section 4.4.2.7 and appendix J ([FITS4]).
+//! FITS standard 4.0, section 4.4.2.7 and appendix J (FITS4).
 
 /// A ones'-complement sum of 32-bit big-endian words, gathered in any order.
 ///

@@ -1,7 +1,7 @@
 //! What a FITS file holds, learnt from its headers alone.
 //!
 //! # Source
-//! FITS standard 4.0, sections 3 and 4.4 ([FITS4]); tile-compressed images: section 10.1.
+//! FITS standard 4.0, sections 3 and 4.4 (FITS4); tile-compressed images: section 10.1.
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! Stored samples to physical values.
 //!
 //! # Source
-//! FITS standard 4.0, sections 4.4.1.1, 4.4.2.5 and 5 ([FITS4]):
+//! FITS standard 4.0, sections 4.4.1.1, 4.4.2.5 and 5 (FITS4):
 //! physical = BZERO + BSCALE x stored; BLANK names the stored integer that is no sample.
 
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Small tables beside the images: provenance, statistics.
 //!
 //! # Source
-//! FITS standard 4.0, section 7.3 ([FITS4]).
+//! FITS standard 4.0, section 7.3 (FITS4).
 
 use std::path::Path;
 

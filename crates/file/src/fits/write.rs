@@ -1,7 +1,7 @@
 //! Writing FITS: laid out at the start, filled in any order, in place only when whole.
 //!
 //! # Source
-//! FITS standard 4.0, sections 3 to 5 and 7.3 ([FITS4]).
+//! FITS standard 4.0, sections 3 to 5 and 7.3 (FITS4).
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};

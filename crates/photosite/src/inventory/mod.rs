@@ -40,8 +40,8 @@ pub struct Frame {
 pub struct Inventory {
     /// The frames that can be used, sorted by path.
     pub frames: Vec<Frame>,
-    /// The files that cannot, sorted by path.
-    pub left_out: Vec<PathBuf>,
+    /// The files that cannot, sorted by path, with their kind where it is known.
+    pub left_out: Vec<(PathBuf, Option<FrameKind>)>,
     /// What was found about them.
     pub findings: Vec<Finding>,
 }
@@ -73,7 +73,7 @@ pub enum Taken {
     /// A frame, with what is doubtful about it.
     Frame(Box<Frame>, Vec<Finding>),
     /// Nothing to calibrate with; the Finding says why.
-    LeftOut(Finding),
+    LeftOut(Finding, Option<FrameKind>),
 }
 
 /// Makes a frame of a probed file.
@@ -95,10 +95,12 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
                 "this file was made by Photosite; it is no raw frame",
             )
             .hint("Give the folder of raw frames only, or move products elsewhere."),
+            metadata.kind,
         );
     }
     let left_out = |code, message: String, hint: &str| {
-        Taken::LeftOut(Finding::new(code, Severity::Error, &subject, message).hint(hint))
+        let finding = Finding::new(code, Severity::Error, &subject, message).hint(hint);
+        Taken::LeftOut(finding, metadata.kind)
     };
     if probe.planes != 1 {
         return left_out(

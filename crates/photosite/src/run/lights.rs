@@ -33,7 +33,7 @@ pub struct Masters {
 #[derive(Debug, Clone)]
 pub enum BiasChoice {
     /// A master in a file.
-    Master(LoadedMaster),
+    Master(Box<LoadedMaster>),
     /// A constant level in ADU.
     Level(f64),
 }

@@ -80,7 +80,7 @@ pub struct MasterResult {
 pub fn build_master(request: &MasterRequest<'_>, context: &Context<'_>) -> Result<MasterResult> {
     let mut frames = request.frames.clone();
     // The product must not depend on the order in which frames were named.
-    frames.sort_by(|a, b| (a.name(), a.hash).cmp(&(b.name(), b.hash)));
+    frames.sort_by_key(|f| (f.name(), f.hash));
     let mut left_out = Vec::new();
     loop {
         let Some(first) = frames.first() else {

@@ -51,11 +51,16 @@ pub struct NightRequest {
 pub struct NightOutcome {
     /// The account.
     pub report: RunReport,
-    /// Where it was written; `None` for a dry run.
+    /// Where it was written; `None` for a dry run, and where no frame was found.
     pub report_path: Option<PathBuf>,
 }
 
 impl NightOutcome {
+    /// True when there was nothing to do: no frame was found that can be used.
+    pub fn found_nothing(&self) -> bool {
+        !self.report.frames.iter().any(|f| f.used)
+    }
+
     /// True when frames were left out or a finding is an error.
     pub fn wants_attention(&self) -> bool {
         self.report.worst() == Some(Severity::Error)
@@ -84,7 +89,7 @@ pub fn take_inventory(
             let file = &files[i];
             let result = match photosite_file::probe(&file.path) {
                 Ok(probe) => take(&file.path, &file.root, probe, overrides),
-                Err(e) => Taken::LeftOut(unreadable(&file.path, &e)),
+                Err(e) => Taken::LeftOut(unreadable(&file.path, &e), None),
             };
             *taken[i].lock().expect("no holder panics") = Some(result);
             context.observer.event(Event::Advanced { by: 1, what: "headers" });
@@ -99,8 +104,8 @@ pub fn take_inventory(
                 inventory.frames.push(*frame);
                 inventory.findings.extend(findings);
             }
-            Taken::LeftOut(finding) => {
-                inventory.left_out.push(file.path);
+            Taken::LeftOut(finding, kind) => {
+                inventory.left_out.push((file.path, kind));
                 inventory.findings.push(finding);
             }
         }
@@ -134,9 +139,11 @@ fn drop_duplicates(inventory: &mut Inventory) -> Result<()> {
         alike.entry((f.file_bytes, cards)).or_default().push(i);
     }
     let mut copies = Vec::new();
-    for group in alike.values().filter(|g| g.len() > 1) {
+    for group in alike.values_mut().filter(|g| g.len() > 1) {
+        // "a (1).fit" is the copy of "a.fit".
+        group.sort_by_key(|&i| (inventory.frames[i].path.as_os_str().len(), i));
         let mut first: BTreeMap<ContentHash, usize> = BTreeMap::new();
-        for &i in group {
+        for &i in &*group {
             // A frame that cannot be read is found out later, with a Finding of its own.
             let Ok(hash) = ContentHash::of_file(&inventory.frames[i].path) else { continue };
             if let Some(&original) = first.get(&hash) {
@@ -160,7 +167,8 @@ fn drop_duplicates(inventory: &mut Inventory) -> Result<()> {
         );
     }
     for &(copy, _) in copies.iter().rev() {
-        inventory.left_out.push(inventory.frames.remove(copy).path);
+        let frame = inventory.frames.remove(copy);
+        inventory.left_out.push((frame.path, Some(frame.kind)));
     }
     inventory.left_out.sort();
     Ok(())
@@ -188,16 +196,9 @@ pub fn run_night(request: &NightRequest, context: &Context<'_>) -> Result<NightO
     night.lap("inventory");
     let masters_dir = request.output.join("masters");
     let lights_dir = request.output.join("calibrated");
-    if request.dry_run {
+    if request.dry_run || inventory.frames.is_empty() {
         let report = report(request, &inventory, &planned, None, findings, night.timing, context);
         return Ok(NightOutcome { report, report_path: None });
-    }
-    if inventory.frames.is_empty() {
-        return Err(Error::request(format!(
-            "no frame was found below {}; {} files were left out, see the findings",
-            request.paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "),
-            inventory.left_out.len()
-        )));
     }
     let _lock = Lock::take(&request.output)?;
     for folder in [&request.output, &masters_dir, &lights_dir] {
@@ -367,7 +368,6 @@ fn build_masters(
     Ok(results)
 }
 
-#[expect(clippy::too_many_arguments, reason = "the hands of one stage of run_night")]
 fn calibrate_lights(
     request: &NightRequest,
     planned: &Plan,
@@ -390,7 +390,7 @@ fn calibrate_lights(
         let load = |i: Option<usize>| {
             i.and_then(|i| masters[i].as_ref()).map(|m| load_master(&m.path)).transpose()
         };
-        let bias = load(bias)?.map(BiasChoice::Master);
+        let bias = load(bias)?.map(|m| BiasChoice::Master(Box::new(m)));
         let set = Masters::new(bias, load(dark)?, load(flat)?, DarkScaling::None)?;
         for_each(members.len(), context, Buffers::default, |buffers, n| {
             let i = members[n];
@@ -472,9 +472,9 @@ fn report(
             }
         })
         .collect();
-    frames.extend(inventory.left_out.iter().map(|path| FrameReport {
+    frames.extend(inventory.left_out.iter().map(|(path, kind)| FrameReport {
         path: path.clone(),
-        kind: None,
+        kind: *kind,
         used: false,
         group: None,
         metadata: None,

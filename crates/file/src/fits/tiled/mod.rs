@@ -4,7 +4,7 @@
 //! from checked numbers: it gets one tile's bytes and the number of pixels, never a header.
 //!
 //! # Source
-//! FITS standard 4.0, section 10 ([FITS4]); tile order, fallback columns and dithering as in
+//! FITS standard 4.0, section 10 (FITS4); tile order, fallback columns and dithering as in
 //! CFITSIO's `imcompress.c`.
 
 mod codec;

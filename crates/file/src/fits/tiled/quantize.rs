@@ -1,7 +1,7 @@
 //! Floating-point images that were stored as whole numbers.
 //!
 //! # Source
-//! FITS standard 4.0, section 10.2 ([FITS4]).
+//! FITS standard 4.0, section 10.2 (FITS4).
 
 use std::sync::OnceLock;
 
