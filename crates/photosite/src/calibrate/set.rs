@@ -136,7 +136,7 @@ impl CalibrationSet {
     /// When the light's size is not that of the masters, or a factor cannot be had.
     ///
     /// # Source
-    /// METHODS section 1 of the project's design; Janesick2001.
+    /// Janesick2001, chapter 2; the order of steps is that of [`super::STEPS`].
     pub fn apply(&self, light: Light) -> Result<Calibrated> {
         let size = light.data.size();
         let masters = [
