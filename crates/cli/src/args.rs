@@ -253,8 +253,8 @@ pub struct MasterArgs {
     /// Sigmas below the centre.
     #[arg(long, value_name = "L", default_value_t = 4.0)]
     pub sigma_low: f32,
-    /// Sigmas above the centre.
-    #[arg(long, value_name = "H", default_value_t = 3.0)]
+    /// Sigmas above the centre; other than below, it moves the mean of the noise.
+    #[arg(long, value_name = "H", default_value_t = 4.0)]
     pub sigma_high: f32,
     /// Print the account as JSON.
     #[arg(long)]
