@@ -263,8 +263,8 @@ pub struct MasterArgs {
     /// Sigmas below the centre.
     #[arg(long, value_name = "L", default_value_t = 4.0)]
     pub sigma_low: f32,
-    /// Sigmas above the centre.
-    #[arg(long, value_name = "H", default_value_t = 3.0)]
+    /// Sigmas above the centre; other than below, it moves the mean of the noise.
+    #[arg(long, value_name = "H", default_value_t = 4.0)]
     pub sigma_high: f32,
     /// Keep the counts of rejected samples at each pixel, as extensions REJLOW and REJHIGH.
     #[arg(long)]

@@ -87,6 +87,9 @@ pub struct MasterDark {
     pub content: DarkContent,
     /// Its exposure in seconds.
     pub exposure_s: Option<f64>,
+    /// What its variance is multiplied with to be that of one of its frames; `None` where that
+    /// is not known.
+    pub variance_factor: Option<f64>,
 }
 
 /// A master flat: the response of each pixel relative to the mean.

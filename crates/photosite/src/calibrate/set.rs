@@ -1,7 +1,7 @@
 //! All masters for one set-up, and their use on a frame.
 
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{Applied, CfaPattern, Frame, MaskBits, Plane, Size, Unit};
+use photosite_pix::{Applied, CfaPattern, Frame, MaskBits, Plane, Size, Unit, stat};
 
 use super::{Bias, DarkContent, MasterDark, MasterFlat};
 use crate::{Error, Result, defects};
@@ -56,6 +56,63 @@ pub struct CalibrationSet {
     dark: Option<MasterDark>,
     flat: Option<MasterFlat>,
     scaling: DarkScaling,
+    scatter: Option<DarkScatter>,
+}
+
+/// Means over the ordinary pixels of a master dark.
+#[derive(Debug, Clone, Copy)]
+struct DarkScatter {
+    /// The variance of one dark frame in ADU².
+    variance_adu2: f64,
+    /// How far the dark stands above the zero level that variances are counted from, in ADU.
+    above_zero_adu: f64,
+}
+
+impl DarkScatter {
+    /// Robust sigmas from the median within which a pixel's dark signal is ordinary.
+    const LEVEL_KAPPA: f64 = 5.0;
+    /// The same for its scatter, whose distribution has a long tail above.
+    const VARIANCE_KAPPA: f64 = 8.0;
+
+    fn of(bias: Option<&Bias>, dark: &MasterDark) -> Option<Self> {
+        let (variance, factor) = (dark.frame.variance.as_ref()?, dark.variance_factor?);
+        let size = dark.frame.size();
+        let mut above = Vec::with_capacity(size.pixels());
+        for y in 0..size.height {
+            let (d, zero) = (dark.frame.data.row(y), bias.map(|b| b.row(y)));
+            above.extend((0..size.width).map(|x| match (&zero, dark.content) {
+                _ if !dark.frame.mask.get(x, y).is_good() => f32::NAN,
+                (_, DarkContent::BiasRemoved) => d[x],
+                (Some(b), DarkContent::BiasIncluded) => d[x] - b(x),
+                (None, DarkContent::BiasIncluded) => 0.0,
+            }));
+        }
+        let (median, mad) = stat::median_mad(&above);
+        let reach = Self::LEVEL_KAPPA * 1.4826 * f64::from(mad);
+        let ordinary = |v: &f32| (f64::from(*v) - f64::from(median)).abs() <= reach;
+        let (levels, variances): (Vec<f32>, Vec<f32>) = above
+            .into_iter()
+            .zip(variance.as_slice().iter().copied())
+            .filter(|(a, v)| ordinary(a) && v.is_finite())
+            .unzip();
+        let variance_adu2 = factor * stat::robust_mean(&variances, Self::VARIANCE_KAPPA);
+        let above_zero_adu =
+            levels.iter().map(|v| f64::from(*v)).sum::<f64>() / levels.len() as f64;
+        variance_adu2.is_finite().then_some(Self { variance_adu2, above_zero_adu })
+    }
+
+    /// Dark electrons that the level does not show, in ADU.
+    ///
+    /// Sensors that clamp their black level subtract the mean dark signal from every frame, and
+    /// where no bias is known the dark itself is the zero level. The scatter of the dark frames
+    /// still shows those electrons: what it has above the read noise is theirs.
+    ///
+    /// # Source
+    /// METHODS section 2.12 of the project's design: dark current from the variance of darks.
+    fn hidden_adu(self, noise: NoiseModel) -> f64 {
+        let shot = self.variance_adu2 - noise.variance_adu2(0.0);
+        (noise.gain_e_per_adu.e_per_adu() * shot - self.above_zero_adu).max(0.0)
+    }
 }
 
 impl CalibrationSet {
@@ -104,7 +161,8 @@ impl CalibrationSet {
         {
             return Err(Error::request(format!("a dark cannot be scaled by {k}")));
         }
-        Ok(Self { bias, dark, flat, scaling })
+        let scatter = dark.as_ref().and_then(|d| DarkScatter::of(bias.as_ref(), d));
+        Ok(Self { bias, dark, flat, scaling, scatter })
     }
 
     /// The factor for the dark of a light.
@@ -151,20 +209,29 @@ impl CalibrationSet {
         }
         let dark = self.dark.as_ref().filter(|_| !light.applied.contains(Applied::DARK));
         let flat = self.flat.as_ref().filter(|_| !light.applied.contains(Applied::FLAT));
-        let bias = self.bias.as_ref().filter(|_| !light.applied.contains(Applied::BIAS));
         let k = dark.map(|d| self.factor(d, &light)).transpose()?;
-        // How much of the bias goes beside the dark.
+        // A dark that was subtracted took the bias with it.
+        let bias_gone = light.applied.intersects(Applied::BIAS | Applied::DARK);
+        let bias_in_light = if bias_gone { 0.0 } else { 1.0 };
+        // How much of the bias goes beside the dark: what the light holds less what the dark takes.
         let bias_share = match dark.map(|d| d.content) {
-            None | Some(DarkContent::BiasRemoved) => 1.0,
-            Some(DarkContent::BiasIncluded) => 1.0 - k.unwrap_or(1.0),
+            None | Some(DarkContent::BiasRemoved) => bias_in_light,
+            Some(DarkContent::BiasIncluded) => bias_in_light - k.unwrap_or(1.0),
         };
+        if bias_gone && bias_share != 0.0 && self.bias.is_none() {
+            return Err(Error::request(
+                "the bias was taken out of this light already, and its dark still holds it; a \
+                 master bias must take it out of the dark, else it would be subtracted twice",
+            ));
+        }
+        let bias = self.bias.as_ref();
 
         let mut steps = vec!["saturation"];
         if light.overscan_adu != 0.0 {
             steps.push("overscan");
         }
         let mut applied = light.applied;
-        if bias.is_some() && bias_share != 0.0 {
+        if bias.is_some() && bias_share != 0.0 && !bias_gone {
             steps.push("bias");
             applied |= Applied::BIAS;
         }
@@ -247,17 +314,20 @@ impl CalibrationSet {
         let gain = noise.gain_e_per_adu.e_per_adu() as f32;
         let read2 = noise.variance_adu2(0.0) as f32;
         let raw = light.data.row(y);
-        // The level above which samples are electrons: the bias, else, with the dark signal
-        // uncounted, the dark.
+        // The level above which samples are electrons: the bias, else the dark. Dark electrons
+        // that this level hides are counted by the scatter of the darks.
+        let gone = light.applied.intersects(Applied::BIAS | Applied::DARK);
         let zero = self.bias.as_ref().map(|b| b.row(y));
         let dark_row = dark.map(|d| d.frame.data.row(y));
+        let hidden = dark.and(self.scatter).map_or(0.0, |s| k * s.hidden_adu(noise) as f32);
         for (x, v) in out.iter_mut().enumerate() {
             let level = match (&zero, dark_row) {
+                _ if gone => 0.0,
                 (Some(b), _) => b(x),
                 (None, Some(d)) => d[x],
                 (None, None) => f32::NAN,
             };
-            let signal = raw[x] - level;
+            let signal = raw[x] - level + hidden;
             let electrons = if signal < 0.0 { 0.0 } else { signal };
             *v = read2 + electrons / gain;
         }

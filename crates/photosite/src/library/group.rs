@@ -73,9 +73,17 @@ fn exact_key(kind: FrameKind, t: &Traits) -> String {
     key
 }
 
+/// How far exposures of one group may differ: less than a dark may differ from its light, for
+/// 0.1 s and 0.5 s are two exposures, of which the nearer is to be chosen.
+const SAME_EXPOSURE: (f64, f64) = (0.001, 0.02);
+
 /// How far a member may lie from its group's first: the rule for matching, or 2 C for a bias,
 /// or nothing at all where the kind's rules do not look at the field.
 fn reach(kind: FrameKind, field: Field) -> Option<(f64, f64)> {
+    let rule = rules(kind).iter().any(|r| r.field == field);
+    if field == Field::Exposure {
+        return rule.then_some(SAME_EXPOSURE);
+    }
     rules(kind).iter().find(|r| r.field == field).map(|r| match r.tolerance {
         Tolerance::Within { absolute, relative } => (absolute, relative),
         Tolerance::Exact | Tolerance::Nearest => (2.0, 0.0),

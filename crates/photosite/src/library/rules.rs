@@ -213,9 +213,9 @@ impl Choice {
 
 /// Chooses among `candidates` the one that belongs to `wanted`.
 ///
-/// Of those that pass every rule the one with the fewest unknown properties is taken, then the
-/// nearest in temperature, then in exposure, then the one of most frames (`weight`), then the
-/// first.
+/// Of those that pass every rule the one with the fewest unknown properties is taken, then the one
+/// whose dark signal is nearest by temperature and exposure together, then the one of most frames
+/// (`weight`), then the first.
 pub fn choose(kind: FrameKind, wanted: &Traits, candidates: &[(&Traits, usize)]) -> Choice {
     let table = rules(kind);
     let mut passed: Vec<(usize, Vec<Check>)> = Vec::new();
@@ -233,12 +233,22 @@ pub fn choose(kind: FrameKind, wanted: &Traits, candidates: &[(&Traits, usize)])
     let distance = |checks: &[Check], field| {
         checks.iter().find(|c| c.field == field).map_or(0.0, |c| c.distance)
     };
+    // The logarithm of the ratio of dark signals, at a doubling every 6 C.
+    let signal = |index: usize, checks: &[Check]| {
+        let ratio = match (wanted.exposure_s, candidates[index].0.exposure_s) {
+            (Some(w), Some(f)) if w > 0.0 && f > 0.0 => (w / f).ln().abs(),
+            _ => 0.0,
+        };
+        let by_exposure = table.iter().any(|r| r.field == Field::Exposure);
+        let warmth = distance(checks, Field::Temperature) / 6.0 * std::f64::consts::LN_2;
+        warmth + if by_exposure { ratio } else { 0.0 }
+    };
     passed.sort_by(|(i, a), (j, b)| {
         let unknown =
             |checks: &[Check]| checks.iter().filter(|c| c.outcome == Outcome::Unknown).count();
         unknown(a)
             .cmp(&unknown(b))
-            .then(distance(a, Field::Temperature).total_cmp(&distance(b, Field::Temperature)))
+            .then(signal(*i, a).total_cmp(&signal(*j, b)))
             .then(distance(a, Field::Exposure).total_cmp(&distance(b, Field::Exposure)))
             .then(candidates[*j].1.cmp(&candidates[*i].1))
             .then(i.cmp(j))

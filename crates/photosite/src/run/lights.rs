@@ -70,7 +70,12 @@ impl Masters {
             take("master dark", &m);
             let content =
                 if m.bias_removed() { DarkContent::BiasRemoved } else { DarkContent::BiasIncluded };
-            MasterDark { content, exposure_s: m.metadata.exposure_s, frame: m.frame }
+            MasterDark {
+                content,
+                exposure_s: m.metadata.exposure_s,
+                variance_factor: variance_factor(&m),
+                frame: m.frame,
+            }
         });
         let flat = flat.map(|m| {
             take("master flat", &m);
@@ -79,6 +84,17 @@ impl Masters {
         });
         let set = CalibrationSet::new(bias, dark, flat, scaling)?;
         Ok(Self { set, inputs, scaling, bias_level, sentences })
+    }
+}
+
+/// What a master's variance is multiplied with to be that of one frame: its frames' number, less
+/// what a median loses.
+fn variance_factor(m: &LoadedMaster) -> Option<f64> {
+    let count = f64::from(m.metadata.combined_count?);
+    match m.header.get_text("PSCOMB").as_deref()? {
+        "mean" => Some(count),
+        "median" => Some(count / std::f64::consts::FRAC_PI_2),
+        _ => None,
     }
 }
 

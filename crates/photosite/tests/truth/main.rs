@@ -1,0 +1,11 @@
+//! Simulated nights against their truth, and the arithmetic against independent arithmetic.
+
+#[path = "../night/mod.rs"]
+mod night;
+
+mod algebra;
+mod every_effect;
+mod monte_carlo;
+mod one_effect;
+mod rejection;
+mod traps;

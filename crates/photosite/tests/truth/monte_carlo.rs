@@ -1,0 +1,200 @@
+//! The propagated variance is the variance of many realisations.
+//!
+//! Every realisation draws its own light, darks, biases and flats, stacks and calibrates them by
+//! the library, and the scatter of each pixel over all realisations is set against the mean of the
+//! variances that the library predicted. (A peer's combination has been seen to lose the factor of
+//! scaled frames here.)
+
+use std::sync::Arc;
+
+use photosite::calibrate::{
+    Bias, CalibrationSet, DarkContent, DarkScaling, FlatContent, Light, MasterDark, MasterFlat,
+    RemovedBy,
+};
+use photosite::master::{Finish, finish};
+use photosite::stack::Stacked;
+use photosite_pix::combine::{Combine, Outcome, Recipe, Samples, combine};
+use photosite_pix::reject::Reject;
+use photosite_pix::{Applied, Frame, FrameKind, MaskBits, NoiseModel, Plane, Size};
+use photosite_sim::{Purpose, Stream};
+
+const SIZE: Size = Size::new(8, 8);
+const REALISATIONS: usize = 3000;
+const GAIN: f64 = 0.8;
+const READ_E: f64 = 3.0;
+const BIAS_ADU: f64 = 500.0;
+const DARK_E: f64 = 120.0;
+const SKY_E: f64 = 300.0;
+const LAMP_E: f64 = 12_000.0;
+const FRAMES: usize = 10;
+
+struct Camera {
+    random: Stream,
+}
+
+impl Camera {
+    /// One frame of that many expected electrons, in ADU.
+    fn shoot(&mut self, electrons: impl Fn(usize) -> f64) -> Vec<f32> {
+        (0..SIZE.pixels())
+            .map(|i| {
+                let e = self.random.poisson(electrons(i)) + READ_E * self.random.gaussian();
+                (BIAS_ADU + e / GAIN) as f32
+            })
+            .collect()
+    }
+
+    fn master(
+        &mut self,
+        kind: FrameKind,
+        recipe: Recipe,
+        level: f32,
+        electrons: impl Fn(usize) -> f64,
+    ) -> Arc<Frame> {
+        let mut data = Vec::new();
+        for _ in 0..FRAMES {
+            data.extend(self.shoot(&electrons).into_iter().map(|v| v - level));
+        }
+        let mut stacked = Stacked::empty(SIZE);
+        let mut out = Outcome {
+            value: stacked.value.as_mut_slice(),
+            variance: stacked.variance.as_mut_slice(),
+            kept: stacked.kept.as_mut_slice(),
+            low: stacked.low.as_mut_slice(),
+            high: stacked.high.as_mut_slice(),
+        };
+        combine(Samples::new(&data, SIZE.pixels()), recipe, &mut out);
+        let spec = Finish {
+            kind,
+            count: FRAMES,
+            cfa: None,
+            noise: NoiseModel::new(GAIN, READ_E),
+            saturation_adu: None,
+            applied: Applied::empty(),
+        };
+        let mut frame = finish(stacked, spec).frame;
+        // A chance defect among 64 pixels would be repaired, which is not what is asked here.
+        frame.mask = Plane::filled(SIZE, MaskBits::empty());
+        Arc::new(frame)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Case {
+    name: &'static str,
+    bias: bool,
+    scale: Option<f64>,
+    flat: bool,
+    recipe: Recipe,
+    /// How far the ratio may lie from 1.
+    tolerance: f64,
+}
+
+/// Empirical over predicted variance, over all pixels and realisations.
+fn ratio(case: Case) -> f64 {
+    let mut camera = Camera { random: Stream::new(99, case.name.len() as u64, Purpose::Electrons) };
+    let response = |i: usize| 0.7 + 0.6 * (i as f64) / 63.0;
+    let k = case.scale.unwrap_or(1.0);
+    let pixels = SIZE.pixels();
+    let (mut sum, mut squares) = (vec![0.0f64; pixels], vec![0.0f64; pixels]);
+    let mut predicted = 0.0f64;
+    for _ in 0..REALISATIONS {
+        let bias = case
+            .bias
+            .then(|| Bias::Master(camera.master(FrameKind::Bias, case.recipe, 0.0, |_| 0.0)));
+        let dark = MasterDark {
+            frame: camera.master(FrameKind::Dark, case.recipe, 0.0, |_| DARK_E),
+            content: DarkContent::BiasIncluded,
+            exposure_s: None,
+            variance_factor: match case.recipe.combine {
+                Combine::Mean => Some(FRAMES as f64),
+                Combine::Median => Some(FRAMES as f64 / std::f64::consts::FRAC_PI_2),
+            },
+        };
+        let flat = case.flat.then(|| MasterFlat {
+            frame: camera
+                .master(FrameKind::Flat, case.recipe, BIAS_ADU as f32, |i| LAMP_E * response(i)),
+            content: FlatContent { additive_removed_by: RemovedBy::Level, normalised_channels: 1 },
+        });
+        let scaling = case.scale.map_or(DarkScaling::None, DarkScaling::Factor);
+        let set = CalibrationSet::new(bias, Some(dark), flat, scaling).unwrap();
+        let light_e = |i: usize| {
+            let sky = if case.flat { SKY_E * response(i) } else { SKY_E };
+            sky + k * DARK_E
+        };
+        let light = Light {
+            data: Plane::from_vec(SIZE, camera.shoot(light_e)).unwrap(),
+            saturation_adu: None,
+            overscan_adu: 0.0,
+            exposure_s: None,
+            cfa: None,
+            applied: Applied::empty(),
+            noise: NoiseModel::new(GAIN, READ_E),
+        };
+        let done = set.apply(light).unwrap().frame;
+        for (i, v) in done.data.as_slice().iter().enumerate() {
+            sum[i] += f64::from(*v);
+            squares[i] += f64::from(*v).powi(2);
+        }
+        let variance = done.variance.expect("a noise model was given");
+        predicted += variance.as_slice().iter().map(|v| f64::from(*v)).sum::<f64>();
+    }
+    let n = REALISATIONS as f64;
+    let real: f64 = sum.iter().zip(&squares).map(|(s, q)| (q - s * s / n) / (n - 1.0)).sum::<f64>();
+    let ratio = real / (predicted / n);
+    println!("{}: empirical over predicted variance {ratio:.4}", case.name);
+    ratio
+}
+
+const PLAIN: Recipe = Recipe { reject: Reject::None, combine: Combine::Mean };
+
+fn check(case: Case) {
+    let ratio = ratio(case);
+    assert!((ratio - 1.0).abs() < case.tolerance, "{}: {ratio}", case.name);
+}
+
+/// Four sigma of a variance from so many samples.
+fn statistical() -> f64 {
+    4.0 * (2.0 / (REALISATIONS * SIZE.pixels()) as f64).sqrt()
+}
+
+const CASE: Case = Case {
+    name: "light less dark, with bias",
+    bias: true,
+    scale: None,
+    flat: false,
+    recipe: PLAIN,
+    tolerance: 0.0,
+};
+
+#[test]
+fn the_variance_of_light_less_dark_is_what_it_says() {
+    check(Case { tolerance: statistical(), ..CASE });
+}
+
+#[test]
+fn without_a_bias_the_dark_signal_is_counted_all_the_same() {
+    let name = "light less dark, no bias known";
+    check(Case { name, bias: false, tolerance: 0.01, ..CASE });
+}
+
+#[test]
+fn the_variance_of_a_divided_light_is_what_it_says() {
+    // Terms beyond the first in the flat's noise are a few 1e-4.
+    check(Case { name: "with flat", flat: true, tolerance: statistical() + 2e-3, ..CASE });
+}
+
+#[test]
+fn the_variance_of_a_scaled_dark_is_what_it_says() {
+    for (name, k) in [("scaled by a half", 0.5), ("scaled by two and a half", 2.5)] {
+        check(Case { name, scale: Some(k), tolerance: statistical() + 1e-3, ..CASE });
+    }
+}
+
+#[test]
+fn the_usual_recipes_predict_their_noise_within_the_bar() {
+    let usual = photosite::master::default_recipe(FRAMES);
+    check(Case { name: "usual recipe", flat: true, recipe: usual, tolerance: 0.02, ..CASE });
+    let median = Recipe { reject: Reject::None, combine: Combine::Median };
+    // The factor of a median, pi / 2, is that of many frames; for 10 it is 1.38.
+    check(Case { name: "median", flat: true, recipe: median, tolerance: 0.05, ..CASE });
+}
