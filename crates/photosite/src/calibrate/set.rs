@@ -88,7 +88,7 @@ impl DarkScatter {
             }));
         }
         let (median, mad) = stat::median_mad(&above);
-        let reach = Self::LEVEL_KAPPA * 1.4826 * f64::from(mad);
+        let reach = Self::LEVEL_KAPPA * stat::MAD_TO_SIGMA * f64::from(mad);
         let ordinary = |v: &f32| (f64::from(*v) - f64::from(median)).abs() <= reach;
         let (levels, variances): (Vec<f32>, Vec<f32>) = above
             .into_iter()
@@ -108,7 +108,7 @@ impl DarkScatter {
     /// still shows those electrons: what it has above the read noise is theirs.
     ///
     /// # Source
-    /// METHODS section 2.12 of the project's design: dark current from the variance of darks.
+    /// Janesick2001: electrons that arrive at random have a variance equal to their mean.
     fn hidden_adu(self, noise: NoiseModel) -> f64 {
         let shot = self.variance_adu2 - noise.variance_adu2(0.0);
         (noise.gain_e_per_adu.e_per_adu() * shot - self.above_zero_adu).max(0.0)
