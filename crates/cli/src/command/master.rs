@@ -1,12 +1,16 @@
 //! `photosite master`.
 
+use std::sync::Mutex;
+
 use anstream::println;
 use photosite::Finding;
 use photosite::calibrate::RemovedBy;
 use photosite::inventory::{KindOverrides, Taken, take};
 use photosite::master::default_recipe;
 use photosite::raw::RawFrame;
-use photosite::run::{AdditivePart, Context, MasterRequest, build_master, load_master, raw_frame};
+use photosite::run::{
+    AdditivePart, Context, MasterRequest, build_master, for_each, load_master, raw_frame,
+};
 use photosite_pix::FrameKind;
 use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::reject::Reject;
@@ -34,6 +38,7 @@ pub fn run(args: MasterArgs, limits: Limits) -> anyhow::Result<Done> {
         kind,
         frames: frames.iter().collect(),
         additive,
+        zero_adu: None,
         recipe,
         maps: args.maps,
         path: &args.output,
@@ -58,6 +63,7 @@ pub fn run(args: MasterArgs, limits: Limits) -> anyhow::Result<Done> {
             "cold": result.cold,
             "no_data": result.no_data,
             "stats": result.stats,
+            "noise": result.noise,
             "reused": result.reused,
             "findings": findings,
         });
@@ -89,6 +95,7 @@ pub fn frames(
 ) -> anyhow::Result<(Vec<RawFrame>, Vec<Finding>)> {
     let mut frames = Vec::new();
     let mut findings = Vec::new();
+    let mut chosen = Vec::new();
     for file in files {
         context.cancel.check()?;
         let overrides =
@@ -97,7 +104,7 @@ pub fn frames(
         match taken {
             Ok(Taken::Frame(frame, more)) => {
                 findings.extend(more);
-                frames.push(raw_frame(&frame)?);
+                chosen.push(frame);
             }
             Ok(Taken::LeftOut(finding, _)) => findings.push(finding),
             Err(e) => {
@@ -107,6 +114,17 @@ pub fn frames(
             }
         }
     }
+    let slots: Vec<Mutex<Option<RawFrame>>> = chosen.iter().map(|_| Mutex::new(None)).collect();
+    for_each(
+        chosen.len(),
+        context,
+        || (),
+        |(), i| {
+            *slots[i].lock().expect("no holder panics") = Some(raw_frame(&chosen[i])?);
+            Ok(())
+        },
+    )?;
+    frames.extend(slots.into_iter().filter_map(|s| s.into_inner().expect("no holder panics")));
     Ok((frames, findings))
 }
 

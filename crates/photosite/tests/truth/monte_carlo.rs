@@ -67,6 +67,7 @@ impl Camera {
         let spec = Finish {
             kind,
             count: FRAMES,
+            combine: recipe.combine,
             cfa: None,
             noise: NoiseModel::new(GAIN, READ_E),
             saturation_adu: None,
