@@ -34,8 +34,7 @@ pub fn mark(frame: &mut Frame, cfa: Option<CfaPattern>, frame_noise: f32) -> (us
             })
             .collect();
         for y in y0..(y0 + TILE).min(size.height) {
-            let reach =
-                |x: usize| tiles[x / TILE][cfa.map_or(0, |c| c.color(x, y).channel())];
+            let reach = |x: usize| tiles[x / TILE][cfa.map_or(0, |c| c.color(x, y).channel())];
             row.count(&frame.data, y, step, reach);
             for (x, mask) in frame.mask.row_mut(y).iter_mut().enumerate() {
                 if 2 * row.lower[x] > row.valid[x] {
@@ -143,12 +142,7 @@ fn tile_reaches(
 }
 
 /// The same-colour pixels around (x, y), itself left out.
-fn neighbours(
-    size: Size,
-    x: usize,
-    y: usize,
-    step: usize,
-) -> impl Iterator<Item = (usize, usize)> {
+fn neighbours(size: Size, x: usize, y: usize, step: usize) -> impl Iterator<Item = (usize, usize)> {
     let at = move |v: usize, d: isize, limit: usize| {
         v.checked_add_signed(d * step as isize).filter(|p| *p < limit)
     };

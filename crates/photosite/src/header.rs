@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use photosite_pix::combine::Recipe;
-use photosite_pix::reject::Reject;
 use photosite_pix::{Applied, Card, CfaPattern, FrameKind, Header, Rect, RowOrder};
 
 use crate::calibrate::RemovedBy;
@@ -12,8 +11,9 @@ use crate::raw::RawFrame;
 
 /// Keywords that describe raw samples or their display and are no longer true of a product.
 const STALE: &[&str] = &[
-    "DATAMIN", "DATAMAX", "SATURATE", "SATLEVEL", "MAXLIN", "PEDESTAL", "CBLACK", "CWHITE", "CSTRETCH",
-    "BUNIT", "CALSTAT", "BLANK", "CHECKSUM", "DATASUM", "BIASSEC", "TRIMSEC", "DATASEC",
+    "DATAMIN", "DATAMAX", "SATURATE", "SATLEVEL", "MAXLIN", "PEDESTAL", "CBLACK", "CWHITE",
+    "CSTRETCH", "BUNIT", "CALSTAT", "BLANK", "CHECKSUM", "DATASUM", "BIASSEC", "TRIMSEC",
+    "DATASEC",
 ];
 
 /// What a master went through.
@@ -49,14 +49,12 @@ impl MasterFacts {
         if self.normalised_channels > 0 {
             out.push("each frame scaled to a mean of 1 before samples were compared".to_owned());
         }
-        let thresholds = match self.recipe.reject {
-            Reject::None => String::new(),
-            Reject::Winsorized { sigma_low, sigma_high } => {
-                format!(" (low {sigma_low}, high {sigma_high} sigma)")
-            }
+        let parameters = match self.recipe.reject.parameters() {
+            p if p.is_empty() => p,
+            p => format!(" ({p})"),
         };
         out.push(format!(
-            "combined by {}, rejection {}{thresholds}: {} samples low, {} high",
+            "combined by {}, rejection {}{parameters}: {} samples low, {} high",
             self.recipe.combine.name(),
             self.recipe.reject.name(),
             self.rejected.low,
@@ -141,10 +139,8 @@ pub fn master_header(frames: &[&RawFrame], facts: &MasterFacts) -> Header {
 
 /// The cards that every frame has to the byte, in the order of the first.
 fn consensus(frames: &[&RawFrame]) -> Header {
-    let others: Vec<HashSet<&[u8; 80]>> = frames[1..]
-        .iter()
-        .map(|f| f.header.cards().iter().map(Card::as_bytes).collect())
-        .collect();
+    let others: Vec<HashSet<&[u8; 80]>> =
+        frames[1..].iter().map(|f| f.header.cards().iter().map(Card::as_bytes).collect()).collect();
     let keep = |c: &&Card| {
         !c.is_commentary()
             && !STALE.contains(&c.keyword().as_str())

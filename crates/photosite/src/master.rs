@@ -128,8 +128,7 @@ pub fn finish(stacked: Stacked, spec: Finish) -> Finished {
         FrameKind::Dark | FrameKind::Flat => defects::mark(&mut frame, spec.cfa, frame_noise),
         FrameKind::Bias | FrameKind::DarkFlat | FrameKind::Light => (0, 0),
     };
-    let no_data =
-        frame.mask.as_slice().iter().filter(|m| m.contains(MaskBits::NO_DATA)).count();
+    let no_data = frame.mask.as_slice().iter().filter(|m| m.contains(MaskBits::NO_DATA)).count();
     Finished { frame, rejected, hot, cold, no_data }
 }
 

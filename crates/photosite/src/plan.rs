@@ -8,9 +8,7 @@ use photosite_pix::{FrameKind, Size};
 use crate::calibrate::RemovedBy;
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Frame, Inventory, used_region};
-use crate::library::{
-    Choice, Field, Group, Traits, choose, filter_key, groups, show_seconds,
-};
+use crate::library::{Choice, Field, Group, Traits, choose, filter_key, groups, show_seconds};
 use crate::master::default_recipe;
 
 /// One master to be made.
@@ -121,8 +119,7 @@ fn master_plan(group: Group, additive: Option<(usize, RemovedBy)>) -> MasterPlan
 }
 
 fn pick(kind: FrameKind, of: FrameKind, wanted: &Traits, masters: &[MasterPlan]) -> Explained {
-    let candidates: Vec<usize> =
-        (0..masters.len()).filter(|&i| masters[i].kind == of).collect();
+    let candidates: Vec<usize> = (0..masters.len()).filter(|&i| masters[i].kind == of).collect();
     let pool: Vec<(&Traits, usize)> =
         candidates.iter().map(|&i| (&masters[i].traits, masters[i].frames.len())).collect();
     Explained { choice: choose(kind, wanted, &pool), candidates }
@@ -235,11 +232,7 @@ fn plan_light(index: usize, frame: &Frame, wanted: &Traits, out: &mut Plan) -> L
         bias: bias.chosen(),
         dark: dark.chosen(),
         flat: flat.chosen().filter(|_| have_level),
-        choices: vec![
-            (FrameKind::Bias, bias),
-            (FrameKind::Dark, dark),
-            (FrameKind::Flat, flat),
-        ],
+        choices: vec![(FrameKind::Bias, bias), (FrameKind::Dark, dark), (FrameKind::Flat, flat)],
     }
 }
 
@@ -273,8 +266,8 @@ fn missing_dark(
         Field::Binning,
         Field::Size,
     ]);
-    let nearest = nearest_refused(dark, masters)
-        .map_or_else(|| "there are no darks".to_owned(), |n| n);
+    let nearest =
+        nearest_refused(dark, masters).map_or_else(|| "there are no darks".to_owned(), |n| n);
     let rest = if bias.chosen().is_some() {
         "only the bias is taken off; hot pixels and glow stay"
     } else {
@@ -356,8 +349,7 @@ fn name_lights(lights: &mut [LightPlan], frames: &[Frame]) {
             Some(folder) if shared => format!("{}_{}", folder.to_string_lossy(), stems[i]),
             _ => stems[i].clone(),
         };
-        let count =
-            used.entry(name.to_lowercase()).and_modify(|n| *n += 1).or_insert(1);
+        let count = used.entry(name.to_lowercase()).and_modify(|n| *n += 1).or_insert(1);
         if *count > 1 {
             name = format!("{name}_{count}");
         }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use photosite_file::Source;
-use photosite_pix::combine::{Outcome, Recipe, Samples, combine};
+use photosite_pix::combine::{Outcome, Recipe, Samples, Workspace, combine};
 use photosite_pix::{CfaPattern, Plane, Rect, Size};
 
 use crate::Result;
@@ -105,6 +105,7 @@ pub struct Buffers {
     bytes: Vec<u8>,
     rows: Vec<f32>,
     samples: Vec<f32>,
+    workspace: Workspace,
 }
 
 /// The combined planes of a stack, or of a strip of it.
@@ -170,7 +171,8 @@ pub fn stack_rows(
         low: strip.low.as_mut_slice(),
         high: strip.high.as_mut_slice(),
     };
-    combine(Samples::new(&samples, pixels), recipe, &mut out);
+    let strip_samples = Samples::new(&samples, pixels).in_lines(width);
+    combine(strip_samples, recipe, &mut buffers.workspace, &mut out);
     buffers.samples = samples;
     Ok(strip)
 }

@@ -181,7 +181,8 @@ impl CalibrationSet {
             steps.push("flat");
             applied |= Applied::FLAT;
         }
-        let defective = collect_defects(&mut frame, [dark.map(|d| &*d.frame), flat.map(|f| &*f.frame)]);
+        let defective =
+            collect_defects(&mut frame, [dark.map(|d| &*d.frame), flat.map(|f| &*f.frame)]);
         let repaired = defects::repair(&mut frame, light.cfa, &defective);
         if !defective.is_empty() {
             steps.push("defects");

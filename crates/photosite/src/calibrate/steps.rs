@@ -19,12 +19,7 @@ pub struct Step {
     pub source: &'static str,
 }
 
-const fn step(
-    name: &'static str,
-    sets: MaskBits,
-    why: &'static str,
-    source: &'static str,
-) -> Step {
+const fn step(name: &'static str, sets: MaskBits, why: &'static str, source: &'static str) -> Step {
     Step { name, unit_in: Unit::Adu, unit_out: Unit::Adu, sets, why, source }
 }
 

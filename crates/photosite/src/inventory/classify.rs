@@ -165,7 +165,11 @@ mod tests {
         ] {
             assert_eq!(by_name(path), Some(kind), "{path}");
         }
-        for path in ["/data/night/XO1-b_z_2025.fits", "/dark/night/a.fits", "/data/night/offsetguide/a.fits"] {
+        for path in [
+            "/data/night/XO1-b_z_2025.fits",
+            "/dark/night/a.fits",
+            "/data/night/offsetguide/a.fits",
+        ] {
             // "/dark" lies above the given folder.
             let root = if path.starts_with("/dark") { "/dark/night" } else { "/data/night" };
             assert_eq!(kind_by_name(Path::new(path), Path::new(root), None), None, "{path}");

@@ -5,9 +5,9 @@ mod walk;
 
 use std::path::{Path, PathBuf};
 
+use crate::{Finding, finding::Severity};
 use photosite_file::{Probe, keyword};
 use photosite_pix::{Applied, FrameKind, Header, Metadata, Rect, Size};
-use crate::{Finding, finding::Severity};
 
 pub use classify::{KindSource, classify};
 pub use walk::{Walk, walk};
@@ -104,9 +104,8 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
         );
     }
     let forced = overrides.kind_of(path).map(|kind| (kind, KindSource::Option));
-    let decided = forced.or_else(|| {
-        classify(metadata.kind, metadata.object.as_deref(), path, root, &mut findings)
-    });
+    let decided = forced
+        .or_else(|| classify(metadata.kind, metadata.object.as_deref(), path, root, &mut findings));
     let Some((kind, kind_source)) = decided else {
         return left_out(
             "kind-not-known",

@@ -8,8 +8,8 @@ use crate::{Error, Result};
 /// The endings of files that may hold a frame. Files named one by one are taken whatever they end
 /// in.
 const ENDINGS: &[&str] = &[
-    "fits", "fit", "fts", "fz", "gz", "xisf", "cr2", "cr3", "nef", "arw", "dng", "raf", "orf", "rw2",
-    "tif", "tiff",
+    "fits", "fit", "fts", "fz", "gz", "xisf", "cr2", "cr3", "nef", "arw", "dng", "raf", "orf",
+    "rw2", "tif", "tiff",
 ];
 
 /// A file to look at.
@@ -58,7 +58,8 @@ fn descend(
     if except.is_some_and(|e| folder.canonicalize().is_ok_and(|f| f == e)) {
         return Ok(());
     }
-    let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder, "reading the folder", e))?;
+    let entries =
+        std::fs::read_dir(folder).map_err(|e| Error::io(folder, "reading the folder", e))?;
     for entry in entries {
         let entry = entry.map_err(|e| Error::io(folder, "reading the folder", e))?;
         let name = entry.file_name();

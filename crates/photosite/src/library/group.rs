@@ -58,7 +58,14 @@ pub fn groups(frames: &[(FrameKind, Traits)]) -> Vec<Group> {
 fn exact_key(kind: FrameKind, t: &Traits) -> String {
     let mut key = format!(
         "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
-        t.size, t.binning, t.origin, t.camera, t.gain_setting, t.offset_setting, t.readout_mode, t.cfa
+        t.size,
+        t.binning,
+        t.origin,
+        t.camera,
+        t.gain_setting,
+        t.offset_setting,
+        t.readout_mode,
+        t.cfa
     );
     if matches!(kind, FrameKind::Flat | FrameKind::Light) {
         key.push_str(&format!(" {:?}", t.filter.as_deref().map(filter_key)));
@@ -108,7 +115,8 @@ fn cut(
 
 fn common(frames: &[(FrameKind, Traits)], members: &[usize]) -> Traits {
     let mut traits = frames[members[0]].1.clone();
-    let known = |f: fn(&Traits) -> Option<f64>| members.iter().filter_map(move |&i| f(&frames[i].1));
+    let known =
+        |f: fn(&Traits) -> Option<f64>| members.iter().filter_map(move |&i| f(&frames[i].1));
     let temps: Vec<f64> = known(|t| t.temp_c).collect();
     traits.temp_c = (!temps.is_empty()).then(|| temps.iter().sum::<f64>() / temps.len() as f64);
     traits.exposure_s = known(|t| t.exposure_s).reduce(f64::min);

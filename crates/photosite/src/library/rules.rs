@@ -233,7 +233,8 @@ pub fn choose(kind: FrameKind, wanted: &Traits, candidates: &[(&Traits, usize)])
             .then(i.cmp(j))
     });
     let nearness = |r: &Refusal| {
-        let total: f64 = r.differs.iter().map(|c| if c.distance.is_finite() { 1.0 } else { 9.0 }).sum();
+        let total: f64 =
+            r.differs.iter().map(|c| if c.distance.is_finite() { 1.0 } else { 9.0 }).sum();
         let span: f64 = r.differs.iter().map(|c| c.distance.min(1e6)).sum();
         (total, span)
     };

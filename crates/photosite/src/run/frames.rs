@@ -23,4 +23,3 @@ pub fn raw_frame(frame: &Frame) -> Result<RawFrame> {
         metadata: frame.metadata.clone(),
     })
 }
-

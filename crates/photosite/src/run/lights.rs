@@ -68,11 +68,8 @@ impl Masters {
         });
         let dark = dark.map(|m| {
             take("master dark", &m);
-            let content = if m.bias_removed() {
-                DarkContent::BiasRemoved
-            } else {
-                DarkContent::BiasIncluded
-            };
+            let content =
+                if m.bias_removed() { DarkContent::BiasRemoved } else { DarkContent::BiasIncluded };
             MasterDark { content, exposure_s: m.metadata.exposure_s, frame: m.frame }
         });
         let flat = flat.map(|m| {
@@ -148,9 +145,7 @@ pub fn calibrate_light(request: &LightRequest<'_>, buffers: &mut Buffers) -> Res
         .ok_or_else(|| Error::request(format!("{} has no pixels", raw.path.display())))?;
     let ceiling = raw.saturation_adu.map(|s| f64::from(s - prepared.level_adu));
     let before = Summary::of(data.as_slice(), size.width, step, Some(0.0), ceiling);
-    let describe = |data: &Plane<f32>| {
-        Summary::of(data.as_slice(), size.width, step, None, None)
-    };
+    let describe = |data: &Plane<f32>| Summary::of(data.as_slice(), size.width, step, None, None);
     if standing(request.path, &provenance.key())? == Standing::Current {
         let (data, header) = read_image(request.path)?;
         let text = header.get_text("PSSTEPS").unwrap_or_default();

@@ -122,9 +122,13 @@ fn attempt(
         AdditivePart::Master(path, by) => Some((load_master(path)?, *by)),
         AdditivePart::Keep | AdditivePart::Level(_) => None,
     };
-    let provenance = provenance(request, frames, additive.as_ref().map(|(m, by)| {
-        Input::new(format!("master {}", by.name()), &m.path, m.hash)
-    }));
+    let provenance = provenance(
+        request,
+        frames,
+        additive
+            .as_ref()
+            .map(|(m, by)| Input::new(format!("master {}", by.name()), &m.path, m.hash)),
+    );
     let reused = standing(request.path, &provenance.key())? == Standing::Current;
     if !reused {
         let removed = match (&request.additive, &additive) {

@@ -76,16 +76,21 @@ pub fn take_inventory(
     let total = files.len() as u64;
     context.observer.event(Event::Started { stage: Stage::Inventory, total });
     let taken: Vec<Mutex<Option<Taken>>> = files.iter().map(|_| Mutex::new(None)).collect();
-    for_each(files.len(), context, || (), |(), i| {
-        let file = &files[i];
-        let result = match photosite_file::probe(&file.path) {
-            Ok(probe) => take(&file.path, &file.root, probe, overrides),
-            Err(e) => Taken::LeftOut(unreadable(&file.path, &e)),
-        };
-        *taken[i].lock().expect("no holder panics") = Some(result);
-        context.observer.event(Event::Advanced { by: 1, what: "headers" });
-        Ok(())
-    })?;
+    for_each(
+        files.len(),
+        context,
+        || (),
+        |(), i| {
+            let file = &files[i];
+            let result = match photosite_file::probe(&file.path) {
+                Ok(probe) => take(&file.path, &file.root, probe, overrides),
+                Err(e) => Taken::LeftOut(unreadable(&file.path, &e)),
+            };
+            *taken[i].lock().expect("no holder panics") = Some(result);
+            context.observer.event(Event::Advanced { by: 1, what: "headers" });
+            Ok(())
+        },
+    )?;
     context.observer.event(Event::Finished);
     let mut inventory = Inventory::default();
     for (file, slot) in files.into_iter().zip(taken) {
@@ -111,10 +116,12 @@ fn unreadable(path: &Path, e: &photosite_file::Error) -> Finding {
         ErrorKind::Unsupported => ("format-unsupported", "Convert it to FITS, or leave it out."),
         _ => ("frame-unreadable", "Look at the file's permissions and the disk."),
     };
-    Finding::new(code, Severity::Error, path.display().to_string(), format!(
-        "left out: {}",
-        e.message()
-    ))
+    Finding::new(
+        code,
+        Severity::Error,
+        path.display().to_string(),
+        format!("left out: {}", e.message()),
+    )
     .hint(hint)
 }
 
@@ -202,9 +209,8 @@ pub fn run_night(request: &NightRequest, context: &Context<'_>) -> Result<NightO
     night.lap("identify");
     let masters = build_masters(&planned, &raw, &masters_dir, &mut findings, context)?;
     night.lap("masters");
-    let lights = calibrate_lights(
-        request, &planned, &raw, &masters, &lights_dir, &mut findings, context,
-    )?;
+    let lights =
+        calibrate_lights(request, &planned, &raw, &masters, &lights_dir, &mut findings, context)?;
     night.lap("lights");
     night.timing.insert("total_s".to_owned(), night.watch.seconds());
     let work = Some((raw, masters, lights));
@@ -280,11 +286,16 @@ fn identify(
     context.observer.event(Event::Started { stage: Stage::Identify, total });
     let slots: Vec<Mutex<Option<Result<RawFrame>>>> =
         frames.iter().map(|_| Mutex::new(None)).collect();
-    for_each(frames.len(), context, || (), |(), i| {
-        *slots[i].lock().expect("no holder panics") = Some(raw_frame(&frames[i]));
-        context.observer.event(Event::Advanced { by: 1, what: "identifying" });
-        Ok(())
-    })?;
+    for_each(
+        frames.len(),
+        context,
+        || (),
+        |(), i| {
+            *slots[i].lock().expect("no holder panics") = Some(raw_frame(&frames[i]));
+            context.observer.event(Event::Advanced { by: 1, what: "identifying" });
+            Ok(())
+        },
+    )?;
     context.observer.event(Event::Finished);
     let mut out = Vec::with_capacity(frames.len());
     for slot in slots {
