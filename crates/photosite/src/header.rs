@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use photosite_pix::combine::Recipe;
-use photosite_pix::reject::Reject;
 use photosite_pix::{Applied, Card, CfaPattern, FrameKind, Header, Rect, RowOrder};
 
 use crate::calibrate::RemovedBy;
@@ -52,14 +51,12 @@ impl MasterFacts {
         if self.normalised_channels > 0 {
             out.push("each frame scaled to a mean of 1 before samples were compared".to_owned());
         }
-        let thresholds = match self.recipe.reject {
-            Reject::None => String::new(),
-            Reject::Winsorized { sigma_low, sigma_high } => {
-                format!(" (low {sigma_low}, high {sigma_high} sigma)")
-            }
+        let parameters = match self.recipe.reject.parameters() {
+            p if p.is_empty() => p,
+            p => format!(" ({p})"),
         };
         out.push(format!(
-            "combined by {}, rejection {}{thresholds}: {} samples low, {} high",
+            "combined by {}, rejection {}{parameters}: {} samples low, {} high",
             self.recipe.combine.name(),
             self.recipe.reject.name(),
             self.rejected.low,

@@ -156,10 +156,8 @@ fn scatter_of_one_frame(variance: Option<&Plane<f32>>, spec: Finish) -> Option<f
     let variance = variance.filter(|_| spec.count >= 2)?;
     let degrees = spec.count as f64 - 1.0;
     let median_to_mean = (1.0 - 2.0 / (9.0 * degrees)).powi(3);
-    let of_one = match spec.combine {
-        Combine::Mean => spec.count as f64,
-        Combine::Median => spec.count as f64 / std::f64::consts::FRAC_PI_2,
-    };
+    // Weights are for lights; how many frames they are worth is not known here.
+    let of_one = spec.combine.variance_of_one(spec.count)?;
     let variance = f64::from(stat::median(variance.as_slice())) * of_one / median_to_mean;
     variance.is_finite().then(|| variance.sqrt())
 }
