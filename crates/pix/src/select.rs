@@ -1,92 +1,96 @@
-//! Medians of any number of samples, exact, without copying or sorting them.
+//! Medians of any number of samples, exact, without sorting or copying them all.
 //!
-//! A float's bits, turned so that they order as the number does, are counted by their upper half;
-//! the bin that holds the median is then counted by the lower half. Two passes, whatever the data.
+//! Samples come in chunks. A few chunks tell where the median about is; one pass over all counts
+//! what lies below that and gathers what lies near it; the median is then selected among few. Where
+//! the guess was wrong, a second pass gathers everything.
+
+use crate::stat::median_in_place;
 
 /// Below this many samples, copying them and selecting is faster.
 const FEW: usize = 1 << 14;
 
-/// The bits of a float as a whole number that orders as the float does.
-fn key(v: f32) -> u32 {
-    let bits = v.to_bits();
-    if bits >> 31 == 1 { !bits } else { bits | 0x8000_0000 }
+/// Samples of a chunk of a slice: they and what is made of them stay in the first-level cache.
+const CHUNK: usize = 2048;
+
+/// Chunks looked at for the guess.
+const LOOKED_AT: usize = 64;
+
+/// Half the share of samples that is gathered about the guess. Pictures are not even, so that the
+/// chunks looked at are some percent off.
+const HALF_SHARE: f64 = 0.04;
+
+/// The median of the finite samples of `chunks` chunks, the mean of the middle two for an even
+/// number; NaN without any. `fill` makes a chunk in a buffer that comes empty.
+pub fn median_of_chunks(chunks: usize, fill: impl Fn(usize, &mut Vec<f32>)) -> f32 {
+    let mut chunk = Vec::new();
+    let mut seen = Vec::new();
+    let stride = chunks.div_ceil(LOOKED_AT).max(1);
+    for i in (stride / 2..chunks).step_by(stride) {
+        chunk.clear();
+        fill(i, &mut chunk);
+        seen.extend(chunk.iter().step_by(8).filter(|v| v.is_finite()));
+    }
+    seen.sort_unstable_by(f32::total_cmp);
+    let at = |share: f64| seen.get((share * seen.len() as f64) as usize).copied();
+    let low = at(0.5 - HALF_SHARE).unwrap_or(f32::NEG_INFINITY);
+    let high = at(0.5 + HALF_SHARE).unwrap_or(f32::INFINITY);
+    gather(chunks, &fill, low, high).unwrap_or_else(|| {
+        gather(chunks, &fill, f32::NEG_INFINITY, f32::INFINITY).unwrap_or(f32::NAN)
+    })
 }
 
-/// The float with a given key.
-fn value(key: u32) -> f32 {
-    f32::from_bits(if key >> 31 == 1 { key & 0x7fff_ffff } else { !key })
-}
-
-/// The median of the finite samples, the mean of the middle two for an even number; NaN without
-/// any.
-///
-/// `samples` is gone through twice and must give the same samples each time.
-pub fn median_of<I: Iterator<Item = f32>>(samples: impl Fn() -> I) -> f32 {
-    let mut upper = vec![0u32; 1 << 16];
-    let mut count = 0usize;
-    for v in samples().filter(|v| v.is_finite()) {
-        upper[(key(v) >> 16) as usize] += 1;
-        count += 1;
+/// The median, if it and its neighbour lie within `low..=high`.
+fn gather(chunks: usize, fill: &impl Fn(usize, &mut Vec<f32>), low: f32, high: f32) -> Option<f32> {
+    let mut chunk = Vec::new();
+    let mut near: Vec<f32> = Vec::new();
+    let (mut count, mut below, mut kept) = (0usize, 0usize, 0usize);
+    for i in 0..chunks {
+        chunk.clear();
+        fill(i, &mut chunk);
+        near.resize(kept + chunk.len(), 0.0);
+        let mut beside = 0usize;
+        for &v in &chunk {
+            let finite = v.is_finite();
+            beside += usize::from(finite);
+            below += usize::from(finite & (v < low));
+            // Written always, kept by moving on: a branch here would be guessed wrong too often.
+            near[kept] = v;
+            kept += usize::from(finite & (v >= low) & (v <= high));
+        }
+        count += beside;
+        near.truncate(kept);
     }
     if count == 0 {
-        return f32::NAN;
+        return Some(f32::NAN);
     }
-    let low_rank = (count - 1) / 2;
-    let (bin, within) = find(&upper, low_rank);
-    let mut lower = vec![0u32; 1 << 16];
-    // The next larger key, should the upper of the middle two lie beyond the bin.
-    let mut next = u32::MAX;
-    for v in samples().filter(|v| v.is_finite()) {
-        let k = key(v);
-        if k >> 16 == bin {
-            lower[(k & 0xffff) as usize] += 1;
-        } else if k >> 16 > bin {
-            next = next.min(k);
-        }
+    let (lower, upper) = ((count - 1) / 2, count / 2);
+    if lower < below || upper >= below + kept {
+        return None;
     }
-    let (low_bits, rest) = find(&lower, within);
-    let low = value(bin << 16 | low_bits);
-    if count % 2 == 1 {
-        return low;
+    let rank = lower - below;
+    let (_, &mut first, above) = near.select_nth_unstable_by(rank, f32::total_cmp);
+    if lower == upper {
+        return Some(first);
     }
-    let high = if rest + 1 < lower[low_bits as usize] as usize {
-        low
-    } else {
-        match (low_bits as usize + 1..1 << 16).find(|b| lower[*b] > 0) {
-            Some(b) => value(bin << 16 | b as u32),
-            None => value(next),
-        }
-    };
-    ((f64::from(low) + f64::from(high)) * 0.5) as f32
+    let second = above.iter().copied().fold(f32::INFINITY, f32::min);
+    Some(((f64::from(first) + f64::from(second)) * 0.5) as f32)
 }
 
-/// The bin that holds the sample of `rank`, and its rank within the bin.
-fn find(counts: &[u32], rank: usize) -> (u32, usize) {
-    let mut left = rank;
-    for (bin, &n) in counts.iter().enumerate() {
-        if left < n as usize {
-            return (bin as u32, left);
-        }
-        left -= n as usize;
-    }
-    unreachable!("the rank is below the count")
-}
-
-/// The median of a slice: by selection in a copy where there are few, else by counting.
+/// The median of the finite samples of a slice.
 pub fn median(samples: &[f32]) -> f32 {
-    if samples.len() <= FEW {
-        return crate::stat::median_in_place(&mut samples.to_vec());
-    }
-    median_of(|| samples.iter().copied())
+    median_by(samples, |v| v)
 }
 
-/// The median of `f` of each sample of a slice.
+/// The median of `f` of each sample of a slice, where that is finite.
 pub fn median_by(samples: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     if samples.len() <= FEW {
         let mut work: Vec<f32> = samples.iter().map(|v| f(*v)).collect();
-        return crate::stat::median_in_place(&mut work);
+        return median_in_place(&mut work);
     }
-    median_of(|| samples.iter().map(|v| f(*v)))
+    median_of_chunks(samples.len().div_ceil(CHUNK), |i, chunk| {
+        let part = &samples[i * CHUNK..((i + 1) * CHUNK).min(samples.len())];
+        chunk.extend(part.iter().map(|v| f(*v)));
+    })
 }
 
 #[cfg(test)]
@@ -94,25 +98,42 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::stat::median_in_place;
+
+    fn same(a: f32, b: f32) -> bool {
+        a == b || (a.is_nan() && b.is_nan())
+    }
 
     proptest! {
         #[test]
-        fn counting_and_sorting_agree(
-            mut samples in prop::collection::vec(prop::num::f32::ANY, 0..200),
-            copies in 1usize..3,
+        fn gathering_and_sorting_agree(
+            samples in prop::collection::vec(prop::num::f32::ANY, 0..300),
+            size in 1usize..40,
         ) {
-            samples = samples.repeat(copies);
-            let counted = median_of(|| samples.iter().copied());
-            let sorted = median_in_place(&mut samples);
-            prop_assert!(counted == sorted || (counted.is_nan() && sorted.is_nan()));
+            let fill = |i: usize, chunk: &mut Vec<f32>| {
+                chunk.extend(samples.chunks(size).nth(i).unwrap_or_default());
+            };
+            let gathered = median_of_chunks(samples.len().div_ceil(size), fill);
+            prop_assert!(same(gathered, median_in_place(&mut samples.clone())));
         }
     }
 
     #[test]
-    fn keys_order_as_floats_do() {
-        let floats = [f32::NEG_INFINITY, -1e30, -1.0, -1e-40, 0.0, 1e-40, 1.0, 65535.0, 1e30];
-        assert!(floats.windows(2).all(|p| key(p[0]) < key(p[1])));
-        assert!(floats.iter().all(|v| value(key(*v)) == *v));
+    fn a_guess_far_off_is_mended() {
+        // All but the chunks looked at are far away.
+        let stride = 1000usize.div_ceil(LOOKED_AT);
+        let level = |i: usize| if i % stride == stride / 2 { 0.0 } else { 100.0 };
+        let fill =
+            |i: usize, chunk: &mut Vec<f32>| chunk.extend((0..16).map(|j| level(i) + j as f32));
+        let mut all = Vec::new();
+        (0..1000).for_each(|i| fill(i, &mut all));
+        assert_eq!(median_of_chunks(1000, fill), median_in_place(&mut all));
+    }
+
+    #[test]
+    fn large_slices_with_ties_and_gaps() {
+        let mut samples: Vec<f32> = (0..100_000).map(|i| (i % 7) as f32).collect();
+        samples[5] = f32::NAN;
+        assert_eq!(median(&samples), 3.0);
+        assert!(median(&vec![f32::NAN; 50_000]).is_nan());
     }
 }

@@ -118,14 +118,14 @@ pub fn noise(rows: &[f32], width: usize, step: usize) -> f64 {
     if width == 0 {
         return f64::NAN;
     }
-    let differences = || {
-        rows.chunks_exact(width).flat_map(|row| {
-            let n = width.saturating_sub(2 * step);
-            let (a, b, c) = (&row[..n], &row[(width - n) / 2..], &row[width - n..]);
-            (0..n).map(move |x| (a[x] - 2.0 * b[x] + c[x]).abs())
-        })
+    let n = width.saturating_sub(2 * step);
+    let differences = |row: usize, out: &mut Vec<f32>| {
+        let row = &rows[row * width..(row + 1) * width];
+        let (a, b, c) = (&row[..n], &row[(width - n) / 2..], &row[width - n..]);
+        out.extend((0..n).map(|x| (a[x] - 2.0 * b[x] + c[x]).abs()));
     };
-    MAD_TO_SIGMA * f64::from(select::median_of(differences)) / 6.0f64.sqrt()
+    let median = select::median_of_chunks(rows.len() / width, differences);
+    MAD_TO_SIGMA * f64::from(median) / 6.0f64.sqrt()
 }
 
 /// A description of the samples of one channel.
