@@ -108,7 +108,7 @@ impl DarkScatter {
     /// still shows those electrons: what it has above the read noise is theirs.
     ///
     /// # Source
-    /// METHODS section 2.12 of the project's design: dark current from the variance of darks.
+    /// Janesick2001, photon transfer: the variance of electrons is their number.
     fn hidden_adu(self, noise: NoiseModel) -> f64 {
         let shot = self.variance_adu2 - noise.variance_adu2(0.0);
         (noise.gain_e_per_adu.e_per_adu() * shot - self.above_zero_adu).max(0.0)

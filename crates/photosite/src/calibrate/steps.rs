@@ -66,6 +66,6 @@ pub const STEPS: &[Step] = &[
         "defects",
         MaskBits::INTERPOLATED.union(MaskBits::NO_DATA),
         "neighbours can stand in only once they are calibrated themselves",
-        "METHODS",
+        "IRAFccdred",
     ),
 ];
