@@ -19,12 +19,22 @@ use clap_complete::Shell;
                   severity error; 2 failed."
 )]
 pub struct Cli {
-    /// Threads to use; one a core by default. No result depends on it.
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub threads: Option<u16>,
+    #[command(flatten)]
+    pub limits: Limits,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// What the work may take of the machine. No result depends on it.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Limits {
+    /// Threads to use; one a core by default.
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Memory that stacking may take: 512MiB, 2GB; a quarter of what is free by default.
+    #[arg(long, global = true, value_name = "SIZE", value_parser = crate::resolve::memory_size)]
+    pub memory: Option<u64>,
 }
 
 /// The verbs.
@@ -256,6 +266,9 @@ pub struct MasterArgs {
     /// Sigmas above the centre; other than below, it moves the mean of the noise.
     #[arg(long, value_name = "H", default_value_t = 4.0)]
     pub sigma_high: f32,
+    /// Keep the counts of rejected samples at each pixel, as extensions REJLOW and REJHIGH.
+    #[arg(long)]
+    pub maps: bool,
     /// Print the account as JSON.
     #[arg(long)]
     pub json: bool,

@@ -36,13 +36,13 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<Done> {
-    let threads = cli.threads;
+    let limits = cli.limits;
     match cli.command {
-        Command::Run(args) => command::run::run(args, threads),
-        Command::Demo(args) => command::demo::run(args, threads),
-        Command::Simulate(args) => command::simulate::run(args, threads),
-        Command::Master(args) => command::master::run(args, threads),
-        Command::Calibrate(args) => command::calibrate::run(args, threads),
+        Command::Run(args) => command::run::run(args, limits),
+        Command::Demo(args) => command::demo::run(args, limits),
+        Command::Simulate(args) => command::simulate::run(args, limits),
+        Command::Master(args) => command::master::run(args, limits),
+        Command::Calibrate(args) => command::calibrate::run(args, limits),
         Command::Inspect(args) => command::inspect::run(args),
         Command::Stats(args) => command::stats::run(args),
         Command::Pixels(args) => command::pixels::run(args),

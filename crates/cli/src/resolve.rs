@@ -11,17 +11,18 @@ use photosite_file::fits::Sample;
 use photosite_pix::FrameKind;
 use photosite_pix::unit::NoiseModel;
 
-use crate::args::{Format, FormatArgs, KindArgs, NoiseArgs};
+use crate::args::{Format, FormatArgs, KindArgs, Limits, NoiseArgs};
 
 /// The one request to stop, set by Ctrl-C.
 static CANCEL: std::sync::LazyLock<Cancel> = std::sync::LazyLock::new(Cancel::default);
 
 /// The context of a command's work; from now on Ctrl-C stops it in good order.
-pub fn context(threads: Option<u16>, observer: &dyn Observer) -> Context<'_> {
+pub fn context(limits: Limits, observer: &dyn Observer) -> Context<'_> {
     // Where no handler can be set, Ctrl-C ends the process at once, which is safe as well.
     let _ = ctrlc::set_handler(|| CANCEL.request());
-    let threads = threads.map_or_else(photosite::env::default_threads, usize::from);
-    Context { threads, observer, cancel: &CANCEL }
+    let threads = limits.threads.map_or_else(photosite::env::default_threads, usize::from);
+    let memory_bytes = limits.memory.unwrap_or_else(photosite::env::default_memory_bytes);
+    Context { threads, memory_bytes, observer, cancel: &CANCEL }
 }
 
 /// Gain and read noise given by hand.
@@ -86,5 +87,44 @@ pub fn dark_scaling(text: &str) -> anyhow::Result<DarkScaling> {
             Ok(k) if k.is_finite() && k >= 0.0 => Ok(DarkScaling::Factor(k)),
             _ => bail!("--dark-scale takes none, exposure or a number from 0 up, not {number:?}"),
         },
+    }
+}
+
+/// Reads a size: a number with B, kB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB (of 1024).
+pub fn memory_size(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor: f64 = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kb" => 1e3,
+        "m" | "mb" => 1e6,
+        "g" | "gb" => 1e9,
+        "t" | "tb" => 1e12,
+        "kib" => f64::from(1u32 << 10),
+        "mib" => f64::from(1u32 << 20),
+        "gib" => f64::from(1u32 << 30),
+        "tib" => 1024.0 * f64::from(1u32 << 30),
+        _ => return Err(format!("{unit:?} is no unit of memory; 512MiB and 2GB are sizes")),
+    };
+    match number.trim().parse::<f64>() {
+        Ok(n) if n.is_finite() && n > 0.0 => Ok((n * factor) as u64),
+        _ => Err(format!("{text:?} is no size; 512MiB and 2GB are")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_of_memory() {
+        assert_eq!(memory_size("512MiB"), Ok(512 << 20));
+        assert_eq!(memory_size("2GB"), Ok(2_000_000_000));
+        assert_eq!(memory_size("1.5 gib"), Ok(3 << 29));
+        assert_eq!(memory_size("1000"), Ok(1000));
+        for bad in ["", "MiB", "-1MB", "0", "1 parsec", "inf"] {
+            assert!(memory_size(bad).is_err(), "{bad}");
+        }
     }
 }

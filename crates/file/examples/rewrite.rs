@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use photosite_file::atomic::Existing;
-use photosite_file::fits::{Column, Sample, Table, read_frame, write_frame};
+use photosite_file::fits::{Column, FrameSpec, Sample, Table, read_frame, write_frame};
 use photosite_pix::Plane;
 
 fn main() -> ExitCode {
@@ -34,7 +34,8 @@ fn main() -> ExitCode {
             ],
         };
         let to = Path::new(to);
-        let clipped = write_frame(to, &frame, &header, sample, vec![table], Existing::Replace)?;
+        let spec = FrameSpec { header: &header, sample, beside: Vec::new(), tables: vec![table] };
+        let clipped = write_frame(to, &frame, spec, Existing::Replace)?;
         println!("{to:?}: {clipped:?}");
         Ok(())
     };

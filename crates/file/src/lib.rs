@@ -16,6 +16,7 @@ pub mod keyword;
 mod magic;
 mod platform;
 mod probe;
+pub mod scratch;
 mod source;
 
 pub use error::{Error, ErrorKind, Result};

@@ -6,7 +6,7 @@ use photosite_pix::{Header, Size};
 
 use crate::fits::{self, HduSummary};
 use crate::magic::Magic;
-use crate::{Result, Source};
+use crate::{Access, Result, Source};
 
 /// What the headers of a file say.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct Probe {
     pub size: Size,
     /// Planes of that size: 1 for a raw frame.
     pub planes: usize,
+    /// What reading a range of rows will cost.
+    pub access: Access,
     /// Size of the file on disk in bytes.
     pub file_bytes: u64,
     /// Oddities that do not keep the file from being read, one sentence each.

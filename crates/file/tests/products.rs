@@ -4,7 +4,7 @@ use std::path::Path;
 
 use photosite_file::atomic::Existing;
 use photosite_file::fits::{
-    Column, FitsWriter, ImageSpec, Sample, Table, read_frame, read_table, write_frame,
+    Column, FitsWriter, FrameSpec, ImageSpec, Sample, Table, read_frame, read_table, write_frame,
 };
 use photosite_file::{ErrorKind, open, probe};
 use photosite_pix::{Card, Frame, Header, MaskBits, Plane, Size, Unit};
@@ -48,6 +48,11 @@ fn sample_frame(size: Size) -> Frame {
     frame
 }
 
+/// A frame's spec with nothing beside it.
+fn spec(header: &Header, sample: Sample, tables: Vec<Table>) -> FrameSpec<'_> {
+    FrameSpec { header, sample, beside: Vec::new(), tables }
+}
+
 #[test]
 fn frames_come_back() {
     let dir = tempfile::tempdir().unwrap();
@@ -66,7 +71,7 @@ fn frames_come_back() {
         ],
     };
     let tables = vec![table.clone()];
-    write_frame(&path, &frame, &header, Sample::F32, tables, Existing::Refuse).unwrap();
+    write_frame(&path, &frame, spec(&header, Sample::F32, tables), Existing::Refuse).unwrap();
     assert_checksums(&path);
     let (back, h) = read_frame(&path).unwrap();
     assert_eq!(back.unit, Unit::Electron);
@@ -102,7 +107,8 @@ fn sixteen_bits_round_clip_and_say_so() {
     let frame = Frame::new(data, Unit::Adu);
     let sample = Sample::U16 { pedestal_adu: 100.0 };
     let header = Header::from_cards(vec![Card::integer("PEDESTAL", -5, "old")]);
-    let clipped = write_frame(&path, &frame, &header, sample, vec![], Existing::Refuse).unwrap();
+    let clipped =
+        write_frame(&path, &frame, spec(&header, sample, vec![]), Existing::Refuse).unwrap();
     // -100.4 + 100 rounds to 0 and is not clipped.
     assert_eq!((clipped.below, clipped.above, clipped.blank), (1, 2, 1));
     assert_checksums(&path);
@@ -240,7 +246,7 @@ proptest! {
             frame.variance = Some(Plane::from_fn(size, |x, y| noise(x, y) as f32 * 1e-3));
         }
         let none = vec![];
-        write_frame(&path, &frame, &Header::new(), Sample::F32, none, Existing::Refuse).unwrap();
+        write_frame(&path, &frame, spec(&Header::new(), Sample::F32, none), Existing::Refuse).unwrap();
         assert_checksums(&path);
         let (back, _) = read_frame(&path).unwrap();
         let bits = |p: &Plane<f32>| p.as_slice().iter().map(|v| v.to_bits()).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! The machine: its clock and its cores.
+//! The machine: its clock, its cores, its memory, its limits.
 #![allow(clippy::disallowed_methods, reason = "this is the one place that meets them")]
 
 use std::time::Instant;
@@ -22,4 +22,24 @@ impl Stopwatch {
 /// How many threads to use when nobody says: one a core.
 pub fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// How much memory to use when nobody says: a quarter of what is free, in bytes.
+pub fn default_memory_bytes() -> u64 {
+    let free = sysinfo::System::new().ok().and_then(|mut system| {
+        system.refresh_memory();
+        Some(system.available_memory()).filter(|n| *n > 0)
+    });
+    // A system that does not say is taken to have 4 GiB free.
+    free.unwrap_or(4 << 30) / 4
+}
+
+/// Descriptors that are left to the rest of the program: terminal, libraries, products, locks.
+const OTHER_FILES: u64 = 48;
+
+/// How many frames may be open at once; the soft limit is raised to the hard one first.
+pub fn open_file_limit() -> usize {
+    // Windows has no such limit worth knowing; the crate says what its C library allows.
+    let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(256);
+    usize::try_from(limit.saturating_sub(OTHER_FILES).clamp(16, 1 << 20)).unwrap_or(16)
 }

@@ -5,6 +5,7 @@
 //! the only room with threads. Pixel arithmetic ([`stack`], [`master`], [`calibrate`],
 //! [`defects`]) is kept apart from all of them.
 
+pub mod budget;
 pub mod calibrate;
 pub mod defects;
 pub mod env;

@@ -110,8 +110,7 @@ pub struct Finish {
 /// robust mean of each colour; where its response is not above a tenth of the median it is
 /// NO_DATA and 1, so that no division by it does harm.
 pub fn finish(stacked: Stacked, spec: Finish) -> Finished {
-    let sum = |p: &Plane<u16>| p.as_slice().iter().map(|v| u64::from(*v)).sum();
-    let rejected = Rejected { low: sum(&stacked.low), high: sum(&stacked.high) };
+    let rejected = Rejected { low: stacked.rejected_low, high: stacked.rejected_high };
     let mut frame = Frame::new(stacked.value, Unit::Adu);
     frame.applied = spec.applied;
     frame.variance = variance(stacked.variance, &frame, spec);
@@ -198,7 +197,7 @@ mod tests {
 
     fn stacked(value: Plane<f32>) -> Stacked {
         let size = value.size();
-        Stacked { value, variance: Plane::filled(size, 4.0), ..Stacked::empty(size) }
+        Stacked { value, variance: Plane::filled(size, 4.0), ..Stacked::empty(size, false) }
     }
 
     fn spec(kind: FrameKind) -> Finish {

@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use photosite_file::Source;
+use std::ops::Range;
+
+use photosite_file::scratch::Scratch;
+use photosite_file::{Access, Source};
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Header, Metadata, Rect, Size};
 
 use crate::provenance::ContentHash;
-use crate::stack::{Additive, Buffers, Prepared};
+use crate::stack::{Additive, Prepared, ReadBuffers};
 use crate::{Result, master};
 
 /// A raw frame that takes part in some work.
@@ -19,6 +22,8 @@ pub struct RawFrame {
     pub hash: ContentHash,
     /// Width and height as stored.
     pub size: Size,
+    /// What reading a range of rows costs.
+    pub access: Access,
     /// The part that is used.
     pub region: Rect,
     /// Columns and rows that never see light.
@@ -36,7 +41,7 @@ impl RawFrame {
     ///
     /// # Errors
     /// When the file cannot be read, or is not what its header said.
-    pub fn open(&self) -> Result<Prepared> {
+    pub fn open(&self, handling: Handling<'_>) -> Result<Prepared> {
         let source = photosite_file::open(&self.path)?;
         if source.size() != self.size {
             let message = format!("is {} pixels now, was {}", source.size(), self.size);
@@ -47,6 +52,15 @@ impl RawFrame {
             None => 0.0,
         };
         let cfa = self.metadata.cfa.map(|c| c.shifted(self.region.x0, self.region.y0));
+        let source: Box<dyn Source> = match (handling, self.access) {
+            (Handling::Stack { scratch: Some(scratch), .. }, Access::Whole) => {
+                Box::new(scratch.add(&*source)?)
+            }
+            (Handling::Stack { keep_open: false, .. }, Access::Rows) => {
+                Box::new(Reopened { path: self.path.clone(), size: self.size })
+            }
+            _ => source,
+        };
         Ok(Prepared {
             source,
             region: self.region,
@@ -75,6 +89,50 @@ impl RawFrame {
     }
 }
 
+/// What becomes of a frame between one read and the next.
+#[derive(Debug, Clone, Copy)]
+pub enum Handling<'a> {
+    /// It is read once.
+    Once,
+    /// It is read strip by strip beside others.
+    Stack {
+        /// Where a packed frame is unpacked to.
+        scratch: Option<&'a Scratch>,
+        /// Whether its file stays open.
+        keep_open: bool,
+    },
+}
+
+/// A file that is opened anew for each read, because too many would be open at once.
+struct Reopened {
+    path: PathBuf,
+    size: Size,
+}
+
+impl Source for Reopened {
+    fn size(&self) -> Size {
+        self.size
+    }
+
+    fn planes(&self) -> usize {
+        1
+    }
+
+    fn access(&self) -> Access {
+        Access::Rows
+    }
+
+    fn read_rows(
+        &self,
+        plane: usize,
+        rows: Range<usize>,
+        scratch: &mut Vec<u8>,
+        out: &mut [f32],
+    ) -> photosite_file::Result<()> {
+        photosite_file::open(&self.path)?.read_rows(plane, rows, scratch, out)
+    }
+}
+
 /// The robust mean of an overscan region, read a few rows at a time.
 fn overscan_level(source: &dyn Source, region: Rect) -> Result<f64> {
     let width = source.size().width;
@@ -88,9 +146,9 @@ fn overscan_level(source: &dyn Source, region: Rect) -> Result<f64> {
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn read_all(prepared: &Prepared, buffers: &mut Buffers) -> Result<Vec<f32>> {
+pub fn read_all(prepared: &Prepared, buffers: &mut ReadBuffers) -> Result<Vec<f32>> {
     let size = prepared.region.size();
     let mut out = vec![0.0; size.pixels()];
-    prepared.read(0..size.height, buffers, &mut out)?;
+    prepared.read(0..size.height, 0..size.width, buffers, &mut out)?;
     Ok(out)
 }

@@ -53,21 +53,27 @@ impl Prepared {
         }
     }
 
-    /// Reads `rows` of the region, prepared; NaN where a sample is missing.
+    /// Reads a part of the region, prepared; NaN where a sample is missing.
     ///
     /// # Errors
     /// When the source cannot be read.
-    pub fn read(&self, rows: Range<usize>, buffers: &mut Buffers, out: &mut [f32]) -> Result<()> {
-        let width = self.region.width();
+    pub fn read(
+        &self,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        buffers: &mut ReadBuffers,
+        out: &mut [f32],
+    ) -> Result<()> {
         let full = self.source.size().width;
         let wanted = self.region.y0 + rows.start..self.region.y0 + rows.end;
-        if width == full {
+        let (x0, x1) = (self.region.x0 + columns.start, self.region.x0 + columns.end);
+        if (x0, x1) == (0, full) {
             self.source.read_rows(0, wanted, &mut buffers.bytes, out)?;
         } else {
             buffers.rows.resize(full * rows.len(), 0.0);
             self.source.read_rows(0, wanted, &mut buffers.bytes, &mut buffers.rows)?;
-            for (to, from) in out.chunks_exact_mut(width).zip(buffers.rows.chunks_exact(full)) {
-                to.copy_from_slice(&from[self.region.x0..self.region.x1]);
+            for (to, from) in out.chunks_exact_mut(x1 - x0).zip(buffers.rows.chunks_exact(full)) {
+                to.copy_from_slice(&from[x0..x1]);
             }
         }
         if let Some(level) = self.missing_from_adu {
@@ -80,16 +86,18 @@ impl Prepared {
             Additive::Nothing => out.iter_mut().for_each(|v| *v -= self.level_adu),
             Additive::Level(a) => out.iter_mut().for_each(|v| *v -= self.level_adu + a),
             Additive::Plane(p) => {
-                let p = p.rows(rows.start, rows.end);
-                out.iter_mut().zip(p).for_each(|(v, a)| *v -= self.level_adu + a);
+                for (row, y) in out.chunks_exact_mut(columns.len()).zip(rows.clone()) {
+                    let taken = &p.row(y)[columns.clone()];
+                    row.iter_mut().zip(taken).for_each(|(v, a)| *v -= self.level_adu + a);
+                }
             }
         }
         match self.cfa {
             _ if self.scale == [1.0; 3] => {}
             None => out.iter_mut().for_each(|v| *v *= self.scale[0]),
             Some(cfa) => {
-                for (row, y) in out.chunks_exact_mut(width).zip(rows) {
-                    for (x, v) in row.iter_mut().enumerate() {
+                for (row, y) in out.chunks_exact_mut(columns.len()).zip(rows) {
+                    for (v, x) in row.iter_mut().zip(columns.clone()) {
                         *v *= self.scale[cfa.color(x, y).channel()];
                     }
                 }
@@ -99,83 +107,117 @@ impl Prepared {
     }
 }
 
-/// Buffers that a worker keeps between strips.
+/// Buffers for reading, kept from read to read.
 #[derive(Debug, Default)]
-pub struct Buffers {
+pub struct ReadBuffers {
     bytes: Vec<u8>,
     rows: Vec<f32>,
-    samples: Vec<f32>,
 }
 
-/// The combined planes of a stack, or of a strip of it.
+/// What a worker keeps from tile to tile, so that it allocates once.
+#[derive(Debug, Default)]
+pub struct Buffers {
+    /// For reading.
+    pub read: ReadBuffers,
+    samples: Vec<f32>,
+    tile: Tile,
+}
+
+/// The combined samples of one tile, row after row.
+#[derive(Debug, Default)]
+pub struct Tile {
+    value: Vec<f32>,
+    variance: Vec<f32>,
+    kept: Vec<u16>,
+    low: Vec<u16>,
+    high: Vec<u16>,
+}
+
+/// Samples rejected at each pixel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Maps {
+    /// Below.
+    pub low: Plane<u16>,
+    /// Above.
+    pub high: Plane<u16>,
+}
+
+/// A finished stack.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stacked {
     /// Combined values, NaN where no source had a sample.
     pub value: Plane<f32>,
     /// Their variance from the scatter of the samples; NaN below two samples.
     pub variance: Plane<f32>,
-    /// Samples kept.
-    pub kept: Plane<u16>,
-    /// Samples rejected below.
-    pub low: Plane<u16>,
-    /// Samples rejected above.
-    pub high: Plane<u16>,
+    /// Samples rejected below, in all.
+    pub rejected_low: u64,
+    /// Samples rejected above, in all.
+    pub rejected_high: u64,
+    /// Samples rejected at each pixel, where they were asked for.
+    pub maps: Option<Maps>,
 }
 
 impl Stacked {
-    /// Planes of `size`, to be filled strip by strip.
-    pub fn empty(size: Size) -> Self {
+    /// Planes of `size`, to be filled tile by tile.
+    pub fn empty(size: Size, with_maps: bool) -> Self {
+        let maps = || Maps { low: Plane::filled(size, 0), high: Plane::filled(size, 0) };
         Self {
             value: Plane::filled(size, f32::NAN),
             variance: Plane::filled(size, f32::NAN),
-            kept: Plane::filled(size, 0),
-            low: Plane::filled(size, 0),
-            high: Plane::filled(size, 0),
+            rejected_low: 0,
+            rejected_high: 0,
+            maps: with_maps.then(maps),
         }
     }
 
-    /// Copies a strip to where it belongs, from row `y0`.
-    pub fn place(&mut self, y0: usize, strip: &Self) {
-        let y1 = y0 + strip.value.height();
-        self.value.rows_mut(y0, y1).copy_from_slice(strip.value.as_slice());
-        self.variance.rows_mut(y0, y1).copy_from_slice(strip.variance.as_slice());
-        self.kept.rows_mut(y0, y1).copy_from_slice(strip.kept.as_slice());
-        self.low.rows_mut(y0, y1).copy_from_slice(strip.low.as_slice());
-        self.high.rows_mut(y0, y1).copy_from_slice(strip.high.as_slice());
+    /// Copies a tile to where it belongs.
+    pub fn place(&mut self, rows: Range<usize>, columns: Range<usize>, tile: &Tile) {
+        fn put<T: Copy>(to: &mut Plane<T>, rows: Range<usize>, columns: Range<usize>, from: &[T]) {
+            for (y, part) in rows.zip(from.chunks_exact(columns.len())) {
+                to.row_mut(y)[columns.clone()].copy_from_slice(part);
+            }
+        }
+        let sum = |counts: &[u16]| counts.iter().map(|v| u64::from(*v)).sum::<u64>();
+        self.rejected_low += sum(&tile.low);
+        self.rejected_high += sum(&tile.high);
+        put(&mut self.value, rows.clone(), columns.clone(), &tile.value);
+        put(&mut self.variance, rows.clone(), columns.clone(), &tile.variance);
+        if let Some(maps) = &mut self.maps {
+            put(&mut maps.low, rows.clone(), columns.clone(), &tile.low);
+            put(&mut maps.high, rows, columns, &tile.high);
+        }
     }
 }
 
-/// Combines `rows` of all sources, whose regions have one size.
+/// Combines one tile of all sources, whose regions have one size.
 ///
 /// # Errors
 /// When a source cannot be read; the error names it.
-pub fn stack_rows(
+pub fn stack_tile<'b>(
     sources: &[Prepared],
     rows: Range<usize>,
+    columns: Range<usize>,
     recipe: Recipe,
-    buffers: &mut Buffers,
-) -> Result<Stacked> {
-    let width = sources[0].region.width();
-    let pixels = width * rows.len();
-    let mut samples = std::mem::take(&mut buffers.samples);
+    buffers: &'b mut Buffers,
+) -> Result<&'b Tile> {
+    let pixels = columns.len() * rows.len();
+    let Buffers { read, samples, tile } = buffers;
     samples.resize(pixels * sources.len(), 0.0);
     for (source, out) in sources.iter().zip(samples.chunks_exact_mut(pixels)) {
-        source.read(rows.clone(), buffers, out)?;
+        source.read(rows.clone(), columns.clone(), read, out)?;
     }
-    let mut strip = Stacked::empty(Size::new(width, rows.len()));
+    tile.value.resize(pixels, 0.0);
+    tile.variance.resize(pixels, 0.0);
+    for counts in [&mut tile.kept, &mut tile.low, &mut tile.high] {
+        counts.resize(pixels, 0);
+    }
     let mut out = Outcome {
-        value: strip.value.as_mut_slice(),
-        variance: strip.variance.as_mut_slice(),
-        kept: strip.kept.as_mut_slice(),
-        low: strip.low.as_mut_slice(),
-        high: strip.high.as_mut_slice(),
+        value: &mut tile.value,
+        variance: &mut tile.variance,
+        kept: &mut tile.kept,
+        low: &mut tile.low,
+        high: &mut tile.high,
     };
-    combine(Samples::new(&samples, pixels), recipe, &mut out);
-    buffers.samples = samples;
-    Ok(strip)
-}
-
-/// Rows a strip may have so that one worker's samples stay within `bytes`.
-pub fn strip_rows(width: usize, sources: usize, bytes: usize) -> usize {
-    (bytes / (width * sources * size_of::<f32>()).max(1)).max(1)
+    combine(Samples::new(samples, pixels), recipe, &mut out);
+    Ok(tile)
 }

@@ -13,6 +13,7 @@ pub mod mask;
 pub mod meta;
 pub mod plane;
 pub mod reject;
+pub mod select;
 pub mod stat;
 pub mod stretch;
 pub mod unit;

@@ -21,7 +21,7 @@ pub enum Reject {
     /// than 3 are never kept: a round that would leave fewer is not done.
     ///
     /// # Source
-    /// Huber1981 winsorizing; constants as in METHODS section 3 of the project's design.
+    /// Huber1981, winsorizing; PCL for the constants.
     Winsorized {
         /// Sigmas below the median.
         sigma_low: f32,

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::select;
+
 /// The factor that makes a median absolute deviation estimate a Gaussian's standard deviation.
 pub const MAD_TO_SIGMA: f64 = 1.482_602_218_505_602;
 
@@ -37,17 +39,13 @@ pub fn median_in_place(samples: &mut [f32]) -> f32 {
 
 /// The median of `samples`.
 pub fn median(samples: &[f32]) -> f32 {
-    median_in_place(&mut samples.to_vec())
+    select::median(samples)
 }
 
 /// The median and the median absolute deviation from it (not scaled to sigma).
 pub fn median_mad(samples: &[f32]) -> (f32, f32) {
-    let mut work = samples.to_vec();
-    let m = median_in_place(&mut work);
-    for v in &mut work {
-        *v = (*v - m).abs();
-    }
-    (m, median_in_place(&mut work))
+    let m = median(samples);
+    (m, select::median_by(samples, |v| (v - m).abs()))
 }
 
 /// The sum, by pairs, so that the rounding error grows with the logarithm of the count.
@@ -120,13 +118,14 @@ pub fn noise(rows: &[f32], width: usize, step: usize) -> f64 {
     if width == 0 {
         return f64::NAN;
     }
-    let mut differences: Vec<f32> = Vec::with_capacity(rows.len());
-    for row in rows.chunks_exact(width) {
-        for x in 0..width.saturating_sub(2 * step) {
-            differences.push((row[x] - 2.0 * row[x + step] + row[x + 2 * step]).abs());
-        }
-    }
-    MAD_TO_SIGMA * f64::from(median_in_place(&mut differences)) / 6.0f64.sqrt()
+    let differences = || {
+        rows.chunks_exact(width).flat_map(|row| {
+            let n = width.saturating_sub(2 * step);
+            let (a, b, c) = (&row[..n], &row[(width - n) / 2..], &row[width - n..]);
+            (0..n).map(move |x| (a[x] - 2.0 * b[x] + c[x]).abs())
+        })
+    };
+    MAD_TO_SIGMA * f64::from(select::median_of(differences)) / 6.0f64.sqrt()
 }
 
 /// A description of the samples of one channel.

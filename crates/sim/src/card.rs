@@ -15,7 +15,7 @@ const READOUT_MODE: &str = "Default";
 fn date_obs(start_s: f64) -> String {
     let total_ms = ((NIGHT_START_S + start_s) * 1000.0 + 0.5) as i64;
     let (day, ms) = (NIGHT_DAY + total_ms / 86_400_000, total_ms % 86_400_000);
-    // Civil date from days: [Richards2013], Explanatory Supplement, section 15.11, Gregorian.
+    // Civil date from days: Richards2013, Explanatory Supplement, section 15.11, Gregorian.
     let f = day + 2_440_588 + 1401 + (((4 * (day + 2_440_588) + 274_277) / 146_097) * 3) / 4 - 38;
     let e = 4 * f + 3;
     let h = 5 * ((e % 1461) / 4) + 2;

@@ -289,7 +289,7 @@ mod tests {
             let (got, error) = (sums[i] / n as f64, (variance / n as f64).sqrt());
             assert!((got - expected).abs() < 4.5 * error, "moment {}: {got}", i + 1);
         }
-        // Two-sided tail probabilities, [AS64] table 26.1.
+        // Two-sided tail probabilities, AS64 table 26.1.
         for (b, p) in beyond.into_iter().zip([0.317_310_5, 0.045_500_3, 0.002_699_80, 6.334_25e-5])
         {
             let expected = p * n as f64;

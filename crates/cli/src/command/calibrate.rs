@@ -7,22 +7,22 @@ use anyhow::bail;
 use photosite::Finding;
 use photosite::finding::Severity;
 use photosite::run::{BiasChoice, LightRequest, Masters, calibrate_light, for_each, load_master};
-use photosite::stack::Buffers;
+use photosite::stack::ReadBuffers;
 use photosite_pix::FrameKind;
 use serde_json::{Value, json};
 
-use crate::args::CalibrateArgs;
+use crate::args::{CalibrateArgs, Limits};
 use crate::resolve::BiasArg;
 use crate::show::{self, Progress};
 use crate::{Done, resolve};
 
 /// Calibrates frames with masters at hand.
-pub fn run(args: CalibrateArgs, threads: Option<u16>) -> anyhow::Result<Done> {
+pub fn run(args: CalibrateArgs, limits: Limits) -> anyhow::Result<Done> {
     if args.bias.is_none() && args.dark.is_none() && args.flat.is_none() {
         bail!("name at least one of --bias, --dark and --flat");
     }
     let progress = Progress::new();
-    let context = resolve::context(threads, &progress);
+    let context = resolve::context(limits, &progress);
     let bias = match args.bias.as_deref().map(resolve::bias) {
         None => None,
         Some(BiasArg::Level(l)) => Some(BiasChoice::Level(l)),
@@ -45,7 +45,7 @@ pub fn run(args: CalibrateArgs, threads: Option<u16>) -> anyhow::Result<Done> {
     let noise = resolve::noise(args.noise)?;
     let sample = resolve::sample(args.format);
     let results: Vec<Mutex<Option<Value>>> = frames.iter().map(|_| Mutex::new(None)).collect();
-    for_each(frames.len(), &context, Buffers::default, |buffers, i| {
+    for_each(frames.len(), &context, ReadBuffers::default, |buffers, i| {
         let path = args.output.join(&names[i]);
         let request =
             LightRequest { raw: &frames[i], masters: &masters, noise, sample, path: &path };

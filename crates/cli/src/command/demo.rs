@@ -13,7 +13,7 @@ use photosite_sim::{Night, Preset, Residual, Scale, Simulation, residual};
 use serde::Serialize;
 
 use super::{preview, simulate};
-use crate::args::DemoArgs;
+use crate::args::{DemoArgs, Limits};
 use crate::show::{self, Progress};
 use crate::{Done, resolve};
 
@@ -30,7 +30,7 @@ struct Compared {
 }
 
 /// Simulates, calibrates, compares.
-pub fn run(args: DemoArgs, threads: Option<u16>) -> anyhow::Result<Done> {
+pub fn run(args: DemoArgs, limits: Limits) -> anyhow::Result<Done> {
     let folder = match args.output {
         Some(folder) => folder,
         None => fresh_folder()?,
@@ -42,7 +42,7 @@ pub fn run(args: DemoArgs, threads: Option<u16>) -> anyhow::Result<Done> {
     night.counts.dark_flats = 15;
     night.counts.lights = 6;
     let progress = Progress::new();
-    let context = resolve::context(threads, &progress);
+    let context = resolve::context(limits, &progress);
     eprintln!("simulating a night of {} in {}", night.camera, folder.display());
     let simulation = Simulation::new(night);
     let raw = folder.join("night");

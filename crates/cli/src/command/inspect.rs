@@ -8,7 +8,7 @@ use photosite::finding::Severity;
 use photosite::inventory::{KindOverrides, Taken, take};
 use photosite_file::fits::HduSummary;
 use photosite_file::keyword;
-use photosite_pix::Metadata;
+use photosite_pix::{FrameKind, Metadata};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -52,9 +52,9 @@ fn inspect(path: &Path) -> photosite::Result<Inspected> {
     let root = path.parent().unwrap_or(path);
     let (kind, findings) = match take(path, root, probe.clone(), &KindOverrides::default()) {
         Taken::Frame(frame, findings) => (Some(frame.kind.name()), findings),
-        Taken::LeftOut(finding, _) => {
-            let info = Finding { severity: finding.severity.min(Severity::Warning), ..finding };
-            (None, vec![info])
+        Taken::LeftOut(finding, kind) => {
+            let doubt = Finding { severity: finding.severity.min(Severity::Warning), ..finding };
+            (kind.map(FrameKind::name), vec![doubt])
         }
     };
     Ok(Inspected {
@@ -76,6 +76,8 @@ fn inspect(path: &Path) -> photosite::Result<Inspected> {
 fn tell(value: &Value) {
     let text = |v: &Value| match v {
         Value::String(s) => s.clone(),
+        Value::Null => "not known".to_owned(),
+        Value::Number(n) => n.as_f64().map_or_else(|| n.to_string(), show::number),
         Value::Array(a) => a.iter().map(|v| v.to_string()).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     };
@@ -99,11 +101,20 @@ fn tell(value: &Value) {
             .map_or_else(String::new, |r| text(&r[1]))
     };
     if let Some(fields) = value["metadata"].as_object() {
-        for (field, v) in fields.iter().filter(|(f, v)| !v.is_null() && *f != "kind") {
+        let telling = |v: &Value| !(v.is_null() || v == "" || v == false);
+        for (field, v) in fields.iter().filter(|(f, v)| telling(v) && *f != "kind") {
             rows.push(vec![field.clone(), text(v), rule_of(field)]);
         }
     }
     show::table(&["FIELD", "value", "by rule"], &[], rows);
+    let hdus = value["hdus"].as_array().map_or(&[][..], Vec::as_slice);
+    if hdus.len() > 1 {
+        let rows = hdus
+            .iter()
+            .map(|h| ["index", "kind", "name"].iter().map(|k| text_or_dash(&h[*k])).collect())
+            .collect();
+        show::table(&["HDU", "kind", "name"], &[], rows);
+    }
     for note in value["notes"].as_array().into_iter().flatten() {
         println!("note: {}", text(note));
     }
@@ -111,6 +122,15 @@ fn tell(value: &Value) {
         println!("{}: {}", text(&finding["severity"]), text(&finding["message"]));
     }
     println!();
+}
+
+/// A cell's text.
+fn text_or_dash(value: &Value) -> String {
+    match value {
+        Value::String(s) if !s.is_empty() => s.clone(),
+        Value::Number(n) => n.to_string(),
+        _ => "-".to_owned(),
+    }
 }
 
 /// What is printed of a file that could not be read.

@@ -12,15 +12,15 @@ use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::reject::Reject;
 use serde_json::json;
 
-use crate::args::{CombineName, MasterArgs, MasterKind, RejectName};
+use crate::args::{CombineName, Limits, MasterArgs, MasterKind, RejectName};
 use crate::resolve::BiasArg;
 use crate::show::{self, Progress};
 use crate::{Done, resolve};
 
 /// Builds one master.
-pub fn run(args: MasterArgs, threads: Option<u16>) -> anyhow::Result<Done> {
+pub fn run(args: MasterArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
-    let context = resolve::context(threads, &progress);
+    let context = resolve::context(limits, &progress);
     let kind = match args.kind {
         MasterKind::Bias => FrameKind::Bias,
         MasterKind::Dark => FrameKind::Dark,
@@ -35,6 +35,7 @@ pub fn run(args: MasterArgs, threads: Option<u16>) -> anyhow::Result<Done> {
         frames: frames.iter().collect(),
         additive,
         recipe,
+        maps: args.maps,
         path: &args.output,
     };
     let result = build_master(&request, &context)?;

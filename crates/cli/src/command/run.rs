@@ -7,19 +7,19 @@ use anyhow::bail;
 use photosite::report::RunReport;
 use photosite::run::{NightRequest, run_night};
 
-use crate::args::RunArgs;
+use crate::args::{Limits, RunArgs};
 use crate::show::{self, Progress};
 use crate::{Done, resolve};
 
 /// Calibrates a night.
-pub fn run(args: RunArgs, threads: Option<u16>) -> anyhow::Result<Done> {
+pub fn run(args: RunArgs, limits: Limits) -> anyhow::Result<Done> {
     let mut paths = args.paths.clone();
     let overrides = resolve::overrides(&args.kinds, &mut paths)?;
     if paths.is_empty() {
         bail!("name a folder of frames, or frames by kind with --lights, --darks and the like");
     }
     let progress = Progress::new();
-    let context = resolve::context(threads, &progress);
+    let context = resolve::context(limits, &progress);
     let request = NightRequest {
         paths,
         overrides,
@@ -115,9 +115,13 @@ pub fn summary(report: &RunReport, dry_run: bool) {
     println!();
     if dry_run {
         println!(
-            "would read {}, write {}, and take about {} of memory; nothing was written",
+            "would read {}, write {}{}, and take about {} of memory; nothing was written",
             show::bytes(f.read_bytes),
             show::bytes(f.write_bytes),
+            match f.scratch_bytes {
+                0 => String::new(),
+                n => format!(", unpack {} for a while", show::bytes(n)),
+            },
             show::bytes(f.memory_bytes)
         );
     } else if let Some(total) = report.timing.get("total_s") {

@@ -10,12 +10,12 @@ use photosite_file::fits::{FitsWriter, ImageSpec, Sample};
 use photosite_pix::{Card, Header, Plane, Size};
 use photosite_sim::{Effects, Night, Preset, Simulation};
 
-use crate::args::{PresetName, SimulateArgs};
+use crate::args::{Limits, PresetName, SimulateArgs};
 use crate::show::Progress;
 use crate::{Done, resolve};
 
 /// Writes a simulated night.
-pub fn run(args: SimulateArgs, threads: Option<u16>) -> anyhow::Result<Done> {
+pub fn run(args: SimulateArgs, limits: Limits) -> anyhow::Result<Done> {
     let preset = match args.preset {
         PresetName::CmosMono => Preset::CmosMono,
         PresetName::CmosOsc => Preset::CmosOsc,
@@ -48,7 +48,7 @@ pub fn run(args: SimulateArgs, threads: Option<u16>) -> anyhow::Result<Done> {
         night.set_temp_c = temp_c;
     }
     let progress = Progress::new();
-    let context = resolve::context(threads, &progress);
+    let context = resolve::context(limits, &progress);
     let simulation = Simulation::new(night);
     write_night(&simulation, &args.output, &context)?;
     println!("{}", args.output.display());

@@ -12,7 +12,7 @@ use super::plain::FitsSource;
 use super::table::Table;
 use super::unzip;
 use crate::magic::Magic;
-use crate::{Error, Probe, Result, Source};
+use crate::{Access, Error, Probe, Result, Source};
 
 /// A FITS file with its headers read.
 pub(crate) struct FitsFile {
@@ -98,6 +98,7 @@ pub(crate) fn probe(path: &Path, magic: Magic) -> Result<Probe> {
         header: image_header(&layout, image),
         size,
         planes: image.planes,
+        access: if format == "FITS" { Access::Rows } else { Access::Whole },
         file_bytes: bytes.len(),
         hdus: layout.hdus.iter().map(Hdu::summary).collect(),
         notes: layout.notes,

@@ -94,8 +94,22 @@ pub fn read_image(path: &Path) -> Result<(Plane<f32>, Header)> {
     Ok((file.plane(image)?, file.header(image)))
 }
 
+/// What is written beside a frame's own planes.
+#[derive(Debug)]
+pub struct FrameSpec<'a> {
+    /// Cards to carry.
+    pub header: &'a Header,
+    /// How the samples are stored.
+    pub sample: Sample,
+    /// Further planes of counts, each an extension of its name.
+    pub beside: Vec<(&'a str, &'a Plane<u16>)>,
+    /// Tables.
+    pub tables: Vec<Table>,
+}
+
 /// Writes a frame: the data as the primary image, ERR where the variance is known, DQ always, then
-/// `tables`; BUNIT is that of the frame. Says what a 16-bit image could not hold.
+/// what is written beside them; BUNIT is that of the frame. Says what a 16-bit image could not
+/// hold.
 ///
 /// ERR is always 32-bit floating point: the square root of the variance; a negative variance
 /// becomes NaN.
@@ -106,13 +120,13 @@ pub fn read_image(path: &Path) -> Result<(Plane<f32>, Header)> {
 pub fn write_frame(
     path: &Path,
     frame: &Frame,
-    header: &Header,
-    sample: Sample,
-    tables: Vec<Table>,
+    spec: FrameSpec<'_>,
     existing: Existing,
 ) -> Result<Clipped> {
+    let FrameSpec { header, sample, beside, tables } = spec;
     let size = frame.size();
-    let uneven = frame.variance.as_ref().is_some_and(|v| v.size() != size);
+    let uneven = frame.variance.as_ref().is_some_and(|v| v.size() != size)
+        || beside.iter().any(|(_, p)| p.size() != size);
     if sample == Sample::Mask || uneven || frame.mask.size() != size {
         let message = "a frame is written as samples, and its planes must be of one size";
         return Err(Error::request(path, message));
@@ -134,6 +148,8 @@ pub fn write_frame(
     }
     specs.push(spec(DQ, Sample::Mask, mask_header()));
     let mask_at = specs.len() - 1;
+    let counts = Sample::U16 { pedestal_adu: 0.0 };
+    specs.extend(beside.iter().map(|(name, _)| spec(name, counts, Header::new())));
     let writer = FitsWriter::create(path, specs, tables, existing)?;
     let mut clipped = Clipped::default();
     let mut err = Vec::new();
@@ -147,6 +163,10 @@ pub fn write_frame(
             writer.write_rows(1, 0, y0, &err)?;
         }
         writer.write_mask_rows(mask_at, y0, frame.mask.rows(y0, y1))?;
+        for (i, (_, plane)) in beside.iter().enumerate() {
+            let rows: Vec<f32> = plane.rows(y0, y1).iter().map(|v| f32::from(*v)).collect();
+            writer.write_rows(mask_at + 1 + i, 0, y0, &rows)?;
+        }
     }
     writer.finish()?;
     Ok(clipped)

@@ -88,7 +88,7 @@ impl DarkScatter {
             }));
         }
         let (median, mad) = stat::median_mad(&above);
-        let reach = Self::LEVEL_KAPPA * 1.4826 * f64::from(mad);
+        let reach = Self::LEVEL_KAPPA * stat::MAD_TO_SIGMA * f64::from(mad);
         let ordinary = |v: &f32| (f64::from(*v) - f64::from(median)).abs() <= reach;
         let (levels, variances): (Vec<f32>, Vec<f32>) = above
             .into_iter()
@@ -108,7 +108,7 @@ impl DarkScatter {
     /// still shows those electrons: what it has above the read noise is theirs.
     ///
     /// # Source
-    /// Janesick2001, photon transfer: the variance of electrons is their number.
+    /// Janesick2001: electrons that arrive at random have a variance equal to their mean.
     fn hidden_adu(self, noise: NoiseModel) -> f64 {
         let shot = self.variance_adu2 - noise.variance_adu2(0.0);
         (noise.gain_e_per_adu.e_per_adu() * shot - self.above_zero_adu).max(0.0)
@@ -194,7 +194,7 @@ impl CalibrationSet {
     /// When the light's size is not that of the masters, or a factor cannot be had.
     ///
     /// # Source
-    /// METHODS section 1 of the project's design; Janesick2001.
+    /// Janesick2001, chapter 2; the order of steps is that of [`super::STEPS`].
     pub fn apply(&self, light: Light) -> Result<Calibrated> {
         let size = light.data.size();
         let masters = [

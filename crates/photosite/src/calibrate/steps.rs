@@ -15,7 +15,7 @@ pub struct Step {
     pub sets: MaskBits,
     /// Why it stands where it stands.
     pub why: &'static str,
-    /// Where the arithmetic is from: a key of REFERENCES.md.
+    /// Where the arithmetic is from: a key of REFERENCES.md, or ARCHITECTURE.md.
     pub source: &'static str,
 }
 
@@ -66,6 +66,6 @@ pub const STEPS: &[Step] = &[
         "defects",
         MaskBits::INTERPOLATED.union(MaskBits::NO_DATA),
         "neighbours can stand in only once they are calibrated themselves",
-        "IRAFccdred",
+        "ARCHITECTURE",
     ),
 ];

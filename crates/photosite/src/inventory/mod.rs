@@ -6,7 +6,7 @@ mod walk;
 use std::path::{Path, PathBuf};
 
 use crate::{Finding, finding::Severity};
-use photosite_file::{Probe, keyword};
+use photosite_file::{Access, Probe, keyword};
 use photosite_pix::{Applied, FrameKind, Header, Metadata, Rect, Size};
 
 pub use classify::{KindSource, classify};
@@ -27,6 +27,8 @@ pub struct Frame {
     pub planes: usize,
     /// Bytes of the file.
     pub file_bytes: u64,
+    /// What reading a range of rows costs.
+    pub access: Access,
     /// The header's cards.
     pub header: Header,
     /// The header's meaning.
@@ -150,6 +152,7 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
             size: probe.size,
             planes: probe.planes,
             file_bytes: probe.file_bytes,
+            access: probe.access,
             header: probe.header,
             metadata,
             saturation_adu,

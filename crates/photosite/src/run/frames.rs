@@ -16,6 +16,7 @@ pub fn raw_frame(frame: &Frame) -> Result<RawFrame> {
         path: frame.path.clone(),
         hash: ContentHash::of_file(&frame.path)?,
         size: frame.size,
+        access: frame.access,
         region,
         overscan: frame.metadata.overscan.filter(|_| trimmed),
         saturation_adu: frame.saturation_adu.map(|v| v as f32),

@@ -15,8 +15,8 @@ use crate::calibrate::{
 };
 use crate::header::light_header;
 use crate::provenance::{Input, Provenance};
-use crate::raw::{RawFrame, read_all};
-use crate::stack::Buffers;
+use crate::raw::{Handling, RawFrame, read_all};
+use crate::stack::ReadBuffers;
 use crate::{Error, Result};
 
 /// The masters of a set-up, with their names for the account.
@@ -148,11 +148,14 @@ pub struct LightResult {
 ///
 /// # Errors
 /// When the light cannot be read, does not fit its masters, or the product cannot be written.
-pub fn calibrate_light(request: &LightRequest<'_>, buffers: &mut Buffers) -> Result<LightResult> {
+pub fn calibrate_light(
+    request: &LightRequest<'_>,
+    buffers: &mut ReadBuffers,
+) -> Result<LightResult> {
     let raw = request.raw;
     let noise = request.noise.or_else(|| raw.noise());
     let provenance = provenance(request, noise);
-    let prepared = raw.open()?;
+    let prepared = raw.open(Handling::Once)?;
     let size = prepared.region.size();
     let cfa = prepared.cfa;
     let step = cfa.map_or(1, CfaPattern::period);
@@ -203,6 +206,7 @@ pub fn calibrate_light(request: &LightRequest<'_>, buffers: &mut Buffers) -> Res
         frame: &done.frame,
         header,
         sample: request.sample,
+        maps: None,
         provenance: &provenance,
         steps: sentences,
     }

@@ -1,7 +1,7 @@
 //! Building one master.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use photosite_file::fits::Sample;
 use photosite_file::keyword;
@@ -11,14 +11,15 @@ use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Applied, CfaPattern, FrameKind, Size};
 use serde_json::json;
 
-use super::{Context, Product, STRIP_BYTES, Standing, for_each, load_master, standing};
+use super::stacking::{equalise, open_all, plan_stack, stack};
+use super::{Context, Product, Standing, load_master, standing};
 use crate::calibrate::RemovedBy;
 use crate::event::Event;
 use crate::header::{MasterFacts, master_header};
-use crate::master::{Finish, Finished, Rejected, channel_means, finish};
+use crate::master::{Finish, Finished, Rejected, finish};
 use crate::provenance::{Input, Provenance, master_name};
-use crate::raw::{RawFrame, read_all};
-use crate::stack::{Additive, Buffers, Prepared, Stacked, stack_rows, strip_rows};
+use crate::raw::RawFrame;
+use crate::stack::Additive;
 use crate::{Error, Result};
 
 /// What is taken off every frame before it is stacked.
@@ -43,6 +44,8 @@ pub struct MasterRequest<'a> {
     pub additive: AdditivePart,
     /// How samples are combined.
     pub recipe: Recipe,
+    /// Counts of rejected samples are kept for each pixel, as extensions REJLOW and REJHIGH.
+    pub maps: bool,
     /// Where it goes.
     pub path: &'a Path,
 }
@@ -170,6 +173,7 @@ fn provenance(
         "reject": request.recipe.reject,
         "level_adu": level,
         "defect_kappa": crate::defects::KAPPA,
+        "maps": request.maps,
     });
     Provenance::new(master_name(request.kind), inputs, parameters)
 }
@@ -182,27 +186,28 @@ fn make(
     context: &Context<'_>,
 ) -> Result<()> {
     let is_flat = request.kind == FrameKind::Flat;
-    let mut sources = Vec::with_capacity(frames.len());
-    for frame in frames {
-        let mut source = frame.open()?;
+    let size = frames[0].region.size();
+    if let Additive::Plane(p) = &additive
+        && p.size() != size
+    {
+        return Err(Error::request(format!(
+            "the frames are {size} pixels, the master taken off them is {}",
+            p.size()
+        )));
+    }
+    let plan = plan_stack(frames, request.maps, context)?;
+    let folder = request.path.parent().unwrap_or(Path::new("."));
+    let mut sources = open_all(frames, &plan, folder, context)?;
+    for (source, frame) in sources.iter_mut().zip(frames) {
         source.additive = additive.clone();
         // A saturated flat sample measures nothing; in a dark it is the mark of a hot pixel.
         source.missing_from_adu = frame.saturation_adu.filter(|_| is_flat);
-        sources.push(source);
-    }
-    if let Additive::Plane(p) = &additive
-        && p.size() != sources[0].region.size()
-    {
-        return Err(Error::request(format!(
-            "the frames are {} pixels, the master taken off them is {}",
-            sources[0].region.size(),
-            p.size()
-        )));
     }
     if is_flat {
         equalise(&mut sources, context)?;
     }
-    let stacked = stack(&sources, request.recipe, context)?;
+    let mut stacked = stack(&sources, request.recipe, &plan, request.maps, context)?;
+    let maps = stacked.maps.take();
     let cfa = sources[0].cfa;
     drop(sources);
     let removed = match (request.kind, removed_by) {
@@ -227,6 +232,7 @@ fn make(
         frame: &done.frame,
         header: master_header(frames, &facts),
         sample: Sample::F32,
+        maps: maps.as_ref(),
         provenance,
         steps: facts.sentences(),
     }
@@ -260,45 +266,6 @@ fn facts(
 fn common_noise(frames: &[&RawFrame]) -> Option<NoiseModel> {
     let first = frames[0].noise()?;
     frames.iter().all(|f| f.noise() == Some(first)).then_some(first)
-}
-
-/// Gives each flat the factors that bring its means to 1, so that only their shapes are compared.
-fn equalise(sources: &mut [Prepared], context: &Context<'_>) -> Result<()> {
-    let means: Vec<Mutex<[f64; 3]>> = sources.iter().map(|_| Mutex::new([0.0; 3])).collect();
-    let all: &[Prepared] = sources;
-    for_each(all.len(), context, Buffers::default, |buffers, i| {
-        let samples = read_all(&all[i], buffers)?;
-        let found = channel_means(&samples, all[i].region.width(), all[i].cfa);
-        *means[i].lock().expect("no holder panics") = found;
-        context.observer.event(Event::Advanced { by: 1, what: "measuring flats" });
-        Ok(())
-    })?;
-    for (source, mean) in sources.iter_mut().zip(means) {
-        let mean = mean.into_inner().expect("no holder panics");
-        source.scale = mean.map(|m| if m > 0.0 { (1.0 / m) as f32 } else { f32::NAN });
-    }
-    Ok(())
-}
-
-/// Stacks all rows, strip by strip, on all threads.
-fn stack(sources: &[Prepared], recipe: Recipe, context: &Context<'_>) -> Result<Stacked> {
-    let size = sources[0].region.size();
-    let per_strip = strip_rows(size.width, sources.len(), STRIP_BYTES).min(size.height);
-    let strips = size.height.div_ceil(per_strip);
-    let result = Mutex::new(Stacked::empty(size));
-    let total = sources.len() as u64;
-    for_each(strips, context, Buffers::default, |buffers, strip| {
-        let y0 = strip * per_strip;
-        let y1 = (y0 + per_strip).min(size.height);
-        let rows = stack_rows(sources, y0..y1, recipe, buffers)?;
-        result.lock().expect("no holder panics").place(y0, &rows);
-        // Shares of the frames' count, summing to it exactly.
-        let share = |rows: usize| total * rows as u64 / size.height as u64;
-        let by = share(y1) - share(y0);
-        context.observer.event(Event::Advanced { by, what: "stacking" });
-        Ok(())
-    })?;
-    Ok(result.into_inner().expect("no holder panics"))
 }
 
 /// Reads a product back: what is reported is what stands on the disk.

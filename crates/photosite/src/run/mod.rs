@@ -6,6 +6,7 @@ mod masters;
 mod night;
 mod parallel;
 mod product;
+mod stacking;
 
 use crate::event::{Cancel, Observer};
 
@@ -15,15 +16,15 @@ pub use masters::{AdditivePart, MasterRequest, MasterResult, build_master};
 pub use night::{NightOutcome, NightRequest, run_night, take_inventory};
 pub use parallel::for_each;
 pub use product::{LoadedMaster, Product, Standing, load_master, standing};
-
-/// Bytes of samples a worker may hold while it stacks.
-pub const STRIP_BYTES: usize = 64 << 20;
+pub use stacking::plan_stack;
 
 /// What every piece of work needs from outside.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// Threads to use.
     pub threads: usize,
+    /// Memory that stacking may take, in bytes.
+    pub memory_bytes: u64,
     /// Who is told of progress.
     pub observer: &'a dyn Observer,
     /// Whether to stop.

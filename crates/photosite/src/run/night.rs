@@ -13,21 +13,21 @@ use super::lights::BiasChoice;
 use super::masters::work_units;
 use super::{
     AdditivePart, Context, LightRequest, LightResult, MasterRequest, MasterResult, Masters,
-    STRIP_BYTES, build_master, calibrate_light, for_each, load_master, raw_frame,
+    build_master, calibrate_light, for_each, load_master, raw_frame,
 };
 use crate::calibrate::DarkScaling;
 use crate::env::Stopwatch;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::inventory::{Inventory, KindOverrides, Taken, take, walk};
-use crate::plan::{Explained, LightPlan, MasterPlan, Plan, forecast, plan};
+use crate::plan::{Explained, LightPlan, MasterPlan, Means, Plan, forecast, plan};
 use crate::provenance::ContentHash;
 use crate::raw::RawFrame;
 use crate::report::{
     ChoiceReport, FrameReport, LightReport, MasterReport, RefusedReport, RunReport, SCHEMA,
 };
-use crate::stack::Buffers;
-use crate::{Error, Finding, Result};
+use crate::stack::ReadBuffers;
+use crate::{Error, Finding, Result, env};
 
 /// A night to be calibrated.
 #[derive(Debug, Clone)]
@@ -352,6 +352,7 @@ fn build_masters(
             frames: members(master),
             additive,
             recipe: master.recipe,
+            maps: false,
             path: &path,
         };
         if request.frames.is_empty() {
@@ -392,7 +393,7 @@ fn calibrate_lights(
         };
         let bias = load(bias)?.map(|m| BiasChoice::Master(Box::new(m)));
         let set = Masters::new(bias, load(dark)?, load(flat)?, DarkScaling::None)?;
-        for_each(members.len(), context, Buffers::default, |buffers, n| {
+        for_each(members.len(), context, ReadBuffers::default, |buffers, n| {
             let i = members[n];
             let light: &LightPlan = &planned.lights[i];
             if let Some(raw) = &raw[light.frame] {
@@ -539,6 +540,11 @@ fn report(
             }
         })
         .collect();
+    let means = Means {
+        threads: context.threads,
+        memory_bytes: context.memory_bytes,
+        open_files: env::open_file_limit(),
+    };
     RunReport {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION"),
@@ -546,7 +552,7 @@ fn report(
         masters: master_reports,
         lights: light_reports,
         findings,
-        forecast: forecast(planned, inventory, context.threads, STRIP_BYTES),
+        forecast: forecast(planned, inventory, means),
         timing,
     }
 }

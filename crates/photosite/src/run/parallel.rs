@@ -69,7 +69,8 @@ mod tests {
     fn every_index_once_on_any_number_of_threads() {
         for threads in [1, 2, 7] {
             let cancel = Cancel::default();
-            let context = Context { threads, observer: &Silent, cancel: &cancel };
+            let context =
+                Context { threads, memory_bytes: 1 << 30, observer: &Silent, cancel: &cancel };
             let hits: Vec<AtomicUsize> = (0..100).map(|_| AtomicUsize::new(0)).collect();
             let work = |(): &mut (), i: usize| {
                 hits[i].fetch_add(1, Ordering::Relaxed);

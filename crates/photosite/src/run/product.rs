@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use photosite_file::atomic::Existing;
-use photosite_file::fits::{Sample, read_frame, write_frame};
+use photosite_file::fits::{FrameSpec, Sample, read_frame, write_frame};
 use photosite_file::keyword;
-use photosite_pix::{Applied, Frame, Header, Metadata};
+use photosite_pix::{Applied, Frame, Header, Metadata, Plane};
 
 use crate::provenance::{ContentHash, KEY_KEYWORD, Provenance};
+use crate::stack::Maps;
 use crate::{Error, Result};
 
 /// What stands where a product is to go.
@@ -53,6 +54,8 @@ pub struct Product<'a> {
     pub header: Header,
     /// How samples are stored.
     pub sample: Sample,
+    /// Samples rejected at each pixel.
+    pub maps: Option<&'a Maps>,
     /// Where the product came from.
     pub provenance: &'a Provenance,
     /// What was done, a sentence each, for people.
@@ -67,8 +70,10 @@ impl Product<'_> {
     pub fn write(mut self) -> Result<()> {
         self.provenance.write_history(&mut self.header, &self.steps);
         let tables = vec![self.provenance.table()];
-        let existing = Existing::Replace;
-        write_frame(self.path, self.frame, &self.header, self.sample, tables, existing)?;
+        let beside: Vec<(&str, &Plane<u16>)> =
+            self.maps.map_or_else(Vec::new, |m| vec![("REJLOW", &m.low), ("REJHIGH", &m.high)]);
+        let spec = FrameSpec { header: &self.header, sample: self.sample, beside, tables };
+        write_frame(self.path, self.frame, spec, Existing::Replace)?;
         Ok(())
     }
 }

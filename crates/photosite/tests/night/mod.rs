@@ -55,7 +55,7 @@ pub fn request(paths: Vec<PathBuf>, output: &Path) -> NightRequest {
 /// Calibrates a night on so many threads.
 pub fn run(request: &NightRequest, threads: usize) -> RunReport {
     let cancel = Cancel::default();
-    let context = Context { threads, observer: &Silent, cancel: &cancel };
+    let context = Context { threads, memory_bytes: 1 << 30, observer: &Silent, cancel: &cancel };
     run_night(request, &context).unwrap().report
 }
 

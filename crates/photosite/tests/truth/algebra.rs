@@ -46,7 +46,7 @@ fn dark(plane: &Plane<f32>, content: DarkContent) -> Option<MasterDark> {
 
 /// The flat as a master: normalised by the library.
 fn flat(plane: &Plane<f32>) -> Option<MasterFlat> {
-    let stacked = Stacked { value: plane.clone(), ..Stacked::empty(SIZE) };
+    let stacked = Stacked { value: plane.clone(), ..Stacked::empty(SIZE, false) };
     let spec = Finish {
         kind: FrameKind::Flat,
         count: 1,

@@ -54,13 +54,14 @@ impl Camera {
         for _ in 0..FRAMES {
             data.extend(self.shoot(&electrons).into_iter().map(|v| v - level));
         }
-        let mut stacked = Stacked::empty(SIZE);
+        let mut stacked = Stacked::empty(SIZE, false);
+        let [mut kept, mut low, mut high] = [const { [0u16; SIZE.pixels()] }; 3];
         let mut out = Outcome {
             value: stacked.value.as_mut_slice(),
             variance: stacked.variance.as_mut_slice(),
-            kept: stacked.kept.as_mut_slice(),
-            low: stacked.low.as_mut_slice(),
-            high: stacked.high.as_mut_slice(),
+            kept: &mut kept,
+            low: &mut low,
+            high: &mut high,
         };
         combine(Samples::new(&data, SIZE.pixels()), recipe, &mut out);
         let spec = Finish {

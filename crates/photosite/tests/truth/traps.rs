@@ -7,7 +7,7 @@ use photosite::calibrate::{CalibrationSet, DarkContent, DarkScaling, Light, Mast
 use photosite::defects;
 use photosite::library::{Traits, choose, groups};
 use photosite::master::{channel_means, default_recipe};
-use photosite::stack::{Buffers, Prepared, stack_rows};
+use photosite::stack::{Buffers, Prepared, Stacked, stack_tile};
 use photosite_file::fits::Sample;
 use photosite_pix::{
     Applied, CfaPattern, Frame, FrameKind, Header, MaskBits, Metadata, Plane, Size, Unit,
@@ -27,9 +27,14 @@ fn stack(planes: &[Plane<f32>]) -> Plane<f32> {
             Prepared::plain(photosite_file::open(Path::new(&path)).unwrap())
         })
         .collect();
-    let rows = 0..planes[0].height();
+    let size = planes[0].size();
+    let (rows, columns) = (0..size.height, 0..size.width);
     let recipe = default_recipe(planes.len());
-    stack_rows(&sources, rows, recipe, &mut Buffers::default()).unwrap().value
+    let mut buffers = Buffers::default();
+    let tile = stack_tile(&sources, rows.clone(), columns.clone(), recipe, &mut buffers).unwrap();
+    let mut stacked = Stacked::empty(size, false);
+    stacked.place(rows, columns, tile);
+    stacked.value
 }
 
 /// One peer drops samples of exactly 0 as "no data".
