@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use photosite::master::default_recipe;
 use photosite::report::RunReport;
 use photosite::run::NightRequest;
-use photosite::stack::{Buffers, Prepared, Stacked, stack_rows};
+use photosite::stack::{Buffers, Prepared, Stacked, stack_tile};
 use photosite_file::fits::Sample;
 use photosite_pix::{FrameKind, Size};
 use photosite_sim::{Night, Preset, Purpose, Simulation, Stream};
@@ -125,43 +125,48 @@ fn a_night_that_moved_gives_the_same_bytes() {
 }
 
 #[test]
-fn strips_of_any_height_give_the_same_stack() {
+fn tiles_of_any_shape_give_the_same_stack() {
     let dir = tempfile::tempdir().unwrap();
     let simulation = small_night(Preset::Ccd);
     let darks: Vec<_> =
         simulation.frames().into_iter().filter(|p| p.kind == FrameKind::Dark).collect();
-    let open = || -> Vec<Prepared> {
-        darks
-            .iter()
-            .map(|plan| {
-                let path = dir.path().join(&plan.file_name);
-                if !path.exists() {
-                    let frame = simulation.render(plan);
-                    let sample = Sample::U16 { pedestal_adu: 0.0 };
-                    write_plane(&path, &frame.adu, sample, frame.header);
-                }
-                Prepared::plain(photosite_file::open(&path).unwrap())
-            })
-            .collect()
+    for plan in &darks {
+        let frame = simulation.render(plan);
+        let sample = Sample::U16 { pedestal_adu: 0.0 };
+        write_plane(&dir.path().join(&plan.file_name), &frame.adu, sample, frame.header);
+    }
+    let open = |plan: &photosite_sim::FramePlan| {
+        Prepared::plain(photosite_file::open(&dir.path().join(&plan.file_name)).unwrap())
     };
     let size = Size::new(80, 56);
     let recipe = default_recipe(darks.len());
-    let whole = stack_rows(&open(), 0..size.height, recipe, &mut Buffers::default()).unwrap();
-    for height in [1, 3, 7, 55] {
-        let (sources, mut buffers) = (open(), Buffers::default());
-        let mut out = Stacked::empty(size);
-        for y in (0..size.height).step_by(height).rev() {
-            let rows = y..(y + height).min(size.height);
-            out.place(y, &stack_rows(&sources, rows, recipe, &mut buffers).unwrap());
+    let stack = |height: usize, width: usize, backwards: bool| -> (Vec<u32>, Stacked) {
+        let mut sources: Vec<Prepared> = darks.iter().map(open).collect();
+        if backwards {
+            sources.reverse();
         }
-        let bits = |s: &Stacked| -> Vec<u32> {
-            [&s.value, &s.variance]
-                .into_iter()
-                .flat_map(|p| p.as_slice().iter().map(|v| v.to_bits()).collect::<Vec<_>>())
-                .collect()
-        };
-        assert!(bits(&out) == bits(&whole), "strips of {height}");
-        assert_eq!((&out.kept, &out.low, &out.high), (&whole.kept, &whole.low, &whole.high));
+        let (mut buffers, mut out) = (Buffers::default(), Stacked::empty(size, true));
+        for y in (0..size.height).step_by(height).rev() {
+            for x in (0..size.width).step_by(width) {
+                let rows = y..(y + height).min(size.height);
+                let columns = x..(x + width).min(size.width);
+                let tile =
+                    stack_tile(&sources, rows.clone(), columns.clone(), recipe, &mut buffers);
+                out.place(rows, columns, tile.unwrap());
+            }
+        }
+        let planes = [&out.value, &out.variance];
+        let samples = planes.into_iter().flat_map(|p| p.as_slice());
+        (samples.map(|v| v.to_bits()).collect(), out)
+    };
+    let whole = stack(size.height, size.width, false);
+    for (height, width) in [(1, 80), (3, 7), (7, 80), (56, 1), (55, 79)] {
+        for backwards in [false, true] {
+            let tiled = stack(height, width, backwards);
+            assert!(tiled.0 == whole.0, "tiles of {width} x {height}, backwards {backwards}");
+            assert_eq!(tiled.1.maps, whole.1.maps);
+            assert_eq!(tiled.1.rejected_high, whole.1.rejected_high);
+        }
     }
 }
 
