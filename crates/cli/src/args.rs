@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use photosite_pix::reject::Reject;
 
 /// From raw astronomical frames to the light that reached the sensor.
 #[derive(Debug, Parser)]
@@ -257,15 +258,15 @@ pub struct MasterArgs {
     /// How the kept samples become one.
     #[arg(long, value_enum, value_name = "HOW")]
     pub combine: Option<CombineName>,
-    /// How samples are rejected.
-    #[arg(long, value_enum, value_name = "NAME")]
-    pub reject: Option<RejectName>,
-    /// Sigmas below the centre.
-    #[arg(long, value_name = "L", default_value_t = 4.0)]
-    pub sigma_low: f32,
-    /// Sigmas above the centre; other than below, it moves the mean of the noise.
-    #[arg(long, value_name = "H", default_value_t = 4.0)]
-    pub sigma_high: f32,
+    /// How samples are rejected; auto goes by the number of frames.
+    #[arg(long, value_name = "NAME", default_value = "auto", value_parser = reject_names())]
+    pub reject: String,
+    /// Threshold below the centre, in the method's own unit; the method's own by default.
+    #[arg(long, value_name = "L", alias = "low")]
+    pub sigma_low: Option<f32>,
+    /// Threshold above the centre; other than below, it moves the mean of the noise.
+    #[arg(long, value_name = "H", alias = "high")]
+    pub sigma_high: Option<f32>,
     /// Keep the counts of rejected samples at each pixel, as extensions REJLOW and REJHIGH.
     #[arg(long)]
     pub maps: bool,
@@ -296,15 +297,9 @@ pub enum CombineName {
     Median,
 }
 
-/// Ways of rejecting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum RejectName {
-    /// By the number of frames.
-    Auto,
-    /// Keep everything.
-    None,
-    /// Winsorized sigma clipping.
-    Winsorized,
+/// The names that `--reject` takes.
+fn reject_names() -> Vec<&'static str> {
+    std::iter::once("auto").chain(Reject::NAMES).collect()
 }
 
 /// `photosite calibrate`.

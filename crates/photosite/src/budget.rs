@@ -16,6 +16,9 @@ const FIXED_BYTES: u64 = 24 << 20;
 /// being combined. 2 MiB is the second-level cache of current server cores.
 const CACHE_BYTES: u64 = 2 << 20;
 
+/// Pixels that averaged sigma clipping takes one scale from (`pix::reject`).
+const POOL: u64 = 256;
+
 /// A read smaller than this costs more in calls than in bytes.
 const SMALL_READ_BYTES: u64 = 32 << 10;
 
@@ -77,7 +80,7 @@ fn tile_bytes_a_pixel(frames: usize) -> u64 {
 /// opened as seldom as can be.
 ///
 /// # Errors
-/// When not even one pixel column of all frames fits beside the result.
+/// When not even 256 pixels of all frames fit beside the result.
 pub fn budget(need: Need) -> Result<Budget, TooLittle> {
     let result = need.size.pixels() as u64 * (RESULT_BYTES + if need.maps { MAP_BYTES } else { 0 })
         + FIXED_BYTES;
@@ -93,8 +96,9 @@ pub fn budget(need: Need) -> Result<Budget, TooLittle> {
     let keep_open = need.frames <= need.open_files;
     let affordable = whole_rows(workers);
     let (columns, rows) = if affordable == 0 {
-        // One row of all frames is too much: parts of a row, read again for each part.
-        (left / a_pixel.max(1), 1)
+        // One row of all frames is too much: parts of a row, read again for each part. Whole pools,
+        // so that a pooled scale does not depend on the budget.
+        (left / a_pixel.max(1) / POOL * POOL, 1)
     } else {
         let cached = CACHE_BYTES / (4 * need.frames.max(1) as u64 * width).max(1);
         let readable = SMALL_READ_BYTES.div_ceil((2 * width).max(1));
@@ -103,7 +107,8 @@ pub fn budget(need: Need) -> Result<Budget, TooLittle> {
         (width, wanted.min(affordable).min(fair).max(1))
     };
     if columns == 0 {
-        return Err(TooLittle { needed_bytes: result + a_pixel * width });
+        // What a whole row takes is a number that is sure to do.
+        return Err(TooLittle { needed_bytes: result + a_pixel * width.max(POOL) });
     }
     let columns = columns.min(width);
     Ok(Budget {

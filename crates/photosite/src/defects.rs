@@ -1,5 +1,7 @@
 //! Pixels that do not measure light: found in masters, repaired in lights.
 
+use std::ops::Range;
+
 use photosite_pix::{CfaPattern, Frame, MaskBits, Plane, Rect, Size, stat};
 
 /// How far beyond its surroundings a pixel must stand, in sigmas.
@@ -11,43 +13,67 @@ const TILE: usize = 256;
 /// Steps of one colour to each side that count as surroundings: a 5x5 neighbourhood.
 const REACH: isize = 2;
 
-/// Marks pixels far above their surroundings HOT and far below them COLD.
+/// A pixel that does not measure light.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Defect {
+    /// Column.
+    pub x: usize,
+    /// Row.
+    pub y: usize,
+    /// HOT or COLD.
+    pub bits: MaskBits,
+}
+
+/// Rows of one tile: what [`find`] is best asked for at a time.
+pub fn bands(height: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..height).step_by(TILE).map(move |y0| y0..(y0 + TILE).min(height))
+}
+
+/// Finds, in `rows` of a master, pixels far above their surroundings (HOT) and far below (COLD).
 ///
 /// A pixel is HOT when it stands more than [`KAPPA`] sigma above the median of the 24 same-colour
 /// pixels around it, COLD when it stands as far below. Sigma is the noise of the master in the
 /// pixel's tile of 256x256, per colour (`pix::stat::noise`), or `frame_noise`, the noise of one
 /// frame, where that is larger: a pixel that a single light cannot tell from its neighbours needs
-/// no repair. Missing samples do not count.
-///
-/// Returns the number of pixels marked HOT and COLD.
-pub fn mark(frame: &mut Frame, cfa: Option<CfaPattern>, frame_noise: f32) -> (usize, usize) {
-    let size = frame.size();
+/// no repair. Missing samples do not count. `rows` must be one of [`bands`].
+pub fn find(
+    data: &Plane<f32>,
+    rows: Range<usize>,
+    cfa: Option<CfaPattern>,
+    frame_noise: f32,
+) -> Vec<Defect> {
+    let size = data.size();
     let step = cfa.map_or(1, CfaPattern::period);
-    let (mut hot, mut cold) = (0, 0);
-    let mut row = RowCounts::default();
-    for y0 in (0..size.height).step_by(TILE) {
-        let tiles: Vec<[f32; 3]> = (0..size.width)
-            .step_by(TILE)
-            .map(|x0| {
-                let tile = Rect::new(x0, y0, TILE, TILE).clipped(size);
-                tile_reaches(&frame.data, tile, cfa, frame_noise)
-            })
-            .collect();
-        for y in y0..(y0 + TILE).min(size.height) {
-            let reach = |x: usize| tiles[x / TILE][cfa.map_or(0, |c| c.color(x, y).channel())];
-            row.count(&frame.data, y, step, reach);
-            for (x, mask) in frame.mask.row_mut(y).iter_mut().enumerate() {
-                if 2 * row.lower[x] > row.valid[x] {
-                    *mask |= MaskBits::HOT;
-                    hot += 1;
-                } else if 2 * row.higher[x] > row.valid[x] {
-                    *mask |= MaskBits::COLD;
-                    cold += 1;
-                }
+    let tiles: Vec<[f32; 3]> = (0..size.width)
+        .step_by(TILE)
+        .map(|x0| {
+            let tile = Rect::new(x0, rows.start, TILE, TILE).clipped(size);
+            tile_reaches(data, tile, cfa, frame_noise)
+        })
+        .collect();
+    let mut counts = RowCounts::default();
+    let mut found = Vec::new();
+    for y in rows {
+        let reach = |x: usize| tiles[x / TILE][cfa.map_or(0, |c| c.color(x, y).channel())];
+        counts.count(data, y, step, reach);
+        for x in 0..size.width {
+            if 2 * counts.lower[x] > counts.valid[x] {
+                found.push(Defect { x, y, bits: MaskBits::HOT });
+            } else if 2 * counts.higher[x] > counts.valid[x] {
+                found.push(Defect { x, y, bits: MaskBits::COLD });
             }
         }
     }
-    (hot, cold)
+    found
+}
+
+/// Enters defects into a frame's mask; returns the numbers of HOT and COLD pixels.
+pub fn mark(frame: &mut Frame, defects: &[Defect]) -> (usize, usize) {
+    for d in defects {
+        frame.mask.row_mut(d.y)[d.x] |= d.bits;
+    }
+    let hot = defects.iter().filter(|d| d.bits.contains(MaskBits::HOT)).count();
+    (hot, defects.len() - hot)
 }
 
 /// For each pixel of a row: how many of its neighbours are known, lie more than its reach below
@@ -226,6 +252,13 @@ mod tests {
         })
     }
 
+    fn mark_all(frame: &mut Frame, cfa: Option<CfaPattern>, frame_noise: f32) -> (usize, usize) {
+        let found: Vec<Defect> = bands(frame.size().height)
+            .flat_map(|rows| find(&frame.data, rows, cfa, frame_noise))
+            .collect();
+        mark(frame, &found)
+    }
+
     #[test]
     fn hot_and_cold_pixels_are_found_and_nothing_else() {
         let mut data = noisy(Size::new(300, 280));
@@ -235,12 +268,12 @@ mod tests {
         data.set(20, 30, 0.0);
         data.set(40, 40, f32::NAN);
         let mut frame = Frame::new(data, Unit::Adu);
-        assert_eq!(mark(&mut frame, None, 0.0), (4, 1));
+        assert_eq!(mark_all(&mut frame, None, 0.0), (4, 1));
         assert!(frame.mask.get(20, 30).contains(MaskBits::COLD));
         assert!(frame.mask.get(151, 100).contains(MaskBits::HOT));
         // Against a frame noise of 10 ADU, 60 ADU are no defect any more.
         let mut again = Frame::new(frame.data.clone(), Unit::Adu);
-        assert_eq!(mark(&mut again, None, 10.0), (1, 1));
+        assert_eq!(mark_all(&mut again, None, 10.0), (1, 1));
     }
 
     #[test]
@@ -255,7 +288,7 @@ mod tests {
         }
         data.set(64, 64, data.get(64, 64) + 60.0);
         let mut frame = Frame::new(data, Unit::Adu);
-        assert_eq!(mark(&mut frame, Some(cfa), 0.0), (1, 0));
+        assert_eq!(mark_all(&mut frame, Some(cfa), 0.0), (1, 0));
         assert_eq!(repair(&mut frame, Some(cfa), &[(64, 64)]), 1);
         // The repaired value is that of red neighbours, about 500 + slope, not of green ones.
         assert!((frame.data.get(64, 64) - 505.0).abs() < 5.0, "{}", frame.data.get(64, 64));

@@ -3,11 +3,10 @@
 use std::collections::HashSet;
 
 use photosite_pix::combine::Recipe;
-use photosite_pix::reject::Reject;
 use photosite_pix::{Applied, Card, CfaPattern, FrameKind, Header, Rect, RowOrder};
 
 use crate::calibrate::RemovedBy;
-use crate::master::Rejected;
+use crate::master::{NoiseCheck, Rejected};
 use crate::raw::RawFrame;
 
 /// Keywords that describe raw samples or their display and are no longer true of a product.
@@ -38,6 +37,8 @@ pub struct MasterFacts {
     pub cfa: Option<CfaPattern>,
     /// Channels normalised to a mean of 1; 0 for other masters than flats.
     pub normalised_channels: u8,
+    /// The noise of the frames against the noise model.
+    pub noise: Option<NoiseCheck>,
 }
 
 impl MasterFacts {
@@ -50,14 +51,12 @@ impl MasterFacts {
         if self.normalised_channels > 0 {
             out.push("each frame scaled to a mean of 1 before samples were compared".to_owned());
         }
-        let thresholds = match self.recipe.reject {
-            Reject::None => String::new(),
-            Reject::Winsorized { sigma_low, sigma_high } => {
-                format!(" (low {sigma_low}, high {sigma_high} sigma)")
-            }
+        let parameters = match self.recipe.reject.parameters() {
+            p if p.is_empty() => p,
+            p => format!(" ({p})"),
         };
         out.push(format!(
-            "combined by {}, rejection {}{thresholds}: {} samples low, {} high",
+            "combined by {}, rejection {}{parameters}: {} samples low, {} high",
             self.recipe.combine.name(),
             self.recipe.reject.name(),
             self.rejected.low,
@@ -126,6 +125,12 @@ pub fn master_header(frames: &[&RawFrame], facts: &MasterFacts) -> Header {
     header.set(Card::integer("PSHOT", facts.hot as i64, "pixels marked hot"));
     header.set(Card::integer("PSCOLD", facts.cold as i64, "pixels marked cold"));
     header.set(Card::integer("PSNODATA", facts.no_data as i64, "pixels without data"));
+    if let Some(noise) = facts.noise {
+        let scatter = round(noise.scatter_adu);
+        header.set(Card::real("PSNSCAT", scatter, "[adu] scatter of one frame's samples"));
+        let model = round(noise.model_adu);
+        header.set(Card::real("PSNMODEL", model, "[adu] noise foretold by gain and read noise"));
+    }
     match (facts.kind, facts.removed_by) {
         (FrameKind::Flat, Some(by)) => {
             header.set(Card::string("PSADD", by.name(), "took the additive part out"));

@@ -7,7 +7,6 @@ use photosite_pix::reject::Reject;
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, MaskBits, Plane, Unit, stat};
 
-use crate::defects;
 use crate::stack::Stacked;
 
 /// A flat's response below this share of its median is no response.
@@ -78,12 +77,12 @@ pub struct Finished {
     pub frame: Frame,
     /// Rejected samples.
     pub rejected: Rejected,
-    /// Pixels marked HOT.
-    pub hot: usize,
-    /// Pixels marked COLD.
-    pub cold: usize,
     /// Pixels without data.
     pub no_data: usize,
+    /// The noise of one frame, as the samples scatter; `None` where they cannot tell.
+    pub scatter_adu: Option<f64>,
+    /// The sigma that a defect must stand out from, at least: in the unit of the master.
+    pub frame_noise: f32,
 }
 
 /// What a stack becomes.
@@ -93,6 +92,8 @@ pub struct Finish {
     pub kind: FrameKind,
     /// Frames that were stacked.
     pub count: usize,
+    /// How their samples were combined.
+    pub combine: Combine,
     /// The colour filter array over the stack.
     pub cfa: Option<CfaPattern>,
     /// Gain and read noise, where they are known.
@@ -121,18 +122,16 @@ pub fn finish(stacked: Stacked, spec: Finish) -> Finished {
             }
         }
     }
+    let scatter = scatter_of_one_frame(frame.variance.as_ref(), spec);
     let mut frame_noise = 0.0;
     if spec.kind == FrameKind::Flat {
+        // A flat's pixels differ in response by more than noise, and dividing mends that.
         normalise(&mut frame, spec.cfa);
     } else {
-        frame_noise = single_frame_noise(&frame, spec.count);
+        frame_noise = scatter.unwrap_or(0.0) as f32;
     }
-    let (hot, cold) = match spec.kind {
-        FrameKind::Dark | FrameKind::Flat => defects::mark(&mut frame, spec.cfa, frame_noise),
-        FrameKind::Bias | FrameKind::DarkFlat | FrameKind::Light => (0, 0),
-    };
     let no_data = frame.mask.as_slice().iter().filter(|m| m.contains(MaskBits::NO_DATA)).count();
-    Finished { frame, rejected, hot, cold, no_data }
+    Finished { frame, rejected, no_data, scatter_adu: scatter, frame_noise }
 }
 
 fn variance(scatter: Plane<f32>, frame: &Frame, spec: Finish) -> Option<Plane<f32>> {
@@ -146,11 +145,51 @@ fn variance(scatter: Plane<f32>, frame: &Frame, spec: Finish) -> Option<Plane<f3
     Some(Plane::filled(frame.size(), read))
 }
 
-/// The noise of one of the stacked frames: the median of the master's variance, times N.
-fn single_frame_noise(frame: &Frame, count: usize) -> f32 {
-    let Some(variance) = &frame.variance else { return 0.0 };
-    let median = stat::median(variance.as_slice());
-    if median.is_finite() { (median * count as f32).sqrt() } else { 0.0 }
+/// The noise of one of the stacked frames, from the median of the master's variance.
+///
+/// The median of a variance of n samples lies below its mean by the factor (1 − 2 / 9ν)³,
+/// ν = n − 1, which is taken out. For a flat the unit is that of the scaled samples.
+///
+/// # Source
+/// WilsonHilferty1931.
+fn scatter_of_one_frame(variance: Option<&Plane<f32>>, spec: Finish) -> Option<f64> {
+    let variance = variance.filter(|_| spec.count >= 2)?;
+    let degrees = spec.count as f64 - 1.0;
+    let median_to_mean = (1.0 - 2.0 / (9.0 * degrees)).powi(3);
+    // Weights are for lights; how many frames they are worth is not known here.
+    let of_one = spec.combine.variance_of_one(spec.count)?;
+    let variance = f64::from(stat::median(variance.as_slice())) * of_one / median_to_mean;
+    variance.is_finite().then(|| variance.sqrt())
+}
+
+/// The noise of one frame as gain and read noise foretell it, and as its samples scatter.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct NoiseCheck {
+    /// The scatter of the samples: one standard deviation, in ADU.
+    pub scatter_adu: f64,
+    /// Read noise and the Poisson noise of the signal, in ADU.
+    pub model_adu: f64,
+}
+
+impl NoiseCheck {
+    /// Compares the scatter with the noise of `signal_adu` above the bias level.
+    ///
+    /// A flat's scatter is relative to its mean, `signal_adu`.
+    pub fn new(kind: FrameKind, scatter: f64, signal_adu: f64, noise: NoiseModel) -> Self {
+        let unit = if kind == FrameKind::Flat { signal_adu } else { 1.0 };
+        let model_adu = noise.variance_adu2(signal_adu).sqrt();
+        Self { scatter_adu: scatter * unit, model_adu }
+    }
+
+    /// Scatter over model: 1 where gain and read noise are those of the frames.
+    pub fn ratio(&self) -> f64 {
+        self.scatter_adu / self.model_adu
+    }
+
+    /// True when the two agree to a quarter: gains of data sheets are that good.
+    pub fn agrees(&self) -> bool {
+        (0.8..=1.25).contains(&self.ratio())
+    }
 }
 
 /// Divides a flat by its mean and takes out what is no response.
@@ -204,6 +243,7 @@ mod tests {
         Finish {
             kind,
             count: 5,
+            combine: Combine::Mean,
             cfa: None,
             noise: None,
             saturation_adu: None,

@@ -36,6 +36,8 @@ pub struct MasterPlan {
     pub frames: Vec<usize>,
     /// For a flat: the master that takes its additive part out, as an index into the masters.
     pub additive: Option<(usize, RemovedBy)>,
+    /// For a dark: the bias that tells its zero level, as an index into the masters.
+    pub zero: Option<usize>,
     /// How samples are combined.
     pub recipe: Recipe,
     /// The name of the file, in the folder of masters.
@@ -98,7 +100,12 @@ pub fn plan(inventory: &Inventory) -> Plan {
         match group.kind {
             FrameKind::Flat => flats.push(group),
             FrameKind::Light => {}
-            _ => out.masters.push(master_plan(group, None)),
+            FrameKind::Bias => out.masters.push(master_plan(group, None)),
+            // Biases come first in the order of groups.
+            FrameKind::Dark | FrameKind::DarkFlat => {
+                let bias = pick(FrameKind::Bias, FrameKind::Bias, &group.traits, &out.masters);
+                out.masters.push(MasterPlan { zero: bias.chosen(), ..master_plan(group, None) });
+            }
         }
     }
     for group in flats {
@@ -131,6 +138,7 @@ fn master_plan(group: Group, additive: Option<(usize, RemovedBy)>) -> MasterPlan
         traits: group.traits,
         frames: group.members,
         additive,
+        zero: None,
         file_name: String::new(),
     }
 }

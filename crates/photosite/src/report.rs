@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::Finding;
 use crate::finding::Severity;
 use crate::library::{Check, Traits};
+use crate::master::NoiseCheck;
 
 /// The name of the schema; its number rises when a key changes its meaning.
 pub const SCHEMA: &str = "photosite.run/1";
@@ -54,6 +55,8 @@ pub struct MasterReport {
     pub cold: usize,
     /// Pixels without data.
     pub no_data: usize,
+    /// The noise of one frame: as its samples scatter, and as gain and read noise foretell it.
+    pub noise: Option<NoiseCheck>,
     /// For a flat: what took its additive part out.
     pub additive_removed_by: Option<&'static str>,
     /// What its frames have in common.

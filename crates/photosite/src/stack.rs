@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use photosite_file::Source;
-use photosite_pix::combine::{Outcome, Recipe, Samples, combine};
+use photosite_pix::combine::{Outcome, Recipe, Samples, Workspace, combine};
 use photosite_pix::{CfaPattern, Plane, Rect, Size};
 
 use crate::Result;
@@ -121,6 +121,7 @@ pub struct Buffers {
     pub read: ReadBuffers,
     samples: Vec<f32>,
     tile: Tile,
+    workspace: Workspace,
 }
 
 /// The combined samples of one tile, row after row.
@@ -201,7 +202,7 @@ pub fn stack_tile<'b>(
     buffers: &'b mut Buffers,
 ) -> Result<&'b Tile> {
     let pixels = columns.len() * rows.len();
-    let Buffers { read, samples, tile } = buffers;
+    let Buffers { read, samples, tile, workspace } = buffers;
     samples.resize(pixels * sources.len(), 0.0);
     for (source, out) in sources.iter().zip(samples.chunks_exact_mut(pixels)) {
         source.read(rows.clone(), columns.clone(), read, out)?;
@@ -218,6 +219,7 @@ pub fn stack_tile<'b>(
         low: &mut tile.low,
         high: &mut tile.high,
     };
-    combine(Samples::new(samples, pixels), recipe, &mut out);
+    let samples = Samples::new(samples, pixels).in_lines(columns.len());
+    combine(samples, recipe, workspace, &mut out);
     Ok(tile)
 }

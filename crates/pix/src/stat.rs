@@ -153,6 +153,35 @@ pub struct Summary {
     pub clipped_high: usize,
 }
 
+/// What one pass over the samples tells, and a second the spread.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bulk {
+    moments: Moments,
+    min: f32,
+    max: f32,
+    clipped_low: usize,
+    clipped_high: usize,
+}
+
+impl Bulk {
+    /// Goes through `rows`; `floor` and `ceiling` are the levels that count as clipped.
+    pub fn of(rows: &[f32], floor: Option<f64>, ceiling: Option<f64>) -> Self {
+        let (mut min, mut max) = (f32::INFINITY, f32::NEG_INFINITY);
+        let (mut clipped_low, mut clipped_high) = (0, 0);
+        // No sample is at or beyond an infinite level.
+        let floor = floor.unwrap_or(f64::NEG_INFINITY);
+        let ceiling = ceiling.unwrap_or(f64::INFINITY);
+        for &v in rows.iter().filter(|v| v.is_finite()) {
+            min = min.min(v);
+            max = max.max(v);
+            clipped_low += usize::from(f64::from(v) <= floor);
+            clipped_high += usize::from(f64::from(v) >= ceiling);
+        }
+        let moments = moments(rows.iter().copied());
+        Self { moments, min, max, clipped_low, clipped_high }
+    }
+}
+
 impl Summary {
     /// Describes `rows`, `width` samples each; neighbours of one colour are `step` apart.
     ///
@@ -164,28 +193,23 @@ impl Summary {
         floor: Option<f64>,
         ceiling: Option<f64>,
     ) -> Self {
-        let m = moments(rows.iter().copied());
-        let (median, mad) = median_mad(rows);
-        let (mut min, mut max) = (f32::INFINITY, f32::NEG_INFINITY);
-        let (mut clipped_low, mut clipped_high) = (0, 0);
-        for &v in rows.iter().filter(|v| v.is_finite()) {
-            min = min.min(v);
-            max = max.max(v);
-            clipped_low += usize::from(floor.is_some_and(|l| f64::from(v) <= l));
-            clipped_high += usize::from(ceiling.is_some_and(|l| f64::from(v) >= l));
-        }
-        let none = |v: f32| if m.count == 0 { f64::NAN } else { f64::from(v) };
+        Self::from_parts(Bulk::of(rows, floor, ceiling), median_mad(rows), noise(rows, width, step))
+    }
+
+    /// Puts together what was found, perhaps on several threads: bulk, [`median_mad`], [`noise`].
+    pub fn from_parts(bulk: Bulk, (median, mad): (f32, f32), noise: f64) -> Self {
+        let none = |v: f32| if bulk.moments.count == 0 { f64::NAN } else { f64::from(v) };
         Self {
-            n: m.count,
-            min: none(min),
-            max: none(max),
-            mean: m.mean,
+            n: bulk.moments.count,
+            min: none(bulk.min),
+            max: none(bulk.max),
+            mean: bulk.moments.mean,
             median: f64::from(median),
-            sd: m.sd,
+            sd: bulk.moments.sd,
             mad: f64::from(mad),
-            noise: noise(rows, width, step),
-            clipped_low,
-            clipped_high,
+            noise,
+            clipped_low: bulk.clipped_low,
+            clipped_high: bulk.clipped_high,
         }
     }
 }

@@ -1,18 +1,23 @@
 //! `photosite master`.
 
+use std::sync::Mutex;
+
 use anstream::println;
+use anyhow::Context as _;
 use photosite::Finding;
 use photosite::calibrate::RemovedBy;
 use photosite::inventory::{KindOverrides, Taken, take};
 use photosite::master::default_recipe;
 use photosite::raw::RawFrame;
-use photosite::run::{AdditivePart, Context, MasterRequest, build_master, load_master, raw_frame};
+use photosite::run::{
+    AdditivePart, Context, MasterRequest, build_master, for_each, load_master, raw_frame,
+};
 use photosite_pix::FrameKind;
 use photosite_pix::combine::{Combine, Recipe};
-use photosite_pix::reject::Reject;
+use photosite_pix::reject::{Reject, Thresholds};
 use serde_json::json;
 
-use crate::args::{CombineName, Limits, MasterArgs, MasterKind, RejectName};
+use crate::args::{CombineName, Limits, MasterArgs, MasterKind};
 use crate::resolve::BiasArg;
 use crate::show::{self, Progress};
 use crate::{Done, resolve};
@@ -29,11 +34,12 @@ pub fn run(args: MasterArgs, limits: Limits) -> anyhow::Result<Done> {
     };
     let (frames, mut findings) = frames(&args.files, kind, &context)?;
     let additive = additive(&args)?;
-    let recipe = recipe(&args, frames.len());
+    let recipe = recipe(&args, &frames)?;
     let request = MasterRequest {
         kind,
         frames: frames.iter().collect(),
         additive,
+        zero_adu: None,
         recipe,
         maps: args.maps,
         path: &args.output,
@@ -58,6 +64,7 @@ pub fn run(args: MasterArgs, limits: Limits) -> anyhow::Result<Done> {
             "cold": result.cold,
             "no_data": result.no_data,
             "stats": result.stats,
+            "noise": result.noise,
             "reused": result.reused,
             "findings": findings,
         });
@@ -89,6 +96,7 @@ pub fn frames(
 ) -> anyhow::Result<(Vec<RawFrame>, Vec<Finding>)> {
     let mut frames = Vec::new();
     let mut findings = Vec::new();
+    let mut chosen = Vec::new();
     for file in files {
         context.cancel.check()?;
         let overrides =
@@ -97,7 +105,7 @@ pub fn frames(
         match taken {
             Ok(Taken::Frame(frame, more)) => {
                 findings.extend(more);
-                frames.push(raw_frame(&frame)?);
+                chosen.push(frame);
             }
             Ok(Taken::LeftOut(finding, _)) => findings.push(finding),
             Err(e) => {
@@ -107,6 +115,17 @@ pub fn frames(
             }
         }
     }
+    let slots: Vec<Mutex<Option<RawFrame>>> = chosen.iter().map(|_| Mutex::new(None)).collect();
+    for_each(
+        chosen.len(),
+        context,
+        || (),
+        |(), i| {
+            *slots[i].lock().expect("no holder panics") = Some(raw_frame(&chosen[i])?);
+            Ok(())
+        },
+    )?;
+    frames.extend(slots.into_iter().filter_map(|s| s.into_inner().expect("no holder panics")));
     Ok((frames, findings))
 }
 
@@ -125,26 +144,42 @@ fn additive(args: &MasterArgs) -> anyhow::Result<AdditivePart> {
     })
 }
 
-fn recipe(args: &MasterArgs, count: usize) -> Recipe {
-    let usual = default_recipe(count);
-    let reject = match args.reject {
+fn recipe(args: &MasterArgs, frames: &[RawFrame]) -> anyhow::Result<Recipe> {
+    let usual = default_recipe(frames.len());
+    let asked = Thresholds { low: args.sigma_low, high: args.sigma_high };
+    let named = |name: &str| {
+        Reject::named(name, asked).with_context(|| format!("no rejection is called {name:?}"))
+    };
+    let reject = match args.reject.as_str() {
         // A median needs no rejection, unless it is asked for.
-        None if args.combine == Some(CombineName::Median) => Reject::None,
-        None | Some(RejectName::Auto) => match usual.reject {
-            Reject::None => Reject::None,
-            Reject::Winsorized { .. } => {
-                Reject::Winsorized { sigma_low: args.sigma_low, sigma_high: args.sigma_high }
-            }
-        },
-        Some(RejectName::None) => Reject::None,
-        Some(RejectName::Winsorized) => {
-            Reject::Winsorized { sigma_low: args.sigma_low, sigma_high: args.sigma_high }
-        }
+        "auto" if args.combine == Some(CombineName::Median) => Reject::None,
+        "auto" => named(usual.reject.name())?,
+        "ccd-noise" => ccd_noise(named("ccd-noise")?, frames)?,
+        name => named(name)?,
     };
     let combine = match args.combine {
         None => usual.combine,
         Some(CombineName::Mean) => Combine::Mean,
         Some(CombineName::Median) => Combine::Median,
     };
-    Recipe { reject, combine }
+    Ok(Recipe { reject, combine })
+}
+
+/// The detector's noise in place of the method's own, which has none.
+fn ccd_noise(method: Reject, frames: &[RawFrame]) -> anyhow::Result<Reject> {
+    let noise = frames.first().and_then(RawFrame::noise).context(
+        "--reject ccd-noise wants gain and read noise, and the headers have none; choose another",
+    )?;
+    let gain = noise.gain_e_per_adu.e_per_adu();
+    Ok(match method {
+        Reject::CcdNoise { low, high, sensitivity, pedestal_adu, .. } => Reject::CcdNoise {
+            low,
+            high,
+            read_noise_adu: (noise.read_noise_e / gain) as f32,
+            gain_e_per_adu: gain as f32,
+            sensitivity,
+            pedestal_adu,
+        },
+        other => other,
+    })
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use photosite_file::fits::{Sample, read_image};
+use photosite_pix::combine::Combine;
 use photosite_pix::stat::Summary;
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{CfaPattern, Plane};
@@ -87,15 +88,10 @@ impl Masters {
     }
 }
 
-/// What a master's variance is multiplied with to be that of one frame: its frames' number, less
-/// what a median loses.
+/// What a master's variance is multiplied with to be that of one frame.
 fn variance_factor(m: &LoadedMaster) -> Option<f64> {
-    let count = f64::from(m.metadata.combined_count?);
-    match m.header.get_text("PSCOMB").as_deref()? {
-        "mean" => Some(count),
-        "median" => Some(count / std::f64::consts::FRAC_PI_2),
-        _ => None,
-    }
+    let combine = Combine::named(&m.header.get_text("PSCOMB")?)?;
+    combine.variance_of_one(m.metadata.combined_count? as usize)
 }
 
 /// What a flat's header says of its making; another program's flat is taken to be free of bias.

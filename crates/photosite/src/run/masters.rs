@@ -1,22 +1,24 @@
 //! Building one master.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use photosite_file::fits::Sample;
+use photosite_file::fits::{Sample, read_image};
 use photosite_file::keyword;
 use photosite_pix::combine::Recipe;
-use photosite_pix::stat::Summary;
+use photosite_pix::stat::{self, Summary};
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{Applied, CfaPattern, FrameKind, Size};
+use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, Header, Plane};
 use serde_json::json;
 
-use super::stacking::{equalise, open_all, plan_stack, stack};
-use super::{Context, Product, Standing, load_master, standing};
+use super::stacking::{equalise, open_all, plan_stack, stack, summarise};
+use super::{Context, Product, Standing, for_each, load_master, standing};
 use crate::calibrate::RemovedBy;
+use crate::defects::{self, Defect};
 use crate::event::Event;
 use crate::header::{MasterFacts, master_header};
-use crate::master::{Finish, Finished, Rejected, finish};
+use crate::master::{Finish, Finished, NoiseCheck, Rejected, finish};
 use crate::provenance::{Input, Provenance, master_name};
 use crate::raw::RawFrame;
 use crate::stack::Additive;
@@ -42,6 +44,9 @@ pub struct MasterRequest<'a> {
     pub frames: Vec<&'a RawFrame>,
     /// What is taken off first.
     pub additive: AdditivePart,
+    /// For a dark that keeps its bias: the bias level in ADU, where it is known, so that its noise
+    /// can be compared with the model.
+    pub zero_adu: Option<f64>,
     /// How samples are combined.
     pub recipe: Recipe,
     /// Counts of rejected samples are kept for each pixel, as extensions REJLOW and REJHIGH.
@@ -59,7 +64,7 @@ pub struct MasterResult {
     pub reused: bool,
     /// Rejected samples.
     pub rejected: Rejected,
-    /// Pixels marked HOT and COLD.
+    /// Pixels marked HOT.
     pub hot: usize,
     /// Pixels marked COLD.
     pub cold: usize,
@@ -67,6 +72,8 @@ pub struct MasterResult {
     pub no_data: usize,
     /// A description of its samples.
     pub stats: Summary,
+    /// The noise of its frames against the noise model.
+    pub noise: Option<NoiseCheck>,
     /// Frames that turned out not to be readable, with the reason.
     pub left_out: Vec<(PathBuf, Error)>,
     /// Frames that went into it.
@@ -132,22 +139,21 @@ fn attempt(
             .as_ref()
             .map(|(m, by)| Input::new(format!("master {}", by.name()), &m.path, m.hash)),
     );
-    let reused = standing(request.path, &provenance.key())? == Standing::Current;
-    if !reused {
-        let removed = match (&request.additive, &additive) {
-            (AdditivePart::Keep, _) => (Additive::Nothing, None),
-            (AdditivePart::Level(l), _) => (Additive::Level(*l), Some(RemovedBy::Level)),
-            (AdditivePart::Master(..), Some((m, by))) => {
-                (Additive::Plane(Arc::new(m.frame.data.clone())), Some(*by))
-            }
-            (AdditivePart::Master(..), None) => unreachable!("loaded above"),
-        };
-        make(request, frames, removed, &provenance, context)?;
-    } else {
+    if standing(request.path, &provenance.key())? == Standing::Current {
         let by = work_units(request.kind, frames);
         context.observer.event(Event::Advanced { by, what: "found" });
+        let (data, header) = read_image(request.path)?;
+        return Ok(outcome(request, frames, &data, &header, true, context));
     }
-    outcome(request, frames, reused)
+    let removed = match (&request.additive, &additive) {
+        (AdditivePart::Keep, _) => (Additive::Nothing, None),
+        (AdditivePart::Level(l), _) => (Additive::Level(*l), Some(RemovedBy::Level)),
+        (AdditivePart::Master(..), Some((m, by))) => {
+            (Additive::Plane(Arc::new(m.frame.data.clone())), Some(*by))
+        }
+        (AdditivePart::Master(..), None) => unreachable!("loaded above"),
+    };
+    make(request, frames, removed, &provenance, context)
 }
 
 /// Units of progress that building a master takes: one a frame and pass.
@@ -184,7 +190,7 @@ fn make(
     (additive, removed_by): (Additive, Option<RemovedBy>),
     provenance: &Provenance,
     context: &Context<'_>,
-) -> Result<()> {
+) -> Result<MasterResult> {
     let is_flat = request.kind == FrameKind::Flat;
     let size = frames[0].region.size();
     if let Additive::Plane(p) = &additive
@@ -203,9 +209,7 @@ fn make(
         // A saturated flat sample measures nothing; in a dark it is the mark of a hot pixel.
         source.missing_from_adu = frame.saturation_adu.filter(|_| is_flat);
     }
-    if is_flat {
-        equalise(&mut sources, context)?;
-    }
+    let level_adu = if is_flat { Some(equalise(&mut sources, context)?) } else { None };
     let mut stacked = stack(&sources, request.recipe, &plan, request.maps, context)?;
     let maps = stacked.maps.take();
     let cfa = sources[0].cfa;
@@ -215,42 +219,33 @@ fn make(
         (FrameKind::Flat, Some(_)) => Applied::BIAS | Applied::DARK,
         (_, Some(_)) => Applied::BIAS,
     };
-    let done = finish(
+    let noise = common_noise(frames);
+    let mut done = finish(
         stacked,
         Finish {
             kind: request.kind,
             count: frames.len(),
+            combine: request.recipe.combine,
             cfa,
-            noise: common_noise(frames),
+            noise,
             saturation_adu: frames[0].saturation_adu.filter(|_| !is_flat),
             applied: removed,
         },
     );
-    let facts = facts(request, &done, removed_by, cfa);
-    Product {
-        path: request.path,
-        frame: &done.frame,
-        header: master_header(frames, &facts),
-        sample: Sample::F32,
-        maps: maps.as_ref(),
-        provenance,
-        steps: facts.sentences(),
-    }
-    .write()
-}
-
-fn facts(
-    request: &MasterRequest<'_>,
-    done: &Finished,
-    removed_by: Option<RemovedBy>,
-    cfa: Option<CfaPattern>,
-) -> MasterFacts {
-    MasterFacts {
+    let (hot, cold) = mark_defects(&mut done, request.kind, cfa, context)?;
+    let signal = signal_adu(request, &done.frame, removed_by, level_adu.filter(|_| cfa.is_none()));
+    let check = match (done.scatter_adu, signal, noise) {
+        (Some(scatter), Some(signal), Some(noise)) => {
+            Some(NoiseCheck::new(request.kind, scatter, signal, noise))
+        }
+        _ => None,
+    };
+    let facts = MasterFacts {
         kind: request.kind,
         recipe: request.recipe,
         rejected: done.rejected,
-        hot: done.hot,
-        cold: done.cold,
+        hot,
+        cold,
         no_data: done.no_data,
         removed_by,
         cfa,
@@ -259,6 +254,65 @@ fn facts(
             (FrameKind::Flat, None) => 1,
             _ => 0,
         },
+        noise: check,
+    };
+    let header = master_header(frames, &facts);
+    let result = outcome(request, frames, &done.frame.data, &header, false, context);
+    Product {
+        path: request.path,
+        frame: &done.frame,
+        header,
+        sample: Sample::F32,
+        maps: maps.as_ref(),
+        provenance,
+        steps: facts.sentences(),
+    }
+    .write()?;
+    Ok(result)
+}
+
+/// Finds the defects of a dark or flat on all threads and enters them into its mask.
+fn mark_defects(
+    done: &mut Finished,
+    kind: FrameKind,
+    cfa: Option<CfaPattern>,
+    context: &Context<'_>,
+) -> Result<(usize, usize)> {
+    if !matches!(kind, FrameKind::Dark | FrameKind::Flat) {
+        return Ok((0, 0));
+    }
+    let bands: Vec<Range<usize>> = defects::bands(done.frame.size().height).collect();
+    let found: Vec<Mutex<Vec<Defect>>> = bands.iter().map(|_| Mutex::default()).collect();
+    let data = &done.frame.data;
+    for_each(
+        bands.len(),
+        context,
+        || (),
+        |(), i| {
+            let here = defects::find(data, bands[i].clone(), cfa, done.frame_noise);
+            *found[i].lock().expect("no holder panics") = here;
+            Ok(())
+        },
+    )?;
+    let all: Vec<Defect> =
+        found.into_iter().flat_map(|f| f.into_inner().expect("no holder panics")).collect();
+    Ok(defects::mark(&mut done.frame, &all))
+}
+
+/// How far the frames stand above the bias level, where that can be told, in ADU.
+fn signal_adu(
+    request: &MasterRequest<'_>,
+    frame: &Frame,
+    removed_by: Option<RemovedBy>,
+    flat_level_adu: Option<f64>,
+) -> Option<f64> {
+    let median = || f64::from(stat::median(frame.data.as_slice()));
+    match (request.kind, removed_by) {
+        (FrameKind::Bias, _) => Some(0.0),
+        (FrameKind::Flat, Some(_)) => flat_level_adu,
+        (FrameKind::Flat | FrameKind::Light, _) => None,
+        (FrameKind::Dark | FrameKind::DarkFlat, Some(_)) => Some(median()),
+        (FrameKind::Dark | FrameKind::DarkFlat, None) => Some(median() - request.zero_adu?),
     }
 }
 
@@ -268,27 +322,28 @@ fn common_noise(frames: &[&RawFrame]) -> Option<NoiseModel> {
     frames.iter().all(|f| f.noise() == Some(first)).then_some(first)
 }
 
-/// Reads a product back: what is reported is what stands on the disk.
+/// What is told of a master: from its header and its samples, made now or found.
 fn outcome(
     request: &MasterRequest<'_>,
     frames: &[&RawFrame],
+    data: &Plane<f32>,
+    header: &Header,
     reused: bool,
-) -> Result<MasterResult> {
-    let master = load_master(request.path)?;
-    let count = |key: &str| master.header.get_i64(key).unwrap_or(0).max(0) as u64;
-    let size: Size = master.frame.size();
-    let cfa = keyword::read(&master.header).metadata.cfa;
-    let step = cfa.map_or(1, CfaPattern::period);
-    let stats = Summary::of(master.frame.data.as_slice(), size.width, step, None, None);
-    Ok(MasterResult {
+    context: &Context<'_>,
+) -> MasterResult {
+    let count = |key: &str| header.get_i64(key).unwrap_or(0).max(0) as u64;
+    let step = keyword::read(header).metadata.cfa.map_or(1, CfaPattern::period);
+    let noise = header.get_f64("PSNSCAT").zip(header.get_f64("PSNMODEL"));
+    MasterResult {
         path: request.path.to_owned(),
         reused,
         rejected: Rejected { low: count("PSREJLO"), high: count("PSREJHI") },
         hot: count("PSHOT") as usize,
         cold: count("PSCOLD") as usize,
         no_data: count("PSNODATA") as usize,
-        stats,
+        stats: summarise(data, step, context),
+        noise: noise.map(|(scatter_adu, model_adu)| NoiseCheck { scatter_adu, model_adu }),
         left_out: Vec::new(),
         inputs: frames.iter().map(|f| f.path.clone()).collect(),
-    })
+    }
 }

@@ -351,6 +351,7 @@ fn build_masters(
             kind: master.kind,
             frames: members(master),
             additive,
+            zero_adu: master.zero.and_then(|i| results[i].as_ref()).map(|r| r.stats.median),
             recipe: master.recipe,
             maps: false,
             path: &path,
@@ -363,10 +364,46 @@ fn build_masters(
         for (_, e) in &result.left_out {
             note_failure(e, findings, context);
         }
+        if let Some(finding) = noise_finding(&result) {
+            context.observer.event(Event::Found(&finding));
+            findings.push(finding);
+        }
         results.push(Some(result));
     }
     context.observer.event(Event::Finished);
     Ok(results)
+}
+
+/// Fewest frames whose scatter is trusted against a noise model.
+const FEWEST_FOR_NOISE: usize = 5;
+
+/// A Finding where the frames scatter otherwise than gain and read noise foretell.
+fn noise_finding(master: &MasterResult) -> Option<Finding> {
+    let noise = master.noise.filter(|n| !n.agrees())?;
+    if master.inputs.len() < FEWEST_FOR_NOISE {
+        return None;
+    }
+    let hint = if noise.ratio() > 1.0 {
+        "The level may drift from frame to frame, light may leak in, or the gain or read noise in \
+         the headers may be wrong."
+    } else {
+        "The gain or read noise in the headers may be wrong, or the frames may have been smoothed."
+    };
+    Some(
+        Finding::new(
+            "noise-not-as-modelled",
+            Severity::Warning,
+            master.path.display().to_string(),
+            format!(
+                "one frame scatters by {:.2} ADU, gain and read noise foretell {:.2} ADU",
+                noise.scatter_adu, noise.model_adu
+            ),
+        )
+        .hint(hint)
+        .with("scatter_adu", noise.scatter_adu)
+        .with("model_adu", noise.model_adu)
+        .with("ratio", noise.ratio()),
+    )
 }
 
 fn calibrate_lights(
@@ -502,6 +539,7 @@ fn report(
                 hot: made.map_or(0, |m| m.hot),
                 cold: made.map_or(0, |m| m.cold),
                 no_data: made.map_or(0, |m| m.no_data),
+                noise: made.and_then(|m| m.noise),
                 additive_removed_by: plan.additive.map(|(_, by)| by.name()),
                 traits: plan.traits.clone(),
                 reused: made.is_some_and(|m| m.reused),

@@ -5,9 +5,11 @@ use std::sync::Mutex;
 
 use photosite_file::Access;
 use photosite_file::scratch::Scratch;
-use photosite_pix::CfaPattern;
 use photosite_pix::combine::Recipe;
+use photosite_pix::stat::{self, Bulk, Summary};
+use photosite_pix::{CfaPattern, Plane};
 
+use super::parallel::join;
 use super::{Context, for_each};
 use crate::budget::{Budget, Need, budget};
 use crate::event::Event;
@@ -74,11 +76,12 @@ pub fn open_all(
 
 /// Gives each flat the factors that bring its means to 1, so that only their shapes are compared.
 ///
-/// The means are taken over rows spread evenly over the frame, about a million samples.
+/// The means are taken over rows spread evenly over the frame, about a million samples. Returns
+/// the mean level of all frames in ADU.
 ///
 /// # Errors
 /// When a frame cannot be read.
-pub fn equalise(sources: &mut [Prepared], context: &Context<'_>) -> Result<()> {
+pub fn equalise(sources: &mut [Prepared], context: &Context<'_>) -> Result<f64> {
     let means: Vec<Mutex<[f64; 3]>> = sources.iter().map(|_| Mutex::new([0.0; 3])).collect();
     let all: &[Prepared] = sources;
     for_each(all.len(), context, ReadBuffers::default, |buffers, i| {
@@ -88,11 +91,25 @@ pub fn equalise(sources: &mut [Prepared], context: &Context<'_>) -> Result<()> {
         context.observer.event(Event::Advanced { by: 1, what: "measuring flats" });
         Ok(())
     })?;
+    let count = sources.len() as f64;
+    let mut level = 0.0;
     for (source, mean) in sources.iter_mut().zip(means) {
         let mean = mean.into_inner().expect("no holder panics");
+        level += mean.iter().sum::<f64>() / 3.0 / count;
         source.scale = mean.map(|m| if m > 0.0 { (1.0 / m) as f32 } else { f32::NAN });
     }
-    Ok(())
+    Ok(level)
+}
+
+/// Describes samples, its passes over them on two threads.
+pub fn summarise(data: &Plane<f32>, step: usize, context: &Context<'_>) -> Summary {
+    let rows = data.as_slice();
+    let (median_mad, (bulk, noise)) = join(
+        context,
+        || stat::median_mad(rows),
+        || (Bulk::of(rows, None, None), stat::noise(rows, data.width(), step)),
+    );
+    Summary::from_parts(bulk, median_mad, noise)
 }
 
 /// Rows spread evenly over a frame, whole cells of its colour filter array.

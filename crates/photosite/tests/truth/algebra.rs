@@ -8,6 +8,7 @@ use photosite::calibrate::{
 };
 use photosite::master::{Finish, finish};
 use photosite::stack::Stacked;
+use photosite_pix::combine::Combine;
 use photosite_pix::{Applied, Frame, FrameKind, NoiseModel, Plane, Size, Unit};
 use photosite_sim::{Purpose, Stream};
 
@@ -50,6 +51,7 @@ fn flat(plane: &Plane<f32>) -> Option<MasterFlat> {
     let spec = Finish {
         kind: FrameKind::Flat,
         count: 1,
+        combine: Combine::Mean,
         cfa: None,
         noise: None,
         saturation_adu: None,

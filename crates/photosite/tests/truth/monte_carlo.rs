@@ -13,7 +13,7 @@ use photosite::calibrate::{
 };
 use photosite::master::{Finish, finish};
 use photosite::stack::Stacked;
-use photosite_pix::combine::{Combine, Outcome, Recipe, Samples, combine};
+use photosite_pix::combine::{Combine, Outcome, Recipe, Samples, Workspace, combine};
 use photosite_pix::reject::Reject;
 use photosite_pix::{Applied, Frame, FrameKind, MaskBits, NoiseModel, Plane, Size};
 use photosite_sim::{Purpose, Stream};
@@ -63,10 +63,11 @@ impl Camera {
             low: &mut low,
             high: &mut high,
         };
-        combine(Samples::new(&data, SIZE.pixels()), recipe, &mut out);
+        combine(Samples::new(&data, SIZE.pixels()), recipe, &mut Workspace::default(), &mut out);
         let spec = Finish {
             kind,
             count: FRAMES,
+            combine: recipe.combine,
             cfa: None,
             noise: NoiseModel::new(GAIN, READ_E),
             saturation_adu: None,
@@ -106,10 +107,7 @@ fn ratio(case: Case) -> f64 {
             frame: camera.master(FrameKind::Dark, case.recipe, 0.0, |_| DARK_E),
             content: DarkContent::BiasIncluded,
             exposure_s: None,
-            variance_factor: match case.recipe.combine {
-                Combine::Mean => Some(FRAMES as f64),
-                Combine::Median => Some(FRAMES as f64 / std::f64::consts::FRAC_PI_2),
-            },
+            variance_factor: case.recipe.combine.variance_of_one(FRAMES),
         };
         let flat = case.flat.then(|| MasterFlat {
             frame: camera

@@ -1,7 +1,7 @@
 //! Rejection must not move what it does not reject.
 
 use photosite::master::default_recipe;
-use photosite_pix::combine::{Combine, Outcome, Recipe, Samples, combine};
+use photosite_pix::combine::{Combine, Outcome, Recipe, Samples, Workspace, combine};
 use photosite_pix::reject::Reject;
 use photosite_sim::{Purpose, Stream};
 
@@ -20,7 +20,7 @@ fn of_noise(count: usize, recipe: Recipe) -> (f64, f64, f64, f64) {
         low: &mut low,
         high: &mut high,
     };
-    combine(Samples::new(&data, PIXELS), recipe, &mut out);
+    combine(Samples::new(&data, PIXELS), recipe, &mut Workspace::default(), &mut out);
     let (n, count) = (PIXELS as f64, count as f64);
     let mean = value.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
     let real = value.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / n;

@@ -150,7 +150,10 @@ fn hot_pixels_that_touch_are_all_found() {
         data.set(x, y, 3000.0);
     }
     let mut frame = Frame::new(data, Unit::Adu);
-    assert_eq!(defects::mark(&mut frame, None, 0.0), (5, 0));
+    let found: Vec<_> = defects::bands(frame.size().height)
+        .flat_map(|rows| defects::find(&frame.data, rows, None, 0.0))
+        .collect();
+    assert_eq!(defects::mark(&mut frame, &found), (5, 0));
     assert_eq!(defects::repair(&mut frame, None, &cluster), 5);
     for (x, y) in cluster {
         assert!(frame.mask.get(x, y).contains(MaskBits::HOT | MaskBits::INTERPOLATED));

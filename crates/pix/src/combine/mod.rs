@@ -1,0 +1,256 @@
+//! N samples a pixel into one, with its uncertainty and what was left out.
+//!
+//! 32 pixels at a time are sorted side by side, judged and summed; columns that lose a sample, few
+//! as a rule, are gathered and worked on together until nothing more goes. What comes out for a
+//! pixel depends on its samples alone (and on its tile's, for a pooled scale): not on the order of
+//! frames, on the width of the strip or on the instruction set.
+
+// Loops over lanes index several rows at once; a zip of five would say less.
+#![allow(clippy::needless_range_loop)]
+
+mod engine;
+mod load;
+mod network;
+mod sort;
+mod spread;
+mod weighted;
+
+use serde::{Deserialize, Serialize};
+
+pub use engine::Workspace;
+
+use crate::reject::Reject;
+
+/// How the kept samples become one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Combine {
+    /// Their mean.
+    Mean,
+    /// Their median.
+    Median,
+    /// Their mean with the weights of their frames ([`Samples::with_weights`]).
+    ///
+    /// Where min/max or GESD kept only some of several equal samples, each of them counts with the
+    /// share that was kept.
+    WeightedMean,
+}
+
+impl Combine {
+    /// The name, as `--combine` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::Median => "median",
+            Self::WeightedMean => "weighted-mean",
+        }
+    }
+
+    /// The way of combining called `name`; `None` for a name that is not known.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Mean, Self::Median, Self::WeightedMean].into_iter().find(|c| c.name() == name)
+    }
+
+    /// How many times the variance of the combined value is that of one of its `n` samples;
+    /// `None` for weights, which are not known here.
+    pub fn variance_of_one(self, n: usize) -> Option<f64> {
+        match self {
+            Self::Mean => Some(n as f64),
+            Self::Median => Some(n as f64 / spread::median_factor(n)),
+            Self::WeightedMean => None,
+        }
+    }
+}
+
+/// What to do with each column.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// How samples are rejected.
+    pub reject: Reject,
+    /// How the kept ones are combined.
+    pub combine: Combine,
+}
+
+/// Samples of `width` pixels in `count` frames, frame after frame.
+#[derive(Debug, Clone, Copy)]
+pub struct Samples<'a> {
+    data: Data<'a>,
+    width: usize,
+    line: usize,
+    weights: Option<&'a [f32]>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Data<'a> {
+    Float(&'a [f32]),
+    Raw { data: &'a [u16], missing_from: u32 },
+}
+
+impl<'a> Samples<'a> {
+    /// Samples over `data`, whose length must be a multiple of `width`; a sample that is not
+    /// finite is missing.
+    ///
+    /// # Panics
+    /// When the length is no multiple of `width`, or there are more than 65535 frames.
+    pub fn new(data: &'a [f32], width: usize) -> Self {
+        Self::of(Data::Float(data), data.len(), width)
+    }
+
+    /// Samples as the camera wrote them: the same result as from the same numbers in f32, from
+    /// half the memory and with half the work of sorting. A sample at or above `missing_from`
+    /// (saturation) is missing; 65536 says that all are there, zeros included.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub fn raw(data: &'a [u16], width: usize, missing_from: u32) -> Self {
+        Self::of(Data::Raw { data, missing_from }, data.len(), width)
+    }
+
+    fn of(data: Data<'a>, len: usize, width: usize) -> Self {
+        assert!(width > 0 && len.is_multiple_of(width), "whole rows of {width} samples expected");
+        assert!(len / width <= usize::from(u16::MAX), "more than 65535 frames");
+        Self { data, width, line: width, weights: None }
+    }
+
+    /// The same samples, as lines of the image of `line` pixels each: where a method pools
+    /// neighbours, they are those of one line. Without this, the strip is one line.
+    ///
+    /// # Panics
+    /// When the strip is not made of whole lines.
+    #[must_use]
+    pub fn in_lines(mut self, line: usize) -> Self {
+        assert!(
+            line > 0 && self.width.is_multiple_of(line),
+            "whole lines of {line} pixels expected"
+        );
+        self.line = line;
+        self
+    }
+
+    /// The same samples with a weight for each frame, positive and finite.
+    ///
+    /// # Panics
+    /// When there is not one weight a frame.
+    #[must_use]
+    pub fn with_weights(mut self, weights: &'a [f32]) -> Self {
+        assert_eq!(weights.len(), self.count(), "one weight a frame");
+        self.weights = Some(weights);
+        self
+    }
+
+    /// Frames.
+    pub fn count(&self) -> usize {
+        match self.data {
+            Data::Float(data) => data.len() / self.width,
+            Data::Raw { data, .. } => data.len() / self.width,
+        }
+    }
+
+    /// Pixels.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+}
+
+/// Where the result of a strip goes; every slice is as long as the strip has pixels.
+///
+/// A pixel with a value but no sample kept is one whose samples were all rejected: its value is
+/// the median of those that the last round judged ([`crate::reject`]).
+#[derive(Debug)]
+pub struct Outcome<'a> {
+    /// The combined value; NaN where no frame had a sample.
+    pub value: &'a mut [f32],
+    /// Its variance from the scatter of the kept samples; NaN below two samples.
+    pub variance: &'a mut [f32],
+    /// Samples kept.
+    pub kept: &'a mut [u16],
+    /// Samples rejected below.
+    pub low: &'a mut [u16],
+    /// Samples rejected above.
+    pub high: &'a mut [u16],
+}
+
+/// Combines each pixel's column.
+///
+/// With s² the variance of the kept samples (n − 1), the variance of the value is s²/n for a mean,
+/// s² Σw²/(Σw)² for a weighted mean, and f s²/n for a median, f being exact for a Gaussian and up
+/// to 32 samples and nearing π/2 for many. It knows nothing of the samples that were rejected from
+/// the wings of a Gaussian, so it is a little low under tight thresholds.
+///
+/// Sums are of deviations from the median, in f64, in sorted order.
+///
+/// # Panics
+/// When a slice of `out` is not as long as the strip has pixels, or when a weighted mean is asked
+/// of samples without weights.
+///
+/// # Source
+/// [Chu1955] for the median's variance.
+pub fn combine(samples: Samples, recipe: Recipe, workspace: &mut Workspace, out: &mut Outcome) {
+    let width = samples.width;
+    for len in [out.value.len(), out.variance.len(), out.kept.len(), out.low.len(), out.high.len()]
+    {
+        assert_eq!(len, width, "an outcome as wide as the strip");
+    }
+    assert!(
+        recipe.combine != Combine::WeightedMean || samples.weights.is_some(),
+        "a weighted mean needs weights"
+    );
+    engine::run(samples, recipe, workspace, out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Planes(Vec<f32>, Vec<f32>, Vec<u16>, Vec<u16>, Vec<u16>);
+
+    fn run(samples: Samples, reject: Reject, how: Combine) -> Planes {
+        let n = samples.width();
+        let mut p = Planes(vec![0.0; n], vec![0.0; n], vec![0; n], vec![0; n], vec![0; n]);
+        let mut out = Outcome {
+            value: &mut p.0,
+            variance: &mut p.1,
+            kept: &mut p.2,
+            low: &mut p.3,
+            high: &mut p.4,
+        };
+        let recipe = Recipe { reject, combine: how };
+        combine(samples, recipe, &mut Workspace::default(), &mut out);
+        p
+    }
+
+    #[test]
+    fn missing_samples_do_not_count_and_zeros_do() {
+        let data = [1.0, f32::NAN, 3.0, f32::NAN, 5.0, f32::NAN];
+        let p = run(Samples::new(&data, 2), Reject::None, Combine::Mean);
+        assert_eq!((p.0[0], p.2[0], p.2[1]), (3.0, 3, 0));
+        assert!(p.0[1].is_nan());
+        assert!((p.1[0] - 4.0 / 3.0).abs() < 1e-6);
+        let p = run(Samples::raw(&[0, 0, 3], 1, 65536), Reject::None, Combine::Mean);
+        assert_eq!((p.0[0], p.2[0]), (1.0, 3));
+        let p = run(Samples::raw(&[10, 65535, 20], 1, 65535), Reject::None, Combine::Median);
+        assert_eq!((p.0[0], p.2[0]), (15.0, 2));
+    }
+
+    #[test]
+    fn when_all_are_rejected_the_median_stands_and_the_count_says_so() {
+        let data = [100.0, 101.0, 900.0, 901.0];
+        let p =
+            run(Samples::new(&data, 1), Reject::Percentile { low: 0.1, high: 0.1 }, Combine::Mean);
+        assert_eq!((p.0[0], p.2[0], p.3[0], p.4[0]), (500.5, 0, 2, 2));
+    }
+
+    #[test]
+    fn weights_count_and_equal_samples_share_what_was_kept() {
+        let data = [1.0, 2.0, 2.0, 3.0];
+        let weights = [1.0, 1.0, 3.0, 1.0];
+        let s = Samples::new(&data, 1).with_weights(&weights);
+        let p = run(s, Reject::None, Combine::WeightedMean);
+        assert_eq!(p.0[0], 2.0);
+        let data = [1.0, 1.0, 2.0, 3.0];
+        let s = Samples::new(&data, 1).with_weights(&weights);
+        let p = run(s, Reject::Minmax { low: 1, high: 0 }, Combine::WeightedMean);
+        assert!((p.0[0] - (0.5 + 0.5 + 6.0 + 3.0) / 5.0).abs() < 1e-6);
+    }
+}

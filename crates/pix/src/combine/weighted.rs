@@ -1,0 +1,80 @@
+//! The weighted mean of the kept samples.
+
+use super::{Data, Samples};
+use crate::reject::lanes::Columns;
+
+/// The weighted mean of the kept part of `lane`, and Σw² / (Σw)².
+///
+/// Frames come in the order they are given in; products of two f32 are exact in f64 and their sum
+/// carries its rounding error along, so that the order does not show in an f32.
+pub(super) fn weighted_mean(
+    samples: &Samples,
+    weights: &[f32],
+    columns: &Columns,
+    lane: usize,
+) -> (f64, f64) {
+    let (lo, hi) = (columns.kept.lo[lane] as usize, columns.kept.hi[lane] as usize);
+    let x = columns.pixel[lane];
+    let (first, last) = columns.ends(lane);
+    let sorted = |range: std::ops::Range<usize>, value: f64| {
+        columns.rows[range].iter().filter(|row| f64::from(row[lane]) == value).count() as f64
+    };
+    // A cut among equal samples: which frame's stays is nobody's to say, so all stay in part.
+    let count = columns.count[lane] as usize;
+    let share = |value: f64| sorted(lo..hi, value) / sorted(0..count, value);
+    let (first_share, last_share) = (share(first), share(last));
+    let (mut total, mut squares, mut products) = (Sum::default(), 0.0, Sum::default());
+    for (i, w) in weights.iter().enumerate() {
+        let at = i * samples.width + x;
+        let v = match samples.data {
+            Data::Float(data) => data[at],
+            Data::Raw { data, missing_from } => {
+                if u32::from(data[at]) < missing_from {
+                    f32::from(data[at])
+                } else {
+                    f32::NAN
+                }
+            }
+        };
+        let v = f64::from(v);
+        if !(v >= first && v <= last) {
+            continue;
+        }
+        let share = if v == first {
+            first_share
+        } else if v == last {
+            last_share
+        } else {
+            1.0
+        };
+        let w = f64::from(*w) * share;
+        total.add(w);
+        squares += w * w;
+        products.add(w * (v - first));
+    }
+    let total = total.value();
+    (first + products.value() / total, squares / (total * total))
+}
+
+/// A sum that carries its rounding error along.
+///
+/// # Source
+/// [Neumaier1974].
+#[derive(Default)]
+struct Sum {
+    sum: f64,
+    rest: f64,
+}
+
+impl Sum {
+    fn add(&mut self, v: f64) {
+        let next = self.sum + v;
+        self.rest +=
+            if self.sum.abs() >= v.abs() { (self.sum - next) + v } else { (v - next) + self.sum };
+        self.sum = next;
+    }
+
+    fn value(&self) -> f64 {
+        self.sum + self.rest
+    }
+}
