@@ -88,6 +88,9 @@ fn label(severity: Severity) -> String {
     }
 }
 
+/// Subjects of one error that are named one by one; the account names them all.
+const NAMED: usize = 20;
+
 /// Tells findings, the gravest first; those of one code that say the same are told once.
 pub fn findings(findings: &[Finding]) {
     let mut order: Vec<&Finding> = findings.iter().collect();
@@ -98,11 +101,17 @@ pub fn findings(findings: &[Finding]) {
             continue;
         }
         told.push((finding.code, &finding.message));
-        let alike =
-            order.iter().filter(|f| (f.code, &f.message) == (finding.code, &finding.message));
-        let more = alike.count() - 1;
+        let alike = order
+            .iter()
+            .filter(|f| (f.code, &f.message) == (finding.code, &finding.message))
+            .map(|f| f.subject.as_str());
+        // What was left out is named, each by its name; the rest is counted.
+        let names = if finding.severity == Severity::Error { NAMED } else { 1 };
+        let subjects: Vec<&str> = alike.collect();
+        let shown = subjects[..subjects.len().min(names)].join(", ");
+        let more = subjects.len().saturating_sub(names);
         let also = if more > 0 { format!(" (and {more} more)") } else { String::new() };
-        eprintln!("{} {}{also}: {}", label(finding.severity), finding.subject, finding.message);
+        eprintln!("{} {shown}{also}: {}", label(finding.severity), finding.message);
         if !finding.hint.is_empty() {
             eprintln!("         {} {}", "hint:".green(), finding.hint);
         }

@@ -1,5 +1,7 @@
 //! What is written is whole, legal and reads back as it was.
 
+mod common;
+
 use std::path::Path;
 
 use photosite_file::atomic::Existing;
@@ -10,33 +12,7 @@ use photosite_file::{ErrorKind, open, probe};
 use photosite_pix::{Card, Frame, Header, MaskBits, Plane, Size, Unit};
 use proptest::prelude::*;
 
-/// A reader's view of the FITS checksum: the ones'-complement sum of a whole unit.
-fn ones_complement(bytes: &[u8]) -> u32 {
-    let mut sum = 0u64;
-    for word in bytes.chunks_exact(4) {
-        sum += u64::from(u32::from_be_bytes(word.try_into().unwrap()));
-        sum = (sum & 0xffff_ffff) + (sum >> 32);
-    }
-    sum as u32
-}
-
-/// Every unit of `path` sums up to minus zero, and the file is whole blocks.
-fn assert_checksums(path: &Path) {
-    let bytes = std::fs::read(path).unwrap();
-    assert_eq!(bytes.len() % 2880, 0);
-    let units = probe(path).unwrap().hdus;
-    let mut at = 0;
-    for unit in &units {
-        let mut end = at;
-        while !bytes[end..end + 2880].chunks(80).any(|c| c.starts_with(b"END  ")) {
-            end += 2880;
-        }
-        end += 2880 + (unit.data_bytes as usize).next_multiple_of(2880);
-        assert_eq!(ones_complement(&bytes[at..end]), u32::MAX, "unit {}", unit.index);
-        at = end;
-    }
-    assert_eq!(at, bytes.len());
-}
+use common::assert_checksums;
 
 fn sample_frame(size: Size) -> Frame {
     let data = Plane::from_fn(size, |x, y| (x as f32 - 3.5) * (y as f32 + 0.1) - 40.0);

@@ -41,15 +41,30 @@ pub fn run(args: CalibrateArgs, limits: Limits) -> anyhow::Result<Done> {
     let masters = Masters::new(bias, dark, flat, scaling)?;
     let (frames, more) = super::master::frames(&args.files, FrameKind::Light, &context)?;
     findings.extend(more);
+    if frames.is_empty() {
+        show::findings(&findings);
+        bail!("none of {} files is a frame that can be calibrated", args.files.len());
+    }
     let names = photosite::plan::product_names(frames.iter().map(|f| f.path.as_path()));
     let noise = resolve::noise(args.noise)?;
     let sample = resolve::sample(args.format);
     let results: Vec<Mutex<Option<Value>>> = frames.iter().map(|_| Mutex::new(None)).collect();
+    let unreadable: Mutex<Vec<(usize, Finding)>> = Mutex::new(Vec::new());
     for_each(frames.len(), &context, ReadBuffers::default, |buffers, i| {
         let path = args.output.join(&names[i]);
         let request =
             LightRequest { raw: &frames[i], masters: &masters, noise, sample, path: &path };
-        let done = calibrate_light(&request, buffers)?;
+        let done = match calibrate_light(&request, buffers) {
+            // A light that cannot be read is left out, and the others go on.
+            Err(e) if e.file().is_some_and(|f| frames[i].is(f.path())) => {
+                let subject = super::shown(&frames[i].path);
+                let message = format!("left out: {e}");
+                let finding = Finding::new("frame-damaged", Severity::Error, subject, message);
+                unreadable.lock().expect("no holder panics").push((i, finding));
+                return Ok(());
+            }
+            other => other?,
+        };
         *results[i].lock().expect("no holder panics") = Some(json!({
             "path": frames[i].path,
             "output": done.path,
@@ -62,6 +77,9 @@ pub fn run(args: CalibrateArgs, limits: Limits) -> anyhow::Result<Done> {
         }));
         Ok(())
     })?;
+    let mut unreadable = unreadable.into_inner().expect("no holder panics");
+    unreadable.sort_by_key(|(i, _)| *i);
+    findings.extend(unreadable.into_iter().map(|(_, finding)| finding));
     show::findings(&findings);
     let lights: Vec<Value> =
         results.into_iter().filter_map(|r| r.into_inner().expect("no holder panics")).collect();

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anstream::println;
 use anyhow::bail;
+use photosite::inventory::TRUTH_KEYWORD;
 use photosite::run::{Context, for_each};
 use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::fits::{FitsWriter, ImageSpec, Sample};
@@ -81,7 +82,7 @@ pub fn write_night(
             write_plane(&path, &frame.adu, sample, frame.header)?;
             if let (Some(light), Some(name)) = (&frame.truth.light_e, &record.frames[i].light_file)
             {
-                let mut header = Header::new();
+                let mut header = truth_header();
                 header.set(Card::string(
                     "BUNIT",
                     "electron",
@@ -93,11 +94,18 @@ pub fn write_night(
         },
     )?;
     for (name, plane) in simulation.truth_maps() {
-        write_plane(&truth.join(name), plane, Sample::F32, Header::new())?;
+        write_plane(&truth.join(name), plane, Sample::F32, truth_header())?;
     }
     let json = serde_json::to_vec_pretty(&record)?;
     write_bytes(&truth.join("truth.json"), &json, Existing::Refuse)?;
     Ok(())
+}
+
+/// A header that keeps the truth from being taken for a frame.
+fn truth_header() -> Header {
+    let mut header = Header::new();
+    header.set(Card::logical(TRUTH_KEYWORD, true, "truth of a simulation, no frame"));
+    header
 }
 
 fn write_plane(

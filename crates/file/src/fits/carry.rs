@@ -60,7 +60,7 @@ pub(crate) fn carried(header: &Header) -> Header {
 /// extension's, which win; layout cards are those of the image after decompression.
 ///
 /// # Source
-/// The INHERIT convention, in force whether or not the keyword is given, because cameras that
+/// The INHERIT convention (FITS4), in force whether or not the keyword is given, because cameras that
 /// write extensions put what matters into the primary.
 pub(crate) fn merged(primary: &Header, extension: &Header, bitpix: i64, axes: &[u64]) -> Header {
     let mut out = Header::new();

@@ -12,6 +12,10 @@ use photosite_pix::{Applied, FrameKind, Header, Metadata, Rect, Size};
 pub use classify::{KindSource, classify};
 pub use walk::{Walk, walk};
 
+/// The header keyword by which a simulation's truth is told from its frames: `bias_adu.fits` and
+/// `light_e_0001.fits` lie in the same night, and their names would make frames of them.
+pub const TRUTH_KEYWORD: &str = "PSTRUTH";
+
 /// One frame, known by its header.
 #[derive(Debug, Clone)]
 pub struct Frame {
@@ -98,6 +102,17 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
             )
             .hint("Give the folder of raw frames only, or move products elsewhere."),
             metadata.kind,
+        );
+    }
+    if probe.header.get(TRUTH_KEYWORD).is_some() {
+        return Taken::LeftOut(
+            Finding::new(
+                "simulated-truth",
+                Severity::Info,
+                &subject,
+                "this file is the truth of a simulated night; it is no raw frame",
+            ),
+            None,
         );
     }
     let left_out = |code, message: String, hint: &str| {

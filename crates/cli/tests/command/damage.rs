@@ -1,0 +1,170 @@
+//! What goes wrong around a run: damaged frames, full and locked folders, other people's files.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::common::assert_checksums;
+use crate::support::{cut, expect, json, refused, simulate, stderr, stdout, text, visible, write};
+
+#[test]
+fn a_night_with_cut_frames_finishes_without_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (night, out) = (dir.path().join("night"), dir.path().join("out"));
+    simulate(&night, &[]);
+    let bad = ["lights/Light_M00_60.0s_0002.fits", "darks/Dark_60.0s_0001.fits"];
+    for file in bad {
+        cut(&night.join(file));
+    }
+    // Whole by its header, cut behind it: a packed frame shows it only when it is read.
+    let output = expect(1, &["run", text(&night), "-o", text(&out), "--json"]);
+    let report = json(&output);
+    for file in bad {
+        let name = Path::new(file).file_name().unwrap().to_str().unwrap();
+        assert!(stderr(&output).contains(name), "{name} in {}", stderr(&output));
+        let frame = report["frames"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|f| f["path"].as_str().unwrap().ends_with(name))
+            .unwrap();
+        assert_eq!(frame["used"], false);
+        let told =
+            report["findings"].as_array().unwrap().iter().any(|f| {
+                f["severity"] == "error" && f["subject"].as_str().unwrap().ends_with(name)
+            });
+        assert!(told, "{name}");
+    }
+    assert_eq!(visible(&out.join("calibrated")).len(), 2);
+    assert_eq!(visible(&out.join("masters")).len(), 4);
+    visible(&out).iter().filter(|p| p.extension().is_some_and(|e| e == "fits")).for_each(|p| {
+        assert_checksums(p);
+    });
+}
+
+#[test]
+fn a_packed_frame_that_is_cut_is_left_out_as_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let (night, out) = (dir.path().join("night"), dir.path().join("out"));
+    simulate(&night, &[]);
+    for (folder, name) in [("darks", "Dark_60.0s_0003"), ("lights", "Light_M00_60.0s_0003")] {
+        let plain = night.join(folder).join(format!("{name}.fits"));
+        let packed = night.join(folder).join(format!("{name}.fits.gz"));
+        let Ok(done) = Command::new("gzip").arg(&plain).output() else {
+            println!("SKIPPED: no gzip here");
+            return;
+        };
+        assert!(done.status.success());
+        cut(&packed);
+    }
+    let output = expect(1, &["run", text(&night), "-o", text(&out)]);
+    for name in ["Dark_60.0s_0003.fits.gz", "Light_M00_60.0s_0003.fits.gz"] {
+        assert!(stderr(&output).contains(name), "{name} in {}", stderr(&output));
+    }
+    assert_eq!(visible(&out.join("calibrated")).len(), 2);
+    assert_eq!(visible(&out.join("masters")).len(), 4);
+}
+
+#[test]
+fn other_peoples_files_among_the_products_stop_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let (night, out) = (dir.path().join("night"), dir.path().join("out"));
+    simulate(&night, &[]);
+    let theirs = out.join("calibrated/Light_M00_60.0s_0001.fits");
+    write(&theirs, b"a drawing");
+    refused(
+        &["run", text(&night), "-o", text(&out)],
+        &["Light_M00_60.0s_0001.fits", "was not made by Photosite", "left alone"],
+    );
+    assert_eq!(std::fs::read(&theirs).unwrap(), b"a drawing");
+}
+
+#[test]
+fn a_product_that_lost_its_end_is_not_taken_for_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let (night, out) = (dir.path().join("night"), dir.path().join("out"));
+    simulate(&night, &[]);
+    expect(0, &["run", text(&night), "-o", text(&out)]);
+    let product = out.join("calibrated/Light_M00_60.0s_0001.fits");
+    cut(&product);
+    // Either made anew or refused by name: never counted as done.
+    let output = crate::support::run(&["run", text(&night), "-o", text(&out)]);
+    match output.status.code() {
+        Some(0) => assert_checksums(&product),
+        Some(2) => assert!(stderr(&output).contains("Light_M00_60.0s_0001.fits")),
+        other => panic!("{other:?} {}", stderr(&output)),
+    }
+}
+
+#[test]
+fn two_runs_do_not_share_a_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let (night, out) = (dir.path().join("night"), dir.path().join("out"));
+    simulate(&night, &[]);
+    std::fs::create_dir(&out).unwrap();
+    let lock = std::fs::File::create(out.join(".photosite.lock")).unwrap();
+    lock.lock().unwrap();
+    refused(&["run", text(&night), "-o", text(&out)], &["another run is at work", "-o"]);
+    assert!(visible(&out).is_empty());
+    // A lock that nobody holds any more is no lock.
+    lock.unlock().unwrap();
+    expect(0, &["run", text(&night), "-o", text(&out)]);
+}
+
+#[test]
+fn an_output_that_is_a_file_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (night, out) = (dir.path().join("night"), dir.path().join("out"));
+    simulate(&night, &[]);
+    write(&out, b"");
+    refused(&["run", text(&night), "-o", text(&out)], &["out"]);
+}
+
+/// Runs the night with its output on a file system mounted with `options`, in a world of its own;
+/// `None` where that cannot be had. Gives the status, the messages and what is left there.
+fn mounted(night: &Path, options: &str) -> Option<(i32, String, String)> {
+    let script = "mount -t tmpfs -o \"$1\" tmpfs \"$2\" || exit 77\n\
+                  \"$3\" run \"$4\" -o \"$2\"\n\
+                  status=$?\n\
+                  echo LEFT; find \"$2\" -type f\n\
+                  exit $status";
+    let place = tempfile::tempdir().unwrap();
+    let command = env!("CARGO_BIN_EXE_photosite");
+    let output = Command::new("unshare")
+        .args(["-rm", "sh", "-c", script, "sh", options, text(place.path()), command, text(night)])
+        .output();
+    match output {
+        Ok(o) if o.status.code().is_some_and(|c| c != 77) && !stderr(&o).contains("unshare") => {
+            let said = stdout(&o);
+            let left = said.split("LEFT\n").nth(1)?.to_owned();
+            Some((o.status.code()?, stderr(&o), left))
+        }
+        _ => {
+            println!("SKIPPED: no file system can be mounted here");
+            None
+        }
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_told_plainly() {
+    let dir = tempfile::tempdir().unwrap();
+    simulate(dir.path(), &[]);
+    let Some((status, message, left)) = mounted(dir.path(), "ro") else { return };
+    println!("{message}");
+    assert_eq!(status, 2, "{message}");
+    assert!(message.to_lowercase().contains("read-only"), "{message}");
+    assert_eq!(left, "");
+}
+
+#[test]
+fn a_full_disk_leaves_whole_products_and_a_clear_message() {
+    let dir = tempfile::tempdir().unwrap();
+    simulate(dir.path(), &["--width", "256", "--height", "256"]);
+    // Room for two masters, not for the rest.
+    let Some((status, message, left)) = mounted(dir.path(), "size=1800k") else { return };
+    println!("{message}{left}");
+    assert_eq!(status, 2, "{message}");
+    assert!(message.contains("the disk is full"), "{message}");
+    assert!(!left.contains(".part"), "{left}");
+    assert!(left.lines().count() >= 1 && !left.contains("run.json"), "{left}");
+}

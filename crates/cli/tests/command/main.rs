@@ -1,0 +1,13 @@
+//! The contract of the commands: what people and scripts rely on.
+
+#[path = "../../../file/tests/common/mod.rs"]
+mod common;
+mod support;
+
+mod damage;
+mod killed;
+mod looking;
+mod masters;
+mod oracle;
+mod real;
+mod running;
