@@ -2,7 +2,6 @@
 
 mod common;
 
-use std::path::Path;
 
 use photosite_file::atomic::Existing;
 use photosite_file::fits::{
