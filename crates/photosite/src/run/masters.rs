@@ -58,6 +58,8 @@ pub struct MasterRequest<'a> {
 /// A built, or reused, master.
 #[derive(Debug)]
 pub struct MasterResult {
+    /// Its kind.
+    pub kind: FrameKind,
     /// Where it lies.
     pub path: PathBuf,
     /// It was there already, whole and current.
@@ -312,7 +314,11 @@ fn signal_adu(
         (FrameKind::Flat, Some(_)) => flat_level_adu,
         (FrameKind::Flat | FrameKind::Light, _) => None,
         (FrameKind::Dark | FrameKind::DarkFlat, Some(_)) => Some(median()),
-        (FrameKind::Dark | FrameKind::DarkFlat, None) => Some(median() - request.zero_adu?),
+        // A dark darker than the bias: the sensor corrects its own black level, and how many
+        // electrons that hides is not known.
+        (FrameKind::Dark | FrameKind::DarkFlat, None) => {
+            Some(median() - request.zero_adu?).filter(|signal| *signal >= 0.0)
+        }
     }
 }
 
@@ -335,6 +341,7 @@ fn outcome(
     let step = keyword::read(header).metadata.cfa.map_or(1, CfaPattern::period);
     let noise = header.get_f64("PSNSCAT").zip(header.get_f64("PSNMODEL"));
     MasterResult {
+        kind: request.kind,
         path: request.path.to_owned(),
         reused,
         rejected: Rejected { low: count("PSREJLO"), high: count("PSREJHI") },

@@ -364,7 +364,8 @@ fn build_masters(
         for (_, e) in &result.left_out {
             note_failure(e, findings, context);
         }
-        if let Some(finding) = noise_finding(&result) {
+        let more = [noise_finding(&result), black_level_finding(&request, &result)];
+        for finding in more.into_iter().flatten() {
             context.observer.event(Event::Found(&finding));
             findings.push(finding);
         }
@@ -372,6 +373,30 @@ fn build_masters(
     }
     context.observer.event(Event::Finished);
     Ok(results)
+}
+
+/// How far below the bias a dark must lie to be called darker, in ADU: masters know their level
+/// better than that.
+const DARKER_ADU: f64 = 0.5;
+
+/// A Finding where a dark is darker than the bias of its set-up.
+fn black_level_finding(request: &MasterRequest<'_>, dark: &MasterResult) -> Option<Finding> {
+    let bias_adu = request.zero_adu?;
+    let dark_adu = dark.stats.median;
+    (dark_adu < bias_adu - DARKER_ADU).then(|| {
+        Finding::new(
+            "black-level-corrected",
+            Severity::Info,
+            dark.path.display().to_string(),
+            format!(
+                "this dark ({dark_adu:.1} ADU) is darker than the bias ({bias_adu:.1} ADU): the \
+                 sensor corrects its own black level, so its darks fit lights of their own \
+                 exposure and temperature only"
+            ),
+        )
+        .with("dark_adu", dark_adu)
+        .with("bias_adu", bias_adu)
+    })
 }
 
 /// Fewest frames whose scatter is trusted against a noise model.
@@ -383,7 +408,11 @@ fn noise_finding(master: &MasterResult) -> Option<Finding> {
     if master.inputs.len() < FEWEST_FOR_NOISE {
         return None;
     }
-    let hint = if noise.ratio() > 1.0 {
+    let is_dark = matches!(master.kind, FrameKind::Dark | FrameKind::DarkFlat);
+    let hint = if noise.ratio() > 1.0 && is_dark {
+        "The sensor may correct its own black level and so hide dark electrons, light may leak in, \
+         or the gain or read noise in the headers may be wrong."
+    } else if noise.ratio() > 1.0 {
         "The level may drift from frame to frame, light may leak in, or the gain or read noise in \
          the headers may be wrong."
     } else {
@@ -392,7 +421,7 @@ fn noise_finding(master: &MasterResult) -> Option<Finding> {
     Some(
         Finding::new(
             "noise-not-as-modelled",
-            Severity::Warning,
+            if is_dark { Severity::Info } else { Severity::Warning },
             master.path.display().to_string(),
             format!(
                 "one frame scatters by {:.2} ADU, gain and read noise foretell {:.2} ADU",

@@ -16,7 +16,10 @@ fn check(preset: Preset, edit: impl FnOnce(&mut Night)) {
     night.counts.dark_flats = if night.counts.dark_flats > 0 { 16 } else { 0 };
     night.counts.lights = 3;
     edit(&mut night);
-    let done = calibrate(night, &["match-unknown"]);
+    let done = calibrate(night, &["match-unknown", "black-level-corrected"]);
+    // Only the DSLR subtracts its own mean dark signal.
+    let corrected = done.report.findings.iter().any(|f| f.code == "black-level-corrected");
+    assert_eq!(corrected, preset == Preset::Dslr);
     for (plan, frame, raw) in done.lights() {
         let r = residual(&frame, &raw.truth, done.scale()).expect("a light");
         println!(
