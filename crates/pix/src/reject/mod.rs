@@ -109,9 +109,10 @@ pub enum Reject {
         /// Sigmas above the median.
         sigma_high: f32,
     },
-    /// Averaged sigma clipping: the bounds are m − `low` s(m) and m + `high` s(m), with
-    /// s(m) = S sqrt(max(m, 1)) and one S for a tile of neighbouring pixels. Rounds until nothing
-    /// goes; m is the median of those kept, S stays.
+    /// Averaged sigma clipping: the bounds are m − `low` s and m + `high` s, with
+    /// s = max(S sqrt(max(m, 1)), d), one S for a tile of neighbouring pixels, and
+    /// d = 1.482602218505602 median(|x − m|) of the kept samples. Rounds until nothing goes; m is
+    /// the median of those kept, S stays.
     ///
     /// A tile is 256 pixels of a line, counted from the line's start; the last may be shorter.
     /// Each column of 3 samples or more gives v = sd² / max(m, 1) / c(n) before any rejection,
@@ -121,8 +122,8 @@ pub enum Reject {
     ///
     /// IRAF's `avsigclip` averages v over a line, so that one bright hit raises every threshold of
     /// its line; the median does not ask how bright the hits are, while fewer than half of the
-    /// columns have one. Where a tile's columns differ in noise beyond the square root of the
-    /// level (a star on a flat sky), S is the noise of most.
+    /// columns have one. IRAF has no d; it keeps the samples of pixels that are noisier than the
+    /// square root of their level says (hot ones on an offset, unstable ones).
     ///
     /// # Source
     /// IRAFcombine `avsigclip`; Wilson1931 for c(n).
@@ -274,8 +275,9 @@ impl Reject {
 
     /// The method for `n` frames when nobody asks for one by name.
     ///
-    /// None up to 3 frames (3 are combined by their median), averaged sigma clipping from 4 on.
-    /// `docs/rejection.md` has the table that decided it.
+    /// None up to 3 frames (3 are best combined by their median), averaged sigma clipping from 4
+    /// on: on simulated bias, dark and light frames with cosmic rays it leaves the least noise, or
+    /// within 0.2 % of it, for 5 to 200 frames. `docs/rejection.md` has the table.
     pub fn auto(n: usize, asked: Thresholds) -> Self {
         let name = if n <= FEWEST { "none" } else { "averaged-sigma" };
         Self::named(name, asked).unwrap_or(Self::None)
@@ -501,6 +503,15 @@ fn bounds(method: Reject, columns: &Columns) -> Bounds {
         Reject::Mad { low, high } => sigma::about_median(columns, low, high, sigma::mad(columns)),
         Reject::Winsorized { sigma_low, sigma_high } => {
             sigma::about_median(columns, sigma_low, sigma_high, sigma::winsorized(columns))
+        }
+        Reject::AveragedSigma { low, high } => {
+            // The columns of most pixels are settled by the tile's scale and never come here.
+            let (tile, own) = (sigma::averaged(columns), sigma::mad(columns));
+            let mut s = [0.0; LANES];
+            for lane in 0..LANES {
+                s[lane] = if own[lane] > tile[lane] { own[lane] } else { tile[lane] };
+            }
+            sigma::about_median(columns, low, high, s)
         }
         _ => simple_bounds(method, columns),
     }

@@ -145,7 +145,9 @@ pub fn judge(x: &[f64], method: Reject, how: Combine, tile: f64, critical: &[f64
                 Some((sigma_low.into(), sigma_high.into(), winsor(&x)))
             }
             Reject::AveragedSigma { low, high } => {
-                Some((low.into(), high.into(), tile * m.max(1.0).sqrt()))
+                let away: Vec<f64> = x.iter().map(|v| (v - m).abs()).collect();
+                let own = 1.482_602_218_505_602 * median(&away);
+                Some((low.into(), high.into(), own.max(tile * m.max(1.0).sqrt())))
             }
             Reject::CcdNoise {
                 low,
