@@ -384,8 +384,8 @@ fn noise_finding(master: &MasterResult) -> Option<Finding> {
         return None;
     }
     let hint = if noise.ratio() > 1.0 {
-        "The level may drift from frame to frame, light may leak in, or the gain or read noise in \
-         the headers may be wrong."
+        "The level may drift from frame to frame, the sensor may clamp its black level and so hide \
+         its dark signal, light may leak in, or the gain or read noise in the headers may be wrong."
     } else {
         "The gain or read noise in the headers may be wrong, or the frames may have been smoothed."
     };
