@@ -8,7 +8,7 @@ use super::sort::{sort_f32, sort_u16};
 use super::spread::median_factor;
 use super::weighted::weighted_mean;
 use super::{Combine, Data, Outcome, Recipe, Samples};
-use crate::reject::lanes::{Columns, Kept, LANES, Row};
+use crate::reject::lanes::{Columns, Kept, LANES, Line};
 use crate::reject::{Fate, Judge};
 
 /// Pixels of a line whose columns lend each other a scale.
@@ -18,7 +18,7 @@ const TILE: usize = 256;
 #[derive(Debug, Default)]
 pub struct Workspace {
     fresh: Vec<Columns>,
-    keys: Vec<[u16; LANES]>,
+    keys: Vec<Line<u16>>,
     queue: Columns,
     pool: Vec<f64>,
     judge: Judge,
@@ -41,9 +41,9 @@ pub(super) fn run(samples: Samples, recipe: Recipe, workspace: &mut Workspace, o
     let blocks = if pooling { TILE / LANES } else { 1 };
     fresh.resize_with(blocks.max(fresh.len()), Columns::default);
     for columns in fresh[..blocks].iter_mut().chain([&mut *queue]) {
-        columns.rows.resize(count.max(columns.rows.len()), [0.0; LANES]);
+        columns.rows.resize(count.max(columns.rows.len()), Line([0.0; LANES]));
     }
-    keys.resize(count, [0; LANES]);
+    keys.resize(count, Line([0; LANES]));
     queue.truncate(0);
 
     let task = Task { samples, combine: recipe.combine, count };
@@ -71,7 +71,7 @@ pub(super) fn run(samples: Samples, recipe: Recipe, workspace: &mut Workspace, o
                 while open != 0 {
                     let lane = open.trailing_zeros() as usize;
                     open &= open - 1;
-                    if queue.used == LANES {
+                    while queue.used == LANES {
                         task.work(queue, judge, out);
                     }
                     queue.take(queue.used, columns, lane, count);
@@ -87,7 +87,7 @@ pub(super) fn run(samples: Samples, recipe: Recipe, workspace: &mut Workspace, o
 
 impl Task<'_> {
     /// Loads and sorts the columns of `lanes` pixels from `x` on.
-    fn fill(&self, columns: &mut Columns, keys: &mut [[u16; LANES]], x: usize, lanes: usize) {
+    fn fill(&self, columns: &mut Columns, keys: &mut [Line<u16>], x: usize, lanes: usize) {
         let width = self.samples.width;
         let rows = &mut columns.rows[..self.count];
         columns.count = match self.samples.data {
@@ -99,7 +99,7 @@ impl Task<'_> {
             Data::Raw { data, missing_from } => {
                 let count = load_u16(data, width, x, lanes, missing_from, keys);
                 sort_u16(keys);
-                widen(keys, rows);
+                widen(keys, &count, rows);
                 count
             }
         };
@@ -143,7 +143,7 @@ impl Task<'_> {
                     let low = queue.kept.lo[lane] + low as i32;
                     out.value[x] = queue.median[lane] as f32;
                     let factor = median_factor(n) / n as f64;
-                    out.variance[x] = (queue.variance(lane) * factor) as f32;
+                    out.variance[x] = (queue.variance[lane] * factor) as f32;
                     out.kept[x] = 0;
                     out.low[x] = low as u16;
                     out.high[x] = (queue.count[lane] - low) as u16;
@@ -190,7 +190,7 @@ impl Task<'_> {
         let x = columns.pixel[lane];
         out.value[x] = mean as f32;
         let enough = columns.kept.len(lane) > 1;
-        out.variance[x] = if enough { (columns.variance(lane) * share) as f32 } else { f32::NAN };
+        out.variance[x] = if enough { (columns.variance[lane] * share) as f32 } else { f32::NAN };
     }
 
     /// Keeps the lanes that `stays` names, moved to the front.
@@ -207,42 +207,32 @@ impl Task<'_> {
 }
 
 /// Value and variance of each column from its sums.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn finish(columns: &Columns, median: bool) -> ([f32; LANES], [f32; LANES]) {
-    let mut n = [0.0; LANES];
-    let mut factor = [1.0; LANES];
-    for lane in 0..LANES {
-        n[lane] = columns.kept.len(lane) as f64;
-    }
+    let (mut value, mut variance) = ([0.0; LANES], [0.0; LANES]);
     if median {
+        let mut factor = [1.0; LANES];
         for lane in 0..LANES {
-            factor[lane] = if lane > 0 && n[lane] == n[lane - 1] {
+            factor[lane] = if lane > 0 && columns.n[lane] == columns.n[lane - 1] {
                 factor[lane - 1]
             } else {
                 median_factor(columns.kept.len(lane))
             };
         }
-    }
-    finish_rows(&n, &factor, &columns.median, &columns.sum, &columns.squares, median)
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn finish_rows(
-    n: &Row,
-    factor: &Row,
-    medians: &Row,
-    sum: &Row,
-    squares: &Row,
-    median: bool,
-) -> ([f32; LANES], [f32; LANES]) {
-    let (mut value, mut variance) = ([0.0; LANES], [0.0; LANES]);
-    for lane in 0..LANES {
-        let n = n[lane];
-        let middle = if n > 0.0 { medians[lane] } else { f64::NAN };
-        let off = if median { 0.0 } else { sum[lane] / n };
-        value[lane] = (middle + off) as f32;
-        let s2 = (squares[lane] - sum[lane] * sum[lane] / n) / (n - 1.0);
-        let s2 = if s2 > 0.0 { s2 } else { 0.0 };
-        variance[lane] = if n > 1.0 { (s2 * factor[lane] / n) as f32 } else { f32::NAN };
+        for lane in 0..LANES {
+            let n = columns.n[lane];
+            value[lane] = if n > 0.0 { columns.median[lane] as f32 } else { f32::NAN };
+            let v = columns.variance[lane] * factor[lane] * columns.per_n[lane];
+            variance[lane] = if n > 1.0 { v as f32 } else { f32::NAN };
+        }
+    } else {
+        for lane in 0..LANES {
+            let n = columns.n[lane];
+            let mean = columns.median[lane] + columns.sum[lane] * columns.per_n[lane];
+            value[lane] = if n > 0.0 { mean as f32 } else { f32::NAN };
+            let v = columns.variance[lane] * columns.per_n[lane];
+            variance[lane] = if n > 1.0 { v as f32 } else { f32::NAN };
+        }
     }
     (value, variance)
 }

@@ -2,7 +2,7 @@
 
 use multiversion::multiversion;
 
-use crate::reject::lanes::{Keys, LANES};
+use crate::reject::lanes::{Keys, LANES, Line};
 
 /// Loads `lanes` pixels from `x` on; gives the samples that are there, a lane each.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
@@ -14,8 +14,8 @@ pub(super) fn load_f32(
     rows: &mut [Keys],
 ) -> [i32; LANES] {
     let mut count = [0i32; LANES];
+    let mut padded = [f32::NAN; LANES];
     for (frame, row) in data.chunks_exact(width).zip(rows) {
-        let mut padded = [f32::NAN; LANES];
         let from: &[f32; LANES] = match frame[x..x + lanes].try_into() {
             Ok(full) => full,
             Err(_) => {
@@ -42,13 +42,13 @@ pub(super) fn load_u16(
     x: usize,
     lanes: usize,
     missing: u32,
-    rows: &mut [[u16; LANES]],
+    rows: &mut [Line<u16>],
 ) -> [i32; LANES] {
     let mut count = [0i32; LANES];
     let highest = missing.saturating_sub(1).min(u32::from(u16::MAX)) as u16;
     let none = missing == 0;
+    let mut padded = [u16::MAX; LANES];
     for (frame, row) in data.chunks_exact(width).zip(rows) {
-        let mut padded = [u16::MAX; LANES];
         let from: &[u16; LANES] = match frame[x..x + lanes].try_into() {
             Ok(full) => full,
             Err(_) => {
@@ -63,18 +63,19 @@ pub(super) fn load_u16(
             count[lane] += i32::from(there);
         }
     }
-    for lane in lanes..LANES {
-        count[lane] = 0;
-    }
+    count[lanes..].fill(0);
     count
 }
 
-/// Sorted integers as the samples they are.
+/// Sorted integers as the samples they are; +infinity beyond the `count` of each lane.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub(super) fn widen(from: &[[u16; LANES]], to: &mut [Keys]) {
-    for (from, to) in from.iter().zip(to) {
+pub(super) fn widen(from: &[Line<u16>], count: &[i32; LANES], to: &mut [Keys]) {
+    let whole = count.iter().all(|n| *n as usize == from.len());
+    for (i, (from, to)) in from.iter().zip(to).enumerate() {
         for lane in 0..LANES {
-            to[lane] = f32::from(from[lane]);
+            let v = f32::from(from[lane]);
+            let there = whole | ((i as i32) < count[lane]);
+            to[lane] = if there { v } else { f32::INFINITY };
         }
     }
 }

@@ -8,13 +8,13 @@
 //! [Batcher1968], section on odd-even merging.
 
 use super::sort::Key;
-use crate::reject::lanes::LANES;
+use crate::reject::lanes::{LANES, Line};
 
 macro_rules! networks {
     ($($name:ident $n:literal: $($a:literal $b:literal),*;)*) => {
         $(
             #[inline(always)]
-            fn $name<K: Key>(rows: &mut [[K; LANES]; $n]) {
+            fn $name<K: Key>(rows: &mut [Line<K>; $n]) {
                 for lane in 0..LANES {
                     let mut v: [K; $n] = std::array::from_fn(|i| rows[i][lane]);
                     $(
@@ -31,7 +31,7 @@ macro_rules! networks {
 
         /// Sorts each lane of up to 32 rows.
         #[inline(always)]
-        pub(super) fn sort_short<K: Key>(rows: &mut [[K; LANES]]) {
+        pub(super) fn sort_short<K: Key>(rows: &mut [Line<K>]) {
             match rows.len() {
                 $($n => $name(rows.try_into().expect("the length was matched")),)*
                 0 | 1 => {}

@@ -3,7 +3,7 @@
 use multiversion::multiversion;
 
 use super::network::sort_short;
-use crate::reject::lanes::LANES;
+use crate::reject::lanes::{Keys, Line};
 
 /// Rows that one network sorts in registers.
 const RUN: usize = 32;
@@ -31,19 +31,19 @@ impl Key for u16 {
 
 /// Sorts each lane, smallest first.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub(super) fn sort_f32(rows: &mut [[f32; LANES]]) {
+pub(super) fn sort_f32(rows: &mut [Keys]) {
     sort(rows);
 }
 
 /// Sorts each lane, smallest first.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub(super) fn sort_u16(rows: &mut [[u16; LANES]]) {
+pub(super) fn sort_u16(rows: &mut [Line<u16>]) {
     sort(rows);
 }
 
 /// Runs of 32 rows in registers, then Batcher's merges over rows in memory.
 #[inline(always)]
-fn sort<K: Key>(rows: &mut [[K; LANES]]) {
+fn sort<K: Key>(rows: &mut [Line<K>]) {
     let n = rows.len();
     for run in rows.chunks_mut(RUN) {
         sort_short(run);
@@ -73,9 +73,9 @@ fn sort<K: Key>(rows: &mut [[K; LANES]]) {
 
 /// Compares `a[i]` with `b[i]`, for as many rows as `b` has.
 #[inline(always)]
-fn order_rows<K: Key>(a: &mut [[K; LANES]], b: &mut [[K; LANES]]) {
+fn order_rows<K: Key>(a: &mut [Line<K>], b: &mut [Line<K>]) {
     for (a, b) in a.iter_mut().zip(b) {
-        for (a, b) in a.iter_mut().zip(b) {
+        for (a, b) in a.iter_mut().zip(b.iter_mut()) {
             (*a, *b) = K::order(*a, *b);
         }
     }
@@ -84,19 +84,20 @@ fn order_rows<K: Key>(a: &mut [[K; LANES]], b: &mut [[K; LANES]]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reject::lanes::LANES;
 
     #[test]
     fn random_columns_of_every_length_are_sorted() {
         let mut state = 1u64;
         for n in 0..300 {
-            let mut rows: Vec<[u16; LANES]> = vec![[0; LANES]; n];
+            let mut rows: Vec<Line<u16>> = vec![Line([0; LANES]); n];
             for row in &mut rows {
                 for v in row.iter_mut() {
                     state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(99);
                     *v = (state >> 50) as u16;
                 }
             }
-            let mut floats: Vec<[f32; LANES]> = rows.iter().map(|r| r.map(f32::from)).collect();
+            let mut floats: Vec<Keys> = rows.iter().map(|r| Line(r.map(f32::from))).collect();
             let mut expected = rows.clone();
             for lane in 0..LANES {
                 let mut column: Vec<u16> = rows.iter().map(|r| r[lane]).collect();
@@ -106,7 +107,7 @@ mod tests {
             sort_u16(&mut rows);
             sort_f32(&mut floats);
             assert!(rows == expected, "{n} rows");
-            assert!(floats.iter().zip(&rows).all(|(f, r)| *f == r.map(f32::from)), "{n} rows");
+            assert!(floats.iter().zip(&rows).all(|(f, r)| f.0 == r.map(f32::from)), "{n} rows");
         }
     }
 }

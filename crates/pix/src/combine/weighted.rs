@@ -15,29 +15,29 @@ pub(super) fn weighted_mean(
 ) -> (f64, f64) {
     let (lo, hi) = (columns.kept.lo[lane] as usize, columns.kept.hi[lane] as usize);
     let x = columns.pixel[lane];
-    let (first, last) = columns.ends(lane);
-    let sorted = |range: std::ops::Range<usize>, value: f64| {
-        columns.rows[range].iter().filter(|row| f64::from(row[lane]) == value).count() as f64
+    let (first, last) = (columns.first[lane], columns.last[lane]);
+    let sample = |i: usize| {
+        let at = i * samples.width + x;
+        f64::from(match samples.data {
+            Data::Float(data) => data[at],
+            Data::Raw { data, missing_from } if u32::from(data[at]) < missing_from => {
+                f32::from(data[at])
+            }
+            Data::Raw { .. } => f32::NAN,
+        })
     };
     // A cut among equal samples: which frame's stays is nobody's to say, so all stay in part.
-    let count = columns.count[lane] as usize;
-    let share = |value: f64| sorted(lo..hi, value) / sorted(0..count, value);
+    let share = |value: f64| {
+        let kept = columns.rows[lo..hi].iter().filter(|row| f64::from(row[lane]) == value).count();
+        let all = (0..weights.len()).filter(|i| sample(*i) == value).count();
+        kept as f64 / all as f64
+    };
     let (first_share, last_share) = (share(first), share(last));
     let (mut total, mut squares, mut products) = (Sum::default(), 0.0, Sum::default());
     for (i, w) in weights.iter().enumerate() {
-        let at = i * samples.width + x;
-        let v = match samples.data {
-            Data::Float(data) => data[at],
-            Data::Raw { data, missing_from } => {
-                if u32::from(data[at]) < missing_from {
-                    f32::from(data[at])
-                } else {
-                    f32::NAN
-                }
-            }
-        };
-        let v = f64::from(v);
-        if !(v >= first && v <= last) {
+        let v = sample(i);
+        // Missing ones are NaN or infinite.
+        if v < first || v > last || v.is_nan() {
             continue;
         }
         let share = if v == first {

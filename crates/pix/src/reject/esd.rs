@@ -1,7 +1,7 @@
 //! Generalised extreme studentised deviate.
 
-use super::lanes::{Columns, LANES, spread};
-use super::{FEWEST, Fate, settle};
+use super::lanes::{Columns, LANES};
+use super::{FEWEST, Fate, Lanes, settle};
 
 /// λ(q) at index q, for up to `count` samples.
 pub(super) fn critical_values(count: usize, significance: f64) -> Vec<f64> {
@@ -146,8 +146,9 @@ fn outliers(
         };
         sum += d;
         squares += d * d;
-        let q = hi - lo;
-        if (d - sum / q as f64).abs() > critical[q] * spread(sum, squares, q).sqrt() {
+        let q = (hi - lo) as f64;
+        let variance = ((squares - sum * sum / q) / (q - 1.0)).max(0.0);
+        if (d - sum / q).abs() > critical[hi - lo] * variance.sqrt() {
             // `inside` still counts this sample among the taken.
             return inside;
         }
@@ -161,12 +162,11 @@ pub(super) fn unsettled(
     share: f32,
     critical: &[f64],
     path: &mut Vec<bool>,
-) -> u32 {
-    let mut out = 0u32;
+) -> Lanes {
+    let mut out = [false; LANES];
     for lane in 0..columns.used {
         let fresh = columns.round[lane] == 0;
-        let found = fresh && outliers(columns, lane, share, critical, path) != (0, 0);
-        out |= u32::from(found) << lane;
+        out[lane] = fresh && outliers(columns, lane, share, critical, path) != (0, 0);
     }
     out
 }
@@ -181,7 +181,7 @@ pub(super) fn narrow(
     let mut fates = [Fate::Judged; LANES];
     for lane in 0..columns.used {
         let (below, above) = outliers(columns, lane, share, critical, path);
-        fates[lane] = settle(&mut columns.kept, lane, below, above);
+        fates[lane] = settle(columns, lane, below, above);
     }
     fates
 }

@@ -4,13 +4,36 @@
 //! vector code; sums are of f64 and in sorted order, so that they do not depend on the order of
 //! frames, on the lane a column sits in, or on the vector length.
 
+use std::ops::{Deref, DerefMut};
+
 use multiversion::multiversion;
 
 /// Columns that are worked on at once: two AVX-512 registers of f32, four of f64.
 pub(crate) const LANES: usize = 32;
 
+/// One value of each column, where vector registers load it without crossing a cache line.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C, align(64))]
+pub(crate) struct Line<T>(pub [T; LANES]);
+
+impl<T> Deref for Line<T> {
+    type Target = [T; LANES];
+
+    #[inline(always)]
+    fn deref(&self) -> &[T; LANES] {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for Line<T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [T; LANES] {
+        &mut self.0
+    }
+}
+
 /// One sample of each column.
-pub(crate) type Keys = [f32; LANES];
+pub(crate) type Keys = Line<f32>;
 
 /// One number for each column.
 pub(crate) type Row = [f64; LANES];
@@ -26,11 +49,13 @@ pub(crate) struct Kept {
 
 impl Kept {
     /// Samples kept in `lane`.
+    #[inline(always)]
     pub fn len(&self, lane: usize) -> usize {
         (self.hi[lane] - self.lo[lane]) as usize
     }
 
     /// The rows that hold a kept sample of any lane, and whether they are kept in every lane.
+    #[inline(always)]
     pub fn span(&self) -> (usize, usize, bool) {
         let (mut first, mut last, mut inner_lo, mut inner_hi) = (i32::MAX, 0, 0, i32::MAX);
         for (&lo, &hi) in self.lo.iter().zip(&self.hi) {
@@ -45,9 +70,8 @@ impl Kept {
 
 /// Columns with what is known of their kept parts.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Columns {
-    /// Rows in use first; the vector may be longer.
-    pub rows: Vec<Keys>,
     /// The kept part.
     pub kept: Kept,
     /// Samples of each column that are there at all.
@@ -58,6 +82,18 @@ pub(crate) struct Columns {
     pub sum: Row,
     /// Sum of their squares.
     pub squares: Row,
+    /// Variance (n − 1) of the kept part; 0 below two samples.
+    pub variance: Row,
+    /// Samples kept.
+    pub n: Row,
+    /// 1 / n.
+    pub per_n: Row,
+    /// 1 / (n − 1).
+    pub per_freedom: Row,
+    /// The smallest kept sample; 0 where none is kept.
+    pub first: Row,
+    /// The greatest kept sample; 0 where none is kept.
+    pub last: Row,
     /// A scale that a method found before the columns were judged.
     pub scale: Row,
     /// Rounds of rejection that a column has been through.
@@ -66,6 +102,9 @@ pub(crate) struct Columns {
     pub pixel: [usize; LANES],
     /// Lanes in use, the first ones.
     pub used: usize,
+    /// Rows in use first; the vector may be longer. Beyond the kept part: +infinity or NaN, unless
+    /// all columns keep the same rows.
+    pub rows: Vec<Keys>,
 }
 
 impl Default for Columns {
@@ -77,6 +116,12 @@ impl Default for Columns {
             median: [0.0; LANES],
             sum: [0.0; LANES],
             squares: [0.0; LANES],
+            variance: [0.0; LANES],
+            n: [0.0; LANES],
+            per_n: [f64::NAN; LANES],
+            per_freedom: [f64::NAN; LANES],
+            first: [0.0; LANES],
+            last: [0.0; LANES],
             scale: [f64::NAN; LANES],
             round: [0; LANES],
             pixel: [0; LANES],
@@ -92,39 +137,25 @@ impl Columns {
         self.rows[lo..hi].iter().map(move |row| f64::from(row[lane]))
     }
 
-    /// The smallest and the greatest kept sample of `lane`, which must keep one.
-    pub fn ends(&self, lane: usize) -> (f64, f64) {
-        let first = self.rows[self.kept.lo[lane] as usize][lane];
-        let last = self.rows[self.kept.hi[lane] as usize - 1][lane];
-        (f64::from(first), f64::from(last))
+    /// The variance (n − 1) of the kept part of `lane` from a sum of deviations and the sum of
+    /// their squares; 0 below two samples.
+    #[inline(always)]
+    pub fn spread(&self, lane: usize, sum: f64, squares: f64) -> f64 {
+        let v = (squares - sum * sum * self.per_n[lane]) * self.per_freedom[lane];
+        // Not so for NaN, which n = 0 and n = 1 give.
+        if v > 0.0 { v } else { 0.0 }
     }
 
-    /// The variance (n − 1) of the kept part; 0 below two samples.
-    pub fn variance(&self, lane: usize) -> f64 {
-        spread(self.sum[lane], self.squares[lane], self.kept.len(lane))
-    }
-
-    /// Finds median and sums of the kept parts anew.
-    pub fn refresh(&mut self) {
-        let (first, last, uniform) = self.kept.span();
-        if uniform && last > first {
-            let upper = &self.rows[first + (last - first) / 2];
-            let lower = &self.rows[first + (last - first - 1) / 2];
-            for lane in 0..LANES {
-                self.median[lane] = 0.5 * (f64::from(lower[lane]) + f64::from(upper[lane]));
-            }
-        } else {
-            for lane in 0..LANES {
-                let (lo, n) = (self.kept.lo[lane] as usize, self.kept.len(lane));
-                self.median[lane] = if n == 0 {
-                    0.0
-                } else {
-                    let (a, b) = (self.rows[lo + (n - 1) / 2][lane], self.rows[lo + n / 2][lane]);
-                    0.5 * (f64::from(a) + f64::from(b))
-                };
-            }
+    /// Marks rows of `lane` as samples that are not kept.
+    pub fn strike(&mut self, lane: usize, rows: std::ops::Range<i32>) {
+        for row in &mut self.rows[rows.start as usize..rows.end as usize] {
+            row[lane] = f32::NAN;
         }
-        (self.sum, self.squares) = sums(&self.rows, &self.kept, &self.median);
+    }
+
+    /// Finds median, sums and ends of the kept parts anew.
+    pub fn refresh(&mut self) {
+        refresh(self);
     }
 
     /// Copies the column of `lane` of `from` into lane `to`, with all that is known of it.
@@ -138,6 +169,12 @@ impl Columns {
         self.median[to] = from.median[lane];
         self.sum[to] = from.sum[lane];
         self.squares[to] = from.squares[lane];
+        self.variance[to] = from.variance[lane];
+        self.n[to] = from.n[lane];
+        self.per_n[to] = from.per_n[lane];
+        self.per_freedom[to] = from.per_freedom[lane];
+        self.first[to] = from.first[lane];
+        self.last[to] = from.last[lane];
         self.scale[to] = from.scale[lane];
         self.round[to] = from.round[lane];
         self.pixel[to] = from.pixel[lane];
@@ -157,6 +194,12 @@ impl Columns {
         self.median[to] = self.median[lane];
         self.sum[to] = self.sum[lane];
         self.squares[to] = self.squares[lane];
+        self.variance[to] = self.variance[lane];
+        self.n[to] = self.n[lane];
+        self.per_n[to] = self.per_n[lane];
+        self.per_freedom[to] = self.per_freedom[lane];
+        self.first[to] = self.first[lane];
+        self.last[to] = self.last[lane];
         self.scale[to] = self.scale[lane];
         self.round[to] = self.round[lane];
         self.pixel[to] = self.pixel[lane];
@@ -172,100 +215,137 @@ impl Columns {
     }
 }
 
-/// The variance (n − 1) from the sums of deviations and of their squares; 0 below two samples.
-#[inline(always)]
-pub(crate) fn spread(sum: f64, squares: f64, n: usize) -> f64 {
-    if n < 2 {
-        return 0.0;
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn refresh(columns: &mut Columns) {
+    let (first, last, uniform) = columns.kept.span();
+    if uniform && last > first {
+        let lowest = &columns.rows[first];
+        let lower = &columns.rows[first + (last - first - 1) / 2];
+        let upper = &columns.rows[first + (last - first) / 2];
+        let highest = &columns.rows[last - 1];
+        for lane in 0..LANES {
+            columns.median[lane] = 0.5 * (f64::from(lower[lane]) + f64::from(upper[lane]));
+            columns.first[lane] = f64::from(lowest[lane]);
+            columns.last[lane] = f64::from(highest[lane]);
+            columns.n[lane] = (last - first) as f64;
+        }
+    } else {
+        for lane in 0..LANES {
+            let (lo, n) = (columns.kept.lo[lane] as usize, columns.kept.len(lane));
+            let at = |i: usize| if n == 0 { 0.0 } else { f64::from(columns.rows[lo + i][lane]) };
+            let ends = (at(0), at(n.saturating_sub(1)));
+            let middle = 0.5 * (at(n.saturating_sub(1) / 2) + at(n / 2));
+            columns.median[lane] = middle;
+            (columns.first[lane], columns.last[lane]) = ends;
+            columns.n[lane] = n as f64;
+        }
     }
-    let n = n as f64;
-    ((squares - sum * sum / n) / (n - 1.0)).max(0.0)
+    if uniform {
+        // One division instead of thirty-two.
+        columns.per_n = [1.0 / columns.n[0]; LANES];
+        columns.per_freedom = [1.0 / (columns.n[0] - 1.0); LANES];
+    } else {
+        for lane in 0..LANES {
+            columns.per_n[lane] = 1.0 / columns.n[lane];
+            columns.per_freedom[lane] = 1.0 / (columns.n[lane] - 1.0);
+        }
+    }
+    let Columns { rows, kept, median, sum, squares, .. } = columns;
+    sums(rows, kept, median, [sum, squares]);
+    for lane in 0..LANES {
+        columns.variance[lane] = columns.spread(lane, columns.sum[lane], columns.squares[lane]);
+    }
 }
 
-/// Calls `each(sums, deviation, lane)` for every kept sample; where a lane keeps less than the
-/// rows at hand, the deviation is 0 there.
+/// Calls `each(sums, deviation, rank, lane)` for every kept sample, and gives the sums in `out`.
+///
+/// Where columns keep different parts, samples that are not kept must be NaN or +infinity; their
+/// sums stay as they are.
 #[inline(always)]
 fn pass(
     rows: &[Keys],
     kept: &Kept,
     centre: &Row,
-    mut each: impl FnMut(&mut [Row; 2], f64, usize, f64),
-) -> [Row; 2] {
+    out: [&mut Row; 2],
+    each: impl Fn([f64; 2], f64, f64, usize) -> [f64; 2],
+) {
     let (first, last, uniform) = kept.span();
-    let mut out = [[0.0; LANES]; 2];
+    // Local arrays, so that the compiler may hold them in registers.
+    let (mut a, mut b, centre) = ([0.0; LANES], [0.0; LANES], *centre);
     if uniform {
-        for (i, row) in rows[first..last].iter().enumerate() {
-            let rank = i as f64;
+        let mut rank = 0.0;
+        for row in &rows[first..last] {
             for lane in 0..LANES {
-                each(&mut out, f64::from(row[lane]) - centre[lane], lane, rank);
+                let d = f64::from(row[lane]) - centre[lane];
+                [a[lane], b[lane]] = each([a[lane], b[lane]], d, rank, lane);
             }
+            rank += 1.0;
         }
     } else {
-        for (i, row) in rows[first..last].iter().enumerate() {
-            let i = (first + i) as i32;
+        let lo = kept.lo.map(f64::from);
+        let mut index = first as f64;
+        for row in &rows[first..last] {
             for lane in 0..LANES {
-                let inside = (i >= kept.lo[lane]) & (i < kept.hi[lane]);
-                let d = if inside { f64::from(row[lane]) - centre[lane] } else { 0.0 };
-                let rank = if inside { f64::from(i - kept.lo[lane]) } else { f64::NAN };
-                each(&mut out, d, lane, rank);
+                let d = f64::from(row[lane]) - centre[lane];
+                let [next_a, next_b] = each([a[lane], b[lane]], d, index - lo[lane], lane);
+                let live = d < f64::INFINITY;
+                a[lane] = if live { next_a } else { a[lane] };
+                b[lane] = if live { next_b } else { b[lane] };
             }
+            index += 1.0;
         }
     }
-    out
+    *out[0] = a;
+    *out[1] = b;
 }
 
 /// Sum of the deviations from `centre`, and of their squares.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub(crate) fn sums(rows: &[Keys], kept: &Kept, centre: &Row) -> (Row, Row) {
-    let [a, b] = pass(rows, kept, centre, |out, d, lane, _| {
-        out[0][lane] += d;
-        out[1][lane] += d * d;
-    });
-    (a, b)
+#[inline(always)]
+fn sums(rows: &[Keys], kept: &Kept, centre: &Row, out: [&mut Row; 2]) {
+    pass(rows, kept, centre, out, |[a, b], d, _, _| [a + d, b + d * d]);
 }
 
 /// The same of deviations clamped to ± `reach`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub(crate) fn clamped_sums(rows: &[Keys], kept: &Kept, centre: &Row, reach: &Row) -> (Row, Row) {
-    let [a, b] = pass(rows, kept, centre, |out, d, lane, _| {
+#[inline(always)]
+pub(crate) fn clamped_sums(columns: &Columns, reach: &Row, out: [&mut Row; 2]) {
+    let reach = *reach;
+    pass(&columns.rows, &columns.kept, &columns.median, out, |[a, b], d, _, lane| {
         let r = reach[lane];
         let d = if d > r { r } else { d };
         let d = if d < -r { -r } else { d };
-        out[0][lane] += d;
-        out[1][lane] += d * d;
+        [a + d, b + d * d]
     });
-    (a, b)
 }
 
 /// Sum of rank times deviation, the rank of the first kept sample being 0.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub(crate) fn rank_sums(rows: &[Keys], kept: &Kept, centre: &Row) -> Row {
-    pass(rows, kept, centre, |out, d, lane, rank| {
-        // A sample that is not kept has deviation 0 and rank NaN.
-        out[0][lane] += if rank >= 0.0 { d * rank } else { 0.0 };
-    })[0]
+#[inline(always)]
+pub(crate) fn rank_sums(columns: &Columns) -> Row {
+    let (mut out, mut rest) = ([0.0; LANES], [0.0; LANES]);
+    let Columns { rows, kept, median, .. } = columns;
+    pass(rows, kept, median, [&mut out, &mut rest], |[a, b], d, rank, _| [a + d * rank, b]);
+    out
 }
 
 /// Sum of the distances of the deviations from the line `intercept + slope * rank`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub(crate) fn distances(
-    rows: &[Keys],
-    kept: &Kept,
-    centre: &Row,
-    intercept: &Row,
-    slope: &Row,
-) -> Row {
-    pass(rows, kept, centre, |out, d, lane, rank| {
-        let r = (d - (intercept[lane] + slope[lane] * rank)).abs();
-        out[0][lane] += if rank >= 0.0 { r } else { 0.0 };
-    })[0]
+#[inline(always)]
+pub(crate) fn distances(columns: &Columns, intercept: &Row, slope: &Row) -> Row {
+    let (mut out, mut rest) = ([0.0; LANES], [0.0; LANES]);
+    let Columns { rows, kept, median, .. } = columns;
+    let (intercept, slope) = (*intercept, *slope);
+    pass(rows, kept, median, [&mut out, &mut rest], |[a, b], d, rank, lane| {
+        [a + (d - (intercept[lane] + slope[lane] * rank)).abs(), b]
+    });
+    out
 }
 
 /// How many deviations reach `bound` or more to either side.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub(crate) fn count_beyond(rows: &[Keys], kept: &Kept, centre: &Row, bound: &Row) -> Row {
-    pass(rows, kept, centre, |out, d, lane, rank| {
-        let beyond = (d.abs() >= bound[lane]) & (rank >= 0.0);
-        out[0][lane] += if beyond { 1.0 } else { 0.0 };
-    })[0]
+#[inline(always)]
+pub(crate) fn count_beyond(columns: &Columns, bound: &Row) -> Row {
+    let (mut out, mut rest) = ([0.0; LANES], [0.0; LANES]);
+    let Columns { rows, kept, median, .. } = columns;
+    let bound = *bound;
+    pass(rows, kept, median, [&mut out, &mut rest], |[a, b], d, _, lane| {
+        [a + if d.abs() >= bound[lane] { 1.0 } else { 0.0 }, b]
+    });
+    out
 }

@@ -29,9 +29,10 @@ mod sigma;
 
 use std::ops::Range;
 
+use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
-use lanes::{Columns, Kept, LANES};
+use lanes::{Columns, LANES, Line};
 
 /// Fewest samples that a round of rejection may leave, all rejected apart.
 pub const FEWEST: usize = 3;
@@ -337,7 +338,7 @@ impl Reject {
     pub fn keep(self, sorted: &[f32]) -> Range<usize> {
         let n = sorted.len();
         let mut columns = Columns {
-            rows: sorted.iter().map(|v| [*v; LANES]).collect(),
+            rows: sorted.iter().map(|v| Line([*v; LANES])).collect(),
             used: 1,
             ..Columns::default()
         };
@@ -434,87 +435,22 @@ impl Judge {
     }
 
     /// The lanes, a bit each, whose columns a further round might narrow.
-    #[inline]
     pub fn unsettled(&mut self, columns: &Columns) -> u32 {
-        let mut open = 0u32;
-        for lane in 0..columns.used {
-            open |= u32::from(columns.kept.len(lane) > FEWEST) << lane;
-        }
-        if open == 0 {
-            return 0;
-        }
-        match self.method() {
-            Reject::None | Reject::Minmax { .. } => 0,
-            Reject::Percentile { low, high } => {
-                let first: u32 =
-                    (0..columns.used).map(|lane| u32::from(columns.round[lane] == 0) << lane).sum();
-                open & first & beyond(columns, clip::percentile(columns, low, high))
-            }
-            Reject::Sigma { low, high } => {
-                open & beyond(columns, sigma::about_median(columns, low, high, sigma::sd(columns)))
-            }
-            Reject::MedianSigma { low, high } => {
-                let s = sigma::replaced_sd(columns);
-                open & beyond(columns, sigma::about_median(columns, low, high, s))
-            }
-            Reject::Mad { low, high } => open & sigma::mad_unsettled(columns, low, high),
-            Reject::Winsorized { sigma_low, sigma_high } => {
-                open & sigma::winsorized_unsettled(columns, sigma_low, sigma_high)
-            }
-            Reject::AveragedSigma { low, high } => {
-                let s = sigma::averaged(columns);
-                open & beyond(columns, sigma::about_median(columns, low, high, s))
-            }
-            Reject::CcdNoise { low, high, .. } => {
-                let s = sigma::detector(columns, self.method());
-                open & beyond(columns, sigma::about_median(columns, low, high, s))
-            }
-            Reject::LinearFit { low, high } => open & linear_fit::unsettled(columns, low, high),
-            Reject::Gesd { outliers, .. } => {
-                open & esd::unsettled(columns, outliers, &self.critical, &mut self.path)
-            }
-        }
+        let open = unsettled(self.method(), columns, &self.critical, &mut self.path);
+        let used = if columns.used == LANES { u32::MAX } else { (1 << columns.used) - 1 };
+        open & used
     }
 
     /// One round over the lanes in use.
     pub fn narrow(&mut self, columns: &mut Columns) -> [Fate; LANES] {
-        let fates = match self.method() {
-            Reject::None | Reject::Minmax { .. } => [Fate::Judged; LANES],
-            Reject::Percentile { low, high } => {
-                let bounds = clip::percentile(columns, low, high);
-                take_off(columns, bounds)
+        let method = self.method();
+        let fates = match method {
+            Reject::LinearFit { .. } | Reject::Gesd { .. } => {
+                narrow_ends(method, columns, &self.critical, &mut self.path)
             }
-            Reject::Sigma { low, high } => {
-                let bounds = sigma::about_median(columns, low, high, sigma::sd(columns));
+            _ => {
+                let bounds = bounds(method, columns);
                 take_off(columns, bounds)
-            }
-            Reject::MedianSigma { low, high } => {
-                let s = sigma::replaced_sd(columns);
-                let bounds = sigma::about_median(columns, low, high, s);
-                take_off(columns, bounds)
-            }
-            Reject::Mad { low, high } => {
-                let bounds = sigma::about_median(columns, low, high, sigma::mad(columns));
-                take_off(columns, bounds)
-            }
-            Reject::Winsorized { sigma_low, sigma_high } => {
-                let s = sigma::winsorized(columns);
-                let bounds = sigma::about_median(columns, sigma_low, sigma_high, s);
-                take_off(columns, bounds)
-            }
-            Reject::AveragedSigma { low, high } => {
-                let s = sigma::averaged(columns);
-                let bounds = sigma::about_median(columns, low, high, s);
-                take_off(columns, bounds)
-            }
-            Reject::CcdNoise { low, high, .. } => {
-                let s = sigma::detector(columns, self.method());
-                let bounds = sigma::about_median(columns, low, high, s);
-                take_off(columns, bounds)
-            }
-            Reject::LinearFit { low, high } => linear_fit::narrow(columns, low, high),
-            Reject::Gesd { outliers, .. } => {
-                esd::narrow(columns, outliers, &self.critical, &mut self.path)
             }
         };
         for round in &mut columns.round[..columns.used] {
@@ -524,20 +460,88 @@ impl Judge {
     }
 }
 
-/// The low and the high bound of each column.
-pub(crate) type Bounds = (lanes::Row, lanes::Row);
+/// A yes or no for each lane.
+pub(crate) type Lanes = [bool; LANES];
 
-/// The lanes in use, a bit each, with a kept sample beyond its bound; such a sample is an end.
-fn beyond(columns: &Columns, (low, high): Bounds) -> u32 {
-    let mut out = 0u32;
-    for lane in 0..columns.used {
-        if columns.kept.len(lane) > 0 {
-            let (first, last) = columns.ends(lane);
-            out |= u32::from((first < low[lane]) | (last > high[lane])) << lane;
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn unsettled(method: Reject, columns: &Columns, critical: &[f64], path: &mut Vec<bool>) -> u32 {
+    let mut out = match method {
+        Reject::None | Reject::Minmax { .. } => return 0,
+        Reject::Mad { low, high } => sigma::mad_unsettled(columns, low, high),
+        Reject::Winsorized { sigma_low, sigma_high } => {
+            sigma::winsorized_unsettled(columns, sigma_low, sigma_high)
+        }
+        Reject::LinearFit { low, high } => linear_fit::unsettled(columns, low, high),
+        Reject::Gesd { outliers, .. } => esd::unsettled(columns, outliers, critical, path),
+        _ => {
+            let (low, high) = simple_bounds(method, columns);
+            let mut out = [false; LANES];
+            for lane in 0..LANES {
+                out[lane] = (columns.first[lane] < low[lane]) | (columns.last[lane] > high[lane]);
+            }
+            out
+        }
+    };
+    if matches!(method, Reject::Percentile { .. }) {
+        for lane in 0..LANES {
+            out[lane] &= columns.round[lane] == 0;
         }
     }
-    out
+    let mut bits = 0u32;
+    for lane in 0..LANES {
+        bits |= u32::from(out[lane] & (columns.n[lane] > FEWEST as f64)) << lane;
+    }
+    bits
 }
+
+/// The bounds of a round, for the methods that have bounds.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn bounds(method: Reject, columns: &Columns) -> Bounds {
+    match method {
+        Reject::Mad { low, high } => sigma::about_median(columns, low, high, sigma::mad(columns)),
+        Reject::Winsorized { sigma_low, sigma_high } => {
+            sigma::about_median(columns, sigma_low, sigma_high, sigma::winsorized(columns))
+        }
+        _ => simple_bounds(method, columns),
+    }
+}
+
+/// The bounds of the methods whose scale is known from the sums.
+#[inline(always)]
+fn simple_bounds(method: Reject, columns: &Columns) -> Bounds {
+    match method {
+        Reject::Percentile { low, high } => clip::percentile(columns, low, high),
+        Reject::Sigma { low, high } => sigma::about_median(columns, low, high, sigma::sd(columns)),
+        Reject::MedianSigma { low, high } => {
+            sigma::about_median(columns, low, high, sigma::replaced_sd(columns))
+        }
+        Reject::AveragedSigma { low, high } => {
+            sigma::about_median(columns, low, high, sigma::averaged(columns))
+        }
+        Reject::CcdNoise { low, high, .. } => {
+            sigma::about_median(columns, low, high, sigma::detector(columns, method))
+        }
+        _ => ([f64::NEG_INFINITY; LANES], [f64::INFINITY; LANES]),
+    }
+}
+
+/// A round of the methods that judge samples by their rank.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn narrow_ends(
+    method: Reject,
+    columns: &mut Columns,
+    critical: &[f64],
+    path: &mut Vec<bool>,
+) -> [Fate; LANES] {
+    match method {
+        Reject::LinearFit { low, high } => linear_fit::narrow(columns, low, high),
+        Reject::Gesd { outliers, .. } => esd::narrow(columns, outliers, critical, path),
+        _ => [Fate::Judged; LANES],
+    }
+}
+
+/// The low and the high bound of each column.
+pub(crate) type Bounds = (lanes::Row, lanes::Row);
 
 /// Takes off what lies beyond the bounds.
 fn take_off(columns: &mut Columns, (low, high): Bounds) -> [Fate; LANES] {
@@ -546,21 +550,25 @@ fn take_off(columns: &mut Columns, (low, high): Bounds) -> [Fate; LANES] {
         let below = columns.column(lane).take_while(|x| *x < low[lane]).count();
         let rest = columns.kept.len(lane) - below;
         let above = columns.column(lane).rev().take(rest).take_while(|x| *x > high[lane]).count();
-        fates[lane] = settle(&mut columns.kept, lane, below, above);
+        fates[lane] = settle(columns, lane, below, above);
     }
     fates
 }
 
 /// Does a round that takes `below` and `above` samples off the ends, unless too few would stay.
-fn settle(kept: &mut Kept, lane: usize, below: usize, above: usize) -> Fate {
-    let n = kept.len(lane);
+fn settle(columns: &mut Columns, lane: usize, below: usize, above: usize) -> Fate {
+    let n = columns.kept.len(lane);
     match n - below - above {
         _ if n <= FEWEST || below + above == 0 => Fate::Judged,
         0 => Fate::AllRejected { low: below },
         1 | 2 => Fate::Judged,
         _ => {
-            kept.lo[lane] += below as i32;
-            kept.hi[lane] -= above as i32;
+            let (lo, hi) = (columns.kept.lo[lane], columns.kept.hi[lane]);
+            let (new_lo, new_hi) = (lo + below as i32, hi - above as i32);
+            columns.strike(lane, lo..new_lo);
+            columns.strike(lane, new_hi..hi);
+            columns.kept.lo[lane] = new_lo;
+            columns.kept.hi[lane] = new_hi;
             Fate::Narrowed
         }
     }

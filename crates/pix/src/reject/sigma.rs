@@ -1,7 +1,7 @@
 //! Clipping at so many sigmas from the median: the methods differ in what their sigma is.
 
-use super::lanes::{Columns, LANES, Row, clamped_sums, count_beyond, spread};
-use super::{Bounds, Reject};
+use super::lanes::{Columns, LANES, Row, clamped_sums, count_beyond};
+use super::{Bounds, Lanes, Reject};
 use crate::stat::MAD_TO_SIGMA;
 
 /// Makes the sd of a Gaussian clamped at 1.5 sigma that of the Gaussian.
@@ -18,7 +18,7 @@ const WINSOR_ROUNDS: usize = 50;
 const ROUNDING: f64 = 1.0 + 1e-9;
 
 /// Bounds `low` and `high` times `scale` from the median.
-#[inline]
+#[inline(always)]
 pub(super) fn about_median(columns: &Columns, low: f32, high: f32, scale: Row) -> Bounds {
     let (kl, kh) = (f64::from(low), f64::from(high));
     let (mut below, mut above) = ([0.0; LANES], [0.0; LANES]);
@@ -30,38 +30,38 @@ pub(super) fn about_median(columns: &Columns, low: f32, high: f32, scale: Row) -
 }
 
 /// The smallest scale with which nothing lies beyond its bound.
+#[inline(always)]
 fn least_harmless(columns: &Columns, low: f32, high: f32) -> Row {
     let (kl, kh) = (f64::from(low), f64::from(high));
     let mut out = [0.0; LANES];
-    for lane in 0..columns.used {
-        if columns.kept.len(lane) > 0 {
-            let (first, last) = columns.ends(lane);
-            let m = columns.median[lane];
-            let (below, above) = ((m - first) / kl, (last - m) / kh);
-            // A threshold of 0 gives infinity or NaN; either leaves the column unsettled.
-            out[lane] = if below > above { below } else { above + 0.0 * below };
-        }
+    for lane in 0..LANES {
+        let m = columns.median[lane];
+        let (below, above) = ((m - columns.first[lane]) / kl, (columns.last[lane] - m) / kh);
+        // A threshold of 0 gives infinity or NaN; either leaves the column unsettled.
+        out[lane] = if below > above { below } else { above + 0.0 * below };
     }
     out
 }
 
 /// Standard deviations of the kept samples.
-#[inline]
+#[inline(always)]
 pub(super) fn sd(columns: &Columns) -> Row {
     let mut out = [0.0; LANES];
     for lane in 0..LANES {
-        out[lane] = columns.variance(lane).sqrt();
+        out[lane] = columns.variance[lane].sqrt();
     }
     out
 }
 
 /// Standard deviations of whole columns with the rejected samples put at the median.
-#[inline]
+#[inline(always)]
 pub(super) fn replaced_sd(columns: &Columns) -> Row {
     let mut out = [0.0; LANES];
     for lane in 0..LANES {
-        let n = columns.count[lane].max(0) as usize;
-        out[lane] = spread(columns.sum[lane], columns.squares[lane], n).sqrt();
+        let (n, sum) = (f64::from(columns.count[lane]), columns.sum[lane]);
+        let v = (columns.squares[lane] - sum * sum / n) / (n - 1.0);
+        // Not so for NaN, which n = 0 and n = 1 give.
+        out[lane] = if v > 0.0 { v.sqrt() } else { 0.0 };
     }
     out
 }
@@ -100,32 +100,33 @@ pub(super) fn mad(columns: &Columns) -> Row {
 /// The lanes that the MAD might narrow.
 ///
 /// If most deviations reach the smallest harmless MAD, the MAD itself does.
-pub(super) fn mad_unsettled(columns: &Columns, low: f32, high: f32) -> u32 {
+#[inline(always)]
+pub(super) fn mad_unsettled(columns: &Columns, low: f32, high: f32) -> Lanes {
     let needed = least_harmless(columns, low, high).map(|t| t / MAD_TO_SIGMA * ROUNDING);
-    let reach = count_beyond(&columns.rows, &columns.kept, &columns.median, &needed);
-    let mut out = 0u32;
-    for lane in 0..columns.used {
-        let n = columns.kept.len(lane);
-        let most = (n - n.saturating_sub(1) / 2) as f64;
-        out |= u32::from(!(reach[lane] >= most)) << lane;
+    let reach = count_beyond(columns, &needed);
+    let mut out = [true; LANES];
+    for lane in 0..LANES {
+        // The lower of the middle two has as many on its upper side, itself included.
+        out[lane] = reach[lane] < (0.5 * columns.n[lane]).floor() + 1.0;
     }
     out
 }
 
 /// The winsorized sigma of each column.
+#[inline(always)]
 pub(super) fn winsorized(columns: &Columns) -> Row {
     let mut sigma = sd(columns);
+    let (mut sum, mut squares) = ([0.0; LANES], [0.0; LANES]);
     let mut open = [true; LANES];
     for lane in columns.used..LANES {
         open[lane] = false;
     }
     for _ in 0..WINSOR_ROUNDS {
         let reach = sigma.map(|s| WINSOR_REACH * s);
-        let (sum, squares) = clamped_sums(&columns.rows, &columns.kept, &columns.median, &reach);
+        clamped_sums(columns, &reach, [&mut sum, &mut squares]);
         let mut any = false;
         for lane in 0..LANES {
-            let n = columns.kept.len(lane);
-            let next = WINSOR_TO_SIGMA * spread(sum[lane], squares[lane], n).sqrt();
+            let next = WINSOR_TO_SIGMA * columns.spread(lane, sum[lane], squares[lane]).sqrt();
             let moved = (next - sigma[lane]).abs() > WINSOR_SETTLED * sigma[lane];
             sigma[lane] = if open[lane] { next } else { sigma[lane] };
             open[lane] &= moved;
@@ -143,23 +144,26 @@ pub(super) fn winsorized(columns: &Columns) -> Row {
 /// g(s) = 1.134 sd(samples clamped to m ± 1.5 s) does not fall as s grows, for clamping wider
 /// brings no two samples closer. So if the start sd is at least t and g(t) ≥ t, every step stays
 /// at t or above, and with t the smallest harmless sigma nothing can go: one pass instead of many.
-pub(super) fn winsorized_unsettled(columns: &Columns, low: f32, high: f32) -> u32 {
+#[inline(always)]
+pub(super) fn winsorized_unsettled(columns: &Columns, low: f32, high: f32) -> Lanes {
     let harmless = least_harmless(columns, low, high);
     let reach = harmless.map(|t| WINSOR_REACH * t);
-    let (sum, squares) = clamped_sums(&columns.rows, &columns.kept, &columns.median, &reach);
-    let mut out = 0u32;
-    for lane in 0..columns.used {
-        let n = columns.kept.len(lane);
+    let (mut sum, mut squares) = ([0.0; LANES], [0.0; LANES]);
+    clamped_sums(columns, &reach, [&mut sum, &mut squares]);
+    let mut out = [true; LANES];
+    for lane in 0..LANES {
+        let n = columns.n[lane];
         let t2 = harmless[lane] * harmless[lane] * (ROUNDING * ROUNDING);
-        let next2 = WINSOR_TO_SIGMA * WINSOR_TO_SIGMA * spread(sum[lane], squares[lane], n);
-        let harmless = (next2 >= t2) & (columns.variance(lane) >= t2);
-        out |= u32::from(!harmless) << lane;
+        // n (n − 1) times the variances: no division.
+        let next2 = n * squares[lane] - sum[lane] * sum[lane];
+        let stays = WINSOR_TO_SIGMA * WINSOR_TO_SIGMA * next2 >= t2 * (n * (n - 1.0));
+        out[lane] = !(stays & (columns.variance[lane] >= t2));
     }
     out
 }
 
 /// Scales from the tile: S sqrt(max(m, 1)).
-#[inline]
+#[inline(always)]
 pub(super) fn averaged(columns: &Columns) -> Row {
     let mut out = [0.0; LANES];
     for lane in 0..LANES {
@@ -169,7 +173,7 @@ pub(super) fn averaged(columns: &Columns) -> Row {
 }
 
 /// max(m, 1): what the variance is taken to be proportional to.
-#[inline]
+#[inline(always)]
 fn level(median: f64) -> f64 {
     if median > 1.0 { median } else { 1.0 }
 }
@@ -181,7 +185,7 @@ pub(super) fn offer_scales(columns: &Columns, pool: &mut Vec<f64>) {
         if n >= 3 {
             let freedom = (n - 1) as f64;
             let median_of_chi2 = (1.0 - 2.0 / (9.0 * freedom)).powi(3);
-            pool.push(columns.variance(lane) / level(columns.median[lane]) / median_of_chi2);
+            pool.push(columns.variance[lane] / level(columns.median[lane]) / median_of_chi2);
         }
     }
 }
@@ -198,6 +202,7 @@ pub(super) fn pooled_scale(pool: &mut [f64]) -> Option<f64> {
 }
 
 /// Scales from the noise of the detector.
+#[inline(always)]
 pub(super) fn detector(columns: &Columns, method: Reject) -> Row {
     let Reject::CcdNoise { read_noise_adu, gain_e_per_adu, sensitivity, pedestal_adu, .. } = method
     else {
