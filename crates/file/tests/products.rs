@@ -2,8 +2,6 @@
 
 mod common;
 
-use std::path::Path;
-
 use photosite_file::atomic::Existing;
 use photosite_file::fits::{
     Column, FitsWriter, FrameSpec, ImageSpec, Sample, Table, read_frame, read_table, write_frame,
