@@ -151,7 +151,7 @@ fn variance(scatter: Plane<f32>, frame: &Frame, spec: Finish) -> Option<Plane<f3
 /// ν = n − 1, which is taken out. For a flat the unit is that of the scaled samples.
 ///
 /// # Source
-/// WilsonHilferty1931.
+/// Wilson1931.
 fn scatter_of_one_frame(variance: Option<&Plane<f32>>, spec: Finish) -> Option<f64> {
     let variance = variance.filter(|_| spec.count >= 2)?;
     let degrees = spec.count as f64 - 1.0;

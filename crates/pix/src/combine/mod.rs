@@ -185,7 +185,7 @@ pub struct Outcome<'a> {
 /// of samples without weights.
 ///
 /// # Source
-/// [Chu1955] for the median's variance.
+/// Chu1955 for the median's variance.
 pub fn combine(samples: Samples, recipe: Recipe, workspace: &mut Workspace, out: &mut Outcome) {
     let width = samples.width;
     for len in [out.value.len(), out.variance.len(), out.kept.len(), out.low.len(), out.high.len()]

@@ -5,7 +5,7 @@
 //! that a column lives in registers from its first comparator to its last.
 //!
 //! # Source
-//! [Batcher1968], section on odd-even merging.
+//! Batcher1968, section on odd-even merging.
 
 use super::sort::Key;
 use crate::reject::lanes::{LANES, Line};

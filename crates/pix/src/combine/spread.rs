@@ -46,7 +46,7 @@ const SMALL: [f64; 33] = [
 /// a = 2 − π/2 + 0.075/n for odd n and a = 3 − π/2 − 2.9/n + 6/n² for even n.
 ///
 /// # Source
-/// [Chu1955] for the moments; the terms in 1/n and 1/n² of a are fits to the integral for n = 33 .. 200.
+/// Chu1955 for the moments; the terms in 1/n and 1/n² of a are fits to the integral for n = 33 .. 200.
 pub(super) fn median_factor(n: usize) -> f64 {
     use std::f64::consts::FRAC_PI_2;
     if let Some(factor) = SMALL.get(n) {

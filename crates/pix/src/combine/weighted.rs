@@ -59,7 +59,7 @@ pub(super) fn weighted_mean(
 /// A sum that carries its rounding error along.
 ///
 /// # Source
-/// [Neumaier1974].
+/// Neumaier1974.
 #[derive(Default)]
 struct Sum {
     sum: f64,

@@ -44,7 +44,7 @@ fn student_tail(t: f64, freedom: f64) -> f64 {
 /// The regularised incomplete beta function.
 ///
 /// # Source
-/// [DLMF2010] 8.17.22, the continued fraction; evaluated by the method of [Lentz1976].
+/// DLMF2010 8.17.22, the continued fraction; evaluated by the method of Lentz1976.
 fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
     if x <= 0.0 || x >= 1.0 {
         return x.clamp(0.0, 1.0);
@@ -78,7 +78,7 @@ fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
 /// The logarithm of the gamma function for x > 0.
 ///
 /// # Source
-/// [DLMF2010] 5.11.1, Stirling's series from x = 12 on, reached by the recurrence.
+/// DLMF2010 5.11.1, Stirling's series from x = 12 on, reached by the recurrence.
 fn ln_gamma(x: f64) -> f64 {
     let (mut x, mut product) = (x, 1.0f64);
     while x < 12.0 {

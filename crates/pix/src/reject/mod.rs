@@ -102,7 +102,7 @@ pub enum Reject {
     /// times; the last s' counts. 1.134 makes the sd of a clamped Gaussian that of the Gaussian.
     ///
     /// # Source
-    /// [Huber1981] winsorizing; constants as PixInsight and Siril have them.
+    /// Huber1981 winsorizing; constants as PixInsight and Siril have them.
     Winsorized {
         /// Sigmas below the median.
         sigma_low: f32,
@@ -125,7 +125,7 @@ pub enum Reject {
     /// level (a star on a flat sky), S is the noise of most.
     ///
     /// # Source
-    /// [IRAFcombine] `avsigclip`; [Wilson1931] for c(n).
+    /// IRAFcombine `avsigclip`; Wilson1931 for c(n).
     AveragedSigma {
         /// Sigmas below the median.
         low: f32,
@@ -156,7 +156,7 @@ pub enum Reject {
     /// last with R > λ. Without outliers, and where sd is 0, nothing goes. One round.
     ///
     /// # Source
-    /// [Rosner1983].
+    /// Rosner1983.
     Gesd {
         /// Greatest share of outliers, below 1.
         outliers: f32,
@@ -170,7 +170,7 @@ pub enum Reject {
     /// Values are in ADU; s does not depend on the scatter of the samples.
     ///
     /// # Source
-    /// [IRAFcombine] `ccdclip`.
+    /// IRAFcombine `ccdclip`.
     CcdNoise {
         /// Sigmas below the median.
         low: f32,
