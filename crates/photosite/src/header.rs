@@ -31,8 +31,10 @@ pub struct MasterFacts {
     pub cold: usize,
     /// Pixels without data.
     pub no_data: usize,
-    /// What took the additive part out; `None` where it is in.
+    /// What took the additive part out; `None` where nothing did.
     pub removed_by: Option<RemovedBy>,
+    /// The frames came without their bias.
+    pub bias_gone: bool,
     /// The colour filter array over the master.
     pub cfa: Option<CfaPattern>,
     /// Channels normalised to a mean of 1; 0 for other masters than flats.
@@ -138,7 +140,8 @@ pub fn master_header(frames: &[&RawFrame], facts: &MasterFacts) -> Header {
             header.set(Card::integer("PSNORM", n, "channels normalised to mean 1"));
         }
         (FrameKind::Dark | FrameKind::DarkFlat, removed) => {
-            header.set(Card::logical("BIASSUB", removed.is_some(), "bias taken out"));
+            let gone = removed.is_some() || facts.bias_gone;
+            header.set(Card::logical("BIASSUB", gone, "bias taken out"));
         }
         _ => {}
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use photosite_pix::combine::{Combine, Recipe};
-use photosite_pix::reject::Reject;
+use photosite_pix::reject::{Reject, Thresholds};
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, MaskBits, Plane, Unit, stat};
 
@@ -17,13 +17,19 @@ const FLAT_MEAN_KAPPA: f64 = 5.0;
 
 /// The recipe for a master of `count` frames, when nobody asks for another.
 ///
-/// Up to 2 frames are averaged, 3 give their median, more the mean after winsorized sigma
-/// clipping at 4 and 4.
-pub fn default_recipe(count: usize) -> Recipe {
+/// Up to 2 frames are averaged, 3 give their median, more the mean after [`Reject::auto`]. Frames
+/// under a colour filter array that were lit are clipped by each pixel's own scatter instead: in
+/// them neighbours differ in noise, and cannot lend theirs.
+pub fn default_recipe(kind: FrameKind, count: usize, cfa: Option<CfaPattern>) -> Recipe {
+    let lit = matches!(kind, FrameKind::Flat | FrameKind::Light);
     match count {
         0..=2 => Recipe { reject: Reject::None, combine: Combine::Mean },
         3 => Recipe { reject: Reject::None, combine: Combine::Median },
-        _ => Recipe { reject: WINSORIZED, combine: Combine::Mean },
+        _ if lit && cfa.is_some() => Recipe { reject: WINSORIZED, combine: Combine::Mean },
+        _ => {
+            let reject = Reject::auto(count, Thresholds::default());
+            Recipe { reject, combine: Combine::Mean }
+        }
     }
 }
 

@@ -134,7 +134,7 @@ fn frame_traits(frame: &Frame) -> Traits {
 fn master_plan(group: Group, additive: Option<(usize, RemovedBy)>) -> MasterPlan {
     MasterPlan {
         kind: group.kind,
-        recipe: default_recipe(group.members.len()),
+        recipe: default_recipe(group.kind, group.members.len(), group.traits.cfa),
         traits: group.traits,
         frames: group.members,
         additive,
@@ -170,6 +170,8 @@ fn plan_flat(group: Group, frames: &[Frame], out: &mut Plan) {
         Field::Binning,
     ]);
     match found {
+        // The frames came without their bias: nothing is left to take off.
+        _ if group.traits.bias_removed => out.masters.push(master_plan(group, None)),
         None => {
             out.findings.push(
                 Finding::new(

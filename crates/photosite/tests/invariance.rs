@@ -6,11 +6,12 @@ mod night;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use photosite::master::default_recipe;
+use photosite::master::{WINSORIZED, default_recipe};
 use photosite::report::RunReport;
 use photosite::run::NightRequest;
 use photosite::stack::{Buffers, Prepared, Stacked, stack_tile};
 use photosite_file::fits::Sample;
+use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::{FrameKind, Size};
 use photosite_sim::{Night, Preset, Purpose, Simulation, Stream};
 
@@ -139,8 +140,9 @@ fn tiles_of_any_shape_give_the_same_stack() {
         Prepared::plain(photosite_file::open(&dir.path().join(&plan.file_name)).unwrap())
     };
     let size = Size::new(80, 56);
-    let recipe = default_recipe(darks.len());
-    let stack = |height: usize, width: usize, backwards: bool| -> (Vec<u32>, Stacked) {
+    let pooled = default_recipe(FrameKind::Dark, darks.len(), None);
+    let own = Recipe { reject: WINSORIZED, combine: Combine::Mean };
+    let stack = |recipe, height: usize, width: usize, backwards| -> (Vec<u32>, Stacked) {
         let mut sources: Vec<Prepared> = darks.iter().map(open).collect();
         if backwards {
             sources.reverse();
@@ -159,13 +161,19 @@ fn tiles_of_any_shape_give_the_same_stack() {
         let samples = planes.into_iter().flat_map(|p| p.as_slice());
         (samples.map(|v| v.to_bits()).collect(), out)
     };
-    let whole = stack(size.height, size.width, false);
-    for (height, width) in [(1, 80), (3, 7), (7, 80), (56, 1), (55, 79)] {
-        for backwards in [false, true] {
-            let tiled = stack(height, width, backwards);
-            assert!(tiled.0 == whole.0, "tiles of {width} x {height}, backwards {backwards}");
-            assert_eq!(tiled.1.maps, whole.1.maps);
-            assert_eq!(tiled.1.rejected_high, whole.1.rejected_high);
+    // A pooled scale is one of 256 neighbours in a line: tiles cut lines there or not at all
+    // (`budget`).
+    let whole_lines = [(1, 80), (7, 80), (55, 80)];
+    let any = [(1, 80), (3, 7), (7, 80), (56, 1), (55, 79)];
+    for (recipe, tiles) in [(pooled, &whole_lines[..]), (own, &any[..])] {
+        let whole = stack(recipe, size.height, size.width, false);
+        for &(height, width) in tiles {
+            for backwards in [false, true] {
+                let tiled = stack(recipe, height, width, backwards);
+                assert!(tiled.0 == whole.0, "tiles of {width} x {height}, backwards {backwards}");
+                assert_eq!(tiled.1.maps, whole.1.maps);
+                assert_eq!(tiled.1.rejected_high, whole.1.rejected_high);
+            }
         }
     }
 }

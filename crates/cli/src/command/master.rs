@@ -34,7 +34,7 @@ pub fn run(args: MasterArgs, limits: Limits) -> anyhow::Result<Done> {
     };
     let (frames, mut findings) = frames(&args.files, kind, &context)?;
     let additive = additive(&args)?;
-    let recipe = recipe(&args, &frames)?;
+    let recipe = recipe(&args, kind, &frames)?;
     let request = MasterRequest {
         kind,
         frames: frames.iter().collect(),
@@ -144,8 +144,9 @@ fn additive(args: &MasterArgs) -> anyhow::Result<AdditivePart> {
     })
 }
 
-fn recipe(args: &MasterArgs, frames: &[RawFrame]) -> anyhow::Result<Recipe> {
-    let usual = default_recipe(frames.len());
+fn recipe(args: &MasterArgs, kind: FrameKind, frames: &[RawFrame]) -> anyhow::Result<Recipe> {
+    let cfa = frames.first().and_then(|f| f.metadata.cfa);
+    let usual = default_recipe(kind, frames.len(), cfa);
     let asked = Thresholds { low: args.sigma_low, high: args.sigma_high };
     let named = |name: &str| {
         Reject::named(name, asked).with_context(|| format!("no rejection is called {name:?}"))

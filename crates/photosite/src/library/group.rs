@@ -57,7 +57,8 @@ pub fn groups(frames: &[(FrameKind, Traits)]) -> Vec<Group> {
 /// The properties that must be equal, as text.
 fn exact_key(kind: FrameKind, t: &Traits) -> String {
     let mut key = format!(
-        "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        t.bias_removed,
         t.size,
         t.binning,
         t.origin,

@@ -1,6 +1,6 @@
 //! What decides whether two frames belong together.
 
-use photosite_pix::{CfaPattern, Metadata, Size};
+use photosite_pix::{Applied, CfaPattern, Metadata, Size};
 use serde::Serialize;
 
 /// One property that frames are compared by.
@@ -77,6 +77,8 @@ pub struct Traits {
     pub exposure_max_s: Option<f64>,
     /// Filter name as written.
     pub filter: Option<String>,
+    /// The header says that the bias was taken out already.
+    pub bias_removed: bool,
 }
 
 impl Traits {
@@ -97,6 +99,7 @@ impl Traits {
             exposure_s: metadata.exposure_s,
             exposure_max_s: metadata.exposure_s,
             filter: metadata.filter.clone(),
+            bias_removed: metadata.applied.contains(Applied::BIAS),
         }
     }
 

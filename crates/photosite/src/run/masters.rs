@@ -216,8 +216,10 @@ fn make(
     let maps = stacked.maps.take();
     let cfa = sources[0].cfa;
     drop(sources);
+    // What every frame's header says was done before it came here.
+    let before = frames.iter().fold(Applied::all(), |a, f| a & f.metadata.applied);
     let removed = match (request.kind, removed_by) {
-        (_, None) => Applied::empty(),
+        (_, None) => before & Applied::BIAS,
         (FrameKind::Flat, Some(_)) => Applied::BIAS | Applied::DARK,
         (_, Some(_)) => Applied::BIAS,
     };
@@ -250,6 +252,7 @@ fn make(
         cold,
         no_data: done.no_data,
         removed_by,
+        bias_gone: before.contains(Applied::BIAS),
         cfa,
         normalised_channels: match (request.kind, cfa) {
             (FrameKind::Flat, Some(_)) => 3,

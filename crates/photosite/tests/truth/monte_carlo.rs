@@ -191,7 +191,7 @@ fn the_variance_of_a_scaled_dark_is_what_it_says() {
 
 #[test]
 fn the_usual_recipes_predict_their_noise_within_the_bar() {
-    let usual = photosite::master::default_recipe(FRAMES);
+    let usual = photosite::master::default_recipe(FrameKind::Dark, FRAMES, None);
     check(Case { name: "usual recipe", flat: true, recipe: usual, tolerance: 0.02, ..CASE });
     let median = Recipe { reject: Reject::None, combine: Combine::Median };
     // The factor of a median, pi / 2, is that of many frames; for 10 it is 1.38.

@@ -1,6 +1,7 @@
 //! Rejection must not move what it does not reject.
 
 use photosite::master::default_recipe;
+use photosite_pix::FrameKind;
 use photosite_pix::combine::{Combine, Outcome, Recipe, Samples, Workspace, combine};
 use photosite_pix::reject::Reject;
 use photosite_sim::{Purpose, Stream};
@@ -31,7 +32,8 @@ fn of_noise(count: usize, recipe: Recipe) -> (f64, f64, f64, f64) {
 #[test]
 fn the_default_recipe_does_not_shift_symmetric_noise() {
     for count in [4, 5, 7, 10, 15, 20, 30] {
-        let (mean, error, real, predicted) = of_noise(count, default_recipe(count));
+        let (mean, error, real, predicted) =
+            of_noise(count, default_recipe(FrameKind::Dark, count, None));
         println!(
             "{count} frames: mean {mean:+.5} +- {error:.5} sigma, variance x n {real:.4}, \
              predicted {predicted:.4}"

@@ -29,7 +29,7 @@ fn stack(planes: &[Plane<f32>]) -> Plane<f32> {
         .collect();
     let size = planes[0].size();
     let (rows, columns) = (0..size.height, 0..size.width);
-    let recipe = default_recipe(planes.len());
+    let recipe = default_recipe(FrameKind::Dark, planes.len(), None);
     let mut buffers = Buffers::default();
     let tile = stack_tile(&sources, rows.clone(), columns.clone(), recipe, &mut buffers).unwrap();
     let mut stacked = Stacked::empty(size, false);
