@@ -34,7 +34,7 @@ pub struct Limits {
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
     /// Memory that stacking may take: 512MiB, 2GB; a quarter of what is free by default.
-    #[arg(long, global = true, value_name = "SIZE", value_parser = crate::resolve::memory_size)]
+    #[arg(long, global = true, value_name = "SIZE", value_parser = memory_size)]
     pub memory: Option<u64>,
 }
 
@@ -372,4 +372,43 @@ pub struct PreviewArgs {
     /// Columns of the picture; larger images are averaged down to it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub width: Option<u32>,
+}
+
+/// Reads a size: a number with B, kB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB (of 1024).
+fn memory_size(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor: f64 = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kb" => 1e3,
+        "m" | "mb" => 1e6,
+        "g" | "gb" => 1e9,
+        "t" | "tb" => 1e12,
+        "kib" => f64::from(1u32 << 10),
+        "mib" => f64::from(1u32 << 20),
+        "gib" => f64::from(1u32 << 30),
+        "tib" => 1024.0 * f64::from(1u32 << 30),
+        _ => return Err(format!("{unit:?} is no unit of memory; 512MiB and 2GB are sizes")),
+    };
+    match number.trim().parse::<f64>() {
+        Ok(n) if n.is_finite() && n > 0.0 => Ok((n * factor) as u64),
+        _ => Err(format!("{text:?} is no size; 512MiB and 2GB are")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_of_memory() {
+        assert_eq!(memory_size("512MiB"), Ok(512 << 20));
+        assert_eq!(memory_size("2GB"), Ok(2_000_000_000));
+        assert_eq!(memory_size("1.5 gib"), Ok(3 << 29));
+        assert_eq!(memory_size("1000"), Ok(1000));
+        for bad in ["", "MiB", "-1MB", "0", "1 parsec", "inf"] {
+            assert!(memory_size(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -34,16 +34,9 @@ struct Inspected {
     findings: Vec<Finding>,
 }
 
-/// A file that could not be read.
-#[derive(Debug, Serialize)]
-struct Failed {
-    path: String,
-    error: String,
-}
-
 /// Shows what files are.
 pub fn run(args: FilesArgs) -> anyhow::Result<Done> {
-    super::stats::each(&args, |path| inspect(path).map(|i| serde_json::to_value(&i)), tell)
+    super::each(&args, |path| inspect(path).map(|i| serde_json::to_value(&i)), tell)
 }
 
 fn inspect(path: &Path) -> photosite::Result<Inspected> {
@@ -131,10 +124,4 @@ fn text_or_dash(value: &Value) -> String {
         Value::Number(n) => n.to_string(),
         _ => "-".to_owned(),
     }
-}
-
-/// What is printed of a file that could not be read.
-pub fn failed(path: &Path, error: &photosite::Error) -> Value {
-    serde_json::to_value(Failed { path: super::shown(path), error: error.to_string() })
-        .unwrap_or(Value::Null)
 }

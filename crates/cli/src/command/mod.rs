@@ -13,7 +13,14 @@ pub mod stats;
 
 use std::path::Path;
 
+use anstream::println;
+use anyhow::bail;
 use photosite_pix::Plane;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::args::FilesArgs;
+use crate::{Done, show};
 
 /// The first plane of a file, whole.
 fn read_plane(path: &Path, plane: usize) -> photosite::Result<Plane<f32>> {
@@ -27,4 +34,52 @@ fn read_plane(path: &Path, plane: usize) -> photosite::Result<Plane<f32>> {
 /// A path as it is shown: without the working directory.
 fn shown(path: &Path) -> String {
     path.display().to_string()
+}
+
+/// Does `look` for each file; one that fails is told of and the others go on.
+fn each(
+    args: &FilesArgs,
+    look: impl Fn(&Path) -> photosite::Result<serde_json::Result<Value>>,
+    tell: impl Fn(&Value),
+) -> anyhow::Result<Done> {
+    let mut values = Vec::new();
+    let mut failures = 0;
+    for path in &args.files {
+        match look(path) {
+            Ok(value) => {
+                let value = value?;
+                if !args.json {
+                    tell(&value);
+                }
+                values.push(value);
+            }
+            Err(e) => {
+                failures += 1;
+                values.push(failed(path, &e));
+                show::error(&e.into());
+            }
+        }
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&values)?);
+    }
+    match failures {
+        0 => Ok(Done::Well),
+        n if n == args.files.len() && n > 1 => bail!("none of {n} files could be read"),
+        1 if args.files.len() == 1 => std::process::exit(2),
+        _ => Ok(Done::WithFindings),
+    }
+}
+
+/// A file that could not be read.
+#[derive(Debug, Serialize)]
+struct Failed {
+    path: String,
+    error: String,
+}
+
+/// What is printed of a file that could not be read.
+fn failed(path: &Path, error: &photosite::Error) -> Value {
+    serde_json::to_value(Failed { path: shown(path), error: error.to_string() })
+        .unwrap_or(Value::Null)
 }

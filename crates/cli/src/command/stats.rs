@@ -1,9 +1,8 @@
-//! `photosite stats`, and what the verbs that look at files share.
+//! `photosite stats`.
 
 use std::path::Path;
 
 use anstream::println;
-use anyhow::bail;
 use photosite::inventory;
 use photosite::master::one_channel;
 use photosite_file::keyword;
@@ -34,42 +33,7 @@ struct Described {
 
 /// Describes the samples of files.
 pub fn run(args: FilesArgs) -> anyhow::Result<Done> {
-    each(&args, |path| describe(path).map(|d| serde_json::to_value(&d)), tell)
-}
-
-/// Does `look` for each file; one that fails is told of and the others go on.
-pub fn each(
-    args: &FilesArgs,
-    look: impl Fn(&Path) -> photosite::Result<serde_json::Result<Value>>,
-    tell: impl Fn(&Value),
-) -> anyhow::Result<Done> {
-    let mut values = Vec::new();
-    let mut failures = 0;
-    for path in &args.files {
-        match look(path) {
-            Ok(value) => {
-                let value = value?;
-                if !args.json {
-                    tell(&value);
-                }
-                values.push(value);
-            }
-            Err(e) => {
-                failures += 1;
-                values.push(super::inspect::failed(path, &e));
-                show::error(&e.into());
-            }
-        }
-    }
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&values)?);
-    }
-    match failures {
-        0 => Ok(Done::Well),
-        n if n == args.files.len() && n > 1 => bail!("none of {n} files could be read"),
-        1 if args.files.len() == 1 => std::process::exit(2),
-        _ => Ok(Done::WithFindings),
-    }
+    super::each(&args, |path| describe(path).map(|d| serde_json::to_value(&d)), tell)
 }
 
 fn describe(path: &Path) -> photosite::Result<Described> {

@@ -1,5 +1,6 @@
 //! Doing: the only room with threads, and the order of reading and writing.
 
+mod account;
 mod frames;
 mod lights;
 mod masters;

@@ -9,6 +9,7 @@ use photosite_file::fits::Sample;
 use photosite_pix::FrameKind;
 use photosite_pix::unit::NoiseModel;
 
+use super::account::report;
 use super::lights::BiasChoice;
 use super::masters::work_units;
 use super::{
@@ -20,14 +21,12 @@ use crate::env::Stopwatch;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::inventory::{Inventory, KindOverrides, Taken, take, walk};
-use crate::plan::{Explained, LightPlan, MasterPlan, Means, Plan, forecast, plan};
+use crate::plan::{LightPlan, MasterPlan, Plan, plan};
 use crate::provenance::ContentHash;
 use crate::raw::RawFrame;
-use crate::report::{
-    ChoiceReport, FrameReport, LightReport, MasterReport, RefusedReport, RunReport, SCHEMA,
-};
+use crate::report::RunReport;
 use crate::stack::ReadBuffers;
-use crate::{Error, Finding, Result, env};
+use crate::{Error, Finding, Result};
 
 /// A night to be calibrated.
 #[derive(Debug, Clone)]
@@ -283,13 +282,13 @@ impl Drop for Lock {
 }
 
 /// A raw frame for each frame of the inventory; `None` where it could not be read.
-type RawFrames = Vec<Option<RawFrame>>;
+pub(super) type RawFrames = Vec<Option<RawFrame>>;
 
 /// A result for each planned light; `None` where there is none.
-type LightResults = Vec<Option<LightResult>>;
+pub(super) type LightResults = Vec<Option<LightResult>>;
 
 /// A result for each planned master; `None` where it could not be made.
-type MasterResults = Vec<Option<MasterResult>>;
+pub(super) type MasterResults = Vec<Option<MasterResult>>;
 
 fn identify(
     inventory: &Inventory,
@@ -510,145 +509,4 @@ fn calibrate_lights(
         }
     }
     Ok(out)
-}
-
-fn report(
-    request: &NightRequest,
-    inventory: &Inventory,
-    planned: &Plan,
-    work: Option<(RawFrames, MasterResults, LightResults)>,
-    findings: Vec<Finding>,
-    timing: BTreeMap<String, f64>,
-    context: &Context<'_>,
-) -> RunReport {
-    let (raw, masters, lights) = match work {
-        Some((r, m, l)) => (Some(r), m, l),
-        None => (None, Vec::new(), Vec::new()),
-    };
-    let master_path = |i: usize| request.output.join("masters").join(&planned.masters[i].file_name);
-    let failed: Vec<&PathBuf> =
-        masters.iter().flatten().flat_map(|m| m.left_out.iter().map(|(p, _)| p)).collect();
-    let mut group_of: BTreeMap<usize, String> = BTreeMap::new();
-    for m in &planned.masters {
-        group_of.extend(m.frames.iter().map(|&f| (f, m.file_name.clone())));
-    }
-    let light_of: BTreeMap<usize, usize> =
-        planned.lights.iter().enumerate().map(|(i, l)| (l.frame, i)).collect();
-    let mut frames: Vec<FrameReport> = inventory
-        .frames
-        .iter()
-        .enumerate()
-        .map(|(i, f)| {
-            let readable = raw.as_ref().is_none_or(|r| r[i].is_some());
-            let made = match light_of.get(&i) {
-                Some(&l) => lights.get(l).is_none_or(Option::is_some),
-                None => group_of.contains_key(&i),
-            };
-            FrameReport {
-                path: f.path.clone(),
-                kind: Some(f.kind),
-                used: readable && made && !failed.contains(&&f.path),
-                group: group_of.get(&i).cloned(),
-                metadata: Some(f.metadata.clone()),
-            }
-        })
-        .collect();
-    frames.extend(inventory.left_out.iter().map(|(path, kind)| FrameReport {
-        path: path.clone(),
-        kind: *kind,
-        used: false,
-        group: None,
-        metadata: None,
-    }));
-    frames.sort_by(|a, b| a.path.cmp(&b.path));
-    let master_reports = planned
-        .masters
-        .iter()
-        .enumerate()
-        .filter(|(i, _)| masters.get(*i).is_none_or(Option::is_some))
-        .map(|(i, plan)| {
-            let made = masters.get(i).and_then(Option::as_ref);
-            let planned_inputs =
-                || plan.frames.iter().map(|&f| inventory.frames[f].path.clone()).collect();
-            MasterReport {
-                kind: plan.kind,
-                path: master_path(i),
-                inputs: made.map_or_else(planned_inputs, |m| m.inputs.clone()),
-                combine: plan.recipe.combine.name(),
-                reject: plan.recipe.reject.name(),
-                rejected_low: made.map_or(0, |m| m.rejected.low),
-                rejected_high: made.map_or(0, |m| m.rejected.high),
-                stats: made.map(|m| m.stats),
-                hot: made.map_or(0, |m| m.hot),
-                cold: made.map_or(0, |m| m.cold),
-                no_data: made.map_or(0, |m| m.no_data),
-                noise: made.and_then(|m| m.noise),
-                additive_removed_by: plan.additive.map(|(_, by)| by.name()),
-                traits: plan.traits.clone(),
-                reused: made.is_some_and(|m| m.reused),
-            }
-        })
-        .collect();
-    let light_reports = planned
-        .lights
-        .iter()
-        .enumerate()
-        .map(|(i, light)| {
-            let done = lights.get(i).and_then(Option::as_ref);
-            let steps = done.map_or_else(Vec::new, |d| d.steps.clone());
-            let bias_taken = if raw.is_some() {
-                steps.iter().any(|s| s == "bias")
-            } else {
-                light.dark.is_none()
-            };
-            LightReport {
-                path: inventory.frames[light.frame].path.clone(),
-                output: done.map(|d| d.path.clone()),
-                bias: light.bias.filter(|_| bias_taken).map(master_path),
-                dark: light.dark.map(master_path),
-                dark_scale: done.and_then(|d| d.dark_scale),
-                flat: light.flat.map(master_path),
-                steps,
-                stats_before: done.map(|d| d.before),
-                stats_after: done.map(|d| d.after),
-                repaired: done.map_or(0, |d| d.repaired),
-                choices: light
-                    .choices
-                    .iter()
-                    .map(|(kind, e)| choice_report(*kind, e, &planned.masters))
-                    .collect(),
-                reused: done.is_some_and(|d| d.reused),
-            }
-        })
-        .collect();
-    let means = Means {
-        threads: context.threads,
-        memory_bytes: context.memory_bytes,
-        open_files: env::open_file_limit(),
-    };
-    RunReport {
-        schema: SCHEMA,
-        version: env!("CARGO_PKG_VERSION"),
-        frames,
-        masters: master_reports,
-        lights: light_reports,
-        findings,
-        forecast: forecast(planned, inventory, means),
-        timing,
-    }
-}
-
-fn choice_report(kind: FrameKind, explained: &Explained, masters: &[MasterPlan]) -> ChoiceReport {
-    let name = |candidate: usize| masters[explained.candidates[candidate]].file_name.clone();
-    ChoiceReport {
-        kind,
-        chosen: explained.choice.chosen.map(name),
-        checks: explained.choice.checks.clone(),
-        refused: explained
-            .choice
-            .refused
-            .iter()
-            .map(|r| RefusedReport { master: name(r.candidate), differs: r.differs.clone() })
-            .collect(),
-    }
 }
