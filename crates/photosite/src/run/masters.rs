@@ -12,6 +12,7 @@ use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, Header, Plane};
 use serde_json::json;
 
+use super::parallel::join;
 use super::stacking::{equalise, open_all, plan_stack, stack, summarise};
 use super::{Context, Product, Standing, for_each, load_master, standing};
 use crate::calibrate::RemovedBy;
@@ -262,17 +263,22 @@ fn make(
         noise: check,
     };
     let header = master_header(frames, &facts);
-    let result = outcome(request, frames, &done.frame.data, &header, false, context);
-    Product {
+    let product = Product {
         path: request.path,
         frame: &done.frame,
-        header,
+        header: header.clone(),
         sample: Sample::F32,
         maps: maps.as_ref(),
         provenance,
         steps: facts.sentences(),
-    }
-    .write()?;
+    };
+    // Describing the samples and writing them take about as long.
+    let (result, written) = join(
+        context,
+        || outcome(request, frames, &done.frame.data, &header, false, &context.alone()),
+        || product.write(),
+    );
+    written?;
     Ok(result)
 }
 
