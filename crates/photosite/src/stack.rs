@@ -163,8 +163,9 @@ impl Stacked {
     pub fn empty(size: Size, with_maps: bool) -> Self {
         let maps = || Maps { low: Plane::filled(size, 0), high: Plane::filled(size, 0) };
         Self {
-            value: Plane::filled(size, f32::NAN),
-            variance: Plane::filled(size, f32::NAN),
+            // Zeros come from the system untouched: the workers that fill them fault them in.
+            value: Plane::filled(size, 0.0),
+            variance: Plane::filled(size, 0.0),
             rejected_low: 0,
             rejected_high: 0,
             maps: with_maps.then(maps),

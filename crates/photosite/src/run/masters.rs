@@ -1,5 +1,6 @@
 //! Building one master.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -9,7 +10,7 @@ use photosite_file::keyword;
 use photosite_pix::combine::Recipe;
 use photosite_pix::stat::{self, Summary};
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, Header, Plane};
+use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, Header, Plane, Size};
 use serde_json::json;
 
 use super::parallel::join;
@@ -85,30 +86,29 @@ pub struct MasterResult {
 
 /// Builds a master, or finds it built.
 ///
-/// A frame that cannot be read to its end is left out, named, and the rest goes on.
+/// A frame that cannot be read to its end, or is not of the others' size, is left out, named, and the
+/// rest goes on.
 ///
 /// # Errors
-/// When no frame is left, frames differ in size, the product cannot be written, or the work is
+/// When no frame is left or there are too many, the product cannot be written, or the work is
 /// cancelled.
 pub fn build_master(request: &MasterRequest<'_>, context: &Context<'_>) -> Result<MasterResult> {
     let mut frames = request.frames.clone();
     // The product must not depend on the order in which frames were named.
     frames.sort_by_key(|f| (f.name(), f.hash));
-    let mut left_out = Vec::new();
+    if frames.len() > usize::from(u16::MAX) {
+        return Err(Error::request(format!(
+            "{} frames are more than {} that a master can count; combine them in parts",
+            frames.len(),
+            u16::MAX
+        )));
+    }
+    let mut left_out = odd_sizes(&mut frames);
     loop {
-        let Some(first) = frames.first() else {
+        if frames.is_empty() {
             return Err(Error::request(format!(
                 "no readable frame is left for the {}",
                 master_name(request.kind)
-            )));
-        };
-        if let Some(odd) = frames.iter().find(|f| f.region.size() != first.region.size()) {
-            return Err(Error::request(format!(
-                "{} is {} pixels, {} is {}; frames of one master have one size",
-                first.path.display(),
-                first.region.size(),
-                odd.path.display(),
-                odd.region.size()
             )));
         }
         match attempt(request, &frames, context) {
@@ -124,6 +124,26 @@ pub fn build_master(request: &MasterRequest<'_>, context: &Context<'_>) -> Resul
             }
         }
     }
+}
+
+/// Takes out the frames that are not of the size most have; of two sizes equally common, the first
+/// frame's stays.
+fn odd_sizes(frames: &mut Vec<&RawFrame>) -> Vec<(PathBuf, Error)> {
+    let mut counts: BTreeMap<Size, usize> = BTreeMap::new();
+    for f in frames.iter() {
+        *counts.entry(f.region.size()).or_default() += 1;
+    }
+    let most = counts.values().copied().max().unwrap_or(0);
+    let Some(size) = frames.iter().map(|f| f.region.size()).find(|s| counts[s] == most) else {
+        return Vec::new();
+    };
+    let odd = frames.iter().filter(|f| f.region.size() != size).map(|f| {
+        let message = format!("is {} pixels, the other frames are {size}", f.region.size());
+        (f.path.clone(), photosite_file::Error::damaged(&f.path, message).into())
+    });
+    let odd = odd.collect();
+    frames.retain(|f| f.region.size() == size);
+    odd
 }
 
 fn attempt(
