@@ -151,7 +151,12 @@ fn variance(scatter: Plane<f32>, frame: &Frame, spec: Finish) -> Option<Plane<f3
     Some(Plane::filled(frame.size(), read))
 }
 
-/// The noise of one of the stacked frames, from the median of the master's variance.
+/// About as many variances as the noise of a frame is taken from: for 5 frames their median is then
+/// good to 0.1 %.
+const SCATTER_SAMPLES: usize = 1 << 20;
+
+/// The noise of one of the stacked frames, from the median of the master's variance, of pixels
+/// spread evenly.
 ///
 /// The median of a variance of n samples lies below its mean by the factor (1 − 2 / 9ν)³,
 /// ν = n − 1, which is taken out. For a flat the unit is that of the scaled samples.
@@ -164,7 +169,9 @@ fn scatter_of_one_frame(variance: Option<&Plane<f32>>, spec: Finish) -> Option<f
     let median_to_mean = (1.0 - 2.0 / (9.0 * degrees)).powi(3);
     // Weights are for lights; how many frames they are worth is not known here.
     let of_one = spec.combine.variance_of_one(spec.count)?;
-    let variance = f64::from(stat::median(variance.as_slice())) * of_one / median_to_mean;
+    let stride = variance.size().pixels().div_ceil(SCATTER_SAMPLES).max(1);
+    let some: Vec<f32> = variance.as_slice().iter().step_by(stride).copied().collect();
+    let variance = f64::from(stat::median(&some)) * of_one / median_to_mean;
     variance.is_finite().then(|| variance.sqrt())
 }
 

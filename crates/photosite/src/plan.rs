@@ -49,6 +49,8 @@ pub struct MasterPlan {
 pub struct LightPlan {
     /// The frame, as an index into the inventory.
     pub frame: usize,
+    /// The name of the group of lights of its set-up and filter.
+    pub group: String,
     /// The name of the file, in the folder of calibrated lights.
     pub file_name: String,
     /// The chosen masters, as indices into the plan's masters.
@@ -96,10 +98,14 @@ pub fn plan(inventory: &Inventory) -> Plan {
         frames.iter().map(|f| (f.kind, frame_traits(f))).collect();
     let mut out = Plan::default();
     let mut flats: Vec<Group> = Vec::new();
+    let (mut light_names, mut light_groups) = (BTreeMap::new(), BTreeMap::new());
     for group in groups(&traits) {
         match group.kind {
             FrameKind::Flat => flats.push(group),
-            FrameKind::Light => {}
+            FrameKind::Light => {
+                let name = group_name(group.kind, &group.traits, &mut light_names);
+                light_groups.extend(group.members.iter().map(|&i| (i, name.clone())));
+            }
             FrameKind::Bias => out.masters.push(master_plan(group, None)),
             // Biases come first in the order of groups.
             FrameKind::Dark | FrameKind::DarkFlat => {
@@ -114,7 +120,8 @@ pub fn plan(inventory: &Inventory) -> Plan {
     name_masters(&mut out.masters);
     for (index, frame) in frames.iter().enumerate().filter(|(_, f)| f.kind == FrameKind::Light) {
         let light = plan_light(index, frame, &traits[index].1, &mut out);
-        out.lights.push(light);
+        let group = light_groups.get(&index).cloned().unwrap_or_default();
+        out.lights.push(LightPlan { group, ..light });
     }
     let paths = out.lights.iter().map(|l| frames[l.frame].path.as_path());
     for (light, name) in product_names(paths).into_iter().enumerate() {
@@ -256,6 +263,7 @@ fn plan_light(index: usize, frame: &Frame, wanted: &Traits, out: &mut Plan) -> L
     }
     LightPlan {
         frame: index,
+        group: String::new(),
         file_name: String::new(),
         bias: bias.chosen(),
         dark: dark.chosen(),
@@ -332,26 +340,31 @@ fn missing_flat(
 
 /// Names masters by what tells them apart for a person; a number parts those that still agree.
 fn name_masters(masters: &mut [MasterPlan]) {
-    let mut used: BTreeMap<String, usize> = BTreeMap::new();
+    let mut used = BTreeMap::new();
     for master in masters {
-        let t = &master.traits;
-        let mut parts = vec![master.kind.slug().to_owned()];
-        if master.kind == FrameKind::Flat {
-            parts.extend(t.filter.as_deref().map(safe_name));
-        } else if master.kind != FrameKind::Bias {
-            parts.extend(t.exposure_s.map(|s| format!("{}s", show_seconds(s))));
-        }
-        if master.kind != FrameKind::Flat {
-            parts.extend(t.temp_c.map(|c| format!("{c:.1}C").replace("-0.0C", "0.0C")));
-        }
-        parts.extend(t.gain_setting.map(|g| format!("gain{g}")));
-        parts.extend(t.offset_setting.map(|o| format!("offset{o}")));
-        parts.extend(t.binning.map(|(x, y)| format!("bin{x}x{y}")));
-        let stem = parts.join("_");
-        let count = used.entry(stem.clone()).and_modify(|n| *n += 1).or_insert(1);
-        master.file_name =
-            if *count == 1 { format!("{stem}.fits") } else { format!("{stem}_{count}.fits") };
+        let name = group_name(master.kind, &master.traits, &mut used);
+        master.file_name = format!("{name}.fits");
     }
+}
+
+/// A name for a group that is not among those `used` for others.
+fn group_name(kind: FrameKind, t: &Traits, used: &mut BTreeMap<String, usize>) -> String {
+    let mut parts = vec![kind.slug().to_owned()];
+    let lit = matches!(kind, FrameKind::Flat | FrameKind::Light);
+    if lit {
+        parts.extend(t.filter.as_deref().map(safe_name));
+    } else if kind != FrameKind::Bias {
+        parts.extend(t.exposure_s.map(|s| format!("{}s", show_seconds(s))));
+    }
+    if !lit {
+        parts.extend(t.temp_c.map(|c| format!("{c:.1}C").replace("-0.0C", "0.0C")));
+    }
+    parts.extend(t.gain_setting.map(|g| format!("gain{g}")));
+    parts.extend(t.offset_setting.map(|o| format!("offset{o}")));
+    parts.extend(t.binning.map(|(x, y)| format!("bin{x}x{y}")));
+    let stem = parts.join("_");
+    let count = used.entry(stem.clone()).and_modify(|n| *n += 1).or_insert(1);
+    if *count == 1 { stem } else { format!("{stem}_{count}") }
 }
 
 fn safe_name(filter: &str) -> String {

@@ -35,7 +35,8 @@ impl ContentHash {
         let mut file =
             std::fs::File::open(path).map_err(|e| Error::io(path, "opening the file", e))?;
         let mut hasher = blake3::Hasher::new();
-        let mut buffer = vec![0u8; 1 << 20];
+        // Small enough to be hashed from the cache it was copied into.
+        let mut buffer = vec![0u8; 1 << 17];
         loop {
             match file.read(&mut buffer) {
                 Ok(0) => return Ok(Self(*hasher.finalize().as_bytes())),

@@ -24,7 +24,8 @@ pub struct FrameReport {
     pub kind: Option<FrameKind>,
     /// It went into a product.
     pub used: bool,
-    /// The file name of the master it went into; `None` for lights and for what was left out.
+    /// The file name of the master it went into; for a light, the name of its set-up and filter;
+    /// `None` for what was left out.
     pub group: Option<String>,
     /// What its header says.
     pub metadata: Option<Metadata>,

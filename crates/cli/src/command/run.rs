@@ -59,8 +59,10 @@ pub fn summary(report: &RunReport, dry_run: bool) {
         .collect();
     show::table(&["FRAMES", "found", "used"], &[1, 2], rows);
     println!();
+    // Every product ends in .fits; the width is better spent on names.
     let name = |p: &std::path::Path| {
-        p.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned())
+        let name = p.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        name.strip_suffix(".fits").map(str::to_owned).unwrap_or(name)
     };
     let masters = report
         .masters

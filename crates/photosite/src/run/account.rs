@@ -51,7 +51,10 @@ pub(super) fn report(
                 path: f.path.clone(),
                 kind: Some(f.kind),
                 used: readable && made && !failed.contains(&&f.path),
-                group: group_of.get(&i).cloned(),
+                group: light_of
+                    .get(&i)
+                    .map(|&l| planned.lights[l].group.clone())
+                    .or_else(|| group_of.get(&i).cloned()),
                 metadata: Some(f.metadata.clone()),
             }
         })
