@@ -58,11 +58,11 @@ fn bench(c: &mut Criterion) {
             ("median".to_owned(), Recipe { reject: Reject::None, combine: Combine::Median }),
             ("mean".to_owned(), Recipe { reject: Reject::None, combine: Combine::Mean }),
         ];
-        for name in ["winsorized", "sigma", "mad", "median-sigma", "averaged-sigma"] {
+        for name in ["winsorized", "sigma", "median-sigma"] {
             let reject = Reject::named(name, three).unwrap_or(Reject::None);
             recipes.push((format!("{name} 3/3"), Recipe { reject, combine: Combine::Mean }));
         }
-        for name in ["linear-fit", "gesd", "minmax", "percentile"] {
+        for name in ["mad", "averaged-sigma", "linear-fit", "gesd", "minmax", "percentile"] {
             let reject = Reject::named(name, Thresholds::default()).unwrap_or(Reject::None);
             recipes.push((name.to_owned(), Recipe { reject, combine: Combine::Mean }));
         }

@@ -11,6 +11,7 @@ pub mod geom;
 pub mod header;
 pub mod mask;
 pub mod meta;
+pub mod normalise;
 pub mod plane;
 pub mod reject;
 pub mod select;

@@ -45,6 +45,7 @@ pub(super) fn run(samples: Samples, recipe: Recipe, workspace: &mut Workspace, o
     }
     keys.resize(count, Line([0; LANES]));
     queue.truncate(0);
+    queue.integers = true;
 
     let task = Task { samples, combine: recipe.combine, count };
     // Without a pool lines do not matter, and one run over the strip leaves one ragged end.
@@ -92,7 +93,8 @@ impl Task<'_> {
         let rows = &mut columns.rows[..self.count];
         columns.count = match self.samples.data {
             Data::Float(data) => {
-                let count = load_f32(data, width, x, lanes, rows);
+                let (count, integers) = load_f32(data, width, x, lanes, rows);
+                columns.integers = integers;
                 sort_f32(rows);
                 count
             }
@@ -100,6 +102,7 @@ impl Task<'_> {
                 let count = load_u16(data, width, x, lanes, missing_from, keys);
                 sort_u16(keys);
                 widen(keys, &count, rows);
+                columns.integers = true;
                 count
             }
         };

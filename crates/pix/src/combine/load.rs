@@ -4,7 +4,11 @@ use multiversion::multiversion;
 
 use crate::reject::lanes::{Keys, LANES, Line};
 
-/// Loads `lanes` pixels from `x` on; gives the samples that are there, a lane each.
+/// Adding and taking off 1.5 * 2^23 leaves no number as it was that is not an integer.
+const TO_INTEGER: f32 = 12_582_912.0;
+
+/// Loads `lanes` pixels from `x` on; gives the samples that are there, a lane each, and whether
+/// all are integers.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub(super) fn load_f32(
     data: &[f32],
@@ -12,8 +16,9 @@ pub(super) fn load_f32(
     x: usize,
     lanes: usize,
     rows: &mut [Keys],
-) -> [i32; LANES] {
+) -> ([i32; LANES], bool) {
     let mut count = [0i32; LANES];
+    let mut odd = [0u32; LANES];
     let mut padded = [f32::NAN; LANES];
     for (frame, row) in data.chunks_exact(width).zip(rows) {
         let from: &[f32; LANES] = match frame[x..x + lanes].try_into() {
@@ -29,9 +34,12 @@ pub(super) fn load_f32(
             // Adding 0 makes −0 a 0, so that equal samples are equal to the last bit.
             row[lane] = if there { v + 0.0 } else { f32::INFINITY };
             count[lane] += i32::from(there);
+            let rounded = (row[lane] + TO_INTEGER) - TO_INTEGER;
+            odd[lane] |= rounded.to_bits() ^ row[lane].to_bits();
         }
     }
-    count
+    let any = odd.iter().fold(0, |any, odd| any | odd);
+    (count, any == 0)
 }
 
 /// The same of raw 16-bit samples, of which those from `missing` on are not there.

@@ -22,6 +22,11 @@ pub(super) fn minmax(columns: &mut Columns, low: i32, high: i32) {
 /// Bounds as shares of the median.
 #[inline(always)]
 pub(super) fn percentile(columns: &Columns, low: f32, high: f32) -> Bounds {
-    let m = &columns.median;
-    (m.map(|m| m - f64::from(low) * m.abs()), m.map(|m| m + f64::from(high) * m.abs()))
+    let (mut below, mut above) = ([0.0; LANES], [0.0; LANES]);
+    for lane in 0..LANES {
+        let m = columns.median[lane];
+        below[lane] = m - f64::from(low) * m.abs();
+        above[lane] = m + f64::from(high) * m.abs();
+    }
+    (below, above)
 }

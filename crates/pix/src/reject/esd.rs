@@ -17,6 +17,12 @@ pub(super) fn critical_values(count: usize, significance: f64) -> Vec<f64> {
         .collect()
 }
 
+/// λ² q / (q − 1) at index q: R > λ, with the divisions and the root of R multiplied out, is
+/// (q x − Σx)² > this (q Σx² − (Σx)²).
+pub(super) fn limits(critical: &[f64]) -> Vec<f64> {
+    critical.iter().enumerate().map(|(q, l)| l * l * q as f64 / (q as f64 - 1.0)).collect()
+}
+
 /// The value that Student's t exceeds with probability `tail`.
 fn student_upper_quantile(tail: f64, freedom: f64) -> f64 {
     if tail >= 0.5 {
@@ -97,7 +103,7 @@ fn outliers(
     columns: &Columns,
     lane: usize,
     share: f32,
-    critical: &[f64],
+    limits: &[f64],
     path: &mut Vec<bool>,
 ) -> (usize, usize) {
     let n = columns.kept.len(lane);
@@ -137,18 +143,14 @@ fn outliers(
     }
     for &greatest in path.iter().rev() {
         let inside = (lo, n - hi);
-        let d = if greatest {
-            hi += 1;
-            at(hi - 1)
-        } else {
-            lo -= 1;
-            at(lo)
-        };
+        lo -= usize::from(!greatest);
+        hi += usize::from(greatest);
+        let d = at(if greatest { hi - 1 } else { lo });
         sum += d;
         squares += d * d;
         let q = (hi - lo) as f64;
-        let variance = ((squares - sum * sum / q) / (q - 1.0)).max(0.0);
-        if (d - sum / q).abs() > critical[hi - lo] * variance.sqrt() {
+        let far = d * q - sum;
+        if far * far > limits[hi - lo] * (q * squares - sum * sum) {
             // `inside` still counts this sample among the taken.
             return inside;
         }
@@ -160,13 +162,13 @@ fn outliers(
 pub(super) fn unsettled(
     columns: &Columns,
     share: f32,
-    critical: &[f64],
+    limits: &[f64],
     path: &mut Vec<bool>,
 ) -> Lanes {
     let mut out = [false; LANES];
     for lane in 0..columns.used {
         let fresh = columns.round[lane] == 0;
-        out[lane] = fresh && outliers(columns, lane, share, critical, path) != (0, 0);
+        out[lane] = fresh && outliers(columns, lane, share, limits, path) != (0, 0);
     }
     out
 }
@@ -175,12 +177,12 @@ pub(super) fn unsettled(
 pub(super) fn narrow(
     columns: &mut Columns,
     share: f32,
-    critical: &[f64],
+    limits: &[f64],
     path: &mut Vec<bool>,
 ) -> [Fate; LANES] {
     let mut fates = [Fate::Judged; LANES];
     for lane in 0..columns.used {
-        let (below, above) = outliers(columns, lane, share, critical, path);
+        let (below, above) = outliers(columns, lane, share, limits, path);
         fates[lane] = settle(columns, lane, below, above);
     }
     fates

@@ -102,6 +102,8 @@ pub(crate) struct Columns {
     pub pixel: [usize; LANES],
     /// Lanes in use, the first ones.
     pub used: usize,
+    /// Whether all samples are known to be integers.
+    pub integers: bool,
     /// Rows in use first; the vector may be longer. Beyond the kept part: +infinity or NaN, unless
     /// all columns keep the same rows.
     pub rows: Vec<Keys>,
@@ -126,6 +128,7 @@ impl Default for Columns {
             round: [0; LANES],
             pixel: [0; LANES],
             used: 0,
+            integers: false,
         }
     }
 }
@@ -163,6 +166,7 @@ impl Columns {
         for (mine, theirs) in self.rows.iter_mut().zip(&from.rows[..rows]) {
             mine[to] = theirs[lane];
         }
+        self.integers &= from.integers;
         self.kept.lo[to] = from.kept.lo[lane];
         self.kept.hi[to] = from.kept.hi[lane];
         self.count[to] = from.count[lane];
@@ -250,8 +254,13 @@ fn refresh(columns: &mut Columns) {
             columns.per_freedom[lane] = 1.0 / (columns.n[lane] - 1.0);
         }
     }
+    let integers = columns.integers;
     let Columns { rows, kept, median, sum, squares, .. } = columns;
-    sums(rows, kept, median, [sum, squares]);
+    if integers {
+        integer_sums(rows, kept, median, sum, squares);
+    } else {
+        sums(rows, kept, median, [sum, squares]);
+    }
     for lane in 0..LANES {
         columns.variance[lane] = columns.spread(lane, columns.sum[lane], columns.squares[lane]);
     }
@@ -282,7 +291,10 @@ fn pass(
             rank += 1.0;
         }
     } else {
-        let lo = kept.lo.map(f64::from);
+        let mut lo = [0.0; LANES];
+        for lane in 0..LANES {
+            lo[lane] = f64::from(kept.lo[lane]);
+        }
         let mut index = first as f64;
         for row in &rows[first..last] {
             for lane in 0..LANES {
@@ -305,16 +317,107 @@ fn sums(rows: &[Keys], kept: &Kept, centre: &Row, out: [&mut Row; 2]) {
     pass(rows, kept, centre, out, |[a, b], d, _, _| [a + d, b + d * d]);
 }
 
-/// The same of deviations clamped to ± `reach`.
+/// Squares of half-integers add up in f32 without rounding while their sum is below this.
+const EXACT: f32 = 4_194_304.0;
+
+/// The same for integers: exact either way, so the same numbers.
+///
+/// Deviations from a median are half-integers, their squares quarters of integers. If their sum
+/// stays below 2^22, each deviation and each partial sum fits in 24 bits; a sum that was rounded
+/// would not. Lanes that do not stay below, with a bright hit for instance, are summed again, and
+/// so are those with a median that f32 does not hold.
 #[inline(always)]
-pub(crate) fn clamped_sums(columns: &Columns, reach: &Row, out: [&mut Row; 2]) {
-    let reach = *reach;
-    pass(&columns.rows, &columns.kept, &columns.median, out, |[a, b], d, _, lane| {
-        let r = reach[lane];
-        let d = if d > r { r } else { d };
-        let d = if d < -r { -r } else { d };
-        [a + d, b + d * d]
-    });
+fn integer_sums(rows: &[Keys], kept: &Kept, centre: &Row, sum: &mut Row, squares: &mut Row) {
+    let (first, last, uniform) = kept.span();
+    let (mut a, mut b) = ([0.0f32; LANES], [0.0f32; LANES]);
+    let mut middle = [0.0f32; LANES];
+    for lane in 0..LANES {
+        middle[lane] = centre[lane] as f32;
+    }
+    if uniform {
+        for row in &rows[first..last] {
+            for lane in 0..LANES {
+                let d = row[lane] - middle[lane];
+                a[lane] += d;
+                b[lane] += d * d;
+            }
+        }
+    } else {
+        for row in &rows[first..last] {
+            for lane in 0..LANES {
+                let d = row[lane] - middle[lane];
+                let d = if d < f32::INFINITY { d } else { 0.0 };
+                a[lane] += d;
+                b[lane] += d * d;
+            }
+        }
+    }
+    let mut rounded = 0u32;
+    for lane in 0..LANES {
+        sum[lane] = f64::from(a[lane]);
+        squares[lane] = f64::from(b[lane]);
+        let exact = (b[lane] < EXACT) & (f64::from(middle[lane]) == centre[lane]);
+        rounded |= u32::from(!exact) << lane;
+    }
+    if rounded.count_ones() > 6 {
+        sums(rows, kept, centre, [sum, squares]);
+        return;
+    }
+    while rounded != 0 {
+        let lane = rounded.trailing_zeros() as usize;
+        rounded &= rounded - 1;
+        let (mut a, mut b) = (0.0, 0.0);
+        for row in &rows[kept.lo[lane] as usize..kept.hi[lane] as usize] {
+            let d = f64::from(row[lane]) - centre[lane];
+            a += d;
+            b += d * d;
+        }
+        (sum[lane], squares[lane]) = (a, b);
+    }
+}
+
+/// n (n − 1) times the variance of the deviations clamped to ± `reach`, in f32:
+/// `winsor` says how far off that may be.
+#[inline(always)]
+pub(crate) fn clamped_spread(columns: &Columns, reach: &[f32; LANES]) -> Row {
+    let (first, last, uniform) = columns.kept.span();
+    let rows = &columns.rows[first..last];
+    let (mut sum, mut squares) = ([0.0f32; LANES], [0.0f32; LANES]);
+    let (mut centre, reach) = ([0.0f32; LANES], *reach);
+    for lane in 0..LANES {
+        centre[lane] = columns.median[lane] as f32;
+    }
+    if uniform {
+        for row in rows {
+            for lane in 0..LANES {
+                let d = clamp(row[lane] - centre[lane], reach[lane]);
+                sum[lane] += d;
+                squares[lane] += d * d;
+            }
+        }
+    } else {
+        for row in rows {
+            for lane in 0..LANES {
+                let d = row[lane] - centre[lane];
+                let d = if d < f32::INFINITY { clamp(d, reach[lane]) } else { 0.0 };
+                sum[lane] += d;
+                squares[lane] += d * d;
+            }
+        }
+    }
+    let mut out = [0.0; LANES];
+    for lane in 0..LANES {
+        let (sum, squares) = (f64::from(sum[lane]), f64::from(squares[lane]));
+        out[lane] = columns.n[lane] * squares - sum * sum;
+    }
+    out
+}
+
+/// `d` within ± `reach`.
+#[inline(always)]
+fn clamp(d: f32, reach: f32) -> f32 {
+    let d = if d > reach { reach } else { d };
+    if d < -reach { -reach } else { d }
 }
 
 /// Sum of rank times deviation, the rank of the first kept sample being 0.

@@ -6,7 +6,7 @@
 //!
 //! - A **round** finds bounds from the samples still kept. It takes off samples from the low end
 //!   while they lie strictly below their bound, then from the high end while they lie strictly
-//!   above theirs; a sample on its bound stays. Rounds go on until one takes nothing off.
+//!   above theirs; a sample on its bound stays (to the rounding of f64). Rounds go on until one takes nothing off.
 //! - **Fewest kept.** A column of 3 samples or fewer is never touched, and a round that would
 //!   leave 1 or 2 samples is not done and ends the rejection; what the rounds before it took off
 //!   stays off.
@@ -23,15 +23,18 @@
 
 mod clip;
 mod esd;
+mod judge;
 pub(crate) mod lanes;
 mod linear_fit;
 mod sigma;
+mod winsor;
 
 use std::ops::Range;
 
-use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
+use judge::{Bounds, Lanes, settle, winsor_ceilings, winsor_undecided};
+pub(crate) use judge::{Fate, Judge};
 use lanes::{Columns, LANES, Line};
 
 /// Fewest samples that a round of rejection may leave, all rejected apart.
@@ -367,224 +370,6 @@ impl Reject {
     }
 }
 
-/// What a round made of a column.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Fate {
-    /// Nothing went, or the round was not done: the column is as it will be.
-    Judged,
-    /// Something went; the sums are those from before.
-    Narrowed,
-    /// Everything went, `low` of the samples that were left below the low bound.
-    AllRejected {
-        /// Samples below.
-        low: usize,
-    },
-}
-
-/// A method made ready for columns of up to a number of samples.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Judge {
-    method: Option<Reject>,
-    /// λ(q) of GESD at index q.
-    critical: Vec<f64>,
-    /// Scratch of GESD.
-    path: Vec<bool>,
-}
-
-impl Judge {
-    /// `method` for columns of up to `count` samples.
-    pub fn new(method: Reject, count: usize) -> Self {
-        let critical = match method {
-            Reject::Gesd { significance, .. } => {
-                esd::critical_values(count, f64::from(significance))
-            }
-            _ => Vec::new(),
-        };
-        Self { method: Some(method), critical, path: Vec::new() }
-    }
-
-    /// Whether this is the judge that [`new`](Self::new) would make.
-    pub fn serves(&self, method: Reject, count: usize) -> bool {
-        self.method == Some(method)
-            && (!matches!(method, Reject::Gesd { .. }) || self.critical.len() == count + 1)
-    }
-
-    fn method(&self) -> Reject {
-        self.method.unwrap_or(Reject::None)
-    }
-
-    /// Takes off what needs no look at the samples.
-    #[inline]
-    pub fn start(&self, columns: &mut Columns) {
-        if let Reject::Minmax { low, high } = self.method() {
-            clip::minmax(columns, i32::from(low), i32::from(high));
-        }
-    }
-
-    /// Whether columns are judged by a scale pooled over a tile.
-    pub fn pools(&self) -> bool {
-        matches!(self.method(), Reject::AveragedSigma { .. })
-    }
-
-    /// Adds what each fresh column brings to the pool.
-    pub fn offer(&self, columns: &Columns, pool: &mut Vec<f64>) {
-        sigma::offer_scales(columns, pool);
-    }
-
-    /// The scale of a tile; `None` for an empty pool.
-    pub fn pooled(&self, pool: &mut [f64]) -> Option<f64> {
-        sigma::pooled_scale(pool)
-    }
-
-    /// The lanes, a bit each, whose columns a further round might narrow.
-    pub fn unsettled(&mut self, columns: &Columns) -> u32 {
-        let open = unsettled(self.method(), columns, &self.critical, &mut self.path);
-        let used = if columns.used == LANES { u32::MAX } else { (1 << columns.used) - 1 };
-        open & used
-    }
-
-    /// One round over the lanes in use.
-    pub fn narrow(&mut self, columns: &mut Columns) -> [Fate; LANES] {
-        let method = self.method();
-        let fates = match method {
-            Reject::LinearFit { .. } | Reject::Gesd { .. } => {
-                narrow_ends(method, columns, &self.critical, &mut self.path)
-            }
-            _ => {
-                let bounds = bounds(method, columns);
-                take_off(columns, bounds)
-            }
-        };
-        for round in &mut columns.round[..columns.used] {
-            *round = round.saturating_add(1);
-        }
-        fates
-    }
-}
-
-/// A yes or no for each lane.
-pub(crate) type Lanes = [bool; LANES];
-
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn unsettled(method: Reject, columns: &Columns, critical: &[f64], path: &mut Vec<bool>) -> u32 {
-    let mut out = match method {
-        Reject::None | Reject::Minmax { .. } => return 0,
-        Reject::Mad { low, high } => sigma::mad_unsettled(columns, low, high),
-        Reject::Winsorized { sigma_low, sigma_high } => {
-            sigma::winsorized_unsettled(columns, sigma_low, sigma_high)
-        }
-        Reject::LinearFit { low, high } => linear_fit::unsettled(columns, low, high),
-        Reject::Gesd { outliers, .. } => esd::unsettled(columns, outliers, critical, path),
-        _ => {
-            let (low, high) = simple_bounds(method, columns);
-            let mut out = [false; LANES];
-            for lane in 0..LANES {
-                out[lane] = (columns.first[lane] < low[lane]) | (columns.last[lane] > high[lane]);
-            }
-            out
-        }
-    };
-    if matches!(method, Reject::Percentile { .. }) {
-        for lane in 0..LANES {
-            out[lane] &= columns.round[lane] == 0;
-        }
-    }
-    let mut bits = 0u32;
-    for lane in 0..LANES {
-        bits |= u32::from(out[lane] & (columns.n[lane] > FEWEST as f64)) << lane;
-    }
-    bits
-}
-
-/// The bounds of a round, for the methods that have bounds.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn bounds(method: Reject, columns: &Columns) -> Bounds {
-    match method {
-        Reject::Mad { low, high } => sigma::about_median(columns, low, high, sigma::mad(columns)),
-        Reject::Winsorized { sigma_low, sigma_high } => {
-            sigma::about_median(columns, sigma_low, sigma_high, sigma::winsorized(columns))
-        }
-        Reject::AveragedSigma { low, high } => {
-            // The columns of most pixels are settled by the tile's scale and never come here.
-            let (tile, own) = (sigma::averaged(columns), sigma::mad(columns));
-            let mut s = [0.0; LANES];
-            for lane in 0..LANES {
-                s[lane] = if own[lane] > tile[lane] { own[lane] } else { tile[lane] };
-            }
-            sigma::about_median(columns, low, high, s)
-        }
-        _ => simple_bounds(method, columns),
-    }
-}
-
-/// The bounds of the methods whose scale is known from the sums.
-#[inline(always)]
-fn simple_bounds(method: Reject, columns: &Columns) -> Bounds {
-    match method {
-        Reject::Percentile { low, high } => clip::percentile(columns, low, high),
-        Reject::Sigma { low, high } => sigma::about_median(columns, low, high, sigma::sd(columns)),
-        Reject::MedianSigma { low, high } => {
-            sigma::about_median(columns, low, high, sigma::replaced_sd(columns))
-        }
-        Reject::AveragedSigma { low, high } => {
-            sigma::about_median(columns, low, high, sigma::averaged(columns))
-        }
-        Reject::CcdNoise { low, high, .. } => {
-            sigma::about_median(columns, low, high, sigma::detector(columns, method))
-        }
-        _ => ([f64::NEG_INFINITY; LANES], [f64::INFINITY; LANES]),
-    }
-}
-
-/// A round of the methods that judge samples by their rank.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn narrow_ends(
-    method: Reject,
-    columns: &mut Columns,
-    critical: &[f64],
-    path: &mut Vec<bool>,
-) -> [Fate; LANES] {
-    match method {
-        Reject::LinearFit { low, high } => linear_fit::narrow(columns, low, high),
-        Reject::Gesd { outliers, .. } => esd::narrow(columns, outliers, critical, path),
-        _ => [Fate::Judged; LANES],
-    }
-}
-
-/// The low and the high bound of each column.
-pub(crate) type Bounds = (lanes::Row, lanes::Row);
-
-/// Takes off what lies beyond the bounds.
-fn take_off(columns: &mut Columns, (low, high): Bounds) -> [Fate; LANES] {
-    let mut fates = [Fate::Judged; LANES];
-    for lane in 0..columns.used {
-        let below = columns.column(lane).take_while(|x| *x < low[lane]).count();
-        let rest = columns.kept.len(lane) - below;
-        let above = columns.column(lane).rev().take(rest).take_while(|x| *x > high[lane]).count();
-        fates[lane] = settle(columns, lane, below, above);
-    }
-    fates
-}
-
-/// Does a round that takes `below` and `above` samples off the ends, unless too few would stay.
-fn settle(columns: &mut Columns, lane: usize, below: usize, above: usize) -> Fate {
-    let n = columns.kept.len(lane);
-    match n - below - above {
-        _ if n <= FEWEST || below + above == 0 => Fate::Judged,
-        0 => Fate::AllRejected { low: below },
-        1 | 2 => Fate::Judged,
-        _ => {
-            let (lo, hi) = (columns.kept.lo[lane], columns.kept.hi[lane]);
-            let (new_lo, new_hi) = (lo + below as i32, hi - above as i32);
-            columns.strike(lane, lo..new_lo);
-            columns.strike(lane, new_hi..hi);
-            columns.kept.lo[lane] = new_lo;
-            columns.kept.hi[lane] = new_hi;
-            Fate::Narrowed
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -596,6 +381,28 @@ mod tests {
         let mut sorted = [9.0, 10.0, 10.5, 11.0, 9.5, 10.2, 9.8, 500.0];
         sorted.sort_by(f32::total_cmp);
         assert_eq!(METHOD.keep(&sorted), 0..7);
+    }
+
+    #[test]
+    fn winsorizing_ends_where_its_rule_says_and_not_where_it_could_go() {
+        // The steps fall slowly here: one more than the rule asks for would take off 1026.
+        let mut sorted = [
+            1001.0, 993.0, 1019.0, 1026.0, 994.0, 999.0, 7152.0, 1006.0, 997.0, 6644.0, 1007.0,
+            4408.0, 1004.0, 1005.0, 1000.0, 5722.0, 995.0, 999.0, 1015.0, 1003.0, 997.0, 1007.0,
+            1000.0, 1000.0, 8323.0, 10746.0, 1002.0, 1010.0, 2597.0, 996.0, 990.0, 1005.0, 1002.0,
+            1008.0, 1002.0, 1015.0, 1014.0, 992.0, 1009.0, 1934.0, 1007.0, 995.0, 4579.0, 994.0,
+            1009.0, 1061.0, 981.0, 1016.0, 994.0, 997.0, 1000.0, 5959.0, 1003.0, 1004.0, 995.0,
+            998.0, 1011.0, 993.0, 998.0, 1009.0, 1010.0,
+        ];
+        sorted.sort_by(f32::total_cmp);
+        assert_eq!(METHOD.keep(&sorted), 0..50);
+    }
+
+    #[test]
+    fn a_sample_exactly_on_its_bound_stays() {
+        // Without the twos: median 0, variance 384 / 600 = 0.64, and 1.25 sd is 1.
+        let sorted = [[-1.0f32; 10].as_slice(), &[0.0; 9], &[1.0; 6], &[2.0; 8]].concat();
+        assert_eq!(Reject::Sigma { low: 1.5, high: 1.25 }.keep(&sorted), 0..25);
     }
 
     #[test]

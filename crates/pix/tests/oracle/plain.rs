@@ -114,8 +114,9 @@ pub fn critical(significance: f64) -> Vec<f64> {
         .collect()
 }
 
+/// Whether rounding may decide between `x` and its bound; with no reach there is none.
 fn near(x: f64, bound: f64, reach: f64) -> bool {
-    x != bound && (x - bound).abs() <= 1e-9 * reach
+    reach > 0.0 && (x - bound).abs() <= 1e-9 * reach
 }
 
 /// Judges a column of finite samples.

@@ -1,0 +1,258 @@
+//! Bringing frames to a common level and scale before their samples are compared.
+//!
+//! Pure functions over the samples of one frame (of one colour of it, where the sensor has a
+//! colour filter array: the caller takes them apart). Samples that are not finite are left out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::stat::{MAD_TO_SIGMA, median_in_place};
+
+/// What is done to a frame before its samples meet those of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Normalise {
+    /// Nothing.
+    None,
+    /// Its level is brought to the reference's by adding.
+    Additive,
+    /// Its level is brought to the reference's by multiplying.
+    Multiplicative,
+    /// Scale and level are brought to the reference's: (x − l) s_r / s + l_r.
+    AdditiveScaled,
+    /// The level is brought to the reference's by multiplying, and deviations from it to the
+    /// reference's scale: x l_r / l, then deviations from l_r times (s_r / l_r) / (s / l).
+    MultiplicativeScaled,
+}
+
+/// A level and a scale of the samples of a frame, in the unit of the samples.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LevelScale {
+    /// The level.
+    pub level: f64,
+    /// The scale, as the standard deviation of a Gaussian.
+    pub scale: f64,
+}
+
+/// `scale * x + offset` takes a sample of a frame to the reference.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Affine {
+    /// The factor.
+    pub scale: f64,
+    /// What is added, in the unit of the samples.
+    pub offset: f64,
+}
+
+impl Affine {
+    /// Changes nothing.
+    pub const IDENTITY: Self = Self { scale: 1.0, offset: 0.0 };
+
+    /// The sample in terms of the reference; NaN stays NaN.
+    pub fn apply(self, x: f32) -> f32 {
+        (self.scale * f64::from(x) + self.offset) as f32
+    }
+}
+
+impl Normalise {
+    /// The name, as the command line takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Additive => "additive",
+            Self::Multiplicative => "multiplicative",
+            Self::AdditiveScaled => "additive-scaled",
+            Self::MultiplicativeScaled => "multiplicative-scaled",
+        }
+    }
+
+    /// What takes `frame` to `reference`.
+    ///
+    /// `None` where that is not possible: a level of 0 or below to multiply, a scale of 0 to
+    /// divide by, or a number that is not finite.
+    ///
+    /// ```
+    /// use photosite_pix::normalise::{LevelScale, Normalise};
+    ///
+    /// let frame = LevelScale { level: 900.0, scale: 10.0 };
+    /// let reference = LevelScale { level: 1000.0, scale: 20.0 };
+    /// let to = Normalise::AdditiveScaled.coefficients(frame, reference).unwrap();
+    /// assert_eq!(to.apply(900.0), 1000.0);
+    /// assert_eq!(to.apply(910.0), 1020.0);
+    /// ```
+    ///
+    /// # Source
+    /// [SirilNormalization], with the scale of multiplicative scaling taken relative to the level,
+    /// so that multiplying a frame changes nothing in its result.
+    pub fn coefficients(self, frame: LevelScale, reference: LevelScale) -> Option<Affine> {
+        let levels = reference.level / frame.level;
+        let scales = reference.scale / frame.scale;
+        let multiplies = matches!(self, Self::Multiplicative | Self::MultiplicativeScaled);
+        if multiplies && !(frame.level > 0.0 && reference.level > 0.0) {
+            return None;
+        }
+        let about = |scale: f64| Affine { scale, offset: reference.level - scale * frame.level };
+        let out = match self {
+            Self::None => Affine::IDENTITY,
+            Self::Additive => about(1.0),
+            Self::Multiplicative => Affine { scale: levels, offset: 0.0 },
+            // With the relative scales: levels * ((s_r / l_r) / (s / l)) is s_r / s again, so that
+            // both kinds of scaling agree on what a frame becomes.
+            Self::AdditiveScaled | Self::MultiplicativeScaled => about(scales),
+        };
+        let sound = out.scale.is_finite() && out.scale > 0.0 && out.offset.is_finite();
+        sound.then_some(out)
+    }
+}
+
+/// How level and scale are estimated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Estimator {
+    /// Median, and 1.4826 times the median absolute deviation.
+    MedianMad,
+    /// Median, and the biweight midvariance.
+    Biweight,
+    /// Iterated: the biweight pair of the samples within 4 sigma.
+    Ikss,
+}
+
+impl Estimator {
+    /// Level and scale of the finite ones of `samples`, which are reordered and may be lost; NaN
+    /// for none.
+    pub fn measure(self, samples: &mut Vec<f32>) -> LevelScale {
+        samples.retain(|v| v.is_finite());
+        match self {
+            Self::MedianMad => {
+                let (level, mad) = median_mad(samples);
+                LevelScale { level, scale: MAD_TO_SIGMA * mad }
+            }
+            Self::Biweight => {
+                let (level, mad) = median_mad(samples);
+                LevelScale { level, scale: biweight_scale(samples, level, mad) }
+            }
+            Self::Ikss => ikss(samples),
+        }
+    }
+}
+
+/// Median and MAD of finite samples.
+fn median_mad(samples: &mut [f32]) -> (f64, f64) {
+    let level = median_in_place(samples);
+    let mut away: Vec<f32> = samples.iter().map(|v| (v - level).abs()).collect();
+    (f64::from(level), f64::from(median_in_place(&mut away)))
+}
+
+/// The square root of the biweight midvariance about `level`.
+///
+/// With u = (x − level) / (9 `mad`): σ² = n Σ (x − level)² (1 − u²)⁴ / (Σ (1 − u²) (1 − 5 u²))², the
+/// sums over |u| < 1. 0 where `mad` is 0; NaN for no samples.
+///
+/// # Source
+/// [Beers1990], equation 9.
+pub fn biweight_scale(samples: &[f32], level: f64, mad: f64) -> f64 {
+    if samples.is_empty() {
+        return f64::NAN;
+    }
+    if mad <= 0.0 {
+        return 0.0;
+    }
+    let (mut up, mut down) = (0.0f64, 0.0f64);
+    for v in samples {
+        let d = f64::from(*v) - level;
+        let u2 = (d / (9.0 * mad)).powi(2);
+        if u2 < 1.0 {
+            up += d * d * (1.0 - u2).powi(4);
+            down += (1.0 - u2) * (1.0 - 5.0 * u2);
+        }
+    }
+    (samples.len() as f64 * up).sqrt() / down.abs()
+}
+
+/// Sigmas beyond which a sample does not count for [`Estimator::Ikss`].
+const IKSS_KAPPA: f64 = 4.0;
+
+/// Makes the scale of a Gaussian cut at 4 sigma that of the Gaussian.
+const IKSS_TO_SIGMA: f64 = 0.991;
+
+/// Relative change of the scale at which the iteration ends.
+const IKSS_SETTLED: f64 = 1e-6;
+
+/// Iterated k-sigma estimators.
+///
+/// From the median m and s = 1.4826 MAD: samples beyond m ± 4 s go; m and the biweight scale s of
+/// those left are found anew until s changes by less than 1e-6 of itself, or nothing is left, at
+/// most 100 times. The scale is 0.991 s.
+///
+/// # Source
+/// [PCL] IKSS; constants as there.
+fn ikss(samples: &mut Vec<f32>) -> LevelScale {
+    let (mut level, mad) = median_mad(samples);
+    let mut scale = MAD_TO_SIGMA * mad;
+    for _ in 0..100 {
+        if scale.is_nan() || scale <= 0.0 {
+            break;
+        }
+        samples.retain(|v| (f64::from(*v) - level).abs() <= IKSS_KAPPA * scale);
+        let (next_level, mad) = median_mad(samples);
+        let next = biweight_scale(samples, next_level, mad);
+        let settled = (next - scale).abs() < IKSS_SETTLED * scale;
+        (level, scale) = (next_level, next);
+        if settled {
+            break;
+        }
+    }
+    LevelScale { level, scale: IKSS_TO_SIGMA * scale }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Close to a Gaussian of level 500 and scale 20, with some far off.
+    fn samples() -> Vec<f32> {
+        let mut state = 3u64;
+        let mut uniform = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1u64 << 24) as f32
+        };
+        (0..20_000)
+            .map(|i| match i % 100 {
+                0 => 4000.0,
+                1 => f32::NAN,
+                _ => 500.0 + 20.0 * ((0..12).map(|_| uniform()).sum::<f32>() - 6.0),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn estimators_find_the_bulk() {
+        for estimator in [Estimator::MedianMad, Estimator::Biweight, Estimator::Ikss] {
+            let found = estimator.measure(&mut samples());
+            assert!((found.level - 500.0).abs() < 1.0, "{estimator:?} {found:?}");
+            assert!((found.scale - 20.0).abs() < 1.0, "{estimator:?} {found:?}");
+            let none = estimator.measure(&mut vec![f32::NAN]);
+            assert!(none.level.is_nan() && none.scale.is_nan(), "{estimator:?}");
+            let constant = estimator.measure(&mut vec![7.0; 9]);
+            assert_eq!(constant, LevelScale { level: 7.0, scale: 0.0 });
+        }
+    }
+
+    #[test]
+    fn a_frame_becomes_the_reference() {
+        let frame = LevelScale { level: 900.0, scale: 10.0 };
+        let reference = LevelScale { level: 1000.0, scale: 20.0 };
+        let moved = |how: Normalise, x: f32| how.coefficients(frame, reference).unwrap().apply(x);
+        assert_eq!(moved(Normalise::None, 905.0), 905.0);
+        assert_eq!(moved(Normalise::Additive, 905.0), 1005.0);
+        assert_eq!(moved(Normalise::Multiplicative, 450.0), 500.0);
+        assert_eq!(moved(Normalise::AdditiveScaled, 905.0), 1010.0);
+        assert_eq!(moved(Normalise::MultiplicativeScaled, 905.0), 1010.0);
+        let dark = LevelScale { level: 0.0, scale: 1.0 };
+        assert_eq!(Normalise::Multiplicative.coefficients(dark, reference), None);
+        let flat = LevelScale { level: 5.0, scale: 0.0 };
+        assert_eq!(Normalise::AdditiveScaled.coefficients(flat, reference), None);
+    }
+}

@@ -1,0 +1,242 @@
+//! Rounds over columns side by side: which method asks what, and what a round may take off.
+//!
+//! What works on whole rows of lanes is compiled for several instruction sets and chosen at run
+//! time; each does the same operations of IEEE 754 in the same order, none contracted.
+
+use multiversion::multiversion;
+
+use super::lanes::{Columns, LANES, Row};
+use super::{FEWEST, Reject, clip, esd, linear_fit, sigma, winsor};
+
+/// What a round made of a column.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Fate {
+    /// Nothing went, or the round was not done: the column is as it will be.
+    Judged,
+    /// Something went; the sums are those from before.
+    Narrowed,
+    /// Everything went, `low` of the samples that were left below the low bound.
+    AllRejected {
+        /// Samples below.
+        low: usize,
+    },
+}
+
+/// A method made ready for columns of up to a number of samples.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Judge {
+    method: Option<Reject>,
+    /// The limits of GESD for q samples at index q.
+    critical: Vec<f64>,
+    /// Scratch of GESD.
+    path: Vec<bool>,
+}
+
+impl Judge {
+    /// `method` for columns of up to `count` samples.
+    pub fn new(method: Reject, count: usize) -> Self {
+        let critical = match method {
+            Reject::Gesd { significance, .. } => {
+                esd::limits(&esd::critical_values(count, f64::from(significance)))
+            }
+            _ => Vec::new(),
+        };
+        Self { method: Some(method), critical, path: Vec::new() }
+    }
+
+    /// Whether this is the judge that [`new`](Self::new) would make.
+    pub fn serves(&self, method: Reject, count: usize) -> bool {
+        self.method == Some(method)
+            && (!matches!(method, Reject::Gesd { .. }) || self.critical.len() == count + 1)
+    }
+
+    fn method(&self) -> Reject {
+        self.method.unwrap_or(Reject::None)
+    }
+
+    /// Takes off what needs no look at the samples.
+    #[inline]
+    pub fn start(&self, columns: &mut Columns) {
+        if let Reject::Minmax { low, high } = self.method() {
+            clip::minmax(columns, i32::from(low), i32::from(high));
+        }
+    }
+
+    /// Whether columns are judged by a scale pooled over a tile.
+    pub fn pools(&self) -> bool {
+        matches!(self.method(), Reject::AveragedSigma { .. })
+    }
+
+    /// Adds what each fresh column brings to the pool.
+    pub fn offer(&self, columns: &Columns, pool: &mut Vec<f64>) {
+        offer_scales(columns, pool);
+    }
+
+    /// The scale of a tile; `None` for an empty pool.
+    pub fn pooled(&self, pool: &mut [f64]) -> Option<f64> {
+        sigma::pooled_scale(pool)
+    }
+
+    /// The lanes, a bit each, whose columns a further round might narrow.
+    pub fn unsettled(&mut self, columns: &Columns) -> u32 {
+        let open = unsettled(self.method(), columns, &self.critical, &mut self.path);
+        let used = if columns.used == LANES { u32::MAX } else { (1 << columns.used) - 1 };
+        open & used
+    }
+
+    /// One round over the lanes in use.
+    pub fn narrow(&mut self, columns: &mut Columns) -> [Fate; LANES] {
+        let method = self.method();
+        let fates = match method {
+            Reject::LinearFit { .. } | Reject::Gesd { .. } => {
+                narrow_ends(method, columns, &self.critical, &mut self.path)
+            }
+            Reject::Winsorized { sigma_low, sigma_high } => {
+                winsor::narrow(columns, sigma_low, sigma_high)
+            }
+            _ => {
+                let bounds = bounds(method, columns);
+                take_off(columns, bounds)
+            }
+        };
+        for round in &mut columns.round[..columns.used] {
+            *round = round.saturating_add(1);
+        }
+        fates
+    }
+}
+
+/// A yes or no for each lane.
+pub(crate) type Lanes = [bool; LANES];
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn unsettled(method: Reject, columns: &Columns, critical: &[f64], path: &mut Vec<bool>) -> u32 {
+    let mut out = match method {
+        Reject::None | Reject::Minmax { .. } => return 0,
+        Reject::Mad { low, high } => sigma::mad_unsettled(columns, low, high),
+        Reject::Winsorized { sigma_low, sigma_high } => {
+            winsor::unsettled(columns, sigma_low, sigma_high)
+        }
+        Reject::LinearFit { low, high } => linear_fit::unsettled(columns, low, high),
+        Reject::Gesd { outliers, .. } => esd::unsettled(columns, outliers, critical, path),
+        _ => {
+            let (low, high) = simple_bounds(method, columns);
+            let mut out = [false; LANES];
+            for lane in 0..LANES {
+                out[lane] = (columns.first[lane] < low[lane]) | (columns.last[lane] > high[lane]);
+            }
+            out
+        }
+    };
+    if matches!(method, Reject::Percentile { .. }) {
+        for lane in 0..LANES {
+            out[lane] &= columns.round[lane] == 0;
+        }
+    }
+    let mut bits = 0u32;
+    for lane in 0..LANES {
+        bits |= u32::from(out[lane] & (columns.n[lane] > FEWEST as f64)) << lane;
+    }
+    bits
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+pub(super) fn winsor_ceilings(columns: &Columns) -> (Row, Lanes) {
+    winsor::ceilings(columns)
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+pub(super) fn winsor_undecided(columns: &Columns, t: &Row) -> Lanes {
+    winsor::undecided(columns, t)
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn offer_scales(columns: &Columns, pool: &mut Vec<f64>) {
+    sigma::offer_scales(columns, pool);
+}
+
+/// The bounds of a round, for the methods that have bounds.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn bounds(method: Reject, columns: &Columns) -> Bounds {
+    match method {
+        Reject::Mad { low, high } => sigma::about_median(columns, low, high, sigma::mad(columns)),
+        Reject::AveragedSigma { low, high } => {
+            // The columns of most pixels are settled by the tile's scale and never come here.
+            let (tile, own) = (sigma::averaged(columns), sigma::mad(columns));
+            let mut s = [0.0; LANES];
+            for lane in 0..LANES {
+                s[lane] = if own[lane] > tile[lane] { own[lane] } else { tile[lane] };
+            }
+            sigma::about_median(columns, low, high, s)
+        }
+        _ => simple_bounds(method, columns),
+    }
+}
+
+/// The bounds of the methods whose scale is known from the sums.
+#[inline(always)]
+fn simple_bounds(method: Reject, columns: &Columns) -> Bounds {
+    match method {
+        Reject::Percentile { low, high } => clip::percentile(columns, low, high),
+        Reject::Sigma { low, high } => sigma::about_median(columns, low, high, sigma::sd(columns)),
+        Reject::MedianSigma { low, high } => {
+            sigma::about_median(columns, low, high, sigma::replaced_sd(columns))
+        }
+        Reject::AveragedSigma { low, high } => {
+            sigma::about_median(columns, low, high, sigma::averaged(columns))
+        }
+        Reject::CcdNoise { low, high, .. } => {
+            sigma::about_median(columns, low, high, sigma::detector(columns, method))
+        }
+        _ => ([f64::NEG_INFINITY; LANES], [f64::INFINITY; LANES]),
+    }
+}
+
+/// A round of the methods that judge samples by their rank.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn narrow_ends(
+    method: Reject,
+    columns: &mut Columns,
+    critical: &[f64],
+    path: &mut Vec<bool>,
+) -> [Fate; LANES] {
+    match method {
+        Reject::LinearFit { low, high } => linear_fit::narrow(columns, low, high),
+        Reject::Gesd { outliers, .. } => esd::narrow(columns, outliers, critical, path),
+        _ => [Fate::Judged; LANES],
+    }
+}
+
+/// The low and the high bound of each column.
+pub(crate) type Bounds = (Row, Row);
+
+/// Takes off what lies beyond the bounds.
+fn take_off(columns: &mut Columns, (low, high): Bounds) -> [Fate; LANES] {
+    let mut fates = [Fate::Judged; LANES];
+    for lane in 0..columns.used {
+        let below = columns.column(lane).take_while(|x| *x < low[lane]).count();
+        let rest = columns.kept.len(lane) - below;
+        let above = columns.column(lane).rev().take(rest).take_while(|x| *x > high[lane]).count();
+        fates[lane] = settle(columns, lane, below, above);
+    }
+    fates
+}
+
+/// Does a round that takes `below` and `above` samples off the ends, unless too few would stay.
+pub(super) fn settle(columns: &mut Columns, lane: usize, below: usize, above: usize) -> Fate {
+    let n = columns.kept.len(lane);
+    match n - below - above {
+        _ if n <= FEWEST || below + above == 0 => Fate::Judged,
+        0 => Fate::AllRejected { low: below },
+        1 | 2 => Fate::Judged,
+        _ => {
+            let (lo, hi) = (columns.kept.lo[lane], columns.kept.hi[lane]);
+            let (new_lo, new_hi) = (lo + below as i32, hi - above as i32);
+            columns.strike(lane, lo..new_lo);
+            columns.strike(lane, new_hi..hi);
+            columns.kept.lo[lane] = new_lo;
+            columns.kept.hi[lane] = new_hi;
+            Fate::Narrowed
+        }
+    }
+}

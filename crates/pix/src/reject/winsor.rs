@@ -1,0 +1,186 @@
+//! Winsorized sigma clipping.
+//!
+//! With g(s) = 1.134 sd(samples clamped to m ± 1.5 s) the definition iterates s ← g(s) from the
+//! plain sd s₀. g does not fall as s grows, for clamping wider brings no two samples closer. So:
+//!
+//! - If s₀ ≥ t and g(t) ≥ t, every step stays at t or above.
+//! - If g(s₀) ≤ s₀, steps only go down: every later step is at most any earlier one.
+//!
+//! The first bounds the last sigma from below, the second from above. A column is settled where
+//! the bound from below is the smallest sigma with which nothing goes; and a round is decided
+//! where the bound from above already takes off all that the bound from below lets go. Then the
+//! steps need not be taken, and g may be found in f32, if what that loses is allowed for. The few
+//! columns whose samples lie between the bounds are iterated as the definition says, in f64.
+
+use super::lanes::{Columns, LANES, Row, clamped_spread};
+use super::sigma::{least_harmless, sd_of};
+use super::{Fate, Lanes, settle};
+
+/// Makes the sd of a Gaussian clamped at 1.5 sigma that of the Gaussian.
+const WINSOR_TO_SIGMA: f64 = 1.134;
+/// Sigmas at which winsorizing clamps.
+const WINSOR_REACH: f64 = 1.5;
+/// Relative change of sigma at which winsorizing ends.
+const WINSOR_SETTLED: f64 = 5e-4;
+/// Rounds of winsorizing at most; a handful is enough for any column met so far.
+const WINSOR_ROUNDS: usize = 50;
+
+/// The relative error of g(`sigma`) in f32, at most.
+///
+/// Deviations and clamped squares carry relative errors of 2^-24; n of them added up carry n 2^-24
+/// at most. n (n − 1) var = n Σd² − (Σd)² is at least half of n Σd² where d are deviations from
+/// the median (mean and median are within one sd), so its relative error is at most 6 n 2^-24, and
+/// that of sigma half of it. Where f32 does not hold the median, rounding it moves each deviation,
+/// hence sigma, by 2^-24 |m| at most.
+#[inline(always)]
+fn error(columns: &Columns, lane: usize, sigma: f64) -> f64 {
+    let m = columns.median[lane];
+    let rounding = if f64::from(m as f32) == m { 0.0 } else { 2.0 * m.abs() / sigma };
+    f64::from(f32::EPSILON) * (8.0 * (columns.n[lane] + 2.0) + rounding)
+}
+
+/// Errors above this are not worth a proof.
+const WORST_ERROR: f64 = 0.01;
+
+/// Whether a sigma is one that f32 can tell: neither its square nor that of its deviations may
+/// overflow or vanish.
+#[inline(always)]
+fn fine(sigma: f64, error: f64) -> bool {
+    (sigma >= 1e-15) & (sigma <= 1e15) & (error <= WORST_ERROR)
+}
+
+#[inline(always)]
+fn reach(sigma: &Row) -> [f32; LANES] {
+    let mut out = [0.0; LANES];
+    for lane in 0..LANES {
+        out[lane] = (WINSOR_REACH * sigma[lane]) as f32;
+    }
+    out
+}
+
+/// The lanes where the smallest harmless sigma is not shown to be a bound from below.
+#[inline(always)]
+pub(super) fn unsettled(columns: &Columns, low: f32, high: f32) -> Lanes {
+    undecided(columns, &least_harmless(columns, low, high))
+}
+
+/// The lanes where `t` is not shown to be a bound from below.
+#[inline(always)]
+pub(super) fn undecided(columns: &Columns, t: &Row) -> Lanes {
+    let spread = clamped_spread(columns, &reach(t));
+    let mut out = [true; LANES];
+    for lane in 0..LANES {
+        let (n, t) = (columns.n[lane], t[lane]);
+        let error = error(columns, lane, t);
+        let least = t * (1.0 + error) * (1.0 / WINSOR_TO_SIGMA);
+        let stays = spread[lane] * (1.0 - error) >= least * least * (n * (n - 1.0));
+        let starts = columns.variance[lane] >= t * t * (1.0 + 1e-9);
+        // All samples in one place need no scale.
+        let constant = columns.first[lane] == columns.last[lane];
+        out[lane] = !(stays & starts & fine(t, error) | constant);
+    }
+    out
+}
+
+/// Steps of winsorizing after which its sigma is bounded from above.
+const CEILING_STEPS: usize = 6;
+
+/// How far errors of the steps may add up: a step multiplies the error of the one before by 1.7 at
+/// most (the slope of g: 1.134 * 1.5 sqrt(share clamped) and less), which makes 33 after six steps
+/// and 19 after five.
+const STEPS_ERROR: f64 = 100.0;
+
+/// Bounds from above on the last sigma of each column, and whether they are such.
+///
+/// A lane is left where the definition might stop: there its sigma is this step's.
+#[inline(always)]
+pub(super) fn ceilings(columns: &Columns) -> (Row, Lanes) {
+    let mut sigma = [0.0; LANES];
+    let (mut sure, mut open) = ([true; LANES], [true; LANES]);
+    for lane in 0..LANES {
+        sigma[lane] = columns.variance[lane].sqrt() * (1.0 + 1e-12);
+    }
+    for _ in 0..CEILING_STEPS {
+        let spread = clamped_spread(columns, &reach(&sigma));
+        for lane in 0..LANES {
+            let error = error(columns, lane, sigma[lane]);
+            let freedom = columns.per_n[lane] * columns.per_freedom[lane];
+            let scale = WINSOR_TO_SIGMA * (1.0 + error);
+            let next = (spread[lane] * freedom).sqrt() * scale;
+            let fell = sigma[lane] - next;
+            let sound = (fell >= 0.0) & fine(next, error);
+            let goes_on = fell > (WINSOR_SETTLED + STEPS_ERROR * error) * sigma[lane];
+            let takes = open[lane] & sound;
+            // Once the definition went down it only goes down, whatever f32 says.
+            sure[lane] &= !open[lane] | sound;
+            sigma[lane] = if takes { next } else { sigma[lane] };
+            open[lane] = takes & goes_on;
+        }
+    }
+    (sigma, sure)
+}
+
+/// Samples of `lane` beyond the bounds that `sigma` makes.
+fn beyond(columns: &Columns, lane: usize, sigma: f64, low: f64, high: f64) -> (usize, usize) {
+    let m = columns.median[lane];
+    let (floor, ceiling) = (m - low * sigma, m + high * sigma);
+    let below = columns.column(lane).take_while(|x| *x < floor).count();
+    let rest = columns.kept.len(lane) - below;
+    let above = columns.column(lane).rev().take(rest).take_while(|x| *x > ceiling).count();
+    (below, above)
+}
+
+/// The winsorized sigma of `lane`, step by step.
+fn iterate(columns: &Columns, lane: usize) -> f64 {
+    let (m, n) = (columns.median[lane], columns.n[lane]);
+    let mut sigma = sd_of(columns.sum[lane], columns.squares[lane], n);
+    for _ in 0..WINSOR_ROUNDS {
+        let reach = WINSOR_REACH * sigma;
+        let (mut sum, mut squares) = (0.0, 0.0);
+        for x in columns.column(lane) {
+            let d = (x - m).clamp(-reach, reach);
+            sum += d;
+            squares += d * d;
+        }
+        let next = WINSOR_TO_SIGMA * sd_of(sum, squares, n);
+        let settled = (next - sigma).abs() <= WINSOR_SETTLED * sigma;
+        sigma = next;
+        if settled {
+            break;
+        }
+    }
+    sigma
+}
+
+/// A round.
+pub(super) fn narrow(columns: &mut Columns, low: f32, high: f32) -> [Fate; LANES] {
+    let (low, high) = (f64::from(low), f64::from(high));
+    let (ceiling, sure) = super::winsor_ceilings(columns);
+    let mut off = [(0, 0); LANES];
+    // The smallest sigma that lets no more go than the ceiling does.
+    let mut t = [0.0; LANES];
+    for lane in 0..columns.used {
+        if !sure[lane] {
+            continue;
+        }
+        let (below, above) = beyond(columns, lane, ceiling[lane], low, high);
+        off[lane] = (below, above);
+        let (lo, hi) = (columns.kept.lo[lane] as usize, columns.kept.hi[lane] as usize);
+        if below + above < hi - lo {
+            let m = columns.median[lane];
+            let under = (m - f64::from(columns.rows[lo + below][lane])) / low;
+            let over = (f64::from(columns.rows[hi - 1 - above][lane]) - m) / high;
+            t[lane] = if under > over { under } else { over + 0.0 * under };
+        }
+    }
+    let undecided = super::winsor_undecided(columns, &t);
+    let mut fates = [Fate::Judged; LANES];
+    for lane in 0..columns.used {
+        let (mut below, mut above) = off[lane];
+        if !sure[lane] | undecided[lane] {
+            (below, above) = beyond(columns, lane, iterate(columns, lane), low, high);
+        }
+        fates[lane] = settle(columns, lane, below, above);
+    }
+    fates
+}
