@@ -149,7 +149,7 @@ fn median_mad(samples: &mut [f32]) -> (f64, f64) {
 /// sums over |u| < 1. 0 where `mad` is 0; NaN for no samples.
 ///
 /// # Source
-/// [Beers1990], equation 9.
+/// Beers1990, equation 9.
 pub fn biweight_scale(samples: &[f32], level: f64, mad: f64) -> f64 {
     if samples.is_empty() {
         return f64::NAN;
@@ -185,7 +185,7 @@ const IKSS_SETTLED: f64 = 1e-6;
 /// most 100 times. The scale is 0.991 s.
 ///
 /// # Source
-/// [PCL] IKSS; constants as there.
+/// PCL IKSS; constants as there.
 fn ikss(samples: &mut Vec<f32>) -> LevelScale {
     let (mut level, mad) = median_mad(samples);
     let mut scale = MAD_TO_SIGMA * mad;

@@ -19,7 +19,7 @@ fn a_night_gives_masters_lights_and_an_account() {
     simulate(&night, &[]);
     let output = expect(0, &["run", text(&night), "-o", text(&out)]);
     let (said, told) = (stdout(&output), stderr(&output));
-    for word in ["FRAMES", "MASTER", "LIGHT", "Light_M00_60.0s_0002.fits"] {
+    for word in ["FRAMES", "MASTER", "LIGHT", "Light_M00_60.0s_0002"] {
         assert!(said.contains(word), "{word} in {said}");
     }
     assert!(told.contains("building masters") && told.contains("run.json"), "{told}");
