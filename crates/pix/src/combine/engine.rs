@@ -1,6 +1,8 @@
 //! The way of a strip through the kernels: load, sort, judge, sum; and the queue of columns that
 //! are not settled at first sight.
 
+use std::ops::Range;
+
 use multiversion::multiversion;
 
 use super::load::{load_f32, load_u16, widen};
@@ -109,23 +111,15 @@ impl Task<'_> {
         columns.kept = Kept { lo: [0; LANES], hi: columns.count };
         columns.round = [0; LANES];
         columns.used = lanes;
-        for (lane, pixel) in columns.pixel.iter_mut().enumerate() {
-            *pixel = x + lane;
+        for lane in 0..LANES {
+            columns.pixel[lane] = x + lane;
         }
     }
 
     /// Writes a fresh block as it is; what is not settled is written again later.
     fn write(&self, columns: &Columns, out: &mut Outcome) {
-        let (value, variance) = finish(columns, self.combine == Combine::Median);
         let (x, n) = (columns.pixel[0], columns.used);
-        out.value[x..x + n].copy_from_slice(&value[..n]);
-        out.variance[x..x + n].copy_from_slice(&variance[..n]);
-        let kept = &columns.kept;
-        for lane in 0..n {
-            out.kept[x + lane] = (kept.hi[lane] - kept.lo[lane]) as u16;
-            out.low[x + lane] = kept.lo[lane] as u16;
-            out.high[x + lane] = (columns.count[lane] - kept.hi[lane]) as u16;
-        }
+        write_rows(columns, self.combine == Combine::Median, x..x + n, out);
         if self.combine == Combine::WeightedMean {
             (0..n).for_each(|lane| self.weigh(columns, lane, out));
         }
@@ -209,9 +203,41 @@ impl Task<'_> {
     }
 }
 
+/// The results of a block at `pixels` of the strip.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn write_rows(columns: &Columns, median: bool, pixels: Range<usize>, out: &mut Outcome) {
+    let (value, variance) = finish_rows(columns, median);
+    let (mut kept, mut low, mut high) = ([0u16; LANES], [0u16; LANES], [0u16; LANES]);
+    for lane in 0..LANES {
+        kept[lane] = (columns.kept.hi[lane] - columns.kept.lo[lane]) as u16;
+        low[lane] = columns.kept.lo[lane] as u16;
+        high[lane] = (columns.count[lane] - columns.kept.hi[lane]) as u16;
+    }
+    put(&mut out.value[pixels.clone()], &value);
+    put(&mut out.variance[pixels.clone()], &variance);
+    put(&mut out.kept[pixels.clone()], &kept);
+    put(&mut out.low[pixels.clone()], &low);
+    put(&mut out.high[pixels], &high);
+}
+
+/// Copies a block, or what is wanted of it.
+#[inline(always)]
+fn put<T: Copy>(to: &mut [T], from: &[T; LANES]) {
+    match <&mut [T; LANES]>::try_from(&mut *to) {
+        // Of a length known here, so that it is done in registers.
+        Ok(whole) => *whole = *from,
+        Err(_) => to.copy_from_slice(&from[..to.len()]),
+    }
+}
+
 /// Value and variance of each column from its sums.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn finish(columns: &Columns, median: bool) -> ([f32; LANES], [f32; LANES]) {
+    finish_rows(columns, median)
+}
+
+#[inline(always)]
+fn finish_rows(columns: &Columns, median: bool) -> ([f32; LANES], [f32; LANES]) {
     let (mut value, mut variance) = ([0.0; LANES], [0.0; LANES]);
     if median {
         let mut factor = [1.0; LANES];

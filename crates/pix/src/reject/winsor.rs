@@ -46,7 +46,7 @@ const WORST_ERROR: f64 = 0.01;
 /// overflow or vanish.
 #[inline(always)]
 fn fine(sigma: f64, error: f64) -> bool {
-    (sigma >= 1e-15) & (sigma <= 1e15) & (error <= WORST_ERROR)
+    (1e-15..=1e15).contains(&sigma) & (error <= WORST_ERROR)
 }
 
 #[inline(always)]
