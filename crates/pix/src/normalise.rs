@@ -81,7 +81,7 @@ impl Normalise {
     /// ```
     ///
     /// # Source
-    /// [SirilNormalization], with the scale of multiplicative scaling taken relative to the level,
+    /// SirilDocs, with the scale of multiplicative scaling taken relative to the level,
     /// so that multiplying a frame changes nothing in its result.
     pub fn coefficients(self, frame: LevelScale, reference: LevelScale) -> Option<Affine> {
         let levels = reference.level / frame.level;
