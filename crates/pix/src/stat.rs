@@ -68,28 +68,39 @@ pub struct Moments {
     pub sd: f64,
 }
 
+/// Samples summed side by side: independent sums, which the compiler makes vectors of.
+const LANES: usize = 16;
+
+/// The sums of `f` of each finite sample, lane by lane; what is not finite adds nothing.
+fn lane_sums<const N: usize>(samples: &[f32], f: impl Fn(f64) -> [f64; N]) -> [f64; N] {
+    let mut sums = [[0.0f64; LANES]; N];
+    let mut add = |part: &[f32]| {
+        for (lane, &v) in part.iter().enumerate() {
+            let known = v.is_finite();
+            let terms = f(f64::from(if known { v } else { 0.0 }));
+            for (sum, term) in sums.iter_mut().zip(terms) {
+                sum[lane] += if known { term } else { 0.0 };
+            }
+        }
+    };
+    let whole = samples.chunks_exact(LANES);
+    let rest = whole.remainder();
+    whole.for_each(&mut add);
+    add(rest);
+    sums.map(|lanes| pairwise_sum(&lanes))
+}
+
 /// The moments of the finite samples, in two passes of f64.
-pub fn moments(samples: impl Iterator<Item = f32> + Clone) -> Moments {
-    let mut count = 0usize;
-    let mut sum = 0.0f64;
-    for v in samples.clone().filter(|v| v.is_finite()) {
-        count += 1;
-        sum += f64::from(v);
+pub fn moments(samples: &[f32]) -> Moments {
+    let [count, sum] = lane_sums(samples, |v| [1.0, v]);
+    if count == 0.0 {
+        return Moments { count: 0, mean: f64::NAN, sd: f64::NAN };
     }
-    if count == 0 {
-        return Moments { count, mean: f64::NAN, sd: f64::NAN };
-    }
-    let mean = sum / count as f64;
+    let mean = sum / count;
     // The second term takes out the rounding error of the mean (corrected two-pass algorithm).
-    let (mut squares, mut rest) = (0.0f64, 0.0f64);
-    for v in samples.filter(|v| v.is_finite()) {
-        let d = f64::from(v) - mean;
-        squares += d * d;
-        rest += d;
-    }
-    let variance =
-        if count > 1 { (squares - rest * rest / count as f64) / (count as f64 - 1.0) } else { 0.0 };
-    Moments { count, mean, sd: variance.max(0.0).sqrt() }
+    let [squares, rest] = lane_sums(samples, |v| [(v - mean) * (v - mean), v - mean]);
+    let variance = if count > 1.0 { (squares - rest * rest / count) / (count - 1.0) } else { 0.0 };
+    Moments { count: count as usize, mean, sd: variance.max(0.0).sqrt() }
 }
 
 /// The mean of the samples within `kappa` robust sigmas of the median, clipped once.
@@ -166,18 +177,26 @@ pub struct Bulk {
 impl Bulk {
     /// Goes through `rows`; `floor` and `ceiling` are the levels that count as clipped.
     pub fn of(rows: &[f32], floor: Option<f64>, ceiling: Option<f64>) -> Self {
-        let (mut min, mut max) = (f32::INFINITY, f32::NEG_INFINITY);
-        let (mut clipped_low, mut clipped_high) = (0, 0);
-        // No sample is at or beyond an infinite level.
-        let floor = floor.unwrap_or(f64::NEG_INFINITY);
-        let ceiling = ceiling.unwrap_or(f64::INFINITY);
-        for &v in rows.iter().filter(|v| v.is_finite()) {
-            min = min.min(v);
-            max = max.max(v);
-            clipped_low += usize::from(f64::from(v) <= floor);
-            clipped_high += usize::from(f64::from(v) >= ceiling);
-        }
-        let moments = moments(rows.iter().copied());
+        let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+        let mut see = |part: &[f32]| {
+            for (lane, &v) in part.iter().enumerate() {
+                let (a, b) = if v.is_finite() { (v, v) } else { (low[lane], high[lane]) };
+                low[lane] = if a < low[lane] { a } else { low[lane] };
+                high[lane] = if b > high[lane] { b } else { high[lane] };
+            }
+        };
+        let whole = rows.chunks_exact(LANES);
+        let rest = whole.remainder();
+        whole.for_each(&mut see);
+        see(rest);
+        let min = low.into_iter().fold(f32::INFINITY, f32::min);
+        let max = high.into_iter().fold(f32::NEG_INFINITY, f32::max);
+        let count = |clips: &dyn Fn(f64) -> bool| {
+            rows.iter().filter(|v| v.is_finite() && clips(f64::from(**v))).count()
+        };
+        let clipped_low = floor.map_or(0, |level| count(&|v| v <= level));
+        let clipped_high = ceiling.map_or(0, |level| count(&|v| v >= level));
+        let moments = moments(rows);
         Self { moments, min, max, clipped_low, clipped_high }
     }
 }
@@ -231,7 +250,7 @@ mod tests {
     #[test]
     fn moments_survive_a_large_offset() {
         let v: Vec<f32> = (0..1000).map(|i| 1.0e6 + (i % 2) as f32).collect();
-        let m = moments(v.iter().copied());
+        let m = moments(&v);
         assert_eq!(m.count, 1000);
         assert!((m.mean - 1_000_000.5).abs() < 1e-9);
         assert!((m.sd - 0.500_250_187_6).abs() < 1e-6, "{}", m.sd);

@@ -23,7 +23,7 @@ fn frame(simulation: &Simulation, kind: FrameKind, index: usize) -> SimFrame {
 }
 
 fn stats(plane: &Plane<f32>) -> Moments {
-    moments(plane.as_slice().iter().copied())
+    moments(plane.as_slice())
 }
 
 fn close(got: f64, expected: f64, tolerance: f64, what: &str) {
@@ -57,10 +57,10 @@ fn offset_and_bias_structure() {
             (sum / SIZE.height as f64) as f32
         })
         .collect();
-    let m = moments(columns.iter().copied());
+    let m = moments(&columns);
     close(m.sd, 1.5, 4.5 * 1.5 / 800f64.sqrt(), "column pattern");
     close(m.mean, 1000.0, 0.5, "level");
-    let ends = |y0, y1| moments(first.rows(y0, y1).iter().copied()).mean;
+    let ends = |y0, y1| moments(first.rows(y0, y1)).mean;
     close(ends(270, 300) - ends(0, 30), 6.0 * 0.9, 0.5, "gradient");
 }
 
@@ -323,7 +323,7 @@ fn poisson_variance_is_the_mean() {
     let adu = |kind, index| frame(&s, kind, index).adu;
     let difference = |a: &Plane<f32>, b: &Plane<f32>| {
         let d: Vec<f32> = a.as_slice().iter().zip(b.as_slice()).map(|(a, b)| a - b).collect();
-        moments(d.into_iter()).sd
+        moments(&d).sd
     };
     let (f1, f2) = (adu(FrameKind::Flat, 0), adu(FrameKind::Flat, 1));
     let (b1, b2) = (adu(FrameKind::Bias, 0), adu(FrameKind::Bias, 1));

@@ -295,7 +295,7 @@ fn make(
     // Describing the samples and writing them take about as long.
     let (result, written) = join(
         context,
-        || outcome(request, frames, &done.frame.data, &header, false, &context.alone()),
+        || outcome(request, frames, &done.frame.data, &header, false, context),
         || product.write(),
     );
     written?;

@@ -31,11 +31,3 @@ pub struct Context<'a> {
     /// Whether to stop.
     pub cancel: &'a Cancel,
 }
-
-impl Context<'_> {
-    /// The same on one thread.
-    #[must_use]
-    pub fn alone(&self) -> Self {
-        Self { threads: 1, ..*self }
-    }
-}
