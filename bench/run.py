@@ -126,7 +126,7 @@ def main():
     parser.add_argument("--height", type=int, default=3520)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cold", action="store_true")
-    parser.add_argument("--only", default="", help="contenders whose name has this in it")
+    parser.add_argument("--only", default="", help="contenders whose name has one of these in it, comma between")
     parser.add_argument("--work", type=Path, help="keep frames here between calls")
     args = parser.parse_args()
 
@@ -141,7 +141,7 @@ def main():
         command = [str(photosite), "simulate", "-o", str(night), "--bias", str(args.frames)]
         subprocess.run([*command, *size, *counts], check=True, stdout=subprocess.DEVNULL)
     found, missing = contenders(photosite, night / "bias", work)
-    found = [c for c in found if args.only in c[0]]
+    found = [c for c in found if any(part in c[0] for part in args.only.split(","))]
     numbers = {name: [] for name, _, _ in found}
     with open(work / "log.txt", "ab") as log:
         # The first round warms the page cache and does not count.
