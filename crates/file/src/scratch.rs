@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use photosite_pix::Size;
 
+use crate::source::check_rows;
 use crate::{Access, Error, Result, Source, platform};
 
 /// One file for any number of unpacked frames.
@@ -90,10 +91,7 @@ impl Source for ScratchSource {
         out: &mut [f32],
     ) -> Result<()> {
         let width = self.size.width;
-        if plane != 0 || rows.end > self.size.height || out.len() != rows.len() * width {
-            let message = format!("rows {rows:?} of plane {plane} asked of {}", self.size);
-            return Err(Error::request(&self.folder, message));
-        }
+        check_rows(&self.folder, (self.size, 1), plane, &rows, out.len())?;
         scratch.resize(out.len() * 4, 0);
         platform::read_exact_at(&self.file, scratch, self.offset + (rows.start * width * 4) as u64)
             .map_err(|e| Error::io(&self.folder, "reading unpacked frames", e))?;

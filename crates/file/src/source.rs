@@ -1,10 +1,11 @@
 //! Samples on demand, row range by row range.
 
 use std::ops::Range;
+use std::path::Path;
 
 use photosite_pix::Size;
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// How a source gives its samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,4 +41,27 @@ pub trait Source: Send + Sync {
         scratch: &mut Vec<u8>,
         out: &mut [f32],
     ) -> Result<()>;
+}
+
+/// Checks what [`Source::read_rows`] was asked for.
+pub(crate) fn check_rows(
+    path: &Path,
+    (size, planes): (Size, usize),
+    plane: usize,
+    rows: &Range<usize>,
+    out: usize,
+) -> Result<()> {
+    if plane >= planes || rows.start > rows.end || rows.end > size.height {
+        let message = format!(
+            "rows {}..{} of plane {plane} were asked for; the image is {size} with {planes} plane(s)",
+            rows.start, rows.end
+        );
+        return Err(Error::request(path, message));
+    }
+    let expected = rows.len() * size.width;
+    if out != expected {
+        let message = format!("room for {out} samples was given; {expected} were expected");
+        return Err(Error::request(path, message));
+    }
+    Ok(())
 }

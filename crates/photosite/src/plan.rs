@@ -85,8 +85,6 @@ pub struct Plan {
     pub masters: Vec<MasterPlan>,
     /// Lights, in the order of the inventory.
     pub lights: Vec<LightPlan>,
-    /// Frames that no master can be made of, as indices into the inventory.
-    pub unused: Vec<usize>,
     /// What is missing or doubtful.
     pub findings: Vec<Finding>,
 }
@@ -190,7 +188,6 @@ fn plan_flat(group: Group, frames: &[Frame], out: &mut Plan) {
                 )
                 .hint(format!("Take 20 or more dark flats ({wanted}), or biases.")),
             );
-            out.unused.extend(group.members);
         }
         Some((_, by)) => {
             let exposure = group.traits.exposure_max_s.unwrap_or(0.0);

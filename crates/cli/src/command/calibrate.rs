@@ -6,7 +6,9 @@ use anstream::println;
 use anyhow::bail;
 use photosite::Finding;
 use photosite::finding::Severity;
-use photosite::run::{BiasChoice, LightRequest, Masters, calibrate_light, for_each, load_master};
+use photosite::run::{
+    BiasChoice, LightRequest, Masters, calibrate_light, for_each, left_out, load_master,
+};
 use photosite::stack::ReadBuffers;
 use photosite_pix::FrameKind;
 use serde_json::{Value, json};
@@ -56,14 +58,15 @@ pub fn run(args: CalibrateArgs, limits: Limits) -> anyhow::Result<Done> {
             LightRequest { raw: &frames[i], masters: &masters, noise, sample, path: &path };
         let done = match calibrate_light(&request, buffers) {
             // A light that cannot be read is left out, and the others go on.
-            Err(e) if e.file().is_some_and(|f| frames[i].is(f.path())) => {
-                let subject = super::shown(&frames[i].path);
-                let message = format!("left out: {e}");
-                let finding = Finding::new("frame-damaged", Severity::Error, subject, message);
-                unreadable.lock().expect("no holder panics").push((i, finding));
-                return Ok(());
-            }
-            other => other?,
+            Err(e) => match e.file().filter(|f| frames[i].is(f.path())) {
+                Some(f) => {
+                    let finding = left_out(f.path(), f);
+                    unreadable.lock().expect("no holder panics").push((i, finding));
+                    return Ok(());
+                }
+                None => return Err(e),
+            },
+            Ok(done) => done,
         };
         *results[i].lock().expect("no holder panics") = Some(json!({
             "path": frames[i].path,

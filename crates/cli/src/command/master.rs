@@ -10,7 +10,7 @@ use photosite::inventory::{KindOverrides, Taken, take};
 use photosite::master::default_recipe;
 use photosite::raw::RawFrame;
 use photosite::run::{
-    AdditivePart, Context, MasterRequest, build_master, for_each, load_master, raw_frame,
+    AdditivePart, Context, MasterRequest, build_master, for_each, left_out, load_master, raw_frame,
 };
 use photosite_pix::FrameKind;
 use photosite_pix::combine::{Combine, Recipe};
@@ -45,11 +45,9 @@ pub fn run(args: MasterArgs, limits: Limits) -> anyhow::Result<Done> {
         path: &args.output,
     };
     let result = build_master(&request, &context)?;
-    for (path, e) in &result.left_out {
-        let message = format!("left out: {e}");
-        let severity = photosite::finding::Severity::Error;
-        findings.push(Finding::new("frame-damaged", severity, super::shown(path), message));
-    }
+    // Frames are only ever left out of a master for what is wrong with their files.
+    let unusable = result.left_out.iter().filter_map(|(path, e)| Some((path, e.file()?)));
+    findings.extend(unusable.map(|(path, e)| left_out(path, e)));
     show::findings(&findings);
     if args.json {
         let account = json!({
@@ -108,11 +106,7 @@ pub fn frames(
                 chosen.push(frame);
             }
             Ok(Taken::LeftOut(finding, _)) => findings.push(finding),
-            Err(e) => {
-                let message = format!("left out: {}", e.message());
-                let severity = photosite::finding::Severity::Error;
-                findings.push(Finding::new("frame-damaged", severity, super::shown(file), message));
-            }
+            Err(e) => findings.push(left_out(file, &e)),
         }
     }
     let slots: Vec<Mutex<Option<RawFrame>>> = chosen.iter().map(|_| Mutex::new(None)).collect();

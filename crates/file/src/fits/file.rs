@@ -12,6 +12,7 @@ use super::plain::FitsSource;
 use super::table::Table;
 use super::unzip;
 use crate::magic::Magic;
+use crate::source::check_rows;
 use crate::{Access, Error, Probe, Result, Source};
 
 /// A FITS file with its headers read.
@@ -173,7 +174,7 @@ impl Source for Decoded {
         _scratch: &mut Vec<u8>,
         out: &mut [f32],
     ) -> Result<()> {
-        super::plain::check_rows(&self.path, (self.size, self.planes), plane, &rows, out.len())?;
+        check_rows(&self.path, (self.size, self.planes), plane, &rows, out.len())?;
         let start = plane * self.size.pixels() + rows.start * self.size.width;
         out.copy_from_slice(&self.samples[start..start + out.len()]);
         Ok(())

@@ -7,6 +7,7 @@ use photosite_pix::Size;
 use super::bytes::Bytes;
 use super::layout::Hdu;
 use super::pixels::Encoding;
+use crate::source::check_rows;
 use crate::{Access, Error, Result, Source};
 
 /// Bytes read and decoded at a time: small enough to stay in the second-level cache between the
@@ -36,29 +37,6 @@ impl FitsSource {
         }
         Ok(Self { encoding, size, planes: hdu.planes, offset: hdu.data_offset, bytes })
     }
-}
-
-/// Checks what [`Source::read_rows`] was asked for.
-pub(crate) fn check_rows(
-    path: &std::path::Path,
-    (size, planes): (Size, usize),
-    plane: usize,
-    rows: &Range<usize>,
-    out: usize,
-) -> Result<()> {
-    if plane >= planes || rows.start > rows.end || rows.end > size.height {
-        let message = format!(
-            "rows {}..{} of plane {plane} were asked for; the image is {size} with {planes} plane(s)",
-            rows.start, rows.end
-        );
-        return Err(Error::request(path, message));
-    }
-    let expected = rows.len() * size.width;
-    if out != expected {
-        let message = format!("room for {out} samples was given; {expected} were expected");
-        return Err(Error::request(path, message));
-    }
-    Ok(())
 }
 
 impl Source for FitsSource {

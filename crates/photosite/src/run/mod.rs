@@ -14,10 +14,9 @@ use crate::event::{Cancel, Observer};
 pub use frames::raw_frame;
 pub use lights::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light};
 pub use masters::{AdditivePart, MasterRequest, MasterResult, build_master};
-pub use night::{NightOutcome, NightRequest, run_night, take_inventory};
+pub use night::{NightOutcome, NightRequest, left_out, run_night, take_inventory};
 pub use parallel::for_each;
 pub use product::{LoadedMaster, Product, Standing, load_master, standing};
-pub use stacking::plan_stack;
 
 /// What every piece of work needs from outside.
 #[derive(Clone, Copy)]

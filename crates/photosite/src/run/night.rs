@@ -88,7 +88,7 @@ pub fn take_inventory(
             let file = &files[i];
             let result = match photosite_file::probe(&file.path) {
                 Ok(probe) => take(&file.path, &file.root, probe, overrides),
-                Err(e) => Taken::LeftOut(unreadable(&file.path, &e), None),
+                Err(e) => Taken::LeftOut(left_out(&file.path, &e), None),
             };
             *taken[i].lock().expect("no holder panics") = Some(result);
             context.observer.event(Event::Advanced { by: 1, what: "headers" });
@@ -113,7 +113,8 @@ pub fn take_inventory(
     Ok(inventory)
 }
 
-fn unreadable(path: &Path, e: &photosite_file::Error) -> Finding {
+/// A frame that is left out because its file cannot be used: whose fault it is, and what mends it.
+pub fn left_out(path: &Path, e: &photosite_file::Error) -> Finding {
     use photosite_file::ErrorKind;
     let (code, hint) = match e.kind() {
         ErrorKind::Damaged => ("frame-damaged", "Copy it anew from the camera, or delete it."),
@@ -327,7 +328,7 @@ fn identify(
 /// A frame that failed, as a Finding.
 fn note_failure(e: &Error, findings: &mut Vec<Finding>, context: &Context<'_>) {
     let finding = match e.file() {
-        Some(f) => unreadable(f.path(), f),
+        Some(f) => left_out(f.path(), f),
         None => Finding::new("frame-failed", Severity::Error, "", e.to_string()),
     };
     context.observer.event(Event::Found(&finding));
