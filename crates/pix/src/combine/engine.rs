@@ -10,16 +10,26 @@ use super::sort::{sort_f32, sort_u16};
 use super::spread::median_factor;
 use super::weighted::weighted_mean;
 use super::{Combine, Data, Outcome, Recipe, Samples};
-use crate::reject::lanes::{Columns, Kept, LANES, Line};
+use crate::reject::lanes::{Columns, Kept, LANES, Line, set_bits};
 use crate::reject::{Fate, Judge};
 
 /// Pixels of a line whose columns lend each other a scale.
 const TILE: usize = 256;
 
+/// With more frames than this, a tile of them is copied together before it is loaded by blocks:
+/// that many streams of 64 or 128 bytes each are beyond what processors fetch ahead.
+const MANY: usize = 48;
+
+/// With more open lanes than this a block is worked on where it is; fewer wait in the queue for
+/// company.
+const FEW_OPEN: u32 = 8;
+
 /// Memory that a worker keeps between strips.
 #[derive(Debug, Default)]
 pub struct Workspace {
     fresh: Vec<Columns>,
+    floats: Vec<f32>,
+    integers: Vec<u16>,
     keys: Vec<Line<u16>>,
     queue: Columns,
     pool: Vec<f64>,
@@ -35,14 +45,14 @@ struct Task<'a> {
 
 pub(super) fn run(samples: Samples, recipe: Recipe, workspace: &mut Workspace, out: &mut Outcome) {
     let count = samples.count();
-    let Workspace { fresh, keys, queue, pool, judge } = workspace;
+    let Workspace { fresh, floats, integers, keys, queue, pool, judge } = workspace;
     if !judge.serves(recipe.reject, count) {
         *judge = Judge::new(recipe.reject, count);
     }
     let pooling = judge.pools();
-    let blocks = if pooling { TILE / LANES } else { 1 };
-    fresh.resize_with(blocks.max(fresh.len()), Columns::default);
-    for columns in fresh[..blocks].iter_mut().chain([&mut *queue]) {
+    let batch = if pooling { TILE / LANES } else { 1 };
+    fresh.resize_with(batch.max(fresh.len()), Columns::default);
+    for columns in fresh[..batch].iter_mut().chain([&mut *queue]) {
         columns.rows.resize(count.max(columns.rows.len()), Line([0.0; LANES]));
     }
     keys.resize(count, Line([0; LANES]));
@@ -51,29 +61,33 @@ pub(super) fn run(samples: Samples, recipe: Recipe, workspace: &mut Workspace, o
 
     let task = Task { samples, combine: recipe.combine, count };
     // Without a pool lines do not matter, and one run over the strip leaves one ragged end.
-    let (line, tile) = if pooling { (samples.line, TILE) } else { (samples.width, LANES) };
-    for start in (0..samples.width).step_by(line) {
-        for x in (start..start + line).step_by(tile) {
-            let end = (x + tile).min(start + line);
-            let mut used = 0;
-            for (columns, x) in fresh.iter_mut().zip((x..end).step_by(LANES)) {
-                task.fill(columns, keys, x, (end - x).min(LANES));
+    let line = if pooling { samples.line } else { samples.width };
+    let tiles = (0..samples.width).step_by(line).flat_map(|start| {
+        (start..start + line).step_by(TILE).map(move |x| x..(x + TILE).min(start + line))
+    });
+    for tile in tiles {
+        let near = Nearby::of(&samples, tile.clone(), floats, integers);
+        for first in tile.clone().step_by(batch * LANES) {
+            let last = (first + batch * LANES).min(tile.end);
+            let blocks = (last - first).div_ceil(LANES);
+            for (columns, x) in fresh.iter_mut().zip((first..last).step_by(LANES)) {
+                task.fill(columns, keys, &near, x, (last - x).min(LANES));
                 judge.start(columns);
                 columns.refresh();
-                used += 1;
             }
             if pooling {
                 pool.clear();
-                fresh[..used].iter().for_each(|columns| judge.offer(columns, pool));
+                fresh[..blocks].iter().for_each(|columns| judge.offer(columns, pool));
                 let scale = judge.pooled(pool).unwrap_or(f64::NAN);
-                fresh[..used].iter_mut().for_each(|columns| columns.scale = [scale; LANES]);
+                fresh[..blocks].iter_mut().for_each(|columns| columns.scale = [scale; LANES]);
             }
-            for columns in &fresh[..used] {
-                let mut open = judge.unsettled(columns);
+            for columns in &mut fresh[..blocks] {
+                columns.open = judge.unsettled(columns);
                 task.write(columns, out);
-                while open != 0 {
-                    let lane = open.trailing_zeros() as usize;
-                    open &= open - 1;
+                while columns.open.count_ones() > FEW_OPEN {
+                    task.round(columns, judge, out);
+                }
+                for lane in columns.open_lanes() {
                     while queue.used == LANES {
                         task.work(queue, judge, out);
                     }
@@ -88,20 +102,64 @@ pub(super) fn run(samples: Samples, recipe: Recipe, workspace: &mut Workspace, o
     }
 }
 
+/// The samples of a tile where loads by blocks find them.
+struct Nearby<'a> {
+    data: Data<'a>,
+    width: usize,
+    /// The pixel of the strip that the rows of `data` begin with.
+    from: usize,
+}
+
+impl<'a> Nearby<'a> {
+    fn of(
+        samples: &Samples<'a>,
+        pixels: Range<usize>,
+        floats: &'a mut Vec<f32>,
+        integers: &'a mut Vec<u16>,
+    ) -> Self {
+        fn gather<T: Copy>(data: &[T], width: usize, pixels: &Range<usize>, to: &mut Vec<T>) {
+            to.clear();
+            data.chunks_exact(width).for_each(|frame| to.extend(&frame[pixels.clone()]));
+        }
+        let width = samples.width;
+        if samples.count() <= MANY {
+            return Self { data: samples.data, width, from: 0 };
+        }
+        let data = match samples.data {
+            Data::Float(data) => {
+                gather(data, width, &pixels, floats);
+                Data::Float(floats)
+            }
+            Data::Raw { data, missing_from } => {
+                gather(data, width, &pixels, integers);
+                Data::Raw { data: integers, missing_from }
+            }
+        };
+        Self { data, width: pixels.len(), from: pixels.start }
+    }
+}
+
 impl Task<'_> {
     /// Loads and sorts the columns of `lanes` pixels from `x` on.
-    fn fill(&self, columns: &mut Columns, keys: &mut [Line<u16>], x: usize, lanes: usize) {
-        let width = self.samples.width;
+    fn fill(
+        &self,
+        columns: &mut Columns,
+        keys: &mut [Line<u16>],
+        near: &Nearby,
+        x: usize,
+        lanes: usize,
+    ) {
+        let (width, at) = (near.width, x - near.from);
         let rows = &mut columns.rows[..self.count];
-        columns.count = match self.samples.data {
+        columns.count = match near.data {
             Data::Float(data) => {
-                let (count, integers) = load_f32(data, width, x, lanes, rows);
+                let (count, integers) = load_f32(data, width, at, lanes, rows);
                 columns.integers = integers;
                 sort_f32(rows);
                 count
             }
             Data::Raw { data, missing_from } => {
-                let count = load_u16(data, width, x, lanes, missing_from, keys);
+                let count = load_u16(data, width, at, lanes, missing_from, keys);
                 sort_u16(keys);
                 widen(keys, &count, rows);
                 columns.integers = true;
@@ -125,43 +183,54 @@ impl Task<'_> {
         }
     }
 
-    /// A round over the queue, and the columns that it settled written and taken out.
+    /// A round over the queue, and the columns that it settled taken out.
     fn work(&self, queue: &mut Columns, judge: &mut Judge, out: &mut Outcome) {
-        let before = queue.kept;
-        let fates = judge.narrow(queue);
+        queue.open = u32::MAX >> (LANES - queue.used);
+        self.round(queue, judge, out);
+        let mut used = 0;
+        for lane in queue.open_lanes() {
+            queue.shift(used, lane, self.count);
+            used += 1;
+        }
+        queue.truncate(used);
+    }
+
+    /// A round over the open lanes; those that it settled are written and closed.
+    fn round(&self, columns: &mut Columns, judge: &mut Judge, out: &mut Outcome) {
+        let before = columns.kept;
+        let fates = judge.narrow(columns);
         // The sums are still those of the columns before the round.
-        let after = std::mem::replace(&mut queue.kept, before);
-        let (value, variance) = finish(queue, self.combine == Combine::Median);
-        for lane in 0..queue.used {
+        let after = std::mem::replace(&mut columns.kept, before);
+        let (value, variance) = finish(columns, self.combine == Combine::Median);
+        let mut narrowed = 0;
+        for lane in columns.open_lanes() {
             match fates[lane] {
-                Fate::Judged => self.emit(queue, lane, value[lane], variance[lane], out),
+                Fate::Judged => self.emit(columns, lane, value[lane], variance[lane], out),
                 Fate::AllRejected { low } => {
-                    let (x, n) = (queue.pixel[lane], queue.kept.len(lane));
-                    let low = queue.kept.lo[lane] + low as i32;
-                    out.value[x] = queue.median[lane] as f32;
+                    let (x, n) = (columns.pixel[lane], columns.kept.len(lane));
+                    let low = columns.kept.lo[lane] + low as i32;
+                    out.value[x] = columns.median[lane] as f32;
                     let factor = median_factor(n) / n as f64;
-                    out.variance[x] = (queue.variance[lane] * factor) as f32;
+                    out.variance[x] = (columns.variance[lane] * factor) as f32;
                     out.kept[x] = 0;
                     out.low[x] = low as u16;
-                    out.high[x] = (queue.count[lane] - low) as u16;
+                    out.high[x] = (columns.count[lane] - low) as u16;
                 }
-                Fate::Narrowed => {}
+                Fate::Narrowed => narrowed |= 1 << lane,
             }
         }
-        queue.kept = after;
-        self.compact(queue, |lane| fates[lane] == Fate::Narrowed);
-        if queue.used == 0 {
+        columns.kept = after;
+        columns.open = narrowed;
+        if narrowed == 0 {
             return;
         }
-        queue.refresh();
-        let open = judge.unsettled(queue);
-        let (value, variance) = finish(queue, self.combine == Combine::Median);
-        for lane in 0..queue.used {
-            if open >> lane & 1 == 0 {
-                self.emit(queue, lane, value[lane], variance[lane], out);
-            }
+        columns.refresh();
+        let open = judge.unsettled(columns) & narrowed;
+        let (value, variance) = finish(columns, self.combine == Combine::Median);
+        for lane in set_bits(narrowed & !open) {
+            self.emit(columns, lane, value[lane], variance[lane], out);
         }
-        self.compact(queue, |lane| open >> lane & 1 == 1);
+        columns.open = open;
     }
 
     /// Writes one settled column.
@@ -188,18 +257,6 @@ impl Task<'_> {
         out.value[x] = mean as f32;
         let enough = columns.kept.len(lane) > 1;
         out.variance[x] = if enough { (columns.variance[lane] * share) as f32 } else { f32::NAN };
-    }
-
-    /// Keeps the lanes that `stays` names, moved to the front.
-    fn compact(&self, queue: &mut Columns, stays: impl Fn(usize) -> bool) {
-        let mut used = 0;
-        for lane in 0..queue.used {
-            if stays(lane) {
-                queue.shift(used, lane, self.count);
-                used += 1;
-            }
-        }
-        queue.truncate(used);
     }
 }
 

@@ -181,7 +181,7 @@ pub(super) fn narrow(
     path: &mut Vec<bool>,
 ) -> [Fate; LANES] {
     let mut fates = [Fate::Judged; LANES];
-    for lane in 0..columns.used {
+    for lane in columns.open_lanes() {
         let (below, above) = outliers(columns, lane, share, limits, path);
         fates[lane] = settle(columns, lane, below, above);
     }

@@ -84,7 +84,7 @@ impl Judge {
         open & used
     }
 
-    /// One round over the lanes in use.
+    /// One round over the open lanes.
     pub fn narrow(&mut self, columns: &mut Columns) -> [Fate; LANES] {
         let method = self.method();
         let fates = match method {
@@ -99,8 +99,8 @@ impl Judge {
                 take_off(columns, bounds)
             }
         };
-        for round in &mut columns.round[..columns.used] {
-            *round = round.saturating_add(1);
+        for lane in columns.open_lanes() {
+            columns.round[lane] = columns.round[lane].saturating_add(1);
         }
         fates
     }
@@ -213,7 +213,7 @@ pub(crate) type Bounds = (Row, Row);
 /// Takes off what lies beyond the bounds.
 fn take_off(columns: &mut Columns, (low, high): Bounds) -> [Fate; LANES] {
     let mut fates = [Fate::Judged; LANES];
-    for lane in 0..columns.used {
+    for lane in columns.open_lanes() {
         let below = columns.column(lane).take_while(|x| *x < low[lane]).count();
         let rest = columns.kept.len(lane) - below;
         let above = columns.column(lane).rev().take(rest).take_while(|x| *x > high[lane]).count();

@@ -102,6 +102,8 @@ pub(crate) struct Columns {
     pub pixel: [usize; LANES],
     /// Lanes in use, the first ones.
     pub used: usize,
+    /// The lanes, a bit each, that a round of rejection is for.
+    pub open: u32,
     /// Whether all samples are known to be integers.
     pub integers: bool,
     /// Rows in use first; the vector may be longer. Beyond the kept part: +infinity or NaN, unless
@@ -128,6 +130,7 @@ impl Default for Columns {
             round: [0; LANES],
             pixel: [0; LANES],
             used: 0,
+            open: 0,
             integers: false,
         }
     }
@@ -138,6 +141,11 @@ impl Columns {
     pub fn column(&self, lane: usize) -> impl DoubleEndedIterator<Item = f64> + '_ {
         let (lo, hi) = (self.kept.lo[lane] as usize, self.kept.hi[lane] as usize);
         self.rows[lo..hi].iter().map(move |row| f64::from(row[lane]))
+    }
+
+    /// The lanes that a round is for.
+    pub fn open_lanes(&self) -> impl Iterator<Item = usize> + use<> {
+        set_bits(self.open)
     }
 
     /// The variance (n − 1) of the kept part of `lane` from a sum of deviations and the sum of
@@ -217,6 +225,15 @@ impl Columns {
             self.kept.hi[lane] = 0;
         }
     }
+}
+
+/// The positions of the bits that are set, the lowest first.
+pub(crate) fn set_bits(mut bits: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lowest = (bits != 0).then(|| bits.trailing_zeros() as usize);
+        bits &= bits.wrapping_sub(1);
+        lowest
+    })
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
@@ -376,39 +393,48 @@ fn integer_sums(rows: &[Keys], kept: &Kept, centre: &Row, sum: &mut Row, squares
     }
 }
 
-/// n (n − 1) times the variance of the deviations clamped to ± `reach`, in f32:
-/// `winsor` says how far off that may be.
+/// Rows whose deviations are added up in f32 before they go on in f64.
+pub(crate) const SHORT_SUM: usize = 16;
+
+/// n (n − 1) times the variance of the deviations clamped to ± `reach`, in f32 over
+/// [`SHORT_SUM`] rows at a time: `winsor` says how far off that may be.
 #[inline(always)]
 pub(crate) fn clamped_spread(columns: &Columns, reach: &[f32; LANES]) -> Row {
     let (first, last, uniform) = columns.kept.span();
     let rows = &columns.rows[first..last];
-    let (mut sum, mut squares) = ([0.0f32; LANES], [0.0f32; LANES]);
+    let (mut sum, mut squares) = ([0.0f64; LANES], [0.0f64; LANES]);
     let (mut centre, reach) = ([0.0f32; LANES], *reach);
     for lane in 0..LANES {
         centre[lane] = columns.median[lane] as f32;
     }
-    if uniform {
-        for row in rows {
-            for lane in 0..LANES {
-                let d = clamp(row[lane] - centre[lane], reach[lane]);
-                sum[lane] += d;
-                squares[lane] += d * d;
+    for some in rows.chunks(SHORT_SUM) {
+        let (mut a, mut b) = ([0.0f32; LANES], [0.0f32; LANES]);
+        if uniform {
+            for row in some {
+                for lane in 0..LANES {
+                    let d = clamp(row[lane] - centre[lane], reach[lane]);
+                    a[lane] += d;
+                    b[lane] += d * d;
+                }
+            }
+        } else {
+            for row in some {
+                for lane in 0..LANES {
+                    let d = row[lane] - centre[lane];
+                    let d = if d < f32::INFINITY { clamp(d, reach[lane]) } else { 0.0 };
+                    a[lane] += d;
+                    b[lane] += d * d;
+                }
             }
         }
-    } else {
-        for row in rows {
-            for lane in 0..LANES {
-                let d = row[lane] - centre[lane];
-                let d = if d < f32::INFINITY { clamp(d, reach[lane]) } else { 0.0 };
-                sum[lane] += d;
-                squares[lane] += d * d;
-            }
+        for lane in 0..LANES {
+            sum[lane] += f64::from(a[lane]);
+            squares[lane] += f64::from(b[lane]);
         }
     }
     let mut out = [0.0; LANES];
     for lane in 0..LANES {
-        let (sum, squares) = (f64::from(sum[lane]), f64::from(squares[lane]));
-        out[lane] = columns.n[lane] * squares - sum * sum;
+        out[lane] = columns.n[lane] * squares[lane] - sum[lane] * sum[lane];
     }
     out
 }

@@ -54,7 +54,7 @@ pub(super) fn unsettled(columns: &Columns, low: f32, high: f32) -> Lanes {
 pub(super) fn narrow(columns: &mut Columns, low: f32, high: f32) -> [Fate; LANES] {
     let lines = fit(columns);
     let mut fates = [Fate::Judged; LANES];
-    for lane in 0..columns.used {
+    for lane in columns.open_lanes() {
         let n = columns.kept.len(lane);
         if n < FEWEST_ON_A_LINE {
             continue;

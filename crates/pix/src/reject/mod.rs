@@ -345,6 +345,7 @@ impl Reject {
         let mut columns = Columns {
             rows: sorted.iter().map(|v| Line([*v; LANES])).collect(),
             used: 1,
+            open: 1,
             ..Columns::default()
         };
         columns.count[0] = n as i32;

@@ -67,10 +67,10 @@ pub(super) fn replaced_sd(columns: &Columns) -> Row {
     out
 }
 
-/// Median absolute deviations, scaled to sigma.
+/// Median absolute deviations of the open lanes, scaled to sigma.
 pub(super) fn mad(columns: &Columns) -> Row {
     let mut out = [0.0; LANES];
-    for lane in 0..columns.used {
+    for lane in columns.open_lanes() {
         let n = columns.kept.len(lane);
         if n == 0 {
             continue;

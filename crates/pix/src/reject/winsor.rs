@@ -5,14 +5,15 @@
 //!
 //! - If s₀ ≥ t and g(t) ≥ t, every step stays at t or above.
 //! - If g(s₀) ≤ s₀, steps only go down: every later step is at most any earlier one.
+//! - If s₀ ≤ t and g(t) ≤ t, every step stays at t or below.
 //!
-//! The first bounds the last sigma from below, the second from above. A column is settled where
+//! The first bounds the last sigma from below, the others from above. A column is settled where
 //! the bound from below is the smallest sigma with which nothing goes; and a round is decided
 //! where the bound from above already takes off all that the bound from below lets go. Then the
 //! steps need not be taken, and g may be found in f32, if what that loses is allowed for. The few
 //! columns whose samples lie between the bounds are iterated as the definition says, in f64.
 
-use super::lanes::{Columns, LANES, Row, clamped_spread};
+use super::lanes::{Columns, LANES, Row, SHORT_SUM, clamped_spread};
 use super::sigma::{least_harmless, sd_of};
 use super::{Fate, Lanes, settle};
 
@@ -27,16 +28,17 @@ const WINSOR_ROUNDS: usize = 50;
 
 /// The relative error of g(`sigma`) in f32, at most.
 ///
-/// Deviations and clamped squares carry relative errors of 2^-24; n of them added up carry n 2^-24
-/// at most. n (n − 1) var = n Σd² − (Σd)² is at least half of n Σd² where d are deviations from
-/// the median (mean and median are within one sd), so its relative error is at most 6 n 2^-24, and
-/// that of sigma half of it. Where f32 does not hold the median, rounding it moves each deviation,
-/// hence sigma, by 2^-24 |m| at most.
+/// With u = 2^-24, deviations carry relative errors of u and their squares 3 u; c of them added up
+/// in f32 carry (c + 2) u more at most, and what is added up after that in f64 nothing that counts.
+/// n (n − 1) var = n Σd² − (Σd)² is at least half of n Σd² where d are deviations from the median
+/// (mean and median are within one sd), and (Σd)² is no more than it, so its relative error is at
+/// most 6 (c + 4) u, and that of sigma half of it; it is counted more than twice. Where f32 does not
+/// hold the median, rounding it moves each deviation, hence sigma, by u |m| at most.
 #[inline(always)]
 fn error(columns: &Columns, lane: usize, sigma: f64) -> f64 {
     let m = columns.median[lane];
     let rounding = if f64::from(m as f32) == m { 0.0 } else { 2.0 * m.abs() / sigma };
-    f64::from(f32::EPSILON) * (8.0 * (columns.n[lane] + 2.0) + rounding)
+    f64::from(f32::EPSILON) * (4.0 * (SHORT_SUM as f64 + 4.0) + rounding)
 }
 
 /// Errors above this are not worth a proof.
@@ -90,17 +92,23 @@ const CEILING_STEPS: usize = 6;
 /// and 19 after five.
 const STEPS_ERROR: f64 = 100.0;
 
+/// Where steps go up, a bound is looked for this far above the last.
+const ABOVE: f64 = 1.0 + 2e-3;
+
 /// Bounds from above on the last sigma of each column, and whether they are such.
 ///
-/// A lane is left where the definition might stop: there its sigma is this step's.
+/// Where steps go down, a lane is left where the definition might stop: there its sigma is this
+/// step's. Where the first goes up, the steps are only a guess at the place of a bound, which is
+/// then tried.
 #[inline(always)]
 pub(super) fn ceilings(columns: &Columns) -> (Row, Lanes) {
-    let mut sigma = [0.0; LANES];
-    let (mut sure, mut open) = ([true; LANES], [true; LANES]);
+    let (mut start, mut sigma) = ([0.0; LANES], [0.0; LANES]);
+    let (mut sure, mut open, mut up) = ([true; LANES], [true; LANES], [false; LANES]);
     for lane in 0..LANES {
-        sigma[lane] = columns.variance[lane].sqrt() * (1.0 + 1e-12);
+        start[lane] = columns.variance[lane].sqrt() * (1.0 + 1e-12);
     }
-    for _ in 0..CEILING_STEPS {
+    sigma.copy_from_slice(&start);
+    for step in 0..CEILING_STEPS {
         let spread = clamped_spread(columns, &reach(&sigma));
         for lane in 0..LANES {
             let error = error(columns, lane, sigma[lane]);
@@ -108,13 +116,28 @@ pub(super) fn ceilings(columns: &Columns) -> (Row, Lanes) {
             let scale = WINSOR_TO_SIGMA * (1.0 + error);
             let next = (spread[lane] * freedom).sqrt() * scale;
             let fell = sigma[lane] - next;
+            up[lane] |= (step == 0) & (fell < 0.0);
             let sound = (fell >= 0.0) & fine(next, error);
             let goes_on = fell > (WINSOR_SETTLED + STEPS_ERROR * error) * sigma[lane];
-            let takes = open[lane] & sound;
+            let takes = open[lane] & (sound | up[lane]);
             // Once the definition went down it only goes down, whatever f32 says.
             sure[lane] &= !open[lane] | sound;
             sigma[lane] = if takes { next } else { sigma[lane] };
-            open[lane] = takes & goes_on;
+            open[lane] = takes & (goes_on | up[lane]);
+        }
+    }
+    if up.contains(&true) {
+        for lane in 0..LANES {
+            let guess = sigma[lane] * ABOVE;
+            sigma[lane] = if up[lane] { guess } else { sigma[lane] };
+        }
+        let spread = clamped_spread(columns, &reach(&sigma));
+        for lane in 0..LANES {
+            let error = error(columns, lane, sigma[lane]);
+            let freedom = columns.per_n[lane] * columns.per_freedom[lane];
+            let next = (spread[lane] * freedom).sqrt() * WINSOR_TO_SIGMA * (1.0 + error);
+            let stays = (start[lane] <= sigma[lane]) & (next <= sigma[lane]);
+            sure[lane] |= up[lane] & stays & fine(next, error);
         }
     }
     (sigma, sure)
@@ -159,7 +182,7 @@ pub(super) fn narrow(columns: &mut Columns, low: f32, high: f32) -> [Fate; LANES
     let mut off = [(0, 0); LANES];
     // The smallest sigma that lets no more go than the ceiling does.
     let mut t = [0.0; LANES];
-    for lane in 0..columns.used {
+    for lane in columns.open_lanes() {
         if !sure[lane] {
             continue;
         }
@@ -175,7 +198,7 @@ pub(super) fn narrow(columns: &mut Columns, low: f32, high: f32) -> [Fate; LANES
     }
     let undecided = super::winsor_undecided(columns, &t);
     let mut fates = [Fate::Judged; LANES];
-    for lane in 0..columns.used {
+    for lane in columns.open_lanes() {
         let (mut below, mut above) = off[lane];
         if !sure[lane] | undecided[lane] {
             (below, above) = beyond(columns, lane, iterate(columns, lane), low, high);
