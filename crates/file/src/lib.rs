@@ -21,4 +21,4 @@ mod source;
 
 pub use error::{Error, ErrorKind, Result};
 pub use probe::{Probe, open, probe};
-pub use source::{Access, Source};
+pub use source::{Access, RawSource, Source};

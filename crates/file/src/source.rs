@@ -41,9 +41,30 @@ pub trait Source: Send + Sync {
         scratch: &mut Vec<u8>,
         out: &mut [f32],
     ) -> Result<()>;
+
+    /// The same image as the numbers that the camera wrote, where it is stored so.
+    fn raw(&self) -> Option<&dyn RawSource> {
+        None
+    }
 }
 
-/// Checks what [`Source::read_rows`] was asked for.
+/// An image of 16-bit numbers without sign, none of them blank: as most cameras write theirs.
+pub trait RawSource: Send + Sync {
+    /// Reads `rows` of `plane` into `out`, under the rules of [`Source::read_rows`], whose samples
+    /// are these very numbers.
+    ///
+    /// # Errors
+    /// As [`Source::read_rows`].
+    fn read_raw_rows(
+        &self,
+        plane: usize,
+        rows: Range<usize>,
+        scratch: &mut Vec<u8>,
+        out: &mut [u16],
+    ) -> Result<()>;
+}
+
+/// Checks what [`Source::read_rows`] or [`RawSource::read_raw_rows`] was asked for.
 pub(crate) fn check_rows(
     path: &Path,
     (size, planes): (Size, usize),

@@ -118,8 +118,13 @@ pub struct Finish {
 /// NO_DATA and 1, so that no division by it does harm.
 pub fn finish(stacked: Stacked, spec: Finish) -> Finished {
     let rejected = Rejected { low: stacked.rejected_low, high: stacked.rejected_high };
-    let mut frame = Frame::new(stacked.value, Unit::Adu);
-    frame.applied = spec.applied;
+    let mut frame = Frame {
+        data: stacked.value,
+        variance: None,
+        mask: stacked.mask,
+        unit: Unit::Adu,
+        applied: spec.applied,
+    };
     frame.variance = variance(stacked.variance, &frame, spec);
     if let Some(level) = spec.saturation_adu {
         for (m, v) in frame.mask.as_mut_slice().iter_mut().zip(frame.data.as_slice()) {
@@ -155,8 +160,8 @@ fn variance(scatter: Plane<f32>, frame: &Frame, spec: Finish) -> Option<Plane<f3
 /// good to 0.1 %.
 const SCATTER_SAMPLES: usize = 1 << 20;
 
-/// The noise of one of the stacked frames, from the median of the master's variance, of pixels
-/// spread evenly.
+/// The noise of one of the stacked frames, from the median of the master's variance, of rows spread
+/// evenly.
 ///
 /// The median of a variance of n samples lies below its mean by the factor (1 − 2 / 9ν)³,
 /// ν = n − 1, which is taken out. For a flat the unit is that of the scaled samples.
@@ -169,8 +174,10 @@ fn scatter_of_one_frame(variance: Option<&Plane<f32>>, spec: Finish) -> Option<f
     let median_to_mean = (1.0 - 2.0 / (9.0 * degrees)).powi(3);
     // Weights are for lights; how many frames they are worth is not known here.
     let of_one = spec.combine.variance_of_one(spec.count)?;
-    let stride = variance.size().pixels().div_ceil(SCATTER_SAMPLES).max(1);
-    let some: Vec<f32> = variance.as_slice().iter().step_by(stride).copied().collect();
+    let size = variance.size();
+    let stride = size.pixels().div_ceil(SCATTER_SAMPLES).clamp(1, size.height.max(1));
+    let rows = (stride / 2..variance.height()).step_by(stride);
+    let some: Vec<f32> = rows.flat_map(|y| variance.row(y)).copied().collect();
     let variance = f64::from(stat::median(&some)) * of_one / median_to_mean;
     variance.is_finite().then(|| variance.sqrt())
 }

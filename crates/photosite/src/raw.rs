@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::ops::Range;
 
 use photosite_file::scratch::Scratch;
-use photosite_file::{Access, Source};
+use photosite_file::{Access, RawSource, Source};
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Header, Metadata, Rect, Size};
 
@@ -57,7 +57,8 @@ impl RawFrame {
                 Box::new(scratch.add(&*source)?)
             }
             (Handling::Stack { keep_open: false, .. }, Access::Rows) => {
-                Box::new(Reopened { path: self.path.clone(), size: self.size })
+                let raw = source.raw().is_some();
+                Box::new(Reopened { path: self.path.clone(), size: self.size, raw })
             }
             _ => source,
         };
@@ -107,6 +108,7 @@ pub enum Handling<'a> {
 struct Reopened {
     path: PathBuf,
     size: Size,
+    raw: bool,
 }
 
 impl Source for Reopened {
@@ -130,6 +132,27 @@ impl Source for Reopened {
         out: &mut [f32],
     ) -> photosite_file::Result<()> {
         photosite_file::open(&self.path)?.read_rows(plane, rows, scratch, out)
+    }
+
+    fn raw(&self) -> Option<&dyn RawSource> {
+        self.raw.then_some(self)
+    }
+}
+
+impl RawSource for Reopened {
+    fn read_raw_rows(
+        &self,
+        plane: usize,
+        rows: Range<usize>,
+        scratch: &mut Vec<u8>,
+        out: &mut [u16],
+    ) -> photosite_file::Result<()> {
+        let source = photosite_file::open(&self.path)?;
+        let Some(raw) = source.raw() else {
+            let message = "its samples are no longer 16-bit numbers";
+            return Err(photosite_file::Error::damaged(&self.path, message));
+        };
+        raw.read_raw_rows(plane, rows, scratch, out)
     }
 }
 

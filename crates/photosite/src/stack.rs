@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use photosite_file::Source;
+use photosite_file::{RawSource, Source};
 use photosite_pix::combine::{Outcome, Recipe, Samples, Workspace, combine};
-use photosite_pix::{CfaPattern, Plane, Rect, Size};
+use photosite_pix::{CfaPattern, MaskBits, Plane, Rect, Size};
 
 use crate::Result;
 
@@ -53,6 +53,15 @@ impl Prepared {
         }
     }
 
+    /// The source as raw numbers, where nothing is done to its samples.
+    fn as_it_is(&self) -> Option<&dyn RawSource> {
+        let nothing = self.missing_from_adu.is_none()
+            && self.level_adu == 0.0
+            && matches!(self.additive, Additive::Nothing)
+            && self.scale == [1.0; 3];
+        self.source.raw().filter(|_| nothing)
+    }
+
     /// Reads a part of the region, prepared; NaN where a sample is missing.
     ///
     /// # Errors
@@ -64,18 +73,10 @@ impl Prepared {
         buffers: &mut ReadBuffers,
         out: &mut [f32],
     ) -> Result<()> {
-        let full = self.source.size().width;
-        let wanted = self.region.y0 + rows.start..self.region.y0 + rows.end;
-        let (x0, x1) = (self.region.x0 + columns.start, self.region.x0 + columns.end);
-        if (x0, x1) == (0, full) {
-            self.source.read_rows(0, wanted, &mut buffers.bytes, out)?;
-        } else {
-            buffers.rows.resize(full * rows.len(), 0.0);
-            self.source.read_rows(0, wanted, &mut buffers.bytes, &mut buffers.rows)?;
-            for (to, from) in out.chunks_exact_mut(x1 - x0).zip(buffers.rows.chunks_exact(full)) {
-                to.copy_from_slice(&from[x0..x1]);
-            }
-        }
+        let ReadBuffers { bytes, rows: whole, .. } = buffers;
+        self.part(&rows, &columns, whole, out, |wanted, out| {
+            self.source.read_rows(0, wanted, bytes, out)
+        })?;
         if let Some(level) = self.missing_from_adu {
             for v in out.iter_mut() {
                 *v = if *v >= level { f32::NAN } else { *v };
@@ -105,6 +106,29 @@ impl Prepared {
         }
         Ok(())
     }
+
+    /// Reads a part of the region by a `read` that gives whole rows of the source.
+    fn part<T: Copy + Default>(
+        &self,
+        rows: &Range<usize>,
+        columns: &Range<usize>,
+        whole: &mut Vec<T>,
+        out: &mut [T],
+        read: impl FnOnce(Range<usize>, &mut [T]) -> photosite_file::Result<()>,
+    ) -> Result<()> {
+        let full = self.source.size().width;
+        let wanted = self.region.y0 + rows.start..self.region.y0 + rows.end;
+        let (x0, x1) = (self.region.x0 + columns.start, self.region.x0 + columns.end);
+        if (x0, x1) == (0, full) {
+            return Ok(read(wanted, out)?);
+        }
+        whole.resize(full * rows.len(), T::default());
+        read(wanted, whole)?;
+        for (to, from) in out.chunks_exact_mut(x1 - x0).zip(whole.chunks_exact(full)) {
+            to.copy_from_slice(&from[x0..x1]);
+        }
+        Ok(())
+    }
 }
 
 /// Buffers for reading, kept from read to read.
@@ -112,6 +136,7 @@ impl Prepared {
 pub struct ReadBuffers {
     bytes: Vec<u8>,
     rows: Vec<f32>,
+    raw_rows: Vec<u16>,
 }
 
 /// What a worker keeps from tile to tile, so that it allocates once.
@@ -120,6 +145,7 @@ pub struct Buffers {
     /// For reading.
     pub read: ReadBuffers,
     samples: Vec<f32>,
+    raw_samples: Vec<u16>,
     tile: Tile,
     workspace: Workspace,
 }
@@ -150,6 +176,8 @@ pub struct Stacked {
     pub value: Plane<f32>,
     /// Their variance from the scatter of the samples; NaN below two samples.
     pub variance: Plane<f32>,
+    /// NO_DATA where no source had a sample.
+    pub mask: Plane<MaskBits>,
     /// Samples rejected below, in all.
     pub rejected_low: u64,
     /// Samples rejected above, in all.
@@ -159,37 +187,83 @@ pub struct Stacked {
 }
 
 impl Stacked {
-    /// Planes of `size`, to be filled tile by tile.
+    /// Planes of `size`, to be filled [band](Self::bands) by band.
     pub fn empty(size: Size, with_maps: bool) -> Self {
         let maps = || Maps { low: Plane::filled(size, 0), high: Plane::filled(size, 0) };
         Self {
             // Zeros come from the system untouched: the workers that fill them fault them in.
             value: Plane::filled(size, 0.0),
             variance: Plane::filled(size, 0.0),
+            mask: Plane::filled(size, MaskBits::empty()),
             rejected_low: 0,
             rejected_high: 0,
             maps: with_maps.then(maps),
         }
     }
 
-    /// Copies a tile to where it belongs.
-    pub fn place(&mut self, rows: Range<usize>, columns: Range<usize>, tile: &Tile) {
-        fn put<T: Copy>(to: &mut Plane<T>, rows: Range<usize>, columns: Range<usize>, from: &[T]) {
-            for (y, part) in rows.zip(from.chunks_exact(columns.len())) {
-                to.row_mut(y)[columns.clone()].copy_from_slice(part);
+    /// Bands of `rows` rows, to be filled by workers side by side.
+    pub fn bands(&mut self, rows: usize) -> impl Iterator<Item = Band<'_>> {
+        let width = self.value.width();
+        let part = width * rows;
+        let mut maps = self.maps.as_mut().map(|m| {
+            (m.low.as_mut_slice().chunks_mut(part), m.high.as_mut_slice().chunks_mut(part))
+        });
+        let planes = self.value.as_mut_slice().chunks_mut(part);
+        let planes = planes.zip(self.variance.as_mut_slice().chunks_mut(part));
+        let planes = planes.zip(self.mask.as_mut_slice().chunks_mut(part));
+        planes.map(move |((value, variance), mask)| {
+            let maps = maps.as_mut().and_then(|(low, high)| low.next().zip(high.next()));
+            Band { width, value, variance, mask, maps, rejected_low: 0, rejected_high: 0 }
+        })
+    }
+}
+
+/// Whole rows of a stack, as a worker fills them.
+#[derive(Debug)]
+pub struct Band<'a> {
+    width: usize,
+    value: &'a mut [f32],
+    variance: &'a mut [f32],
+    mask: &'a mut [MaskBits],
+    maps: Option<(&'a mut [u16], &'a mut [u16])>,
+    /// Samples rejected below, in all of the tiles that were placed.
+    pub rejected_low: u64,
+    /// Samples rejected above, in all of the tiles that were placed.
+    pub rejected_high: u64,
+}
+
+impl Band<'_> {
+    /// Copies a tile as high as the band to its columns.
+    pub fn place(&mut self, columns: Range<usize>, tile: &Tile) {
+        fn put<T, U: Copy>(
+            to: &mut [T],
+            (width, columns): (usize, &Range<usize>),
+            from: &[U],
+            make: impl Fn(U) -> T,
+        ) {
+            let rows = to.chunks_exact_mut(width).zip(from.chunks_exact(columns.len()));
+            for (to, from) in rows {
+                to[columns.clone()].iter_mut().zip(from).for_each(|(to, v)| *to = make(*v));
             }
         }
         let sum = |counts: &[u16]| counts.iter().map(|v| u64::from(*v)).sum::<u64>();
         self.rejected_low += sum(&tile.low);
         self.rejected_high += sum(&tile.high);
-        put(&mut self.value, rows.clone(), columns.clone(), &tile.value);
-        put(&mut self.variance, rows.clone(), columns.clone(), &tile.variance);
-        if let Some(maps) = &mut self.maps {
-            put(&mut maps.low, rows.clone(), columns.clone(), &tile.low);
-            put(&mut maps.high, rows, columns, &tile.high);
+        let at = (self.width, &columns);
+        put(self.value, at, &tile.value, |v| v);
+        put(self.variance, at, &tile.variance, |v| v);
+        put(self.mask, at, &tile.value, |v: f32| {
+            if v.is_finite() { MaskBits::empty() } else { MaskBits::NO_DATA }
+        });
+        if let Some((low, high)) = &mut self.maps {
+            put(low, at, &tile.low, |v| v);
+            put(high, at, &tile.high, |v| v);
         }
     }
 }
+
+/// Raw samples are never missing: the level from which they would be is out of their reach.
+const ALL_THERE: u32 = 1 << 16;
 
 /// Combines one tile of all sources, whose regions have one size.
 ///
@@ -203,11 +277,27 @@ pub fn stack_tile<'b>(
     buffers: &'b mut Buffers,
 ) -> Result<&'b Tile> {
     let pixels = columns.len() * rows.len();
-    let Buffers { read, samples, tile, workspace } = buffers;
-    samples.resize(pixels * sources.len(), 0.0);
-    for (source, out) in sources.iter().zip(samples.chunks_exact_mut(pixels)) {
-        source.read(rows.clone(), columns.clone(), read, out)?;
-    }
+    let Buffers { read, samples, raw_samples, tile, workspace } = buffers;
+    let raw: Option<Vec<_>> = sources.iter().map(|s| s.as_it_is().map(|r| (s, r))).collect();
+    let samples = match raw {
+        Some(raw) => {
+            raw_samples.resize(pixels * sources.len(), 0);
+            let ReadBuffers { bytes, raw_rows, .. } = read;
+            for ((source, raw), out) in raw.iter().zip(raw_samples.chunks_exact_mut(pixels)) {
+                source.part(&rows, &columns, raw_rows, out, |wanted, out| {
+                    raw.read_raw_rows(0, wanted, bytes, out)
+                })?;
+            }
+            Samples::raw(raw_samples, pixels, ALL_THERE)
+        }
+        None => {
+            samples.resize(pixels * sources.len(), 0.0);
+            for (source, out) in sources.iter().zip(samples.chunks_exact_mut(pixels)) {
+                source.read(rows.clone(), columns.clone(), read, out)?;
+            }
+            Samples::new(samples, pixels)
+        }
+    };
     tile.value.resize(pixels, 0.0);
     tile.variance.resize(pixels, 0.0);
     for counts in [&mut tile.kept, &mut tile.low, &mut tile.high] {
@@ -220,7 +310,6 @@ pub fn stack_tile<'b>(
         low: &mut tile.low,
         high: &mut tile.high,
     };
-    let samples = Samples::new(samples, pixels).in_lines(columns.len());
-    combine(samples, recipe, workspace, &mut out);
+    combine(samples.in_lines(columns.len()), recipe, workspace, &mut out);
     Ok(tile)
 }

@@ -148,15 +148,18 @@ fn tiles_of_any_shape_give_the_same_stack() {
             sources.reverse();
         }
         let (mut buffers, mut out) = (Buffers::default(), Stacked::empty(size, true));
-        for y in (0..size.height).step_by(height).rev() {
-            for x in (0..size.width).step_by(width) {
+        let mut rejected = (0, 0);
+        for (i, mut band) in out.bands(height).enumerate() {
+            let y = i * height;
+            for x in (0..size.width).step_by(width).rev() {
                 let rows = y..(y + height).min(size.height);
                 let columns = x..(x + width).min(size.width);
-                let tile =
-                    stack_tile(&sources, rows.clone(), columns.clone(), recipe, &mut buffers);
-                out.place(rows, columns, tile.unwrap());
+                let tile = stack_tile(&sources, rows, columns.clone(), recipe, &mut buffers);
+                band.place(columns, tile.unwrap());
             }
+            rejected = (rejected.0 + band.rejected_low, rejected.1 + band.rejected_high);
         }
+        (out.rejected_low, out.rejected_high) = rejected;
         let planes = [&out.value, &out.variance];
         let samples = planes.into_iter().flat_map(|p| p.as_slice());
         (samples.map(|v| v.to_bits()).collect(), out)

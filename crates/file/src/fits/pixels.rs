@@ -54,6 +54,12 @@ impl Encoding {
         (self.bscale == 1.0 && whole).then_some(self.bzero as f32)
     }
 
+    /// Whether the physical values are 16-bit numbers without sign, every one of them.
+    pub(crate) fn is_raw(&self) -> bool {
+        let as_cameras = self.bscale == 1.0 && self.bzero == 32768.0;
+        self.bitpix == 16 && as_cameras && self.blank.is_none()
+    }
+
     /// The physical value of a stored whole number.
     fn whole(&self, stored: i64) -> f32 {
         if self.blank == Some(stored) {
@@ -130,6 +136,14 @@ impl Encoding {
     }
 }
 
+/// Decodes what [`Encoding::is_raw`] calls so; `raw` holds as many samples as `out`.
+pub(crate) fn decode_raw(raw: &[u8], out: &mut [u16]) {
+    for (slot, b) in out.iter_mut().zip(raw.as_chunks::<2>().0) {
+        // Flipping the top bit adds BZERO.
+        *slot = u16::from_be_bytes(*b) ^ 0x8000;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,6 +162,12 @@ mod tests {
         let mut slow = vec![0.0; 65536];
         encoding(16, 1.0, 32768.0, Some(99_999)).decode(&raw, &mut slow);
         assert_eq!(fast, slow);
+        let mut whole = vec![0; 65536];
+        decode_raw(&raw, &mut whole);
+        assert!(whole.iter().zip(&fast).all(|(w, f)| f32::from(*w) == *f));
+        assert!(encoding(16, 1.0, 32768.0, None).is_raw());
+        assert!(!encoding(16, 1.0, 32768.0, Some(0)).is_raw());
+        assert!(!encoding(16, 1.0, 0.0, None).is_raw());
         encoding(16, 1.0, 32768.0, Some(-32768)).decode(&raw, &mut slow);
         assert!(slow[0].is_nan() && slow[1..] == fast[1..]);
         encoding(16, 0.5, 0.25, None).decode(&raw, &mut slow);

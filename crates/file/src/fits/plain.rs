@@ -6,8 +6,8 @@ use photosite_pix::Size;
 
 use super::bytes::Bytes;
 use super::layout::Hdu;
-use super::pixels::Encoding;
-use crate::source::check_rows;
+use super::pixels::{Encoding, decode_raw};
+use crate::source::{RawSource, check_rows};
 use crate::{Access, Error, Result, Source};
 
 /// Bytes read and decoded at a time: small enough to stay in the second-level cache between the
@@ -59,6 +59,36 @@ impl Source for FitsSource {
         scratch: &mut Vec<u8>,
         out: &mut [f32],
     ) -> Result<()> {
+        self.read(plane, rows, scratch, out, |raw, part| self.encoding.decode(raw, part))
+    }
+
+    fn raw(&self) -> Option<&dyn RawSource> {
+        self.encoding.is_raw().then_some(self)
+    }
+}
+
+impl RawSource for FitsSource {
+    fn read_raw_rows(
+        &self,
+        plane: usize,
+        rows: Range<usize>,
+        scratch: &mut Vec<u8>,
+        out: &mut [u16],
+    ) -> Result<()> {
+        self.read(plane, rows, scratch, out, decode_raw)
+    }
+}
+
+impl FitsSource {
+    /// Reads rows part by part, each decoded while it is in cache.
+    fn read<T>(
+        &self,
+        plane: usize,
+        rows: Range<usize>,
+        scratch: &mut Vec<u8>,
+        out: &mut [T],
+        decode: impl Fn(&[u8], &mut [T]),
+    ) -> Result<()> {
         let shape = (self.size, self.planes);
         check_rows(self.bytes.path(), shape, plane, &rows, out.len())?;
         let each = self.encoding.bytes();
@@ -68,13 +98,13 @@ impl Source for FitsSource {
         for part in out.chunks_mut(CHUNK / each) {
             let len = part.len() * each;
             if let Some(raw) = self.bytes.slice(offset, len) {
-                self.encoding.decode(raw, part);
+                decode(raw, part);
             } else {
                 if scratch.len() < len {
                     scratch.resize(len, 0);
                 }
                 self.bytes.read_exact_at(offset, &mut scratch[..len])?;
-                self.encoding.decode(&scratch[..len], part);
+                decode(&scratch[..len], part);
             }
             offset += len as u64;
         }

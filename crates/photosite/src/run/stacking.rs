@@ -15,7 +15,7 @@ use crate::budget::{Budget, Need, budget};
 use crate::event::Event;
 use crate::master::channel_means;
 use crate::raw::{Handling, RawFrame};
-use crate::stack::{Buffers, Prepared, ReadBuffers, Stacked, stack_tile};
+use crate::stack::{Band, Buffers, Prepared, ReadBuffers, Stacked, stack_tile};
 use crate::{Error, Result, env};
 
 /// About as many samples of a flat as its mean is taken from: at a noise of 10 % vignetting included
@@ -141,21 +141,27 @@ pub fn stack(
     let size = sources[0].region.size();
     let across = size.width.div_ceil(plan.columns);
     let tiles = size.height.div_ceil(plan.rows) * across;
-    let result = Mutex::new(Stacked::empty(size, maps));
+    let mut stacked = Stacked::empty(size, maps);
+    let bands: Vec<Mutex<Band>> = stacked.bands(plan.rows).map(Mutex::new).collect();
     let total = sources.len() as u64;
     let context = &Context { threads: plan.workers, ..*context };
     for_each(tiles, context, Buffers::default, |buffers, tile| {
-        let y0 = tile / across * plan.rows;
+        let band = tile / across;
+        let y0 = band * plan.rows;
         let x0 = tile % across * plan.columns;
         let rows = y0..(y0 + plan.rows).min(size.height);
         let columns = x0..(x0 + plan.columns).min(size.width);
-        let combined = stack_tile(sources, rows.clone(), columns.clone(), recipe, buffers)?;
-        result.lock().expect("no holder panics").place(rows, columns, combined);
+        let combined = stack_tile(sources, rows, columns.clone(), recipe, buffers)?;
+        bands[band].lock().expect("no holder panics").place(columns, combined);
         // Shares of the frames' count, summing to it exactly.
         let share = |tiles_done: usize| total * tiles_done as u64 / tiles as u64;
         let by = share(tile + 1) - share(tile);
         context.observer.event(Event::Advanced { by, what: "stacking" });
         Ok(())
     })?;
-    Ok(result.into_inner().expect("no holder panics"))
+    let bands = bands.into_iter().map(|b| b.into_inner().expect("no holder panics"));
+    let rejected =
+        bands.fold((0, 0), |(low, high), b| (low + b.rejected_low, high + b.rejected_high));
+    (stacked.rejected_low, stacked.rejected_high) = rejected;
+    Ok(stacked)
 }
