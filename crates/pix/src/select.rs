@@ -1,8 +1,11 @@
 //! Medians of any number of samples, exact, without sorting or copying them all.
 //!
-//! Samples come in chunks. A few chunks tell where the median about is; one pass over all counts
-//! what lies below that and gathers what lies near it; the median is then selected among few. Where
-//! the guess was wrong, a second pass gathers everything.
+//! Samples come in chunks. A few chunks tell where the median about is. Where values are steps, as
+//! those of cameras are, the guess is often the median itself, and counting proves it. Otherwise
+//! one pass over all counts what lies below the guess and gathers what lies near it; the median is
+//! then selected among few. Where the guess was too far off, a last pass gathers everything.
+
+use multiversion::multiversion;
 
 use crate::stat::median_in_place;
 
@@ -32,11 +35,49 @@ pub fn median_of_chunks(chunks: usize, fill: impl Fn(usize, &mut Vec<f32>)) -> f
     }
     seen.sort_unstable_by(f32::total_cmp);
     let at = |share: f64| seen.get((share * seen.len() as f64) as usize).copied();
+    if let Some(guess) = at(0.5)
+        && is_median(chunks, &fill, guess)
+    {
+        return guess;
+    }
     let low = at(0.5 - HALF_SHARE).unwrap_or(f32::NEG_INFINITY);
     let high = at(0.5 + HALF_SHARE).unwrap_or(f32::INFINITY);
     gather(chunks, &fill, low, high).unwrap_or_else(|| {
         gather(chunks, &fill, f32::NEG_INFINITY, f32::INFINITY).unwrap_or(f32::NAN)
     })
+}
+
+/// Whether `guess` is the median, and its neighbour too where the number is even.
+fn is_median(chunks: usize, fill: &impl Fn(usize, &mut Vec<f32>), guess: f32) -> bool {
+    let mut chunk = Vec::new();
+    let (mut count, mut below, mut equal) = (0, 0, 0);
+    for i in 0..chunks {
+        chunk.clear();
+        fill(i, &mut chunk);
+        let [finite, less, same] = count_about(&chunk, guess);
+        (count, below, equal) = (count + finite, below + less, equal + same);
+    }
+    count > 0 && below <= (count - 1) / 2 && count / 2 < below + equal
+}
+
+/// How many samples are finite, less than `guess`, and equal to it.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn count_about(samples: &[f32], guess: f32) -> [usize; 3] {
+    let mut counts = [0; 3];
+    // Short enough for 32-bit counts, of which twice as many fit in a register.
+    for part in samples.chunks(1 << 16) {
+        let (mut finite, mut less, mut same) = (0u32, 0u32, 0u32);
+        for &v in part {
+            let known = v.abs() < f32::INFINITY;
+            finite += u32::from(known);
+            less += u32::from(known & (v < guess));
+            same += u32::from(known & (v == guess));
+        }
+        for (sum, n) in counts.iter_mut().zip([finite, less, same]) {
+            *sum += n as usize;
+        }
+    }
+    counts
 }
 
 /// The median, if it and its neighbour lie within `low..=high`.

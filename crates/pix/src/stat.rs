@@ -3,6 +3,7 @@
 //! Unless a function says otherwise, samples that are not finite are left out, and an empty
 //! sample gives NaN.
 
+use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
 use crate::select;
@@ -72,6 +73,7 @@ pub struct Moments {
 const LANES: usize = 16;
 
 /// The sums of `f` of each finite sample, lane by lane; what is not finite adds nothing.
+#[inline(always)]
 fn lane_sums<const N: usize>(samples: &[f32], f: impl Fn(f64) -> [f64; N]) -> [f64; N] {
     let mut sums = [[0.0f64; LANES]; N];
     let mut add = |part: &[f32]| {
@@ -91,6 +93,7 @@ fn lane_sums<const N: usize>(samples: &[f32], f: impl Fn(f64) -> [f64; N]) -> [f
 }
 
 /// The moments of the finite samples, in two passes of f64.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn moments(samples: &[f32]) -> Moments {
     let [count, sum] = lane_sums(samples, |v| [1.0, v]);
     if count == 0.0 {

@@ -107,69 +107,119 @@ pub struct FrameSpec<'a> {
     pub tables: Vec<Table>,
 }
 
-/// Writes a frame: the data as the primary image, ERR where the variance is known, DQ always, then
-/// what is written beside them; BUNIT is that of the frame. Says what a 16-bit image could not
-/// hold.
+/// A frame being written: the data as the primary image, ERR where the variance is known, DQ always,
+/// then what is written beside them; BUNIT is that of the frame.
 ///
 /// ERR is always 32-bit floating point: the square root of the variance; a negative variance
-/// becomes NaN.
+/// becomes NaN. Strips may be written in any order and by several threads.
+pub struct FrameWriter<'a> {
+    writer: FitsWriter,
+    frame: &'a Frame,
+    beside: Vec<(&'a str, &'a Plane<u16>)>,
+}
+
+impl<'a> FrameWriter<'a> {
+    /// Lays out the file.
+    ///
+    /// # Errors
+    /// When the planes differ in size, the file exists and `existing` refuses, the disk is full, or
+    /// `sample` is [`Sample::Mask`].
+    pub fn create(
+        path: &Path,
+        frame: &'a Frame,
+        spec: FrameSpec<'a>,
+        existing: Existing,
+    ) -> Result<Self> {
+        let FrameSpec { header, sample, beside, tables } = spec;
+        let size = frame.size();
+        let uneven = frame.variance.as_ref().is_some_and(|v| v.size() != size)
+            || beside.iter().any(|(_, p)| p.size() != size);
+        if sample == Sample::Mask || uneven || frame.mask.size() != size {
+            let message = "a frame is written as samples, and its planes must be of one size";
+            return Err(Error::request(path, message));
+        }
+        let mut header = header.clone();
+        header.set(Card::string("BUNIT", frame.unit.bunit(), "unit of the samples"));
+        let spec = |name: &str, sample, header| ImageSpec {
+            name: (!name.is_empty()).then(|| name.to_owned()),
+            size,
+            planes: 1,
+            sample,
+            header,
+        };
+        let mut specs = vec![spec("", sample, header)];
+        if frame.variance.is_some() {
+            let mut h = Header::new();
+            h.push(Card::string("BUNIT", frame.unit.bunit(), "one standard deviation"));
+            specs.push(spec(ERR, Sample::F32, h));
+        }
+        specs.push(spec(DQ, Sample::Mask, mask_header()));
+        let counts = Sample::U16 { pedestal_adu: 0.0 };
+        specs.extend(beside.iter().map(|(name, _)| spec(name, counts, Header::new())));
+        let writer = FitsWriter::create(path, specs, tables, existing)?;
+        Ok(Self { writer, frame, beside })
+    }
+
+    /// How many strips there are to write.
+    pub fn strips(&self) -> usize {
+        self.frame.size().height.div_ceil(STRIP)
+    }
+
+    /// Writes strip `index`, which must be written once.
+    ///
+    /// # Errors
+    /// When it was written before, or the disk is full.
+    pub fn write_strip(&self, index: usize) -> Result<()> {
+        let y0 = index * STRIP;
+        let y1 = (y0 + STRIP).min(self.frame.size().height);
+        self.writer.write_rows(0, 0, y0, self.frame.data.rows(y0, y1))?;
+        let mut next = 1;
+        if let Some(variance) = &self.frame.variance {
+            let err: Vec<f32> = variance.rows(y0, y1).iter().map(|v| v.sqrt()).collect();
+            self.writer.write_rows(next, 0, y0, &err)?;
+            next += 1;
+        }
+        self.writer.write_mask_rows(next, y0, self.frame.mask.rows(y0, y1))?;
+        for (_, plane) in &self.beside {
+            next += 1;
+            let rows: Vec<f32> = plane.rows(y0, y1).iter().map(|v| f32::from(*v)).collect();
+            self.writer.write_rows(next, 0, y0, &rows)?;
+        }
+        Ok(())
+    }
+
+    /// Brings what was written so far to the disk, so that less is left for the end.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn sync(&self) -> Result<()> {
+        self.writer.sync()
+    }
+
+    /// Gives the file its name, after all strips; says what a 16-bit image could not hold.
+    ///
+    /// # Errors
+    /// When a strip is missing, or the operating system refuses; then nothing is left behind.
+    pub fn finish(self) -> Result<Clipped> {
+        Ok(self.writer.finish()?[0])
+    }
+}
+
+/// Writes a frame, strip after strip.
 ///
 /// # Errors
-/// When the planes differ in size, the file exists and `existing` refuses, the disk is full, or
-/// `sample` is [`Sample::Mask`].
+/// Those of [`FrameWriter`].
 pub fn write_frame(
     path: &Path,
     frame: &Frame,
     spec: FrameSpec<'_>,
     existing: Existing,
 ) -> Result<Clipped> {
-    let FrameSpec { header, sample, beside, tables } = spec;
-    let size = frame.size();
-    let uneven = frame.variance.as_ref().is_some_and(|v| v.size() != size)
-        || beside.iter().any(|(_, p)| p.size() != size);
-    if sample == Sample::Mask || uneven || frame.mask.size() != size {
-        let message = "a frame is written as samples, and its planes must be of one size";
-        return Err(Error::request(path, message));
+    let writer = FrameWriter::create(path, frame, spec, existing)?;
+    for strip in 0..writer.strips() {
+        writer.write_strip(strip)?;
     }
-    let mut header = header.clone();
-    header.set(Card::string("BUNIT", frame.unit.bunit(), "unit of the samples"));
-    let spec = |name: &str, sample, header| ImageSpec {
-        name: (!name.is_empty()).then(|| name.to_owned()),
-        size,
-        planes: 1,
-        sample,
-        header,
-    };
-    let mut specs = vec![spec("", sample, header)];
-    if frame.variance.is_some() {
-        let mut h = Header::new();
-        h.push(Card::string("BUNIT", frame.unit.bunit(), "one standard deviation"));
-        specs.push(spec(ERR, Sample::F32, h));
-    }
-    specs.push(spec(DQ, Sample::Mask, mask_header()));
-    let mask_at = specs.len() - 1;
-    let counts = Sample::U16 { pedestal_adu: 0.0 };
-    specs.extend(beside.iter().map(|(name, _)| spec(name, counts, Header::new())));
-    let writer = FitsWriter::create(path, specs, tables, existing)?;
-    let mut clipped = Clipped::default();
-    let mut err = Vec::new();
-    for y0 in (0..size.height).step_by(STRIP) {
-        let y1 = (y0 + STRIP).min(size.height);
-        let part = writer.write_rows(0, 0, y0, frame.data.rows(y0, y1))?;
-        clipped.add(part);
-        if let Some(variance) = &frame.variance {
-            err.clear();
-            err.extend(variance.rows(y0, y1).iter().map(|v| v.sqrt()));
-            writer.write_rows(1, 0, y0, &err)?;
-        }
-        writer.write_mask_rows(mask_at, y0, frame.mask.rows(y0, y1))?;
-        for (i, (_, plane)) in beside.iter().enumerate() {
-            let rows: Vec<f32> = plane.rows(y0, y1).iter().map(|v| f32::from(*v)).collect();
-            writer.write_rows(mask_at + 1 + i, 0, y0, &rows)?;
-        }
-    }
-    writer.finish()?;
-    Ok(clipped)
+    writer.finish()
 }
 
 /// Cards that say what the bits of a DQ extension mean.

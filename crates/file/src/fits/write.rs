@@ -390,6 +390,15 @@ impl FitsWriter {
         Ok(())
     }
 
+    /// Brings what was written so far to the disk.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn sync(&self) -> Result<()> {
+        let synced = self.pending.file().sync_data();
+        synced.map_err(|e| write_error(self.pending.target(), "syncing the file", e))
+    }
+
     /// Writes headers and checksums, syncs, and gives the file its name; says for each image what
     /// was clipped.
     ///

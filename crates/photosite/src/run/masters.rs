@@ -10,10 +10,9 @@ use photosite_file::keyword;
 use photosite_pix::combine::Recipe;
 use photosite_pix::stat::{self, Summary};
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, Header, Plane, Size};
+use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, Header, Size};
 use serde_json::json;
 
-use super::parallel::join;
 use super::stacking::{equalise, open_all, plan_stack, stack, summarise};
 use super::{Context, Product, Standing, for_each, load_master, standing};
 use crate::calibrate::RemovedBy;
@@ -166,7 +165,18 @@ fn attempt(
         let by = work_units(request.kind, frames);
         context.observer.event(Event::Advanced { by, what: "found" });
         let (data, header) = read_image(request.path)?;
-        return Ok(outcome(request, frames, &data, &header, true, context));
+        let stats = summarise(&data, step_of(&header), |passes| {
+            for_each(
+                passes.len(),
+                context,
+                || (),
+                |(), i| {
+                    passes[i]();
+                    Ok(())
+                },
+            )
+        })?;
+        return Ok(outcome(request, frames, stats, &header, true));
     }
     let removed = match (&request.additive, &additive) {
         (AdditivePart::Keep, _) => (Additive::Nothing, None),
@@ -292,14 +302,10 @@ fn make(
         provenance,
         steps: facts.sentences(),
     };
-    // Describing the samples and writing them take about as long.
-    let (result, written) = join(
-        context,
-        || outcome(request, frames, &done.frame.data, &header, false, context),
-        || product.write(),
-    );
-    written?;
-    Ok(result)
+    let stats = summarise(&done.frame.data, step_of(&header), |passes| {
+        product.write_while(passes, context)
+    })?;
+    Ok(outcome(request, frames, stats, &header, false))
 }
 
 /// Finds the defects of a dark or flat on all threads and enters them into its mask.
@@ -357,17 +363,20 @@ fn common_noise(frames: &[&RawFrame]) -> Option<NoiseModel> {
     frames.iter().all(|f| f.noise() == Some(first)).then_some(first)
 }
 
+/// The distance between neighbours of one colour.
+fn step_of(header: &Header) -> usize {
+    keyword::read(header).metadata.cfa.map_or(1, CfaPattern::period)
+}
+
 /// What is told of a master: from its header and its samples, made now or found.
 fn outcome(
     request: &MasterRequest<'_>,
     frames: &[&RawFrame],
-    data: &Plane<f32>,
+    stats: Summary,
     header: &Header,
     reused: bool,
-    context: &Context<'_>,
 ) -> MasterResult {
     let count = |key: &str| header.get_i64(key).unwrap_or(0).max(0) as u64;
-    let step = keyword::read(header).metadata.cfa.map_or(1, CfaPattern::period);
     let noise = header.get_f64("PSNSCAT").zip(header.get_f64("PSNMODEL"));
     MasterResult {
         kind: request.kind,
@@ -377,7 +386,7 @@ fn outcome(
         hot: count("PSHOT") as usize,
         cold: count("PSCOLD") as usize,
         no_data: count("PSNODATA") as usize,
-        stats: summarise(data, step, context),
+        stats,
         noise: noise.map(|(scatter_adu, model_adu)| NoiseCheck { scatter_adu, model_adu }),
         left_out: Vec::new(),
         inputs: frames.iter().map(|f| f.path.clone()).collect(),

@@ -60,25 +60,6 @@ pub fn for_each<S>(
     }
 }
 
-/// Does two things, at once where there are threads for it.
-pub fn join<A: Send, B: Send>(
-    context: &Context<'_>,
-    a: impl FnOnce() -> A + Send,
-    b: impl FnOnce() -> B + Send,
-) -> (A, B) {
-    if context.threads < 2 {
-        return (a(), b());
-    }
-    std::thread::scope(|scope| {
-        let first = scope.spawn(a);
-        let second = b();
-        match first.join() {
-            Ok(first) => (first, second),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

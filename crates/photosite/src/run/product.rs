@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use photosite_file::atomic::Existing;
-use photosite_file::fits::{FrameSpec, Sample, read_frame, write_frame};
+use photosite_file::fits::{FrameSpec, FrameWriter, Sample, read_frame, write_frame};
 use photosite_file::keyword;
 use photosite_pix::{Applied, Frame, Header, Metadata, Plane};
 
+use super::{Context, for_each};
 use crate::provenance::{ContentHash, KEY_KEYWORD, Provenance};
 use crate::stack::Maps;
 use crate::{Error, Result};
@@ -68,13 +69,60 @@ impl Product<'_> {
     /// # Errors
     /// When the operating system refuses; then nothing is left behind.
     pub fn write(mut self) -> Result<()> {
+        self.sign();
+        write_frame(self.path, self.frame, self.spec(), Existing::Replace)?;
+        Ok(())
+    }
+
+    /// Writes the product on all threads, and does `beside` meanwhile.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), or when the work is cancelled.
+    pub fn write_while(
+        mut self,
+        beside: &[&(dyn Fn() + Sync)],
+        context: &Context<'_>,
+    ) -> Result<()> {
+        self.sign();
+        let writer = FrameWriter::create(self.path, self.frame, self.spec(), Existing::Replace)?;
+        let jobs = beside.len() + writer.strips();
+        // Halfway through, what is written goes to the disk while the processors go on.
+        let (threads, sync_at) = match context.threads {
+            1 => (1, None),
+            n => (n + 1, Some(beside.len() + writer.strips() / 2)),
+        };
+        let context = &Context { threads, ..*context };
+        for_each(
+            jobs + usize::from(sync_at.is_some()),
+            context,
+            || (),
+            |(), i| {
+                if let Some(job) = beside.get(i) {
+                    job();
+                    return Ok(());
+                }
+                match sync_at {
+                    Some(at) if i == at => writer.sync()?,
+                    Some(at) if i > at => writer.write_strip(i - beside.len() - 1)?,
+                    _ => writer.write_strip(i - beside.len())?,
+                }
+                Ok(())
+            },
+        )?;
+        writer.finish()?;
+        Ok(())
+    }
+
+    /// Puts the account of what was done into the header.
+    fn sign(&mut self) {
         self.provenance.write_history(&mut self.header, &self.steps);
+    }
+
+    fn spec(&self) -> FrameSpec<'_> {
         let tables = vec![self.provenance.table()];
         let beside: Vec<(&str, &Plane<u16>)> =
             self.maps.map_or_else(Vec::new, |m| vec![("REJLOW", &m.low), ("REJHIGH", &m.high)]);
-        let spec = FrameSpec { header: &self.header, sample: self.sample, beside, tables };
-        write_frame(self.path, self.frame, spec, Existing::Replace)?;
-        Ok(())
+        FrameSpec { header: &self.header, sample: self.sample, beside, tables }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Stacking on all threads within a memory budget.
 
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
 use photosite_file::Access;
 use photosite_file::scratch::Scratch;
@@ -9,7 +9,6 @@ use photosite_pix::combine::Recipe;
 use photosite_pix::stat::{self, Bulk, Summary};
 use photosite_pix::{CfaPattern, Plane};
 
-use super::parallel::join;
 use super::{Context, for_each};
 use crate::budget::{Budget, Need, budget};
 use crate::event::Event;
@@ -101,15 +100,20 @@ pub fn equalise(sources: &mut [Prepared], context: &Context<'_>) -> Result<f64> 
     Ok(level)
 }
 
-/// Describes samples, its passes over them on two threads.
-pub fn summarise(data: &Plane<f32>, step: usize, context: &Context<'_>) -> Summary {
+/// Describes samples while `meanwhile` does what else there is to do, given the passes over them.
+pub fn summarise(
+    data: &Plane<f32>,
+    step: usize,
+    meanwhile: impl FnOnce(&[&(dyn Fn() + Sync)]) -> Result<()>,
+) -> Result<Summary> {
     let rows = data.as_slice();
-    let (median_mad, (bulk, noise)) = join(
-        context,
-        || stat::median_mad(rows),
-        || (Bulk::of(rows, None, None), stat::noise(rows, data.width(), step)),
-    );
-    Summary::from_parts(bulk, median_mad, noise)
+    let median_mad = LazyLock::new(|| stat::median_mad(rows));
+    let bulk = LazyLock::new(|| Bulk::of(rows, None, None));
+    let noise = LazyLock::new(|| stat::noise(rows, data.width(), step));
+    meanwhile(&[&|| _ = LazyLock::force(&median_mad), &|| _ = LazyLock::force(&noise), &|| {
+        _ = LazyLock::force(&bulk)
+    }])?;
+    Ok(Summary::from_parts(*bulk, *median_mad, *noise))
 }
 
 /// Rows spread evenly over a frame, whole cells of its colour filter array.
