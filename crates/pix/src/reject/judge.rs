@@ -5,7 +5,7 @@
 
 use multiversion::multiversion;
 
-use super::lanes::{Columns, LANES, Row};
+use super::lanes::{Columns, LANES, Row, beyond};
 use super::{FEWEST, Reject, clip, esd, linear_fit, sigma, winsor};
 
 /// What a round made of a column.
@@ -213,11 +213,9 @@ pub(crate) type Bounds = (Row, Row);
 /// Takes off what lies beyond the bounds.
 fn take_off(columns: &mut Columns, (low, high): Bounds) -> [Fate; LANES] {
     let mut fates = [Fate::Judged; LANES];
+    let off = beyond(columns, &low, &high);
     for lane in columns.open_lanes() {
-        let below = columns.column(lane).take_while(|x| *x < low[lane]).count();
-        let rest = columns.kept.len(lane) - below;
-        let above = columns.column(lane).rev().take(rest).take_while(|x| *x > high[lane]).count();
-        fates[lane] = settle(columns, lane, below, above);
+        fates[lane] = settle(columns, lane, off[lane].0, off[lane].1);
     }
     fates
 }

@@ -446,6 +446,49 @@ fn clamp(d: f32, reach: f32) -> f32 {
     if d < -reach { -reach } else { d }
 }
 
+/// How many kept samples of each lane lie below `floor`, and how many of the others above `ceiling`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+pub(crate) fn beyond(columns: &Columns, floor: &Row, ceiling: &Row) -> [(usize, usize); LANES] {
+    let (first, last, _) = columns.kept.span();
+    let (mut all_begun, mut none_ended) = (0, i32::MAX);
+    for lane in 0..LANES {
+        let kept = columns.kept.lo[lane] < columns.kept.hi[lane];
+        let (lo, hi) = (columns.kept.lo[lane], columns.kept.hi[lane]);
+        all_begun = all_begun.max(if kept { lo } else { 0 });
+        none_ended = none_ended.min(if kept { hi } else { i32::MAX });
+    }
+    // Sorted, so a row with nothing beyond ends the search, once every lane has had its turn.
+    let (mut below, mut above) = ([0i32; LANES], [0i32; LANES]);
+    for (i, row) in (first..last).zip(&columns.rows[first..last]) {
+        let mut any = false;
+        for lane in 0..LANES {
+            let out = f64::from(row[lane]) < floor[lane];
+            below[lane] += i32::from(out);
+            any |= out;
+        }
+        if !any & (i as i32 >= all_begun) {
+            break;
+        }
+    }
+    for (i, row) in (first..last).zip(&columns.rows[first..last]).rev() {
+        let mut any = false;
+        for lane in 0..LANES {
+            let x = f64::from(row[lane]);
+            let out = (x > ceiling[lane]) & (x < f64::INFINITY);
+            above[lane] += i32::from(out);
+            any |= out;
+        }
+        if !any & ((i as i32) < none_ended) {
+            break;
+        }
+    }
+    std::array::from_fn(|lane| {
+        let n = columns.kept.hi[lane] - columns.kept.lo[lane];
+        let below = below[lane].min(n);
+        (below as usize, above[lane].min(n - below) as usize)
+    })
+}
+
 /// Sum of rank times deviation, the rank of the first kept sample being 0.
 #[inline(always)]
 pub(crate) fn rank_sums(columns: &Columns) -> Row {

@@ -13,7 +13,7 @@
 //! steps need not be taken, and g may be found in f32, if what that loses is allowed for. The few
 //! columns whose samples lie between the bounds are iterated as the definition says, in f64.
 
-use super::lanes::{Columns, LANES, Row, SHORT_SUM, clamped_spread};
+use super::lanes::{Columns, LANES, Row, SHORT_SUM, beyond, clamped_spread};
 use super::sigma::{least_harmless, sd_of};
 use super::{Fate, Lanes, settle};
 
@@ -143,16 +143,6 @@ pub(super) fn ceilings(columns: &Columns) -> (Row, Lanes) {
     (sigma, sure)
 }
 
-/// Samples of `lane` beyond the bounds that `sigma` makes.
-fn beyond(columns: &Columns, lane: usize, sigma: f64, low: f64, high: f64) -> (usize, usize) {
-    let m = columns.median[lane];
-    let (floor, ceiling) = (m - low * sigma, m + high * sigma);
-    let below = columns.column(lane).take_while(|x| *x < floor).count();
-    let rest = columns.kept.len(lane) - below;
-    let above = columns.column(lane).rev().take(rest).take_while(|x| *x > ceiling).count();
-    (below, above)
-}
-
 /// The winsorized sigma of `lane`, step by step.
 fn iterate(columns: &Columns, lane: usize) -> f64 {
     let (m, n) = (columns.median[lane], columns.n[lane]);
@@ -175,21 +165,29 @@ fn iterate(columns: &Columns, lane: usize) -> f64 {
     sigma
 }
 
+/// The bounds that `sigma` makes.
+#[inline(always)]
+fn bounds(columns: &Columns, sigma: &Row, low: f64, high: f64) -> (Row, Row) {
+    let (mut floor, mut ceiling) = ([0.0; LANES], [0.0; LANES]);
+    for lane in 0..LANES {
+        floor[lane] = columns.median[lane] - low * sigma[lane];
+        ceiling[lane] = columns.median[lane] + high * sigma[lane];
+    }
+    (floor, ceiling)
+}
+
 /// A round.
 pub(super) fn narrow(columns: &mut Columns, low: f32, high: f32) -> [Fate; LANES] {
     let (low, high) = (f64::from(low), f64::from(high));
-    let (ceiling, sure) = super::winsor_ceilings(columns);
-    let mut off = [(0, 0); LANES];
+    let (mut sigma, sure) = super::winsor_ceilings(columns);
+    let (floor, ceiling) = bounds(columns, &sigma, low, high);
+    let mut off = beyond(columns, &floor, &ceiling);
     // The smallest sigma that lets no more go than the ceiling does.
     let mut t = [0.0; LANES];
     for lane in columns.open_lanes() {
-        if !sure[lane] {
-            continue;
-        }
-        let (below, above) = beyond(columns, lane, ceiling[lane], low, high);
-        off[lane] = (below, above);
+        let (below, above) = off[lane];
         let (lo, hi) = (columns.kept.lo[lane] as usize, columns.kept.hi[lane] as usize);
-        if below + above < hi - lo {
+        if sure[lane] & (below + above < hi - lo) {
             let m = columns.median[lane];
             let under = (m - f64::from(columns.rows[lo + below][lane])) / low;
             let over = (f64::from(columns.rows[hi - 1 - above][lane]) - m) / high;
@@ -197,13 +195,25 @@ pub(super) fn narrow(columns: &mut Columns, low: f32, high: f32) -> [Fate; LANES
         }
     }
     let undecided = super::winsor_undecided(columns, &t);
+    let mut again = false;
+    for lane in columns.open_lanes() {
+        if !sure[lane] | undecided[lane] {
+            sigma[lane] = iterate(columns, lane);
+            again = true;
+        }
+    }
+    if again {
+        let (floor, ceiling) = bounds(columns, &sigma, low, high);
+        let exact = beyond(columns, &floor, &ceiling);
+        for lane in columns.open_lanes() {
+            if !sure[lane] | undecided[lane] {
+                off[lane] = exact[lane];
+            }
+        }
+    }
     let mut fates = [Fate::Judged; LANES];
     for lane in columns.open_lanes() {
-        let (mut below, mut above) = off[lane];
-        if !sure[lane] | undecided[lane] {
-            (below, above) = beyond(columns, lane, iterate(columns, lane), low, high);
-        }
-        fates[lane] = settle(columns, lane, below, above);
+        fates[lane] = settle(columns, lane, off[lane].0, off[lane].1);
     }
     fates
 }
