@@ -30,6 +30,8 @@ pub(crate) struct Judge {
     critical: Vec<f64>,
     /// Scratch of GESD.
     path: Vec<bool>,
+    /// Scratch of winsorizing.
+    deviations: Vec<[f64; winsor::SUMS]>,
 }
 
 impl Judge {
@@ -41,7 +43,7 @@ impl Judge {
             }
             _ => Vec::new(),
         };
-        Self { method: Some(method), critical, path: Vec::new() }
+        Self { method: Some(method), critical, ..Self::default() }
     }
 
     /// Whether this is the judge that [`new`](Self::new) would make.
@@ -92,7 +94,7 @@ impl Judge {
                 narrow_ends(method, columns, &self.critical, &mut self.path)
             }
             Reject::Winsorized { sigma_low, sigma_high } => {
-                winsor::narrow(columns, sigma_low, sigma_high)
+                winsor::narrow(columns, sigma_low, sigma_high, &mut self.deviations)
             }
             _ => {
                 let bounds = bounds(method, columns);

@@ -13,6 +13,8 @@
 //! steps need not be taken, and g may be found in f32, if what that loses is allowed for. The few
 //! columns whose samples lie between the bounds are iterated as the definition says, in f64.
 
+use multiversion::multiversion;
+
 use super::lanes::{Columns, LANES, Row, SHORT_SUM, beyond, clamped_spread};
 use super::sigma::{least_harmless, sd_of};
 use super::{Fate, Lanes, settle};
@@ -143,19 +145,35 @@ pub(super) fn ceilings(columns: &Columns) -> (Row, Lanes) {
     (sigma, sure)
 }
 
+/// Deviations that are added up side by side.
+pub(super) const SUMS: usize = 8;
+
 /// The winsorized sigma of `lane`, step by step.
-fn iterate(columns: &Columns, lane: usize) -> f64 {
+fn iterate(columns: &Columns, lane: usize, deviations: &mut Vec<[f64; SUMS]>) -> f64 {
     let (m, n) = (columns.median[lane], columns.n[lane]);
-    let mut sigma = sd_of(columns.sum[lane], columns.squares[lane], n);
+    deviations.clear();
+    deviations.resize(columns.kept.len(lane).div_ceil(SUMS), [0.0; SUMS]);
+    // What is left over stays 0 and adds nothing.
+    let places = deviations.as_flattened_mut().iter_mut();
+    places.zip(columns.column(lane)).for_each(|(d, x)| *d = x - m);
+    settled_sigma(deviations, sd_of(columns.sum[lane], columns.squares[lane], n), n)
+}
+
+/// The sigma at which winsorizing `n` deviations ends that begins at `sigma`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn settled_sigma(deviations: &[[f64; SUMS]], mut sigma: f64, n: f64) -> f64 {
     for _ in 0..WINSOR_ROUNDS {
         let reach = WINSOR_REACH * sigma;
-        let (mut sum, mut squares) = (0.0, 0.0);
-        for x in columns.column(lane) {
-            let d = (x - m).clamp(-reach, reach);
-            sum += d;
-            squares += d * d;
+        let (mut sums, mut squares) = ([0.0; SUMS], [0.0; SUMS]);
+        for part in deviations {
+            for i in 0..SUMS {
+                let d = if part[i] > reach { reach } else { part[i] };
+                let d = if d < -reach { -reach } else { d };
+                sums[i] += d;
+                squares[i] += d * d;
+            }
         }
-        let next = WINSOR_TO_SIGMA * sd_of(sum, squares, n);
+        let next = WINSOR_TO_SIGMA * sd_of(by_pairs(sums), by_pairs(squares), n);
         let settled = (next - sigma).abs() <= WINSOR_SETTLED * sigma;
         sigma = next;
         if settled {
@@ -163,6 +181,11 @@ fn iterate(columns: &Columns, lane: usize) -> f64 {
         }
     }
     sigma
+}
+
+#[inline(always)]
+fn by_pairs(s: [f64; SUMS]) -> f64 {
+    ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
 }
 
 /// The bounds that `sigma` makes.
@@ -177,7 +200,12 @@ fn bounds(columns: &Columns, sigma: &Row, low: f64, high: f64) -> (Row, Row) {
 }
 
 /// A round.
-pub(super) fn narrow(columns: &mut Columns, low: f32, high: f32) -> [Fate; LANES] {
+pub(super) fn narrow(
+    columns: &mut Columns,
+    low: f32,
+    high: f32,
+    deviations: &mut Vec<[f64; SUMS]>,
+) -> [Fate; LANES] {
     let (low, high) = (f64::from(low), f64::from(high));
     let (mut sigma, sure) = super::winsor_ceilings(columns);
     let (floor, ceiling) = bounds(columns, &sigma, low, high);
@@ -198,7 +226,7 @@ pub(super) fn narrow(columns: &mut Columns, low: f32, high: f32) -> [Fate; LANES
     let mut again = false;
     for lane in columns.open_lanes() {
         if !sure[lane] | undecided[lane] {
-            sigma[lane] = iterate(columns, lane);
+            sigma[lane] = iterate(columns, lane, deviations);
             again = true;
         }
     }
