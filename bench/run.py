@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Masters of Photosite and of its peers from the same frames, side by side.
 
-    bench/run.py [--frames 20] [--width 4656 --height 3520] [--rounds 5] [--cold] [--work DIR]
+    bench/run.py [--frames 20] [--width 4656 --height 3520] [--rounds 5] [--cold] [--memory SIZE]
+                 [--work DIR]
 
 Makes the frames with `photosite simulate`, then runs, round after round and interleaved, every
 contender that is present: Photosite (winsorized 3/3, median, linear fit), Siril (Debian's package
@@ -76,14 +77,14 @@ def has_module(name):
     return subprocess.run(probe, capture_output=True, check=False).returncode == 0
 
 
-def contenders(photosite, frames, work):
+def contenders(photosite, frames, work, memory):
     """(name, command, product) of everything that is present, and the names of what is not."""
     files = sorted(str(p) for p in frames.glob("*.fits"))
     found, missing = [], []
 
     def ours(name, *options):
         product = work / f"{name}.fits"
-        command = [str(photosite), "master", "bias", *files, "-o", str(product), *options]
+        command = [str(photosite), "master", "bias", *files, "-o", str(product), *options, *memory]
         found.append((f"photosite {name}", command, product))
 
     thresholds = ["--sigma-low", "3", "--sigma-high", "3"]
@@ -126,6 +127,7 @@ def main():
     parser.add_argument("--height", type=int, default=3520)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cold", action="store_true")
+    parser.add_argument("--memory", help="the memory that Photosite is allowed, 512MiB say")
     parser.add_argument("--only", default="", help="contenders whose name has one of these in it, comma between")
     parser.add_argument("--work", type=Path, help="keep frames here between calls")
     args = parser.parse_args()
@@ -140,7 +142,8 @@ def main():
         size = ["--width", str(args.width), "--height", str(args.height)]
         command = [str(photosite), "simulate", "-o", str(night), "--bias", str(args.frames)]
         subprocess.run([*command, *size, *counts], check=True, stdout=subprocess.DEVNULL)
-    found, missing = contenders(photosite, night / "bias", work)
+    memory = ["--memory", args.memory] if args.memory else []
+    found, missing = contenders(photosite, night / "bias", work, memory)
     found = [c for c in found if any(part in c[0] for part in args.only.split(","))]
     numbers = {name: [] for name, _, _ in found}
     with open(work / "log.txt", "ab") as log:
@@ -180,7 +183,7 @@ def main():
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True,
                             check=False).stdout.strip()
     record = {"machine": platform.machine(), "system": platform.system(), "cores": os.cpu_count(),
-              "commit": commit, "missing": missing, "numbers": numbers}
+              "commit": commit, "memory": args.memory, "missing": missing, "numbers": numbers}
     (folder / "raw.json").write_text(json.dumps(record, indent=1) + "\n")
     print(f"raw numbers in {folder.relative_to(ROOT)}")
     if not args.work:

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use photosite_pix::Size;
 
+use crate::atomic::write_error;
 use crate::source::check_rows;
 use crate::{Access, Error, Result, Source, platform};
 
@@ -54,7 +55,7 @@ impl Scratch {
             source.read_rows(0, y0..y1, &mut raw, part)?;
             let packed: Vec<u8> = part.iter().flat_map(|v| v.to_le_bytes()).collect();
             platform::write_all_at(&self.file, &packed, at)
-                .map_err(|e| Error::io(&self.folder, "writing unpacked frames", e))?;
+                .map_err(|e| write_error(&self.folder, "writing unpacked frames", e))?;
             at += packed.len() as u64;
         }
         Ok(ScratchSource { file: self.file.clone(), folder: self.folder.clone(), offset, size })

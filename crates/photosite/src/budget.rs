@@ -19,8 +19,9 @@ const CACHE_BYTES: u64 = 2 << 20;
 /// Pixels that averaged sigma clipping takes one scale from (`pix::reject`).
 const POOL: u64 = 256;
 
-/// A read smaller than this costs more in calls than in bytes.
-const SMALL_READ_BYTES: u64 = 32 << 10;
+/// Smaller reads are not worth the calls: 200 frames stack as fast with 8 KiB as with 32 KiB a read,
+/// and stay in cache.
+const SMALL_READ_BYTES: u64 = 8 << 10;
 
 /// What is to be stacked, and with what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -104,8 +104,6 @@ pub struct Finish {
     pub cfa: Option<CfaPattern>,
     /// Gain and read noise, where they are known.
     pub noise: Option<NoiseModel>,
-    /// The level in ADU from which a sample counts as saturated.
-    pub saturation_adu: Option<f32>,
     /// The steps that the stacked samples went through.
     pub applied: Applied,
 }
@@ -126,13 +124,6 @@ pub fn finish(stacked: Stacked, spec: Finish) -> Finished {
         applied: spec.applied,
     };
     frame.variance = variance(stacked.variance, &frame, spec);
-    if let Some(level) = spec.saturation_adu {
-        for (m, v) in frame.mask.as_mut_slice().iter_mut().zip(frame.data.as_slice()) {
-            if *v >= level {
-                *m |= MaskBits::SATURATED;
-            }
-        }
-    }
     let scatter = scatter_of_one_frame(frame.variance.as_ref(), spec);
     let mut frame_noise = 0.0;
     if spec.kind == FrameKind::Flat {
@@ -268,7 +259,6 @@ mod tests {
             combine: Combine::Mean,
             cfa: None,
             noise: None,
-            saturation_adu: None,
             applied: Applied::empty(),
         }
     }

@@ -176,8 +176,10 @@ pub struct Stacked {
     pub value: Plane<f32>,
     /// Their variance from the scatter of the samples; NaN below two samples.
     pub variance: Plane<f32>,
-    /// NO_DATA where no source had a sample.
+    /// NO_DATA where no source had a sample, SATURATED where the combined value is that high.
     pub mask: Plane<MaskBits>,
+    /// The level in ADU from which a combined value counts as saturated.
+    pub saturated_from_adu: Option<f32>,
     /// Samples rejected below, in all.
     pub rejected_low: u64,
     /// Samples rejected above, in all.
@@ -189,12 +191,12 @@ pub struct Stacked {
 impl Stacked {
     /// Planes of `size`, to be filled [band](Self::bands) by band.
     pub fn empty(size: Size, with_maps: bool) -> Self {
-        let maps = || Maps { low: Plane::filled(size, 0), high: Plane::filled(size, 0) };
+        let maps = || Maps { low: Plane::zeroed(size), high: Plane::zeroed(size) };
         Self {
-            // Zeros come from the system untouched: the workers that fill them fault them in.
-            value: Plane::filled(size, 0.0),
-            variance: Plane::filled(size, 0.0),
-            mask: Plane::filled(size, MaskBits::empty()),
+            value: Plane::zeroed(size),
+            variance: Plane::zeroed(size),
+            mask: Plane::zeroed(size),
+            saturated_from_adu: None,
             rejected_low: 0,
             rejected_high: 0,
             maps: with_maps.then(maps),
@@ -205,6 +207,7 @@ impl Stacked {
     pub fn bands(&mut self, rows: usize) -> impl Iterator<Item = Band<'_>> {
         let width = self.value.width();
         let part = width * rows;
+        let saturated_from_adu = self.saturated_from_adu.unwrap_or(f32::INFINITY);
         let mut maps = self.maps.as_mut().map(|m| {
             (m.low.as_mut_slice().chunks_mut(part), m.high.as_mut_slice().chunks_mut(part))
         });
@@ -213,7 +216,17 @@ impl Stacked {
         let planes = planes.zip(self.mask.as_mut_slice().chunks_mut(part));
         planes.map(move |((value, variance), mask)| {
             let maps = maps.as_mut().and_then(|(low, high)| low.next().zip(high.next()));
-            Band { width, value, variance, mask, maps, rejected_low: 0, rejected_high: 0 }
+            let (rejected_low, rejected_high) = (0, 0);
+            Band {
+                width,
+                value,
+                variance,
+                mask,
+                maps,
+                saturated_from_adu,
+                rejected_low,
+                rejected_high,
+            }
         })
     }
 }
@@ -226,6 +239,7 @@ pub struct Band<'a> {
     variance: &'a mut [f32],
     mask: &'a mut [MaskBits],
     maps: Option<(&'a mut [u16], &'a mut [u16])>,
+    saturated_from_adu: f32,
     /// Samples rejected below, in all of the tiles that were placed.
     pub rejected_low: u64,
     /// Samples rejected above, in all of the tiles that were placed.
@@ -252,8 +266,15 @@ impl Band<'_> {
         let at = (self.width, &columns);
         put(self.value, at, &tile.value, |v| v);
         put(self.variance, at, &tile.variance, |v| v);
+        let level = self.saturated_from_adu;
         put(self.mask, at, &tile.value, |v: f32| {
-            if v.is_finite() { MaskBits::empty() } else { MaskBits::NO_DATA }
+            if !v.is_finite() {
+                MaskBits::NO_DATA
+            } else if v >= level {
+                MaskBits::SATURATED
+            } else {
+                MaskBits::empty()
+            }
         });
         if let Some((low, high)) = &mut self.maps {
             put(low, at, &tile.low, |v| v);

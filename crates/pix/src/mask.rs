@@ -6,7 +6,9 @@ bitflags::bitflags! {
     /// The state of one pixel; no bit set means nothing is known against it.
     ///
     /// The numbers are a file format (the DQ extension): they are never reused.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+    #[derive(
+        Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, bytemuck::Zeroable,
+    )]
     pub struct MaskBits: u16 {
         /// The raw sample stood at or above the saturation level.
         const SATURATED = 1;

@@ -15,6 +15,15 @@ impl<T: Copy> Plane<T> {
         Self { size, data: vec![value; size.pixels()] }
     }
 
+    /// A plane of `size` with every sample 0, or with no bit set: memory that the system hands out
+    /// as zeros, touched by whoever fills it first.
+    pub fn zeroed(size: Size) -> Self
+    where
+        T: bytemuck::Zeroable,
+    {
+        Self { size, data: bytemuck::allocation::zeroed_vec(size.pixels()) }
+    }
+
     /// A plane over `data`, row after row; `None` when the number of samples is not that of `size`.
     pub fn from_vec(size: Size, data: Vec<T>) -> Option<Self> {
         (data.len() == size.pixels()).then_some(Self { size, data })

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::common::assert_checksums;
-use crate::support::{cut, expect, json, refused, simulate, stderr, stdout, text, visible, write};
+use crate::support::{
+    cut, expect, files, json, refused, simulate, stderr, stdout, text, visible, write,
+};
 
 #[test]
 fn a_night_with_cut_frames_finishes_without_them() {
@@ -119,18 +121,20 @@ fn an_output_that_is_a_file_is_refused() {
     refused(&["run", text(&night), "-o", text(&out)], &["out"]);
 }
 
-/// Runs the night with its output on a file system mounted with `options`, in a world of its own;
-/// `None` where that cannot be had. Gives the status, the messages and what is left there.
-fn mounted(night: &Path, options: &str) -> Option<(i32, String, String)> {
-    let script = "mount -t tmpfs -o \"$1\" tmpfs \"$2\" || exit 77\n\
-                  \"$3\" run \"$4\" -o \"$2\"\n\
-                  status=$?\n\
-                  echo LEFT; find \"$2\" -type f\n\
-                  exit $status";
-    let place = tempfile::tempdir().unwrap();
-    let command = env!("CARGO_BIN_EXE_photosite");
+/// Runs the command, which writes to `place`, with a file system mounted there with `options`, in a
+/// world of its own; `None` where that cannot be had. Gives the status, the messages and what is
+/// left there.
+fn mounted(place: &Path, options: &str, args: &[&str]) -> Option<(i32, String, String)> {
+    let script = r#"mount -t tmpfs -o "$1" tmpfs "$2" || exit 77
+                    place=$2; shift 2
+                    "$@"
+                    status=$?
+                    echo LEFT; find "$place" -type f
+                    exit $status"#;
     let output = Command::new("unshare")
-        .args(["-rm", "sh", "-c", script, "sh", options, text(place.path()), command, text(night)])
+        .args(["-rm", "sh", "-c", script, "sh", options, text(place)])
+        .arg(env!("CARGO_BIN_EXE_photosite"))
+        .args(args)
         .output();
     match output {
         Ok(o) if o.status.code().is_some_and(|c| c != 77) && !stderr(&o).contains("unshare") => {
@@ -145,11 +149,17 @@ fn mounted(night: &Path, options: &str) -> Option<(i32, String, String)> {
     }
 }
 
+/// The same for a run of the night.
+fn mounted_run(night: &Path, options: &str) -> Option<(i32, String, String)> {
+    let place = tempfile::tempdir().unwrap();
+    mounted(place.path(), options, &["run", text(night), "-o", text(place.path())])
+}
+
 #[test]
 fn a_folder_that_cannot_be_written_is_told_plainly() {
     let dir = tempfile::tempdir().unwrap();
     simulate(dir.path(), &[]);
-    let Some((status, message, left)) = mounted(dir.path(), "ro") else { return };
+    let Some((status, message, left)) = mounted_run(dir.path(), "ro") else { return };
     println!("{message}");
     assert_eq!(status, 2, "{message}");
     assert!(message.to_lowercase().contains("read-only"), "{message}");
@@ -161,10 +171,34 @@ fn a_full_disk_leaves_whole_products_and_a_clear_message() {
     let dir = tempfile::tempdir().unwrap();
     simulate(dir.path(), &["--width", "256", "--height", "256"]);
     // Room for two masters, not for the rest.
-    let Some((status, message, left)) = mounted(dir.path(), "size=1800k") else { return };
+    let Some((status, message, left)) = mounted_run(dir.path(), "size=1800k") else { return };
     println!("{message}{left}");
     assert_eq!(status, 2, "{message}");
     assert!(message.contains("the disk is full"), "{message}");
     assert!(!left.contains(".part"), "{left}");
     assert!(left.lines().count() >= 1 && !left.contains("run.json"), "{left}");
+}
+
+#[test]
+fn a_disk_that_fills_up_in_mid_stack_leaves_nothing_and_says_so() {
+    let (dir, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    simulate(dir.path(), &[]);
+    // Packed frames are unpacked beside the product, so that the disk is full before it is begun.
+    for packed in [false, true] {
+        let bias = files(&dir.path().join("bias"));
+        if packed && !Command::new("gzip").args(&bias).status().is_ok_and(|s| s.success()) {
+            println!("SKIPPED: no gzip here");
+            return;
+        }
+        let bias = files(&dir.path().join("bias"));
+        let product = place.path().join("master.fits");
+        let mut args = vec!["master", "bias", "-o", text(&product)];
+        args.extend(bias.iter().map(|p| text(p)));
+        let Some((status, message, left)) = mounted(place.path(), "size=32k", &args) else {
+            return;
+        };
+        assert_eq!(status, 2, "{message}");
+        assert!(message.contains("the disk is full"), "{message}");
+        assert_eq!(left, "");
+    }
 }

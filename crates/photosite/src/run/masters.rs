@@ -22,7 +22,7 @@ use crate::header::{MasterFacts, master_header};
 use crate::master::{Finish, Finished, NoiseCheck, Rejected, finish};
 use crate::provenance::{Input, Provenance, master_name};
 use crate::raw::RawFrame;
-use crate::stack::Additive;
+use crate::stack::{Additive, Stacked};
 use crate::{Error, Result};
 
 /// What is taken off every frame before it is stacked.
@@ -243,7 +243,9 @@ fn make(
         source.missing_from_adu = frame.saturation_adu.filter(|_| is_flat);
     }
     let level_adu = if is_flat { Some(equalise(&mut sources, context)?) } else { None };
-    let mut stacked = stack(&sources, request.recipe, &plan, request.maps, context)?;
+    let mut stacked = Stacked::empty(size, request.maps);
+    stacked.saturated_from_adu = frames[0].saturation_adu.filter(|_| !is_flat);
+    stack(&sources, request.recipe, &plan, &mut stacked, context)?;
     let maps = stacked.maps.take();
     let cfa = sources[0].cfa;
     drop(sources);
@@ -263,7 +265,6 @@ fn make(
             combine: request.recipe.combine,
             cfa,
             noise,
-            saturation_adu: frames[0].saturation_adu.filter(|_| !is_flat),
             applied: removed,
         },
     );

@@ -131,7 +131,7 @@ fn spread_rows(source: &Prepared, buffers: &mut ReadBuffers) -> Result<Vec<f32>>
     Ok(samples)
 }
 
-/// Stacks all sources, tile by tile.
+/// Stacks all sources, tile by tile, into `stacked`, which is empty.
 ///
 /// # Errors
 /// When a source cannot be read, or the work is cancelled.
@@ -139,13 +139,12 @@ pub fn stack(
     sources: &[Prepared],
     recipe: Recipe,
     plan: &Budget,
-    maps: bool,
+    stacked: &mut Stacked,
     context: &Context<'_>,
-) -> Result<Stacked> {
+) -> Result<()> {
     let size = sources[0].region.size();
     let across = size.width.div_ceil(plan.columns);
     let tiles = size.height.div_ceil(plan.rows) * across;
-    let mut stacked = Stacked::empty(size, maps);
     let bands: Vec<Mutex<Band>> = stacked.bands(plan.rows).map(Mutex::new).collect();
     let total = sources.len() as u64;
     let context = &Context { threads: plan.workers, ..*context };
@@ -167,5 +166,5 @@ pub fn stack(
     let rejected =
         bands.fold((0, 0), |(low, high), b| (low + b.rejected_low, high + b.rejected_high));
     (stacked.rejected_low, stacked.rejected_high) = rejected;
-    Ok(stacked)
+    Ok(())
 }

@@ -54,7 +54,6 @@ fn flat(plane: &Plane<f32>) -> Option<MasterFlat> {
         combine: Combine::Mean,
         cfa: None,
         noise: None,
-        saturation_adu: None,
         applied: Applied::BIAS,
     };
     let mut done = finish(stacked, spec).frame;

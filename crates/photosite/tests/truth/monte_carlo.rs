@@ -70,7 +70,6 @@ impl Camera {
             combine: recipe.combine,
             cfa: None,
             noise: NoiseModel::new(GAIN, READ_E),
-            saturation_adu: None,
             applied: Applied::empty(),
         };
         let mut frame = finish(stacked, spec).frame;
