@@ -4,6 +4,7 @@
 //! every time. Positions are (x, y), x fastest, 0-based, with the pixel centre at whole numbers.
 //! Samples are `f32`, signed, and never clipped; a sample that is not known is NaN.
 
+pub mod align;
 pub mod cfa;
 pub mod combine;
 pub mod frame;
@@ -15,6 +16,7 @@ pub mod normalise;
 pub mod plane;
 pub mod reject;
 pub mod select;
+pub mod stars;
 pub mod stat;
 pub mod stretch;
 pub mod unit;

@@ -8,6 +8,7 @@ mod night;
 mod parallel;
 mod product;
 mod stacking;
+mod stars;
 
 use crate::event::{Cancel, Observer};
 
@@ -17,6 +18,7 @@ pub use masters::{AdditivePart, MasterRequest, MasterResult, build_master};
 pub use night::{NightOutcome, NightRequest, left_out, run_night, take_inventory};
 pub use parallel::for_each;
 pub use product::{LoadedMaster, Product, Standing, load_master, standing};
+pub use stars::{StarField, find_stars};
 
 /// What every piece of work needs from outside.
 #[derive(Clone, Copy)]

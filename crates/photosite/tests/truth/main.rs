@@ -8,4 +8,5 @@ mod every_effect;
 mod monte_carlo;
 mod one_effect;
 mod rejection;
+mod stars;
 mod traps;

@@ -1,0 +1,149 @@
+//! Stars of a frame, found on all threads.
+
+use std::sync::Mutex;
+
+use photosite_pix::stars::{
+    Candidate, Criteria, FWHM_OF_SIGMA, Matched, Mesh, MeshCell, Shape, Star, measure,
+};
+use photosite_pix::stat::median_in_place;
+use photosite_pix::{MaskBits, Plane};
+
+use super::{Context, for_each};
+use crate::Result;
+
+/// The stars of a frame, the brightest first, and what they stand on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StarField {
+    /// Stars by falling flux.
+    pub stars: Vec<Star>,
+    /// The median full width at half maximum of the well measured stars in pixels; `None` without
+    /// any.
+    pub fwhm_px: Option<f64>,
+    /// The median of their roundness.
+    pub roundness: Option<f64>,
+    /// The typical background, in the unit of the samples.
+    pub background: f64,
+    /// The typical noise of a sample, in the unit of the samples.
+    pub noise: f64,
+}
+
+/// Rows in which one call looks for stars.
+const BAND: usize = 128;
+
+/// The profile that a first look is made with, one sigma in pixels: a star of 3 pixels' width.
+const FIRST_SIGMA_PX: f64 = 1.27;
+
+/// A first look wants stars that stand this far out of the noise: they show the profile.
+const FIRST_SNR: f64 = 15.0;
+
+/// Widths are taken from this many of the brightest stars.
+const WIDTHS: usize = 200;
+
+/// A profile this much off is looked for again with the right one.
+const OFF: f64 = 0.12;
+
+/// Looks at most; each comes nearer to the profile's width.
+const LOOKS: usize = 4;
+
+/// Finds the stars of a frame.
+///
+/// The width of the profile is found first, from bright stars; then all stars are looked for with
+/// it. `gain_e` is electrons per unit of the samples, for the errors of fluxes.
+///
+/// # Errors
+/// When the work is cancelled.
+pub fn find_stars(
+    data: &Plane<f32>,
+    mask: &Plane<MaskBits>,
+    gain_e: Option<f64>,
+    criteria: Criteria,
+    context: &Context<'_>,
+) -> Result<StarField> {
+    let size = data.size();
+    let rows: Vec<Mutex<Vec<MeshCell>>> =
+        (0..Mesh::rows_of(size)).map(|_| Mutex::default()).collect();
+    for_each(
+        rows.len(),
+        context,
+        || (),
+        |(), i| {
+            *rows[i].lock().expect("no holder panics") = Mesh::measure_row(data, mask, i);
+            Ok(())
+        },
+    )?;
+    let rows = rows.into_iter().map(|r| r.into_inner().expect("no holder panics"));
+    let mesh = Mesh::new(size, rows.collect());
+    let look = |sigma_px: f64, criteria: Criteria| {
+        let matched = Matched::new(sigma_px);
+        let shape = Shape { sigma_px: matched.sigma_px(), gain_e };
+        let bands = size.height.div_ceil(BAND);
+        let found: Vec<Mutex<Vec<Star>>> = (0..bands).map(|_| Mutex::default()).collect();
+        for_each(
+            bands,
+            context,
+            || (),
+            |(), i| {
+                let rows = i * BAND..((i + 1) * BAND).min(size.height);
+                let candidates = matched.candidates(data, mask, &mesh, rows, criteria.snr as f32);
+                let stars = candidates
+                    .into_iter()
+                    .filter_map(|c: Candidate| measure(data, mask, &mesh, c, shape, criteria));
+                *found[i].lock().expect("no holder panics") = stars.collect();
+                Ok(())
+            },
+        )?;
+        let found = found.into_iter().flat_map(|f| f.into_inner().expect("no holder panics"));
+        Ok::<_, crate::Error>(once_each(found.collect(), matched.sigma_px()))
+    };
+    let mut sigma_px = FIRST_SIGMA_PX;
+    for _ in 0..LOOKS {
+        let bright = look(sigma_px, Criteria { snr: FIRST_SNR.max(criteria.snr), ..criteria })?;
+        let Some(fwhm) = typical(&bright, |s| s.fwhm_px) else { break };
+        let before = std::mem::replace(&mut sigma_px, fwhm / FWHM_OF_SIGMA);
+        if (sigma_px / before - 1.0).abs() < OFF {
+            break;
+        }
+    }
+    let stars = look(sigma_px, criteria)?;
+    let (background, noise) = mesh.typical();
+    Ok(StarField {
+        fwhm_px: typical(&stars, |s| s.fwhm_px),
+        roundness: typical(&stars, |s| s.roundness),
+        stars,
+        background,
+        noise,
+    })
+}
+
+/// The median over the brightest stars that are well measured.
+fn typical(stars: &[Star], of: impl Fn(&Star) -> f64) -> Option<f64> {
+    let good = stars.iter().filter(|s| s.snr >= FIRST_SNR).map(|s| of(s) as f32);
+    let mut some: Vec<f32> = good.filter(|v| v.is_finite()).take(WIDTHS).collect();
+    (!some.is_empty()).then(|| f64::from(median_in_place(&mut some)))
+}
+
+/// The stars by falling flux, of two in one place the one that matches better.
+///
+/// Two maxima of the match may lead to one centre.
+fn once_each(mut stars: Vec<Star>, sigma_px: f64) -> Vec<Star> {
+    stars.sort_by(|a, b| a.y.total_cmp(&b.y).then(a.x.total_cmp(&b.x)));
+    let mut stays = vec![true; stars.len()];
+    for i in 0..stars.len() {
+        for j in i + 1..stars.len() {
+            let (dx, dy) = (stars[j].x - stars[i].x, stars[j].y - stars[i].y);
+            if dy > sigma_px {
+                break;
+            }
+            if dx * dx + dy * dy < sigma_px * sigma_px {
+                let loser = if stars[j].snr > stars[i].snr { i } else { j };
+                stays[loser] = false;
+            }
+        }
+    }
+    let mut kept = stays.into_iter();
+    stars.retain(|_| kept.next().unwrap_or(true));
+    stars.sort_by(|a, b| {
+        b.flux.total_cmp(&a.flux).then(a.y.total_cmp(&b.y)).then(a.x.total_cmp(&b.x))
+    });
+    stars
+}

@@ -1,0 +1,269 @@
+//! From two lists of stars to the transform between them.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::asterism::{Triangle, alike, triangles};
+use super::fit::fit;
+use super::grid::Grid;
+use super::{Model, Point, Transform};
+use crate::stat::median_in_place;
+
+/// What is looked for and believed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rules {
+    /// Fewest stars that must come together.
+    pub least_stars: usize,
+    /// The most that the scales of two frames may differ, as a factor.
+    pub most_scale: f64,
+    /// The richest model that may be chosen.
+    pub richest: Model,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { least_stars: 6, most_scale: 3.0, richest: Model::Cubic }
+    }
+}
+
+/// A frame laid over the reference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Registration {
+    /// Takes positions of the reference to positions of the frame.
+    pub transform: Transform,
+    /// Stars that came together.
+    pub matched: usize,
+    /// Root mean square distance between matched stars in pixels of the frame.
+    pub residual_px: f64,
+    /// The pairs: indices into the reference's and the frame's stars.
+    #[serde(skip)]
+    pub pairs: Vec<(usize, usize)>,
+}
+
+/// Stars of a list that triangles are made of, the first ones.
+const TRIANGLE_STARS: usize = 200;
+
+/// Stars of a list that a transform is refined with, the first ones.
+const MATCHED_STARS: usize = 2000;
+
+/// Hypotheses that are tried, those with most votes first.
+const TRIED: usize = 3000;
+
+/// A triangle's own transform may be off by this many pixels where it is tried.
+const FIRST_RADIUS_PX: f64 = 6.0;
+
+/// Below this radius in pixels stars count as the same however well the others fit.
+const LEAST_RADIUS_PX: f64 = 0.5;
+
+/// Rounds of matching and fitting, each nearer.
+const ROUNDS: usize = 6;
+
+/// The logarithm of the chance that is believed, all hypotheses together.
+const BELIEVED_LN: f64 = -20.0;
+
+/// Finds the transform that lays `frame` over `reference`, both lists of star positions with the
+/// brightest first; `None` where none can be believed.
+///
+/// Shift and rotation may be any, scales may differ by `rules.most_scale`, and the frame may be
+/// mirrored. What is believed: were the frame's stars strewn at random, a hypothesis in e^20 times
+/// those that were tried would bring as many of them within the final radius of a reference star.
+pub fn register(reference: &[Point], frame: &[Point], rules: Rules) -> Option<Registration> {
+    let first = |points: &[Point], n: usize| points[..points.len().min(n)].to_vec();
+    let (few_r, few_f) = (first(reference, TRIANGLE_STARS), first(frame, TRIANGLE_STARS));
+    let (many_r, many_f) = (first(reference, MATCHED_STARS), first(frame, MATCHED_STARS));
+    let (of_r, of_f) = (triangles(&few_r), triangles(&few_f));
+    let coarse = Field::new(&few_r, &few_f);
+    let fine = Field::new(&many_r, &many_f);
+    for mirrored in [false, true] {
+        let pairs = alike(&of_r, &of_f, mirrored);
+        let hypotheses = hypotheses(&coarse, &of_r, &of_f, &pairs, mirrored, rules);
+        let tried_ln = (hypotheses.len().max(1) as f64).ln();
+        for hypothesis in hypotheses {
+            let Some(found) = coarse.settle(hypothesis, Model::Similarity, mirrored) else {
+                continue;
+            };
+            if !coarse.believable(&found, tried_ln, rules) {
+                continue;
+            }
+            let found = fine.settle(found.transform, Model::Similarity, mirrored).unwrap_or(found);
+            return Some(fine.refine(found, mirrored, rules));
+        }
+    }
+    None
+}
+
+/// Similarities from pairs of triangles, those that most pairs agree on first.
+fn hypotheses(
+    field: &Field,
+    of_r: &[Triangle],
+    of_f: &[Triangle],
+    pairs: &[(usize, usize)],
+    mirrored: bool,
+    rules: Rules,
+) -> Vec<Transform> {
+    /// Rotation in radians and logarithm of scale that agree.
+    const STEP: f64 = 0.02;
+    let made: Vec<(Transform, [i64; 2])> = pairs
+        .iter()
+        .filter_map(|&(i, j)| {
+            let corners: [(Point, Point); 3] = std::array::from_fn(|k| {
+                (field.reference[of_r[i].corners[k]], field.frame[of_f[j].corners[k]])
+            });
+            let t = fit(Model::Similarity, &corners, mirrored)?;
+            let scale = (t.x[1].hypot(t.y[1]) / t.scale).ln();
+            let rotation = t.y[1].atan2(t.x[1]);
+            let fair = scale.abs() <= rules.most_scale.ln();
+            fair.then(|| (t, [(scale / STEP).round() as i64, (rotation / STEP).round() as i64]))
+        })
+        .collect();
+    let mut votes: HashMap<[i64; 2], usize> = HashMap::new();
+    for (_, key) in &made {
+        *votes.entry(*key).or_default() += 1;
+    }
+    let around = |[s, r]: [i64; 2]| -> usize {
+        (-1..=1)
+            .flat_map(|ds| (-1..=1).map(move |dr| [s + ds, r + dr]))
+            .filter_map(|key| votes.get(&key))
+            .sum()
+    };
+    let mut order: Vec<(usize, usize)> =
+        made.iter().enumerate().map(|(i, (_, key))| (around(*key), i)).collect();
+    order.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    order.truncate(TRIED);
+    order.into_iter().map(|(_, i)| made[i].0).collect()
+}
+
+/// Two lists of stars.
+struct Field<'a> {
+    reference: &'a [Point],
+    frame: &'a [Point],
+    grid: Grid<'a>,
+    /// Stars of the frame a square pixel of it.
+    density: f64,
+    corners: (Point, Point),
+}
+
+impl<'a> Field<'a> {
+    fn new(reference: &'a [Point], frame: &'a [Point]) -> Self {
+        let ends = |pick: fn(&Point) -> f64| {
+            frame.iter().map(pick).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
+                (low.min(v), high.max(v))
+            })
+        };
+        let ((x0, x1), (y0, y1)) = (ends(|p| p.x), ends(|p| p.y));
+        let area = ((x1 - x0) * (y1 - y0)).max(1.0);
+        let grid = Grid::new(frame, 4.0 * FIRST_RADIUS_PX);
+        let corners = (Point::new(x0, y0), Point::new(x1, y1));
+        Self { reference, frame, grid, density: frame.len() as f64 / area, corners }
+    }
+
+    /// Pairs within `radius` under a transform, each star in one pair at most.
+    fn pairs(&self, transform: &Transform, radius: f64) -> Vec<(usize, usize)> {
+        let mut taken: HashMap<usize, (f64, usize)> = HashMap::new();
+        for (i, r) in self.reference.iter().enumerate() {
+            let at = transform.apply(*r);
+            let Some(j) = self.grid.nearest(at, radius) else { continue };
+            let distance = at.distance(self.frame[j]);
+            let best = taken.entry(j).or_insert((distance, i));
+            if distance < best.0 {
+                *best = (distance, i);
+            }
+        }
+        let mut pairs: Vec<(usize, usize)> = taken.into_iter().map(|(j, (_, i))| (i, j)).collect();
+        pairs.sort_unstable();
+        pairs
+    }
+
+    fn points(&self, pairs: &[(usize, usize)]) -> Vec<(Point, Point)> {
+        pairs.iter().map(|&(i, j)| (self.reference[i], self.frame[j])).collect()
+    }
+
+    /// Matches and fits in turns from `transform` on, the radius following the residuals down.
+    fn settle(&self, transform: Transform, model: Model, mirrored: bool) -> Option<Registration> {
+        let mut current = transform;
+        let mut radius = FIRST_RADIUS_PX;
+        let mut pairs = self.pairs(&current, radius);
+        for _ in 0..ROUNDS {
+            if pairs.len() < 4.max(model.parameters()) {
+                return None;
+            }
+            let points = self.points(&pairs);
+            current = fit(model, &points, mirrored)?;
+            let mut away: Vec<f32> =
+                points.iter().map(|(r, f)| current.apply(*r).distance(*f) as f32).collect();
+            // The median of a Rayleigh distribution is 1.177 sigma; 3.5 sigma hold 99.8 %.
+            let sigma = f64::from(median_in_place(&mut away)) / 1.177;
+            radius = (3.5 * sigma).clamp(LEAST_RADIUS_PX, radius);
+            let next = self.pairs(&current, radius);
+            let same = next == pairs;
+            pairs = next;
+            if same {
+                break;
+            }
+        }
+        Some(self.registration(current, pairs))
+    }
+
+    fn registration(&self, transform: Transform, pairs: Vec<(usize, usize)>) -> Registration {
+        let points = self.points(&pairs);
+        let squares: f64 =
+            points.iter().map(|(r, f)| transform.apply(*r).distance(*f).powi(2)).sum();
+        let residual_px = (squares / points.len().max(1) as f64).sqrt();
+        Registration { transform, matched: pairs.len(), residual_px, pairs }
+    }
+
+    /// Whether chance would not bring these stars together.
+    fn believable(&self, found: &Registration, tried_ln: f64, rules: Rules) -> bool {
+        if found.matched < rules.least_stars {
+            return false;
+        }
+        let radius = (3.5 * found.residual_px).max(LEAST_RADIUS_PX);
+        let (low, high) = self.corners;
+        let in_sight = self
+            .reference
+            .iter()
+            .map(|r| found.transform.apply(*r))
+            .filter(|p| (low.x..=high.x).contains(&p.x) && (low.y..=high.y).contains(&p.y));
+        let expected =
+            in_sight.count() as f64 * self.density * std::f64::consts::PI * radius * radius;
+        // Three stars were brought together on purpose.
+        ln_tail(found.matched - 3, expected) + tried_ln < BELIEVED_LN
+    }
+
+    /// Chooses the model that the evidence asks for, and fits it to all stars.
+    ///
+    /// # Source
+    /// Schwarz1978: the model with the least 2n ln(RSS / 2n) + k ln(2n) for k numbers from n pairs.
+    fn refine(&self, found: Registration, mirrored: bool, rules: Rules) -> Registration {
+        // Pairs are those of the richest model that they can carry, so that none is at a disadvantage.
+        let carried = |m: &&Model| **m <= rules.richest && 5 * m.parameters() <= 2 * found.matched;
+        let rich = Model::ALL.iter().rev().filter(carried).find_map(|m| {
+            self.settle(found.transform, *m, mirrored).filter(|r| r.matched >= found.matched)
+        });
+        let Some(rich) = rich else { return found };
+        let points = self.points(&rich.pairs);
+        let n = 2.0 * points.len() as f64;
+        let cost = |t: &Transform| {
+            let squares: f64 = points.iter().map(|(r, f)| t.apply(*r).distance(*f).powi(2)).sum();
+            n * (squares / n).max(1e-12).ln() + t.model.parameters() as f64 * n.ln()
+        };
+        let fitted = Model::ALL
+            .into_iter()
+            .filter(|m| *m <= rich.transform.model)
+            .filter_map(|m| fit(m, &points, mirrored));
+        let best = fitted.min_by(|a, b| cost(a).total_cmp(&cost(b)));
+        best.map_or(found, |t| self.registration(t, rich.pairs))
+    }
+}
+
+/// The logarithm of the chance of `n` or more where `expected` are to be expected, no less than its
+/// true value.
+fn ln_tail(n: usize, expected: f64) -> f64 {
+    let k = n as f64;
+    if k <= expected {
+        return 0.0;
+    }
+    // Chernoff's bound for a Poisson variable.
+    k - expected - k * (k / expected.max(1e-300)).ln()
+}

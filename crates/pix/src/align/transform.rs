@@ -1,0 +1,152 @@
+//! Maps from the pixels of one frame to those of another.
+
+use serde::{Deserialize, Serialize};
+
+use super::Point;
+
+/// What a transform can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Model {
+    /// Shift, rotation, scale; and a mirror where one is needed.
+    Similarity,
+    /// Any map that keeps parallels.
+    Affine,
+    /// Any map that keeps straight lines.
+    Homography,
+    /// A polynomial of third degree: distortion of the optics.
+    Cubic,
+}
+
+impl Model {
+    /// Every model, the simplest first.
+    pub const ALL: [Self; 4] = [Self::Similarity, Self::Affine, Self::Homography, Self::Cubic];
+
+    /// Free numbers.
+    pub fn parameters(self) -> usize {
+        match self {
+            Self::Similarity => 4,
+            Self::Affine => 6,
+            Self::Homography => 8,
+            Self::Cubic => 20,
+        }
+    }
+}
+
+/// Terms of a polynomial of third degree in two variables.
+pub(super) const TERMS: usize = 10;
+
+/// 1, u, v, u², uv, v², u³, u²v, uv², v³.
+pub(super) fn terms(u: f64, v: f64) -> [f64; TERMS] {
+    let (uu, uv, vv) = (u * u, u * v, v * v);
+    [1.0, u, v, uu, uv, vv, uu * u, uu * v, u * vv, vv * v]
+}
+
+/// A map from positions of one frame to positions of another.
+///
+/// With u = (x − x₀) / s and v = (y − y₀) / s, both coordinates are polynomials of u and v, over
+/// 1 + p u + q v for a homography.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Transform {
+    /// What it can do.
+    pub model: Model,
+    pub(super) centre: Point,
+    pub(super) scale: f64,
+    pub(super) x: [f64; TERMS],
+    pub(super) y: [f64; TERMS],
+    pub(super) perspective: [f64; 2],
+}
+
+impl Transform {
+    /// Leaves every position where it is.
+    pub const IDENTITY: Self = {
+        let (mut x, mut y) = ([0.0; TERMS], [0.0; TERMS]);
+        x[1] = 1.0;
+        y[2] = 1.0;
+        Self {
+            model: Model::Similarity,
+            centre: Point::new(0.0, 0.0),
+            scale: 1.0,
+            x,
+            y,
+            perspective: [0.0; 2],
+        }
+    };
+
+    /// x' = a x + b y + c, y' = d x + e y + f.
+    pub fn affine(a: f64, b: f64, c: f64, d: f64, e: f64, f: f64) -> Self {
+        let mut out = Self { model: Model::Affine, ..Self::IDENTITY };
+        out.x[..3].copy_from_slice(&[c, a, b]);
+        out.y[..3].copy_from_slice(&[f, d, e]);
+        out
+    }
+
+    /// Where `at` goes.
+    pub fn apply(&self, at: Point) -> Point {
+        let (u, v) = self.normalised(at);
+        let terms = if self.model == Model::Cubic {
+            terms(u, v)
+        } else {
+            let mut some = [0.0; TERMS];
+            some[..3].copy_from_slice(&[1.0, u, v]);
+            some
+        };
+        let sum = |c: &[f64; TERMS]| c.iter().zip(&terms).map(|(c, t)| c * t).sum::<f64>();
+        let below = 1.0 + self.perspective[0] * u + self.perspective[1] * v;
+        Point::new(sum(&self.x) / below, sum(&self.y) / below)
+    }
+
+    /// The position that goes to `to`, found by iteration; `None` where there is none near.
+    pub fn invert(&self, to: Point) -> Option<Point> {
+        let mut at = self.centre;
+        for _ in 0..50 {
+            let here = self.apply(at);
+            let (dx, dy) = (to.x - here.x, to.y - here.y);
+            if dx.hypot(dy) < 1e-9 {
+                return Some(at);
+            }
+            let [[a, b], [c, d]] = self.slopes(at);
+            let determinant = a * d - b * c;
+            let step = Point::new((d * dx - b * dy) / determinant, (a * dy - c * dx) / determinant);
+            if !(step.x.is_finite() && step.y.is_finite()) {
+                return None;
+            }
+            at = Point::new(at.x + step.x, at.y + step.y);
+        }
+        (self.apply(at).distance(to) < 1e-6).then_some(at)
+    }
+
+    /// How x' and y' change with x and y at a position, by differences over a pixel.
+    pub fn slopes(&self, at: Point) -> [[f64; 2]; 2] {
+        let along = |dx: f64, dy: f64| {
+            let ahead = self.apply(Point::new(at.x + dx, at.y + dy));
+            let behind = self.apply(Point::new(at.x - dx, at.y - dy));
+            (ahead.x - behind.x, ahead.y - behind.y)
+        };
+        let ((xx, yx), (xy, yy)) = (along(0.5, 0.0), along(0.0, 0.5));
+        [[xx, xy], [yx, yy]]
+    }
+
+    /// Pixels of the other frame per pixel of this, at a position.
+    pub fn magnification(&self, at: Point) -> f64 {
+        let [[a, b], [c, d]] = self.slopes(at);
+        (a * d - b * c).abs().sqrt()
+    }
+
+    /// The rotation at a position in degrees, counted from x to y; of a mirrored frame that of its x
+    /// axis.
+    pub fn rotation_deg(&self, at: Point) -> f64 {
+        let [[a, _], [c, _]] = self.slopes(at);
+        c.atan2(a).to_degrees()
+    }
+
+    /// Whether the other frame is mirrored.
+    pub fn is_mirrored(&self, at: Point) -> bool {
+        let [[a, b], [c, d]] = self.slopes(at);
+        a * d - b * c < 0.0
+    }
+
+    pub(super) fn normalised(&self, at: Point) -> (f64, f64) {
+        ((at.x - self.centre.x) / self.scale, (at.y - self.centre.y) / self.scale)
+    }
+}

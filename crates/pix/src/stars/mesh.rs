@@ -1,0 +1,243 @@
+//! The background and its noise, on a mesh of cells.
+
+use crate::stat::{MAD_TO_SIGMA, median_in_place};
+use crate::{MaskBits, Plane, Size};
+
+/// Pixels along the side of a cell: several times a star's width, far less than a nebula's.
+const CELL: usize = 64;
+
+/// Every so many rows of a cell are looked at: the median of a thousand samples is good to 4 % of
+/// their noise.
+const ROW_STEP: usize = 4;
+
+/// Robust sigmas beyond which a sample of a cell is a star's.
+const CLIP: f64 = 3.0;
+
+/// Rounds of clipping.
+const ROUNDS: usize = 3;
+
+/// Level and noise of one cell; NaN where it has too few samples.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MeshCell {
+    level: f32,
+    sigma: f32,
+}
+
+/// Background and noise of a frame, interpolated between cells.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mesh {
+    columns: usize,
+    level: Plane<f32>,
+    sigma: Plane<f32>,
+}
+
+impl Mesh {
+    /// Rows of cells that a frame of `size` has.
+    pub fn rows_of(size: Size) -> usize {
+        size.height.div_ceil(CELL).max(1)
+    }
+
+    /// Measures row `index` of the cells; masked and non-finite samples do not count.
+    pub fn measure_row(data: &Plane<f32>, mask: &Plane<MaskBits>, index: usize) -> Vec<MeshCell> {
+        let size = data.size();
+        let rows = index * CELL..((index + 1) * CELL).min(size.height);
+        let mut samples = Vec::with_capacity(CELL * CELL / ROW_STEP);
+        (0..size.width)
+            .step_by(CELL)
+            .map(|x0| {
+                let x1 = (x0 + CELL).min(size.width);
+                samples.clear();
+                for y in rows.clone().step_by(ROW_STEP) {
+                    let (row, bits) = (&data.row(y)[x0..x1], &mask.row(y)[x0..x1]);
+                    let good = row.iter().zip(bits);
+                    let good = good.filter(|(v, m)| v.is_finite() && !m.intersects(MaskBits::BAD));
+                    samples.extend(good.map(|(v, _)| *v));
+                }
+                clipped(&mut samples)
+            })
+            .collect()
+    }
+
+    /// A mesh of all rows of cells, gaps filled from their neighbours and lone cells smoothed away.
+    pub fn new(size: Size, rows: Vec<Vec<MeshCell>>) -> Self {
+        let columns = size.width.div_ceil(CELL).max(1);
+        let cells = Size::new(columns, rows.len());
+        let part = |pick: fn(&MeshCell) -> f32| {
+            let raw = Plane::from_fn(cells, |x, y| pick(&rows[y][x]));
+            smooth(&fill(raw))
+        };
+        Self { columns, level: part(|c| c.level), sigma: part(|c| c.sigma) }
+    }
+
+    /// The background at a pixel, in the unit of the samples.
+    pub fn level_at(&self, x: f64, y: f64) -> f64 {
+        self.at(&self.level, x, y)
+    }
+
+    /// The noise of a sample at a pixel, one standard deviation.
+    pub fn sigma_at(&self, x: f64, y: f64) -> f64 {
+        self.at(&self.sigma, x, y)
+    }
+
+    /// The background along row `y`, from column 0 on.
+    pub fn level_row(&self, y: usize, out: &mut [f32]) {
+        self.row(&self.level, y, out);
+    }
+
+    /// The noise along row `y`, from column 0 on.
+    pub fn sigma_row(&self, y: usize, out: &mut [f32]) {
+        self.row(&self.sigma, y, out);
+    }
+
+    /// The median of the levels, and of the noise.
+    pub fn typical(&self) -> (f64, f64) {
+        let median = |p: &Plane<f32>| f64::from(median_in_place(&mut p.as_slice().to_vec()));
+        (median(&self.level), median(&self.sigma))
+    }
+
+    fn at(&self, plane: &Plane<f32>, x: f64, y: f64) -> f64 {
+        let (i, u) = place(x, self.columns);
+        let (j, v) = place(y, plane.height());
+        let get = |i: usize, j: usize| {
+            f64::from(plane.get(i.min(self.columns - 1), j.min(plane.height() - 1)))
+        };
+        let upper = get(i, j) * (1.0 - u) + get(i + 1, j) * u;
+        let lower = get(i, j + 1) * (1.0 - u) + get(i + 1, j + 1) * u;
+        upper * (1.0 - v) + lower * v
+    }
+
+    fn row(&self, plane: &Plane<f32>, y: usize, out: &mut [f32]) {
+        let (j, v) = place(y as f64, plane.height());
+        let v = v as f32;
+        let next = (j + 1).min(plane.height() - 1);
+        let between = |i: usize| {
+            let i = i.min(self.columns - 1);
+            plane.get(i, j) * (1.0 - v) + plane.get(i, next) * v
+        };
+        // Straight lines between the middles of cells, level beyond the outermost.
+        let half = CELL / 2;
+        let lead = half.min(out.len());
+        out[..lead].fill(between(0));
+        for (i, part) in out[lead..].chunks_mut(CELL).enumerate() {
+            let (from, to) = (between(i), between(i + 1));
+            let slope = (to - from) / CELL as f32;
+            for (k, o) in part.iter_mut().enumerate() {
+                *o = from + slope * (k as f32 + 0.5);
+            }
+        }
+    }
+}
+
+/// The cell before a coordinate, and how far it is on the way to the next.
+fn place(at: f64, cells: usize) -> (usize, f64) {
+    let t = ((at + 0.5) / CELL as f64 - 0.5).clamp(0.0, (cells - 1) as f64);
+    let i = t.floor();
+    (i as usize, t - i)
+}
+
+/// Median and robust sigma of what is not clipped.
+fn clipped(samples: &mut Vec<f32>) -> MeshCell {
+    let mut cell = MeshCell { level: f32::NAN, sigma: f32::NAN };
+    if samples.len() < 16 {
+        return cell;
+    }
+    let mut away = Vec::with_capacity(samples.len());
+    for _ in 0..ROUNDS {
+        let level = median_in_place(samples);
+        away.clear();
+        away.extend(samples.iter().map(|v| (v - level).abs()));
+        let sigma = (MAD_TO_SIGMA * f64::from(median_in_place(&mut away))) as f32;
+        cell = MeshCell { level, sigma };
+        let (before, reach) = (samples.len(), CLIP as f32 * sigma);
+        if sigma > 0.0 {
+            samples.retain(|v| (v - level).abs() <= reach);
+        }
+        if samples.len() == before {
+            break;
+        }
+    }
+    if cell.sigma == 0.0 {
+        // More than half of the samples are equal: steps of the converter hide the noise.
+        let mean = samples.iter().map(|v| f64::from(*v)).sum::<f64>() / samples.len() as f64;
+        let var = samples.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>();
+        cell.sigma = (var / samples.len() as f64).sqrt() as f32;
+    }
+    cell
+}
+
+/// Gives cells without samples the mean of the neighbours that have some, from the outside in.
+fn fill(mut plane: Plane<f32>) -> Plane<f32> {
+    let size = plane.size();
+    if plane.as_slice().iter().all(|v| v.is_nan()) {
+        return Plane::filled(size, 0.0);
+    }
+    while plane.as_slice().iter().any(|v| v.is_nan()) {
+        let before = plane.clone();
+        for y in 0..size.height {
+            for x in 0..size.width {
+                if before.get(x, y).is_nan() {
+                    let known: Vec<f32> = around(&before, x, y).filter(|v| v.is_finite()).collect();
+                    if !known.is_empty() {
+                        plane.set(x, y, known.iter().sum::<f32>() / known.len() as f32);
+                    }
+                }
+            }
+        }
+    }
+    plane
+}
+
+/// The median of each cell and its neighbours: a cell full of a bright star's light is no background.
+fn smooth(plane: &Plane<f32>) -> Plane<f32> {
+    Plane::from_fn(plane.size(), |x, y| {
+        median_in_place(&mut around(plane, x, y).collect::<Vec<_>>())
+    })
+}
+
+/// A cell and its neighbours.
+fn around(plane: &Plane<f32>, x: usize, y: usize) -> impl Iterator<Item = f32> + '_ {
+    let (x0, y0) = (x.saturating_sub(1), y.saturating_sub(1));
+    let (x1, y1) = ((x + 2).min(plane.width()), (y + 2).min(plane.height()));
+    (y0..y1).flat_map(move |j| plane.row(j)[x0..x1].iter().copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slope_is_followed_and_rows_agree_with_points() {
+        let size = Size::new(300, 200);
+        let data = Plane::from_fn(size, |x, y| 100.0 + 0.1 * x as f32 + 0.05 * y as f32);
+        let mask = Plane::zeroed(size);
+        let rows = (0..Mesh::rows_of(size)).map(|i| Mesh::measure_row(&data, &mask, i)).collect();
+        let mesh = Mesh::new(size, rows);
+        let mut row = vec![0.0; 300];
+        for y in [0, 50, 131, 199] {
+            mesh.level_row(y, &mut row);
+            for x in [0, 31, 32, 100, 255, 299] {
+                let at = mesh.level_at(x as f64, y as f64);
+                assert!((f64::from(row[x]) - at).abs() < 1e-4, "({x}, {y}): {} {at}", row[x]);
+            }
+        }
+        assert!((mesh.level_at(128.0, 96.0) - 117.6).abs() < 0.5);
+    }
+
+    #[test]
+    fn stars_and_masked_pixels_do_not_lift_the_level() {
+        let size = Size::new(128, 128);
+        let noise = |x: usize, y: usize| ((x * 7919 + y * 104_729) % 21) as f32 - 10.0;
+        let data =
+            Plane::from_fn(
+                size,
+                |x, y| {
+                    if (x / 8 + y / 8) % 9 == 0 { 900.0 } else { 50.0 + noise(x, y) }
+                },
+            );
+        let mut mask: Plane<MaskBits> = Plane::zeroed(size);
+        mask.row_mut(5).fill(MaskBits::HOT);
+        let rows = (0..2).map(|i| Mesh::measure_row(&data, &mask, i)).collect();
+        let (level, sigma) = Mesh::new(size, rows).typical();
+        assert!((level - 50.0).abs() < 2.0 && (4.0..9.0).contains(&sigma), "{level} {sigma}");
+    }
+}
