@@ -20,6 +20,7 @@ pub mod stars;
 pub mod stat;
 pub mod stretch;
 pub mod unit;
+pub mod warp;
 
 pub use cfa::{CfaColor, CfaPattern};
 pub use frame::{Applied, Frame};
