@@ -51,6 +51,12 @@ pub enum Command {
     Master(MasterArgs),
     /// Calibrate frames with masters at hand.
     Calibrate(CalibrateArgs),
+    /// Stack calibrated lights into one picture.
+    Stack(StackArgs),
+    /// Lay frames over each other by their stars, and tell how.
+    Register(RegisterArgs),
+    /// List the stars of a frame.
+    Stars(StarsArgs),
     /// Show what a file is and what its header says.
     Inspect(FilesArgs),
     /// Describe a file's samples, channel by channel.
@@ -333,6 +339,111 @@ pub struct CalibrateArgs {
     /// Print the account as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `photosite stack`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  photosite stack out/calibrated/*.fits -o m31.fits \
+                        --register\n  photosite stack *.fits -o sum.fits --register --weight \
+                        noise --normalize additive-scale --maps")]
+pub struct StackArgs {
+    /// The lights, calibrated; their masks (extension DQ) are respected.
+    #[arg(required = true, value_name = "FILES")]
+    pub files: Vec<PathBuf>,
+    /// The file to write.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Lay the lights over each other by their stars first; else they are taken pixel by pixel.
+    #[arg(long)]
+    pub register: bool,
+    /// The light that the others are laid over; the best one by default.
+    #[arg(long, value_name = "FILE")]
+    pub reference: Option<PathBuf>,
+    /// How samples are rejected; auto goes by the number of lights.
+    #[arg(long, value_name = "NAME", default_value = "auto", value_parser = reject_names())]
+    pub reject: String,
+    /// Threshold below the centre, in the method's own unit; the method's own by default.
+    #[arg(long, value_name = "L", alias = "low")]
+    pub sigma_low: Option<f32>,
+    /// Threshold above the centre.
+    #[arg(long, value_name = "H", alias = "high")]
+    pub sigma_high: Option<f32>,
+    /// How the kept samples become one.
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub combine: Option<CombineName>,
+    /// How lights are brought to the level of the reference before samples are compared.
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = NormalizeName::AdditiveScale)]
+    pub normalize: NormalizeName,
+    /// What a light's part in the mean goes by.
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = WeightName::Noise)]
+    pub weight: WeightName,
+    /// Keep the counts of rejected samples at each pixel, as extensions REJLOW and REJHIGH.
+    #[arg(long)]
+    pub maps: bool,
+    /// Print the account as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Ways of normalising.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NormalizeName {
+    /// Not at all.
+    None,
+    /// The level by adding.
+    Additive,
+    /// Level and scale, about the level.
+    AdditiveScale,
+    /// The level by multiplying.
+    Multiplicative,
+    /// Level and scale, for levels above 0.
+    MultiplicativeScale,
+}
+
+/// What weights go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WeightName {
+    /// All lights count the same.
+    None,
+    /// The inverse variance of the noise.
+    Noise,
+    /// The square of the stars' signal over noise.
+    Snr,
+    /// The inverse variance of the noise, over the square of the stars' width.
+    Fwhm,
+}
+
+/// `photosite register`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  photosite register out/calibrated/*.fits")]
+pub struct RegisterArgs {
+    /// The frames.
+    #[arg(required = true, value_name = "FILES")]
+    pub files: Vec<PathBuf>,
+    /// The frame that the others are laid over; the best one by default.
+    #[arg(long, value_name = "FILE")]
+    pub reference: Option<PathBuf>,
+    /// Print the account as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `photosite stars`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  photosite stars light.fits\n  photosite stars light.fits \
+                        --csv > stars.csv")]
+pub struct StarsArgs {
+    /// The frame; its mask (extension DQ) is respected.
+    pub file: PathBuf,
+    /// Least signal over noise of a star's match.
+    #[arg(long, value_name = "SNR", default_value_t = 5.5)]
+    pub snr: f64,
+    /// Print every star as JSON.
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print every star as comma separated values.
+    #[arg(long)]
+    pub csv: bool,
 }
 
 /// `photosite inspect` and `photosite stats`.

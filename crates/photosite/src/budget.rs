@@ -34,6 +34,10 @@ pub struct Need {
     pub packed: usize,
     /// Counts of rejected samples are kept for each pixel.
     pub maps: bool,
+    /// Rows that a tile should have where memory allows: a warp reads rows beyond each tile.
+    pub least_rows: usize,
+    /// What each worker holds besides, in bytes.
+    pub worker_bytes: u64,
     /// Threads at hand.
     pub threads: usize,
     /// Memory allowed, in bytes.
@@ -89,7 +93,9 @@ pub fn budget(need: Need) -> Result<Budget, TooLittle> {
     let width = need.size.width as u64;
     let left = need.memory_bytes.saturating_sub(result);
     // Rows that a worker may hold, for as many workers as get a whole row.
-    let whole_rows = |workers: u64| left / workers / (a_pixel * width).max(1);
+    let whole_rows = |workers: u64| {
+        (left / workers).saturating_sub(need.worker_bytes) / (a_pixel * width).max(1)
+    };
     let mut workers = (need.threads as u64).clamp(1, need.size.height.max(1) as u64);
     while workers > 1 && whole_rows(workers) == 0 {
         workers -= 1;
@@ -99,17 +105,21 @@ pub fn budget(need: Need) -> Result<Budget, TooLittle> {
     let (columns, rows) = if affordable == 0 {
         // One row of all frames is too much: parts of a row, read again for each part. Whole pools,
         // so that a pooled scale does not depend on the budget.
-        (left / a_pixel.max(1) / POOL * POOL, 1)
+        (left.saturating_sub(need.worker_bytes) / a_pixel.max(1) / POOL * POOL, 1)
     } else {
         let cached = CACHE_BYTES / (4 * need.frames.max(1) as u64 * width).max(1);
         let readable = SMALL_READ_BYTES.div_ceil((2 * width).max(1));
         let fair = (need.size.height as u64).div_ceil(workers);
-        let wanted = if keep_open { cached.max(readable) } else { u64::MAX };
+        let wanted = match keep_open {
+            true => cached.max(readable).max(need.least_rows as u64),
+            false => u64::MAX,
+        };
         (width, wanted.min(affordable).min(fair).max(1))
     };
     if columns == 0 {
         // What a whole row takes is a number that is sure to do.
-        return Err(TooLittle { needed_bytes: result + a_pixel * width.max(POOL) });
+        let needed_bytes = result + need.worker_bytes + a_pixel * width.max(POOL);
+        return Err(TooLittle { needed_bytes });
     }
     let columns = columns.min(width);
     Ok(Budget {
@@ -118,7 +128,7 @@ pub fn budget(need: Need) -> Result<Budget, TooLittle> {
         rows: rows as usize,
         keep_open,
         scratch_bytes: need.packed as u64 * need.size.pixels() as u64 * 4,
-        memory_bytes: result + workers * columns * rows * a_pixel,
+        memory_bytes: result + workers * (need.worker_bytes + columns * rows * a_pixel),
     })
 }
 
@@ -132,6 +142,8 @@ mod tests {
             size: Size::new(4656, 3520),
             packed: 0,
             maps: false,
+            least_rows: 1,
+            worker_bytes: 0,
             threads: 2,
             memory_bytes: 512 << 20,
             open_files: 1000,

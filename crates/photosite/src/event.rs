@@ -15,6 +15,10 @@ pub enum Stage {
     Masters,
     /// Calibrating lights.
     Lights,
+    /// Finding stars, levels and noise.
+    Survey,
+    /// Stacking lights.
+    Stacking,
 }
 
 impl Stage {
@@ -25,6 +29,8 @@ impl Stage {
             Self::Identify => "identifying frames",
             Self::Masters => "building masters",
             Self::Lights => "calibrating lights",
+            Self::Survey => "finding stars",
+            Self::Stacking => "stacking lights",
         }
     }
 }

@@ -90,7 +90,7 @@ fn imagetyp(kind: FrameKind) -> &'static str {
 /// The header of a master: the cards on which all frames agree, the means of what varies, and what
 /// was done.
 pub fn master_header(frames: &[&RawFrame], facts: &MasterFacts) -> Header {
-    let mut header = consensus(frames);
+    let mut header = consensus(&frames.iter().map(|f| &f.header).collect::<Vec<_>>());
     trim(&mut header, frames[0], facts.cfa);
     header.set(Card::string("IMAGETYP", imagetyp(facts.kind), "kind of frame"));
     header.set(Card::integer("NCOMBINE", frames.len() as i64, "frames combined"));
@@ -119,11 +119,7 @@ pub fn master_header(frames: &[&RawFrame], facts: &MasterFacts) -> Header {
     if let Some(last) = dates().max() {
         header.set(Card::string("PSDATE2", last, "start of the last frame, UTC"));
     }
-    let reject = facts.recipe.reject.name();
-    header.set(Card::string("PSCOMB", facts.recipe.combine.name(), "combination"));
-    header.set(Card::string("PSREJ", reject, "rejection"));
-    header.set(Card::integer("PSREJLO", facts.rejected.low as i64, "samples rejected low"));
-    header.set(Card::integer("PSREJHI", facts.rejected.high as i64, "samples rejected high"));
+    combination(&mut header, facts.recipe, facts.rejected);
     header.set(Card::integer("PSHOT", facts.hot as i64, "pixels marked hot"));
     header.set(Card::integer("PSCOLD", facts.cold as i64, "pixels marked cold"));
     header.set(Card::integer("PSNODATA", facts.no_data as i64, "pixels without data"));
@@ -148,16 +144,77 @@ pub fn master_header(frames: &[&RawFrame], facts: &MasterFacts) -> Header {
     header
 }
 
-/// The cards that every frame has to the byte, in the order of the first.
-fn consensus(frames: &[&RawFrame]) -> Header {
+/// How samples were combined.
+fn combination(header: &mut Header, recipe: Recipe, rejected: Rejected) {
+    header.set(Card::string("PSCOMB", recipe.combine.name(), "combination"));
+    header.set(Card::string("PSREJ", recipe.reject.name(), "rejection"));
+    header.set(Card::integer("PSREJLO", rejected.low as i64, "samples rejected low"));
+    header.set(Card::integer("PSREJHI", rejected.high as i64, "samples rejected high"));
+}
+
+/// Cards of a light that are not true of a stack of lights.
+const OF_ONE_LIGHT: &[&str] = &["PSKEY", "PSSTEPS", "PSDSCALE", "PSREPAIR"];
+
+/// The header of stacked lights: the reference's cards, world coordinates among them, as far as all
+/// lights agree or they describe the picture's place, and what was done.
+pub fn stack_header(
+    reference: &Header,
+    lights: &[&Header],
+    exposure_s: Option<f64>,
+    recipe: Recipe,
+    rejected: Rejected,
+) -> Header {
+    let mut all = vec![reference];
+    all.extend(lights);
+    let mut header = consensus(&all);
+    for card in reference.cards() {
+        // The picture lies on the reference's pixels, so its place in the sky is the reference's.
+        if is_world(&card.keyword()) && header.get(&card.keyword()).is_none() {
+            header.push(*card);
+        }
+    }
+    for key in OF_ONE_LIGHT {
+        header.remove(key);
+    }
+    header.set(Card::string("IMAGETYP", imagetyp(FrameKind::Light), "kind of frame"));
+    header.set(Card::integer("NCOMBINE", lights.len() as i64, "lights combined"));
+    if let Some(total) = exposure_s {
+        header.remove("EXPOSURE");
+        let mean = total / lights.len().max(1) as f64;
+        header.set(Card::real("EXPTIME", round(mean), "[s] exposure, mean of the lights"));
+        header.set(Card::real("LIVETIME", round(total), "[s] exposure, all lights together"));
+    }
+    let dates = || lights.iter().filter_map(|h| h.get_text("DATE-OBS"));
+    if let Some(first) = dates().min() {
+        header.set(Card::string("DATE-OBS", &first, "start of the first light, UTC"));
+    }
+    if let Some(last) = dates().max() {
+        header.set(Card::string("PSDATE2", &last, "start of the last light, UTC"));
+    }
+    combination(&mut header, recipe, rejected);
+    header
+}
+
+/// Whether a keyword says where in the sky a picture lies.
+fn is_world(keyword: &str) -> bool {
+    const STEMS: [&str; 14] = [
+        "CRPIX", "CRVAL", "CTYPE", "CUNIT", "CDELT", "CROTA", "CD1_", "CD2_", "PC1_", "PC2_", "A_",
+        "B_", "AP_", "BP_",
+    ];
+    STEMS.iter().any(|stem| keyword.starts_with(stem))
+        || ["RADESYS", "EQUINOX", "LONPOLE", "LATPOLE"].contains(&keyword)
+}
+
+/// The cards that every header has to the byte, in the order of the first.
+fn consensus(headers: &[&Header]) -> Header {
     let others: Vec<HashSet<&[u8; 80]>> =
-        frames[1..].iter().map(|f| f.header.cards().iter().map(Card::as_bytes).collect()).collect();
+        headers[1..].iter().map(|h| h.cards().iter().map(Card::as_bytes).collect()).collect();
     let keep = |c: &&Card| {
         !c.is_commentary()
             && !STALE.contains(&c.keyword().as_str())
             && others.iter().all(|o| o.contains(c.as_bytes()))
     };
-    Header::from_cards(frames[0].header.cards().iter().filter(keep).copied().collect())
+    Header::from_cards(headers[0].cards().iter().filter(keep).copied().collect())
 }
 
 /// Decimal noise of means is no information.

@@ -456,6 +456,8 @@ pub fn forecast(plan: &Plan, inventory: &Inventory, means: Means) -> Forecast {
                 size: m.traits.size,
                 packed: m.frames.iter().filter(packed).count(),
                 maps: false,
+                least_rows: 1,
+                worker_bytes: 0,
                 threads: means.threads,
                 memory_bytes: means.memory_bytes,
                 open_files: means.open_files,

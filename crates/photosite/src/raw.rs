@@ -58,7 +58,12 @@ impl RawFrame {
             }
             (Handling::Stack { keep_open: false, .. }, Access::Rows) => {
                 let raw = source.raw().is_some();
-                Box::new(Reopened { path: self.path.clone(), size: self.size, raw })
+                Box::new(Reopened {
+                    path: self.path.clone(),
+                    size: self.size,
+                    raw,
+                    open: photosite_file::open,
+                })
             }
             _ => source,
         };
@@ -70,6 +75,7 @@ impl RawFrame {
             additive: Additive::Nothing,
             scale: [1.0; 3],
             cfa,
+            warp: None,
         })
     }
 
@@ -105,10 +111,15 @@ pub enum Handling<'a> {
 }
 
 /// A file that is opened anew for each read, because too many would be open at once.
-struct Reopened {
-    path: PathBuf,
-    size: Size,
-    raw: bool,
+pub(crate) struct Reopened {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Width and height of its image.
+    pub size: Size,
+    /// Whether it holds 16-bit numbers as a camera writes them.
+    pub raw: bool,
+    /// What opens it.
+    pub open: fn(&Path) -> photosite_file::Result<Box<dyn Source>>,
 }
 
 impl Source for Reopened {
@@ -131,7 +142,7 @@ impl Source for Reopened {
         scratch: &mut Vec<u8>,
         out: &mut [f32],
     ) -> photosite_file::Result<()> {
-        photosite_file::open(&self.path)?.read_rows(plane, rows, scratch, out)
+        (self.open)(&self.path)?.read_rows(plane, rows, scratch, out)
     }
 
     fn raw(&self) -> Option<&dyn RawSource> {
@@ -147,7 +158,7 @@ impl RawSource for Reopened {
         scratch: &mut Vec<u8>,
         out: &mut [u16],
     ) -> photosite_file::Result<()> {
-        let source = photosite_file::open(&self.path)?;
+        let source = (self.open)(&self.path)?;
         let Some(raw) = source.raw() else {
             let message = "its samples are no longer 16-bit numbers";
             return Err(photosite_file::Error::damaged(&self.path, message));

@@ -3,8 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use photosite_file::fits::mask_bits;
 use photosite_file::{RawSource, Source};
+use photosite_pix::align::Transform;
 use photosite_pix::combine::{Outcome, Recipe, Samples, Workspace, combine};
+use photosite_pix::warp::{self, Kernel, Window, rows_needed};
 use photosite_pix::{CfaPattern, MaskBits, Plane, Rect, Size};
 
 use crate::Result;
@@ -36,7 +39,27 @@ pub struct Prepared {
     pub scale: [f32; 3],
     /// The colour filter array over the region.
     pub cfa: Option<CfaPattern>,
+    /// How the region is laid over the source, where it is not simply a part of it.
+    pub warp: Option<Warp>,
 }
+
+/// A source that is interpolated onto other pixels than its own.
+pub struct Warp {
+    /// Takes pixels of the stack to those of the source.
+    pub transform: Transform,
+    /// The source's mask, whose unfit pixels are holes.
+    pub mask: Option<Box<dyn Source>>,
+    /// The kernel of the interpolation.
+    pub kernel: Arc<Kernel>,
+}
+
+/// A pixel with these bits is a hole that other frames fill: nothing of the sky is known there.
+/// One that was hit or hot is none once it was repaired.
+const HOLE: MaskBits = MaskBits::NO_DATA.union(MaskBits::EDGE);
+
+/// Bits that make a hole unless the pixel was repaired.
+const UNREPAIRED: MaskBits =
+    MaskBits::HOT.union(MaskBits::COLD).union(MaskBits::UNSTABLE).union(MaskBits::COSMIC);
 
 impl Prepared {
     /// A source used whole and as it is.
@@ -50,6 +73,7 @@ impl Prepared {
             additive: Additive::Nothing,
             scale: [1.0; 3],
             cfa: None,
+            warp: None,
         }
     }
 
@@ -58,7 +82,8 @@ impl Prepared {
         let nothing = self.missing_from_adu.is_none()
             && self.level_adu == 0.0
             && matches!(self.additive, Additive::Nothing)
-            && self.scale == [1.0; 3];
+            && self.scale == [1.0; 3]
+            && self.warp.is_none();
         self.source.raw().filter(|_| nothing)
     }
 
@@ -73,10 +98,15 @@ impl Prepared {
         buffers: &mut ReadBuffers,
         out: &mut [f32],
     ) -> Result<()> {
-        let ReadBuffers { bytes, rows: whole, .. } = buffers;
-        self.part(&rows, &columns, whole, out, |wanted, out| {
-            self.source.read_rows(0, wanted, bytes, out)
-        })?;
+        match &self.warp {
+            Some(warp) => self.warped(warp, &rows, &columns, buffers, out)?,
+            None => {
+                let ReadBuffers { bytes, rows: whole, .. } = buffers;
+                self.part(&rows, &columns, whole, out, |wanted, out| {
+                    self.source.read_rows(0, wanted, bytes, out)
+                })?;
+            }
+        }
         if let Some(level) = self.missing_from_adu {
             for v in out.iter_mut() {
                 *v = if *v >= level { f32::NAN } else { *v };
@@ -104,6 +134,37 @@ impl Prepared {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Reads a part of the region through a warp.
+    fn warped(
+        &self,
+        warp: &Warp,
+        rows: &Range<usize>,
+        columns: &Range<usize>,
+        buffers: &mut ReadBuffers,
+        out: &mut [f32],
+    ) -> Result<()> {
+        let size = self.source.size();
+        let needed = rows_needed(&warp.transform, rows, columns, size);
+        let ReadBuffers { bytes, rows: samples, mask_rows, .. } = buffers;
+        samples.resize(size.width * needed.len(), 0.0);
+        self.source.read_rows(0, needed.clone(), bytes, samples)?;
+        if let Some(mask) = &warp.mask {
+            mask_rows.resize(samples.len(), 0.0);
+            mask.read_rows(0, needed.clone(), bytes, mask_rows)?;
+            for (v, stored) in samples.iter_mut().zip(mask_rows.iter()) {
+                let bits = mask_bits(*stored).unwrap_or(MaskBits::NO_DATA);
+                let repaired = bits.contains(MaskBits::INTERPOLATED);
+                if bits.intersects(HOLE) || (bits.intersects(UNREPAIRED) && !repaired) {
+                    *v = f32::NAN;
+                }
+            }
+        }
+        let window = Window { samples, first_row: needed.start, width: size.width };
+        let place = (rows.clone(), columns.clone());
+        warp::warp(window, size, &warp.transform, place.0, place.1, &warp.kernel, out);
         Ok(())
     }
 
@@ -136,6 +197,7 @@ impl Prepared {
 pub struct ReadBuffers {
     bytes: Vec<u8>,
     rows: Vec<f32>,
+    mask_rows: Vec<f32>,
     raw_rows: Vec<u16>,
 }
 
@@ -286,7 +348,8 @@ impl Band<'_> {
 /// Raw samples are never missing: the level from which they would be is out of their reach.
 const ALL_THERE: u32 = 1 << 16;
 
-/// Combines one tile of all sources, whose regions have one size.
+/// Combines one tile of all sources, whose regions have one size; weights, one a source, are for a
+/// weighted mean.
 ///
 /// # Errors
 /// When a source cannot be read; the error names it.
@@ -294,7 +357,7 @@ pub fn stack_tile<'b>(
     sources: &[Prepared],
     rows: Range<usize>,
     columns: Range<usize>,
-    recipe: Recipe,
+    (recipe, weights): (Recipe, Option<&[f32]>),
     buffers: &'b mut Buffers,
 ) -> Result<&'b Tile> {
     let pixels = columns.len() * rows.len();
@@ -331,6 +394,10 @@ pub fn stack_tile<'b>(
         low: &mut tile.low,
         high: &mut tile.high,
     };
-    combine(samples.in_lines(columns.len()), recipe, workspace, &mut out);
+    let mut samples = samples.in_lines(columns.len());
+    if let Some(weights) = weights {
+        samples = samples.with_weights(weights);
+    }
+    combine(samples, recipe, workspace, &mut out);
     Ok(tile)
 }

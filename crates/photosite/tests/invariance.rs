@@ -154,7 +154,8 @@ fn tiles_of_any_shape_give_the_same_stack() {
             for x in (0..size.width).step_by(width).rev() {
                 let rows = y..(y + height).min(size.height);
                 let columns = x..(x + width).min(size.width);
-                let tile = stack_tile(&sources, rows, columns.clone(), recipe, &mut buffers);
+                let tile =
+                    stack_tile(&sources, rows, columns.clone(), (recipe, None), &mut buffers);
                 band.place(columns, tile.unwrap());
             }
             rejected = (rejected.0 + band.rejected_low, rejected.1 + band.rejected_high);

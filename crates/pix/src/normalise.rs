@@ -60,10 +60,19 @@ impl Normalise {
             Self::None => "none",
             Self::Additive => "additive",
             Self::Multiplicative => "multiplicative",
-            Self::AdditiveScaled => "additive-scaled",
-            Self::MultiplicativeScaled => "multiplicative-scaled",
+            Self::AdditiveScaled => "additive-scale",
+            Self::MultiplicativeScaled => "multiplicative-scale",
         }
     }
+
+    /// Every way of normalising.
+    pub const ALL: [Self; 5] = [
+        Self::None,
+        Self::Additive,
+        Self::AdditiveScaled,
+        Self::Multiplicative,
+        Self::MultiplicativeScaled,
+    ];
 
     /// What takes `frame` to `reference`.
     ///

@@ -157,7 +157,8 @@ fn interpolate(window: Window, size: Size, at: Point, kernel: &Kernel) -> f32 {
         let (mut sum, mut low) = (0.0f32, f32::INFINITY);
         for (j, wy) in wy.iter().enumerate() {
             let start = first + j * window.width;
-            let row: &[f32; TAPS] = window.samples[start..start + TAPS].try_into().expect("as many as taps");
+            let row: &[f32; TAPS] =
+                window.samples[start..start + TAPS].try_into().expect("as many as taps");
             let mut part = 0.0f32;
             for i in 0..TAPS {
                 part += wx[i] * row[i];

@@ -7,8 +7,11 @@ pub mod inspect;
 pub mod master;
 pub mod pixels;
 pub mod preview;
+pub mod register;
 pub mod run;
 pub mod simulate;
+pub mod stack;
+pub mod stars;
 pub mod stats;
 
 use std::path::Path;

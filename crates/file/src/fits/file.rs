@@ -33,8 +33,13 @@ impl FitsFile {
         Ok(Self { bytes, layout })
     }
 
+    /// Where the file lies.
+    pub(crate) fn path(&self) -> &Path {
+        self.bytes.path()
+    }
+
     /// The image of `hdu`, ready to be read.
-    fn source(self, hdu: &Hdu) -> Result<Box<dyn Source>> {
+    pub(crate) fn source(self, hdu: &Hdu) -> Result<Box<dyn Source>> {
         if hdu.kind == HduKind::CompressedImage {
             return Ok(Box::new(super::tiled::decode(&self.bytes, hdu)?));
         }

@@ -10,7 +10,7 @@ use super::table::Table;
 use super::write::{Clipped, FitsWriter, ImageSpec, Sample};
 use crate::atomic::Existing;
 use crate::magic::Magic;
-use crate::{Error, Result};
+use crate::{Error, Result, Source};
 
 /// EXTNAME of the image of standard deviations.
 const ERR: &str = "ERR";
@@ -42,46 +42,73 @@ fn unit_of(header: &Header) -> Unit {
 /// When the file cannot be read, has several planes, or ERR or DQ differ from the image in size.
 pub fn read_frame(path: &Path) -> Result<(Frame, Header)> {
     let file = FitsFile::open(path, Magic::of(path)?)?;
-    let image = file.layout.image(path)?;
-    let header = file.header(image);
-    let mut frame = Frame::new(file.plane(image)?, unit_of(&header));
-    let beside = |name: &str| -> Result<Option<(&Hdu, Plane<f32>)>> {
-        let found = file.layout.named(name).filter(|h| h.index != image.index);
-        let Some(hdu) = found else { return Ok(None) };
-        if hdu.size != image.size {
-            let shape = |s: Option<Size>| s.map_or("no image".to_owned(), |s| s.to_string());
-            let message = format!(
-                "extension {name} is {}; the image is {}",
-                shape(hdu.size),
-                shape(image.size)
-            );
-            return Err(Error::damaged(path, message));
-        }
-        Ok(Some((hdu, file.plane(hdu)?)))
-    };
-    if let Some((_, mut err)) = beside(ERR)? {
+    let (mut frame, header) = masked(&file)?;
+    if let Some((_, mut err)) = beside(&file, ERR)? {
         for v in err.as_mut_slice() {
             *v *= *v;
         }
         frame.variance = Some(err);
     }
-    if let Some((_, dq)) = beside(DQ)? {
-        let bits: Option<Vec<MaskBits>> = dq
-            .as_slice()
-            .iter()
-            .map(|&v| {
-                let whole = (0.0..=65535.0).contains(&v) && v.fract() == 0.0;
-                // Bits without a name yet are kept: a later version may know them.
-                whole.then(|| MaskBits::from_bits_retain(v as u16))
-            })
-            .collect();
+    Ok((frame, header))
+}
+
+/// Reads a frame without its variance, else as [`read_frame`].
+///
+/// # Errors
+/// As [`read_frame`].
+pub fn read_masked(path: &Path) -> Result<(Frame, Header)> {
+    masked(&FitsFile::open(path, Magic::of(path)?)?)
+}
+
+/// Opens the mask of a frame, its extension DQ; `None` where it has none.
+///
+/// # Errors
+/// When the file cannot be read, or DQ differs from the image in size.
+pub fn open_mask(path: &Path) -> Result<Option<Box<dyn Source>>> {
+    let file = FitsFile::open(path, Magic::of(path)?)?;
+    let Some(hdu) = found_beside(&file, DQ)?.cloned() else { return Ok(None) };
+    file.source(&hdu).map(Some)
+}
+
+fn masked(file: &FitsFile) -> Result<(Frame, Header)> {
+    let image = file.layout.image(file.path())?;
+    let header = file.header(image);
+    let mut frame = Frame::new(file.plane(image)?, unit_of(&header));
+    if let Some((_, dq)) = beside(file, DQ)? {
+        let bits: Option<Vec<MaskBits>> = dq.as_slice().iter().map(|v| mask_bits(*v)).collect();
         let Some(bits) = bits else {
             let message = "extension DQ holds values that are no mask of 16 bits";
-            return Err(Error::damaged(path, message));
+            return Err(Error::damaged(file.path(), message));
         };
         frame.mask = Plane::from_vec(dq.size(), bits).expect("one mask entry a sample");
     }
     Ok((frame, header))
+}
+
+/// Mask bits as they are read from DQ; `None` for what is no mask of 16 bits.
+pub fn mask_bits(stored: f32) -> Option<MaskBits> {
+    let whole = (0.0..=65535.0).contains(&stored) && stored.fract() == 0.0;
+    // Bits without a name yet are kept: a later version may know them.
+    whole.then(|| MaskBits::from_bits_retain(stored as u16))
+}
+
+/// The extension of that name, of the image's size.
+fn found_beside<'a>(file: &'a FitsFile, name: &str) -> Result<Option<&'a Hdu>> {
+    let image = file.layout.image(file.path())?;
+    let found = file.layout.named(name).filter(|h| h.index != image.index);
+    let Some(hdu) = found else { return Ok(None) };
+    if hdu.size != image.size {
+        let shape = |s: Option<Size>| s.map_or("no image".to_owned(), |s| s.to_string());
+        let message =
+            format!("extension {name} is {}; the image is {}", shape(hdu.size), shape(image.size));
+        return Err(Error::damaged(file.path(), message));
+    }
+    Ok(Some(hdu))
+}
+
+fn beside<'a>(file: &'a FitsFile, name: &str) -> Result<Option<(&'a Hdu, Plane<f32>)>> {
+    let Some(hdu) = found_beside(file, name)? else { return Ok(None) };
+    Ok(Some((hdu, file.plane(hdu)?)))
 }
 
 /// Reads the image of a FITS file as one plane, with its header, and nothing beside it.

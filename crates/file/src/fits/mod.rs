@@ -17,7 +17,9 @@ mod write;
 
 pub use file::{layout, read_table};
 pub(crate) use file::{open, probe};
-pub use frame::{FrameSpec, FrameWriter, read_frame, read_image, write_frame};
+pub use frame::{
+    FrameSpec, FrameWriter, mask_bits, open_mask, read_frame, read_image, read_masked, write_frame,
+};
 pub use layout::{Hdu, HduKind, HduSummary, Layout};
 pub use plain::FitsSource;
 pub use table::{Column, Table};

@@ -245,7 +245,7 @@ fn make(
     let level_adu = if is_flat { Some(equalise(&mut sources, context)?) } else { None };
     let mut stacked = Stacked::empty(size, request.maps);
     stacked.saturated_from_adu = frames[0].saturation_adu.filter(|_| !is_flat);
-    stack(&sources, request.recipe, &plan, &mut stacked, context)?;
+    stack(&sources, (request.recipe, None), &plan, &mut stacked, context)?;
     let maps = stacked.maps.take();
     let cfa = sources[0].cfa;
     drop(sources);

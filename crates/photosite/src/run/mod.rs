@@ -2,6 +2,7 @@
 
 mod account;
 mod frames;
+mod integrate;
 mod lights;
 mod masters;
 mod night;
@@ -9,16 +10,19 @@ mod parallel;
 mod product;
 mod stacking;
 mod stars;
+mod survey;
 
 use crate::event::{Cancel, Observer};
 
 pub use frames::raw_frame;
+pub use integrate::{Integrated, IntegrationRequest, LightPart, Weight, integrate};
 pub use lights::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light};
 pub use masters::{AdditivePart, MasterRequest, MasterResult, build_master};
 pub use night::{NightOutcome, NightRequest, left_out, run_night, take_inventory};
 pub use parallel::for_each;
 pub use product::{LoadedMaster, Product, Standing, load_master, standing};
 pub use stars::{StarField, find_stars};
+pub use survey::{SurveyedLight, best_reference, not_registered, register_all, survey};
 
 /// What every piece of work needs from outside.
 #[derive(Clone, Copy)]

@@ -27,21 +27,28 @@ const MEAN_SAMPLES: usize = 1 << 20;
 /// When the memory allowed is too little; the message says what would do.
 pub fn plan_stack(frames: &[&RawFrame], maps: bool, context: &Context<'_>) -> Result<Budget> {
     let size = frames[0].region.size();
-    let need = Need {
+    within_memory(Need {
         frames: frames.len(),
         size,
         packed: frames.iter().filter(|f| f.access == Access::Whole).count(),
         maps,
+        least_rows: 1,
+        worker_bytes: 0,
         threads: context.threads,
         memory_bytes: context.memory_bytes,
         open_files: env::open_file_limit(),
-    };
+    })
+}
+
+/// Decides how to stack, or says what memory would do.
+pub(super) fn within_memory(need: Need) -> Result<Budget> {
     budget(need).map_err(|too_little| {
         let mib = |bytes: u64| bytes.div_ceil(1 << 20);
         Error::request(format!(
-            "{} frames of {size} pixels cannot be stacked in {} MiB; allow --memory {}MiB or more",
-            frames.len(),
-            mib(context.memory_bytes),
+            "{} frames of {} pixels cannot be stacked in {} MiB; allow --memory {}MiB or more",
+            need.frames,
+            need.size,
+            mib(need.memory_bytes),
             mib(too_little.needed_bytes)
         ))
     })
@@ -137,7 +144,7 @@ fn spread_rows(source: &Prepared, buffers: &mut ReadBuffers) -> Result<Vec<f32>>
 /// When a source cannot be read, or the work is cancelled.
 pub fn stack(
     sources: &[Prepared],
-    recipe: Recipe,
+    (recipe, weights): (Recipe, Option<&[f32]>),
     plan: &Budget,
     stacked: &mut Stacked,
     context: &Context<'_>,
@@ -154,7 +161,7 @@ pub fn stack(
         let x0 = tile % across * plan.columns;
         let rows = y0..(y0 + plan.rows).min(size.height);
         let columns = x0..(x0 + plan.columns).min(size.width);
-        let combined = stack_tile(sources, rows, columns.clone(), recipe, buffers)?;
+        let combined = stack_tile(sources, rows, columns.clone(), (recipe, weights), buffers)?;
         bands[band].lock().expect("no holder panics").place(columns, combined);
         // Shares of the frames' count, summing to it exactly.
         let share = |tiles_done: usize| total * tiles_done as u64 / tiles as u64;

@@ -31,7 +31,7 @@ fn stack(planes: &[Plane<f32>]) -> Plane<f32> {
     let (rows, columns) = (0..size.height, 0..size.width);
     let recipe = default_recipe(FrameKind::Dark, planes.len(), None);
     let mut buffers = Buffers::default();
-    let tile = stack_tile(&sources, rows, columns.clone(), recipe, &mut buffers).unwrap();
+    let tile = stack_tile(&sources, rows, columns.clone(), (recipe, None), &mut buffers).unwrap();
     let mut stacked = Stacked::empty(size, false);
     stacked.bands(size.height).for_each(|mut band| band.place(columns.clone(), tile));
     stacked.value

@@ -1,0 +1,108 @@
+//! `photosite register`.
+
+use anstream::println;
+use anyhow::bail;
+use photosite::finding::Severity;
+use photosite::run::{best_reference, not_registered, register_all, survey};
+use photosite_pix::align::{Point, Registration};
+use serde_json::json;
+
+use crate::args::{Limits, RegisterArgs};
+use crate::show::{self, Progress};
+use crate::{Done, resolve};
+
+/// Lays frames over each other and tells how; writes nothing.
+pub fn run(args: RegisterArgs, limits: Limits) -> anyhow::Result<Done> {
+    let progress = Progress::new();
+    let context = resolve::context(limits, &progress);
+    let (lights, mut findings) = survey(&args.files, &context)?;
+    if lights.is_empty() {
+        show::findings(&findings);
+        bail!("no frame is left that can be registered");
+    }
+    let reference = match &args.reference {
+        None => best_reference(&lights),
+        Some(path) => match lights.iter().position(|l| l.path == *path) {
+            Some(i) => i,
+            None => bail!("the reference {} is none of the frames", path.display()),
+        },
+    };
+    let placed = register_all(&lights, reference, &context)?;
+    let frames: Vec<_> = lights.iter().zip(&placed).collect();
+    for (light, found) in &frames {
+        if found.is_none() {
+            findings.push(not_registered(light, &lights[reference]));
+        }
+    }
+    let middle = Point::new(
+        lights[reference].size.width as f64 / 2.0,
+        lights[reference].size.height as f64 / 2.0,
+    );
+    if args.json {
+        let list: Vec<_> = frames
+            .iter()
+            .map(|(light, found)| {
+                json!({
+                    "path": light.path,
+                    "stars": light.field.stars.len(),
+                    "fwhm_px": light.field.fwhm_px,
+                    "used": found.is_some(),
+                    "n_matched": found.as_ref().map(|r| r.matched),
+                    "residual_px": found.as_ref().map(|r| r.residual_px),
+                    "model": found.as_ref().map(|r| r.transform.model),
+                    "transform": found.as_ref().map(|r| r.transform),
+                    "shift_px": found.as_ref().map(|r| shift(r, middle)),
+                    "rotation_deg": found.as_ref().map(|r| r.transform.rotation_deg(middle)),
+                    "scale": found.as_ref().map(|r| r.transform.magnification(middle)),
+                })
+            })
+            .collect();
+        let reference = &lights[reference].path;
+        let account = json!({ "reference": reference, "frames": list, "findings": findings });
+        println!("{}", serde_json::to_string_pretty(&account)?);
+    } else {
+        println!("reference: {}", lights[reference].path.display());
+        let rows = frames
+            .iter()
+            .map(|(light, found)| {
+                let mut row = vec![light.path.display().to_string()];
+                let cell = |v: Option<f64>| show::number(v.unwrap_or(f64::NAN));
+                row.push(light.field.stars.len().to_string());
+                row.push(cell(light.field.fwhm_px));
+                let Some(r) = found else {
+                    row.resize(9, "-".to_owned());
+                    return row;
+                };
+                let [dx, dy] = shift(r, middle);
+                row.push(r.matched.to_string());
+                row.push(format!("{:.4}", r.residual_px));
+                row.push(format!("{dx:.2}"));
+                row.push(format!("{dy:.2}"));
+                row.push(format!("{:.4}", r.transform.rotation_deg(middle)));
+                row.push(format!("{:?}", r.transform.model).to_lowercase());
+                row
+            })
+            .collect();
+        let heading = [
+            "FRAME",
+            "stars",
+            "FWHM px",
+            "matched",
+            "residual px",
+            "dx",
+            "dy",
+            "turn deg",
+            "model",
+        ];
+        show::table(&heading, &[1, 2, 3, 4, 5, 6, 7], rows);
+    }
+    show::findings(&findings);
+    let severe = findings.iter().any(|f| f.severity == Severity::Error);
+    Ok(if severe { Done::WithFindings } else { Done::Well })
+}
+
+/// How far the middle of the reference has moved in the frame, in pixels.
+fn shift(found: &Registration, middle: Point) -> [f64; 2] {
+    let at = found.transform.apply(middle);
+    [at.x - middle.x, at.y - middle.y]
+}

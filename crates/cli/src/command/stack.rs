@@ -1,0 +1,78 @@
+//! `photosite stack`.
+
+use anstream::println;
+use anyhow::Context as _;
+use photosite::finding::Severity;
+use photosite::run::{IntegrationRequest, Weight, integrate};
+use photosite_pix::combine::Combine;
+use photosite_pix::normalise::Normalise;
+use photosite_pix::reject::{Reject, Thresholds};
+use serde_json::json;
+
+use crate::args::{CombineName, Limits, NormalizeName, StackArgs, WeightName};
+use crate::show::{self, Progress};
+use crate::{Done, resolve};
+
+/// Stacks calibrated lights.
+pub fn run(args: StackArgs, limits: Limits) -> anyhow::Result<Done> {
+    let progress = Progress::new();
+    let context = resolve::context(limits, &progress);
+    let asked = Thresholds { low: args.sigma_low, high: args.sigma_high };
+    let named = |name: &str| {
+        Reject::named(name, asked).with_context(|| format!("no rejection is called {name:?}"))
+    };
+    let reject = match args.reject.as_str() {
+        "auto" if asked == Thresholds::default() => None,
+        "auto" => Some(Reject::auto(args.files.len(), asked)),
+        name => Some(named(name)?),
+    };
+    let done = integrate(
+        &IntegrationRequest {
+            paths: &args.files,
+            output: &args.output,
+            register: args.register,
+            reference: args.reference.as_deref(),
+            reject,
+            combine: args.combine.map(|c| match c {
+                CombineName::Mean => Combine::Mean,
+                CombineName::Median => Combine::Median,
+            }),
+            normalise: match args.normalize {
+                NormalizeName::None => Normalise::None,
+                NormalizeName::Additive => Normalise::Additive,
+                NormalizeName::AdditiveScale => Normalise::AdditiveScaled,
+                NormalizeName::Multiplicative => Normalise::Multiplicative,
+                NormalizeName::MultiplicativeScale => Normalise::MultiplicativeScaled,
+            },
+            weight: match args.weight {
+                WeightName::None => Weight::None,
+                WeightName::Noise => Weight::Noise,
+                WeightName::Snr => Weight::Snr,
+                WeightName::Fwhm => Weight::Fwhm,
+            },
+            maps: args.maps,
+        },
+        &context,
+    )?;
+    show::findings(&done.findings);
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&json!(done))?);
+    } else {
+        let used = done.lights.iter().filter(|l| l.used).count();
+        println!(
+            "{} written: {used} of {} lights, rejection {} ({} low, {} high), noise {} ADU{}, \
+             {} stars, FWHM {} px",
+            done.path.display(),
+            args.files.len(),
+            done.reject,
+            done.rejected_low,
+            done.rejected_high,
+            show::number(done.noise_adu),
+            done.noise_gain.map_or(String::new(), |g| format!(" (1/{g:.2} of one light's)")),
+            done.stars,
+            show::number(done.fwhm_px.unwrap_or(f64::NAN)),
+        );
+    }
+    let severe = done.findings.iter().any(|f| f.severity == Severity::Error);
+    Ok(if severe { Done::WithFindings } else { Done::Well })
+}

@@ -1,0 +1,73 @@
+//! `photosite stars`.
+
+use anstream::println;
+use photosite::run::find_stars;
+use photosite_file::keyword;
+use photosite_pix::stars::{Criteria, Star};
+use serde_json::json;
+
+use crate::args::{Limits, StarsArgs};
+use crate::show::{self, Progress};
+use crate::{Done, resolve};
+
+/// Lists the stars of a frame.
+pub fn run(args: StarsArgs, limits: Limits) -> anyhow::Result<Done> {
+    let progress = Progress::new();
+    let context = resolve::context(limits, &progress);
+    let (frame, header) = photosite_file::fits::read_masked(&args.file)?;
+    let gain = keyword::read(&header).metadata.gain_e_per_adu.map(|g| g.e_per_adu());
+    let criteria = Criteria { snr: args.snr, ..Criteria::default() };
+    let field = find_stars(&frame.data, &frame.mask, gain, criteria, &context)?;
+    if args.json {
+        let account = json!({
+            "path": args.file,
+            "count": field.stars.len(),
+            "fwhm_px": field.fwhm_px,
+            "roundness": field.roundness,
+            "background": field.background,
+            "noise": field.noise,
+            "stars": field.stars,
+        });
+        println!("{}", serde_json::to_string_pretty(&account)?);
+    } else if args.csv {
+        println!("{}", COLUMNS.map(|(name, _)| name).join(","));
+        for star in &field.stars {
+            let cells = COLUMNS.map(|(_, of)| of(star).to_string());
+            println!("{}", cells.join(","));
+        }
+    } else {
+        println!(
+            "{}: {} stars, FWHM {} px, roundness {}, background {}, noise {}",
+            args.file.display(),
+            field.stars.len(),
+            show::number(field.fwhm_px.unwrap_or(f64::NAN)),
+            show::number(field.roundness.unwrap_or(f64::NAN)),
+            show::number(field.background),
+            show::number(field.noise),
+        );
+        let rows = field.stars.iter().take(SHOWN);
+        let rows = rows.map(|s| COLUMNS.map(|(_, of)| show::number(of(s))).to_vec()).collect();
+        show::table(&COLUMNS.map(|(name, _)| name), &[0, 1, 2, 3, 4, 5, 6, 7], rows);
+        if field.stars.len() > SHOWN {
+            println!("and {} fainter ones; --csv and --json list all", field.stars.len() - SHOWN);
+        }
+    }
+    Ok(Done::Well)
+}
+
+/// Stars of the table for people.
+const SHOWN: usize = 20;
+
+/// A column's name and what it shows of a star.
+type Column = (&'static str, fn(&Star) -> f64);
+
+const COLUMNS: [Column; 8] = [
+    ("x", |s| s.x),
+    ("y", |s| s.y),
+    ("flux", |s| s.flux),
+    ("flux_error", |s| s.flux_error),
+    ("snr", |s| s.snr),
+    ("peak", |s| s.peak),
+    ("fwhm_px", |s| s.fwhm_px),
+    ("roundness", |s| s.roundness),
+];
