@@ -5,20 +5,24 @@
 //!
 //! - [`probe`] reads headers only: for an inventory of ten thousand frames.
 //! - [`open`] gives a [`Source`]: rows on demand, from several threads.
-//! - [`fits::read_frame`] and [`fits::write_frame`] carry a whole frame with variance and mask.
+//! - [`read_frame`] and [`fits::write_frame`] carry a whole frame with variance and mask.
 //! - [`fits::FitsWriter`] writes large products row range by row range.
 //! - [`atomic`] puts any product in place whole or not at all.
 
 pub mod atomic;
+mod bytes;
 mod error;
 pub mod fits;
+mod frame;
 pub mod keyword;
 mod magic;
 mod platform;
 mod probe;
 pub mod scratch;
 mod source;
+pub mod xisf;
 
 pub use error::{Error, ErrorKind, Result};
+pub use frame::{read_frame, read_image};
 pub use probe::{Probe, open, probe};
 pub use source::{Access, Source};

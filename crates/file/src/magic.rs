@@ -13,6 +13,8 @@ pub(crate) enum Magic {
     Fits,
     /// Something packed with gzip.
     Gzip,
+    /// XISF, header and blocks in one file.
+    Xisf,
 }
 
 /// True for the first bytes of a FITS file: `SIMPLE  =`, the blanks not insisted upon.
@@ -27,9 +29,6 @@ fn known(start: &[u8]) -> Option<&'static str> {
                converter that keeps the sensor's values";
     let tiff = start.starts_with(b"II*\0") || start.starts_with(b"MM\0*");
     Some(match start {
-        s if s.starts_with(b"XISF0100") => {
-            "XISF, recognised and not read yet; save it as FITS from PixInsight"
-        }
         _ if tiff && start.get(8..10) == Some(b"CR") => raw,
         _ if tiff || start.starts_with(b"II+\0") || start.starts_with(b"MM\0+") => {
             "TIFF or a raw file built on it (NEF, ARW, DNG), recognised and not read yet; convert \
@@ -79,6 +78,9 @@ impl Magic {
         }
         if start.starts_with(&[0x1f, 0x8b]) {
             return Ok(Self::Gzip);
+        }
+        if start.starts_with(b"XISF0100") {
+            return Ok(Self::Xisf);
         }
         if start.iter().all(|&b| b == 0) {
             let message = "begins with zeros only: the file was never filled, as after a power cut";

@@ -2,7 +2,6 @@
 //!
 //! The 1-based positions and the axis order of FITS stay inside this room.
 
-mod bytes;
 mod carry;
 mod checksum;
 mod file;
@@ -15,8 +14,10 @@ mod tiled;
 mod unzip;
 mod write;
 
+pub use carry::header_of;
 pub use file::{layout, read_table};
 pub(crate) use file::{open, probe};
+pub(crate) use frame::unit_of;
 pub use frame::{FrameSpec, read_frame, read_image, write_frame};
 pub use layout::{Hdu, HduKind, HduSummary, Layout};
 pub use plain::FitsSource;

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use photosite_pix::Size;
 
-use super::bytes::Bytes;
 use super::layout::Hdu;
 use super::pixels::Encoding;
+use crate::bytes::Bytes;
 use crate::source::check_rows;
 use crate::{Access, Error, Result, Source};
 

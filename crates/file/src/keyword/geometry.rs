@@ -182,12 +182,16 @@ fn iraf_section(text: &str) -> Option<Rect> {
 }
 
 fn filter(header: &Header, m: &mut Metadata, _: &mut Vec<Note>) -> bool {
-    m.filter = text(header, &["FILTER", "FILT-1", "FILTER1", "FILTER2", "FILTERS"]).filter(|f| {
-        let plain = f.to_lowercase().replace([' ', '-', '_'], "");
-        !["nofilter", "none", "null", "n/a", ""].contains(&plain.as_str())
-            && CfaPattern::parse(f).is_none()
-    });
+    m.filter = text(header, &["FILTER", "FILT-1", "FILTER1", "FILTER2", "FILTERS"])
+        .filter(|f| is_filter(f));
     m.filter.is_some()
+}
+
+/// Whether a name means that there is a filter.
+pub(super) fn is_filter(name: &str) -> bool {
+    let plain = name.to_lowercase().replace([' ', '-', '_'], "");
+    !["nofilter", "none", "null", "n/a", ""].contains(&plain.as_str())
+        && CfaPattern::parse(name).is_none()
 }
 
 fn bayer_pattern(header: &Header, m: &mut Metadata, notes: &mut Vec<Note>) -> bool {

@@ -70,7 +70,7 @@ fn date_obs(header: &Header, m: &mut Metadata, notes: &mut Vec<Note>) -> bool {
 }
 
 /// A date in UTC as `YYYY-MM-DDThh:mm:ss[.fff]`; `None` when it cannot be read.
-fn parse_date(date: &str, time: Option<&str>) -> Option<String> {
+pub(super) fn parse_date(date: &str, time: Option<&str>) -> Option<String> {
     let date = date.trim();
     if let Some(iso) = parse_iso(date) {
         return Some(iso);

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use photosite_file::atomic::Existing;
-use photosite_file::fits::{FrameSpec, Sample, read_frame, write_frame};
-use photosite_file::keyword;
+use photosite_file::fits::{FrameSpec, Sample, write_frame};
+use photosite_file::{keyword, read_frame};
 use photosite_pix::{Applied, Frame, Header, Metadata, Plane};
 
 use crate::provenance::{ContentHash, KEY_KEYWORD, Provenance};

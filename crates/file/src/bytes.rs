@@ -4,7 +4,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::layout::Feed;
 use crate::{Error, Result, platform};
 
 #[derive(Clone)]
@@ -90,22 +89,5 @@ impl Bytes {
             self.len
         );
         Error::damaged(&self.path, message)
-    }
-}
-
-impl Feed for &Bytes {
-    fn path(&self) -> &Path {
-        &self.path
-    }
-
-    fn fill(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize> {
-        let left = self.len.saturating_sub(offset);
-        let n = buf.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        self.read_exact_at(offset, &mut buf[..n])?;
-        Ok(n)
-    }
-
-    fn available(&mut self, offset: u64, want: u64) -> Result<u64> {
-        Ok(self.len.saturating_sub(offset).min(want))
     }
 }
