@@ -36,11 +36,12 @@ impl Bytes {
 
     /// Bytes that were decoded from `path`.
     pub(crate) fn memory(path: &Path, bytes: Vec<u8>) -> Self {
-        Self {
-            path: path.to_owned(),
-            len: bytes.len() as u64,
-            store: Store::Memory(Arc::new(bytes)),
-        }
+        Self::shared(path, Arc::new(bytes))
+    }
+
+    /// Bytes that were read from `path` and are used elsewhere as well.
+    pub(crate) fn shared(path: &Path, bytes: Arc<Vec<u8>>) -> Self {
+        Self { path: path.to_owned(), len: bytes.len() as u64, store: Store::Memory(bytes) }
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -14,6 +14,7 @@ mod bytes;
 mod error;
 pub mod fits;
 mod frame;
+pub mod ifd;
 pub mod keyword;
 mod magic;
 mod platform;
@@ -23,6 +24,7 @@ mod source;
 pub mod xisf;
 
 pub use error::{Error, ErrorKind, Result};
-pub use frame::{read_frame, read_image};
+pub use frame::{read_frame, read_image, whole};
+pub use magic::is_camera_raw;
 pub use probe::{Probe, open, probe};
-pub use source::{Access, Source};
+pub use source::{Access, Source, check_rows};

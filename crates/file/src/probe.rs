@@ -5,7 +5,7 @@ use std::path::Path;
 use photosite_pix::{Header, Size};
 
 use crate::fits::{self, HduSummary};
-use crate::magic::Magic;
+use crate::magic::{Magic, raw_not_read};
 use crate::{Access, Result, Source, xisf};
 
 /// What the headers of a file say.
@@ -46,6 +46,7 @@ pub fn probe(path: &Path) -> Result<Probe> {
     match Magic::of(path)? {
         magic @ (Magic::Fits | Magic::Gzip) => fits::probe(path, magic),
         Magic::Xisf => xisf::probe(path),
+        Magic::CameraRaw => Err(raw_not_read(path)),
     }
 }
 
@@ -60,5 +61,6 @@ pub fn open(path: &Path) -> Result<Box<dyn Source>> {
     match Magic::of(path)? {
         magic @ (Magic::Fits | Magic::Gzip) => fits::open(path, magic),
         Magic::Xisf => xisf::open(path),
+        Magic::CameraRaw => Err(raw_not_read(path)),
     }
 }

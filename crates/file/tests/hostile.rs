@@ -281,6 +281,7 @@ fn every_error_names_what_is_wrong() {
         (b"MM\0*\0\0\0\x08............", "TIFF"),
         (b"\0\0\0\x18ftypcrx ............", "camera raw"),
         (b"FUJIFILMCCD-RAW .........", "camera raw"),
+        (b"IIRO\x08\0\0\0............", "camera raw"),
         (b"\x89PNG\r\n\x1a\n............", "PNG"),
         (b"\xff\xd8\xff\xe0............", "JPEG"),
         (b"Hello world, no image here", "not an image format known here"),

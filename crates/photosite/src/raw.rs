@@ -9,6 +9,7 @@ use photosite_file::{Access, Source};
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Header, Metadata, Rect, Size};
 
+use crate::open::open;
 use crate::provenance::ContentHash;
 use crate::stack::{Additive, Prepared, ReadBuffers};
 use crate::{Result, master};
@@ -42,7 +43,7 @@ impl RawFrame {
     /// # Errors
     /// When the file cannot be read, or is not what its header said.
     pub fn open(&self, handling: Handling<'_>) -> Result<Prepared> {
-        let source = photosite_file::open(&self.path)?;
+        let source = open(&self.path)?;
         if source.size() != self.size {
             let message = format!("is {} pixels now, was {}", source.size(), self.size);
             return Err(photosite_file::Error::damaged(&self.path, message).into());
@@ -129,7 +130,7 @@ impl Source for Reopened {
         scratch: &mut Vec<u8>,
         out: &mut [f32],
     ) -> photosite_file::Result<()> {
-        photosite_file::open(&self.path)?.read_rows(plane, rows, scratch, out)
+        open(&self.path)?.read_rows(plane, rows, scratch, out)
     }
 }
 
