@@ -26,7 +26,7 @@ pub const DNG_VERSION: u16 = 50706;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
     kind: u16,
-    count: u32,
+    count: u64,
     at: u64,
 }
 
@@ -43,7 +43,7 @@ impl Field {
 
     /// Bytes of all values.
     pub fn bytes(&self) -> u64 {
-        u64::from(self.count) * value_bytes(self.kind)
+        self.count * value_bytes(self.kind)
     }
 }
 
@@ -52,7 +52,7 @@ fn value_bytes(kind: u16) -> u64 {
     match kind {
         3 | 8 => 2,
         4 | 9 | 11 | 13 => 4,
-        5 | 10 | 12 => 8,
+        5 | 10 | 12 | 16..=18 => 8,
         _ => 1,
     }
 }
@@ -75,6 +75,8 @@ impl Directory {
 pub struct Tiff {
     bytes: Bytes,
     big_endian: bool,
+    /// BigTIFF: counts and offsets of 64 bits.
+    big: bool,
     /// Where the TIFF header stands, from which offsets are counted.
     base: u64,
     first: u64,
@@ -98,15 +100,17 @@ impl Tiff {
     }
 
     fn begin(bytes: Bytes, base: u64) -> Result<Self> {
-        let mut start = [0u8; 8];
-        bytes.read_exact_at(base, &mut start)?;
+        let mut start = [0u8; 16];
+        let n = bytes.len().saturating_sub(base).clamp(8, 16) as usize;
+        bytes.read_exact_at(base, &mut start[..n])?;
         let big_endian = start.starts_with(b"MM");
-        let mut tiff = Self { bytes, big_endian, base, first: 0 };
+        let mut tiff = Self { bytes, big_endian, big: false, base, first: 0 };
         // The words after the byte order differ between makers; the byte order does not.
         if !big_endian && !start.starts_with(b"II") {
             return Err(tiff.damaged("no TIFF begins here"));
         }
-        tiff.first = tiff.number(&start[4..8]);
+        tiff.big = tiff.number(&start[2..4]) == 43;
+        tiff.first = tiff.number(if tiff.big { &start[8..16] } else { &start[4..8] });
         Ok(tiff)
     }
 
@@ -154,6 +158,14 @@ impl Tiff {
         Ok(found)
     }
 
+    /// The first directory alone.
+    ///
+    /// # Errors
+    /// As those of [`Tiff::directory`].
+    pub fn first_directory(&self) -> Result<Directory> {
+        Ok(self.directory(self.first)?.0)
+    }
+
     fn visit(&self, offset: u64, seen: &mut BTreeSet<u64>) -> Result<(Directory, u64)> {
         if !seen.insert(offset) || seen.len() > MAX_DIRECTORIES {
             return Err(self.damaged(format!("the one at byte {offset} is one too many")));
@@ -167,37 +179,41 @@ impl Tiff {
     /// Damaged where it lies outside the file or names more bytes than the file has.
     pub fn directory(&self, offset: u64) -> Result<(Directory, u64)> {
         let start = self.base.saturating_add(offset);
-        let mut count = [0u8; 2];
+        // Bytes of the number of fields, of a field, and of a count or an offset.
+        let (head, each, wide) = if self.big { (8, 20, 8) } else { (2, 12, 4) };
+        let mut count = vec![0u8; head];
         self.bytes.read_exact_at(start, &mut count)?;
-        let count = self.number(&count) as usize;
-        let mut raw = vec![0u8; count * 12 + 4];
-        let there = self.bytes.len().saturating_sub(start + 2);
-        if there < count as u64 * 12 {
+        let count = self.number(&count);
+        let first = start.saturating_add(head as u64);
+        let there = self.bytes.len().saturating_sub(first);
+        if there / (each as u64) < count {
             return Err(self.damaged(format!("the one at byte {start} is cut short")));
         }
+        let fields = count as usize * each;
+        let mut raw = vec![0u8; fields + wide];
         // The offset of the next may be missing at the end of a file.
         let n = raw.len().min(there as usize);
-        self.bytes.read_exact_at(start + 2, &mut raw[..n])?;
+        self.bytes.read_exact_at(first, &mut raw[..n])?;
         let mut directory = Directory::default();
-        for (i, field) in raw[..count * 12].chunks_exact(12).enumerate() {
+        for (i, field) in raw[..fields].chunks_exact(each).enumerate() {
             let tag = self.number(&field[..2]) as u16;
             let kind = self.number(&field[2..4]) as u16;
-            let count = self.number(&field[4..8]) as u32;
-            let bytes = u64::from(count) * value_bytes(kind);
+            let count = self.number(&field[4..4 + wide]);
+            let bytes = count.saturating_mul(value_bytes(kind));
             if bytes > self.bytes.len() {
                 return Err(self.damaged(format!(
                     "field {tag} at byte {start} has {bytes} bytes; the file has {}",
                     self.bytes.len()
                 )));
             }
-            let at = if bytes <= 4 {
-                start + 2 + i as u64 * 12 + 8
+            let at = if bytes <= wide as u64 {
+                first + (i * each + 4 + wide) as u64
             } else {
-                self.base + self.number(&field[8..12])
+                self.base.saturating_add(self.number(&field[4 + wide..]))
             };
             directory.fields.entry(tag).or_insert(Field { kind, count, at });
         }
-        Ok((directory, self.number(&raw[count * 12..])))
+        Ok((directory, self.number(&raw[fields..])))
     }
 
     /// The whole numbers of a field, at most `limit` of them; of fractions, numerators and
@@ -206,10 +222,7 @@ impl Tiff {
     /// # Errors
     /// When they lie outside the file.
     pub fn numbers(&self, field: Field, limit: usize) -> Result<Vec<u64>> {
-        let each = match value_bytes(field.kind) {
-            8 => 4,
-            n => n as usize,
-        };
+        let each = if field.is_fraction() { 4 } else { value_bytes(field.kind) as usize };
         let count = (field.bytes() as usize / each).min(limit);
         let mut raw = vec![0u8; count * each];
         self.bytes.read_exact_at(field.at, &mut raw)?;

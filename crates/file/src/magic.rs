@@ -15,6 +15,8 @@ pub(crate) enum Magic {
     Gzip,
     /// XISF, header and blocks in one file.
     Xisf,
+    /// TIFF that is no camera raw.
+    Tiff,
     /// A camera raw file, which is read by a crate of its own.
     CameraRaw,
 }
@@ -49,7 +51,6 @@ pub(crate) fn raw_not_read(path: &Path) -> Error {
 /// Formats that are known by sight and not read, with what to do instead.
 fn known(start: &[u8]) -> Option<&'static str> {
     Some(match start {
-        _ if is_tiff(start) => "TIFF, recognised and not read yet; convert it to FITS",
         s if s.starts_with(b"IIRO") || s.starts_with(b"IIU\0") => {
             "a camera raw file of a kind not read here (ORF, RW2); convert it to DNG or FITS"
         }
@@ -106,6 +107,9 @@ impl Magic {
         };
         if raw {
             return Ok(Self::CameraRaw);
+        }
+        if is_tiff(&start) {
+            return Ok(Self::Tiff);
         }
         if start.iter().all(|&b| b == 0) {
             let message = "begins with zeros only: the file was never filled, as after a power cut";

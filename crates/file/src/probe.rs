@@ -6,7 +6,7 @@ use photosite_pix::{Header, Size};
 
 use crate::fits::{self, HduSummary};
 use crate::magic::{Magic, raw_not_read};
-use crate::{Access, Result, Source, xisf};
+use crate::{Access, Result, Source, tiff, xisf};
 
 /// What the headers of a file say.
 #[derive(Debug, Clone)]
@@ -46,6 +46,7 @@ pub fn probe(path: &Path) -> Result<Probe> {
     match Magic::of(path)? {
         magic @ (Magic::Fits | Magic::Gzip) => fits::probe(path, magic),
         Magic::Xisf => xisf::probe(path),
+        Magic::Tiff => tiff::probe(path),
         Magic::CameraRaw => Err(raw_not_read(path)),
     }
 }
@@ -61,6 +62,7 @@ pub fn open(path: &Path) -> Result<Box<dyn Source>> {
     match Magic::of(path)? {
         magic @ (Magic::Fits | Magic::Gzip) => fits::open(path, magic),
         Magic::Xisf => xisf::open(path),
+        Magic::Tiff => tiff::open(path),
         Magic::CameraRaw => Err(raw_not_read(path)),
     }
 }

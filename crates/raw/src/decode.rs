@@ -1,5 +1,6 @@
 //! The one border to `rawler`: what it panics over, or says in many lines, ends here.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Once};
@@ -10,8 +11,13 @@ use rawler::decoders::{Decoder, FormatHint, RawDecodeParams};
 use rawler::rawsource::RawSource;
 use rawler::{RawImageData, RawlerError};
 
-/// Keeps panics in `rawler` off the standard error, on whichever thread of its own they happen;
-/// all others are told of as before.
+thread_local! {
+    /// This thread is inside `rawler`.
+    static DECODING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Keeps panics in `rawler` off the standard error, on this thread and on those of its own; all
+/// others are told of as before.
 fn hush() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -19,7 +25,8 @@ fn hush() {
         std::panic::set_hook(Box::new(move |info| {
             let foreign =
                 |file: &str| ["rawler-", "jxl-", "zune-"].iter().any(|c| file.contains(c));
-            if !info.location().is_some_and(|at| foreign(at.file())) {
+            let ours = !DECODING.try_with(Cell::get).unwrap_or(false);
+            if ours && !info.location().is_some_and(|at| foreign(at.file())) {
                 before(info);
             }
         }));
@@ -61,7 +68,10 @@ pub(crate) fn with_decoder<T>(
         look(&*decoder, &source, format)
     };
     // Nothing that a panic could leave half done is used afterwards.
-    match catch_unwind(AssertUnwindSafe(work)) {
+    DECODING.set(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    DECODING.set(false);
+    match done {
         Ok(done) => done.map_err(|e| error(path, &e)),
         Err(_) => Err(Error::damaged(path, "the raw data broke the decoder")),
     }

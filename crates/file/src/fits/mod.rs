@@ -14,6 +14,7 @@ mod tiled;
 mod unzip;
 mod write;
 
+pub(crate) use carry::carried;
 pub use carry::header_of;
 pub use file::{layout, read_table};
 pub(crate) use file::{open, probe};
@@ -22,4 +23,5 @@ pub use frame::{FrameSpec, read_frame, read_image, write_frame};
 pub use layout::{Hdu, HduKind, HduSummary, Layout};
 pub use plain::FitsSource;
 pub use table::{Column, Table};
+pub(crate) use write::as_u16;
 pub use write::{Clipped, FitsWriter, ImageSpec, Sample};

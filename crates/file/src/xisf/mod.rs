@@ -7,6 +7,9 @@
 //! - Whole numbers are samples as they are. **Floating point with the bounds 0:1 and no BUNIT is
 //!   taken to be ADU / 65535**, as PixInsight has it, and read as ADU; where a sample is the
 //!   nearest number to a whole ADU / 65535, it is that whole ADU. Any other bounds: as they are.
+//! - What is written is one block that is not packed, of 16-bit numbers or of 32-bit floating point
+//!   in ADU as they are, with bounds that hold every sample and at least 0:65535 (0:1 where BUNIT is
+//!   blank); a pedestal is `offset` as well. Rows stay in the order of the source.
 //! - Rows run from the top, as the format has it.
 //!
 //! # Source
@@ -15,5 +18,7 @@
 mod cards;
 mod file;
 mod samples;
+mod write;
 
 pub(crate) use file::{open, probe};
+pub use write::XisfWriter;

@@ -32,7 +32,10 @@ pub fn image_files(folder: &Path) -> Vec<PathBuf> {
             let name = path.file_name().unwrap().to_string_lossy().to_lowercase();
             if path.is_dir() {
                 folders.push(path);
-            } else if [".fits", ".fit", ".fz", ".gz", ".xisf"].iter().any(|e| name.ends_with(e)) {
+            } else if [".fits", ".fit", ".fz", ".gz", ".xisf", ".tif"]
+                .iter()
+                .any(|e| name.ends_with(e))
+            {
                 found.push(path);
             }
         }
