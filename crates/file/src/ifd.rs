@@ -17,6 +17,10 @@ const MAX_DIRECTORIES: usize = 64;
 const SUB_IFDS: u16 = 330;
 /// The directory of EXIF.
 const EXIF_IFD: u16 = 34665;
+/// The directory of a position on Earth.
+const GPS_IFD: u16 = 34853;
+/// A colour profile, which `rawler` takes for a directory.
+const ICC_PROFILE: u16 = 34675;
 /// PhotometricInterpretation.
 const PHOTOMETRIC: u16 = 262;
 /// DNGVersion: the file is a DNG.
@@ -61,12 +65,21 @@ fn value_bytes(kind: u16) -> u64 {
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
     fields: BTreeMap<u16, Field>,
+    /// Those that name other directories, one named twice among them: readers differ in which
+    /// counts.
+    below: Vec<Field>,
 }
 
 impl Directory {
     /// The field of a tag.
     pub fn field(&self, tag: u16) -> Option<Field> {
         self.fields.get(&tag).copied()
+    }
+
+    /// True where another directory is named by something else than an offset of type LONG, or a
+    /// block of type UNDEFINED: readers differ in what they make of it.
+    pub fn has_odd_pointers(&self) -> bool {
+        self.below.iter().any(|f| !matches!(f.kind, 4 | 7))
     }
 }
 
@@ -132,7 +145,7 @@ impl Tiff {
         if self.big_endian { raw.iter().fold(0, step) } else { raw.iter().rev().fold(0, step) }
     }
 
-    /// Every directory: those in line, the images below them, and EXIF, each once.
+    /// Every directory: those in line, the images below them, EXIF and GPS, each once.
     ///
     /// # Errors
     /// Damaged where a directory lies outside the file, names more bytes than the file has, is
@@ -143,12 +156,14 @@ impl Tiff {
         let mut next = self.first;
         while next != 0 {
             let (directory, after) = self.visit(next, &mut seen)?;
-            let below: Vec<u64> = [SUB_IFDS, EXIF_IFD]
-                .into_iter()
-                .filter_map(|tag| directory.field(tag))
-                .map(|field| self.numbers(field, MAX_DIRECTORIES))
-                .collect::<Result<Vec<_>>>()?
-                .concat();
+            let mut below = Vec::new();
+            for field in &directory.below {
+                match field.kind {
+                    // LONG or IFD.
+                    4 | 13 => below.extend(self.numbers(*field, MAX_DIRECTORIES)?),
+                    _ => below.push(field.at.saturating_sub(self.base)),
+                }
+            }
             found.push(directory);
             for offset in below {
                 found.push(self.visit(offset, &mut seen)?.0);
@@ -211,7 +226,11 @@ impl Tiff {
             } else {
                 self.base.saturating_add(self.number(&field[4 + wide..]))
             };
-            directory.fields.entry(tag).or_insert(Field { kind, count, at });
+            let field = Field { kind, count, at };
+            if matches!(tag, SUB_IFDS | EXIF_IFD | GPS_IFD | ICC_PROFILE) {
+                directory.below.push(field);
+            }
+            directory.fields.entry(tag).or_insert(field);
         }
         Ok((directory, self.number(&raw[fields..])))
     }

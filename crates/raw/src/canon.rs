@@ -136,6 +136,36 @@ mod tests {
         Arc::new(file)
     }
 
+    /// A CR2 with no image: maker, EXIF, maker note, each directory where the one before says.
+    fn cr2(maker: &[u8; 6], temperature: u16) -> Vec<u8> {
+        let field = |tag: u16, kind: u16, count: u32, value: u32| {
+            let mut raw = [tag.to_le_bytes(), kind.to_le_bytes()].concat();
+            raw.extend([count.to_le_bytes(), value.to_le_bytes()].concat());
+            raw
+        };
+        let directory = |fields: &[Vec<u8>]| {
+            let mut raw = (fields.len() as u16).to_le_bytes().to_vec();
+            raw.extend(fields.concat());
+            raw.extend([0; 4]);
+            raw
+        };
+        let mut file = b"II*\0\x10\0\0\0CR\x02\0\0\0\0\0".to_vec();
+        file.extend(directory(&[field(271, 2, 6, 46), field(34665, 4, 1, 52)]));
+        file.extend(maker);
+        file.extend(directory(&[field(37500, 7, 18 + 68, 70)]));
+        file.extend(directory(&[field(4, 3, 34, 88)]));
+        file.extend((0..34u16).flat_map(|i| (if i == 12 { temperature } else { i }).to_le_bytes()));
+        file
+    }
+
+    #[test]
+    fn the_temperature_of_a_cr2_is_where_exif_says() {
+        let temp = |maker, stored| temp_c(Path::new("x.cr2"), &Arc::new(cr2(maker, stored)));
+        assert_eq!(temp(b"Canon\0", 151), Some(23.0));
+        assert_eq!(temp(b"Canon\0", 0), None);
+        assert_eq!(temp(b"Other\0", 151), None);
+    }
+
     #[test]
     fn the_temperature_of_a_cr3_is_in_its_maker_note() {
         let path = Path::new("x.cr3");

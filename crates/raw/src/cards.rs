@@ -15,7 +15,8 @@ pub(crate) fn header(facts: &Facts) -> Header {
         h.set_text("INSTRUME", &sensor.camera, "camera");
     }
     let exif = &facts.exif;
-    if let Some(s) = exif.exposure_time.and_then(number) {
+    // A camera that does not know writes 0; none exposes for no time.
+    if let Some(s) = exif.exposure_time.and_then(number).filter(|s| *s > 0.0) {
         h.push(Card::real("EXPTIME", s, "[s] exposure"));
     }
     if let Some(iso) = iso(exif) {

@@ -11,7 +11,7 @@ use photosite_file::ifd::{DNG_VERSION, Directory, Tiff, is_sensor_image};
 use photosite_file::{Error, Result};
 use photosite_pix::{CfaPattern, Rect, Size};
 
-use crate::facts::Sensor;
+use crate::facts::{Sensor, camera_name};
 
 /// The sensor that a DNG describes; `None` where the file is no DNG.
 ///
@@ -77,6 +77,6 @@ pub(crate) fn sensor(path: &Path, bytes: &Arc<Vec<u8>>) -> Result<Option<Sensor>
         cfa,
         // 3 is floating point.
         bitpix: if tiff.first(image, 339) == Some(3) { -32 } else { 16 },
-        camera: format!("{} {}", text(271), text(272)).trim().to_owned(),
+        camera: camera_name(&text(271), &text(272)),
     }))
 }

@@ -58,6 +58,11 @@ fn blocks(path: &Path, bytes: &Arc<Vec<u8>>) -> Result<u64> {
     let tiff = Tiff::within(path, bytes.clone(), 0)?;
     let mut most = 0;
     for directory in tiff.directories()? {
+        // `rawler` would read a directory from wherever the first byte says.
+        if directory.has_odd_pointers() {
+            let message = "names its directories by other numbers than offsets of 32 bits";
+            return Err(Error::unsupported(path, message));
+        }
         let here = check_directory(path, &tiff, &directory, len)?;
         most = most.max(here);
         check_maker_note(path, bytes, &tiff, &directory)?;
@@ -126,12 +131,8 @@ fn check_maker_note(path: &Path, bytes: &[u8], tiff: &Tiff, directory: &Director
             bytes.len() as u64,
         ));
     };
-    // `rawler` looks at the first letters without counting them.
-    if note.len() < 16 {
-        return Err(Error::damaged(path, "the maker note is cut short"));
-    }
     let (skip, marked) = match note {
-        n if n.starts_with(b"Nikon\0\x02") => (18, n[10..12] == *b"MM"),
+        n if n.starts_with(b"Nikon\0\x02") && n.len() > 12 => (18, n[10..12] == *b"MM"),
         n if n.starts_with(b"SONY DSC ") => (12, tiff.is_big_endian()),
         n if n.starts_with(b"FUJIFILM") => (12, false),
         _ => (0, tiff.is_big_endian()),

@@ -89,6 +89,15 @@ pub(crate) fn read(path: &Path, bytes: &Arc<Vec<u8>>) -> Result<Facts> {
     })
 }
 
+/// Maker and model, the maker once: many models begin with it.
+pub(crate) fn camera_name(make: &str, model: &str) -> String {
+    let first = |text: &str| text.split_whitespace().next().map(str::to_lowercase);
+    if first(make) == first(model) {
+        return model.trim().to_owned();
+    }
+    format!("{make} {model}").trim().to_owned()
+}
+
 /// The sensor that `rawler` describes.
 fn of_image(path: &Path, image: &RawImage) -> Result<Sensor> {
     if image.cpp != 1 || image.fuji_rotation_width.is_some() {
@@ -115,6 +124,6 @@ fn of_image(path: &Path, image: &RawImage) -> Result<Sensor> {
         white_adu: image.whitelevel.0.first().map(|&v| f64::from(v)),
         cfa,
         bitpix: 16,
-        camera: format!("{} {}", image.clean_make, image.clean_model).trim().to_owned(),
+        camera: camera_name(&image.clean_make, &image.clean_model),
     })
 }

@@ -4,11 +4,53 @@
 
 mod common;
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicIsize, Ordering};
 
 use photosite_raw::{open, probe};
 
 use crate::common::{data, write};
+
+/// Bytes held now, and the most that were, on all threads: the decoder has threads of its own.
+static NOW: AtomicIsize = AtomicIsize::new(0);
+static PEAK: AtomicIsize = AtomicIsize::new(0);
+
+/// Counts what is held.
+struct Counting;
+
+fn count(change: isize) {
+    let held = NOW.fetch_add(change, Ordering::Relaxed) + change;
+    PEAK.fetch_max(held, Ordering::Relaxed);
+}
+
+// SAFETY: every call goes to the system's allocator as it came; only numbers are kept beside it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: as the caller promised.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: as the caller promised.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        count(-(layout.size() as isize));
+        // SAFETY: as the caller promised.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What one file may take: the decoder's table of cameras and a field of a maker note, the file
+/// twice, and samples of two bytes for sixteen pixels a byte, up to four times over: decoders copy.
+fn bound(file: usize) -> isize {
+    (96 << 20) + 130 * file as isize
+}
 
 /// A small generator, so that a failure comes again.
 struct Dice(u64);
@@ -91,7 +133,7 @@ fn mutated_raws() {
         before(info);
     }));
     let start = std::time::Instant::now();
-    let (mut done, mut read) = (0, 0);
+    let (mut done, mut read, mut most) = (0, 0, 0);
     while done < rounds {
         let mut bytes = originals[done % originals.len()].clone();
         if done >= originals.len() {
@@ -99,6 +141,8 @@ fn mutated_raws() {
         }
         write(&path, &bytes);
         let one = std::time::Instant::now();
+        PEAK.store(NOW.load(Ordering::Relaxed), Ordering::Relaxed);
+        let held = NOW.load(Ordering::Relaxed);
         let told = [probe(&path).err(), open(&path).err()];
         read += usize::from(told[1].is_none());
         for e in told.into_iter().flatten() {
@@ -109,6 +153,13 @@ fn mutated_raws() {
         }
         let took = one.elapsed();
         let name = files[done % files.len()].display();
+        let peak = PEAK.load(Ordering::Relaxed) - held;
+        most = most.max(peak);
+        if peak >= bound(bytes.len()) {
+            let kept = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("broken.raw");
+            write(&kept, &bytes);
+            panic!("{peak} bytes: {name} mutated, round {done}, kept as {}", kept.display());
+        }
         assert!(took.as_secs() < 20, "{took:?}: {name} mutated, round {done}");
         done += 1;
         // A slow machine does fewer rounds rather than keep everyone waiting.
@@ -116,7 +167,7 @@ fn mutated_raws() {
             break;
         }
     }
-    println!("{done} rounds, {read} of them read, in {:?}", start.elapsed());
+    println!("{done} rounds, {read} read, {most} bytes at most, in {:?}", start.elapsed());
     // Not held while the assertion below panics: the hook wants it too.
     let seen = std::mem::take(&mut *SEEN.lock().unwrap());
     assert!(seen.is_empty(), "panics were told of: {}", seen.join("\n"));

@@ -21,7 +21,8 @@ fn a_whole_raw_reads_with_its_margins() {
     assert_eq!(m.saturation_adu, Some(15000.0));
     assert_eq!(p.header.get_f64("BLACK"), Some(2056.0));
     assert_eq!(m.cfa.unwrap().shifted(152, 26).to_string(), "RGGB");
-    assert_eq!(m.offset_setting, None);
+    assert_eq!((m.offset_setting, m.exposure_s), (None, None));
+    assert_eq!(m.camera.as_deref(), Some("Canon EOS Kiss X4"));
     // 14 bits a sample in bytes as they stand, unpacked here by other means than the decoder's.
     let bytes = std::fs::read(&path).unwrap();
     let source = open(&path).unwrap();
