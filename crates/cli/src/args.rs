@@ -65,6 +65,8 @@ pub enum Command {
     Pixels(PixelsArgs),
     /// Write a stretched picture for the eye.
     Preview(PreviewArgs),
+    /// Write an image in another format: FITS, XISF or TIFF.
+    Convert(ConvertArgs),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -483,6 +485,32 @@ pub struct PreviewArgs {
     /// Columns of the picture; larger images are averaged down to it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub width: Option<u32>,
+}
+
+/// `photosite convert`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  photosite convert IMG_0001.CR2 -o IMG_0001.fits\n  photosite \
+                        convert out/masters/bias.fits -o bias.xisf\n  photosite convert light.fits \
+                        -o light.tif --format u16 --pedestal 100\n\nSamples are written in ADU as \
+                        they are; floating point is not scaled to 0..1. ERR, DQ and PROVENANCE \
+                        stay in the FITS file. What is there is not overwritten."
+)]
+pub struct ConvertArgs {
+    /// The file.
+    pub file: PathBuf,
+    /// The file to write; its ending names the format: .fits, .xisf, .tif.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// How samples are stored; as 16 bits where the file has no more, else f32, by default.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// Added to every sample of a u16 file and recorded as PEDESTAL, in ADU.
+    #[arg(long, value_name = "ADU", requires = "format")]
+    pub pedestal: Option<f32>,
+    /// Print what was done as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Reads a size: a number with B, kB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB (of 1024).

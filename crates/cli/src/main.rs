@@ -50,6 +50,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Done> {
         Command::Stats(args) => command::stats::run(args),
         Command::Pixels(args) => command::pixels::run(args),
         Command::Preview(args) => command::preview::run(args),
+        Command::Convert(args) => command::convert::run(&args),
         Command::Completions { shell } => command::extras::completions(shell),
         Command::Man { output } => command::extras::man(&output),
     }

@@ -5,20 +5,30 @@
 //!
 //! - [`probe`] reads headers only: for an inventory of ten thousand frames.
 //! - [`open`] gives a [`Source`]: rows on demand, from several threads.
-//! - [`fits::read_frame`] and [`fits::write_frame`] carry a whole frame with variance and mask.
+//! - [`read_frame`] and [`fits::write_frame`] carry a whole frame with variance and mask.
+//! - [`write_image`] writes one image in the format that its name chooses.
 //! - [`fits::FitsWriter`] writes large products row range by row range.
 //! - [`atomic`] puts any product in place whole or not at all.
 
 pub mod atomic;
+mod bytes;
 mod error;
+mod export;
 pub mod fits;
+mod frame;
+pub mod ifd;
 pub mod keyword;
 mod magic;
 mod platform;
 mod probe;
 pub mod scratch;
 mod source;
+mod tiff;
+pub mod xisf;
 
 pub use error::{Error, ErrorKind, Result};
+pub use export::{Format, sample_of, write_image};
+pub use frame::{open_mask, read_frame, read_image, read_masked, whole};
+pub use magic::is_camera_raw;
 pub use probe::{Probe, open, probe};
-pub use source::{Access, RawSource, Source};
+pub use source::{Access, RawSource, Source, check_rows};

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use crate::{Error, Result};
+use crate::{Error, Result, ifd};
 
 /// What a file that can be read begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,12 @@ pub(crate) enum Magic {
     Fits,
     /// Something packed with gzip.
     Gzip,
+    /// XISF, header and blocks in one file.
+    Xisf,
+    /// TIFF that is no camera raw.
+    Tiff,
+    /// A camera raw file, which is read by a crate of its own.
+    CameraRaw,
 }
 
 /// True for the first bytes of a FITS file: `SIMPLE  =`, the blanks not insisted upon.
@@ -21,22 +27,33 @@ pub(crate) fn is_fits(start: &[u8]) -> bool {
         && start[6..].iter().find(|&&b| b != b' ').is_some_and(|&b| b == b'=')
 }
 
+/// True for the first bytes of a TIFF file, BigTIFF among them.
+fn is_tiff(start: &[u8]) -> bool {
+    [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|s| start.starts_with(*s))
+}
+
+/// Whether a file is a camera raw file (CR2, CR3, NEF, ARW, DNG, RAF), by its first bytes and, where
+/// it is built on TIFF, its directories.
+///
+/// # Errors
+/// When it is no file that is read here, or cannot be read.
+pub fn is_camera_raw(path: &Path) -> Result<bool> {
+    Ok(Magic::of(path)? == Magic::CameraRaw)
+}
+
+/// What is said of a camera raw file where nothing is at hand that reads it.
+pub(crate) fn raw_not_read(path: &Path) -> Error {
+    let message = "a camera raw file; this program was built without the feature `raw`, which \
+                   reads them";
+    Error::unsupported(path, message)
+}
+
 /// Formats that are known by sight and not read, with what to do instead.
 fn known(start: &[u8]) -> Option<&'static str> {
-    let raw = "a camera raw file, recognised and not read yet; convert it to FITS with a raw \
-               converter that keeps the sensor's values";
-    let tiff = start.starts_with(b"II*\0") || start.starts_with(b"MM\0*");
     Some(match start {
-        s if s.starts_with(b"XISF0100") => {
-            "XISF, recognised and not read yet; save it as FITS from PixInsight"
+        s if s.starts_with(b"IIRO") || s.starts_with(b"IIU\0") => {
+            "a camera raw file of a kind not read here (ORF, RW2); convert it to DNG or FITS"
         }
-        _ if tiff && start.get(8..10) == Some(b"CR") => raw,
-        _ if tiff || start.starts_with(b"II+\0") || start.starts_with(b"MM\0+") => {
-            "TIFF or a raw file built on it (NEF, ARW, DNG), recognised and not read yet; convert \
-             it to FITS"
-        }
-        s if s.get(4..12) == Some(b"ftypcrx ") => raw,
-        s if s.starts_with(b"FUJIFILM") || s.starts_with(b"IIRO") || s.starts_with(b"IIU\0") => raw,
         s if s.starts_with(b"\x89PNG\r\n\x1a\n") => {
             "PNG, a picture for the eye; the frame that it was made from is needed, as FITS"
         }
@@ -79,6 +96,20 @@ impl Magic {
         }
         if start.starts_with(&[0x1f, 0x8b]) {
             return Ok(Self::Gzip);
+        }
+        if start.starts_with(b"XISF0100") {
+            return Ok(Self::Xisf);
+        }
+        let raw = match &start[..] {
+            s if s.starts_with(b"FUJIFILM") || s.get(4..12) == Some(b"ftypcrx ") => true,
+            s if is_tiff(s) => s.get(8..10) == Some(b"CR") || ifd::holds_camera_raw(path),
+            _ => false,
+        };
+        if raw {
+            return Ok(Self::CameraRaw);
+        }
+        if is_tiff(&start) {
+            return Ok(Self::Tiff);
         }
         if start.iter().all(|&b| b == 0) {
             let message = "begins with zeros only: the file was never filled, as after a power cut";

@@ -5,15 +5,16 @@ use std::path::Path;
 use photosite_pix::{Header, Size};
 
 use crate::fits::{self, HduSummary};
-use crate::magic::Magic;
-use crate::{Access, Result, Source};
+use crate::magic::{Magic, raw_not_read};
+use crate::{Access, Result, Source, tiff, xisf};
 
 /// What the headers of a file say.
 #[derive(Debug, Clone)]
 pub struct Probe {
     /// The format as people name it.
     pub format: &'static str,
-    /// Every unit of the file; of a file packed with gzip, those up to the image.
+    /// Every unit of the file; of a file packed with gzip, those up to the image; of other formats
+    /// than FITS, its images.
     pub hdus: Vec<HduSummary>,
     /// Which of `hdus` holds the image.
     pub image: usize,
@@ -42,7 +43,12 @@ pub struct Probe {
 /// # Errors
 /// When the file is no image that is read here, is cut or breaks its format, or cannot be read.
 pub fn probe(path: &Path) -> Result<Probe> {
-    fits::probe(path, Magic::of(path)?)
+    match Magic::of(path)? {
+        magic @ (Magic::Fits | Magic::Gzip) => fits::probe(path, magic),
+        Magic::Xisf => xisf::probe(path),
+        Magic::Tiff => tiff::probe(path),
+        Magic::CameraRaw => Err(raw_not_read(path)),
+    }
 }
 
 /// Opens the image of the file at `path`: the primary's, or where that has no pixels the first
@@ -53,5 +59,10 @@ pub fn probe(path: &Path) -> Result<Probe> {
 /// # Errors
 /// When the file is no image that is read here, is cut or breaks its format, or cannot be read.
 pub fn open(path: &Path) -> Result<Box<dyn Source>> {
-    fits::open(path, Magic::of(path)?)
+    match Magic::of(path)? {
+        magic @ (Magic::Fits | Magic::Gzip) => fits::open(path, magic),
+        Magic::Xisf => xisf::open(path),
+        Magic::Tiff => tiff::open(path),
+        Magic::CameraRaw => Err(raw_not_read(path)),
+    }
 }

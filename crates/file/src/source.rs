@@ -65,7 +65,10 @@ pub trait RawSource: Send + Sync {
 }
 
 /// Checks what [`Source::read_rows`] or [`RawSource::read_raw_rows`] was asked for.
-pub(crate) fn check_rows(
+///
+/// # Errors
+/// When the rows or the plane are outside the image, or the room given is not theirs.
+pub fn check_rows(
     path: &Path,
     (size, planes): (Size, usize),
     plane: usize,

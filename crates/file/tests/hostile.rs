@@ -7,8 +7,8 @@ use std::cell::Cell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use photosite_file::fits::{read_frame, read_table};
-use photosite_file::{ErrorKind, open, probe};
+use photosite_file::fits::read_table;
+use photosite_file::{ErrorKind, open, probe, read_frame};
 
 thread_local! {
     static NOW: Cell<usize> = const { Cell::new(0) };
@@ -117,6 +117,24 @@ const NASTY: [&str; 22] = [
     "'RICE_1'",
 ];
 
+/// Attributes that break readers; longer than what they replace they are cut.
+const NASTY_ATTRIBUTES: [&str; 14] = [
+    "0:0:0",
+    "1:1:99999999",
+    "65535:65535:1",
+    "attachment:0:16",
+    "attachment:4096:99999999",
+    "attachment:18446744073709551615:1",
+    "zlib+sh:99999999:0",
+    "lz4:18446744073709551615",
+    "zstd+sh:286:999999999",
+    "embedded",
+    "UInt64",
+    "Complex64",
+    "-1:nan",
+    "path(/etc/hosts)",
+];
+
 fn mutate(bytes: &mut Vec<u8>, dice: &mut Dice) {
     for _ in 0..=dice.roll(3) {
         let len = bytes.len();
@@ -133,6 +151,16 @@ fn mutate(bytes: &mut Vec<u8>, dice: &mut Dice) {
                 if let Some(&at) = cards.get(dice.roll(cards.len().max(1))) {
                     let value = format!("{:<70}", NASTY[dice.roll(NASTY.len())]);
                     bytes[at + 10..at + 80].copy_from_slice(value.as_bytes());
+                }
+            }
+            // An attribute of an XISF header.
+            4 if bytes.starts_with(b"XISF") => {
+                let quotes: Vec<usize> = (0..len).filter(|&i| bytes[i] == b'"').collect();
+                let which = dice.roll(quotes.len().max(2) / 2) * 2;
+                if let Some(&[from, to]) = quotes.get(which..which + 2) {
+                    let text = NASTY_ATTRIBUTES[dice.roll(NASTY_ATTRIBUTES.len())];
+                    let text = text.bytes().chain(std::iter::repeat(b' ')).take(to - from - 1);
+                    bytes.splice(from + 1..to, text);
                 }
             }
             // A digit of a header or anything in the data.
@@ -159,19 +187,21 @@ fn bound(compressed: bool, file: usize) -> usize {
 fn mutated_files() {
     let asked = std::env::var("PHOTOSITE_FUZZ_ITERATIONS").ok();
     let full: Option<usize> = asked.and_then(|n| n.parse().ok());
-    let mut files = common::fits_files(&common::samples());
+    let mut files = common::image_files(&common::samples());
     assert!(files.len() > 35, "the samples are missing");
     if let Some(real) = common::real("mutated real frames") {
         // Small ones; the bytes that matter are headers.
         let small = |p: &std::path::PathBuf| p.metadata().is_ok_and(|m| m.len() < 700_000);
-        files.extend(common::fits_files(&real).into_iter().filter(small));
+        files.extend(common::image_files(&real).into_iter().filter(small));
     }
     let originals: Vec<(bool, Vec<u8>)> = files
         .iter()
         .map(|p| {
             let bytes = std::fs::read(p).unwrap();
-            let packed =
-                bytes.starts_with(&[0x1f, 0x8b]) || bytes.windows(8).any(|w| w == b"ZCMPTYPE");
+            let packed = bytes.starts_with(&[0x1f, 0x8b])
+                || [&b"ZCMPTYPE"[..], b"compression=", b"II*\0", b"MM\0*", b"II+\0"]
+                    .iter()
+                    .any(|word| bytes.windows(word.len()).any(|w| w == *word));
             (packed, bytes)
         })
         .collect();
@@ -210,7 +240,7 @@ fn mutated_files() {
 fn cut_anywhere() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("cut");
-    for file in common::fits_files(&common::samples()) {
+    for file in common::image_files(&common::samples()) {
         let bytes = std::fs::read(&file).unwrap();
         let whole = read_frame(&file).ok();
         for cut in (0..bytes.len()).step_by(37) {
@@ -246,12 +276,10 @@ fn every_error_names_what_is_wrong() {
     let (kind, text) = say(b"");
     assert!(kind == ErrorKind::Damaged && text.contains("empty"), "{text}");
     for (start, word) in [
-        (&b"XISF0100................"[..], "XISF"),
-        (b"II*\0\x10\0\0\0CR\x02\0........", "camera raw"),
-        (b"II*\0\x08\0\0\0............", "TIFF"),
-        (b"MM\0*\0\0\0\x08............", "TIFF"),
+        (&b"II*\0\x10\0\0\0CR\x02\0........"[..], "camera raw"),
         (b"\0\0\0\x18ftypcrx ............", "camera raw"),
         (b"FUJIFILMCCD-RAW .........", "camera raw"),
+        (b"IIRO\x08\0\0\0............", "camera raw"),
         (b"\x89PNG\r\n\x1a\n............", "PNG"),
         (b"\xff\xd8\xff\xe0............", "JPEG"),
         (b"Hello world, no image here", "not an image format known here"),
@@ -259,6 +287,10 @@ fn every_error_names_what_is_wrong() {
         let (kind, text) = say(start);
         assert_eq!(kind, ErrorKind::Unsupported);
         assert!(text.contains(word), "{text}");
+    }
+    for start in [&b"II*\0\x08\0\0\0............"[..], b"MM\0*\0\0\0\x08............"] {
+        let (kind, text) = say(start);
+        assert!(kind == ErrorKind::Damaged && text.contains("TIFF"), "{text}");
     }
     assert_eq!(say(&[0; 2880]).0, ErrorKind::Damaged);
     assert_eq!(probe(dir.path()).unwrap_err().kind(), ErrorKind::Request);

@@ -16,6 +16,7 @@ pub mod header;
 pub mod inventory;
 pub mod library;
 pub mod master;
+pub mod open;
 pub mod plan;
 pub mod provenance;
 pub mod raw;

@@ -401,7 +401,11 @@ pub fn product_names<'a>(frames: impl Iterator<Item = &'a Path>) -> Vec<String> 
 fn stem(path: &Path) -> String {
     let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into());
     let mut stem = name.as_str();
-    for ending in [".gz", ".fz", ".fits", ".fit", ".fts"] {
+    let endings = [
+        ".gz", ".fz", ".fits", ".fit", ".fts", ".xisf", ".tiff", ".tif", ".cr2", ".cr3", ".nef",
+        ".arw", ".dng", ".raf",
+    ];
+    for ending in endings {
         if stem.len() > ending.len()
             && stem.is_char_boundary(stem.len() - ending.len())
             && stem[stem.len() - ending.len()..].eq_ignore_ascii_case(ending)

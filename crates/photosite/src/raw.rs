@@ -9,6 +9,7 @@ use photosite_file::{Access, RawSource, Source};
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Header, Metadata, Rect, Size};
 
+use crate::open::open;
 use crate::provenance::ContentHash;
 use crate::stack::{Additive, Prepared, ReadBuffers};
 use crate::{Result, master};
@@ -42,7 +43,7 @@ impl RawFrame {
     /// # Errors
     /// When the file cannot be read, or is not what its header said.
     pub fn open(&self, handling: Handling<'_>) -> Result<Prepared> {
-        let source = photosite_file::open(&self.path)?;
+        let source = open(&self.path)?;
         if source.size() != self.size {
             let message = format!("is {} pixels now, was {}", source.size(), self.size);
             return Err(photosite_file::Error::damaged(&self.path, message).into());
@@ -58,12 +59,7 @@ impl RawFrame {
             }
             (Handling::Stack { keep_open: false, .. }, Access::Rows) => {
                 let raw = source.raw().is_some();
-                Box::new(Reopened {
-                    path: self.path.clone(),
-                    size: self.size,
-                    raw,
-                    open: photosite_file::open,
-                })
+                Box::new(Reopened { path: self.path.clone(), size: self.size, raw, open })
             }
             _ => source,
         };

@@ -40,7 +40,7 @@ pub fn run(args: FilesArgs) -> anyhow::Result<Done> {
 }
 
 fn inspect(path: &Path) -> photosite::Result<Inspected> {
-    let probe = photosite_file::probe(path)?;
+    let probe = photosite::open::probe(path)?;
     let reading = keyword::read(&probe.header);
     let root = path.parent().unwrap_or(path);
     let (kind, findings) = match take(path, root, probe.clone(), &KindOverrides::default()) {

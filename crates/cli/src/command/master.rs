@@ -99,7 +99,7 @@ pub fn frames(
         context.cancel.check()?;
         let overrides =
             KindOverrides { paths: vec![(file.canonicalize().unwrap_or(file.clone()), kind)] };
-        let taken = photosite_file::probe(file).map(|p| take(file, file, p, &overrides));
+        let taken = photosite::open::probe(file).map(|p| take(file, file, p, &overrides));
         match taken {
             Ok(Taken::Frame(frame, more)) => {
                 findings.extend(more);

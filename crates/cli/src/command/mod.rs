@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 pub mod calibrate;
+pub mod convert;
 pub mod demo;
 pub mod extras;
 pub mod inspect;
@@ -27,7 +28,7 @@ use crate::{Done, show};
 
 /// The first plane of a file, whole.
 fn read_plane(path: &Path, plane: usize) -> photosite::Result<Plane<f32>> {
-    let source = photosite_file::open(path)?;
+    let source = photosite::open::open(path)?;
     let size = source.size();
     let mut samples = vec![0.0f32; size.pixels()];
     source.read_rows(plane, 0..size.height, &mut Vec::new(), &mut samples)?;

@@ -9,7 +9,7 @@ use crate::{Done, show};
 
 /// Prints a table of samples: columns across, rows down, both from 0.
 pub fn run(args: PixelsArgs) -> anyhow::Result<Done> {
-    let source = photosite_file::open(&args.file)?;
+    let source = photosite::open::open(&args.file)?;
     let size = source.size();
     let region = Rect::new(args.x, args.y, args.w, args.h);
     if !region.fits(size) {

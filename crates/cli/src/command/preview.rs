@@ -26,7 +26,7 @@ pub fn run(args: PreviewArgs) -> anyhow::Result<Done> {
 ///
 /// Three planes, or a colour filter array, make a colour picture, each colour stretched by itself.
 pub fn write(path: &Path, png: &Path, width: Option<usize>) -> anyhow::Result<()> {
-    let probe = photosite_file::probe(path)?;
+    let probe = photosite::open::probe(path)?;
     let metadata = keyword::read(&probe.header).metadata;
     let first = super::read_plane(path, 0)?;
     let mut channels = match metadata.cfa {

@@ -14,7 +14,7 @@ use crate::{Done, resolve};
 pub fn run(args: StarsArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let (frame, header) = photosite_file::fits::read_masked(&args.file)?;
+    let (frame, header) = photosite::open::read_masked(&args.file)?;
     let gain = keyword::read(&header).metadata.gain_e_per_adu.map(|g| g.e_per_adu());
     let criteria = Criteria { snr: args.snr, ..Criteria::default() };
     let field = find_stars(&frame.data, &frame.mask, gain, criteria, &context)?;

@@ -37,7 +37,7 @@ pub fn run(args: FilesArgs) -> anyhow::Result<Done> {
 }
 
 fn describe(path: &Path) -> photosite::Result<Described> {
-    let probe = photosite_file::probe(path)?;
+    let probe = photosite::open::probe(path)?;
     let metadata = keyword::read(&probe.header).metadata;
     let ceiling = metadata.saturation_adu.or_else(|| inventory::full_scale_adu(&probe.header));
     // A 16-bit camera file cannot go below 0; floating point can.

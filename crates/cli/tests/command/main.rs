@@ -5,6 +5,7 @@ mod common;
 mod support;
 
 mod damage;
+mod formats;
 mod killed;
 mod looking;
 mod masters;

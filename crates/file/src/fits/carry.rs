@@ -1,6 +1,6 @@
 //! Which cards of a header travel with an image, and which describe only how it was stored.
 
-use photosite_pix::{Card, Header};
+use photosite_pix::{Card, Header, Size};
 
 /// Keywords that describe how a unit is laid out: written anew, never carried.
 ///
@@ -91,6 +91,22 @@ pub(crate) fn merged(primary: &Header, extension: &Header, bitpix: i64, axes: &[
         }
     }
     out
+}
+
+/// The header of an image that came in another format, as if FITS held it: layout cards for samples
+/// of `bitpix` (without sign where it is positive, floating point where negative), then those of
+/// `cards` that speak of the image and not of its storage.
+pub fn header_of(bitpix: i64, size: Size, planes: usize, cards: &Header) -> Header {
+    let mut axes = vec![size.width as u64, size.height as u64];
+    if planes != 1 {
+        axes.push(planes as u64);
+    }
+    let mut own = travelling(cards);
+    if bitpix > 8 {
+        own.push(Card::real("BZERO", ((bitpix - 1) as f64).exp2(), "samples have no sign"));
+        own.push(Card::integer("BSCALE", 1, ""));
+    }
+    merged(&Header::new(), &own, bitpix, &axes)
 }
 
 /// The cards that describe the image, not its storage.

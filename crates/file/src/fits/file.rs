@@ -5,12 +5,12 @@ use std::path::Path;
 
 use photosite_pix::{Header, Plane, Size};
 
-use super::bytes::Bytes;
 use super::carry::merged;
 use super::layout::{Depth, Hdu, HduKind, Layout, scan};
 use super::plain::FitsSource;
 use super::table::Table;
 use super::unzip;
+use crate::bytes::Bytes;
 use crate::magic::Magic;
 use crate::source::check_rows;
 use crate::{Access, Error, Probe, Result, Source};
@@ -27,6 +27,9 @@ impl FitsFile {
         if magic == Magic::Gzip {
             let (bytes, layout) = unzip::unpack(path)?;
             return Ok(Self { bytes: Bytes::memory(path, bytes), layout });
+        }
+        if magic != Magic::Fits {
+            return Err(Error::request(path, "is no FITS file; one was expected here"));
         }
         let bytes = Bytes::open(path)?;
         let layout = scan(&mut &bytes, Depth::All)?;

@@ -22,7 +22,7 @@ const STRIP: usize = 64;
 /// What BUNIT says: electrons, nothing at all for relative values, else ADU.
 ///
 /// A file without BUNIT, and one with a unit not known here, counts ADU: cameras write no BUNIT.
-fn unit_of(header: &Header) -> Unit {
+pub(crate) fn unit_of(header: &Header) -> Unit {
     let Some(value) = header.get("BUNIT") else { return Unit::Adu };
     let text = value.as_text().map(|t| t.to_ascii_lowercase()).unwrap_or_default();
     match text.as_str() {

@@ -8,6 +8,7 @@ use std::path::Path;
 use photosite_pix::{Card, Header, Size, Value};
 use serde::Serialize;
 
+use crate::bytes::Bytes;
 use crate::{Error, Result};
 
 /// The unit in which FITS files are laid out, in bytes.
@@ -125,6 +126,23 @@ pub(crate) trait Feed {
     fn fill(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize>;
     /// How many of the `want` bytes from `offset` are there.
     fn available(&mut self, offset: u64, want: u64) -> Result<u64>;
+}
+
+impl Feed for &Bytes {
+    fn path(&self) -> &Path {
+        Bytes::path(self)
+    }
+
+    fn fill(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize> {
+        let left = self.len().saturating_sub(offset);
+        let n = buf.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        self.read_exact_at(offset, &mut buf[..n])?;
+        Ok(n)
+    }
+
+    fn available(&mut self, offset: u64, want: u64) -> Result<u64> {
+        Ok(self.len().saturating_sub(offset).min(want))
+    }
 }
 
 /// How far to look.
@@ -399,7 +417,6 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fits::bytes::Bytes;
 
     /// A unit of `cards`, with `data` bytes after it, all padded.
     fn unit(cards: &[&str], data: usize) -> Vec<u8> {

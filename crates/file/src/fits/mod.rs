@@ -2,7 +2,6 @@
 //!
 //! The 1-based positions and the axis order of FITS stay inside this room.
 
-mod bytes;
 mod carry;
 mod checksum;
 mod file;
@@ -15,12 +14,14 @@ mod tiled;
 mod unzip;
 mod write;
 
+pub(crate) use carry::carried;
+pub use carry::header_of;
 pub use file::{layout, read_table};
 pub(crate) use file::{open, probe};
-pub use frame::{
-    FrameSpec, FrameWriter, mask_bits, open_mask, read_frame, read_image, read_masked, write_frame,
-};
+pub use frame::{FrameSpec, FrameWriter, mask_bits, read_frame, read_image, write_frame};
+pub(crate) use frame::{open_mask, read_masked, unit_of};
 pub use layout::{Hdu, HduKind, HduSummary, Layout};
 pub use plain::FitsSource;
 pub use table::{Column, Table};
+pub(crate) use write::as_u16;
 pub use write::{Clipped, FitsWriter, ImageSpec, Sample};

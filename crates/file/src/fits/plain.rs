@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use photosite_pix::Size;
 
-use super::bytes::Bytes;
 use super::layout::Hdu;
 use super::pixels::{Encoding, decode_raw};
+use crate::bytes::Bytes;
 use crate::source::{RawSource, check_rows};
 use crate::{Access, Error, Result, Source};
 

@@ -98,12 +98,22 @@ const CHUNK_SAMPLES: usize = 64 * 1024;
 /// Added to 1.5 x 2^52 a number keeps no fraction and stands in the lowest bits. Rounding and
 /// casting by name take library calls on the oldest processors, for which we compile, and took
 /// most of the time of a write.
-fn as_u16(v: f64) -> u16 {
+fn rounded(v: f64) -> u16 {
     const NO_FRACTION: f64 = 6_755_399_441_055_744.0;
     // Written so that NaN falls to 0.
     let v = if v > 0.0 { v } else { 0.0 };
     let v = if v < 65535.0 { v } else { 65535.0 };
     (v + NO_FRACTION).to_bits() as u16
+}
+
+/// A sample with its pedestal as 16 bits; what they cannot hold is counted.
+pub(crate) fn as_u16(v: f32, pedestal_adu: f32, clipped: &mut Clipped) -> u16 {
+    let value = f64::from(v) + f64::from(pedestal_adu);
+    // What rounds to less than 0 or more than 65535.
+    clipped.below += u64::from(value < -0.5);
+    clipped.above += u64::from(value >= 65535.5);
+    clipped.blank += u64::from(value.is_nan());
+    rounded(value)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -145,6 +155,13 @@ fn image_header(spec: &ImageSpec, first: bool, only: bool) -> Header {
         rest.remove("EXTNAME");
     }
     if let Sample::U16 { pedestal_adu } = spec.sample {
+        // Without one of ours, that of the samples as they came stays true.
+        if pedestal_adu == 0.0 && rest.get("PEDESTAL").is_some() {
+            for card in rest.cards() {
+                h.push(*card);
+            }
+            return h;
+        }
         rest.remove("PEDESTAL");
         let comment = "to be subtracted from every sample";
         h.push(Card::real("PEDESTAL", f64::from(pedestal_adu), comment));
@@ -317,16 +334,10 @@ impl FitsWriter {
         let mut clipped = Clipped::default();
         match unit.sample {
             Some(Sample::U16 { pedestal_adu }) => {
-                let pedestal = f64::from(pedestal_adu);
                 self.write_unit(unit, plane, (y0, rows), samples, |part, raw: &mut [[u8; 2]]| {
                     for (slot, &v) in raw.iter_mut().zip(part) {
-                        let value = f64::from(v) + pedestal;
-                        // What rounds to less than 0 or more than 65535.
-                        clipped.below += u64::from(value < -0.5);
-                        clipped.above += u64::from(value >= 65535.5);
-                        clipped.blank += u64::from(value.is_nan());
                         // Flipping the top bit takes off BZERO.
-                        *slot = (as_u16(value) ^ 0x8000).to_be_bytes();
+                        *slot = (as_u16(v, pedestal_adu, &mut clipped) ^ 0x8000).to_be_bytes();
                     }
                 })?;
             }
@@ -438,7 +449,7 @@ mod tests {
         #[test]
         fn rounding_is_that_of_ieee(v in -1e5f64..1e5, half in -1000i32..140_000) {
             for v in [v, f64::from(half) / 2.0] {
-                prop_assert_eq!(as_u16(v), v.round_ties_even() as u16, "{}", v);
+                prop_assert_eq!(rounded(v), v.round_ties_even() as u16, "{}", v);
                 prop_assert_eq!(v < -0.5, v.round_ties_even() < 0.0);
                 prop_assert_eq!(v >= 65535.5, v.round_ties_even() > 65535.0);
             }
@@ -448,6 +459,6 @@ mod tests {
     #[test]
     fn what_is_no_number() {
         let all = [f64::NAN, f64::NEG_INFINITY, f64::INFINITY, -0.0, f64::MAX, f64::MIN_POSITIVE];
-        assert_eq!(all.map(as_u16), [0, 0, 65535, 0, 65535, 0]);
+        assert_eq!(all.map(rounded), [0, 0, 65535, 0, 65535, 0]);
     }
 }

@@ -117,7 +117,7 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// What no sensor reads: below absolute zero, or a program's sign for "not known".
-fn plausible_c(temp_c: f64) -> Option<f64> {
+pub(super) fn plausible_c(temp_c: f64) -> Option<f64> {
     (temp_c > -200.0 && temp_c < 100.0).then_some(temp_c)
 }
 

@@ -84,9 +84,12 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "active-section",
         field: "active_area",
-        about: "TRIMSEC or DATASEC holds the part that sees light in IRAF's brackets.",
+        about: "TRIMSEC, or DATASEC beside BIASSEC, holds the part that sees light in IRAF's \
+                brackets.",
         read: |h, m, _| {
-            m.active_area = text(h, &["TRIMSEC", "DATASEC"]).and_then(|t| iraf_section(&t));
+            let beside = h.get("BIASSEC").map(|_| "DATASEC");
+            let keys: Vec<&str> = std::iter::once("TRIMSEC").chain(beside).collect();
+            m.active_area = text(h, &keys).and_then(|t| iraf_section(&t));
             m.active_area.is_some()
         },
     },
@@ -182,12 +185,16 @@ fn iraf_section(text: &str) -> Option<Rect> {
 }
 
 fn filter(header: &Header, m: &mut Metadata, _: &mut Vec<Note>) -> bool {
-    m.filter = text(header, &["FILTER", "FILT-1", "FILTER1", "FILTER2", "FILTERS"]).filter(|f| {
-        let plain = f.to_lowercase().replace([' ', '-', '_'], "");
-        !["nofilter", "none", "null", "n/a", ""].contains(&plain.as_str())
-            && CfaPattern::parse(f).is_none()
-    });
+    m.filter = text(header, &["FILTER", "FILT-1", "FILTER1", "FILTER2", "FILTERS"])
+        .filter(|f| is_filter(f));
     m.filter.is_some()
+}
+
+/// Whether a name means that there is a filter.
+pub(super) fn is_filter(name: &str) -> bool {
+    let plain = name.to_lowercase().replace([' ', '-', '_'], "");
+    !["nofilter", "none", "null", "n/a", ""].contains(&plain.as_str())
+        && CfaPattern::parse(name).is_none()
 }
 
 fn bayer_pattern(header: &Header, m: &mut Metadata, notes: &mut Vec<Note>) -> bool {
@@ -253,6 +260,11 @@ mod tests {
         assert_eq!(saao.overscan, Some(Rect { x0: 3, y0: 0, x1: 13, y1: 520 }));
         assert_eq!(saao.active_area, Some(Rect { x0: 16, y0: 0, x1: 528, y1: 520 }));
         assert_eq!(meta(&["CCDSEC  = '[101:200,1:50]'"]).origin, Some((100, 0)));
+        // DATASEC alone often names the whole frame, or one that was trimmed since.
+        assert_eq!(meta(&["DATASEC = '[17:528,1:520]'"]).active_area, None);
+        assert!(
+            meta(&["DATASEC = '[17:528,1:520]'", "BIASSEC = '[4:13,1:520]'"]).active_area.is_some()
+        );
         for bad in ["[", "[]", "[1:2]", "[0:5,1:2]", "[a:b,c:d]", "1:2,3:4"] {
             assert_eq!(iraf_section(bad), None, "{bad}");
         }

@@ -7,6 +7,7 @@
 mod camera;
 mod geometry;
 mod kind;
+mod property;
 mod state;
 mod time;
 
@@ -49,7 +50,7 @@ pub struct Reading {
 
 /// Every rule, in the order in which they are asked.
 pub const RULES: &[&[Rule]] =
-    &[kind::RULES, time::RULES, camera::RULES, geometry::RULES, state::RULES];
+    &[kind::RULES, time::RULES, camera::RULES, geometry::RULES, state::RULES, property::RULES];
 
 /// Reads a header by all rules.
 pub fn read(header: &Header) -> Reading {

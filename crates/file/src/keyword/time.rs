@@ -27,6 +27,13 @@ pub(super) const RULES: &[Rule] = &[
         read: date_obs,
     },
     Rule {
+        name: "date-local",
+        field: "date_obs",
+        about: "DATE-LOC holds the date by a clock whose zone is not known; taken as UTC where \
+                nothing better is there.",
+        read: date_local,
+    },
+    Rule {
         name: "date-from-mjd",
         field: "date_obs",
         about: "MJD-OBS, or JD minus 2400000.5, holds the start as days.",
@@ -69,8 +76,23 @@ fn date_obs(header: &Header, m: &mut Metadata, notes: &mut Vec<Note>) -> bool {
     m.date_obs.is_some()
 }
 
+fn date_local(header: &Header, m: &mut Metadata, notes: &mut Vec<Note>) -> bool {
+    if header.get("MJD-OBS").is_some() || header.get("JD").is_some() {
+        return false;
+    }
+    let Some(date) = header.get_text("DATE-LOC") else { return false };
+    m.date_obs = parse_date(&date, None);
+    if m.date_obs.is_some() {
+        notes.push(Note {
+            code: "date-zone-unknown",
+            message: format!("DATE-LOC = {date:?} is by the camera's clock; it is taken as UTC"),
+        });
+    }
+    m.date_obs.is_some()
+}
+
 /// A date in UTC as `YYYY-MM-DDThh:mm:ss[.fff]`; `None` when it cannot be read.
-fn parse_date(date: &str, time: Option<&str>) -> Option<String> {
+pub(super) fn parse_date(date: &str, time: Option<&str>) -> Option<String> {
     let date = date.trim();
     if let Some(iso) = parse_iso(date) {
         return Some(iso);
@@ -154,6 +176,9 @@ mod tests {
         assert_eq!(date("09/12/96", Some("11:56:26")), "1996-12-09T11:56:26");
         assert_eq!(date("2024-01-01T00:00:00Z", None), "2024-01-01T00:00:00");
         assert_eq!(parse_date("yesterday", None), None);
+        let r = read(&header(&["DATE-LOC= '2026-11-20T23:30:05'"]));
+        assert_eq!(r.metadata.date_obs.as_deref(), Some("2026-11-20T23:30:05"));
+        assert_eq!(r.notes[0].code, "date-zone-unknown");
         let m = read(&header(&["MJD-OBS = 58107.0651"])).metadata;
         assert_eq!(m.date_obs.as_deref(), Some("2017-12-20T01:33:44.64"));
     }

@@ -21,9 +21,9 @@ pub fn real(test: &str) -> Option<PathBuf> {
     found
 }
 
-/// Every file under `folder` that FITS might be in, in order.
+/// Every file under `folder` that an image might be in, in order.
 #[allow(dead_code)]
-pub fn fits_files(folder: &Path) -> Vec<PathBuf> {
+pub fn image_files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -32,7 +32,10 @@ pub fn fits_files(folder: &Path) -> Vec<PathBuf> {
             let name = path.file_name().unwrap().to_string_lossy().to_lowercase();
             if path.is_dir() {
                 folders.push(path);
-            } else if [".fits", ".fit", ".fz", ".gz"].iter().any(|e| name.ends_with(e)) {
+            } else if [".fits", ".fit", ".fz", ".gz", ".xisf", ".tif"]
+                .iter()
+                .any(|e| name.ends_with(e))
+            {
                 found.push(path);
             }
         }

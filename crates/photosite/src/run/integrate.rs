@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use photosite_file::Source;
-use photosite_file::fits::{Sample, open_mask};
+use photosite_file::fits::Sample;
+use photosite_file::{Source, open_mask};
 use photosite_pix::align::{Registration, Transform};
 use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::normalise::{Affine, Normalise};
@@ -23,6 +23,7 @@ use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::header::stack_header;
 use crate::master::{Rejected, default_recipe};
+use crate::open::open as open_file;
 use crate::provenance::{Input, Provenance};
 use crate::raw::Reopened;
 use crate::stack::{Additive, Prepared, Stacked, Warp};
@@ -340,10 +341,10 @@ fn open(
     used.iter()
         .map(|&i| {
             let (light, part) = (&lights[i], &parts[i]);
-            let mut source = photosite_file::open(&light.path)?;
+            let mut source = open_file(&light.path)?;
             let mut mask = open_mask(&light.path)?;
             if !keep_open {
-                source = later(&light.path, light.size, photosite_file::open);
+                source = later(&light.path, light.size, open_file);
                 mask = mask.map(|_| later(&light.path, light.size, mask_of));
             }
             let transform = part.registration.as_ref().map_or(Transform::IDENTITY, |r| r.transform);

@@ -86,7 +86,7 @@ pub fn take_inventory(
         || (),
         |(), i| {
             let file = &files[i];
-            let result = match photosite_file::probe(&file.path) {
+            let result = match crate::open::probe(&file.path) {
                 Ok(probe) => take(&file.path, &file.root, probe, overrides),
                 Err(e) => Taken::LeftOut(left_out(&file.path, &e), None),
             };

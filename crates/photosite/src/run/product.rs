@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use photosite_file::atomic::Existing;
-use photosite_file::fits::{FrameSpec, FrameWriter, Sample, read_frame, write_frame};
+use photosite_file::fits::{FrameSpec, FrameWriter, Sample, write_frame};
 use photosite_file::keyword;
 use photosite_pix::{Applied, Frame, Header, Metadata, Plane};
 
 use super::{Context, for_each};
+use crate::open::{probe, read_frame};
 use crate::provenance::{ContentHash, KEY_KEYWORD, Provenance};
 use crate::stack::Maps;
 use crate::{Error, Result};
@@ -33,7 +34,7 @@ pub fn standing(path: &Path, key: &str) -> Result<Standing> {
         return Ok(Standing::Absent);
     }
     // A file that cannot be read is not known to be ours either.
-    let found = photosite_file::probe(path).ok().and_then(|p| p.header.get_text(KEY_KEYWORD));
+    let found = probe(path).ok().and_then(|p| p.header.get_text(KEY_KEYWORD));
     match found {
         Some(k) if k == key => Ok(Standing::Current),
         Some(_) => Ok(Standing::Outdated),

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use photosite_file::fits::read_masked;
 use photosite_file::keyword;
 use photosite_pix::align::{Point, Registration, Rules, register};
 use photosite_pix::normalise::{Estimator, LevelScale};
@@ -13,6 +12,7 @@ use photosite_pix::{Header, Metadata, Plane, Size};
 use super::{Context, StarField, find_stars, for_each, left_out};
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
+use crate::open::read_masked;
 use crate::provenance::ContentHash;
 use crate::{Error, Finding, Result};
 

@@ -16,9 +16,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use codec::{Decoder, Stored};
 use spec::{Payload, Tiled};
 
-use super::bytes::Bytes;
 use super::file::Decoded;
 use super::layout::Hdu;
+use crate::bytes::Bytes;
 use crate::{Error, Result};
 
 /// Decodes the image of `hdu` as a whole.

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::layout::Feed;
 use crate::{Error, Result, platform};
 
 #[derive(Clone)]
@@ -37,11 +36,12 @@ impl Bytes {
 
     /// Bytes that were decoded from `path`.
     pub(crate) fn memory(path: &Path, bytes: Vec<u8>) -> Self {
-        Self {
-            path: path.to_owned(),
-            len: bytes.len() as u64,
-            store: Store::Memory(Arc::new(bytes)),
-        }
+        Self::shared(path, Arc::new(bytes))
+    }
+
+    /// Bytes that were read from `path` and are used elsewhere as well.
+    pub(crate) fn shared(path: &Path, bytes: Arc<Vec<u8>>) -> Self {
+        Self { path: path.to_owned(), len: bytes.len() as u64, store: Store::Memory(bytes) }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -90,22 +90,5 @@ impl Bytes {
             self.len
         );
         Error::damaged(&self.path, message)
-    }
-}
-
-impl Feed for &Bytes {
-    fn path(&self) -> &Path {
-        &self.path
-    }
-
-    fn fill(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize> {
-        let left = self.len.saturating_sub(offset);
-        let n = buf.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        self.read_exact_at(offset, &mut buf[..n])?;
-        Ok(n)
-    }
-
-    fn available(&mut self, offset: u64, want: u64) -> Result<u64> {
-        Ok(self.len.saturating_sub(offset).min(want))
     }
 }

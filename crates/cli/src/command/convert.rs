@@ -1,0 +1,60 @@
+//! `photosite convert`.
+
+use anstream::println;
+use anyhow::bail;
+use photosite::open;
+use photosite_file::atomic::Existing;
+use photosite_file::fits::Sample;
+use photosite_file::{Format, sample_of, write_image};
+use serde_json::json;
+
+use crate::Done;
+use crate::args::{ConvertArgs, Format as SampleFormat};
+
+/// Writes an image in another format.
+pub fn run(args: &ConvertArgs) -> anyhow::Result<Done> {
+    let probe = open::probe(&args.file)?;
+    if Format::of_name(&args.output) == Some(Format::Fits) && probe.format.starts_with("FITS") {
+        bail!("{}: is FITS already; copy it, so that nothing in it is lost", args.file.display());
+    }
+    let sample = match (args.format, args.pedestal) {
+        (None, _) => sample_of(&probe.header),
+        (Some(SampleFormat::F32), None) => Sample::F32,
+        (Some(SampleFormat::F32), Some(_)) => bail!("--pedestal is for --format u16"),
+        (Some(SampleFormat::U16), p) => Sample::U16 { pedestal_adu: p.unwrap_or(0.0) },
+    };
+    let source = open::open(&args.file)?;
+    let clipped = write_image(&args.output, &*source, &probe.header, sample, Existing::Refuse)?;
+    let samples = if sample == Sample::F32 { "f32" } else { "u16" };
+    let beside: Vec<&str> = probe
+        .hdus
+        .iter()
+        .filter(|h| h.index != probe.image)
+        .filter_map(|h| h.name.as_deref())
+        .collect();
+    if args.json {
+        let account = json!({
+            "path": args.file,
+            "output": args.output,
+            "samples": samples,
+            "clipped_below": clipped.below,
+            "clipped_above": clipped.above,
+            "blank": clipped.blank,
+            "left_behind": beside,
+        });
+        println!("{}", serde_json::to_string_pretty(&account)?);
+        return Ok(Done::Well);
+    }
+    println!("{} written: {}, {samples}", args.output.display(), probe.size);
+    let lost = clipped.below + clipped.above + clipped.blank;
+    if lost > 0 {
+        println!(
+            "{} samples below 0, {} above 65535 and {} without a value could not be held by 16 bits",
+            clipped.below, clipped.above, clipped.blank
+        );
+    }
+    if !beside.is_empty() {
+        println!("left in {}: {}", args.file.display(), beside.join(", "));
+    }
+    Ok(Done::Well)
+}

@@ -1,0 +1,75 @@
+//! Whole frames, whatever their format.
+
+use std::path::Path;
+
+use photosite_pix::{Frame, Header, Plane};
+
+use crate::magic::Magic;
+use crate::{Error, Result, Source, fits, open, probe};
+
+/// Reads a frame and its header.
+///
+/// A FITS file gives variance and mask as [`fits::read_frame`] does. Other formats have neither:
+/// the mask has NO_DATA exactly where a sample is not finite.
+///
+/// # Errors
+/// When the file cannot be read, has several planes, or its planes do not fit each other.
+pub fn read_frame(path: &Path) -> Result<(Frame, Header)> {
+    if matches!(Magic::of(path)?, Magic::Fits | Magic::Gzip) {
+        return fits::read_frame(path);
+    }
+    let (data, header) = read_image(path)?;
+    let unit = fits::unit_of(&header);
+    Ok((Frame::new(data, unit), header))
+}
+
+/// Reads a frame without its variance, else as [`read_frame`].
+///
+/// # Errors
+/// As [`read_frame`].
+pub fn read_masked(path: &Path) -> Result<(Frame, Header)> {
+    match Magic::of(path)? {
+        Magic::Fits | Magic::Gzip => fits::read_masked(path),
+        _ => read_frame(path),
+    }
+}
+
+/// Opens the mask of a frame, which only FITS files have; `None` where it has none.
+///
+/// # Errors
+/// When the file cannot be read, or the mask differs from the image in size.
+pub fn open_mask(path: &Path) -> Result<Option<Box<dyn Source>>> {
+    match Magic::of(path)? {
+        Magic::Fits | Magic::Gzip => fits::open_mask(path),
+        _ => Ok(None),
+    }
+}
+
+/// Reads an image as one plane, with its header, and nothing beside it.
+///
+/// # Errors
+/// When the file cannot be read or has several planes.
+pub fn read_image(path: &Path) -> Result<(Plane<f32>, Header)> {
+    if matches!(Magic::of(path)?, Magic::Fits | Magic::Gzip) {
+        return fits::read_image(path);
+    }
+    Ok((whole(path, &*open(path)?)?, probe(path)?.header))
+}
+
+/// The one plane of a source.
+///
+/// # Errors
+/// When it cannot be read or has several planes.
+pub fn whole(path: &Path, source: &dyn Source) -> Result<Plane<f32>> {
+    let (size, planes) = (source.size(), source.planes());
+    if planes != 1 {
+        let message = format!(
+            "the image has {planes} planes; one was expected. Calibration works on raw frames, \
+             before they become colour pictures"
+        );
+        return Err(Error::unsupported(path, message));
+    }
+    let mut samples = vec![0.0; size.pixels()];
+    source.read_rows(0, 0..size.height, &mut Vec::new(), &mut samples)?;
+    Ok(Plane::from_vec(size, samples).expect("as many samples as pixels"))
+}
