@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use multiversion::multiversion;
+
 use crate::Size;
 use crate::align::{Point, Transform};
 
@@ -112,9 +114,14 @@ pub fn warp(
     let mut places = vec![Point::new(0.0, 0.0); columns.len()];
     for (y, row) in rows.zip(out.chunks_exact_mut(columns.len())) {
         along(transform, y, &columns, &mut places);
-        for (o, at) in row.iter_mut().zip(&places) {
-            *o = interpolate(window, size, *at, kernel);
-        }
+        interpolate_row(window, size, &places, kernel, row);
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn interpolate_row(window: Window, size: Size, places: &[Point], kernel: &Kernel, out: &mut [f32]) {
+    for (o, at) in out.iter_mut().zip(places) {
+        *o = interpolate(window, size, *at, kernel);
     }
 }
 
@@ -137,7 +144,7 @@ fn along(transform: &Transform, y: usize, columns: &Range<usize>, out: &mut [Poi
     }
 }
 
-#[inline]
+#[inline(always)]
 fn interpolate(window: Window, size: Size, at: Point, kernel: &Kernel) -> f32 {
     let inside = at.x > -0.5
         && at.y > -0.5
@@ -154,18 +161,23 @@ fn interpolate(window: Window, size: Size, at: Point, kernel: &Kernel) -> f32 {
         x0 >= 0 && y0 >= 0 && x0 as usize + TAPS <= size.width && y0 as usize + TAPS <= size.height;
     if whole {
         let first = (y0 as usize - window.first_row) * window.width + x0 as usize;
-        let (mut sum, mut low) = (0.0f32, f32::INFINITY);
+        // Down the columns first: as many sums side by side as there are taps.
+        let (mut sums, mut lows) = ([0.0f32; TAPS], [f32::INFINITY; TAPS]);
         for (j, wy) in wy.iter().enumerate() {
             let start = first + j * window.width;
             let row: &[f32; TAPS] =
                 window.samples[start..start + TAPS].try_into().expect("as many as taps");
-            let mut part = 0.0f32;
             for i in 0..TAPS {
-                part += wx[i] * row[i];
-                low = if row[i] < low { row[i] } else { low };
+                sums[i] += wy * row[i];
+                lows[i] = if row[i] < lows[i] { row[i] } else { lows[i] };
             }
-            sum += wy * part;
         }
+        for i in 0..TAPS {
+            sums[i] *= wx[i];
+        }
+        let sum = ((sums[0] + sums[4]) + (sums[2] + sums[6]))
+            + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+        let low = lows.iter().fold(f32::INFINITY, |low, v| if *v < low { *v } else { low });
         if !sum.is_nan() {
             return if sum < low { low } else { sum };
         }

@@ -87,9 +87,10 @@ fn masked(file: &FitsFile) -> Result<(Frame, Header)> {
 
 /// Mask bits as they are read from DQ; `None` for what is no mask of 16 bits.
 pub fn mask_bits(stored: f32) -> Option<MaskBits> {
-    let whole = (0.0..=65535.0).contains(&stored) && stored.fract() == 0.0;
+    // What is no whole number of 16 bits does not survive the cast.
+    let bits = stored as u16;
     // Bits without a name yet are kept: a later version may know them.
-    whole.then(|| MaskBits::from_bits_retain(stored as u16))
+    (f32::from(bits) == stored).then(|| MaskBits::from_bits_retain(bits))
 }
 
 /// The extension of that name, of the image's size.

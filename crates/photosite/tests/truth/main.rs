@@ -8,5 +8,6 @@ mod every_effect;
 mod monte_carlo;
 mod one_effect;
 mod rejection;
+mod stacking;
 mod stars;
 mod traps;
