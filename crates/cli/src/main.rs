@@ -47,6 +47,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<Done> {
         Command::Stats(args) => command::stats::run(args),
         Command::Pixels(args) => command::pixels::run(args),
         Command::Preview(args) => command::preview::run(args),
+        Command::Library(args) => command::library::run(args, limits),
+        Command::Match(args) => command::matching::run(args, limits),
+        Command::Plan(args) => command::plan::run(args, limits),
         Command::Completions { shell } => command::extras::completions(shell),
         Command::Man { output } => command::extras::man(&output),
     }

@@ -20,5 +20,6 @@ pub mod scratch;
 mod source;
 
 pub use error::{Error, ErrorKind, Result};
+pub use platform::is_local_folder;
 pub use probe::{Probe, open, probe};
 pub use source::{Access, Source};

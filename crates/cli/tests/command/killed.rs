@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use crate::common::assert_checksums;
 use crate::support::{expect, files, photosite, simulate, text, visible};
@@ -90,4 +91,77 @@ fn a_killed_run_leaves_whole_products_and_the_next_finishes() {
         assert_eq!(reused, there.len(), "{moment:?}");
     }
     assert!(interrupted >= 4, "only {interrupted} runs were interrupted");
+}
+
+/// How often each command is killed; PHOTOSITE_KILLS=50 is the long form.
+#[allow(clippy::disallowed_methods, reason = "the long form is asked for by the environment")]
+fn kills() -> u64 {
+    std::env::var("PHOTOSITE_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(6)
+}
+
+/// Runs a command with this library to its end and says how long that took.
+#[allow(clippy::disallowed_methods, reason = "kills are spread over the time the work takes")]
+fn calm(library: &Path, args: &[&str]) -> Duration {
+    let start = Instant::now();
+    let output = photosite().env("PHOTOSITE_LIBRARY", library).args(args).output().unwrap();
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    start.elapsed()
+}
+
+/// Kills the command at moments spread over the time it takes, and after each wants the library to
+/// be whole and the next command to work. Returns how many died at work.
+fn kill_at_random(library: &Path, takes: Duration, args: impl Fn(u64) -> Vec<String>) -> usize {
+    let mut interrupted = 0;
+    for n in 0..kills() {
+        let args = args(n);
+        let mut child = photosite()
+            .env("PHOTOSITE_LIBRARY", library)
+            .args(&args)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Multiples of the golden ratio fill the span evenly, in no order.
+        let share = (n as f64 * 0.618_034).fract();
+        std::thread::sleep(takes.mul_f64(share));
+        child.kill().unwrap();
+        interrupted += usize::from(child.wait().unwrap().code().is_none());
+        calm(library, &["library", "verify"]);
+        calm(library, &["library", "list"]);
+    }
+    interrupted
+}
+
+#[test]
+fn a_killed_library_is_whole_and_the_next_command_works() {
+    let dir = tempfile::tempdir().unwrap();
+    let night = dir.path().join("night");
+    let many = ["--bias", "90", "--darks", "90", "--flats", "20"];
+    simulate(&night, &[&["--width", "64", "--height", "64"][..], &many].concat());
+    let takes = calm(&dir.path().join("calm"), &["library", "add", text(&night)]);
+    let library = dir.path().join("library");
+    let add = |_| ["library", "add", text(&night)].map(str::to_owned).to_vec();
+    let interrupted = kill_at_random(&library, takes, add);
+    calm(&library, &["library", "add", text(&night)]);
+    let listed = |library: &Path| -> serde_json::Value {
+        let mut command = photosite();
+        command.env("PHOTOSITE_LIBRARY", library).args(["library", "list", "--json"]);
+        serde_json::from_slice(&command.output().unwrap().stdout).unwrap()
+    };
+    assert_eq!(listed(&library), listed(&dir.path().join("calm")));
+    println!("add: {interrupted} of {} were killed at work", kills());
+
+    let night = dir.path().join("other");
+    simulate(&night, &["--width", "256", "--height", "192", "--seed", "5"]);
+    let out = |n: u64| dir.path().join(format!("out{n}"));
+    let run = |n: u64| ["run", text(&night), "-o", text(&out(n))].map(str::to_owned).to_vec();
+    let takes = calm(&dir.path().join("calm2"), &["run", text(&night), "-o", text(&out(1 << 40))]);
+    let interrupted = kill_at_random(&library, takes, run);
+    let expected = products(&out(1 << 40));
+    for n in 0..kills() {
+        calm(&library, &["run", text(&night), "-o", text(&out(n))]);
+        assert!(products(&out(n)) == expected, "run {n}");
+    }
+    calm(&library, &["library", "verify"]);
+    println!("run: {interrupted} of {} were killed at work", kills());
 }

@@ -6,6 +6,7 @@ mod support;
 
 mod damage;
 mod killed;
+mod library;
 mod looking;
 mod masters;
 mod oracle;

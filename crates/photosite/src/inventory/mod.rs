@@ -5,6 +5,7 @@ mod walk;
 
 use std::path::{Path, PathBuf};
 
+use crate::library::is_named_master;
 use crate::{Finding, finding::Severity};
 use photosite_file::{Access, Probe, keyword};
 use photosite_pix::{Applied, FrameKind, Header, Metadata, Rect, Size};
@@ -150,12 +151,14 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
             "Give the raw frame.",
         );
     }
-    if metadata.is_master {
+    let raw_by_hand = forced.is_some() && !metadata.is_master;
+    if metadata.is_master || (is_named_master(path) && !raw_by_hand) {
         return left_out(
             "master-not-adopted",
-            "the header calls this a master; masters made elsewhere are not adopted by run yet"
+            "this is a master, by its header or its name; it is not stacked with raw frames"
                 .to_owned(),
-            "Use photosite calibrate --bias/--dark/--flat FILE, or give the raw frames.",
+            "Put it into the library, from which run takes it: photosite library add FILE. Or use \
+             photosite calibrate --bias/--dark/--flat FILE.",
         );
     }
     let saturation_adu = metadata.saturation_adu.or_else(|| full_scale_adu(&probe.header));
