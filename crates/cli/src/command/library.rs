@@ -20,7 +20,7 @@ pub fn run(args: LibraryArgs, limits: Limits) -> anyhow::Result<Done> {
     let folder = resolve::library_needed(&args.place)?;
     let json = args.json;
     if let LibraryVerb::Rebuild { paths } = &args.verb {
-        let mut library = Library::open_anew(&folder)?;
+        let mut library = Library::open_for_rebuild(&folder)?;
         return collected(&rebuild_library(&mut library, paths, &context)?, &folder, json);
     }
     let mut library = Library::open(&folder)?;

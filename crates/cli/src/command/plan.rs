@@ -55,11 +55,13 @@ pub fn run(args: PlanArgs, limits: Limits) -> anyhow::Result<Done> {
             println!("{:>2}. {}", shot.order, note(shot));
         }
         println!();
+        let unknown = list.shots.iter().any(|s| s.total_s.is_none());
         println!(
-            "{} in all, reading out not counted; a master of `need` frames adds less than {} % to \
-             the noise of one light",
+            "{}{} in all, reading out not counted; a master of `need` frames adds less than {} % \
+             to the noise of one light",
             duration(list.total_s),
-            share.value() * 100.0
+            if unknown { " and what flats and their darks take" } else { "" },
+            show::number(share.value() * 100.0)
         );
     }
     if !list.have.is_empty() {

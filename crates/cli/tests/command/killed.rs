@@ -108,60 +108,72 @@ fn calm(library: &Path, args: &[&str]) -> Duration {
     start.elapsed()
 }
 
-/// Kills the command at moments spread over the time it takes, and after each wants the library to
-/// be whole and the next command to work. Returns how many died at work.
-fn kill_at_random(library: &Path, takes: Duration, args: impl Fn(u64) -> Vec<String>) -> usize {
+/// Kills the command, with a library of its own each time, at moments spread over the time it takes;
+/// after each the library must be whole and the next commands work. Returns how many died at work.
+fn kill_at_random(dir: &Path, takes: Duration, args: impl Fn(u64) -> Vec<String>) -> usize {
     let mut interrupted = 0;
     for n in 0..kills() {
-        let args = args(n);
+        let args: Vec<String> = args(n);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let library = dir.join(n.to_string());
         let mut child = photosite()
-            .env("PHOTOSITE_LIBRARY", library)
+            .env("PHOTOSITE_LIBRARY", &library)
             .args(&args)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         // Multiples of the golden ratio fill the span evenly, in no order.
-        let share = (n as f64 * 0.618_034).fract();
-        std::thread::sleep(takes.mul_f64(share));
+        std::thread::sleep(takes.mul_f64((n as f64 * 0.618_034).fract()));
         child.kill().unwrap();
         interrupted += usize::from(child.wait().unwrap().code().is_none());
-        calm(library, &["library", "verify"]);
-        calm(library, &["library", "list"]);
+        calm(&library, &["library", "verify", "--full"]);
+        calm(&library, &args);
+        calm(&library, &["library", "verify", "--full"]);
     }
     interrupted
+}
+
+/// What a library lists.
+fn listed(library: &Path) -> serde_json::Value {
+    let mut command = photosite();
+    command.env("PHOTOSITE_LIBRARY", library).args(["library", "list", "--json"]);
+    let mut entries: serde_json::Value =
+        serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+    for entry in entries.as_array_mut().unwrap() {
+        // Masters lie in each library's own folder.
+        entry["paths"] =
+            entry["paths"][0].as_str().unwrap().rsplit(['/', '\\']).next().unwrap().into();
+    }
+    entries
 }
 
 #[test]
 fn a_killed_library_is_whole_and_the_next_command_works() {
     let dir = tempfile::tempdir().unwrap();
-    let night = dir.path().join("night");
+    let (night, calm_library) = (dir.path().join("night"), dir.path().join("calm"));
     let many = ["--bias", "90", "--darks", "90", "--flats", "20"];
     simulate(&night, &[&["--width", "64", "--height", "64"][..], &many].concat());
-    let takes = calm(&dir.path().join("calm"), &["library", "add", text(&night)]);
-    let library = dir.path().join("library");
     let add = |_| ["library", "add", text(&night)].map(str::to_owned).to_vec();
-    let interrupted = kill_at_random(&library, takes, add);
-    calm(&library, &["library", "add", text(&night)]);
-    let listed = |library: &Path| -> serde_json::Value {
-        let mut command = photosite();
-        command.env("PHOTOSITE_LIBRARY", library).args(["library", "list", "--json"]);
-        serde_json::from_slice(&command.output().unwrap().stdout).unwrap()
-    };
-    assert_eq!(listed(&library), listed(&dir.path().join("calm")));
+    let takes = calm(&calm_library, &["library", "add", text(&night)]);
+    let libraries = dir.path().join("add");
+    let interrupted = kill_at_random(&libraries, takes, add);
+    for n in 0..kills() {
+        assert_eq!(listed(&libraries.join(n.to_string())), listed(&calm_library));
+    }
     println!("add: {interrupted} of {} were killed at work", kills());
 
     let night = dir.path().join("other");
     simulate(&night, &["--width", "256", "--height", "192", "--seed", "5"]);
     let out = |n: u64| dir.path().join(format!("out{n}"));
     let run = |n: u64| ["run", text(&night), "-o", text(&out(n))].map(str::to_owned).to_vec();
-    let takes = calm(&dir.path().join("calm2"), &["run", text(&night), "-o", text(&out(1 << 40))]);
-    let interrupted = kill_at_random(&library, takes, run);
-    let expected = products(&out(1 << 40));
+    let (calm_library, calm_out) = (dir.path().join("calm2"), out(1 << 40));
+    let takes = calm(&calm_library, &["run", text(&night), "-o", text(&calm_out)]);
+    let libraries = dir.path().join("run");
+    let interrupted = kill_at_random(&libraries, takes, run);
     for n in 0..kills() {
-        calm(&library, &["run", text(&night), "-o", text(&out(n))]);
-        assert!(products(&out(n)) == expected, "run {n}");
+        assert!(products(&out(n)) == products(&calm_out), "run {n}");
+        assert_eq!(listed(&libraries.join(n.to_string())), listed(&calm_library));
     }
-    calm(&library, &["library", "verify"]);
     println!("run: {interrupted} of {} were killed at work", kills());
 }

@@ -188,7 +188,8 @@ pub fn shooting_list(inventory: &Inventory, shelf: Option<&Shelf<'_>>, share: Sh
     for (i, shot) in shots.iter_mut().enumerate() {
         shot.order = i + 1;
     }
-    let total_s = shots.iter().filter(|s| !s.optional).filter_map(|s| s.total_s).sum();
+    let times = shots.iter().filter(|s| !s.optional).filter_map(|s| s.total_s);
+    let total_s = times.fold(0.0, |sum, s| sum + s);
     Shooting { schema: "photosite.plan/1", share, lights: lights.len(), shots, have, total_s }
 }
 

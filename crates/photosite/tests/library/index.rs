@@ -76,7 +76,9 @@ fn a_frame_is_what_it_holds_and_the_files_are_the_record() {
     for part in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(folder.join(format!("{INDEX_NAME}{part}")));
     }
-    let mut library = Library::open(&folder).unwrap();
+    let message = Library::open(&folder).unwrap_err().to_string();
+    assert!(message.contains("is gone") && message.contains("rebuild"), "{message}");
+    let mut library = Library::open_for_rebuild(&folder).unwrap();
     with_context(|c| rebuild_library(&mut library, std::slice::from_ref(&night), c)).unwrap();
     assert_eq!(told(&library), before);
     // And a rebuild without a path still knows what was known.

@@ -46,22 +46,48 @@ impl Library {
     ///
     /// # Errors
     /// When the folder cannot be made or written to; when the database is newer than this program;
-    /// when it is damaged: then it is put aside, and stays missing until `library rebuild`.
+    /// when it is damaged: then it is put aside, and stays missing until `library rebuild`; when it
+    /// is missing beside masters.
     pub fn open(folder: &Path) -> Result<Self> {
-        if let Some(aside) = put_aside(folder) {
-            let index = folder.join(INDEX_NAME);
-            if !index.exists() {
+        let index = folder.join(INDEX_NAME);
+        if !index.exists() {
+            if let Some(aside) = put_aside(folder) {
                 return Err(damaged(&index, &aside));
             }
+            if holds_masters(&folder.join(MASTERS_NAME)) {
+                return Err(Error::request(format!(
+                    "the index {} is gone, and masters are there. No frame is lost: the files are \
+                     the record. {REBUILD}",
+                    index.display()
+                )));
+            }
         }
-        Self::open_anew(folder)
+        Self::open_as_is(folder)
     }
 
-    /// Opens the library even where a damaged index was put aside: to build it anew.
+    /// Opens the library to build its index anew: one that is damaged is put aside, one that is
+    /// missing is made.
     ///
     /// # Errors
-    /// As [`Library::open`], save for the damaged index.
-    pub fn open_anew(folder: &Path) -> Result<Self> {
+    /// As [`Library::open`], save for those.
+    pub fn open_for_rebuild(folder: &Path) -> Result<Self> {
+        let index = folder.join(INDEX_NAME);
+        let library = match Self::open_as_is(folder) {
+            Ok(library) => library,
+            Err(_) if !index.exists() => return Self::open_as_is(folder),
+            Err(e) => return Err(e),
+        };
+        if library.check_index().is_ok_and(|problems| problems.is_empty()) {
+            return Ok(library);
+        }
+        drop(library);
+        if index.exists() {
+            set_aside(&index).map_err(|e| Error::io(&index, "putting the index aside", e))?;
+        }
+        Self::open_as_is(folder)
+    }
+
+    fn open_as_is(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder.join(MASTERS_NAME))
             .map_err(|e| Error::io(folder, "making the folder of the library", e))?;
         // The index holds whole paths, its own masters' too.
@@ -159,11 +185,19 @@ fn put_aside(folder: &Path) -> Option<PathBuf> {
 fn damaged(index: &Path, aside: &Path) -> Error {
     Error::request(format!(
         "the index {} is damaged. It was put aside as {} and no frame is lost: the files are the \
-         record. `photosite library rebuild PATH...` with the folders of your calibration frames \
-         makes the index anew",
+         record. {REBUILD}",
         index.display(),
         aside.display()
     ))
+}
+
+/// What mends an index.
+const REBUILD: &str = "`photosite library rebuild PATH...` with the folders of your calibration \
+                       frames makes the index anew";
+
+fn holds_masters(folder: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else { return false };
+    entries.flatten().any(|e| e.path().extension().is_some_and(|x| x == "fits"))
 }
 
 /// Puts a damaged index aside, its log with it; returns where the first part went.
@@ -188,8 +222,15 @@ fn explain(path: &Path, what: &str, e: &rusqlite::Error) -> Error {
     if matches!(code, Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)) {
         return match set_aside(path) {
             Ok(aside) => damaged(path, &aside),
-            // Another process has put it aside already.
-            Err(_) => damaged(path, &put_aside(path.parent().unwrap_or(path)).unwrap_or_default()),
+            // Another process has put it aside already, or the system does not let go of it.
+            Err(refusal) => match put_aside(path.parent().unwrap_or(path)) {
+                Some(aside) if !path.exists() => damaged(path, &aside),
+                _ => Error::request(format!(
+                    "the index {} is damaged and could not be put aside ({refusal}): move it away. \
+                     No frame is lost. {REBUILD}",
+                    path.display()
+                )),
+            },
         };
     }
     let advice = match code {
@@ -251,7 +292,7 @@ mod tests {
             assert!(message.contains("rebuild") && message.contains("damaged-1"), "{message}");
         }
         assert_eq!(std::fs::read(dir.path().join("index.sqlite.damaged-1")).unwrap(), garbage);
-        drop(Library::open_anew(dir.path()).unwrap());
+        drop(Library::open_for_rebuild(dir.path()).unwrap());
         Library::open(dir.path()).unwrap();
     }
 }
