@@ -147,3 +147,14 @@ pub fn is_local_folder(folder: &Path) -> bool {
     let first = whole.components().next();
     matches!(first, Some(Component::Prefix(p)) if matches!(p.kind(), Prefix::VerbatimDisk(_) | Prefix::Disk(_)))
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_disk_of_this_machine_is_not_local() {
+        assert!(!is_local_folder(Path::new("/proc")));
+        assert!(!is_local_folder(Path::new("/nowhere/at/all")));
+    }
+}

@@ -174,6 +174,8 @@ fn masters_are_certified_and_retired_by_their_names() {
     let again = dir.path().join("again");
     let report = json(&with(&library, 0, &["run", text(&night), "-o", text(&again), "--json"]));
     assert_eq!(names(&report, "masters", false), ["dark_60s_-10.0C_gain100_offset50_bin1x1.fits"]);
+    let codes: Vec<&Value> = list(&report, "findings").iter().map(|f| &f["code"]).collect();
+    assert!(codes.contains(&&Value::from("master-retired")), "{codes:?}");
     let pruned = json(&with(&library, 0, &["library", "prune", "--dry-run", "--json"]));
     assert_eq!(list(&pruned, "retired").len(), 1);
     for (args, word) in [

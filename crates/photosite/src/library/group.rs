@@ -158,7 +158,11 @@ pub fn stack_for_each_light(
                 let Some(temp_c) = light.temp_c else { continue };
                 // A tenth of a degree is finer than any such thermometer.
                 if belongs(light, &family[0].traits) && done.insert((temp_c * 10.0) as i64) {
-                    windows.insert(nearest_in_temperature(light, &members, frames, current));
+                    let window = nearest_in_temperature(light, &members, frames, current);
+                    // Where even the nearest are too far, nothing is stacked for it.
+                    if near_enough(light, &common(frames, &window)) {
+                        windows.insert(window);
+                    }
                 }
             }
         }
@@ -191,8 +195,18 @@ fn same_family(a: &Group, b: &Group) -> bool {
 
 /// Whether darks with these traits would do for a light but for their temperature.
 fn belongs(light: &Traits, dark: &Traits) -> bool {
-    let but_warmth = rules(FrameKind::Dark).iter().filter(|r| r.field != Field::Temperature);
-    but_warmth.into_iter().all(|r| compare(*r, light, dark).0 != Outcome::Differs)
+    agree(light, dark, |field| field != Field::Temperature)
+}
+
+/// Whether darks with these traits are near enough in temperature.
+fn near_enough(light: &Traits, dark: &Traits) -> bool {
+    agree(light, dark, |field| field == Field::Temperature)
+}
+
+/// Whether those rules of a dark hold that are asked for.
+fn agree(light: &Traits, dark: &Traits, asked: impl Fn(Field) -> bool) -> bool {
+    let rules = rules(FrameKind::Dark).iter().filter(|r| asked(r.field));
+    rules.into_iter().all(|r| compare(*r, light, dark).0 != Outcome::Differs)
 }
 
 /// The darks nearest in temperature to a light, as many as make the best master for it.

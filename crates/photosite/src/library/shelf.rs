@@ -166,7 +166,12 @@ fn measured_darks(all: &[Shelved]) -> Vec<(Traits, DarkPoint)> {
             let zero_adu = if t.bias_removed {
                 0.0
             } else {
-                level_of(FrameKind::Bias).find(|(b, _)| same_setup(t, &b.traits))?.1.median_adu
+                let apart = |b: &Traits| b.temp_c.map_or(f64::INFINITY, |c| (c - temp_c).abs());
+                level_of(FrameKind::Bias)
+                    .filter(|(b, _)| same_setup(t, &b.traits))
+                    .min_by(|(a, _), (b, _)| apart(&a.traits).total_cmp(&apart(&b.traits)))?
+                    .1
+                    .median_adu
             };
             let adu_s = ((level.median_adu - zero_adu) / exposure_s).max(0.0);
             let hot_adu_s = level.hot_adu.max(0.0) / exposure_s;

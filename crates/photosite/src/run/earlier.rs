@@ -1,6 +1,6 @@
 //! What earlier work knows of products, so that they are neither made nor read again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use photosite_pix::stat::Summary;
@@ -14,6 +14,8 @@ use crate::{Result, report};
 pub struct Earlier {
     /// Masters in the library.
     masters: BTreeMap<String, PathBuf>,
+    /// Masters that were retired there.
+    retired: BTreeSet<String>,
     /// What an earlier account of the same folder tells of samples: of a master its own, of a light
     /// those before and after.
     summaries: BTreeMap<String, Vec<Summary>>,
@@ -43,7 +45,11 @@ impl Earlier {
     pub fn read(account: &Path, library: Option<&Library>) -> Result<Self> {
         let mut out = Self::default();
         let masters = library.map(|l| l.list(None)).transpose()?.unwrap_or_default();
-        for entry in masters.into_iter().filter(|e| e.is_master && e.life != Life::Retired) {
+        for entry in masters.into_iter().filter(|e| e.is_master) {
+            if entry.life == Life::Retired {
+                out.retired.extend(entry.key);
+                continue;
+            }
             let path = entry.paths.into_iter().find(|p| p.exists());
             out.masters.extend(entry.key.zip(path));
         }
@@ -67,6 +73,11 @@ impl Earlier {
     /// The master of the library that has this key.
     pub fn master(&self, key: &str) -> Option<&Path> {
         self.masters.get(key).map(PathBuf::as_path)
+    }
+
+    /// Whether the master that has this key was retired.
+    pub fn is_retired(&self, key: &str) -> bool {
+        self.retired.contains(key)
     }
 
     /// The description of the master that has this key.

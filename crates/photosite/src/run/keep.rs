@@ -38,7 +38,21 @@ pub fn keep_masters(
         .filter_map(|(plan, result)| {
             let result = result.as_ref().filter(|r| !r.from_library)?;
             let key = result.key.as_deref().filter(|key| earlier.master(key).is_none())?;
-            Some((plan, result, key))
+            Some((plan, result, key)).filter(|_| !earlier.is_retired(key))
+        })
+        .collect();
+    let retired: Vec<Finding> = results
+        .iter()
+        .flatten()
+        .filter(|r| r.key.as_deref().is_some_and(|key| earlier.is_retired(key)))
+        .map(|r| {
+            Finding::new(
+                "master-retired",
+                Severity::Warning,
+                r.path.display().to_string(),
+                "this master was retired in the library, and the night's own frames make it again",
+            )
+            .hint("Leave those frames out of the night, or certify the master again.")
         })
         .collect();
     let before: Vec<Option<&Path>> =
@@ -71,7 +85,8 @@ pub fn keep_masters(
     let (records, findings): (Vec<Record>, Vec<Option<Finding>>) = kept.into_iter().unzip();
     library.add(&records)?;
     let name = |r: &Record| r.path.file_name().map(|n| n.to_string_lossy().into_owned());
-    Ok((records.iter().filter_map(name).collect(), findings.into_iter().flatten().collect()))
+    let findings = findings.into_iter().flatten().chain(retired).collect();
+    Ok((records.iter().filter_map(name).collect(), findings))
 }
 
 /// The record of a master in the library's own folder.
