@@ -19,7 +19,7 @@ pub struct Change {
 }
 
 /// How far beyond its noise the scatter may lie before the structure counts as changed: a choice.
-const STRUCTURE_RATIO: f64 = 2.0;
+const STRUCTURE_RATIO: f64 = 1.3;
 /// New hot pixels, as a share of the old ones, that are worth a word, and the fewest: choices.
 const NEW_HOT_SHARE: f64 = 0.2;
 const NEW_HOT_FEWEST: usize = 20;
@@ -68,8 +68,8 @@ impl Change {
             && self.scatter_adu > STRUCTURE_RATIO * expected
         {
             out.push(format!(
-                "its structure changed: the two differ by {:.2} ADU from pixel to pixel, their \
-                 noise explains {expected:.2}",
+                "its structure changed: the two differ by {:.4} from pixel to pixel, their noise \
+                 explains {expected:.4}",
                 self.scatter_adu
             ));
         }

@@ -191,6 +191,31 @@ fn masters_are_certified_and_retired_by_their_names() {
 }
 
 #[test]
+fn a_new_master_is_compared_with_the_one_it_follows() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = dir.path().join("library");
+    let changed = |seed: &str, more: &[&str]| -> Vec<Value> {
+        let (night, out) = (dir.path().join(seed), dir.path().join(format!("out{seed}")));
+        let size = ["--width", "256", "--height", "240", "--bias", "12", "--darks", "12"];
+        simulate(&night, &[&["--seed", &seed[..1]][..], &size, more].concat());
+        let report = json(&with(&library, 0, &["run", text(&night), "-o", text(&out), "--json"]));
+        let of = list(&report, "findings").iter().filter(|f| f["code"] == "master-changed");
+        of.cloned().collect()
+    };
+    assert_eq!(changed("1", &[]), Vec::<Value>::new(), "there was none before");
+    // The same sensor with darks of other noise: a little longer, so that no dark is the same.
+    let again = changed("1 again", &["--exposure", "60.5"]);
+    assert_eq!(again, Vec::<Value>::new(), "the same sensor has not changed");
+    // Another seed is another sensor: its patterns and hot pixels are not those of the first.
+    let told = changed("2", &[]);
+    let bias = told.iter().find(|f| f["subject"].as_str().unwrap().contains("bias_")).unwrap();
+    assert!(bias["message"].as_str().unwrap().contains("structure changed"), "{bias}");
+    let dark = told.iter().find(|f| f["subject"].as_str().unwrap().contains("dark_60s")).unwrap();
+    assert!(dark["evidence"]["new_hot"].as_u64().unwrap() > 0, "{dark}");
+    assert!(dark["evidence"]["predecessor"].is_string(), "{dark}");
+}
+
+#[test]
 fn a_damaged_index_is_kept_aside_and_the_night_goes_on_without() {
     let dir = tempfile::tempdir().unwrap();
     let (night, library) = (dir.path().join("night"), dir.path().join("library"));

@@ -1,16 +1,17 @@
 //! A folder of frames, by their headers: what each one is, and what is doubtful about it.
 
 mod classify;
+mod master_name;
 mod walk;
 
 use std::path::{Path, PathBuf};
 
-use crate::library::is_named_master;
 use crate::{Finding, finding::Severity};
 use photosite_file::{Access, Probe, keyword};
 use photosite_pix::{Applied, FrameKind, Header, Metadata, Rect, Size};
 
 pub use classify::{KindSource, classify};
+pub use master_name::MasterName;
 pub use walk::{Walk, walk};
 
 /// The header keyword by which a simulation's truth is told from its frames: `bias_adu.fits` and
@@ -152,7 +153,7 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
         );
     }
     let raw_by_hand = forced.is_some() && !metadata.is_master;
-    if metadata.is_master || (is_named_master(path) && !raw_by_hand) {
+    if metadata.is_master || (MasterName::of(path).is_master && !raw_by_hand) {
         return left_out(
             "master-not-adopted",
             "this is a master, by its header or its name; it is not stacked with raw frames"

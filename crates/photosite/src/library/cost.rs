@@ -69,6 +69,16 @@ impl Cost {
     pub fn electrons(&self) -> Option<f64> {
         (self.unit == CostUnit::Electrons).then_some(self.value)
     }
+
+    /// The part of a priced field.
+    pub fn of(&self, field: Field) -> Option<f64> {
+        match field {
+            Field::Temperature => self.temperature,
+            Field::Exposure => self.exposure,
+            Field::Age => self.age,
+            _ => None,
+        }
+    }
 }
 
 /// Degrees that double the dark current where nothing was measured.
@@ -267,18 +277,6 @@ pub fn cost(
         FrameKind::Flat | FrameKind::Light => {
             let age = years.map(|y| DUST_SHARE * (1.0 - (-y * DAYS_A_YEAR / DUST_DAYS).exp()));
             of([None, None, age], age.unwrap_or(0.0), CostUnit::Share, 0.0)
-        }
-    }
-}
-
-impl Cost {
-    /// The part of a priced field.
-    pub fn of(&self, field: Field) -> Option<f64> {
-        match field {
-            Field::Temperature => self.temperature,
-            Field::Exposure => self.exposure,
-            Field::Age => self.age,
-            _ => None,
         }
     }
 }

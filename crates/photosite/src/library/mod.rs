@@ -15,7 +15,7 @@ mod rules;
 mod shelf;
 mod traits;
 
-pub use adopt::{ADOPTED_KEYWORD, Adopted, adopt, is_named_master};
+pub use adopt::{ADOPTED_KEYWORD, Adopted, adopt};
 pub use camera::{camera_key, same_camera};
 pub use choose::{Candidate, Check, Choice, FEW_REFUSALS, Priced, Refusal, choose};
 pub use cost::{Cost, CostUnit, DOUBLING_C, DarkCurrent, DarkPoint, HOTTEST_SHARE, cost};

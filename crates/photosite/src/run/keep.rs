@@ -113,6 +113,10 @@ pub fn record_of(path: &Path, master: &Adopted) -> Result<Record> {
     Ok(Record::master(path, master, loaded.hash, mark, level))
 }
 
+/// How near in temperature two masters are compared, in degrees: coolers hold their set point within
+/// this, and what differs more differs by that.
+const ONE_WARMTH_C: f64 = 0.5;
+
 /// The master of the library that a newly made one follows.
 fn predecessor<'a>(
     shelf: &'a Shelf<'_>,
@@ -133,7 +137,9 @@ fn predecessor<'a>(
     let pool: Vec<Candidate<'_>> =
         masters.iter().map(|s| Candidate { life: &Life::Proposed, ..s.candidate(true) }).collect();
     let choice = choose(plan.kind, &plan.traits, &pool, &DarkCurrent::default(), 0);
-    masters[choice.chosen()?].path.as_deref()
+    let before = masters[choice.chosen()?];
+    let apart_c = plan.traits.temp_c.zip(before.traits.temp_c).map(|(a, b)| (a - b).abs());
+    before.path.as_deref().filter(|_| apart_c.is_none_or(|c| c <= ONE_WARMTH_C))
 }
 
 /// A Finding where a new master differs from the one it follows.

@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{TransactionBehavior, params};
+use rusqlite::TransactionBehavior;
 use serde::Serialize;
 
 use super::rows::{self, Inserted};
 use super::{LIFE_NAME, Library};
 use crate::library::{Entry, Life, Lives, Record};
-use crate::provenance::ContentHash;
 use crate::{Error, Result};
 
 /// What came of adding.
@@ -128,18 +127,6 @@ impl Library {
         }
         photosite_file::atomic::remove_leftovers(&masters)?;
         Ok(pruned)
-    }
-
-    /// Whether a file with this content is known under this path.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn knows(&self, hash: ContentHash, path: &Path) -> Result<bool> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM frame JOIN path ON frame = id \
-                   WHERE hash = ?1 AND path = ?2)";
-        self.db
-            .query_row(sql, params![hash.as_bytes(), path_text(path)?], |r| r.get(0))
-            .map_err(self.told("looking for a frame"))
     }
 }
 

@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use photosite_pix::FrameKind;
-use rusqlite::{OptionalExtension, params_from_iter};
+use rusqlite::params_from_iter;
 use serde::Serialize;
 
 use super::Library;
 use super::rows::{TRAITS_COLUMNS, kind_of, level_of, traits_of};
 use crate::library::record::ID_DIGITS;
 use crate::library::{FileMark, Level, Life, Shelf, Shelved, Traits};
-use crate::provenance::ContentHash;
 use crate::{Error, Result};
 
 /// One frame or master of the library.
@@ -297,18 +296,5 @@ impl Library {
             lines.push(format!("{wrong} batches of frames are miscounted"));
         }
         Ok(lines)
-    }
-
-    /// Whether a frame with this content is known.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn has(&self, hash: ContentHash) -> Result<bool> {
-        let found: Option<i64> = self
-            .db
-            .query_row("SELECT 1 FROM frame WHERE hash = ?1", [hash.as_bytes()], |r| r.get(0))
-            .optional()
-            .map_err(self.told("looking for a frame"))?;
-        Ok(found.is_some())
     }
 }
