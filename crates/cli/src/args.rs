@@ -120,7 +120,7 @@ pub struct RunArgs {
 #[derive(Debug, Clone, Args)]
 pub struct PlaceArgs {
     /// The folder of the library; by default PHOTOSITE_LIBRARY, or the user's data folder.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", global = true)]
     pub library: Option<PathBuf>,
 }
 

@@ -224,6 +224,9 @@ fn a_damaged_index_is_kept_aside_and_the_night_goes_on_without() {
     let told = || json(&with(&library, 0, &["library", "list", "--json"]));
     let before = told();
     let index = library.join("index.sqlite");
+    // The option names it as well, before the verb or after.
+    let named = json(&expect(0, &["library", "list", "--json", "--library", text(&library)]));
+    assert_eq!(named, before);
     let mut bytes = std::fs::read(&index).unwrap();
     let middle = bytes.len() / 3;
     bytes[..middle].fill(0x5a);
