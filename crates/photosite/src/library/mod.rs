@@ -21,8 +21,8 @@ pub use choose::{Candidate, Check, Choice, FEW_REFUSALS, Priced, Refusal, choose
 pub use cost::{Cost, CostUnit, DOUBLING_C, DarkCurrent, DarkPoint, HOTTEST_SHARE, cost};
 pub use group::{Group, groups, stack_for_each_light};
 pub use index::{
-    Added, Entry, INDEX_NAME, LIFE_NAME, Library, MASTERS_NAME, Missing, Pruned, SCHEMA_VERSION,
-    Verified,
+    Added, Entry, INDEX_NAME, Known, LIFE_NAME, Library, MASTERS_NAME, Missing, Pruned,
+    SCHEMA_VERSION, Verified,
 };
 pub use life::{DateRange, Life, Lives};
 pub use name::{group_name, master_file_name};

@@ -98,8 +98,13 @@ pub enum Shelvable {
     No(Finding),
 }
 
-/// Looks at a probed file.
-pub fn shelvable(path: &Path, root: &Path, probe: Probe) -> (Shelvable, Vec<Finding>) {
+/// Looks at a probed file; `kinds` overrule header and name of raw frames.
+pub fn shelvable(
+    path: &Path,
+    root: &Path,
+    probe: Probe,
+    kinds: &KindOverrides,
+) -> (Shelvable, Vec<Finding>) {
     if let Some(adopted) = adopt(path, &probe) {
         return match adopted {
             Ok(master) => {
@@ -109,7 +114,7 @@ pub fn shelvable(path: &Path, root: &Path, probe: Probe) -> (Shelvable, Vec<Find
             Err(finding) => (Shelvable::No(finding), Vec::new()),
         };
     }
-    match take(path, root, probe, &KindOverrides::default()) {
+    match take(path, root, probe, kinds) {
         Taken::Frame(frame, _) if frame.kind == FrameKind::Light => {
             let finding = Finding::new(
                 "light-not-kept",

@@ -129,10 +129,12 @@ impl<'a> Shelf<'a> {
                 }
             }
             let root = path.parent().unwrap_or(&path).to_owned();
+            // What it is was decided when it was added, by a folder perhaps.
+            let kinds = KindOverrides { paths: vec![(path.clone(), shelved.kind)] };
             match photosite_file::probe(&path) {
-                Ok(probe) => match take(&path, &root, probe, &KindOverrides::default()) {
-                    Taken::Frame(frame, _) if frame.kind == shelved.kind => frames.push(*frame),
-                    Taken::Frame(..) | Taken::LeftOut(..) => {
+                Ok(probe) => match take(&path, &root, probe, &kinds) {
+                    Taken::Frame(frame, _) => frames.push(*frame),
+                    Taken::LeftOut(..) => {
                         findings.push(gone(format!("this is no raw {} any more", shelved.kind)));
                     }
                 },

@@ -1,6 +1,6 @@
 //! Filling and checking a library: the files are read on all threads, the index is written by one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -11,9 +11,10 @@ use super::convert::usable;
 use super::{Context, for_each, left_out};
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
-use crate::inventory::{Walk, walk};
+use crate::inventory::{KindOverrides, Walk, walk};
 use crate::library::{
-    Added, Entry, FileMark, Library, Life, Missing, Record, Shelvable, Verified, shelvable,
+    Added, Entry, FileMark, ID_DIGITS, Library, Life, Missing, Record, Shelvable, Verified,
+    master_file_name, shelvable,
 };
 use crate::provenance::ContentHash;
 use crate::{Finding, Result};
@@ -51,13 +52,14 @@ pub fn add_to_library(
     let files = walk(paths, None)?;
     let masters = library.masters_folder();
     let known: BTreeMap<PathBuf, FileMark> =
-        library.paths()?.into_iter().map(|(path, mark, ..)| (path, mark)).collect();
+        library.files()?.into_iter().map(|k| (k.path, k.mark)).collect();
+    let reading =
+        Reading { unchanged: &known, kinds: &KindOverrides::default(), masters: &masters };
     let mut out = Collected { files: files.len(), ..Collected::default() };
     let total = files.len() as u64;
     context.observer.event(Event::Started { stage: Stage::Identify, total });
     for part in files.chunks(AT_ONCE) {
-        let (records, unchanged) =
-            read_records(part, &known, &masters, &mut out.findings, context)?;
+        let (records, unchanged) = read_records(part, reading, &mut out.findings, context)?;
         let added = library.add(&records)?;
         out.added.new += added.new;
         out.added.renamed += added.renamed;
@@ -79,30 +81,38 @@ pub fn rebuild_library(
     paths: &[PathBuf],
     context: &Context<'_>,
 ) -> Result<Collected> {
-    let mut paths = paths.to_vec();
     let masters = library.masters_folder();
-    paths.push(masters.clone());
     let mut out = Collected::default();
-    for (path, ..) in library.paths()? {
-        if path.exists() {
-            paths.push(path);
-        } else {
-            out.findings.push(
+    let mut files = walk(&[paths, std::slice::from_ref(&masters)].concat(), None)?;
+    let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let named: BTreeSet<PathBuf> = files.iter().map(|f| whole(&f.path)).collect();
+    let mut kinds = KindOverrides::default();
+    for known in library.files()?.into_iter().filter(|k| !named.contains(&k.path)) {
+        match FileMark::of(&known.path) {
+            Ok(now) => {
+                // The folder that told what it is was named when it was added, and is not now.
+                if now == known.mark {
+                    kinds.paths.push((known.path.clone(), known.kind));
+                }
+                let root = known.path.parent().unwrap_or(&known.path).to_owned();
+                files.push(Walk { path: known.path, root });
+            }
+            Err(_) => out.findings.push(
                 Finding::new(
                     "library-frame-gone",
                     Severity::Warning,
-                    path.display().to_string(),
+                    known.path.display().to_string(),
                     "this file is not there any more, so the new index does not know it",
                 )
                 .hint("When it is back, add it again."),
-            );
+            ),
         }
     }
-    let files = walk(&paths, None)?;
+    let unchanged = BTreeMap::new();
+    let reading = Reading { unchanged: &unchanged, kinds: &kinds, masters: &masters };
     let total = files.len() as u64;
     context.observer.event(Event::Started { stage: Stage::Identify, total });
-    let (records, _) =
-        read_records(&files, &BTreeMap::new(), &masters, &mut out.findings, context)?;
+    let (records, _) = read_records(&files, reading, &mut out.findings, context)?;
     context.observer.event(Event::Finished);
     out.added = library.replace_all(&records)?;
     out.files = files.len();
@@ -116,10 +126,20 @@ enum Looked {
     No(Finding),
 }
 
+/// How files are read.
+#[derive(Clone, Copy)]
+struct Reading<'a> {
+    /// Files that need not be read where they are as they were.
+    unchanged: &'a BTreeMap<PathBuf, FileMark>,
+    /// Kinds that overrule header and name.
+    kinds: &'a KindOverrides,
+    /// Where converted copies of masters go.
+    masters: &'a Path,
+}
+
 fn read_records(
     files: &[Walk],
-    known: &BTreeMap<PathBuf, FileMark>,
-    masters: &Path,
+    reading: Reading<'_>,
     findings: &mut Vec<Finding>,
     context: &Context<'_>,
 ) -> Result<(Vec<Record>, usize)> {
@@ -129,7 +149,7 @@ fn read_records(
         context,
         || (),
         |(), i| {
-            *slots[i].lock().expect("no holder panics") = Some(look(&files[i], known, masters));
+            *slots[i].lock().expect("no holder panics") = Some(look(&files[i], reading));
             context.observer.event(Event::Advanced { by: 1, what: "identifying" });
             Ok(())
         },
@@ -149,12 +169,12 @@ fn read_records(
     Ok((records, unchanged))
 }
 
-fn look(file: &Walk, known: &BTreeMap<PathBuf, FileMark>, masters: &Path) -> Looked {
+fn look(file: &Walk, reading: Reading<'_>) -> Looked {
     // The index is asked from any working directory, so paths are whole.
     let path = file.path.canonicalize().unwrap_or_else(|_| file.path.clone());
     let read = || -> Result<Looked> {
         let mark = FileMark::of(&path)?;
-        if known.get(&path) == Some(&mark) {
+        if reading.unchanged.get(&path) == Some(&mark) {
             return Ok(Looked::Unchanged);
         }
         if path.to_str().is_none() {
@@ -169,12 +189,13 @@ fn look(file: &Walk, known: &BTreeMap<PathBuf, FileMark>, masters: &Path) -> Loo
             ));
         }
         let root = file.root.canonicalize().unwrap_or_else(|_| file.root.clone());
-        let (shelvable, mut findings) = shelvable(&path, &root, photosite_file::probe(&path)?);
+        let (shelvable, mut findings) =
+            shelvable(&path, &root, photosite_file::probe(&path)?, reading.kinds);
         let record = match shelvable {
             Shelvable::No(finding) => return Ok(Looked::No(finding)),
             Shelvable::Raw(frame) => Record::raw(&frame, ContentHash::of_file(&path)?, mark),
             Shelvable::Master(master) => {
-                let (record, finding) = usable(&path, &master, masters)?;
+                let (record, finding) = usable(&path, &master, reading.masters)?;
                 findings.extend(finding);
                 record
             }
@@ -200,29 +221,29 @@ fn look(file: &Walk, known: &BTreeMap<PathBuf, FileMark>, masters: &Path) -> Loo
 /// # Errors
 /// When the index cannot be read, or the work is cancelled.
 pub fn verify_library(library: &Library, full: bool, context: &Context<'_>) -> Result<Verified> {
-    let paths = library.paths()?;
-    let mut out = Verified { files: paths.len(), ..Verified::default() };
+    let files = library.files()?;
+    let mut out = Verified { files: files.len(), ..Verified::default() };
     out.index = library.check_index()?;
-    let total = paths.len() as u64;
+    let total = files.len() as u64;
     context.observer.event(Event::Started { stage: Stage::Identify, total });
     let slots: Vec<Mutex<(bool, Option<Missing>)>> =
-        paths.iter().map(|_| Mutex::default()).collect();
+        files.iter().map(|_| Mutex::default()).collect();
     for_each(
-        paths.len(),
+        files.len(),
         context,
         || (),
         |(), i| {
-            let (path, mark, hash, is_master) = &paths[i];
+            let file = &files[i];
             let problem = |problem: String| Missing {
-                id: hash[..crate::library::ID_DIGITS].to_owned(),
-                path: path.clone(),
+                id: file.hash[..ID_DIGITS].to_owned(),
+                path: file.path.clone(),
                 problem,
             };
-            let found = match FileMark::of(path) {
+            let found = match FileMark::of(&file.path) {
                 Err(e) => (false, Some(problem(e.to_string()))),
-                Ok(now) if now == *mark && !full && !is_master => (false, None),
-                Ok(_) => match ContentHash::of_file(path) {
-                    Ok(found) if found.to_string() == *hash => (true, None),
+                Ok(now) if now == file.mark && !full && !file.is_master => (false, None),
+                Ok(_) => match ContentHash::of_file(&file.path) {
+                    Ok(found) if found.to_string() == file.hash => (true, None),
                     Ok(_) => {
                         let told = "holds other bytes than when it was added; add it again if that \
                                     is meant";
@@ -264,7 +285,7 @@ pub fn export_library(library: &Library, folder: &Path) -> Result<Exported> {
     let in_use = |e: &&Entry| e.is_master && e.life != Life::Retired;
     for entry in entries.iter().filter(in_use) {
         let Some(path) = entry.paths.iter().find(|p| p.exists()) else { continue };
-        let name = crate::library::master_file_name(entry.kind, &entry.traits, &entry.hash);
+        let name = master_file_name(entry.kind, &entry.traits, &entry.hash);
         let target = folder.join(name);
         // Its name holds the identity: what stands there and holds the same bytes is the copy.
         let same = target.exists() && ContentHash::of_file(&target)?.to_string() == entry.hash;

@@ -96,6 +96,33 @@ fn a_frame_is_what_it_holds_and_the_files_are_the_record() {
 }
 
 #[test]
+fn what_a_folder_told_is_not_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let night = dir.path().canonicalize().unwrap().join("night");
+    small_night(&night);
+    // A program that calls its flats lights; the folder above the folder tells what they are.
+    let nested = night.join("flats/first");
+    std::fs::create_dir(&nested).unwrap();
+    for n in 1..=3 {
+        let name = format!("Light_M00_60.0s_000{n}.fits");
+        let from = night.join("lights").join(&name);
+        if from.exists() {
+            std::fs::rename(&from, nested.join(format!("{n}.fits"))).unwrap();
+        }
+    }
+    let mut library = Library::open(&dir.path().join("library")).unwrap();
+    add(&mut library, &[&night]);
+    let before = told(&library);
+    assert_eq!(library.list(Some(FrameKind::Flat)).unwrap().len(), 5);
+    with_context(|c| rebuild_library(&mut library, &[], c)).unwrap();
+    assert_eq!(told(&library), before);
+    let shelf = library.shelf().unwrap();
+    let of_night = shelf.of_kind(FrameKind::Flat).iter().map(|s| shelf.frames_of(s));
+    let (frames, findings): (Vec<_>, Vec<_>) = of_night.unzip();
+    assert_eq!((frames.concat().len(), findings.concat().len()), (5, 0));
+}
+
+#[test]
 fn a_changed_file_is_another_frame() {
     let dir = tempfile::tempdir().unwrap();
     let night = dir.path().canonicalize().unwrap().join("night");

@@ -18,7 +18,7 @@ use super::Lives;
 use crate::{Error, Result};
 
 pub use change::{Added, Pruned};
-pub use query::{Entry, Missing, Verified};
+pub use query::{Entry, Known, Missing, Verified};
 pub use schema::SCHEMA_VERSION;
 
 /// The name of the database in the folder of the library.

@@ -41,6 +41,21 @@ pub struct Entry {
     pub traits: Traits,
 }
 
+/// A file that the index knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// The file.
+    pub path: PathBuf,
+    /// What told it from its later self.
+    pub mark: FileMark,
+    /// What it held, as a hash.
+    pub hash: String,
+    /// What it was.
+    pub kind: FrameKind,
+    /// It was a master.
+    pub is_master: bool,
+}
+
 /// A file that is not what the index says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Missing {
@@ -248,25 +263,29 @@ impl Library {
         Ok(in_use.flat_map(|e| e.paths).find(|p| p.exists()))
     }
 
-    /// Every path that is known, with what tells its file from its later self.
+    /// Every file that is known, by its path.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn paths(&self) -> Result<Vec<(PathBuf, FileMark, String, bool)>> {
+    pub fn files(&self) -> Result<Vec<Known>> {
         let told = self.told("reading the index");
         let mut paths = self
             .db
             .prepare(
-                "SELECT path, file_bytes, modified_ns, lower(hex(hash)), is_master \
+                "SELECT path, file_bytes, modified_ns, lower(hex(hash)), kind, is_master \
                  FROM path JOIN frame ON frame = id ORDER BY path",
             )
             .map_err(&told)?;
         let rows = paths
             .query_map([], |row| {
                 let file_bytes = u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0);
-                let mark = FileMark { file_bytes, modified_ns: row.get(2)? };
-                let path = PathBuf::from(row.get::<_, String>(0)?);
-                Ok((path, mark, row.get::<_, String>(3)?, row.get::<_, i64>(4)? != 0))
+                Ok(Known {
+                    path: PathBuf::from(row.get::<_, String>(0)?),
+                    mark: FileMark { file_bytes, modified_ns: row.get(2)? },
+                    hash: row.get(3)?,
+                    kind: kind_of(&row.get::<_, String>(4)?).unwrap_or(FrameKind::Dark),
+                    is_master: row.get::<_, i64>(5)? != 0,
+                })
             })
             .map_err(&told)?;
         rows.collect::<rusqlite::Result<Vec<_>>>().map_err(&told)
