@@ -43,10 +43,10 @@ pub struct MasterReport {
     pub inputs: Vec<PathBuf>,
     /// How many frames it was made of.
     pub frames: usize,
-    /// How samples were combined.
-    pub combine: &'static str,
+    /// How samples were combined; `not known` for another program's master.
+    pub combine: String,
     /// How samples were rejected.
-    pub reject: &'static str,
+    pub reject: String,
     /// Samples rejected below.
     pub rejected_low: u64,
     /// Samples rejected above.

@@ -45,10 +45,7 @@ impl Share {
 /// Fewest frames from which outliers are rejected (ARCHITECTURE.md: `auto` begins at 4).
 const FEWEST: usize = 4;
 
-/// The customary numbers: bias, dark, flat; dark flats as flats.
-///
-/// # Source
-/// SirilDocs, preparing calibration frames, and the practice that its scripts are written for.
+/// The customary numbers, as tutorials of the field hand them on; dark flats as flats.
 fn folk(kind: FrameKind) -> [usize; 2] {
     match kind {
         FrameKind::Bias => [40, 100],
@@ -57,7 +54,8 @@ fn folk(kind: FrameKind) -> [usize; 2] {
     }
 }
 
-/// Where the level of flats is customarily put, as shares of full scale.
+/// Where the level of flats is customarily put, as shares of full scale: well above the noise, well
+/// below where sensors bend.
 const FLAT_AIM: [f64; 2] = [0.30, 0.35];
 
 /// The level of flats against what it should be.

@@ -82,6 +82,13 @@ pub(super) fn report(
             let made = masters.get(i).and_then(Option::as_ref);
             let planned_inputs =
                 || plan.frames.iter().map(|&f| inventory.frames[f].path.clone()).collect();
+            let planned_how = [plan.recipe.combine.name(), plan.recipe.reject.name()].map(Some);
+            let [combine, reject] = match (&plan.ready, made) {
+                (None, _) => planned_how,
+                (Some(_), Some(m)) => m.how.each_ref().map(Option::as_deref),
+                (Some(_), None) => [None; 2],
+            }
+            .map(|name| name.unwrap_or("not known").to_owned());
             MasterReport {
                 kind: plan.kind,
                 path: master_path(i),
@@ -90,8 +97,8 @@ pub(super) fn report(
                     Some(m) if plan.ready.is_none() => m.inputs.len(),
                     _ => plan.count(),
                 },
-                combine: plan.recipe.combine.name(),
-                reject: plan.recipe.reject.name(),
+                combine,
+                reject,
                 rejected_low: made.map_or(0, |m| m.rejected.low),
                 rejected_high: made.map_or(0, |m| m.rejected.high),
                 stats: made.map(|m| m.stats),

@@ -18,7 +18,7 @@ use crate::{Finding, Result};
 /// What 1 stands for in a master of PixInsight's or Siril's, in ADU.
 ///
 /// # Source
-/// PCL and SirilDocs: 16-bit samples are read as number / 65535.
+/// PCL: 16-bit samples are read as number / 65535.
 const UNIT_ADU: f64 = 65_535.0;
 
 /// How far a flat's mean may lie from 1 before it is brought there: a choice.

@@ -73,6 +73,8 @@ pub struct MasterResult {
     pub reused: bool,
     /// It was taken from the library.
     pub from_library: bool,
+    /// How samples were combined and how rejected, as its header says.
+    pub how: [Option<String>; 2],
     /// Rejected samples.
     pub rejected: Rejected,
     /// Pixels marked HOT.
@@ -445,6 +447,7 @@ fn outcome(
         key: header.get_text(KEY_KEYWORD),
         reused: false,
         from_library: false,
+        how: ["PSCOMB", "PSREJ"].map(|key| header.get_text(key)),
         rejected: Rejected { low: count("PSREJLO"), high: count("PSREJHI") },
         hot: count("PSHOT") as usize,
         cold: count("PSCOLD") as usize,
