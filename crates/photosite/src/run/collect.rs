@@ -53,8 +53,8 @@ pub fn add_to_library(
     let masters = library.masters_folder();
     let known: BTreeMap<PathBuf, FileMark> =
         library.files()?.into_iter().map(|k| (k.path, k.mark)).collect();
-    let reading =
-        Reading { unchanged: &known, kinds: &KindOverrides::default(), masters: &masters };
+    let (kinds, one_master) = (&KindOverrides::default(), &Mutex::new(()));
+    let reading = Reading { unchanged: &known, kinds, masters: &masters, one_master };
     let mut out = Collected { files: files.len(), ..Collected::default() };
     let total = files.len() as u64;
     context.observer.event(Event::Started { stage: Stage::Identify, total });
@@ -109,7 +109,8 @@ pub fn rebuild_library(
         }
     }
     let unchanged = BTreeMap::new();
-    let reading = Reading { unchanged: &unchanged, kinds: &kinds, masters: &masters };
+    let one_master = &Mutex::new(());
+    let reading = Reading { unchanged: &unchanged, kinds: &kinds, masters: &masters, one_master };
     let total = files.len() as u64;
     context.observer.event(Event::Started { stage: Stage::Identify, total });
     let (records, _) = read_records(&files, reading, &mut out.findings, context)?;
@@ -135,6 +136,8 @@ struct Reading<'a> {
     kinds: &'a KindOverrides,
     /// Where converted copies of masters go.
     masters: &'a Path,
+    /// Held while a master is read: it is whole in memory, and one at a time is enough.
+    one_master: &'a Mutex<()>,
 }
 
 fn read_records(
@@ -195,6 +198,7 @@ fn look(file: &Walk, reading: Reading<'_>) -> Looked {
             Shelvable::No(finding) => return Ok(Looked::No(finding)),
             Shelvable::Raw(frame) => Record::raw(&frame, ContentHash::of_file(&path)?, mark),
             Shelvable::Master(master) => {
+                let _alone = reading.one_master.lock().expect("no holder panics");
                 let (record, finding) = usable(&path, &master, reading.masters)?;
                 findings.extend(finding);
                 record

@@ -60,6 +60,7 @@ pub fn keep_masters(
     let folder = library.masters_folder();
     type Kept = (Record, Option<Finding>);
     let slots: Vec<Mutex<Option<Kept>>> = new.iter().map(|_| Mutex::new(None)).collect();
+    let context = &Context { threads: at_once(&new, context), ..*context };
     for_each(
         new.len(),
         context,
@@ -87,6 +88,17 @@ pub fn keep_masters(
     let name = |r: &Record| r.path.file_name().map(|n| n.to_string_lossy().into_owned());
     let findings = findings.into_iter().flatten().chain(retired).collect();
     Ok((records.iter().filter_map(name).collect(), findings))
+}
+
+/// Bytes a pixel that comparing two masters takes: data, variance and mask of both, and what their
+/// differences are sorted in.
+const BYTES_A_PIXEL: u64 = 2 * (4 + 4 + 2) + 2 * 4;
+
+/// How many masters are read at once within the memory allowed.
+fn at_once(masters: &[(&MasterPlan, &MasterResult, &str)], context: &Context<'_>) -> usize {
+    let pixels = masters.iter().map(|(plan, ..)| plan.traits.size.pixels() as u64).max();
+    let fits = context.memory_bytes / (pixels.unwrap_or(1).max(1) * BYTES_A_PIXEL);
+    usize::try_from(fits).unwrap_or(1).clamp(1, context.threads)
 }
 
 /// The record of a master in the library's own folder.
