@@ -241,6 +241,10 @@ fn explain(path: &Path, what: &str, e: &rusqlite::Error) -> Error {
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             "; the folder must be there and writable: name another with --library"
         }
+        // No refusal of the database's: a row holds what no row of ours does.
+        None => {
+            return Error::request(format!("{}: {what} failed: {e}. {REBUILD}", path.display()));
+        }
         _ => "",
     };
     Error::request(format!("{}: {what} failed: {e}{advice}", path.display()))
