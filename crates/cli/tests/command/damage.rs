@@ -4,7 +4,9 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::common::assert_checksums;
-use crate::support::{cut, expect, json, refused, simulate, stderr, stdout, text, visible, write};
+use crate::support::{
+    cut, expect, fresh_library, json, refused, simulate, stderr, stdout, text, visible, write,
+};
 
 #[test]
 fn a_night_with_cut_frames_finishes_without_them() {
@@ -131,6 +133,7 @@ fn mounted(night: &Path, options: &str) -> Option<(i32, String, String)> {
     let command = env!("CARGO_BIN_EXE_photosite");
     let output = Command::new("unshare")
         .args(["-rm", "sh", "-c", script, "sh", options, text(place.path()), command, text(night)])
+        .env("PHOTOSITE_LIBRARY", fresh_library())
         .output();
     match output {
         Ok(o) if o.status.code().is_some_and(|c| c != 77) && !stderr(&o).contains("unshare") => {

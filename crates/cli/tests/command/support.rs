@@ -19,7 +19,7 @@ pub fn photosite() -> Command {
 }
 
 /// A folder that is not there yet, below one that each run of the tests empties first.
-fn fresh_library() -> PathBuf {
+pub fn fresh_library() -> PathBuf {
     static ROOT: OnceLock<PathBuf> = OnceLock::new();
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let root = ROOT.get_or_init(|| {

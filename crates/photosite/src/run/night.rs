@@ -170,7 +170,7 @@ fn without_library(e: &Error) -> Finding {
     Finding::new(
         "library-unusable",
         Severity::Warning,
-        "",
+        "library",
         format!("{e}; the night is calibrated without the library"),
     )
     .hint("Use --no-library to do without it, or --library PATH for another.")
