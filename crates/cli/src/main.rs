@@ -51,6 +51,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<Done> {
         Command::Pixels(args) => command::pixels::run(args),
         Command::Preview(args) => command::preview::run(args),
         Command::Convert(args) => command::convert::run(&args),
+        Command::Library(args) => command::library::run(args, limits),
+        Command::Match(args) => command::matching::run(args, limits),
+        Command::Plan(args) => command::plan::run(args, limits),
         Command::Completions { shell } => command::extras::completions(shell),
         Command::Man { output } => command::extras::man(&output),
     }

@@ -11,7 +11,7 @@ use photosite_file::fits::Sample;
 use photosite_pix::FrameKind;
 use photosite_pix::unit::NoiseModel;
 
-use crate::args::{Format, FormatArgs, KindArgs, Limits, NoiseArgs};
+use crate::args::{Format, FormatArgs, KindArgs, Limits, NoiseArgs, PlaceArgs};
 
 /// The one request to stop, set by Ctrl-C.
 static CANCEL: std::sync::LazyLock<Cancel> = std::sync::LazyLock::new(Cancel::default);
@@ -23,6 +23,16 @@ pub fn context(limits: Limits, observer: &dyn Observer) -> Context<'_> {
     let threads = limits.threads.map_or_else(photosite::env::default_threads, usize::from);
     let memory_bytes = limits.memory.unwrap_or_else(photosite::env::default_memory_bytes);
     Context { threads, memory_bytes, observer, cancel: &CANCEL }
+}
+
+/// The folder of the library; `None` where the system names no folder for a user's data.
+pub fn library(args: &PlaceArgs) -> Option<PathBuf> {
+    args.library.clone().or_else(photosite::env::library_folder)
+}
+
+/// The folder of the library of a command that cannot do without one.
+pub fn library_needed(args: &PlaceArgs) -> anyhow::Result<PathBuf> {
+    library(args).context("this system names no folder for a user's data; name one with --library")
 }
 
 /// Gain and read noise given by hand.

@@ -121,14 +121,26 @@ pub fn write_bytes(path: &Path, bytes: &[u8], existing: Existing) -> Result<()> 
     pending.finish()
 }
 
-/// Removes the unfinished files that a killed run left in `folder`; says how many there were.
-///
-/// Only for a folder that no other run is writing to.
+/// Copies the file `from` to `to`, whole or not at all; a missing folder is made.
 ///
 /// # Errors
-/// When the folder cannot be listed or a file cannot be removed.
-pub fn remove_leftovers(folder: &Path) -> Result<usize> {
-    let mut removed = 0;
+/// When `from` cannot be read, the target exists and `existing` refuses, the disk is full, or the
+/// operating system refuses.
+pub fn copy_file(from: &Path, to: &Path, existing: Existing) -> Result<()> {
+    let mut source =
+        std::fs::File::open(from).map_err(|e| Error::io(from, "opening the file", e))?;
+    let pending = Pending::create(to, existing)?;
+    // Between two files the system copies by itself, and shares the blocks where it can.
+    std::io::copy(&mut source, &mut pending.file()).map_err(|e| write_error(to, "copying", e))?;
+    pending.finish()
+}
+
+/// The unfinished files that a killed run left in `folder`.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub fn leftovers(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
     let entries =
         std::fs::read_dir(folder).map_err(|e| Error::io(folder, "listing the folder", e))?;
     for entry in entries {
@@ -137,13 +149,25 @@ pub fn remove_leftovers(folder: &Path) -> Result<usize> {
         let name = name.to_string_lossy();
         let plain = entry.file_type().is_ok_and(|t| t.is_file());
         if plain && name.starts_with(PREFIX) && name.ends_with(SUFFIX) {
-            let path = entry.path();
-            std::fs::remove_file(&path)
-                .map_err(|e| Error::io(&path, "removing an unfinished file", e))?;
-            removed += 1;
+            found.push(entry.path());
         }
     }
-    Ok(removed)
+    Ok(found)
+}
+
+/// Removes the unfinished files that a killed run left in `folder`; says how many there were.
+///
+/// Only for a folder that no other run is writing to.
+///
+/// # Errors
+/// When the folder cannot be listed or a file cannot be removed.
+pub fn remove_leftovers(folder: &Path) -> Result<usize> {
+    let found = leftovers(folder)?;
+    for path in &found {
+        std::fs::remove_file(path)
+            .map_err(|e| Error::io(path, "removing an unfinished file", e))?;
+    }
+    Ok(found.len())
 }
 
 #[cfg(test)]

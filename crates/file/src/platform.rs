@@ -98,3 +98,63 @@ pub(crate) fn ordinary_rights(builder: &mut tempfile::Builder<'_, '_>) {
 /// Windows inherits the rights of the folder.
 #[cfg(windows)]
 pub(crate) fn ordinary_rights(_builder: &mut tempfile::Builder<'_, '_>) {}
+
+/// Whether `folder` lies on a disk of this machine, where all processes see the same memory; where
+/// that cannot be told, it does not.
+///
+/// # Source
+/// LinuxMagic, the numbers of file systems.
+#[cfg(target_os = "linux")]
+pub fn is_local_folder(folder: &Path) -> bool {
+    /// ext2 to ext4, XFS, btrfs, tmpfs, overlay, ZFS, F2FS, bcachefs, NTFS, exFAT, FAT, eCryptfs.
+    const LOCAL: [u32; 12] = [
+        0xef53,
+        0x5846_5342,
+        0x9123_683e,
+        0x0102_1994,
+        0x794c_7630,
+        0x2fc1_2fc1,
+        0xf2f5_2010,
+        0xca45_1a4e,
+        0x7366_746e,
+        0x2011_bab0,
+        0x4d44,
+        0xf15f,
+    ];
+    // The type is as wide as the machine's words; the numbers have 32 bits.
+    rustix::fs::statfs(folder).is_ok_and(|s| LOCAL.contains(&(s.f_type as u32)))
+}
+
+/// Whether `folder` lies on a disk of this machine, as the system's own flag tells.
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+pub fn is_local_folder(folder: &Path) -> bool {
+    /// MNT_LOCAL of sys/mount.h.
+    const LOCAL: u64 = 0x1000;
+    rustix::fs::statfs(folder).is_ok_and(|s| u64::from(s.f_flags) & LOCAL != 0)
+}
+
+/// Other systems are not asked, so nothing is taken to be local.
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))))]
+pub fn is_local_folder(_folder: &Path) -> bool {
+    false
+}
+
+/// Windows names shares in whole paths by their server, drive letters of shares too.
+#[cfg(windows)]
+pub fn is_local_folder(folder: &Path) -> bool {
+    use std::path::{Component, Prefix};
+    let Ok(whole) = folder.canonicalize() else { return false };
+    let first = whole.components().next();
+    matches!(first, Some(Component::Prefix(p)) if matches!(p.kind(), Prefix::VerbatimDisk(_) | Prefix::Disk(_)))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_disk_of_this_machine_is_not_local() {
+        assert!(!is_local_folder(Path::new("/proc")));
+        assert!(!is_local_folder(Path::new("/nowhere/at/all")));
+    }
+}

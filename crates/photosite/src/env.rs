@@ -1,6 +1,7 @@
 //! The machine: its clock, its cores, its memory, its limits.
 #![allow(clippy::disallowed_methods, reason = "this is the one place that meets them")]
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// A stopwatch, for the account of a run; no result depends on it.
@@ -22,6 +23,28 @@ impl Stopwatch {
 /// How many threads to use when nobody says: one a core.
 pub fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The folder of the library when nobody names one: PHOTOSITE_LIBRARY, or `photosite` in the user's
+/// folder of data; `None` where the system knows of no such folder.
+///
+/// # Source
+/// XDG08; on macOS and Windows the folders that their vendors name.
+pub fn library_folder() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    if let Some(named) = folder("PHOTOSITE_LIBRARY") {
+        return Some(named);
+    }
+    let home = || std::env::home_dir().filter(|h| h.is_absolute());
+    let data = if cfg!(windows) {
+        folder("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        home().map(|h| h.join("Library/Application Support"))
+    } else {
+        let named = folder("XDG_DATA_HOME").filter(|d| d.is_absolute());
+        named.or_else(|| home().map(|h| h.join(".local/share")))
+    };
+    data.map(|d| d.join("photosite"))
 }
 
 /// How much memory to use when nobody says: a quarter of what is free, in bytes.

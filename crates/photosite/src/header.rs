@@ -41,6 +41,8 @@ pub struct MasterFacts {
     pub normalised_channels: u8,
     /// The noise of the frames against the noise model.
     pub noise: Option<NoiseCheck>,
+    /// For a flat: the mean level of its frames above their additive part, in ADU.
+    pub level_adu: Option<f64>,
 }
 
 impl MasterFacts {
@@ -77,7 +79,7 @@ impl MasterFacts {
 }
 
 /// The word for a master that other programs know as well.
-fn imagetyp(kind: FrameKind) -> &'static str {
+pub fn imagetyp(kind: FrameKind) -> &'static str {
     match kind {
         FrameKind::Bias => "Master Bias",
         FrameKind::Dark => "Master Dark",
@@ -134,6 +136,10 @@ pub fn master_header(frames: &[&RawFrame], facts: &MasterFacts) -> Header {
             header.set(Card::string("PSADD", by.name(), "took the additive part out"));
             let n = i64::from(facts.normalised_channels);
             header.set(Card::integer("PSNORM", n, "channels normalised to mean 1"));
+            if let Some(level) = facts.level_adu {
+                let level = round(level);
+                header.set(Card::real("PSLEVEL", level, "[adu] mean level of the frames"));
+            }
         }
         (FrameKind::Dark | FrameKind::DarkFlat, removed) => {
             let gone = removed.is_some() || facts.bias_gone;

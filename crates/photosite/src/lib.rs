@@ -23,6 +23,7 @@ pub mod raw;
 pub mod report;
 pub mod run;
 pub mod stack;
+pub mod succession;
 
 pub use error::{Error, ErrorKind, Result};
 pub use finding::Finding;

@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use crate::Finding;
 use crate::finding::Severity;
-use crate::library::{Check, Traits};
+use crate::library::{Check, Cost, Traits};
 use crate::master::NoiseCheck;
+use crate::plan::{CandidateName, Explained};
 
 /// The name of the schema; its number rises when a key changes its meaning.
 pub const SCHEMA: &str = "photosite.run/1";
@@ -38,12 +39,14 @@ pub struct MasterReport {
     pub kind: FrameKind,
     /// Where it lies; `None` where it could not be made.
     pub path: PathBuf,
-    /// The frames it was made of.
+    /// The frames it was made of; none for a master of the library that is taken as it is.
     pub inputs: Vec<PathBuf>,
-    /// How samples were combined.
-    pub combine: &'static str,
+    /// How many frames it was made of.
+    pub frames: usize,
+    /// How samples were combined; `not known` for another program's master.
+    pub combine: String,
     /// How samples were rejected.
-    pub reject: &'static str,
+    pub reject: String,
     /// Samples rejected below.
     pub rejected_low: u64,
     /// Samples rejected above.
@@ -62,8 +65,25 @@ pub struct MasterReport {
     pub additive_removed_by: Option<&'static str>,
     /// What its frames have in common.
     pub traits: Traits,
+    /// The key of its inputs and parameters: same key, same bytes; `None` before it is made, and for
+    /// another program's.
+    pub key: Option<String>,
     /// It was there already.
     pub reused: bool,
+    /// Where it came from.
+    pub from: MasterSource,
+    /// Its name in the library, where it was taken from there as it is.
+    pub library_id: Option<String>,
+}
+
+/// Where a master came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MasterSource {
+    /// It was made for this folder of products, now or earlier.
+    Output,
+    /// It was copied from the library.
+    Library,
 }
 
 /// A candidate that did not fit.
@@ -71,6 +91,8 @@ pub struct MasterReport {
 pub struct RefusedReport {
     /// The candidate's file name.
     pub master: String,
+    /// Its name in the library.
+    pub library_id: Option<String>,
     /// What differs.
     pub differs: Vec<Check>,
 }
@@ -82,10 +104,44 @@ pub struct ChoiceReport {
     pub kind: FrameKind,
     /// The file name of the chosen one.
     pub chosen: Option<String>,
-    /// Its properties, compared.
+    /// The chosen one's name in the library; `None` for one of the night's own.
+    pub library_id: Option<String>,
+    /// What it would leave in the light.
+    pub cost: Option<Cost>,
+    /// The same in electrons, where it is counted in them.
+    pub cost_e: Option<f64>,
+    /// The second best.
+    pub runner_up: Option<RunnerUpReport>,
+    /// The chosen one's properties, compared.
     pub checks: Vec<Check>,
     /// Those that did not fit, the nearest first.
     pub refused: Vec<RefusedReport>,
+    /// How many did not fit, listed or not.
+    pub refused_count: usize,
+}
+
+/// The second best master.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunnerUpReport {
+    /// Its file name.
+    pub master: String,
+    /// Its name in the library.
+    pub library_id: Option<String>,
+    /// What it would leave in the light.
+    pub cost: Cost,
+    /// The same in electrons, where it is counted in them.
+    pub cost_e: Option<f64>,
+}
+
+/// What the library gave and took.
+#[derive(Debug, Clone, Serialize)]
+pub struct LibraryReport {
+    /// Its folder.
+    pub path: PathBuf,
+    /// The masters that were put into it.
+    pub added: Vec<String>,
+    /// The masters that were taken from it.
+    pub reused: Vec<String>,
 }
 
 /// One light.
@@ -113,6 +169,8 @@ pub struct LightReport {
     pub repaired: usize,
     /// How each master was chosen.
     pub choices: Vec<ChoiceReport>,
+    /// The key of its inputs and parameters; `None` before it is made.
+    pub key: Option<String>,
     /// It was there already.
     pub reused: bool,
 }
@@ -130,6 +188,8 @@ pub struct RunReport {
     pub masters: Vec<MasterReport>,
     /// Every light.
     pub lights: Vec<LightReport>,
+    /// The library; `None` where none was used.
+    pub library: Option<LibraryReport>,
     /// Everything that was found.
     pub findings: Vec<Finding>,
     /// What the work takes, or took, at most.
@@ -142,5 +202,40 @@ impl RunReport {
     /// The gravest severity among the findings.
     pub fn worst(&self) -> Option<Severity> {
         self.findings.iter().map(|f| f.severity).max()
+    }
+}
+
+impl ChoiceReport {
+    /// The account of a choice.
+    pub fn of(kind: FrameKind, explained: &Explained) -> Self {
+        let choice = &explained.choice;
+        let at = |i: usize| explained.candidates.get(&i);
+        let name = |i: usize| at(i).map(|c| c.name.clone()).unwrap_or_default();
+        let id = |i: usize| at(i).and_then(|c: &CandidateName| c.id.clone());
+        let cost = choice.cost();
+        Self {
+            kind,
+            chosen: choice.chosen().map(name),
+            library_id: choice.chosen().and_then(id),
+            cost,
+            cost_e: cost.and_then(|c| c.electrons()),
+            runner_up: choice.ranked.get(1).map(|p| RunnerUpReport {
+                master: name(p.candidate),
+                library_id: id(p.candidate),
+                cost: p.cost,
+                cost_e: p.cost.electrons(),
+            }),
+            checks: choice.checks.clone(),
+            refused: choice
+                .refused
+                .iter()
+                .map(|r| RefusedReport {
+                    master: name(r.candidate),
+                    library_id: id(r.candidate),
+                    differs: r.differs.clone(),
+                })
+                .collect(),
+            refused_count: choice.refused_count,
+        }
     }
 }

@@ -7,7 +7,7 @@ use anyhow::bail;
 use photosite::Finding;
 use photosite::finding::Severity;
 use photosite::run::{
-    BiasChoice, LightRequest, Masters, calibrate_light, for_each, left_out, load_master,
+    BiasChoice, Earlier, LightRequest, Masters, calibrate_light, for_each, left_out, load_master,
 };
 use photosite::stack::ReadBuffers;
 use photosite_pix::FrameKind;
@@ -48,14 +48,16 @@ pub fn run(args: CalibrateArgs, limits: Limits) -> anyhow::Result<Done> {
         bail!("none of {} files is a frame that can be calibrated", args.files.len());
     }
     let names = photosite::plan::product_names(frames.iter().map(|f| f.path.as_path()));
+    let earlier = Earlier::default();
     let noise = resolve::noise(args.noise)?;
     let sample = resolve::sample(args.format);
     let results: Vec<Mutex<Option<Value>>> = frames.iter().map(|_| Mutex::new(None)).collect();
     let unreadable: Mutex<Vec<(usize, Finding)>> = Mutex::new(Vec::new());
     for_each(frames.len(), &context, ReadBuffers::default, |buffers, i| {
         let path = args.output.join(&names[i]);
+        let raw = &frames[i];
         let request =
-            LightRequest { raw: &frames[i], masters: &masters, noise, sample, path: &path };
+            LightRequest { raw, masters: &masters, noise, sample, path: &path, earlier: &earlier };
         let done = match calibrate_light(&request, buffers) {
             // A light that cannot be read is left out, and the others go on.
             Err(e) => match e.file().filter(|f| frames[i].is(f.path())) {

@@ -57,6 +57,7 @@ pub fn run(args: DemoArgs, limits: Limits) -> anyhow::Result<Done> {
         dry_run: false,
         noise: None,
         sample: Sample::F32,
+        library: None,
     };
     let outcome = run_night(&request, &context)?;
     show::findings(&outcome.report.findings);

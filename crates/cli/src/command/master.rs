@@ -10,14 +10,15 @@ use photosite::inventory::{KindOverrides, Taken, take};
 use photosite::master::default_recipe;
 use photosite::raw::RawFrame;
 use photosite::run::{
-    AdditivePart, Context, MasterRequest, build_master, for_each, left_out, load_master, raw_frame,
+    AdditivePart, Context, Earlier, MasterRequest, build_master, for_each, left_out, load_master,
+    raw_frame,
 };
 use photosite_pix::FrameKind;
 use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::reject::{Reject, Thresholds};
 use serde_json::json;
 
-use crate::args::{CombineName, Limits, MasterArgs, MasterKind};
+use crate::args::{CombineName, Limits, MasterArgs};
 use crate::resolve::BiasArg;
 use crate::show::{self, Progress};
 use crate::{Done, resolve};
@@ -26,12 +27,7 @@ use crate::{Done, resolve};
 pub fn run(args: MasterArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let kind = match args.kind {
-        MasterKind::Bias => FrameKind::Bias,
-        MasterKind::Dark => FrameKind::Dark,
-        MasterKind::Flat => FrameKind::Flat,
-        MasterKind::DarkFlat => FrameKind::DarkFlat,
-    };
+    let kind = FrameKind::from(args.kind);
     let (frames, mut findings) = frames(&args.files, kind, &context)?;
     let additive = additive(&args)?;
     let recipe = recipe(&args, kind, &frames)?;
@@ -43,6 +39,7 @@ pub fn run(args: MasterArgs, limits: Limits) -> anyhow::Result<Done> {
         recipe,
         maps: args.maps,
         path: &args.output,
+        earlier: &Earlier::default(),
     };
     let result = build_master(&request, &context)?;
     // Frames are only ever left out of a master for what is wrong with their files.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anstream::{eprintln, println};
 use anyhow::bail;
-use photosite::report::RunReport;
+use photosite::report::{MasterSource, RunReport};
 use photosite::run::{NightRequest, run_night};
 
 use crate::args::{Limits, RunArgs};
@@ -27,6 +27,7 @@ pub fn run(args: RunArgs, limits: Limits) -> anyhow::Result<Done> {
         dry_run: args.dry_run,
         noise: resolve::noise(args.noise)?,
         sample: resolve::sample(args.format),
+        library: if args.no_library { None } else { resolve::library(&args.place) },
     };
     let outcome = run_night(&request, &context)?;
     show::findings(&outcome.report.findings);
@@ -69,15 +70,20 @@ pub fn summary(report: &RunReport, dry_run: bool) {
         .iter()
         .map(|m| {
             let stat = |v: Option<f64>| v.map_or_else(|| "-".to_owned(), show::number);
+            let from = match m.from {
+                MasterSource::Library => "from the library",
+                MasterSource::Output if m.reused => "reused",
+                MasterSource::Output => "",
+            };
             vec![
                 name(&m.path),
-                m.inputs.len().to_string(),
+                m.frames.to_string(),
                 format!("{}/{}", m.combine, m.reject),
                 stat(m.stats.map(|s| s.median)),
                 stat(m.stats.map(|s| s.noise)),
                 m.hot.to_string(),
                 m.cold.to_string(),
-                if m.reused { "reused".to_owned() } else { String::new() },
+                from.to_owned(),
             ]
         })
         .collect();
@@ -115,6 +121,16 @@ pub fn summary(report: &RunReport, dry_run: bool) {
     show::table(&heading, &[4, 5, 6, 7], lights);
     let f = report.forecast;
     println!();
+    if let Some(library) = &report.library {
+        let masters =
+            |n: usize| if n == 1 { "1 master".to_owned() } else { format!("{n} masters") };
+        println!(
+            "library {}: {} taken from it, {} new",
+            library.path.display(),
+            masters(library.reused.len()),
+            masters(library.added.len())
+        );
+    }
     if dry_run {
         println!(
             "would read {}, write {}{}, and take about {} of memory; nothing was written",

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use crate::common::assert_checksums;
 use crate::support::{
-    cut, expect, files, json, refused, simulate, stderr, stdout, text, visible, write,
+    cut, expect, files, fresh_library, json, refused, simulate, stderr, stdout, text, visible,
+    write,
 };
 
 #[test]
@@ -135,6 +136,7 @@ fn mounted(place: &Path, options: &str, args: &[&str]) -> Option<(i32, String, S
         .args(["-rm", "sh", "-c", script, "sh", options, text(place)])
         .arg(env!("CARGO_BIN_EXE_photosite"))
         .args(args)
+        .env("PHOTOSITE_LIBRARY", fresh_library())
         .output();
     match output {
         Ok(o) if o.status.code().is_some_and(|c| c != 77) && !stderr(&o).contains("unshare") => {

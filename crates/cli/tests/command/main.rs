@@ -7,6 +7,7 @@ mod support;
 mod damage;
 mod formats;
 mod killed;
+mod library;
 mod looking;
 mod masters;
 mod oracle;

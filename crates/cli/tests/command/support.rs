@@ -2,16 +2,32 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
-/// The command, with nothing of the environment that changes what it prints.
+/// The command, with nothing of the environment that changes what it prints, and a library of its
+/// own that no other command has seen.
 pub fn photosite() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_photosite"));
+    command.env("PHOTOSITE_LIBRARY", fresh_library());
     for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
         command.env_remove(name);
     }
     command
+}
+
+/// A folder that is not there yet, below one that each run of the tests empties first.
+pub fn fresh_library() -> PathBuf {
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let root = ROOT.get_or_init(|| {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("libraries");
+        let _ = std::fs::remove_dir_all(&root);
+        root
+    });
+    root.join(COUNT.fetch_add(1, Ordering::Relaxed).to_string())
 }
 
 /// Runs the command to its end.

@@ -1,6 +1,7 @@
 //! A folder of frames, by their headers: what each one is, and what is doubtful about it.
 
 mod classify;
+mod master_name;
 mod walk;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use photosite_file::{Access, Probe, keyword};
 use photosite_pix::{Applied, FrameKind, Header, Metadata, Rect, Size};
 
 pub use classify::{KindSource, classify};
+pub use master_name::MasterName;
 pub use walk::{Walk, walk};
 
 /// The header keyword by which a simulation's truth is told from its frames: `bias_adu.fits` and
@@ -150,12 +152,14 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
             "Give the raw frame.",
         );
     }
-    if metadata.is_master {
+    let raw_by_hand = forced.is_some() && !metadata.is_master;
+    if metadata.is_master || (MasterName::of(path).is_master && !raw_by_hand) {
         return left_out(
             "master-not-adopted",
-            "the header calls this a master; masters made elsewhere are not adopted by run yet"
+            "this is a master, by its header or its name; it is not stacked with raw frames"
                 .to_owned(),
-            "Use photosite calibrate --bias/--dark/--flat FILE, or give the raw frames.",
+            "Put it into the library, from which run takes it: photosite library add FILE. Or use \
+             photosite calibrate --bias/--dark/--flat FILE.",
         );
     }
     let saturation_adu = metadata.saturation_adu.or_else(|| full_scale_adu(&probe.header));

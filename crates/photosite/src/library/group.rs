@@ -1,9 +1,11 @@
 //! Frames that make one master.
 
+use std::collections::BTreeSet;
+
 use photosite_pix::FrameKind;
 
-use super::{Field, Traits, filter_key, rules};
-use crate::library::rules::Tolerance;
+use super::rules::{Outcome, Tolerance, compare, key_of, rules};
+use super::{DarkCurrent, Field, Traits, cost};
 
 /// Frames of one kind and one set-up.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,92 +22,80 @@ pub struct Group {
 /// frames alone.
 ///
 /// The properties that must be equal are equal to the letter within a group: unknown is a value of
-/// its own here. Temperatures and exposures are cut where a frame would lie further from its
-/// group's first than the kind's rule allows.
+/// its own here. Where a rule allows a difference, a group is cut where a frame would lie further
+/// from its first than that.
 pub fn groups(frames: &[(FrameKind, Traits)]) -> Vec<Group> {
     let mut order: Vec<usize> = (0..frames.len()).collect();
     let keys: Vec<String> = frames.iter().map(|(k, t)| exact_key(*k, t)).collect();
-    let number = |v: Option<f64>| v.unwrap_or(f64::NEG_INFINITY);
-    order.sort_by(|&i, &j| {
-        let (a, b) = (&frames[i].1, &frames[j].1);
-        (frames[i].0.cmp(&frames[j].0))
-            .then_with(|| keys[i].cmp(&keys[j]))
-            .then_with(|| number(a.exposure_s).total_cmp(&number(b.exposure_s)))
-            .then_with(|| number(a.temp_c).total_cmp(&number(b.temp_c)))
-            .then(i.cmp(&j))
-    });
-    // First by what must be equal, then by exposure, then by temperature within that.
-    let same_key = split(&order, |&i, &j| frames[i].0 == frames[j].0 && keys[i] == keys[j]);
+    let by_key = |&i: &usize, &j: &usize| frames[i].0.cmp(&frames[j].0).then(keys[i].cmp(&keys[j]));
+    order.sort_by(|i, j| by_key(i, j).then(i.cmp(j)));
     let mut out = Vec::new();
-    for alike in same_key {
+    for alike in order.chunk_by(|i, j| by_key(i, j).is_eq()) {
         let kind = frames[alike[0]].0;
-        let by_exposure = cut(&alike, reach(kind, Field::Exposure), |i| frames[i].1.exposure_s);
-        for mut same_exposure in by_exposure {
-            same_exposure.sort_by(|&i, &j| {
-                number(frames[i].1.temp_c).total_cmp(&number(frames[j].1.temp_c)).then(i.cmp(&j))
-            });
-            let temperature = reach(kind, Field::Temperature);
-            for mut members in cut(&same_exposure, temperature, |i| frames[i].1.temp_c) {
-                members.sort_unstable();
-                out.push(Group { kind, traits: common(frames, &members), members });
-            }
+        let mut pieces = vec![alike.to_vec()];
+        for (field, value) in CUTS {
+            let Some(reach) = reach(kind, *field) else { continue };
+            let cut_piece = |piece: Vec<usize>| cut(piece, reach, |i| value(&frames[i].1));
+            pieces = pieces.into_iter().flat_map(cut_piece).collect();
+        }
+        for mut members in pieces {
+            members.sort_unstable();
+            out.push(Group { kind, traits: common(frames, &members), members });
         }
     }
     out
 }
 
+/// A number of a frame.
+type Value = fn(&Traits) -> Option<f64>;
+
+/// The fields by which groups are cut, coarsest first, and their values.
+const CUTS: &[(Field, Value)] = &[
+    (Field::FocalLength, |t| t.focal_length_mm),
+    // An angle from half a turn before 0 to half a turn after: 359.5 and 0.5 are neighbours.
+    (Field::Rotator, |t| t.rotator_deg.map(|d| (d + 180.0).rem_euclid(360.0))),
+    (Field::Exposure, |t| t.exposure_s),
+    (Field::Temperature, |t| t.temp_c),
+];
+
 /// The properties that must be equal, as text.
-fn exact_key(kind: FrameKind, t: &Traits) -> String {
-    let mut key = format!(
-        "{} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
-        t.bias_removed,
-        t.size,
-        t.binning,
-        t.origin,
-        t.camera,
-        t.gain_setting,
-        t.offset_setting,
-        t.readout_mode,
-        t.cfa
-    );
-    if matches!(kind, FrameKind::Flat | FrameKind::Light) {
-        key.push_str(&format!(" {:?}", t.filter.as_deref().map(filter_key)));
-    }
-    key
+pub(super) fn exact_key(kind: FrameKind, t: &Traits) -> String {
+    let exact = rules(kind).iter().filter(|r| r.tolerance == Tolerance::Exact);
+    exact.fold(t.bias_removed.to_string(), |key, r| key + " " + &key_of(r.field, t))
 }
 
 /// How far exposures of one group may differ: less than a dark may differ from its light, for
 /// 0.1 s and 0.5 s are two exposures, of which the nearer is to be chosen.
 const SAME_EXPOSURE: (f64, f64) = (0.001, 0.02);
 
-/// How far a member may lie from its group's first: the rule for matching, or 2 C for a bias,
-/// or nothing at all where the kind's rules do not look at the field.
+/// How far temperatures of one master's biases may differ, in degrees: as for darks.
+const SAME_BIAS_TEMP: (f64, f64) = (2.0, 0.0);
+
+/// How far a member may lie from its group's first; `None` where the kind's rules do not look at
+/// the field.
 fn reach(kind: FrameKind, field: Field) -> Option<(f64, f64)> {
-    let rule = rules(kind).iter().any(|r| r.field == field);
-    if field == Field::Exposure {
-        return rule.then_some(SAME_EXPOSURE);
-    }
-    rules(kind).iter().find(|r| r.field == field).map(|r| match r.tolerance {
+    let rule = rules(kind).iter().find(|r| r.field == field)?;
+    Some(match rule.tolerance {
+        _ if field == Field::Exposure => SAME_EXPOSURE,
         Tolerance::Within { absolute, relative } => (absolute, relative),
-        Tolerance::Exact | Tolerance::Nearest => (2.0, 0.0),
+        Tolerance::Angle { degrees } => (degrees, 0.0),
+        Tolerance::Nearest => SAME_BIAS_TEMP,
+        Tolerance::Exact => (0.0, 0.0),
     })
 }
 
-fn split(order: &[usize], same: impl Fn(&usize, &usize) -> bool) -> Vec<Vec<usize>> {
-    order.chunk_by(|a, b| same(a, b)).map(<[usize]>::to_vec).collect()
-}
-
-/// Cuts a list sorted by `value` where it leaves the reach of the piece's first; unknown values
-/// make a piece of their own.
+/// Sorts a list by `value` and cuts it where it leaves the reach of the piece's first; unknown
+/// values make a piece of their own, the first.
 fn cut(
-    sorted: &[usize],
-    reach: Option<(f64, f64)>,
+    mut list: Vec<usize>,
+    (absolute, relative): (f64, f64),
     value: impl Fn(usize) -> Option<f64>,
 ) -> Vec<Vec<usize>> {
-    let Some((absolute, relative)) = reach else { return vec![sorted.to_vec()] };
+    let number = |i: usize| value(i).unwrap_or(f64::NEG_INFINITY);
+    list.sort_by(|&i, &j| number(i).total_cmp(&number(j)).then(i.cmp(&j)));
     let mut pieces: Vec<Vec<usize>> = Vec::new();
     let mut first: Option<Option<f64>> = None;
-    for &i in sorted {
+    for i in list {
         let v = value(i);
         let joins = match (first, v) {
             (Some(Some(a)), Some(b)) => b - a <= absolute.max(relative * a.abs()) + 1e-9,
@@ -130,7 +120,124 @@ fn common(frames: &[(FrameKind, Traits)], members: &[usize]) -> Traits {
     traits.temp_c = (!temps.is_empty()).then(|| temps.iter().sum::<f64>() / temps.len() as f64);
     traits.exposure_s = known(|t| t.exposure_s).reduce(f64::min);
     traits.exposure_max_s = known(|t| t.exposure_max_s).reduce(f64::max);
+    let mut dates: Vec<&String> =
+        members.iter().filter_map(|&i| frames[i].1.date_obs.as_ref()).collect();
+    dates.sort();
+    traits.date_obs = dates.get(dates.len() / 2).map(|d| (*d).clone());
     traits
+}
+
+/// Degrees that darks without a cooler must span to be stacked for each light anew.
+///
+/// Thermometers of such cameras read whole degrees, so less is one temperature.
+const SPREAD_C: f64 = 1.5;
+
+/// Puts in place of the darks of an uncooled camera, spread over temperatures, the darks nearest in
+/// temperature to each light: as many as leave the least residual and noise together.
+///
+/// `frames` are those that `groups` were made of, lights among them. Darks that are of one
+/// temperature, or of a camera with a set point, stay as they are.
+pub fn stack_for_each_light(
+    groups: Vec<Group>,
+    frames: &[(FrameKind, Traits)],
+    current: &DarkCurrent,
+) -> Vec<Group> {
+    let lights: Vec<&Traits> =
+        frames.iter().filter(|(k, _)| *k == FrameKind::Light).map(|(_, t)| t).collect();
+    let mut out: Vec<Group> = Vec::with_capacity(groups.len());
+    for family in groups.chunk_by(same_family) {
+        let members: Vec<usize> = family.iter().flat_map(|g| g.members.iter().copied()).collect();
+        let temps = || members.iter().filter_map(|&i| frames[i].1.temp_c);
+        let span =
+            temps().fold(f64::NEG_INFINITY, f64::max) - temps().fold(f64::INFINITY, f64::min);
+        let drifts = family[0].kind == FrameKind::Dark && span > SPREAD_C;
+        let mut windows: BTreeSet<Vec<usize>> = BTreeSet::new();
+        if drifts {
+            let mut done: BTreeSet<i64> = BTreeSet::new();
+            for light in &lights {
+                let Some(temp_c) = light.temp_c else { continue };
+                // A tenth of a degree is finer than any such thermometer.
+                if belongs(light, &family[0].traits) && done.insert((temp_c * 10.0) as i64) {
+                    let window = nearest_in_temperature(light, &members, frames, current);
+                    // Where even the nearest are too far, nothing is stacked for it.
+                    if near_enough(light, &common(frames, &window)) {
+                        windows.insert(window);
+                    }
+                }
+            }
+        }
+        if windows.is_empty() {
+            out.extend(family.iter().cloned());
+        } else {
+            out.extend(windows.into_iter().map(|members| Group {
+                kind: FrameKind::Dark,
+                traits: common(frames, &members),
+                members,
+            }));
+        }
+    }
+    out
+}
+
+/// Darks of one set-up and exposure, without a cooler, of known temperatures.
+fn same_family(a: &Group, b: &Group) -> bool {
+    let uncooled = |g: &Group| g.traits.set_temp_c.is_none() && g.traits.temp_c.is_some();
+    let exposure = |g: &Group| g.traits.exposure_s.unwrap_or(0.0);
+    let (low, high) = (exposure(a).min(exposure(b)), exposure(a).max(exposure(b)));
+    let (absolute, relative) = SAME_EXPOSURE;
+    a.kind == FrameKind::Dark
+        && b.kind == FrameKind::Dark
+        && uncooled(a)
+        && uncooled(b)
+        && high - low <= absolute.max(relative * low) + 1e-9
+        && exact_key(a.kind, &a.traits) == exact_key(b.kind, &b.traits)
+}
+
+/// Whether darks with these traits would do for a light but for their temperature.
+fn belongs(light: &Traits, dark: &Traits) -> bool {
+    agree(light, dark, |field| field != Field::Temperature)
+}
+
+/// Whether darks with these traits are near enough in temperature.
+fn near_enough(light: &Traits, dark: &Traits) -> bool {
+    agree(light, dark, |field| field == Field::Temperature)
+}
+
+/// Whether those rules of a dark hold that are asked for.
+fn agree(light: &Traits, dark: &Traits, asked: impl Fn(Field) -> bool) -> bool {
+    let rules = rules(FrameKind::Dark).iter().filter(|r| asked(r.field));
+    rules.into_iter().all(|r| compare(*r, light, dark).0 != Outcome::Differs)
+}
+
+/// The darks nearest in temperature to a light, as many as make the best master for it.
+fn nearest_in_temperature(
+    light: &Traits,
+    members: &[usize],
+    frames: &[(FrameKind, Traits)],
+    current: &DarkCurrent,
+) -> Vec<usize> {
+    let distance = |i: usize| {
+        frames[i].1.temp_c.zip(light.temp_c).map_or(f64::INFINITY, |(a, b)| (a - b).abs())
+    };
+    let mut order: Vec<usize> = members.to_vec();
+    order.sort_by(|&i, &j| distance(i).total_cmp(&distance(j)).then(i.cmp(&j)));
+    let mut best = (f64::INFINITY, 1);
+    let mut sum_c = 0.0;
+    for (n, &i) in order.iter().enumerate() {
+        sum_c += frames[i].1.temp_c.unwrap_or(0.0);
+        // Frames of one distance come together, or the first by name would be preferred.
+        if order.get(n + 1).is_some_and(|&next| distance(next) <= distance(i) + 1e-9) {
+            continue;
+        }
+        let mean = Traits { temp_c: Some(sum_c / (n + 1) as f64), ..frames[i].1.clone() };
+        let rank = cost(FrameKind::Dark, light, &mean, n + 1, current).rank();
+        if rank < best.0 {
+            best = (rank, n + 1);
+        }
+    }
+    order.truncate(best.1);
+    order.sort_unstable();
+    order
 }
 
 #[cfg(test)]

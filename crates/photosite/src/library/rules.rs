@@ -1,8 +1,10 @@
-//! The rules of matching, one table a kind of master.
+//! The rules of matching: one table a kind of master, for choosing, grouping, explaining and the
+//! documentation.
 
 use photosite_pix::FrameKind;
 use serde::Serialize;
 
+use super::camera::same_camera;
 use super::{Field, Traits, filter_key};
 
 /// How far a property may differ.
@@ -18,6 +20,11 @@ pub enum Tolerance {
         /// As a share of the wanted value.
         relative: f64,
     },
+    /// By so many degrees round the circle.
+    Angle {
+        /// Degrees.
+        degrees: f64,
+    },
     /// By anything; the nearest is preferred.
     Nearest,
 }
@@ -30,64 +37,131 @@ pub struct MatchRule {
     pub field: Field,
     /// How far it may differ.
     pub tolerance: Tolerance,
+    /// The difference, within the tolerance, has a price: what it would leave in the light.
+    pub priced: bool,
+    /// Why.
+    pub why: &'static str,
 }
 
-const fn exact(field: Field) -> MatchRule {
-    MatchRule { field, tolerance: Tolerance::Exact }
+const fn exact(field: Field, why: &'static str) -> MatchRule {
+    MatchRule { field, tolerance: Tolerance::Exact, priced: false, why }
 }
 
-const fn within(field: Field, absolute: f64, relative: f64) -> MatchRule {
-    MatchRule { field, tolerance: Tolerance::Within { absolute, relative } }
+const fn priced(field: Field, tolerance: Tolerance, why: &'static str) -> MatchRule {
+    MatchRule { field, tolerance, priced: true, why }
 }
 
-const fn nearest(field: Field) -> MatchRule {
-    MatchRule { field, tolerance: Tolerance::Nearest }
-}
+const SIZE: MatchRule = exact(Field::Size, "pixels are matched one to one");
+const BINNING: MatchRule = exact(Field::Binning, "a binned pixel is another pixel");
+const REGION: MatchRule = exact(Field::Region, "each pixel has its own bias, dark and response");
+const CAMERA: MatchRule = exact(Field::Camera, "by name, aliases brought together");
+const MODE: MatchRule = exact(Field::ReadoutMode, "a mode has its own noise, gain and level");
+const GAIN: MatchRule = exact(Field::GainSetting, "level, pattern and noise go with it");
+const OFFSET: MatchRule = exact(Field::OffsetSetting, "the level goes with it");
+const CFA: MatchRule = exact(Field::Cfa, "colours must lie over colours, in phase");
 
 /// A bias changes little with temperature, so the nearest is taken.
 const BIAS: &[MatchRule] = &[
-    exact(Field::Size),
-    exact(Field::Binning),
-    exact(Field::Region),
-    exact(Field::Camera),
-    exact(Field::ReadoutMode),
-    exact(Field::GainSetting),
-    exact(Field::OffsetSetting),
-    exact(Field::Cfa),
-    nearest(Field::Temperature),
+    SIZE,
+    BINNING,
+    REGION,
+    CAMERA,
+    MODE,
+    GAIN,
+    OFFSET,
+    CFA,
+    priced(Field::Temperature, Tolerance::Nearest, "the level drifts a little with the warmth"),
+    priced(Field::Age, Tolerance::Nearest, "electronics age"),
 ];
 
-/// 2 C change the dark current by a quarter at a doubling every 6 C; 2 % of the exposure change
-/// it by 2 %.
+/// 2 C change the dark current by a quarter; 2 % of the exposure change it by 2 %.
 const DARK: &[MatchRule] = &[
-    exact(Field::Size),
-    exact(Field::Binning),
-    exact(Field::Region),
-    exact(Field::Camera),
-    exact(Field::ReadoutMode),
-    exact(Field::GainSetting),
-    exact(Field::OffsetSetting),
-    exact(Field::Cfa),
-    within(Field::Temperature, 2.0, 0.0),
-    within(Field::Exposure, 0.5, 0.02),
+    SIZE,
+    BINNING,
+    REGION,
+    CAMERA,
+    MODE,
+    GAIN,
+    OFFSET,
+    CFA,
+    priced(
+        Field::Temperature,
+        Tolerance::Within { absolute: 2.0, relative: 0.0 },
+        "dark current doubles about every 6.5 C",
+    ),
+    priced(
+        Field::Exposure,
+        Tolerance::Within { absolute: 0.5, relative: 0.02 },
+        "dark signal grows with the exposure",
+    ),
+    priced(Field::Age, Tolerance::Nearest, "pixels become hot"),
 ];
 
-/// A flat measures the optics: its gain and offset need not be the light's.
+/// A flat measures the optics as much as the sensor.
 const FLAT: &[MatchRule] = &[
-    exact(Field::Size),
-    exact(Field::Binning),
-    exact(Field::Region),
-    exact(Field::Camera),
-    exact(Field::Cfa),
-    exact(Field::Filter),
+    SIZE,
+    BINNING,
+    REGION,
+    CAMERA,
+    MODE,
+    GAIN,
+    OFFSET,
+    CFA,
+    exact(Field::Filter, "each filter has its own dust and its own colour"),
+    exact(Field::Telescope, "each telescope has its own vignetting"),
+    MatchRule {
+        field: Field::FocalLength,
+        tolerance: Tolerance::Within { absolute: 1.0, relative: 0.01 },
+        priced: false,
+        why: "a reducer has its own vignetting; solved focal lengths scatter by less than 1 %",
+    },
+    MatchRule {
+        field: Field::Rotator,
+        tolerance: Tolerance::Angle { degrees: 2.0 },
+        priced: false,
+        why: "vignetting and dust before the rotator turn with it",
+    },
+    priced(Field::Age, Tolerance::Nearest, "dust comes and goes"),
 ];
 
-/// The rules for choosing a master of `kind`.
+/// The rules for choosing a master of `kind`, and for what makes one group of frames.
 pub fn rules(kind: FrameKind) -> &'static [MatchRule] {
     match kind {
         FrameKind::Bias => BIAS,
         FrameKind::Dark | FrameKind::DarkFlat => DARK,
         FrameKind::Flat | FrameKind::Light => FLAT,
+    }
+}
+
+/// The table of rules for people, in Markdown: what `match --explain` judges by.
+pub fn rules_table() -> String {
+    let tables =
+        [("Bias", BIAS), ("Dark and dark flat", DARK), ("Flat", FLAT)].map(|(name, table)| {
+            let rows: String = table
+                .iter()
+                .map(|r| {
+                    let price = if r.priced { "yes" } else { "" };
+                    format!("| {} | {} | {price} | {} |\n", r.field.name(), r.tolerance, r.why)
+                })
+                .collect();
+            format!(
+                "### {name}\n\n| property | may differ | priced | why |\n|---|---|---|---|\n{rows}"
+            )
+        });
+    tables.join("\n")
+}
+
+impl std::fmt::Display for Tolerance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exact => f.write_str("no"),
+            Self::Within { absolute, relative: 0.0 } => write!(f, "by {absolute}"),
+            Self::Within { absolute, relative } => {
+                write!(f, "by {absolute} or {} %, whichever is more", relative * 100.0)
+            }
+            Self::Angle { degrees } => write!(f, "by {degrees} degrees"),
+            Self::Nearest => f.write_str("by anything; the nearest is preferred"),
+        }
     }
 }
 
@@ -103,239 +177,84 @@ pub enum Outcome {
     Differs,
 }
 
-/// One property, compared.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Check {
-    /// The property.
-    pub field: Field,
-    /// What came of it.
-    pub outcome: Outcome,
-    /// The value asked for.
-    pub wanted: Option<String>,
-    /// The value at hand.
-    pub found: Option<String>,
-    /// The distance in the field's unit, for numbers.
-    #[serde(skip)]
-    distance: f64,
-}
-
-fn compare(rule: MatchRule, wanted: &Traits, found: &Traits) -> Check {
-    let (outcome, distance) = match rule.field {
-        Field::Size => equal(Some(wanted.size), Some(found.size)),
-        Field::Binning => equal(wanted.binning, found.binning),
-        Field::Region => equal(wanted.origin, found.origin),
-        Field::Camera => equal(lower(&wanted.camera), lower(&found.camera)),
-        Field::ReadoutMode => equal(lower(&wanted.readout_mode), lower(&found.readout_mode)),
-        Field::GainSetting => equal(wanted.gain_setting, found.gain_setting),
-        Field::OffsetSetting => equal(wanted.offset_setting, found.offset_setting),
-        Field::Cfa => same_cfa(wanted, found),
-        Field::Filter => same_filter(wanted, found),
-        Field::Temperature => near(rule.tolerance, wanted.temp_c, found.temp_c),
+/// Compares one property; the distance is in the field's unit, and infinite where there is none.
+pub(super) fn compare(rule: MatchRule, wanted: &Traits, found: &Traits) -> (Outcome, f64) {
+    let near = |a, b| near(rule.tolerance, a, b);
+    match rule.field {
+        Field::Size => equal(Some(wanted.size), Some(found.size), PartialEq::eq),
+        Field::Binning => equal(wanted.binning, found.binning, PartialEq::eq),
+        Field::Region => equal(wanted.origin, found.origin, PartialEq::eq),
+        Field::Camera => {
+            equal(wanted.camera.as_deref(), found.camera.as_deref(), |a, b| same_camera(a, b))
+        }
+        Field::ReadoutMode => text(&wanted.readout_mode, &found.readout_mode),
+        Field::GainSetting => equal(wanted.gain_setting, found.gain_setting, PartialEq::eq),
+        Field::OffsetSetting => equal(wanted.offset_setting, found.offset_setting, PartialEq::eq),
+        // Two frames without a colour filter array are both monochrome.
+        Field::Cfa if wanted.cfa.is_none() && found.cfa.is_none() => (Outcome::Agrees, 0.0),
+        Field::Cfa => equal(wanted.cfa, found.cfa, PartialEq::eq),
+        // A colour sensor's frames often name no filter; two frames that both name none agree, one
+        // that does and one that does not are not known to.
+        Field::Filter if wanted.filter.is_none() && found.filter.is_none() => {
+            (Outcome::Agrees, 0.0)
+        }
+        Field::Filter => equal(wanted.filter.as_deref(), found.filter.as_deref(), |a, b| {
+            a == b || filter_key(a) == filter_key(b)
+        }),
+        Field::Telescope => text(&wanted.telescope, &found.telescope),
+        Field::FocalLength => near(wanted.focal_length_mm, found.focal_length_mm),
+        Field::Rotator => near(wanted.rotator_deg, found.rotator_deg),
+        Field::Temperature => near(wanted.temp_c, found.temp_c),
+        Field::Age => near(wanted.day(), found.day()),
         Field::Exposure => {
             // Both ends of a group of flats must agree with the dark.
-            let low = near(rule.tolerance, wanted.exposure_s, found.exposure_s);
-            let high = near(rule.tolerance, wanted.exposure_max_s, found.exposure_max_s);
+            let low = near(wanted.exposure_s, found.exposure_s);
+            let high = near(wanted.exposure_max_s, found.exposure_max_s);
             if high.1 > low.1 { high } else { low }
         }
-    };
-    let (wanted, found) = (wanted.show(rule.field), found.show(rule.field));
-    Check { field: rule.field, outcome, wanted, found, distance }
+        // These are facts of the candidate alone.
+        Field::Validity | Field::LifeCycle | Field::File => (Outcome::Agrees, 0.0),
+    }
 }
 
-fn lower(text: &Option<String>) -> Option<String> {
-    text.as_ref().map(|t| t.to_lowercase())
+fn text(a: &Option<String>, b: &Option<String>) -> (Outcome, f64) {
+    equal(a.as_deref(), b.as_deref(), |a, b| a.trim().to_lowercase() == b.trim().to_lowercase())
 }
 
-fn equal<T: PartialEq>(a: Option<T>, b: Option<T>) -> (Outcome, f64) {
+fn equal<T>(a: Option<T>, b: Option<T>, same: impl Fn(&T, &T) -> bool) -> (Outcome, f64) {
     match (a, b) {
-        (Some(a), Some(b)) if a == b => (Outcome::Agrees, 0.0),
+        (Some(a), Some(b)) if same(&a, &b) => (Outcome::Agrees, 0.0),
         (Some(_), Some(_)) => (Outcome::Differs, f64::INFINITY),
         _ => (Outcome::Unknown, 0.0),
     }
 }
 
-/// Two frames without a colour filter array are both monochrome.
-fn same_cfa(a: &Traits, b: &Traits) -> (Outcome, f64) {
-    if a.cfa.is_none() && b.cfa.is_none() {
-        return (Outcome::Agrees, 0.0);
-    }
-    equal(a.cfa, b.cfa)
-}
-
-/// A colour sensor's frames often name no filter; two frames that both name none agree, one that
-/// does and one that does not are not known to.
-fn same_filter(a: &Traits, b: &Traits) -> (Outcome, f64) {
-    if a.filter.is_none() && b.filter.is_none() {
-        return (Outcome::Agrees, 0.0);
-    }
-    equal(a.filter.as_deref().map(filter_key), b.filter.as_deref().map(filter_key))
-}
-
 fn near(tolerance: Tolerance, wanted: Option<f64>, found: Option<f64>) -> (Outcome, f64) {
     let (Some(w), Some(f)) = (wanted, found) else { return (Outcome::Unknown, 0.0) };
-    let distance = (w - f).abs();
-    let reach = match tolerance {
-        Tolerance::Exact => 0.0,
-        Tolerance::Within { absolute, relative } => absolute.max(relative * w.abs()),
-        Tolerance::Nearest => f64::INFINITY,
+    let (distance, reach) = match tolerance {
+        Tolerance::Exact => ((w - f).abs(), 0.0),
+        Tolerance::Within { absolute, relative } => {
+            ((w - f).abs(), absolute.max(relative * w.abs()))
+        }
+        Tolerance::Angle { degrees } => {
+            let turn = (w - f).rem_euclid(360.0);
+            (turn.min(360.0 - turn), degrees)
+        }
+        Tolerance::Nearest => ((w - f).abs(), f64::INFINITY),
     };
     // A billionth forgives the rounding of decimal fractions.
     let agrees = distance <= reach + 1e-9;
     (if agrees { Outcome::Agrees } else { Outcome::Differs }, distance)
 }
 
-/// A candidate that was refused, and by which properties.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Refusal {
-    /// The candidate's index in the list that was given.
-    pub candidate: usize,
-    /// The properties that differ.
-    pub differs: Vec<Check>,
-}
-
-/// What came of looking for a master.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Choice {
-    /// The candidate's index in the list that was given; `None` where none fits.
-    pub chosen: Option<usize>,
-    /// The chosen candidate's properties, compared.
-    pub checks: Vec<Check>,
-    /// The refused candidates, the nearest first.
-    pub refused: Vec<Refusal>,
-}
-
-impl Choice {
-    /// The properties of the chosen candidate that could not be compared.
-    pub fn unknown(&self) -> impl Iterator<Item = Field> + '_ {
-        self.checks.iter().filter(|c| c.outcome == Outcome::Unknown).map(|c| c.field)
-    }
-}
-
-/// Chooses among `candidates` the one that belongs to `wanted`.
-///
-/// Of those that pass every rule the one with the fewest unknown properties is taken, then the one
-/// whose dark signal is nearest by temperature and exposure together, then the one of most frames
-/// (`weight`), then the first.
-pub fn choose(kind: FrameKind, wanted: &Traits, candidates: &[(&Traits, usize)]) -> Choice {
-    let table = rules(kind);
-    let mut passed: Vec<(usize, Vec<Check>)> = Vec::new();
-    let mut refused: Vec<Refusal> = Vec::new();
-    for (index, (traits, _)) in candidates.iter().enumerate() {
-        let checks: Vec<Check> = table.iter().map(|r| compare(*r, wanted, traits)).collect();
-        let differs: Vec<Check> =
-            checks.iter().filter(|c| c.outcome == Outcome::Differs).cloned().collect();
-        if differs.is_empty() {
-            passed.push((index, checks));
-        } else {
-            refused.push(Refusal { candidate: index, differs });
+/// A property as text by which equal frames are equal to the letter; unknown is a value of its own.
+pub(super) fn key_of(field: Field, t: &Traits) -> String {
+    match field {
+        Field::Camera => format!("{:?}", t.camera.as_deref().map(super::camera_key)),
+        Field::Filter => format!("{:?}", t.filter.as_deref().map(filter_key)),
+        Field::ReadoutMode | Field::Telescope => {
+            format!("{:?}", t.show(field).map(|s| s.trim().to_lowercase()))
         }
-    }
-    let distance = |checks: &[Check], field| {
-        checks.iter().find(|c| c.field == field).map_or(0.0, |c| c.distance)
-    };
-    // The logarithm of the ratio of dark signals, at a doubling every 6 C.
-    let signal = |index: usize, checks: &[Check]| {
-        let ratio = match (wanted.exposure_s, candidates[index].0.exposure_s) {
-            (Some(w), Some(f)) if w > 0.0 && f > 0.0 => (w / f).ln().abs(),
-            _ => 0.0,
-        };
-        let by_exposure = table.iter().any(|r| r.field == Field::Exposure);
-        let warmth = distance(checks, Field::Temperature) / 6.0 * std::f64::consts::LN_2;
-        warmth + if by_exposure { ratio } else { 0.0 }
-    };
-    passed.sort_by(|(i, a), (j, b)| {
-        let unknown =
-            |checks: &[Check]| checks.iter().filter(|c| c.outcome == Outcome::Unknown).count();
-        unknown(a)
-            .cmp(&unknown(b))
-            .then(signal(*i, a).total_cmp(&signal(*j, b)))
-            .then(distance(a, Field::Exposure).total_cmp(&distance(b, Field::Exposure)))
-            .then(candidates[*j].1.cmp(&candidates[*i].1))
-            .then(i.cmp(j))
-    });
-    let nearness = |r: &Refusal| {
-        let total: f64 =
-            r.differs.iter().map(|c| if c.distance.is_finite() { 1.0 } else { 9.0 }).sum();
-        let span: f64 = r.differs.iter().map(|c| c.distance.min(1e6)).sum();
-        (total, span)
-    };
-    refused.sort_by(|a, b| {
-        let ((at, as_), (bt, bs)) = (nearness(a), nearness(b));
-        at.total_cmp(&bt).then(as_.total_cmp(&bs)).then(a.candidate.cmp(&b.candidate))
-    });
-    let first = passed.into_iter().next();
-    let (chosen, checks) = first.map_or((None, Vec::new()), |(i, c)| (Some(i), c));
-    Choice { chosen, checks, refused }
-}
-
-#[cfg(test)]
-mod tests {
-    use photosite_pix::{Metadata, Size};
-
-    use super::*;
-
-    fn traits(edit: impl Fn(&mut Traits)) -> Traits {
-        let mut t = Traits::of(&Metadata::default(), Size::new(100, 80));
-        t.binning = Some((1, 1));
-        t.gain_setting = Some(100.0);
-        t.offset_setting = Some(10.0);
-        t.temp_c = Some(-10.0);
-        t.exposure_s = Some(60.0);
-        t.exposure_max_s = Some(60.0);
-        t.filter = Some("Ha".into());
-        edit(&mut t);
-        t
-    }
-
-    fn fits(kind: FrameKind, edit: impl Fn(&mut Traits)) -> bool {
-        choose(kind, &traits(|_| {}), &[(&traits(edit), 1)]).chosen.is_some()
-    }
-
-    #[test]
-    fn nothing_is_matched_across_a_hard_rule() {
-        for kind in [FrameKind::Bias, FrameKind::Dark, FrameKind::DarkFlat] {
-            assert!(fits(kind, |_| {}));
-            assert!(!fits(kind, |t| t.size = Size::new(100, 81)));
-            assert!(!fits(kind, |t| t.binning = Some((2, 2))));
-            assert!(!fits(kind, |t| t.gain_setting = Some(101.0)));
-            assert!(!fits(kind, |t| t.offset_setting = Some(11.0)));
-            assert!(fits(kind, |t| t.offset_setting = None));
-        }
-        assert!(!fits(FrameKind::Flat, |t| t.filter = Some("OIII".into())));
-        assert!(fits(FrameKind::Flat, |t| t.filter = Some("H-Alpha".into())));
-        assert!(!fits(FrameKind::Flat, |t| t.size = Size::new(99, 80)));
-    }
-
-    #[test]
-    fn darks_by_exposure_and_temperature() {
-        let dark = |edit: fn(&mut Traits)| fits(FrameKind::Dark, edit);
-        assert!(dark(|t| t.temp_c = Some(-12.0)));
-        assert!(!dark(|t| t.temp_c = Some(-12.1)));
-        assert!(dark(|t| (t.exposure_s, t.exposure_max_s) = (Some(61.2), Some(61.2))));
-        assert!(!dark(|t| (t.exposure_s, t.exposure_max_s) = (Some(61.3), Some(61.3))));
-        // A group of flats from 40 to 60 s has no dark of 60 s.
-        assert!(!dark(|t| t.exposure_s = Some(40.0)));
-    }
-
-    #[test]
-    fn the_nearest_wins_and_the_known_before_the_unknown() {
-        let wanted = traits(|_| {});
-        let far = traits(|t| t.temp_c = Some(-11.5));
-        let close = traits(|t| t.temp_c = Some(-10.5));
-        let unknown = traits(|t| t.temp_c = None);
-        let pool = [(&unknown, 50), (&far, 50), (&close, 5)];
-        let choice = choose(FrameKind::Dark, &wanted, &pool);
-        assert_eq!(choice.chosen, Some(2));
-        let choice = choose(FrameKind::Dark, &wanted, &pool[..1]);
-        assert!(choice.unknown().any(|f| f == Field::Temperature));
-    }
-
-    #[test]
-    fn refusals_say_why() {
-        let wanted = traits(|t| (t.exposure_s, t.exposure_max_s) = (Some(30.0), Some(30.0)));
-        let choice = choose(FrameKind::Dark, &wanted, &[(&traits(|_| {}), 5)]);
-        let check = &choice.refused[0].differs[0];
-        assert_eq!(check.field, Field::Exposure);
-        assert_eq!((check.wanted.as_deref(), check.found.as_deref()), (Some("30 s"), Some("60 s")));
+        _ => format!("{:?}", t.show(field)),
     }
 }

@@ -1,10 +1,12 @@
 //! What decides whether two frames belong together.
 
-use photosite_pix::{Applied, CfaPattern, Metadata, Size};
+use photosite_pix::{Applied, CfaPattern, Gain, Metadata, Size};
 use serde::Serialize;
 
+use crate::inventory::{Frame, used_region};
+
 /// One property that frames are compared by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Field {
     /// Width and height in pixels.
@@ -29,6 +31,20 @@ pub enum Field {
     Exposure,
     /// Filter.
     Filter,
+    /// Telescope.
+    Telescope,
+    /// Focal length.
+    FocalLength,
+    /// Angle of the rotator.
+    Rotator,
+    /// Time between the two.
+    Age,
+    /// The dates that a certified master is good for.
+    Validity,
+    /// Whether a master is in use or was retired.
+    LifeCycle,
+    /// Whether the file is where it was.
+    File,
 }
 
 impl Field {
@@ -46,6 +62,13 @@ impl Field {
             Self::Temperature => "temperature",
             Self::Exposure => "exposure",
             Self::Filter => "filter",
+            Self::Telescope => "telescope",
+            Self::FocalLength => "focal length",
+            Self::Rotator => "rotator angle",
+            Self::Age => "age",
+            Self::Validity => "dates certified for",
+            Self::LifeCycle => "life cycle",
+            Self::File => "file",
         }
     }
 }
@@ -77,6 +100,20 @@ pub struct Traits {
     pub exposure_max_s: Option<f64>,
     /// Filter name as written.
     pub filter: Option<String>,
+    /// Telescope name.
+    pub telescope: Option<String>,
+    /// Focal length in millimetres.
+    pub focal_length_mm: Option<f64>,
+    /// Rotator angle in degrees.
+    pub rotator_deg: Option<f64>,
+    /// The cooler's set point in degrees Celsius; `None` where there is no cooler.
+    pub set_temp_c: Option<f64>,
+    /// When it was taken, UTC; of a group the middle one.
+    pub date_obs: Option<String>,
+    /// Conversion gain in electrons per ADU.
+    pub gain_e_per_adu: Option<f64>,
+    /// Read noise in electrons.
+    pub read_noise_e: Option<f64>,
     /// The header says that the bias was taken out already.
     pub bias_removed: bool,
 }
@@ -99,6 +136,13 @@ impl Traits {
             exposure_s: metadata.exposure_s,
             exposure_max_s: metadata.exposure_s,
             filter: metadata.filter.clone(),
+            telescope: metadata.telescope.clone(),
+            focal_length_mm: metadata.focal_length_mm,
+            rotator_deg: metadata.rotator_deg,
+            set_temp_c: metadata.set_temp_c,
+            date_obs: metadata.date_obs.clone(),
+            gain_e_per_adu: metadata.gain_e_per_adu.map(Gain::e_per_adu),
+            read_noise_e: metadata.read_noise_e,
             bias_removed: metadata.applied.contains(Applied::BIAS),
         }
     }
@@ -122,7 +166,33 @@ impl Traits {
                 (low, _) => format!("{} s", show_seconds(low)),
             },
             Field::Filter => self.filter.clone()?,
+            Field::Telescope => self.telescope.clone()?,
+            Field::FocalLength => format!("{} mm", show_seconds(self.focal_length_mm?)),
+            Field::Rotator => format!("{} degrees", show_seconds(self.rotator_deg?)),
+            Field::Age => self.date_obs.as_deref()?.get(..10)?.to_owned(),
+            Field::Validity | Field::LifeCycle | Field::File => return None,
         })
+    }
+
+    /// Days from 1970-01-01 to when it was taken, UTC.
+    ///
+    /// # Source
+    /// Richards2013, section 15.11, the Gregorian calendar.
+    pub fn day(&self) -> Option<f64> {
+        let date = self.date_obs.as_deref()?;
+        let part = |range: std::ops::Range<usize>| date.get(range)?.parse::<i64>().ok();
+        let (y, m, d) = (part(0..4)?, part(5..7)?, part(8..10)?);
+        if !(1..=12).contains(&m) || !(1..=31).contains(&d) {
+            return None;
+        }
+        let whole = (1461 * (y + 4800 + (m - 14) / 12)) / 4
+            + (367 * (m - 2 - 12 * ((m - 14) / 12))) / 12
+            - (3 * ((y + 4900 + (m - 14) / 12) / 100)) / 4
+            + d
+            - 32075;
+        let of_day = |range, unit: f64| part(range).map_or(0.0, |v| v as f64 / unit);
+        let time = of_day(11..13, 24.0) + of_day(14..16, 1440.0) + of_day(17..19, 86_400.0);
+        Some((whole - 2_440_588) as f64 + time)
     }
 
     /// The set-up in a few words: what a person must reproduce to shoot a matching frame.
@@ -139,6 +209,14 @@ impl Traits {
             .collect();
         parts.join(", ")
     }
+}
+
+/// The traits of a frame as it will be used: cut to the part that sees light.
+pub fn frame_traits(frame: &Frame) -> Traits {
+    let region = used_region(frame);
+    let mut traits = Traits::of(&frame.metadata, region.size());
+    traits.cfa = traits.cfa.map(|c| c.shifted(region.x0, region.y0));
+    traits
 }
 
 /// Seconds without needless digits.

@@ -3,27 +3,33 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use photosite_pix::FrameKind;
-
 use super::Context;
 use super::night::{LightResults, MasterResults, NightRequest, RawFrames};
 use crate::inventory::Inventory;
-use crate::plan::{Explained, MasterPlan, Means, Plan, forecast};
+use crate::plan::{Means, Plan, forecast};
 use crate::report::{
-    ChoiceReport, FrameReport, LightReport, MasterReport, RefusedReport, RunReport, SCHEMA,
+    ChoiceReport, FrameReport, LibraryReport, LightReport, MasterReport, MasterSource, RunReport,
+    SCHEMA,
 };
 use crate::{Finding, env};
 
-/// Puts the account of a night together; without `work`, of what would be done.
+/// What there is to tell of a night; without `work`, of what would be done.
+pub(super) struct Account<'a> {
+    pub inventory: &'a Inventory,
+    pub planned: &'a Plan,
+    pub work: Option<(RawFrames, MasterResults, LightResults)>,
+    pub library: Option<LibraryReport>,
+    pub findings: Vec<Finding>,
+    pub timing: BTreeMap<String, f64>,
+}
+
+/// Puts the account of a night together.
 pub(super) fn report(
     request: &NightRequest,
-    inventory: &Inventory,
-    planned: &Plan,
-    work: Option<(RawFrames, MasterResults, LightResults)>,
-    findings: Vec<Finding>,
-    timing: BTreeMap<String, f64>,
+    account: Account<'_>,
     context: &Context<'_>,
 ) -> RunReport {
+    let Account { inventory, planned, work, library, findings, timing } = account;
     let (raw, masters, lights) = match work {
         Some((r, m, l)) => (Some(r), m, l),
         None => (None, Vec::new(), Vec::new()),
@@ -76,12 +82,23 @@ pub(super) fn report(
             let made = masters.get(i).and_then(Option::as_ref);
             let planned_inputs =
                 || plan.frames.iter().map(|&f| inventory.frames[f].path.clone()).collect();
+            let planned_how = [plan.recipe.combine.name(), plan.recipe.reject.name()].map(Some);
+            let [combine, reject] = match (&plan.ready, made) {
+                (None, _) => planned_how,
+                (Some(_), Some(m)) => m.how.each_ref().map(Option::as_deref),
+                (Some(_), None) => [None; 2],
+            }
+            .map(|name| name.unwrap_or("not known").to_owned());
             MasterReport {
                 kind: plan.kind,
                 path: master_path(i),
                 inputs: made.map_or_else(planned_inputs, |m| m.inputs.clone()),
-                combine: plan.recipe.combine.name(),
-                reject: plan.recipe.reject.name(),
+                frames: match made {
+                    Some(m) if plan.ready.is_none() => m.inputs.len(),
+                    _ => plan.count(),
+                },
+                combine,
+                reject,
                 rejected_low: made.map_or(0, |m| m.rejected.low),
                 rejected_high: made.map_or(0, |m| m.rejected.high),
                 stats: made.map(|m| m.stats),
@@ -91,7 +108,14 @@ pub(super) fn report(
                 noise: made.and_then(|m| m.noise),
                 additive_removed_by: plan.additive.map(|(_, by)| by.name()),
                 traits: plan.traits.clone(),
+                key: made.and_then(|m| m.key.clone()),
                 reused: made.is_some_and(|m| m.reused),
+                from: match made {
+                    Some(m) if m.from_library => MasterSource::Library,
+                    None if plan.ready.is_some() => MasterSource::Library,
+                    _ => MasterSource::Output,
+                },
+                library_id: plan.ready.as_ref().map(|r| r.id.clone()),
             }
         })
         .collect();
@@ -118,11 +142,8 @@ pub(super) fn report(
                 stats_before: done.map(|d| d.before),
                 stats_after: done.map(|d| d.after),
                 repaired: done.map_or(0, |d| d.repaired),
-                choices: light
-                    .choices
-                    .iter()
-                    .map(|(kind, e)| choice_report(*kind, e, &planned.masters))
-                    .collect(),
+                choices: light.choices.iter().map(|(kind, e)| ChoiceReport::of(*kind, e)).collect(),
+                key: done.map(|d| d.key.clone()),
                 reused: done.is_some_and(|d| d.reused),
             }
         })
@@ -138,23 +159,9 @@ pub(super) fn report(
         frames,
         masters: master_reports,
         lights: light_reports,
+        library,
         findings,
         forecast: forecast(planned, inventory, means),
         timing,
-    }
-}
-
-fn choice_report(kind: FrameKind, explained: &Explained, masters: &[MasterPlan]) -> ChoiceReport {
-    let name = |candidate: usize| masters[explained.candidates[candidate]].file_name.clone();
-    ChoiceReport {
-        kind,
-        chosen: explained.choice.chosen.map(name),
-        checks: explained.choice.checks.clone(),
-        refused: explained
-            .choice
-            .refused
-            .iter()
-            .map(|r| RefusedReport { master: name(r.candidate), differs: r.differs.clone() })
-            .collect(),
     }
 }

@@ -1,9 +1,16 @@
-//! Frames of the inventory, made ready for work.
+//! Frames found, their headers read, and made ready for work.
 
-use crate::Result;
-use crate::inventory::{Frame, used_region};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use super::{Context, for_each};
+use crate::event::{Event, Stage};
+use crate::finding::Severity;
+use crate::inventory::{Frame, Inventory, KindOverrides, Taken, take, used_region, walk};
 use crate::provenance::ContentHash;
 use crate::raw::RawFrame;
+use crate::{Finding, Result};
 
 /// A frame of the inventory, ready to take part.
 ///
@@ -23,4 +30,112 @@ pub fn raw_frame(frame: &Frame) -> Result<RawFrame> {
         header: frame.header.clone(),
         metadata: frame.metadata.clone(),
     })
+}
+
+/// Finds the frames below the paths and reads their headers.
+///
+/// # Errors
+/// When a given path does not exist, or the work is cancelled.
+pub fn take_inventory(
+    paths: &[PathBuf],
+    except: Option<&Path>,
+    overrides: &KindOverrides,
+    context: &Context<'_>,
+) -> Result<Inventory> {
+    let files = walk(paths, except)?;
+    let total = files.len() as u64;
+    context.observer.event(Event::Started { stage: Stage::Inventory, total });
+    let taken: Vec<Mutex<Option<Taken>>> = files.iter().map(|_| Mutex::new(None)).collect();
+    for_each(
+        files.len(),
+        context,
+        || (),
+        |(), i| {
+            let file = &files[i];
+            let result = match crate::open::probe(&file.path) {
+                Ok(probe) => take(&file.path, &file.root, probe, overrides),
+                Err(e) => Taken::LeftOut(left_out(&file.path, &e), None),
+            };
+            *taken[i].lock().expect("no holder panics") = Some(result);
+            context.observer.event(Event::Advanced { by: 1, what: "headers" });
+            Ok(())
+        },
+    )?;
+    context.observer.event(Event::Finished);
+    let mut inventory = Inventory::default();
+    for (file, slot) in files.into_iter().zip(taken) {
+        match slot.into_inner().expect("no holder panics").expect("every index was visited") {
+            Taken::Frame(frame, findings) => {
+                inventory.frames.push(*frame);
+                inventory.findings.extend(findings);
+            }
+            Taken::LeftOut(finding, kind) => {
+                inventory.left_out.push((file.path, kind));
+                inventory.findings.push(finding);
+            }
+        }
+    }
+    drop_duplicates(&mut inventory)?;
+    Ok(inventory)
+}
+
+/// A frame that is left out because its file cannot be used: whose fault it is, and what mends it.
+pub fn left_out(path: &Path, e: &photosite_file::Error) -> Finding {
+    use photosite_file::ErrorKind;
+    let (code, hint) = match e.kind() {
+        ErrorKind::Damaged => ("frame-damaged", "Copy it anew from the camera, or delete it."),
+        ErrorKind::Unsupported => ("format-unsupported", "Convert it to FITS, or leave it out."),
+        _ => ("frame-unreadable", "Look at the file's permissions and the disk."),
+    };
+    Finding::new(
+        code,
+        Severity::Error,
+        path.display().to_string(),
+        format!("left out: {}", e.message()),
+    )
+    .hint(hint)
+}
+
+/// Leaves out frames that hold the very bytes of another: they would count twice.
+fn drop_duplicates(inventory: &mut Inventory) -> Result<()> {
+    // Only frames of one length and one header can be copies; only those are read.
+    let mut alike: BTreeMap<(u64, Vec<u8>), Vec<usize>> = BTreeMap::new();
+    for (i, f) in inventory.frames.iter().enumerate() {
+        let cards: Vec<u8> = f.header.cards().iter().flat_map(|c| *c.as_bytes()).collect();
+        alike.entry((f.file_bytes, cards)).or_default().push(i);
+    }
+    let mut copies = Vec::new();
+    for group in alike.values_mut().filter(|g| g.len() > 1) {
+        // "a (1).fit" is the copy of "a.fit".
+        group.sort_by_key(|&i| (inventory.frames[i].path.as_os_str().len(), i));
+        let mut first: BTreeMap<ContentHash, usize> = BTreeMap::new();
+        for &i in &*group {
+            // A frame that cannot be read is found out later, with a Finding of its own.
+            let Ok(hash) = ContentHash::of_file(&inventory.frames[i].path) else { continue };
+            if let Some(&original) = first.get(&hash) {
+                copies.push((i, original));
+            } else {
+                first.insert(hash, i);
+            }
+        }
+    }
+    copies.sort_unstable();
+    for &(copy, original) in &copies {
+        let (copy, original) = (&inventory.frames[copy].path, &inventory.frames[original].path);
+        inventory.findings.push(
+            Finding::new(
+                "duplicate",
+                Severity::Info,
+                copy.display().to_string(),
+                format!("the same bytes as {}; it counts once", original.display()),
+            )
+            .hint("Delete one of the two."),
+        );
+    }
+    for &(copy, _) in copies.iter().rev() {
+        let frame = inventory.frames.remove(copy);
+        inventory.left_out.push((frame.path, Some(frame.kind)));
+    }
+    inventory.left_out.sort();
+    Ok(())
 }

@@ -6,10 +6,10 @@ use photosite_file::fits::{Sample, read_image};
 use photosite_pix::combine::Combine;
 use photosite_pix::stat::Summary;
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{CfaPattern, Plane};
+use photosite_pix::{CfaPattern, Header, Plane};
 use serde_json::json;
 
-use super::{LoadedMaster, Product, Standing, standing};
+use super::{Earlier, LoadedMaster, Product, Standing, standing};
 use crate::calibrate::{
     Bias, CalibrationSet, DarkContent, DarkScaling, FlatContent, Light, MasterDark, MasterFlat,
     RemovedBy,
@@ -119,6 +119,8 @@ pub struct LightRequest<'a> {
     pub sample: Sample,
     /// Where the calibrated light goes.
     pub path: &'a Path,
+    /// What earlier work knows.
+    pub earlier: &'a Earlier,
 }
 
 /// A calibrated light on disk.
@@ -126,6 +128,8 @@ pub struct LightRequest<'a> {
 pub struct LightResult {
     /// Where it lies.
     pub path: PathBuf,
+    /// The key of its inputs and parameters.
+    pub key: String,
     /// It was there already, whole and current.
     pub reused: bool,
     /// The steps done, in order.
@@ -151,6 +155,12 @@ pub fn calibrate_light(
     let raw = request.raw;
     let noise = request.noise.or_else(|| raw.noise());
     let provenance = provenance(request, noise);
+    let key = provenance.key();
+    let stands = standing(request.path, &key)? == Standing::Current;
+    if let Some((before, after)) = request.earlier.of_light(&key).filter(|_| stands) {
+        let header = photosite_file::probe(request.path)?.header;
+        return Ok(found(request, key, &header, before, after));
+    }
     let prepared = raw.open(Handling::Once)?;
     let size = prepared.region.size();
     let cfa = prepared.cfa;
@@ -161,18 +171,9 @@ pub fn calibrate_light(
     let ceiling = raw.saturation_adu.map(|s| f64::from(s - prepared.level_adu));
     let before = Summary::of(data.as_slice(), size.width, step, Some(0.0), ceiling);
     let describe = |data: &Plane<f32>| Summary::of(data.as_slice(), size.width, step, None, None);
-    if standing(request.path, &provenance.key())? == Standing::Current {
+    if stands {
         let (data, header) = read_image(request.path)?;
-        let text = header.get_text("PSSTEPS").unwrap_or_default();
-        return Ok(LightResult {
-            path: request.path.to_owned(),
-            reused: true,
-            steps: text.split_whitespace().map(str::to_owned).collect(),
-            dark_scale: header.get_f64("PSDSCALE"),
-            repaired: header.get_i64("PSREPAIR").unwrap_or(0).max(0) as usize,
-            before,
-            after: describe(&data),
-        });
+        return Ok(found(request, key, &header, before, describe(&data)));
     }
     let done = request
         .masters
@@ -209,6 +210,7 @@ pub fn calibrate_light(
     .write()?;
     Ok(LightResult {
         path: request.path.to_owned(),
+        key,
         reused: false,
         steps: done.steps.iter().map(|s| (*s).to_owned()).collect(),
         dark_scale: done.dark_scale,
@@ -216,6 +218,27 @@ pub fn calibrate_light(
         before,
         after,
     })
+}
+
+/// A light that was calibrated earlier.
+fn found(
+    request: &LightRequest<'_>,
+    key: String,
+    header: &Header,
+    before: Summary,
+    after: Summary,
+) -> LightResult {
+    let text = header.get_text("PSSTEPS").unwrap_or_default();
+    LightResult {
+        path: request.path.to_owned(),
+        key,
+        reused: true,
+        steps: text.split_whitespace().map(str::to_owned).collect(),
+        dark_scale: header.get_f64("PSDSCALE"),
+        repaired: header.get_i64("PSREPAIR").unwrap_or(0).max(0) as usize,
+        before,
+        after,
+    }
 }
 
 fn provenance(request: &LightRequest<'_>, noise: Option<NoiseModel>) -> Provenance {

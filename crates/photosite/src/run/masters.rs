@@ -5,8 +5,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use photosite_file::fits::{Sample, read_image};
+use photosite_file::atomic::{Existing, copy_file};
+use photosite_file::fits::Sample;
 use photosite_file::keyword;
+use photosite_file::read_image;
 use photosite_pix::combine::Recipe;
 use photosite_pix::stat::{self, Summary};
 use photosite_pix::unit::NoiseModel;
@@ -14,13 +16,14 @@ use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, Header, Size};
 use serde_json::json;
 
 use super::stacking::{equalise, open_all, plan_stack, stack, summarise};
-use super::{Context, Product, Standing, for_each, load_master, standing};
+use super::{Context, Earlier, Product, Standing, for_each, load_master, standing};
 use crate::calibrate::RemovedBy;
 use crate::defects::{self, Defect};
 use crate::event::Event;
 use crate::header::{MasterFacts, master_header};
 use crate::master::{Finish, Finished, NoiseCheck, Rejected, finish};
-use crate::provenance::{Input, Provenance, master_name};
+use crate::open::probe;
+use crate::provenance::{ContentHash, Input, KEY_KEYWORD, Provenance, master_name};
 use crate::raw::RawFrame;
 use crate::stack::{Additive, Stacked};
 use crate::{Error, Result};
@@ -54,6 +57,8 @@ pub struct MasterRequest<'a> {
     pub maps: bool,
     /// Where it goes.
     pub path: &'a Path,
+    /// What earlier work knows.
+    pub earlier: &'a Earlier,
 }
 
 /// A built, or reused, master.
@@ -63,8 +68,14 @@ pub struct MasterResult {
     pub kind: FrameKind,
     /// Where it lies.
     pub path: PathBuf,
+    /// The key of its inputs and parameters; `None` for another program's.
+    pub key: Option<String>,
     /// It was there already, whole and current.
     pub reused: bool,
+    /// It was taken from the library.
+    pub from_library: bool,
+    /// How samples were combined and how rejected, as its header says.
+    pub how: [Option<String>; 2],
     /// Rejected samples.
     pub rejected: Rejected,
     /// Pixels marked HOT.
@@ -161,22 +172,16 @@ fn attempt(
             .as_ref()
             .map(|(m, by)| Input::new(format!("master {}", by.name()), &m.path, m.hash)),
     );
-    if standing(request.path, &provenance.key())? == Standing::Current {
+    let key = provenance.key();
+    let stands = standing(request.path, &key)? == Standing::Current;
+    let shelved = request.earlier.master(&key).filter(|_| !stands);
+    if stands || shelved.is_some_and(|m| copy_master(m, request.path, &key).is_ok()) {
         let by = work_units(request.kind, frames);
         context.observer.event(Event::Advanced { by, what: "found" });
-        let (data, header) = read_image(request.path)?;
-        let stats = summarise(&data, step_of(&header), |passes| {
-            for_each(
-                passes.len(),
-                context,
-                || (),
-                |(), i| {
-                    passes[i]();
-                    Ok(())
-                },
-            )
-        })?;
-        return Ok(outcome(request, frames, stats, &header, true));
+        let (stats, header) = describe(request.path, request.earlier.of_master(&key), context)?;
+        let inputs = frames.iter().map(|f| f.path.clone()).collect();
+        let found = outcome(request.kind, request.path, inputs, stats, &header);
+        return Ok(MasterResult { reused: true, from_library: !stands, ..found });
     }
     let removed = match (&request.additive, &additive) {
         (AdditivePart::Keep, _) => (Additive::Nothing, None),
@@ -292,6 +297,7 @@ fn make(
             _ => 0,
         },
         noise: check,
+        level_adu,
     };
     let header = master_header(frames, &facts);
     let product = Product {
@@ -303,10 +309,12 @@ fn make(
         provenance,
         steps: facts.sentences(),
     };
-    let stats = summarise(&done.frame.data, step_of(&header), |passes| {
+    let stats = summarise(&done.frame.data, sample_step(&header), |passes| {
         product.write_while(passes, context)
     })?;
-    Ok(outcome(request, frames, stats, &header, false))
+    let inputs = frames.iter().map(|f| f.path.clone()).collect();
+    let made = outcome(request.kind, request.path, inputs, stats, &header);
+    Ok(MasterResult { key: Some(provenance.key()), ..made })
 }
 
 /// Finds the defects of a dark or flat on all threads and enters them into its mask.
@@ -364,25 +372,93 @@ fn common_noise(frames: &[&RawFrame]) -> Option<NoiseModel> {
     frames.iter().all(|f| f.noise() == Some(first)).then_some(first)
 }
 
-/// The distance between neighbours of one colour.
-fn step_of(header: &Header) -> usize {
+/// Copies a master of the library to where it is wanted, if it is what its key says.
+fn copy_master(from: &Path, to: &Path, key: &str) -> Result<()> {
+    if standing(from, key)? != Standing::Current {
+        return Err(Error::request(format!("{} has another key", from.display())));
+    }
+    Ok(copy_file(from, to, Existing::Replace)?)
+}
+
+/// Takes a master of the library as it is, beside the night's own.
+///
+/// # Errors
+/// When its file cannot be read, the copy cannot be written, or a file that is not its copy stands
+/// in its place.
+pub fn take_master(
+    kind: FrameKind,
+    from: &Path,
+    to: &Path,
+    earlier: &Earlier,
+    context: &Context<'_>,
+) -> Result<MasterResult> {
+    // Names of copies hold the master's identity, so what stands there by that name is the copy.
+    let same = |p: &Path| ContentHash::of_file(p);
+    if !to.exists() {
+        copy_file(from, to, Existing::Refuse)?;
+    } else if same(from)? != same(to)? {
+        return Err(Error::request(format!(
+            "{} is there already and is no copy of {}; it is left alone. Move it away, or name \
+             another folder with -o",
+            to.display(),
+            from.display()
+        )));
+    }
+    let known = probe(to)?.header.get_text(KEY_KEYWORD);
+    let known = known.and_then(|key| earlier.of_master(&key));
+    let (stats, header) = describe(to, known, context)?;
+    let taken = outcome(kind, to, Vec::new(), stats, &header);
+    Ok(MasterResult { reused: true, from_library: true, ..taken })
+}
+
+/// The description of a master's samples, as it is known or by reading them, and its header.
+fn describe(
+    path: &Path,
+    known: Option<Summary>,
+    context: &Context<'_>,
+) -> Result<(Summary, Header)> {
+    Ok(match known {
+        Some(stats) => (stats, probe(path)?.header),
+        None => {
+            let (data, header) = read_image(path)?;
+            let stats = summarise(&data, sample_step(&header), |passes| {
+                for_each(
+                    passes.len(),
+                    context,
+                    || (),
+                    |(), i| {
+                        passes[i]();
+                        Ok(())
+                    },
+                )
+            })?;
+            (stats, header)
+        }
+    })
+}
+
+/// Pixels from one sample to the next of its colour.
+fn sample_step(header: &Header) -> usize {
     keyword::read(header).metadata.cfa.map_or(1, CfaPattern::period)
 }
 
-/// What is told of a master: from its header and its samples, made now or found.
+/// What is told of a master: from its header and the description of its samples.
 fn outcome(
-    request: &MasterRequest<'_>,
-    frames: &[&RawFrame],
+    kind: FrameKind,
+    path: &Path,
+    inputs: Vec<PathBuf>,
     stats: Summary,
     header: &Header,
-    reused: bool,
 ) -> MasterResult {
     let count = |key: &str| header.get_i64(key).unwrap_or(0).max(0) as u64;
     let noise = header.get_f64("PSNSCAT").zip(header.get_f64("PSNMODEL"));
     MasterResult {
-        kind: request.kind,
-        path: request.path.to_owned(),
-        reused,
+        kind,
+        path: path.to_owned(),
+        key: header.get_text(KEY_KEYWORD),
+        reused: false,
+        from_library: false,
+        how: ["PSCOMB", "PSREJ"].map(|key| header.get_text(key)),
         rejected: Rejected { low: count("PSREJLO"), high: count("PSREJHI") },
         hot: count("PSHOT") as usize,
         cold: count("PSCOLD") as usize,
@@ -390,6 +466,6 @@ fn outcome(
         stats,
         noise: noise.map(|(scatter_adu, model_adu)| NoiseCheck { scatter_adu, model_adu }),
         left_out: Vec::new(),
-        inputs: frames.iter().map(|f| f.path.clone()).collect(),
+        inputs,
     }
 }

@@ -1,8 +1,12 @@
 //! Doing: the only room with threads, and the order of reading and writing.
 
 mod account;
+mod collect;
+mod convert;
+mod earlier;
 mod frames;
 mod integrate;
+mod keep;
 mod lights;
 mod masters;
 mod night;
@@ -14,11 +18,15 @@ mod survey;
 
 use crate::event::{Cancel, Observer};
 
-pub use frames::raw_frame;
+pub use collect::{
+    Collected, Exported, add_to_library, export_library, rebuild_library, verify_library,
+};
+pub use earlier::Earlier;
+pub use frames::{left_out, raw_frame, take_inventory};
 pub use integrate::{Integrated, IntegrationRequest, LightPart, Weight, integrate};
 pub use lights::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light};
-pub use masters::{AdditivePart, MasterRequest, MasterResult, build_master};
-pub use night::{NightOutcome, NightRequest, left_out, run_night, take_inventory};
+pub use masters::{AdditivePart, MasterRequest, MasterResult, build_master, take_master};
+pub use night::{NightOutcome, NightRequest, run_night};
 pub use parallel::for_each;
 pub use product::{LoadedMaster, Product, Standing, load_master, standing};
 pub use stars::{StarField, find_stars};

@@ -9,24 +9,26 @@ use photosite_file::fits::Sample;
 use photosite_pix::FrameKind;
 use photosite_pix::unit::NoiseModel;
 
-use super::account::report;
+use super::account::{Account, report};
+use super::keep::keep_masters;
 use super::lights::BiasChoice;
 use super::masters::work_units;
 use super::{
-    AdditivePart, Context, LightRequest, LightResult, MasterRequest, MasterResult, Masters,
-    build_master, calibrate_light, for_each, load_master, raw_frame,
+    AdditivePart, Context, Earlier, LightRequest, LightResult, MasterRequest, MasterResult,
+    Masters, build_master, calibrate_light, for_each, left_out, load_master, raw_frame,
+    take_inventory, take_master,
 };
 use crate::calibrate::DarkScaling;
 use crate::env::Stopwatch;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
-use crate::inventory::{Inventory, KindOverrides, Taken, take, walk};
+use crate::inventory::{Inventory, KindOverrides};
+use crate::library::{FEW_REFUSALS, Library};
 use crate::plan::{LightPlan, MasterPlan, Plan, plan};
-use crate::provenance::ContentHash;
 use crate::raw::RawFrame;
-use crate::report::RunReport;
+use crate::report::{LibraryReport, RunReport};
 use crate::stack::ReadBuffers;
-use crate::{Error, Finding, Result};
+use crate::{Error, ErrorKind, Finding, Result};
 
 /// A night to be calibrated.
 #[derive(Debug, Clone)]
@@ -43,6 +45,8 @@ pub struct NightRequest {
     pub noise: Option<NoiseModel>,
     /// How calibrated lights are stored.
     pub sample: Sample,
+    /// The folder of the library; `None` for none.
+    pub library: Option<PathBuf>,
 }
 
 /// What came of a night.
@@ -66,114 +70,6 @@ impl NightOutcome {
     }
 }
 
-/// Finds the frames below the paths and reads their headers.
-///
-/// # Errors
-/// When a given path does not exist, or the work is cancelled.
-pub fn take_inventory(
-    paths: &[PathBuf],
-    except: Option<&Path>,
-    overrides: &KindOverrides,
-    context: &Context<'_>,
-) -> Result<Inventory> {
-    let files = walk(paths, except)?;
-    let total = files.len() as u64;
-    context.observer.event(Event::Started { stage: Stage::Inventory, total });
-    let taken: Vec<Mutex<Option<Taken>>> = files.iter().map(|_| Mutex::new(None)).collect();
-    for_each(
-        files.len(),
-        context,
-        || (),
-        |(), i| {
-            let file = &files[i];
-            let result = match crate::open::probe(&file.path) {
-                Ok(probe) => take(&file.path, &file.root, probe, overrides),
-                Err(e) => Taken::LeftOut(left_out(&file.path, &e), None),
-            };
-            *taken[i].lock().expect("no holder panics") = Some(result);
-            context.observer.event(Event::Advanced { by: 1, what: "headers" });
-            Ok(())
-        },
-    )?;
-    context.observer.event(Event::Finished);
-    let mut inventory = Inventory::default();
-    for (file, slot) in files.into_iter().zip(taken) {
-        match slot.into_inner().expect("no holder panics").expect("every index was visited") {
-            Taken::Frame(frame, findings) => {
-                inventory.frames.push(*frame);
-                inventory.findings.extend(findings);
-            }
-            Taken::LeftOut(finding, kind) => {
-                inventory.left_out.push((file.path, kind));
-                inventory.findings.push(finding);
-            }
-        }
-    }
-    drop_duplicates(&mut inventory)?;
-    Ok(inventory)
-}
-
-/// A frame that is left out because its file cannot be used: whose fault it is, and what mends it.
-pub fn left_out(path: &Path, e: &photosite_file::Error) -> Finding {
-    use photosite_file::ErrorKind;
-    let (code, hint) = match e.kind() {
-        ErrorKind::Damaged => ("frame-damaged", "Copy it anew from the camera, or delete it."),
-        ErrorKind::Unsupported => ("format-unsupported", "Convert it to FITS, or leave it out."),
-        _ => ("frame-unreadable", "Look at the file's permissions and the disk."),
-    };
-    Finding::new(
-        code,
-        Severity::Error,
-        path.display().to_string(),
-        format!("left out: {}", e.message()),
-    )
-    .hint(hint)
-}
-
-/// Leaves out frames that hold the very bytes of another: they would count twice.
-fn drop_duplicates(inventory: &mut Inventory) -> Result<()> {
-    // Only frames of one length and one header can be copies; only those are read.
-    let mut alike: BTreeMap<(u64, Vec<u8>), Vec<usize>> = BTreeMap::new();
-    for (i, f) in inventory.frames.iter().enumerate() {
-        let cards: Vec<u8> = f.header.cards().iter().flat_map(|c| *c.as_bytes()).collect();
-        alike.entry((f.file_bytes, cards)).or_default().push(i);
-    }
-    let mut copies = Vec::new();
-    for group in alike.values_mut().filter(|g| g.len() > 1) {
-        // "a (1).fit" is the copy of "a.fit".
-        group.sort_by_key(|&i| (inventory.frames[i].path.as_os_str().len(), i));
-        let mut first: BTreeMap<ContentHash, usize> = BTreeMap::new();
-        for &i in &*group {
-            // A frame that cannot be read is found out later, with a Finding of its own.
-            let Ok(hash) = ContentHash::of_file(&inventory.frames[i].path) else { continue };
-            if let Some(&original) = first.get(&hash) {
-                copies.push((i, original));
-            } else {
-                first.insert(hash, i);
-            }
-        }
-    }
-    copies.sort_unstable();
-    for &(copy, original) in &copies {
-        let (copy, original) = (&inventory.frames[copy].path, &inventory.frames[original].path);
-        inventory.findings.push(
-            Finding::new(
-                "duplicate",
-                Severity::Info,
-                copy.display().to_string(),
-                format!("the same bytes as {}; it counts once", original.display()),
-            )
-            .hint("Delete one of the two."),
-        );
-    }
-    for &(copy, _) in copies.iter().rev() {
-        let frame = inventory.frames.remove(copy);
-        inventory.left_out.push((frame.path, Some(frame.kind)));
-    }
-    inventory.left_out.sort();
-    Ok(())
-}
-
 /// Calibrates a night.
 ///
 /// A frame that is no good becomes a Finding and is left out; only what stops everything is an
@@ -187,9 +83,9 @@ pub fn run_night(request: &NightRequest, context: &Context<'_>) -> Result<NightO
     let mut night = Night { timing: BTreeMap::new(), watch, lap: 0.0 };
     let except = Some(request.output.as_path());
     let mut inventory = take_inventory(&request.paths, except, &request.overrides, context)?;
-    let planned = plan(&inventory);
     let mut findings = std::mem::take(&mut inventory.findings);
-    findings.extend(planned.findings.iter().cloned());
+    let mut library = open_library(request, &mut findings);
+    let planned = plan_with(&mut inventory, library.as_ref(), &mut findings);
     for finding in &findings {
         context.observer.event(Event::Found(finding));
     }
@@ -197,7 +93,15 @@ pub fn run_night(request: &NightRequest, context: &Context<'_>) -> Result<NightO
     let masters_dir = request.output.join("masters");
     let lights_dir = request.output.join("calibrated");
     if request.dry_run || inventory.frames.is_empty() {
-        let report = report(request, &inventory, &planned, None, findings, night.timing, context);
+        let account = Account {
+            inventory: &inventory,
+            planned: &planned,
+            work: None,
+            library: library.as_ref().map(|l| library_report(l, &planned, &[])),
+            findings,
+            timing: night.timing,
+        };
+        let report = report(request, account, context);
         return Ok(NightOutcome { report, report_path: None });
     }
     let _lock = Lock::take(&request.output)?;
@@ -208,19 +112,107 @@ pub fn run_night(request: &NightRequest, context: &Context<'_>) -> Result<NightO
     }
     let raw = identify(&inventory, &mut findings, context)?;
     night.lap("identify");
-    let masters = build_masters(&planned, &raw, &masters_dir, &mut findings, context)?;
+    let report_path = request.output.join("run.json");
+    let earlier = match Earlier::read(&report_path, library.as_ref()) {
+        Ok(earlier) => earlier,
+        Err(e) => {
+            note(without_library(&e), &mut findings, context);
+            library = None;
+            Earlier::read(&report_path, None)?
+        }
+    };
+    let masters = build_masters(&planned, &raw, &earlier, &masters_dir, &mut findings, context)?;
     night.lap("masters");
-    let lights =
-        calibrate_lights(request, &planned, &raw, &masters, &lights_dir, &mut findings, context)?;
+    let mut used = None;
+    if let Some(library) = &mut library {
+        match keep_masters(library, &planned, &masters, &earlier, context) {
+            Ok((added, changes)) => {
+                changes.into_iter().for_each(|f| note(f, &mut findings, context));
+                let mut told = library_report(library, &planned, &masters);
+                told.added = added;
+                used = Some(told);
+            }
+            Err(e) if e.kind() == ErrorKind::Cancelled => return Err(e),
+            Err(e) => note(without_library(&e), &mut findings, context),
+        }
+        night.lap("library");
+    }
+    let work = Work { masters: &masters, earlier: &earlier, folder: &lights_dir };
+    let lights = calibrate_lights(request, &planned, &raw, work, &mut findings, context)?;
     night.lap("lights");
     night.timing.insert("total_s".to_owned(), night.watch.seconds());
-    let work = Some((raw, masters, lights));
-    let report = report(request, &inventory, &planned, work, findings, night.timing, context);
-    let report_path = request.output.join("run.json");
+    let account = Account {
+        inventory: &inventory,
+        planned: &planned,
+        work: Some((raw, masters, lights)),
+        library: used,
+        findings,
+        timing: night.timing,
+    };
+    let report = report(request, account, context);
     let json = serde_json::to_vec_pretty(&report)
         .map_err(|e| Error::request(format!("the report could not be written as JSON: {e}")))?;
     write_bytes(&report_path, &json, Existing::Replace)?;
     Ok(NightOutcome { report, report_path: Some(report_path) })
+}
+
+/// Opens the library that was asked for; one that cannot be opened becomes a Finding. A dry run
+/// makes none.
+fn open_library(request: &NightRequest, findings: &mut Vec<Finding>) -> Option<Library> {
+    let folder = request.library.as_deref()?;
+    if request.dry_run && !folder.exists() {
+        return None;
+    }
+    Library::open(folder).map_err(|e| findings.push(without_library(&e))).ok()
+}
+
+fn without_library(e: &Error) -> Finding {
+    Finding::new(
+        "library-unusable",
+        Severity::Warning,
+        "library",
+        format!("{e}; the night is calibrated without the library"),
+    )
+    .hint("Use --no-library to do without it, or --library PATH for another.")
+}
+
+/// Plans with what the library offers; where it cannot be read, without.
+fn plan_with(
+    inventory: &mut Inventory,
+    library: Option<&Library>,
+    findings: &mut Vec<Finding>,
+) -> Plan {
+    let shelf =
+        library.and_then(|l| l.shelf().map_err(|e| findings.push(without_library(&e))).ok());
+    let planned = plan(inventory, shelf.as_ref(), FEW_REFUSALS);
+    findings.extend(planned.findings.iter().cloned());
+    planned
+}
+
+/// What the library gave.
+fn library_report(
+    library: &Library,
+    planned: &Plan,
+    results: &[Option<MasterResult>],
+) -> LibraryReport {
+    let taken = |(i, m): (usize, &MasterPlan)| {
+        let from_library = match results.get(i) {
+            Some(result) => result.as_ref().is_some_and(|r| r.from_library),
+            None => m.ready.is_some(),
+        };
+        from_library.then(|| m.file_name.clone())
+    };
+    LibraryReport {
+        path: library.folder().to_owned(),
+        added: Vec::new(),
+        reused: planned.masters.iter().enumerate().filter_map(taken).collect(),
+    }
+}
+
+/// Tells of a Finding and keeps it.
+fn note(finding: Finding, findings: &mut Vec<Finding>, context: &Context<'_>) {
+    context.observer.event(Event::Found(&finding));
+    findings.push(finding);
 }
 
 struct Night {
@@ -331,13 +323,13 @@ fn note_failure(e: &Error, findings: &mut Vec<Finding>, context: &Context<'_>) {
         Some(f) => left_out(f.path(), f),
         None => Finding::new("frame-failed", Severity::Error, "", e.to_string()),
     };
-    context.observer.event(Event::Found(&finding));
-    findings.push(finding);
+    note(finding, findings, context);
 }
 
 fn build_masters(
     planned: &Plan,
     raw: &[Option<RawFrame>],
+    earlier: &Earlier,
     folder: &Path,
     findings: &mut Vec<Finding>,
     context: &Context<'_>,
@@ -361,6 +353,18 @@ fn build_masters(
             },
         };
         let path = folder.join(&master.file_name);
+        if let Some(ready) = &master.ready {
+            // A master of the library that cannot be read is as if it were not there.
+            match take_master(master.kind, &ready.path, &path, earlier, context) {
+                Ok(result) => results.push(Some(result)),
+                Err(e) if e.file().is_some_and(|f| f.path() == ready.path) => {
+                    note_failure(&e, findings, context);
+                    results.push(None);
+                }
+                Err(e) => return Err(e),
+            }
+            continue;
+        }
         let request = MasterRequest {
             kind: master.kind,
             frames: members(master),
@@ -369,6 +373,7 @@ fn build_masters(
             recipe: master.recipe,
             maps: false,
             path: &path,
+            earlier,
         };
         if request.frames.is_empty() {
             results.push(None);
@@ -379,10 +384,7 @@ fn build_masters(
             note_failure(e, findings, context);
         }
         let more = [noise_finding(&result), black_level_finding(&request, &result)];
-        for finding in more.into_iter().flatten() {
-            context.observer.event(Event::Found(&finding));
-            findings.push(finding);
-        }
+        more.into_iter().flatten().for_each(|f| note(f, findings, context));
         results.push(Some(result));
     }
     context.observer.event(Event::Finished);
@@ -449,12 +451,19 @@ fn noise_finding(master: &MasterResult) -> Option<Finding> {
     )
 }
 
+/// What lights are calibrated with, and where to.
+#[derive(Clone, Copy)]
+struct Work<'a> {
+    masters: &'a [Option<MasterResult>],
+    earlier: &'a Earlier,
+    folder: &'a Path,
+}
+
 fn calibrate_lights(
     request: &NightRequest,
     planned: &Plan,
     raw: &[Option<RawFrame>],
-    masters: &[Option<MasterResult>],
-    folder: &Path,
+    Work { masters, earlier, folder }: Work<'_>,
     findings: &mut Vec<Finding>,
     context: &Context<'_>,
 ) -> Result<LightResults> {
@@ -484,6 +493,7 @@ fn calibrate_lights(
                     noise: request.noise,
                     sample: request.sample,
                     path: &path,
+                    earlier,
                 };
                 let result = match calibrate_light(&request, buffers) {
                     // A product that cannot be written stops the run; a light that cannot be read

@@ -49,6 +49,7 @@ pub fn request(paths: Vec<PathBuf>, output: &Path) -> NightRequest {
         dry_run: false,
         noise: None,
         sample: Sample::F32,
+        library: None,
     }
 }
 

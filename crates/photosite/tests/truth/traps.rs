@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use photosite::calibrate::{CalibrationSet, DarkContent, DarkScaling, Light, MasterDark};
 use photosite::defects;
-use photosite::library::{Traits, choose, groups};
+use photosite::library::{Candidate, Choice, DarkCurrent, FEW_REFUSALS, Traits, choose, groups};
 use photosite::master::{channel_means, default_recipe};
 use photosite::stack::{Buffers, Prepared, Stacked, stack_tile};
 use photosite_file::fits::Sample;
@@ -96,15 +96,20 @@ fn exposures_below_a_second_are_not_rounded_equal() {
         [vec![0], vec![1], vec![2], vec![3], vec![4], vec![5], vec![6, 7]],
         "300.0 and 300.1 s are one exposure, 0.4 and 0.5 s are two"
     );
-    let pool: Vec<(&Traits, usize)> = frames.iter().map(|(_, t)| (t, 1)).collect();
+    let pool: Vec<Candidate<'_>> = frames.iter().map(|(_, t)| Candidate::new(t, 1)).collect();
     for (i, &exposure) in exposures[..6].iter().enumerate() {
-        let choice = choose(FrameKind::Dark, &traits(exposure, -10.0), &pool);
-        assert_eq!(choice.chosen, Some(i), "{exposure} s");
+        let choice = pick(FrameKind::Dark, &traits(exposure, -10.0), &pool);
+        assert_eq!(choice.chosen(), Some(i), "{exposure} s");
     }
     // Tenths of a degree do not outweigh a factor of five in exposure.
     let (short, warmer) = (traits(0.1, -10.0), traits(0.5, -9.7));
-    let choice = choose(FrameKind::DarkFlat, &traits(0.5, -10.0), &[(&short, 50), (&warmer, 5)]);
-    assert_eq!(choice.chosen, Some(1));
+    let pool = [Candidate::new(&short, 50), Candidate::new(&warmer, 5)];
+    let choice = pick(FrameKind::DarkFlat, &traits(0.5, -10.0), &pool);
+    assert_eq!(choice.chosen(), Some(1));
+}
+
+fn pick(kind: FrameKind, wanted: &Traits, pool: &[Candidate<'_>]) -> Choice {
+    choose(kind, wanted, pool, &DarkCurrent::default(), FEW_REFUSALS)
 }
 
 /// One peer takes the nearest dark, however far its exposure, and looks at no gain.
@@ -114,9 +119,9 @@ fn a_dark_far_from_the_light_is_no_dark_for_it() {
     let (short, warm) = (traits(60.0, -10.0), traits(300.0, -5.0));
     let mut other_gain = traits(300.0, -10.0);
     other_gain.gain_setting = Some(0.0);
-    let pool = [(&short, 50), (&warm, 50), (&other_gain, 50)];
-    let choice = choose(FrameKind::Dark, &wanted, &pool);
-    assert_eq!(choice.chosen, None);
+    let pool = [&short, &warm, &other_gain].map(|t| Candidate::new(t, 50));
+    let choice = pick(FrameKind::Dark, &wanted, &pool);
+    assert_eq!(choice.chosen(), None);
     assert_eq!(choice.refused.len(), 3);
 }
 

@@ -1,0 +1,125 @@
+//! `photosite plan`.
+
+use anstream::println;
+use anyhow::{Context as _, bail};
+use photosite::inventory::KindOverrides;
+use photosite::library::Library;
+use photosite::plan::{Share, Shot, shooting_list};
+use photosite::run::take_inventory;
+
+use super::matching;
+use crate::args::{Limits, PlanArgs};
+use crate::show::{self, Progress};
+use crate::{Done, resolve};
+
+/// Says which frames to shoot next.
+pub fn run(args: PlanArgs, limits: Limits) -> anyhow::Result<Done> {
+    let progress = Progress::new();
+    let context = resolve::context(limits, &progress);
+    let share = share(&args.share)?;
+    let inventory = take_inventory(&args.paths, None, &KindOverrides::default(), &context)?;
+    let library = matching::open(resolve::library(&args.place))?;
+    let shelf = library.as_ref().map(Library::shelf).transpose()?;
+    let list = shooting_list(&inventory, shelf.as_ref(), share);
+    show::findings(&inventory.findings);
+    if list.lights == 0 {
+        bail!("there is no light among {} frames", inventory.frames.len());
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&list)?);
+        return Ok(Done::Well);
+    }
+    let heading = |first: &'static str, last: &'static str| {
+        [
+            "",
+            first,
+            "temp",
+            "exposure",
+            "gain",
+            "offset",
+            "filter",
+            "have",
+            "need",
+            last,
+            "customary",
+            "time",
+        ]
+    };
+    let right = [0, 2, 3, 4, 5, 7, 8, 9, 11];
+    if list.shots.is_empty() {
+        println!("nothing is missing for {} lights", list.lights);
+    } else {
+        show::table(&heading("SHOOT", "shoot"), &right, list.shots.iter().map(row).collect());
+        println!();
+        for shot in &list.shots {
+            println!("{:>2}. {}", shot.order, note(shot));
+        }
+        println!();
+        let unknown = list.shots.iter().any(|s| s.total_s.is_none());
+        println!(
+            "{}{} in all, reading out not counted; a master of `need` frames adds less than {} % \
+             to the noise of one light",
+            duration(list.total_s),
+            if unknown { " and what flats and their darks take" } else { "" },
+            show::number(share.value() * 100.0)
+        );
+    }
+    if !list.have.is_empty() {
+        println!();
+        show::table(&heading("THERE", ""), &right, list.have.iter().map(row).collect());
+    }
+    Ok(Done::Well)
+}
+
+/// Reads `--share`: `5%` and `5` are per cent, a number below 1 is the share itself.
+fn share(text: &str) -> anyhow::Result<Share> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim();
+    let value: f64 = number.parse().with_context(|| format!("--share {text:?} is no number"))?;
+    let per_cent = text.ends_with('%') || value >= 1.0;
+    Share::new(if per_cent { value / 100.0 } else { value })
+        .with_context(|| format!("--share {text} must lie between 0 and 100 %; 5 is customary"))
+}
+
+fn duration(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).round();
+    match seconds {
+        s if s < 90.0 => format!("{} s", show::number((s * 10.0).round() / 10.0)),
+        s if s < 5400.0 => format!("{minutes} min"),
+        _ => format!("{} h {:02} min", (minutes / 60.0).floor(), minutes % 60.0),
+    }
+}
+
+fn row(shot: &Shot) -> Vec<String> {
+    let dash = || "-".to_owned();
+    let number = |v: Option<f64>| v.map_or_else(dash, show::number);
+    vec![
+        if shot.order == 0 { String::new() } else { shot.order.to_string() },
+        if shot.optional { format!("({})", shot.kind) } else { shot.kind.to_string() },
+        shot.temp_c.map_or_else(dash, |c| format!("{c:.1} C")),
+        shot.exposure_s.map_or_else(dash, |s| format!("{} s", show::number(s))),
+        number(shot.gain_setting),
+        number(shot.offset_setting),
+        shot.filter.clone().unwrap_or_else(dash),
+        shot.have.to_string(),
+        shot.need.to_string(),
+        if shot.count == 0 { String::new() } else { shot.count.to_string() },
+        format!("{} to {}", shot.folk[0], shot.folk[1]),
+        if shot.count == 0 { String::new() } else { shot.total_s.map_or_else(dash, duration) },
+    ]
+}
+
+fn note(shot: &Shot) -> String {
+    let lights =
+        if shot.lights == 1 { "1 light".to_owned() } else { format!("{} lights", shot.lights) };
+    let mut note = format!("{} for {lights}: {}", shot.kind, shot.why);
+    if let Some(level) = &shot.flat_level {
+        note += &format!(
+            "; aim for {:.0} to {:.0} ADU above the bias (30 to 35 % of {:.0})",
+            level.aim_adu[0], level.aim_adu[1], level.full_scale_adu
+        );
+        if let Some(share) = level.have_share {
+            note += &format!(", those at hand lie at {:.0} %", share * 100.0);
+        }
+    }
+    note
+}

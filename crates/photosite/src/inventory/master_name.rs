@@ -1,0 +1,230 @@
+//! The names that other programs give to masters, and what they tell.
+
+use std::path::Path;
+
+use photosite_file::keyword;
+use photosite_pix::{FrameKind, Metadata};
+
+/// What a file's name tells of another program's master.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MasterName {
+    /// It is one.
+    pub is_master: bool,
+    /// What it is.
+    pub kind: Option<FrameKind>,
+    /// The program that names masters so.
+    pub program: Option<&'static str>,
+    exposure_s: Option<f64>,
+    temp_c: Option<f64>,
+    gain_setting: Option<f64>,
+    binning: Option<(u32, u32)>,
+    count: Option<u32>,
+    filter: Option<String>,
+}
+
+impl MasterName {
+    /// Reads the name of the file at `path`: those that PixInsight, ASIAIR, DeepSkyStacker, ASTAP
+    /// and Siril give.
+    pub fn of(path: &Path) -> Self {
+        let stem = path.file_stem().map_or_else(Default::default, |s| s.to_string_lossy());
+        let stem = stem.as_ref();
+        let lower = stem.to_lowercase();
+        let mut out = Self::default();
+        let rest = lower.strip_prefix("master");
+        let siril = lower.strip_suffix("_stacked");
+        let Some(body) = rest.map(|r| r.trim_start_matches(['_', '-', ' '])).or(siril) else {
+            return out;
+        };
+        let mut words = body.trim_start_matches("pp_").split(['_', ' ']);
+        let letters = |w: &str| w.chars().take_while(|c| c.is_alphabetic()).collect::<String>();
+        let (first, second) = (letters(words.next().unwrap_or("")), words.next().unwrap_or(""));
+        out.kind = keyword::kind_from_words(&format!("{first}{second}"))
+            .or_else(|| keyword::kind_from_words(&first));
+        out.is_master = out.kind.is_some();
+        out.program = match () {
+            () if !out.is_master => None,
+            () if siril.is_some() => Some("Siril"),
+            () if lower.contains("_bin-") => Some("PixInsight"),
+            () if lower.contains("_stack") => Some("ASIAIR"),
+            () if lower.starts_with("master_") => Some("ASTAP"),
+            () if stem.starts_with("Master") => Some("DeepSkyStacker"),
+            () => None,
+        };
+        for token in stem.split('_') {
+            out.read_token(token);
+        }
+        out
+    }
+
+    /// Reads `300.00s`, `EXPOSURE-300.00s`, `20x300s`, `50.0ms`, `-10.0C`, `gain100`, `ISO800`,
+    /// `BIN-1`, `Bin2`, `Stack20`, `FILTER-Ha` and their like.
+    fn read_token(&mut self, token: &str) {
+        let lower = token.to_lowercase();
+        let after = |words: &[&str]| {
+            let word = words.iter().find(|w| lower.starts_with(**w))?;
+            Some(lower[word.len()..].trim_start_matches(['-', '=']))
+        };
+        if let Some(text) = after(&["exposure", "exptime"]) {
+            self.exposure_s = seconds(text).or(self.exposure_s);
+        } else if let Some(text) = after(&["gain", "iso"]) {
+            self.gain_setting = number(text).or(self.gain_setting);
+        } else if let Some(text) = after(&["bin", "binning"]) {
+            let (x, y) = text.split_once('x').unwrap_or((text, text));
+            self.binning = x.parse().ok().zip(y.parse().ok()).or(self.binning);
+        } else if let Some(text) = after(&["stack"]) {
+            self.count = text.parse().ok().or(self.count);
+        } else if after(&["filter"]).is_some() {
+            let filter = token["filter".len()..].trim_start_matches(['-', '=']);
+            self.filter = (!filter.is_empty()).then(|| filter.to_owned());
+        } else if let Some((count, exposure)) = lower.split_once('x')
+            && let (Ok(count), Some(s)) = (count.parse(), seconds(exposure))
+        {
+            (self.count, self.exposure_s) = (Some(count), Some(s));
+        } else if let Some(s) = seconds(&lower) {
+            self.exposure_s = Some(s);
+        } else if let Some(c) = lower.strip_suffix('c').and_then(number) {
+            self.temp_c = Some(c);
+        }
+    }
+
+    /// Fills what the header does not tell; returns what was filled.
+    pub fn fill(&self, mut m: Metadata) -> (Metadata, Vec<&'static str>) {
+        let mut filled = Vec::new();
+        let mut note = |missing: bool, name| {
+            if missing {
+                filled.push(name);
+            }
+            missing
+        };
+        if note(m.exposure_s.is_none() && self.exposure_s.is_some(), "the exposure") {
+            m.exposure_s = self.exposure_s;
+        }
+        let no_temp = m.temp_c.is_none() && m.set_temp_c.is_none();
+        if note(no_temp && self.temp_c.is_some(), "the temperature") {
+            m.temp_c = self.temp_c;
+        }
+        if note(m.gain_setting.is_none() && self.gain_setting.is_some(), "the gain setting") {
+            m.gain_setting = self.gain_setting;
+        }
+        if note(m.binning.is_none() && self.binning.is_some(), "the binning") {
+            m.binning = self.binning;
+        }
+        if note(m.combined_count.is_none() && self.count.is_some(), "the number of frames") {
+            m.combined_count = self.count;
+        }
+        if note(m.filter.is_none() && self.filter.is_some(), "the filter") {
+            m.filter.clone_from(&self.filter);
+        }
+        (m, filled)
+    }
+}
+
+/// A plain number; not `nan` or `inf`, which are names too.
+fn number(text: &str) -> Option<f64> {
+    let plain = text.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '-' | '+'));
+    text.parse().ok().filter(|_| plain)
+}
+
+/// `300.00s`, `50.0ms`, `120sec`.
+fn seconds(text: &str) -> Option<f64> {
+    let value = match text.strip_suffix("ms") {
+        Some(ms) => number(ms)? / 1000.0,
+        None => number(text.strip_suffix("sec").or_else(|| text.strip_suffix('s'))?)?,
+    };
+    (value >= 0.0).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(stem: &str) -> std::path::PathBuf {
+        format!("/night/{stem}.fits").into()
+    }
+
+    #[test]
+    fn names_of_other_programs_masters() {
+        let dark = Some(FrameKind::Dark);
+        for (name, want) in [
+            (
+                "masterDark_BIN-1_6248x4176_EXPOSURE-300.00s",
+                MasterName {
+                    kind: dark,
+                    program: Some("PixInsight"),
+                    exposure_s: Some(300.0),
+                    binning: Some((1, 1)),
+                    ..MasterName::default()
+                },
+            ),
+            (
+                "masterFlat_BIN-2_FILTER-Ha_mono",
+                MasterName {
+                    kind: Some(FrameKind::Flat),
+                    program: Some("PixInsight"),
+                    binning: Some((2, 2)),
+                    filter: Some("Ha".into()),
+                    ..MasterName::default()
+                },
+            ),
+            (
+                "MasterFlat_Stack20_50.0ms_Bin1_2600MC_gain100_20260101-220000_-10.0C",
+                MasterName {
+                    kind: Some(FrameKind::Flat),
+                    program: Some("ASIAIR"),
+                    exposure_s: Some(0.05),
+                    temp_c: Some(-10.0),
+                    gain_setting: Some(100.0),
+                    binning: Some((1, 1)),
+                    count: Some(20),
+                    ..MasterName::default()
+                },
+            ),
+            (
+                "MasterDark_ISO800_300s",
+                MasterName {
+                    kind: dark,
+                    program: Some("DeepSkyStacker"),
+                    exposure_s: Some(300.0),
+                    gain_setting: Some(800.0),
+                    ..MasterName::default()
+                },
+            ),
+            (
+                "master_dark_20x300.0s_at_-10C_2026-01-01",
+                MasterName {
+                    kind: dark,
+                    program: Some("ASTAP"),
+                    exposure_s: Some(300.0),
+                    temp_c: Some(-10.0),
+                    count: Some(20),
+                    ..MasterName::default()
+                },
+            ),
+            (
+                "pp_flat_stacked",
+                MasterName {
+                    kind: Some(FrameKind::Flat),
+                    program: Some("Siril"),
+                    ..MasterName::default()
+                },
+            ),
+            (
+                "bias_stacked",
+                MasterName {
+                    kind: Some(FrameKind::Bias),
+                    program: Some("Siril"),
+                    ..MasterName::default()
+                },
+            ),
+        ] {
+            assert_eq!(
+                MasterName::of(&file(name)),
+                MasterName { is_master: true, ..want },
+                "{name}"
+            );
+        }
+        for name in ["Dark_300s_0001", "mastery of the dark", "M31_stacked", "masterpiece_dark"] {
+            assert!(!MasterName::of(&file(name)).is_master, "{name}");
+        }
+    }
+}

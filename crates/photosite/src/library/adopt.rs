@@ -1,0 +1,106 @@
+//! Masters, ours and other programs': what is known of them by header and name.
+
+use std::path::Path;
+
+use photosite_file::{Probe, keyword};
+use photosite_pix::{FrameKind, Header, Metadata};
+
+use super::Traits;
+use crate::finding::{Finding, Severity};
+use crate::inventory::MasterName;
+use crate::provenance::KEY_KEYWORD;
+
+/// The header keyword of a converted copy of another program's master.
+pub const ADOPTED_KEYWORD: &str = "PSADOPT";
+
+/// A master that can be used.
+#[derive(Debug, Clone)]
+pub struct Adopted {
+    /// What it is.
+    pub kind: FrameKind,
+    /// What matching looks at.
+    pub traits: Traits,
+    /// How many frames it was made of; 1 where nobody says.
+    pub frames: usize,
+    /// The program that made it.
+    pub software: Option<String>,
+    /// Its header.
+    pub header: Header,
+    /// What is doubtful about it.
+    pub findings: Vec<Finding>,
+}
+
+impl Adopted {
+    /// Photosite made it, so what it holds is known.
+    pub fn is_ours(&self) -> bool {
+        self.header.get(KEY_KEYWORD).is_some()
+    }
+}
+
+/// Adopts the file at `path` where it is a master; `None` where it is not one.
+///
+/// A file is a master where its header says so, where it is a calibration frame combined of
+/// several, or where its name begins or ends as those of PixInsight, ASIAIR, DeepSkyStacker, ASTAP
+/// and Siril do. What the header does not tell is read from the name; what neither tells stays
+/// unknown.
+///
+/// # Errors
+/// A Finding where it is a master that cannot be used.
+pub fn adopt(path: &Path, probe: &Probe) -> Option<Result<Adopted, Finding>> {
+    let metadata = keyword::read(&probe.header).metadata;
+    let name = MasterName::of(path);
+    let ours = probe.header.get(KEY_KEYWORD).is_some();
+    let combined = metadata.combined_count.is_some_and(|n| n > 1);
+    if !(metadata.is_master || combined || (name.is_master && !ours)) {
+        return None;
+    }
+    let kind = metadata.kind.filter(|_| ours || name.kind.is_none()).or(name.kind);
+    let kind = kind.filter(|k| *k != FrameKind::Light)?;
+    let subject = path.display().to_string();
+    if probe.planes != 1 {
+        return Some(Err(Finding::new(
+            "master-not-one-plane",
+            Severity::Error,
+            subject,
+            format!("this master has {} planes; one of a sensor's own grid has one", probe.planes),
+        )
+        .hint("Make it from raw frames that were not made into colour pictures.")));
+    }
+    let mut findings = Vec::new();
+    let filled = name.fill(metadata);
+    if !filled.1.is_empty() {
+        findings.push(
+            Finding::new(
+                "master-by-name",
+                Severity::Info,
+                &subject,
+                format!("the header does not tell {}; the name does", filled.1.join(", ")),
+            )
+            .with("fields", filled.1.clone()),
+        );
+    }
+    let metadata = filled.0;
+    let traits = Traits::of(&metadata, probe.size);
+    if !ours && kind == FrameKind::Dark && !traits.bias_removed {
+        findings.push(
+            Finding::new(
+                "master-content-assumed",
+                Severity::Info,
+                &subject,
+                "nothing says that the bias was taken out of this dark; it is taken to hold it",
+            )
+            .hint("If the bias was taken out, write BIASSUB = T into its header."),
+        );
+    }
+    let frames = metadata.combined_count.map_or(1, |n| n as usize);
+    let adopted = probe.header.get(ADOPTED_KEYWORD).is_some();
+    let software =
+        if ours && !adopted { Some("Photosite".to_owned()) } else { program(&metadata, &name) };
+    let header = probe.header.clone();
+    Some(Ok(Adopted { kind, traits, frames, software, header, findings }))
+}
+
+/// The program that made a master, by its header or the manner of its name.
+fn program(metadata: &Metadata, name: &MasterName) -> Option<String> {
+    metadata.software.clone().or_else(|| name.program.map(str::to_owned))
+}

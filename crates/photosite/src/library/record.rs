@@ -1,0 +1,185 @@
+//! What the index keeps of one file.
+
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use photosite_file::Probe;
+use photosite_pix::{FrameKind, Plane, stat};
+use serde::Serialize;
+
+use super::cost::HOTTEST_SHARE;
+use super::{Adopted, Traits, adopt, frame_traits};
+use crate::inventory::{Frame, KindOverrides, Taken, take};
+use crate::provenance::{ContentHash, KEY_KEYWORD};
+use crate::{Error, Finding, Result, finding::Severity};
+
+/// What tells a file from its later self without reading it through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct FileMark {
+    /// Its length.
+    pub file_bytes: u64,
+    /// When it was last changed, in nanoseconds since 1970; 0 where the system does not say.
+    pub modified_ns: i64,
+}
+
+impl FileMark {
+    /// The mark of the file at `path`.
+    ///
+    /// # Errors
+    /// When the file is not there or cannot be looked at.
+    pub fn of(path: &Path) -> Result<Self> {
+        let meta =
+            std::fs::metadata(path).map_err(|e| Error::io(path, "looking at the file", e))?;
+        let since = meta.modified().ok().and_then(|m| m.duration_since(UNIX_EPOCH).ok());
+        let modified_ns = since.and_then(|d| i64::try_from(d.as_nanos()).ok()).unwrap_or(0);
+        Ok(Self { file_bytes: meta.len(), modified_ns })
+    }
+}
+
+/// The level of a master's samples.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Level {
+    /// Their median in ADU; for a flat relative to its mean.
+    pub median_adu: f64,
+    /// By how much the hottest thousandth exceeds the median, at least, in ADU.
+    pub hot_adu: f64,
+}
+
+impl Level {
+    /// Describes a master's samples; NaN do not count.
+    pub fn of(data: &Plane<f32>) -> Self {
+        let mut known: Vec<f32> =
+            data.as_slice().iter().copied().filter(|v| v.is_finite()).collect();
+        if known.is_empty() {
+            return Self { median_adu: 0.0, hot_adu: 0.0 };
+        }
+        let median_adu = f64::from(stat::median(&known));
+        let hottest = (known.len() as f64 * HOTTEST_SHARE) as usize;
+        let at = known.len() - 1 - hottest;
+        let hot = *known.select_nth_unstable_by(at, f32::total_cmp).1;
+        Self { median_adu, hot_adu: f64::from(hot) - median_adu }
+    }
+}
+
+/// One frame or master of the library, as its header tells.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Record {
+    /// What it holds: its identity, whatever it is called.
+    pub hash: ContentHash,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// What tells the file from its later self.
+    pub mark: FileMark,
+    /// What it is.
+    pub kind: FrameKind,
+    /// It is a master, ready for use.
+    pub is_master: bool,
+    /// What matching looks at.
+    pub traits: Traits,
+    /// How many frames it was made of: 1 for a raw frame.
+    pub frames: usize,
+    /// The program that made it.
+    pub software: Option<String>,
+    /// The key of inputs, parameters and algorithm, for masters of Photosite's.
+    pub key: Option<String>,
+    /// The level of a master's samples.
+    pub level: Option<Level>,
+    /// For a master flat: how far its frames stood above the bias, in ADU, where it is known.
+    pub flat_level_adu: Option<f64>,
+}
+
+/// What a file is to the library, by its header alone.
+pub enum Shelvable {
+    /// A raw calibration frame.
+    Raw(Box<Frame>),
+    /// A master.
+    Master(Box<Adopted>),
+    /// Nothing to keep; the Finding says why.
+    No(Finding),
+}
+
+/// Looks at a probed file; `kinds` overrule header and name of raw frames.
+pub fn shelvable(
+    path: &Path,
+    root: &Path,
+    probe: Probe,
+    kinds: &KindOverrides,
+) -> (Shelvable, Vec<Finding>) {
+    if let Some(adopted) = adopt(path, &probe) {
+        return match adopted {
+            Ok(master) => {
+                let findings = master.findings.clone();
+                (Shelvable::Master(Box::new(master)), findings)
+            }
+            Err(finding) => (Shelvable::No(finding), Vec::new()),
+        };
+    }
+    match take(path, root, probe, kinds) {
+        Taken::Frame(frame, _) if frame.kind == FrameKind::Light => {
+            let finding = Finding::new(
+                "light-not-kept",
+                Severity::Info,
+                path.display().to_string(),
+                "a light; the library keeps calibration frames and masters",
+            );
+            (Shelvable::No(finding), Vec::new())
+        }
+        Taken::Frame(frame, findings) => (Shelvable::Raw(frame), findings),
+        Taken::LeftOut(finding, _) => (Shelvable::No(finding), Vec::new()),
+    }
+}
+
+impl Record {
+    /// The record of a raw frame.
+    pub fn raw(frame: &Frame, hash: ContentHash, mark: FileMark) -> Self {
+        Self {
+            hash,
+            path: frame.path.clone(),
+            mark,
+            kind: frame.kind,
+            is_master: false,
+            traits: frame_traits(frame),
+            frames: 1,
+            software: frame.metadata.software.clone(),
+            key: None,
+            level: None,
+            flat_level_adu: None,
+        }
+    }
+
+    /// The record of a master.
+    pub fn master(
+        path: &Path,
+        master: &Adopted,
+        hash: ContentHash,
+        mark: FileMark,
+        level: Level,
+    ) -> Self {
+        Self {
+            hash,
+            path: path.to_owned(),
+            mark,
+            kind: master.kind,
+            is_master: true,
+            traits: master.traits.clone(),
+            frames: master.frames,
+            software: master.software.clone(),
+            key: master.header.get_text(KEY_KEYWORD),
+            level: Some(level),
+            flat_level_adu: master.header.get_f64("PSLEVEL"),
+        }
+    }
+
+    /// The first digits of the hash: how people name it.
+    pub fn id(&self) -> String {
+        short_id(&self.hash)
+    }
+}
+
+/// Digits of a content hash by which people name a frame.
+pub const ID_DIGITS: usize = 12;
+
+/// The name of what has this hash.
+pub fn short_id(hash: &ContentHash) -> String {
+    hash.to_string()[..ID_DIGITS].to_owned()
+}

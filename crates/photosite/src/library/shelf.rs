@@ -1,0 +1,183 @@
+//! What the library offers to choose from.
+
+use std::path::PathBuf;
+
+use photosite_pix::FrameKind;
+
+use super::rules::{Outcome, Tolerance, compare, rules};
+use super::{Candidate, DarkCurrent, DarkPoint, FileMark, Level, Library, Life, Traits};
+use crate::finding::{Finding, Severity};
+use crate::inventory::{Frame, KindOverrides, Taken, take};
+
+/// A master, or raw frames of one batch that would make one.
+#[derive(Debug, Clone)]
+pub struct Shelved {
+    /// Its name in the library.
+    pub id: String,
+    /// What people know it by: its file, or how many frames there are.
+    pub name: String,
+    /// What it is.
+    pub kind: FrameKind,
+    /// It is a master.
+    pub is_master: bool,
+    /// How many frames it is made of, or would be.
+    pub frames: usize,
+    /// What matching looks at.
+    pub traits: Traits,
+    /// Where it stands in its life.
+    pub life: Life,
+    /// Its file was there when the shelf was looked over.
+    pub there: bool,
+    /// The file of a master.
+    pub path: Option<PathBuf>,
+    /// The program that made it.
+    pub software: Option<String>,
+    /// The key of inputs and parameters, for masters of Photosite's.
+    pub key: Option<String>,
+    /// The level of a master's samples.
+    pub level: Option<Level>,
+    /// How far a flat's frames stood above the bias, in ADU.
+    pub flat_level_adu: Option<f64>,
+    /// The batch of raw frames.
+    pub(super) batch: String,
+}
+
+impl Shelved {
+    /// As a candidate for choosing.
+    pub fn candidate(&self, there: bool) -> Candidate<'_> {
+        Candidate {
+            traits: &self.traits,
+            frames: self.frames,
+            life: &self.life,
+            there: there && self.there,
+            ready: self.is_master,
+        }
+    }
+
+    /// The name of its copy beside a night's own masters: one that holds its identity.
+    pub fn file_name(&self) -> String {
+        let stem = self.name.strip_suffix(".fits").unwrap_or(&self.name);
+        // Those in the library's own folder hold their key's first digits already.
+        let named =
+            self.key.as_deref().and_then(|k| k.get(..12)).is_some_and(|k| stem.ends_with(k));
+        if named { format!("{stem}.fits") } else { format!("{stem}_{}.fits", self.id) }
+    }
+}
+
+/// All masters and batches of a library, by kind.
+#[derive(Debug)]
+pub struct Shelf<'a> {
+    library: &'a Library,
+    by_kind: [Vec<Shelved>; FrameKind::ALL.len()],
+    /// Dark current measured on masters.
+    darks: Vec<(Traits, DarkPoint)>,
+}
+
+impl<'a> Shelf<'a> {
+    pub(super) fn new(library: &'a Library, all: Vec<Shelved>) -> Self {
+        let darks = measured_darks(&all);
+        let mut by_kind: [Vec<Shelved>; FrameKind::ALL.len()] = Default::default();
+        for shelved in all {
+            by_kind[shelved.kind as usize].push(shelved);
+        }
+        Self { library, by_kind, darks }
+    }
+
+    /// What there is of a kind.
+    pub fn of_kind(&self, kind: FrameKind) -> &[Shelved] {
+        &self.by_kind[kind as usize]
+    }
+
+    /// What has this name.
+    pub fn get(&self, id: &str) -> Option<&Shelved> {
+        self.by_kind.iter().flatten().find(|s| s.id == id)
+    }
+
+    /// The dark current of a frame's camera and setting, as far as masters of the library tell.
+    pub fn dark_current(&self, of: &Traits) -> DarkCurrent {
+        let points = self.darks.iter().filter(|(t, _)| same_setup(of, t)).map(|(_, p)| *p);
+        DarkCurrent::measured(points.collect())
+    }
+
+    /// The frames of a batch, their headers read anew; what is gone or changed is left out with a
+    /// Finding.
+    pub fn frames_of(&self, shelved: &Shelved) -> (Vec<Frame>, Vec<Finding>) {
+        let files = match self.library.batch_files(&shelved.batch) {
+            Ok(files) => files,
+            Err(e) => {
+                let finding =
+                    Finding::new("library-unreadable", Severity::Warning, "", e.to_string());
+                return (Vec::new(), vec![finding]);
+            }
+        };
+        let (mut frames, mut findings) = (Vec::new(), Vec::new());
+        for (path, mark) in files {
+            let subject = path.display().to_string();
+            let gone = |what: String| {
+                Finding::new("library-frame-gone", Severity::Warning, subject.clone(), what)
+                    .hint("photosite library verify tells of all such files.")
+            };
+            match FileMark::of(&path) {
+                Ok(now) if now == mark => {}
+                Ok(_) => {
+                    findings.push(gone("this frame of the library has changed since".into()));
+                    continue;
+                }
+                Err(e) => {
+                    findings.push(gone(e.to_string()));
+                    continue;
+                }
+            }
+            let root = path.parent().unwrap_or(&path).to_owned();
+            // What it is was decided when it was added, by a folder perhaps.
+            let kinds = KindOverrides { paths: vec![(path.clone(), shelved.kind)] };
+            match crate::open::probe(&path) {
+                Ok(probe) => match take(&path, &root, probe, &kinds) {
+                    Taken::Frame(frame, _) => frames.push(*frame),
+                    Taken::LeftOut(..) => {
+                        findings.push(gone(format!("this is no raw {} any more", shelved.kind)));
+                    }
+                },
+                Err(e) => findings.push(gone(e.to_string())),
+            }
+        }
+        (frames, findings)
+    }
+}
+
+/// Whether the exact rules of a dark hold; what is not known on one side holds.
+fn same_setup(a: &Traits, b: &Traits) -> bool {
+    let exact = rules(FrameKind::Dark).iter().filter(|r| r.tolerance == Tolerance::Exact);
+    exact.into_iter().all(|r| compare(*r, a, b).0 != Outcome::Differs)
+}
+
+/// Dark current by the level of each master dark over a bias of its set-up.
+///
+/// A dark that is no brighter than the bias, as with sensors that correct their own black level,
+/// still tells of its hot pixels.
+fn measured_darks(all: &[Shelved]) -> Vec<(Traits, DarkPoint)> {
+    let level_of = |kind| {
+        all.iter()
+            .filter(move |s: &&Shelved| s.kind == kind && s.is_master && s.life != Life::Retired)
+            .filter_map(|s| Some((s, s.level?)))
+    };
+    level_of(FrameKind::Dark)
+        .filter_map(|(dark, level)| {
+            let t = &dark.traits;
+            let (exposure_s, temp_c) = (t.exposure_s.filter(|s| *s > 0.0)?, t.temp_c?);
+            let zero_adu = if t.bias_removed {
+                0.0
+            } else {
+                let apart = |b: &Traits| b.temp_c.map_or(f64::INFINITY, |c| (c - temp_c).abs());
+                level_of(FrameKind::Bias)
+                    .filter(|(b, _)| same_setup(t, &b.traits))
+                    .min_by(|(a, _), (b, _)| apart(&a.traits).total_cmp(&apart(&b.traits)))?
+                    .1
+                    .median_adu
+            };
+            let adu_s = ((level.median_adu - zero_adu) / exposure_s).max(0.0);
+            let hot_adu_s = level.hot_adu.max(0.0) / exposure_s;
+            Some((t.clone(), DarkPoint { temp_c, adu_s, hot_adu_s }))
+        })
+        .collect()
+}

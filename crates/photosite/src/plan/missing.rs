@@ -1,0 +1,244 @@
+//! What a plan lacks or doubts, as Findings.
+
+use photosite_pix::FrameKind;
+
+use super::{Explained, LightPlan, MasterPlan};
+use crate::calibrate::RemovedBy;
+use crate::finding::{Finding, Severity};
+use crate::inventory::Frame;
+use crate::library::{Field, Group, Traits};
+
+/// Fields whose absence from a header a person is told of: those that spoil a calibration when
+/// they differ. The account of the run lists the others too.
+const TELLING: &[Field] = &[
+    Field::GainSetting,
+    Field::OffsetSetting,
+    Field::Temperature,
+    Field::Exposure,
+    Field::Filter,
+    Field::Cfa,
+];
+
+/// From this exposure on the dark signal of flats is worth a word, in seconds.
+const LONG_FLAT_S: f64 = 5.0;
+
+/// What is to be said of what takes the additive part out of a group of flats.
+pub(super) fn additive(group: &Group, frames: &[Frame], by: Option<RemovedBy>) -> Option<Finding> {
+    let first = frames[group.members[0]].path.display();
+    let subject = match group.members.len() {
+        1 => first.to_string(),
+        n => format!("{first} and {} more", n - 1),
+    };
+    let wanted = group.traits.describe(&[
+        Field::Exposure,
+        Field::Temperature,
+        Field::GainSetting,
+        Field::OffsetSetting,
+        Field::Binning,
+    ]);
+    let exposure_s = group.traits.exposure_max_s.unwrap_or(0.0);
+    match by {
+        None => Some(
+            Finding::new(
+                "flat-without-bias",
+                Severity::Error,
+                subject,
+                "these flats still hold the bias and nothing at hand takes it out; dividing by \
+                 them would brighten the corners, so no master flat is made",
+            )
+            .hint(format!("Take 20 or more dark flats ({wanted}), or biases.")),
+        ),
+        Some(RemovedBy::Bias) if exposure_s >= LONG_FLAT_S => Some(
+            Finding::new(
+                "flat-by-bias",
+                Severity::Warning,
+                subject,
+                "no dark flat and no dark has these flats' exposure; the bias is taken off, their \
+                 dark signal stays in",
+            )
+            .hint(format!("Take 20 or more dark flats: {wanted}."))
+            .with("exposure_s", exposure_s),
+        ),
+        Some(_) => None,
+    }
+}
+
+/// What is to be said of a light's masters; `flat` is the one that fits, used or not.
+pub(super) fn of_light(
+    light: &LightPlan,
+    subject: &str,
+    wanted: &Traits,
+    flat: Option<usize>,
+    masters: &[MasterPlan],
+) -> Vec<Finding> {
+    let mut out = Vec::new();
+    let [(_, bias), (_, dark), (_, flat_choice)] = &light.choices[..] else { return out };
+    if light.dark.is_none() {
+        out.push(missing_dark(subject, wanted, dark, bias));
+    }
+    if flat.is_none() {
+        out.push(missing_flat(subject, wanted, flat_choice));
+    } else if light.flat.is_none() {
+        out.push(
+            Finding::new(
+                "flat-not-used",
+                Severity::Warning,
+                subject,
+                "neither a dark nor a bias takes the bias off this light, so it is not divided by \
+                 the flat: that would divide the bias too",
+            )
+            .hint("Take biases of this gain and offset, or darks of this exposure."),
+        );
+    }
+    for (kind, explained) in [(FrameKind::Dark, dark), (FrameKind::Flat, flat_choice)] {
+        out.extend(unknown(kind, explained, subject));
+        out.extend(costly(kind, explained, subject));
+    }
+    let used = [light.bias.filter(|_| light.dark.is_none()), light.dark, light.flat];
+    out.extend(mixed_software(&used.map(|i| i.map(|i| &masters[i])), subject));
+    out
+}
+
+/// Properties of the chosen master that no header tells.
+fn unknown(kind: FrameKind, explained: &Explained, subject: &str) -> Option<Finding> {
+    let unknown: Vec<&str> =
+        explained.choice.unknown().filter(|f| TELLING.contains(f)).map(Field::name).collect();
+    (explained.chosen().is_some() && !unknown.is_empty()).then(|| {
+        Finding::new(
+            "match-unknown",
+            Severity::Info,
+            subject,
+            format!(
+                "the {kind} fits as far as the headers tell; not known on both sides: {}",
+                unknown.join(", ")
+            ),
+        )
+        .with("fields", unknown.clone())
+    })
+}
+
+/// A chosen master whose price is seen in the light.
+fn costly(kind: FrameKind, explained: &Explained, subject: &str) -> Option<Finding> {
+    let cost = explained.choice.cost().filter(|c| c.is_seen())?;
+    let name = &explained.chosen()?.name;
+    let (floor, sign) = (cost.floor?, cost.unit.sign());
+    let told = if kind == FrameKind::Flat {
+        format!(
+            "the best flat, {name}, is of another time: dust has moved meanwhile, by about {} \
+             {sign}",
+            rounded(cost.value)
+        )
+    } else {
+        let assumed = cost.measured == Some(false);
+        let known = if assumed { ", by an assumed dark current" } else { "" };
+        format!(
+            "the best {kind}, {name}, fits within the rules and would leave about {} {sign}{known}; \
+             the light's own noise without its sky is {} {sign}",
+            rounded(cost.value),
+            rounded(floor)
+        )
+    };
+    let assumed = cost.measured == Some(false);
+    let severity = if assumed { Severity::Info } else { Severity::Warning };
+    let hint = match kind {
+        FrameKind::Flat => "Take flats with the optics as they are now.",
+        _ => "Take darks at this light's temperature and exposure.",
+    };
+    Some(
+        Finding::new("match-costly", severity, subject, told)
+            .hint(hint)
+            .with("cost", cost.value)
+            .with("floor", floor)
+            .with("unit", sign),
+    )
+}
+
+/// One significant digit: what a forecast is good for.
+fn rounded(value: f64) -> String {
+    let scale = 10f64.powf(value.abs().max(1e-9).log10().floor());
+    let digits = if scale < 1.0 { (-scale.log10()).round() as usize } else { 0 };
+    format!("{:.digits$}", (value / scale).round() * scale)
+}
+
+/// Masters of several programs in one calibration.
+fn mixed_software(masters: &[Option<&MasterPlan>], subject: &str) -> Option<Finding> {
+    let mut programs: Vec<String> = masters
+        .iter()
+        .flatten()
+        .filter_map(|m| match &m.ready {
+            None => Some("Photosite".to_owned()),
+            // "Siril 1.2.0" and "Siril 1.2.1" are one program.
+            Some(r) => r.software.as_deref()?.split([' ', '/']).next().map(str::to_owned),
+        })
+        .collect();
+    programs.sort();
+    programs.dedup();
+    (programs.len() > 1).then(|| {
+        Finding::new(
+            "mixed-software",
+            Severity::Warning,
+            subject,
+            format!(
+                "its masters were made by different programs ({}), which may scale, flip and \
+                 normalise differently",
+                programs.join(", ")
+            ),
+        )
+        .hint("Make all masters of one set-up with one program.")
+        .with("programs", programs.clone())
+    })
+}
+
+/// Why the nearest refused candidate was refused, as words.
+fn nearest_refused(explained: &Explained) -> Option<String> {
+    let refusal = explained.choice.refused.first()?;
+    let name = &explained.candidates.get(&refusal.candidate)?.name;
+    let why: Vec<String> = refusal
+        .differs
+        .iter()
+        .map(|c| {
+            let show = |v: &Option<String>| v.clone().unwrap_or_else(|| "not known".into());
+            format!("{} {} instead of {}", c.field.name(), show(&c.found), show(&c.wanted))
+        })
+        .collect();
+    Some(format!("the nearest, {name}, has {}", why.join(" and ")))
+}
+
+fn missing_dark(subject: &str, wanted: &Traits, dark: &Explained, bias: &Explained) -> Finding {
+    let shoot = wanted.describe(&[
+        Field::Exposure,
+        Field::Temperature,
+        Field::GainSetting,
+        Field::OffsetSetting,
+        Field::Binning,
+        Field::Size,
+    ]);
+    let nearest = nearest_refused(dark).unwrap_or_else(|| "there are no darks".to_owned());
+    let rest = if bias.chosen().is_some() {
+        "only the bias is taken off; hot pixels and glow stay"
+    } else {
+        "nothing is taken off; bias, hot pixels and glow stay"
+    };
+    Finding::new(
+        "dark-missing",
+        Severity::Warning,
+        subject,
+        format!("no dark fits this light: {nearest}; {rest}"),
+    )
+    .hint(format!("Take 10 or more darks: {shoot}."))
+    .with("exposure_s", wanted.exposure_s)
+    .with("temp_c", wanted.temp_c)
+}
+
+fn missing_flat(subject: &str, wanted: &Traits, flat: &Explained) -> Finding {
+    let nearest = nearest_refused(flat).unwrap_or_else(|| "there are no usable flats".to_owned());
+    let shoot = wanted.describe(&[Field::Filter, Field::Binning, Field::Size]);
+    Finding::new(
+        "flat-missing",
+        Severity::Warning,
+        subject,
+        format!("no flat fits this light: {nearest}; vignetting and dust stay"),
+    )
+    .hint(format!("Take 20 or more flats through the same optics: {shoot}."))
+    .with("filter", wanted.filter.clone())
+}

@@ -1,0 +1,174 @@
+//! What will be done to a night, and why: data and decisions, no pixel read.
+
+mod forecast;
+mod missing;
+mod names;
+mod pick;
+mod shooting;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use photosite_pix::FrameKind;
+use photosite_pix::combine::Recipe;
+
+use crate::calibrate::RemovedBy;
+use crate::finding::Finding;
+use crate::inventory::Inventory;
+use crate::library::{
+    Choice, DarkCurrent, Group, Shelf, Traits, frame_traits, group_name, groups,
+    stack_for_each_light,
+};
+
+pub use forecast::{Forecast, Means, forecast};
+pub use names::product_names;
+use pick::Planner;
+pub use shooting::{FlatLevel, Share, Shooting, Shot, shooting_list};
+
+/// One master to be made, or taken as it is.
+#[derive(Debug, Clone)]
+pub struct MasterPlan {
+    /// Its kind.
+    pub kind: FrameKind,
+    /// What its frames have in common.
+    pub traits: Traits,
+    /// The frames, as indices into the inventory; none for a master that is ready.
+    pub frames: Vec<usize>,
+    /// A master of the library that is taken as it is.
+    pub ready: Option<Ready>,
+    /// The frames lie in the library, not in the night.
+    pub from_library: bool,
+    /// For a flat: the master that takes its additive part out, as an index into the masters.
+    pub additive: Option<(usize, RemovedBy)>,
+    /// For a flat: how its dark flat was chosen.
+    pub dark_flat: Option<Explained>,
+    /// For a dark: the bias that tells its zero level, as an index into the masters.
+    pub zero: Option<usize>,
+    /// How samples are combined.
+    pub recipe: Recipe,
+    /// The name of the file, in the folder of masters.
+    pub file_name: String,
+}
+
+impl MasterPlan {
+    /// How many frames it is made of.
+    pub fn count(&self) -> usize {
+        self.ready.as_ref().map_or(self.frames.len(), |r| r.frames)
+    }
+}
+
+/// A master that is there already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ready {
+    /// Its name in the library.
+    pub id: String,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// How many frames it was made of.
+    pub frames: usize,
+    /// The program that made it, where that is known.
+    pub software: Option<String>,
+}
+
+/// One light to be calibrated.
+#[derive(Debug, Clone)]
+pub struct LightPlan {
+    /// The frame, as an index into the inventory.
+    pub frame: usize,
+    /// The name of the group of lights of its set-up and filter.
+    pub group: String,
+    /// The name of the file, in the folder of calibrated lights.
+    pub file_name: String,
+    /// The chosen masters, as indices into the plan's masters.
+    pub bias: Option<usize>,
+    /// The matched dark.
+    pub dark: Option<usize>,
+    /// The flat of the light's filter.
+    pub flat: Option<usize>,
+    /// How each kind was chosen.
+    pub choices: Vec<(FrameKind, Explained)>,
+}
+
+/// A choice, with what its candidates are called.
+#[derive(Debug, Clone, Default)]
+pub struct Explained {
+    /// The choice.
+    pub choice: Choice,
+    /// The candidates that the choice speaks of, by their index there.
+    pub candidates: BTreeMap<usize, CandidateName>,
+}
+
+/// A candidate as people know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CandidateName {
+    /// The name of the master's file, or of the frames it would be made of.
+    pub name: String,
+    /// Its name in the library; `None` for frames of the night.
+    pub id: Option<String>,
+    /// Its file, where it is a master that is there.
+    pub path: Option<PathBuf>,
+    /// Its index in the plan's masters, where it is among them.
+    master: Option<usize>,
+}
+
+impl Explained {
+    /// The chosen candidate.
+    pub fn chosen(&self) -> Option<&CandidateName> {
+        self.candidates.get(&self.choice.chosen()?)
+    }
+}
+
+/// The work of a night.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// Masters in the order in which they are made: a flat comes after what it needs.
+    pub masters: Vec<MasterPlan>,
+    /// Lights, in the order of the inventory.
+    pub lights: Vec<LightPlan>,
+    /// What is missing or doubtful.
+    pub findings: Vec<Finding>,
+}
+
+/// Plans a night: its own frames first, and for what they do not give, those of the library.
+///
+/// Frames that are taken from the library are added to the inventory. Of each choice up to `keep`
+/// refusals are kept.
+pub fn plan(inventory: &mut Inventory, shelf: Option<&Shelf<'_>>, keep: usize) -> Plan {
+    let traits: Vec<(FrameKind, Traits)> =
+        inventory.frames.iter().map(|f| (f.kind, frame_traits(f))).collect();
+    let light_traits = traits.iter().find(|(k, _)| *k == FrameKind::Light).map(|(_, t)| t);
+    let current = match (shelf, light_traits) {
+        (Some(shelf), Some(light)) => shelf.dark_current(light),
+        _ => DarkCurrent::default(),
+    };
+    let mut flats: Vec<Group> = Vec::new();
+    let (mut light_names, mut light_groups) = (BTreeMap::new(), BTreeMap::new());
+    let mut planner = Planner::new(inventory, shelf, keep);
+    for group in stack_for_each_light(groups(&traits), &traits, &current) {
+        match group.kind {
+            FrameKind::Flat => flats.push(group),
+            FrameKind::Light => {
+                let name = group_name(group.kind, &group.traits, &mut light_names);
+                light_groups.extend(group.members.iter().map(|&i| (i, name.clone())));
+            }
+            // Biases come first in the order of groups.
+            FrameKind::Bias | FrameKind::Dark | FrameKind::DarkFlat => {
+                planner.add_group(group, false);
+            }
+        }
+    }
+    for group in flats {
+        planner.add_group(group, false);
+    }
+    let lights = (0..traits.len()).filter(|&i| traits[i].0 == FrameKind::Light);
+    for index in lights {
+        let group = light_groups.get(&index).cloned().unwrap_or_default();
+        planner.add_light(index, group, &traits[index].1);
+    }
+    let mut out = planner.finish();
+    let paths = out.lights.iter().map(|l| inventory.frames[l.frame].path.as_path());
+    for (light, name) in product_names(paths).into_iter().enumerate() {
+        out.lights[light].file_name = name;
+    }
+    out
+}

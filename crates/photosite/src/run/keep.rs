@@ -1,0 +1,184 @@
+//! Masters of a night, kept in the library for the nights to come.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use photosite_file::atomic::{Existing, copy_file};
+
+use super::night::MasterResults;
+use super::{Context, Earlier, MasterResult, Standing, for_each, load_master, standing};
+use crate::finding::Severity;
+use crate::library::{
+    Adopted, Candidate, DarkCurrent, FileMark, Level, Library, Life, Record, Shelf, adopt, choose,
+    master_file_name,
+};
+use crate::open::{probe, read_frame};
+use crate::plan::{MasterPlan, Plan};
+use crate::provenance::ContentHash;
+use crate::succession::Change;
+use crate::{Error, Finding, Result};
+
+/// Puts the masters that the library does not have into it; returns their names and what was found
+/// by comparing each newly made one with the one it follows.
+///
+/// # Errors
+/// When a master cannot be copied or the index cannot be written.
+pub fn keep_masters(
+    library: &mut Library,
+    planned: &Plan,
+    results: &MasterResults,
+    earlier: &Earlier,
+    context: &Context<'_>,
+) -> Result<(Vec<String>, Vec<Finding>)> {
+    let shelf = library.shelf()?;
+    let new: Vec<(&MasterPlan, &MasterResult, &str)> = planned
+        .masters
+        .iter()
+        .zip(results)
+        .filter_map(|(plan, result)| {
+            let result = result.as_ref().filter(|r| !r.from_library)?;
+            let key = result.key.as_deref().filter(|key| earlier.master(key).is_none())?;
+            Some((plan, result, key)).filter(|_| !earlier.is_retired(key))
+        })
+        .collect();
+    let retired: Vec<Finding> = results
+        .iter()
+        .flatten()
+        .filter(|r| r.key.as_deref().is_some_and(|key| earlier.is_retired(key)))
+        .map(|r| {
+            Finding::new(
+                "master-retired",
+                Severity::Warning,
+                r.path.display().to_string(),
+                "this master was retired in the library, and the night's own frames make it again",
+            )
+            .hint("Leave those frames out of the night, or certify the master again.")
+        })
+        .collect();
+    let before: Vec<Option<&Path>> =
+        new.iter().map(|(plan, result, key)| predecessor(&shelf, plan, result, key)).collect();
+    let folder = library.masters_folder();
+    type Kept = (Record, Option<Finding>);
+    let slots: Vec<Mutex<Option<Kept>>> = new.iter().map(|_| Mutex::new(None)).collect();
+    let context = &Context { threads: at_once(&new, context), ..*context };
+    for_each(
+        new.len(),
+        context,
+        || (),
+        |(), i| {
+            let (plan, result, key) = new[i];
+            let target = folder.join(master_file_name(plan.kind, &plan.traits, key));
+            if standing(&target, key)? != Standing::Current {
+                copy_file(&result.path, &target, Existing::Replace)?;
+            }
+            let finding = match before[i] {
+                Some(old) => changed(&target, old, result)?,
+                None => None,
+            };
+            let kept = (master_record(&target)?, finding);
+            *slots[i].lock().expect("no holder panics") = Some(kept);
+            Ok(())
+        },
+    )?;
+    drop(shelf);
+    let kept: Vec<Kept> =
+        slots.into_iter().filter_map(|s| s.into_inner().expect("no holder panics")).collect();
+    let (records, findings): (Vec<Record>, Vec<Option<Finding>>) = kept.into_iter().unzip();
+    library.add(&records)?;
+    let name = |r: &Record| r.path.file_name().map(|n| n.to_string_lossy().into_owned());
+    let findings = findings.into_iter().flatten().chain(retired).collect();
+    Ok((records.iter().filter_map(name).collect(), findings))
+}
+
+/// Bytes a pixel that comparing two masters takes: data, variance and mask of both, and what their
+/// differences are sorted in.
+const BYTES_A_PIXEL: u64 = 2 * (4 + 4 + 2) + 2 * 4;
+
+/// How many masters are read at once within the memory allowed.
+fn at_once(masters: &[(&MasterPlan, &MasterResult, &str)], context: &Context<'_>) -> usize {
+    let pixels = masters.iter().map(|(plan, ..)| plan.traits.size.pixels() as u64).max();
+    let fits = context.memory_bytes / (pixels.unwrap_or(1).max(1) * BYTES_A_PIXEL);
+    usize::try_from(fits).unwrap_or(1).clamp(1, context.threads)
+}
+
+/// The record of a master in the library's own folder.
+///
+/// # Errors
+/// When it cannot be read, or is no master.
+pub fn master_record(path: &Path) -> Result<Record> {
+    let probe = probe(path)?;
+    match adopt(path, &probe) {
+        Some(Ok(master)) => record_of(path, &master),
+        Some(Err(finding)) => Err(Error::request(finding.message)),
+        None => Err(Error::request(format!("{} is no master", path.display()))),
+    }
+}
+
+/// The record of a master: read through for its hash, and for its level.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn record_of(path: &Path, master: &Adopted) -> Result<Record> {
+    let mark = FileMark::of(path)?;
+    let loaded = load_master(path)?;
+    let level = Level::of(&loaded.frame.data);
+    Ok(Record::master(path, master, loaded.hash, mark, level))
+}
+
+/// How near in temperature two masters are compared, in degrees: coolers hold their set point within
+/// this, and what differs more differs by that.
+const ONE_WARMTH_C: f64 = 0.5;
+
+/// The master of the library that a newly made one follows.
+fn predecessor<'a>(
+    shelf: &'a Shelf<'_>,
+    plan: &MasterPlan,
+    result: &MasterResult,
+    key: &str,
+) -> Option<&'a Path> {
+    // One that was found in its place was compared when it was made.
+    if result.reused {
+        return None;
+    }
+    let masters: Vec<_> = shelf
+        .of_kind(plan.kind)
+        .iter()
+        .filter(|s| s.is_master && s.life != Life::Retired && s.key.as_deref() != Some(key))
+        .collect();
+    // A certificate's dates are for lights, not for those who come after.
+    let pool: Vec<Candidate<'_>> =
+        masters.iter().map(|s| Candidate { life: &Life::Proposed, ..s.candidate(true) }).collect();
+    let choice = choose(plan.kind, &plan.traits, &pool, &DarkCurrent::default(), 0);
+    let before = masters[choice.chosen()?];
+    let apart_c = plan.traits.temp_c.zip(before.traits.temp_c).map(|(a, b)| (a - b).abs());
+    before.path.as_deref().filter(|_| apart_c.is_none_or(|c| c <= ONE_WARMTH_C))
+}
+
+/// A Finding where a new master differs from the one it follows.
+fn changed(new: &Path, old: &Path, result: &MasterResult) -> Result<Option<Finding>> {
+    let (frame, _) = read_frame(new)?;
+    let Ok((before, _)) = read_frame(old) else { return Ok(None) };
+    let Some(change) = Change::between(&frame, &before) else { return Ok(None) };
+    // Half of what one frame scatters: a light would hardly show less.
+    let reach_adu = 0.5 * result.stats.noise * (result.inputs.len() as f64).sqrt();
+    let clauses = change.clauses(reach_adu);
+    if clauses.is_empty() {
+        return Ok(None);
+    }
+    let name = old.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    Ok(Some(
+        Finding::new(
+            "master-changed",
+            Severity::Warning,
+            result.path.display().to_string(),
+            format!("this master is not what {name} was: {}", clauses.join("; ")),
+        )
+        .hint("Look at both; then retire the one that is wrong: photosite library retire ID.")
+        .with("level_adu", change.level_adu)
+        .with("scatter_adu", change.scatter_adu)
+        .with("expected_adu", change.expected_adu)
+        .with("new_hot", change.new_hot)
+        .with("old_hot", change.old_hot)
+        .with("predecessor", ContentHash::of_file(old)?.to_string()),
+    ))
+}

@@ -1,0 +1,10 @@
+//! The library: identity, matching, and what it leaves in the light.
+
+#[path = "../night/mod.rs"]
+mod night;
+mod rows;
+
+mod drift;
+mod hard_night;
+mod index;
+mod rules;
