@@ -142,6 +142,30 @@ pub fn noise(rows: &[f32], width: usize, step: usize) -> f64 {
     MAD_TO_SIGMA * f64::from(median) / 6.0f64.sqrt()
 }
 
+/// Pixels along the side of a block of [`noise_of_blocks`].
+const BLOCK: usize = 4;
+
+/// The noise of one sample as means over blocks of 4 x 4 show it: what [`noise`] would be, were the
+/// samples independent.
+///
+/// Interpolation makes neighbours alike, so that differences between them show less noise than
+/// there is; means over blocks are left as they were, nearly. A block with a sample that is not
+/// finite does not count.
+pub fn noise_of_blocks(rows: &[f32], width: usize) -> f64 {
+    let across = width / BLOCK;
+    if across == 0 {
+        return f64::NAN;
+    }
+    let mut means = Vec::with_capacity(rows.len() / (BLOCK * BLOCK));
+    for band in rows.chunks_exact(width * BLOCK) {
+        means.extend((0..across).map(|i| {
+            let part = |j: usize| &band[j * width + i * BLOCK..][..BLOCK];
+            (0..BLOCK).flat_map(part).sum::<f32>() / (BLOCK * BLOCK) as f32
+        }));
+    }
+    noise(&means, across, 1) * BLOCK as f64
+}
+
 /// A description of the samples of one channel.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Summary {

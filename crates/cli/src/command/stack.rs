@@ -60,15 +60,15 @@ pub fn run(args: StackArgs, limits: Limits) -> anyhow::Result<Done> {
     } else {
         let used = done.lights.iter().filter(|l| l.used).count();
         println!(
-            "{} written: {used} of {} lights, rejection {} ({} low, {} high), noise {} ADU{}, \
-             {} stars, FWHM {} px",
+            "{} written: {used} of {} lights, rejection {} ({} low, {} high), noise {} ADU \
+             (1/{:.2} of the reference's), {} stars, FWHM {} px",
             done.path.display(),
             args.files.len(),
             done.reject,
             done.rejected_low,
             done.rejected_high,
             show::number(done.noise_adu),
-            done.noise_gain.map_or(String::new(), |g| format!(" (1/{g:.2} of one light's)")),
+            done.noise_gain,
             done.stars,
             show::number(done.fwhm_px.unwrap_or(f64::NAN)),
         );

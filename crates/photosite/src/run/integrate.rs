@@ -11,7 +11,7 @@ use photosite_pix::normalise::{Affine, Normalise};
 use photosite_pix::reject::Reject;
 use photosite_pix::stars::Criteria;
 use photosite_pix::warp::{Kernel, rows_needed};
-use photosite_pix::{Frame, FrameKind, Header, Plane, Size, Unit, stat};
+use photosite_pix::{Frame, FrameKind, Header, Size, Unit, stat};
 use serde::Serialize;
 use serde_json::json;
 
@@ -104,11 +104,10 @@ pub struct Integrated {
     pub rejected_low: u64,
     /// Samples rejected above.
     pub rejected_high: u64,
-    /// The noise of the stack, in ADU, from second differences: an interpolated picture's neighbours
-    /// are not independent, and this is what a picture shows.
+    /// The noise of the stack, in ADU, as blocks of 4 x 4 pixels show it.
     pub noise_adu: f64,
-    /// The reference's noise over the stack's, both as predicted for one pixel.
-    pub noise_gain: Option<f64>,
+    /// The reference's noise over the stack's, both as blocks show it.
+    pub noise_gain: f64,
     /// The median width of the stack's stars in pixels.
     pub fwhm_px: Option<f64>,
     /// Stars found in the stack.
@@ -134,7 +133,9 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
     paths.dedup();
     let (lights, mut findings) = survey(&paths, context)?;
     if lights.is_empty() {
-        return Err(Error::request("no light is left that can be stacked"));
+        let why =
+            findings.first().map_or(String::new(), |f| format!(": {}: {}", f.subject, f.message));
+        return Err(Error::request(format!("no light is left that can be stacked{why}")));
     }
     if let Some(light) = lights.iter().find(|l| l.metadata.cfa.is_some()) {
         return Err(Error::request(format!(
@@ -296,7 +297,7 @@ fn write(
     product.write_while(&[], context)?;
     let gain_e = lights[reference].metadata.gain_e_per_adu.map(|g| g.e_per_adu());
     let field = find_stars(&frame.data, &frame.mask, gain_e, Criteria::default(), context)?;
-    let predicted = frame.variance.as_ref().map(typical_sigma);
+    let noise_adu = stat::noise_of_blocks(frame.data.as_slice(), size.width);
     findings.sort_by(|a, b| a.subject.cmp(&b.subject));
     Ok(Integrated {
         path: request.output.to_owned(),
@@ -305,8 +306,8 @@ fn write(
         reject: recipe.reject.name(),
         rejected_low: rejected.low,
         rejected_high: rejected.high,
-        noise_adu: stat::noise(frame.data.as_slice(), size.width, 1),
-        noise_gain: predicted.map(|sigma| lights[reference].field.noise / sigma),
+        noise_adu,
+        noise_gain: lights[reference].block_noise / noise_adu,
         fwhm_px: field.fwhm_px,
         stars: field.stars.len(),
         lights: parts,
@@ -430,9 +431,4 @@ fn sentences(
             rejected.high
         ),
     ]
-}
-
-/// The square root of the median variance.
-fn typical_sigma(variance: &Plane<f32>) -> f64 {
-    f64::from(stat::median(variance.as_slice())).sqrt()
 }

@@ -7,7 +7,7 @@ use photosite_file::keyword;
 use photosite_pix::align::{Point, Registration, Rules, register};
 use photosite_pix::normalise::{Estimator, LevelScale};
 use photosite_pix::stars::Criteria;
-use photosite_pix::{Header, Metadata, Plane, Size};
+use photosite_pix::{Header, Metadata, Plane, Size, stat};
 
 use super::{Context, StarField, find_stars, for_each, left_out};
 use crate::event::{Event, Stage};
@@ -33,6 +33,9 @@ pub struct SurveyedLight {
     pub field: StarField,
     /// Level and scale of its samples.
     pub level: LevelScale,
+    /// Its noise as blocks of pixels show it, in the unit of the samples: comparable with that of
+    /// an interpolated picture.
+    pub block_noise: f64,
 }
 
 impl SurveyedLight {
@@ -117,6 +120,7 @@ fn look_over(path: &Path, context: &Context<'_>) -> Result<SurveyedLight> {
         metadata,
         field,
         level,
+        block_noise: stat::noise_of_blocks(frame.data.as_slice(), frame.size().width),
     })
 }
 

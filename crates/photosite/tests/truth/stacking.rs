@@ -217,7 +217,7 @@ fn a_stack_keeps_the_light_and_loses_the_hits() {
     let predicted = stat::moments(&predicted).mean.sqrt();
     println!(
         "registration {registration_px:.4} px; {} bright stars: bias {:.4} %, trend {:.4} %, \
-         scatter {:.4} %; noise {sd:.3} of ideal {ideal:.3} ADU, ERR {predicted:.3}, gain {:?}; \
+         scatter {:.4} %; noise {sd:.3} of ideal {ideal:.3} ADU, ERR {predicted:.3}, gain {:.3}; \
          {far} of {} beyond 5.5 sigma",
         bright.len(),
         100.0 * bias,
@@ -232,6 +232,9 @@ fn a_stack_keeps_the_light_and_loses_the_hits() {
     assert!((predicted / sd - 1.0).abs() < 0.05, "{predicted} {sd}");
     assert!(sd < 1.03 * ideal, "{sd} {ideal}");
     assert!(far <= 2, "{far}");
+    // Without weights to speak of, n lights have 1 / sqrt(n) of the noise.
+    let gain = done.noise_gain / (LIGHTS as f64).sqrt();
+    assert!((gain - 1.0).abs() < 0.05, "{gain}");
 }
 
 #[test]
