@@ -87,11 +87,18 @@ pub fn measure(
         if v.is_finite() && !mask.get(x, y).intersects(MaskBits::BAD) { v } else { 0.0 }
     };
     let per_window = 1.0 / (shape.sigma_px * shape.sigma_px);
-    let window = |x: f64, y: f64, each: &mut dyn FnMut(f64, f64, f64)| {
-        for j in y0..y1 {
-            for i in x0..x1 {
-                let (dx, dy) = (i as f64 - x, j as f64 - y);
-                each((-0.5 * (dx * dx + dy * dy) * per_window).exp() * sample(i, j), dx, dy);
+    // The window is a product of one along each axis.
+    let profile = |range: std::ops::Range<usize>, centre: f64, out: &mut Vec<f64>| {
+        out.clear();
+        out.extend(range.map(|i| (-0.5 * (i as f64 - centre).powi(2) * per_window).exp()));
+    };
+    let (mut across, mut down) = (Vec::new(), Vec::new());
+    let mut window = |x: f64, y: f64, each: &mut dyn FnMut(f64, f64, f64)| {
+        profile(x0..x1, x, &mut across);
+        profile(y0..y1, y, &mut down);
+        for (j, wy) in (y0..y1).zip(&down) {
+            for (i, wx) in (x0..x1).zip(&across) {
+                each(wx * wy * sample(i, j), i as f64 - x, j as f64 - y);
             }
         }
     };
