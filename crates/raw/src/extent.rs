@@ -80,11 +80,11 @@ fn check_directory(path: &Path, tiff: &Tiff, directory: &Directory, len: u64) ->
         };
         let lengths = tiff.numbers(lengths, MAX_BLOCKS)?;
         for (offset, length) in tiff.numbers(offsets, MAX_BLOCKS)?.iter().zip(&lengths) {
-            let end = offset + length;
+            let end = offset.saturating_add(*length);
             if end > len {
                 return Err(cut(path, "a block of samples", end, len));
             }
-            total += length;
+            total = total.saturating_add(*length);
         }
     }
     if is_sensor_image(tiff, directory) {
