@@ -555,6 +555,8 @@ pub enum NormalizeName {
     Multiplicative,
     /// Level and scale, for levels above 0.
     MultiplicativeScale,
+    /// The level by multiplying, for rejection only; samples are combined as they were.
+    EqualisedFluxes,
 }
 
 /// What weights go by.

@@ -7,6 +7,7 @@ use photosite_file::fits::mask_bits;
 use photosite_file::{RawSource, Source};
 use photosite_pix::align::Transform;
 use photosite_pix::combine::{Outcome, Recipe, Samples, Workspace, combine};
+use photosite_pix::normalise::Affine;
 use photosite_pix::warp::{self, Kernel, Window, rows_needed};
 use photosite_pix::{CfaPattern, MaskBits, Plane, Rect, Size};
 
@@ -348,8 +349,16 @@ impl Band<'_> {
 /// Raw samples are never missing: the level from which they would be is out of their reach.
 const ALL_THERE: u32 = 1 << 16;
 
-/// Combines one tile of all sources, whose regions have one size; weights, one a source, are for a
-/// weighted mean.
+/// What part each source has in a weighted mean.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Shares<'a> {
+    /// Weights, one a source.
+    pub weights: Option<&'a [f32]>,
+    /// What was applied to each source only for its samples to be judged, and is taken back.
+    pub judged_only: Option<&'a [Affine]>,
+}
+
+/// Combines one tile of all sources, whose regions have one size.
 ///
 /// # Errors
 /// When a source cannot be read; the error names it.
@@ -357,7 +366,7 @@ pub fn stack_tile<'b>(
     sources: &[Prepared],
     rows: Range<usize>,
     columns: Range<usize>,
-    (recipe, weights): (Recipe, Option<&[f32]>),
+    (recipe, shares): (Recipe, Shares<'_>),
     buffers: &'b mut Buffers,
 ) -> Result<&'b Tile> {
     let pixels = columns.len() * rows.len();
@@ -395,8 +404,11 @@ pub fn stack_tile<'b>(
         high: &mut tile.high,
     };
     let mut samples = samples.in_lines(columns.len());
-    if let Some(weights) = weights {
+    if let Some(weights) = shares.weights {
         samples = samples.with_weights(weights);
+    }
+    if let Some(applied) = shares.judged_only {
+        samples = samples.judged_only(applied);
     }
     combine(samples, recipe, workspace, &mut out);
     Ok(tile)

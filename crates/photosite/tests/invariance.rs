@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use photosite::master::{WINSORIZED, default_recipe};
 use photosite::report::RunReport;
 use photosite::run::NightRequest;
-use photosite::stack::{Buffers, Prepared, Stacked, stack_tile};
+use photosite::stack::{Buffers, Prepared, Shares, Stacked, stack_tile};
 use photosite_file::fits::Sample;
 use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::{FrameKind, Size};
@@ -154,8 +154,13 @@ fn tiles_of_any_shape_give_the_same_stack() {
             for x in (0..size.width).step_by(width).rev() {
                 let rows = y..(y + height).min(size.height);
                 let columns = x..(x + width).min(size.width);
-                let tile =
-                    stack_tile(&sources, rows, columns.clone(), (recipe, None), &mut buffers);
+                let tile = stack_tile(
+                    &sources,
+                    rows,
+                    columns.clone(),
+                    (recipe, Shares::default()),
+                    &mut buffers,
+                );
                 band.place(columns, tile.unwrap());
             }
             rejected = (rejected.0 + band.rejected_low, rejected.1 + band.rejected_high);

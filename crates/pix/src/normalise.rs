@@ -23,6 +23,9 @@ pub enum Normalise {
     /// The level is brought to the reference's by multiplying, and deviations from it to the
     /// reference's scale: x l_r / l, then deviations from l_r times (s_r / l_r) / (s / l).
     MultiplicativeScaled,
+    /// As [`Multiplicative`](Self::Multiplicative), for rejection only: samples are judged at a
+    /// common level and combined as they were.
+    EqualisedFluxes,
 }
 
 /// A level and a scale of the samples of a frame, in the unit of the samples.
@@ -62,16 +65,18 @@ impl Normalise {
             Self::Multiplicative => "multiplicative",
             Self::AdditiveScaled => "additive-scale",
             Self::MultiplicativeScaled => "multiplicative-scale",
+            Self::EqualisedFluxes => "equalised-fluxes",
         }
     }
 
     /// Every way of normalising.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::None,
         Self::Additive,
         Self::AdditiveScaled,
         Self::Multiplicative,
         Self::MultiplicativeScaled,
+        Self::EqualisedFluxes,
     ];
 
     /// What takes `frame` to `reference`.
@@ -95,7 +100,10 @@ impl Normalise {
     pub fn coefficients(self, frame: LevelScale, reference: LevelScale) -> Option<Affine> {
         let levels = reference.level / frame.level;
         let scales = reference.scale / frame.scale;
-        let multiplies = matches!(self, Self::Multiplicative | Self::MultiplicativeScaled);
+        let multiplies = matches!(
+            self,
+            Self::Multiplicative | Self::MultiplicativeScaled | Self::EqualisedFluxes
+        );
         if multiplies && !(frame.level > 0.0 && reference.level > 0.0) {
             return None;
         }
@@ -103,7 +111,7 @@ impl Normalise {
         let out = match self {
             Self::None => Affine::IDENTITY,
             Self::Additive => about(1.0),
-            Self::Multiplicative => Affine { scale: levels, offset: 0.0 },
+            Self::Multiplicative | Self::EqualisedFluxes => Affine { scale: levels, offset: 0.0 },
             // With the relative scales: levels * ((s_r / l_r) / (s / l)) is s_r / s again, so that
             // both kinds of scaling agree on what a frame becomes.
             Self::AdditiveScaled | Self::MultiplicativeScaled => about(scales),

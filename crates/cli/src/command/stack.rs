@@ -43,6 +43,7 @@ pub fn run(args: StackArgs, limits: Limits) -> anyhow::Result<Done> {
                 NormalizeName::AdditiveScale => Normalise::AdditiveScaled,
                 NormalizeName::Multiplicative => Normalise::Multiplicative,
                 NormalizeName::MultiplicativeScale => Normalise::MultiplicativeScaled,
+                NormalizeName::EqualisedFluxes => Normalise::EqualisedFluxes,
             },
             weight: match args.weight {
                 WeightName::None => Weight::None,

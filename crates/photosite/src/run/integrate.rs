@@ -26,7 +26,7 @@ use crate::master::{Rejected, default_recipe};
 use crate::open::open as open_file;
 use crate::provenance::{Input, Provenance};
 use crate::raw::Reopened;
-use crate::stack::{Additive, Prepared, Stacked, Warp};
+use crate::stack::{Additive, Prepared, Shares, Stacked, Warp};
 use crate::{Error, Finding, Result, env};
 
 /// What a light's part in the mean goes by.
@@ -143,6 +143,11 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
             light.path.display()
         )));
     }
+    if request.combine == Some(Combine::Median) && request.normalise == Normalise::EqualisedFluxes {
+        return Err(Error::request(
+            "a median of lights at levels of their own means nothing; normalise them, or take the mean",
+        ));
+    }
     let reference = match request.reference {
         None => best_reference(&lights),
         Some(path) => lights.iter().position(|l| l.path == path).ok_or_else(|| {
@@ -158,6 +163,9 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
         }
         let used = placed[i].is_some() && to.is_some();
         let normalisation = to.unwrap_or(Affine::IDENTITY);
+        // What is only judged at the common level is combined with the noise that it has.
+        let judged_only = request.normalise == Normalise::EqualisedFluxes;
+        let combined = if judged_only { Affine::IDENTITY } else { normalisation };
         parts.push(LightPart {
             path: light.path.clone(),
             used,
@@ -165,7 +173,7 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
             fwhm_px: light.field.fwhm_px,
             noise_adu: light.field.noise,
             registration: placed[i].clone().flatten(),
-            weight: if used { weight(request.weight, light, normalisation) } else { 0.0 },
+            weight: if used { weight(request.weight, light, combined) } else { 0.0 },
             normalisation,
         });
     }
@@ -263,11 +271,16 @@ fn write(
         open_files: usize::MAX,
     })?;
     let weights: Vec<f32> = used.iter().map(|i| parts[*i].weight as f32).collect();
-    let weights = (recipe.combine == Combine::WeightedMean).then_some(&weights[..]);
+    let applied: Vec<Affine> = used.iter().map(|i| parts[*i].normalisation).collect();
+    let judged_only = request.normalise == Normalise::EqualisedFluxes;
+    let shares = Shares {
+        weights: (recipe.combine == Combine::WeightedMean).then_some(&weights[..]),
+        judged_only: judged_only.then_some(&applied[..]),
+    };
     let mut stacked = Stacked::empty(size, request.maps);
     let total = sources.len() as u64;
     context.observer.event(Event::Started { stage: Stage::Stacking, total });
-    stack(&sources, (recipe, weights), &plan, &mut stacked, context)?;
+    stack(&sources, (recipe, shares), &plan, &mut stacked, context)?;
     context.observer.event(Event::Finished);
     drop(sources);
     let maps = stacked.maps.take();
@@ -321,6 +334,8 @@ fn recipe(request: &IntegrationRequest<'_>, count: usize) -> Recipe {
     let combine = match request.combine {
         Some(Combine::Median) => Combine::Median,
         _ if request.weight != Weight::None => Combine::WeightedMean,
+        // Taking back what samples were judged with goes frame by frame, as weights do.
+        _ if request.normalise == Normalise::EqualisedFluxes => Combine::WeightedMean,
         _ => Combine::Mean,
     };
     Recipe { reject, combine }

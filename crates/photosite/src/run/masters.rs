@@ -25,7 +25,7 @@ use crate::master::{Finish, Finished, NoiseCheck, Rejected, finish};
 use crate::open::probe;
 use crate::provenance::{ContentHash, Input, KEY_KEYWORD, Provenance, master_name};
 use crate::raw::RawFrame;
-use crate::stack::{Additive, Stacked};
+use crate::stack::{Additive, Shares, Stacked};
 use crate::{Error, Result};
 
 /// What is taken off every frame before it is stacked.
@@ -250,7 +250,7 @@ fn make(
     let level_adu = if is_flat { Some(equalise(&mut sources, context)?) } else { None };
     let mut stacked = Stacked::empty(size, request.maps);
     stacked.saturated_from_adu = frames[0].saturation_adu.filter(|_| !is_flat);
-    stack(&sources, (request.recipe, None), &plan, &mut stacked, context)?;
+    stack(&sources, (request.recipe, Shares::default()), &plan, &mut stacked, context)?;
     let maps = stacked.maps.take();
     let cfa = sources[0].cfa;
     drop(sources);

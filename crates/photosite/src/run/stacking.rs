@@ -14,7 +14,7 @@ use crate::budget::{Budget, Need, budget};
 use crate::event::Event;
 use crate::master::channel_means;
 use crate::raw::{Handling, RawFrame};
-use crate::stack::{Band, Buffers, Prepared, ReadBuffers, Stacked, stack_tile};
+use crate::stack::{Band, Buffers, Prepared, ReadBuffers, Shares, Stacked, stack_tile};
 use crate::{Error, Result, env};
 
 /// About as many samples of a flat as its mean is taken from: at a noise of 10 % vignetting included
@@ -144,7 +144,7 @@ fn spread_rows(source: &Prepared, buffers: &mut ReadBuffers) -> Result<Vec<f32>>
 /// When a source cannot be read, or the work is cancelled.
 pub fn stack(
     sources: &[Prepared],
-    (recipe, weights): (Recipe, Option<&[f32]>),
+    (recipe, shares): (Recipe, Shares<'_>),
     plan: &Budget,
     stacked: &mut Stacked,
     context: &Context<'_>,
@@ -161,7 +161,7 @@ pub fn stack(
         let x0 = tile % across * plan.columns;
         let rows = y0..(y0 + plan.rows).min(size.height);
         let columns = x0..(x0 + plan.columns).min(size.width);
-        let combined = stack_tile(sources, rows, columns.clone(), (recipe, weights), buffers)?;
+        let combined = stack_tile(sources, rows, columns.clone(), (recipe, shares), buffers)?;
         bands[band].lock().expect("no holder panics").place(columns, combined);
         // Shares of the frames' count, summing to it exactly.
         let share = |tiles_done: usize| total * tiles_done as u64 / tiles as u64;

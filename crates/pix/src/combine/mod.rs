@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use engine::Workspace;
 
+use crate::normalise::Affine;
 use crate::reject::Reject;
 
 /// How the kept samples become one value.
@@ -79,6 +80,7 @@ pub struct Samples<'a> {
     width: usize,
     line: usize,
     weights: Option<&'a [f32]>,
+    applied: Option<&'a [Affine]>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -110,7 +112,7 @@ impl<'a> Samples<'a> {
     fn of(data: Data<'a>, len: usize, width: usize) -> Self {
         assert!(width > 0 && len.is_multiple_of(width), "whole rows of {width} samples expected");
         assert!(len / width <= usize::from(u16::MAX), "more than 65535 frames");
-        Self { data, width, line: width, weights: None }
+        Self { data, width, line: width, weights: None, applied: None }
     }
 
     /// The same samples, as lines of the image of `line` pixels each: where a method pools
@@ -136,6 +138,18 @@ impl<'a> Samples<'a> {
     pub fn with_weights(mut self, weights: &'a [f32]) -> Self {
         assert_eq!(weights.len(), self.count(), "one weight a frame");
         self.weights = Some(weights);
+        self
+    }
+
+    /// The same samples, judged as they are and combined as they were before these were applied to
+    /// their frames; only a weighted mean can.
+    ///
+    /// # Panics
+    /// When there is not one a frame.
+    #[must_use]
+    pub fn judged_only(mut self, applied: &'a [Affine]) -> Self {
+        assert_eq!(applied.len(), self.count(), "one a frame");
+        self.applied = Some(applied);
         self
     }
 
@@ -239,6 +253,22 @@ mod tests {
         let p =
             run(Samples::new(&data, 1), Reject::Percentile { low: 0.1, high: 0.1 }, Combine::Mean);
         assert_eq!((p.0[0], p.2[0], p.3[0], p.4[0]), (500.5, 0, 2, 2));
+    }
+
+    #[test]
+    fn samples_judged_at_one_level_are_combined_as_they_were() {
+        // Two frames twice as bright, each with a sample that is far off only at a common level.
+        let frames = [[10.0f32, 10.0], [11.0, 10.5], [9.0, 9.5], [20.0, 20.0], [22.0, 60.0]];
+        let applied: Vec<Affine> =
+            [1.0, 1.0, 1.0, 0.5, 0.5].map(|scale| Affine { scale, offset: 0.0 }).to_vec();
+        let data: Vec<f32> =
+            frames.iter().zip(&applied).flat_map(|(f, a)| f.map(|v| a.apply(v))).collect();
+        let weights = [1.0; 5];
+        let s = Samples::new(&data, 2).with_weights(&weights).judged_only(&applied);
+        let p = run(s, Reject::Percentile { low: 0.5, high: 0.5 }, Combine::WeightedMean);
+        assert!((p.0[0] - (10.0 + 11.0 + 9.0 + 20.0 + 22.0) / 5.0).abs() < 1e-5);
+        assert!((p.0[1] - (10.0 + 10.5 + 9.5 + 20.0) / 4.0).abs() < 1e-5);
+        assert_eq!((p.2[0], p.2[1], p.4[1]), (5, 4, 1));
     }
 
     #[test]

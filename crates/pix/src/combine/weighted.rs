@@ -3,7 +3,9 @@
 use super::{Data, Samples};
 use crate::reject::lanes::Columns;
 
-/// The weighted mean of the kept part of `lane`, and Σw² / (Σw)².
+/// The weighted mean of the kept part of `lane`, and by what the variance of its samples becomes the
+/// mean's: Σw² / (Σw)², and what frames were multiplied with taken out where samples were only
+/// judged so.
 ///
 /// Frames come in the order they are given in; products of two f32 are exact in f64 and their sum
 /// carries its rounding error along, so that the order does not show in an f32.
@@ -34,6 +36,9 @@ pub(super) fn weighted_mean(
     };
     let (first_share, last_share) = (share(first), share(last));
     let (mut total, mut squares, mut products) = (Sum::default(), 0.0, Sum::default());
+    let mut spread = Sum::default();
+    // Distances from the smallest sample lose no digits; what frames were is not near it.
+    let origin = if samples.applied.is_some() { 0.0 } else { first };
     for (i, w) in weights.iter().enumerate() {
         let v = sample(i);
         // Missing ones are NaN or infinite.
@@ -50,10 +55,16 @@ pub(super) fn weighted_mean(
         let w = f64::from(*w) * share;
         total.add(w);
         squares += w * w;
-        products.add(w * (v - first));
+        let (value, per_scale) = match samples.applied {
+            Some(applied) => ((v - applied[i].offset) / applied[i].scale, 1.0 / applied[i].scale),
+            None => (v - first, 1.0),
+        };
+        products.add(w * value);
+        spread.add(w * per_scale * per_scale);
     }
     let total = total.value();
-    (first + products.value() / total, squares / (total * total))
+    let share = squares / (total * total) * (spread.value() / total);
+    (origin + products.value() / total, share)
 }
 
 /// A sum that carries its rounding error along.
