@@ -2,6 +2,7 @@
 
 #[path = "../../../file/tests/common/mod.rs"]
 mod common;
+mod stacking;
 mod support;
 
 mod damage;
