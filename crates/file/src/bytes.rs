@@ -6,6 +6,10 @@ use std::sync::Arc;
 
 use crate::{Error, Result, platform};
 
+/// Bytes read and decoded at a time: small enough to stay in the second-level cache between the
+/// two, large enough that system calls do not count (measured: flat from 128 KiB to 512 KiB).
+const CHUNK: usize = 256 * 1024;
+
 #[derive(Clone)]
 enum Store {
     File(Arc<File>),
@@ -82,6 +86,32 @@ impl Bytes {
                 Ok(())
             }
         }
+    }
+
+    /// Decodes the samples from `offset` on, `step` bytes each, part by part while each is in cache;
+    /// `scratch` holds raw bytes between calls.
+    pub(crate) fn decode<T>(
+        &self,
+        mut offset: u64,
+        step: usize,
+        scratch: &mut Vec<u8>,
+        out: &mut [T],
+        decode: impl Fn(&[u8], &mut [T]),
+    ) -> Result<()> {
+        for part in out.chunks_mut((CHUNK / step).max(1)) {
+            let len = part.len() * step;
+            if let Some(raw) = self.slice(offset, len) {
+                decode(raw, part);
+            } else {
+                if scratch.len() < len {
+                    scratch.resize(len, 0);
+                }
+                self.read_exact_at(offset, &mut scratch[..len])?;
+                decode(&scratch[..len], part);
+            }
+            offset += len as u64;
+        }
+        Ok(())
     }
 
     fn short(&self, end: u64) -> Error {

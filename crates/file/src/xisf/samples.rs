@@ -16,9 +16,6 @@ use crate::{Access, Result, Source};
 /// XISF1: PixInsight maps 16-bit samples to 0..1 by dividing by 65535.
 const FULL_SCALE_ADU: f64 = 65535.0;
 
-/// Bytes read and decoded at a time.
-const CHUNK: usize = 256 * 1024;
-
 /// How one image stores its samples.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Encoding {
@@ -152,21 +149,10 @@ impl Source for XisfSource {
         let interleaved = self.encoding.stride > 1;
         let skipped = if interleaved { 0 } else { plane * self.size.pixels() };
         let first = if interleaved { plane } else { 0 };
-        let mut offset = self.offset + ((skipped + rows.start * self.size.width) * step) as u64;
-        for part in out.chunks_mut((CHUNK / step).max(1)) {
-            let len = part.len() * step;
-            if let Some(raw) = self.bytes.slice(offset, len) {
-                self.encoding.decode(raw, first, part);
-            } else {
-                if scratch.len() < len {
-                    scratch.resize(len, 0);
-                }
-                self.bytes.read_exact_at(offset, &mut scratch[..len])?;
-                self.encoding.decode(&scratch[..len], first, part);
-            }
-            offset += len as u64;
-        }
-        Ok(())
+        let offset = self.offset + ((skipped + rows.start * self.size.width) * step) as u64;
+        self.bytes.decode(offset, step, scratch, out, |raw, part| {
+            self.encoding.decode(raw, first, part);
+        })
     }
 }
 
