@@ -42,6 +42,24 @@ pub trait Source: Send + Sync {
         out: &mut [f32],
     ) -> Result<()>;
 
+    /// Reads `rows` of every plane, plane after plane, under the rules of
+    /// [`read_rows`](Self::read_rows); `out` holds `planes` times as many samples.
+    ///
+    /// # Errors
+    /// As [`read_rows`](Self::read_rows).
+    fn read_planes(
+        &self,
+        rows: Range<usize>,
+        scratch: &mut Vec<u8>,
+        out: &mut [f32],
+    ) -> Result<()> {
+        let part = out.len() / self.planes().max(1);
+        for (plane, out) in out.chunks_exact_mut(part.max(1)).enumerate() {
+            self.read_rows(plane, rows.clone(), scratch, out)?;
+        }
+        Ok(())
+    }
+
     /// The same image as the numbers that the camera wrote, where it is stored so.
     fn raw(&self) -> Option<&dyn RawSource> {
         None
