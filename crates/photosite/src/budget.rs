@@ -6,8 +6,8 @@ use serde::Serialize;
 /// Bytes a pixel of the result: value, variance, mask.
 const RESULT_BYTES: u64 = 4 + 4 + 2;
 
-/// Bytes a pixel of the counts of rejected samples, where they are kept.
-const MAP_BYTES: u64 = 2 + 2;
+/// Bytes a pixel of the counts of kept and rejected samples, where they are wanted.
+const MAP_BYTES: u64 = 2 + 2 + 2;
 
 /// What the process takes whatever it does: code, headers, tables, the writer's buffers.
 const FIXED_BYTES: u64 = 24 << 20;
@@ -30,6 +30,8 @@ pub struct Need {
     pub frames: usize,
     /// The size of each.
     pub size: Size,
+    /// Planes of that size: 1, or 3 for red, green and blue.
+    pub planes: usize,
     /// How many of them are packed (gzip, tile compression) and must be unpacked to disk once.
     pub packed: usize,
     /// Counts of rejected samples are kept for each pixel.
@@ -87,9 +89,10 @@ fn tile_bytes_a_pixel(frames: usize) -> u64 {
 /// # Errors
 /// When not even 256 pixels of all frames fit beside the result.
 pub fn budget(need: Need) -> Result<Budget, TooLittle> {
-    let result = need.size.pixels() as u64 * (RESULT_BYTES + if need.maps { MAP_BYTES } else { 0 })
-        + FIXED_BYTES;
-    let a_pixel = tile_bytes_a_pixel(need.frames);
+    let planes = need.planes.max(1) as u64;
+    let a_result = planes * (RESULT_BYTES + if need.maps { MAP_BYTES } else { 0 });
+    let result = need.size.pixels() as u64 * a_result + FIXED_BYTES;
+    let a_pixel = planes * tile_bytes_a_pixel(need.frames);
     let width = need.size.width as u64;
     let left = need.memory_bytes.saturating_sub(result);
     // Rows that a worker may hold, for as many workers as get a whole row.
@@ -107,7 +110,7 @@ pub fn budget(need: Need) -> Result<Budget, TooLittle> {
         // so that a pooled scale does not depend on the budget.
         (left.saturating_sub(need.worker_bytes) / a_pixel.max(1) / POOL * POOL, 1)
     } else {
-        let cached = CACHE_BYTES / (4 * need.frames.max(1) as u64 * width).max(1);
+        let cached = CACHE_BYTES / (4 * planes * need.frames.max(1) as u64 * width).max(1);
         let readable = SMALL_READ_BYTES.div_ceil((2 * width).max(1));
         let fair = (need.size.height as u64).div_ceil(workers);
         let wanted = match keep_open {
@@ -140,6 +143,7 @@ mod tests {
         Need {
             frames: 20,
             size: Size::new(4656, 3520),
+            planes: 1,
             packed: 0,
             maps: false,
             least_rows: 1,

@@ -180,6 +180,11 @@ fn neighbours(size: Size, x: usize, y: usize, step: usize) -> impl Iterator<Item
     })
 }
 
+/// Rows to each side that a repair may take its neighbours from.
+pub fn reach(cfa: Option<CfaPattern>) -> usize {
+    REACH.unsigned_abs() * cfa.map_or(1, CfaPattern::period)
+}
+
 /// The mask bits of a master that call for a repair in the light.
 pub const CALLS_FOR_REPAIR: MaskBits =
     MaskBits::HOT.union(MaskBits::COLD).union(MaskBits::UNSTABLE).union(MaskBits::NO_DATA);

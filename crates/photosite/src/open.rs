@@ -57,3 +57,15 @@ pub fn read_masked(path: &Path) -> Result<(Frame, Header)> {
     }
     photosite_file::read_masked(path)
 }
+
+/// Opens the mask of a file, where it has one.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn open_mask(path: &Path) -> Result<Option<Box<dyn Source>>> {
+    #[cfg(feature = "raw")]
+    if photosite_file::is_camera_raw(path)? {
+        return Ok(None);
+    }
+    photosite_file::open_mask(path)
+}

@@ -59,7 +59,8 @@ impl RawFrame {
             }
             (Handling::Stack { keep_open: false, .. }, Access::Rows) => {
                 let raw = source.raw().is_some();
-                Box::new(Reopened { path: self.path.clone(), size: self.size, raw, open })
+                let path = self.path.clone();
+                Box::new(Reopened { path, size: self.size, planes: 1, raw, open })
             }
             _ => source,
         };
@@ -71,7 +72,6 @@ impl RawFrame {
             additive: Additive::Nothing,
             scale: [1.0; 3],
             cfa,
-            warp: None,
         })
     }
 
@@ -112,6 +112,8 @@ pub(crate) struct Reopened {
     pub path: PathBuf,
     /// Width and height of its image.
     pub size: Size,
+    /// Planes of that size.
+    pub planes: usize,
     /// Whether it holds 16-bit numbers as a camera writes them.
     pub raw: bool,
     /// What opens it.
@@ -124,7 +126,7 @@ impl Source for Reopened {
     }
 
     fn planes(&self) -> usize {
-        1
+        self.planes
     }
 
     fn access(&self) -> Access {

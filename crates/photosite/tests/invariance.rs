@@ -161,7 +161,7 @@ fn tiles_of_any_shape_give_the_same_stack() {
                     (recipe, Shares::default()),
                     &mut buffers,
                 );
-                band.place(columns, tile.unwrap());
+                band.place(columns, &tile.unwrap()[0]);
             }
             rejected = (rejected.0 + band.rejected_low, rejected.1 + band.rejected_high);
         }

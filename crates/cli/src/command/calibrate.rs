@@ -56,9 +56,8 @@ pub fn run(args: CalibrateArgs, limits: Limits) -> anyhow::Result<Done> {
     for_each(frames.len(), &context, ReadBuffers::default, |buffers, i| {
         let path = args.output.join(&names[i]);
         let raw = &frames[i];
-        let request =
-            LightRequest { raw, masters: &masters, noise, sample, path: &path, earlier: &earlier };
-        let done = match calibrate_light(&request, buffers) {
+        let request = LightRequest { raw, masters: &masters, noise, sample };
+        let done = match calibrate_light(&request, &path, &earlier, buffers) {
             // A light that cannot be read is left out, and the others go on.
             Err(e) => match e.file().filter(|f| frames[i].is(f.path())) {
                 Some(f) => {

@@ -3,7 +3,9 @@
 use anstream::println;
 use anyhow::bail;
 use photosite::finding::Severity;
-use photosite::run::{best_reference, not_registered, register_all, survey};
+use photosite::run::{
+    best_reference, not_registered, offer_files, reference, register_all, survey,
+};
 use photosite_pix::align::{Point, Registration};
 use serde_json::json;
 
@@ -15,35 +17,32 @@ use crate::{Done, resolve};
 pub fn run(args: RegisterArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let (lights, mut findings) = survey(&args.files, &context)?;
+    let (offered, mut findings) = offer_files(&args.files, &context)?;
+    let (lights, refused) = survey(&offered, &context)?;
+    findings.extend(refused);
     if lights.is_empty() {
         show::findings(&findings);
         bail!("no frame is left that can be registered");
     }
     let reference = match &args.reference {
-        None => best_reference(&lights),
-        Some(path) => match lights.iter().position(|l| l.path == *path) {
-            Some(i) => i,
-            None => bail!("the reference {} is none of the frames", path.display()),
-        },
+        None => lights[best_reference(&lights)].clone(),
+        Some(path) => reference(path, &lights, &context)?,
     };
-    let placed = register_all(&lights, reference, &context)?;
+    let placed = register_all(&lights, &reference, &context)?;
     let frames: Vec<_> = lights.iter().zip(&placed).collect();
     for (light, found) in &frames {
         if found.is_none() {
-            findings.push(not_registered(light, &lights[reference]));
+            findings.push(not_registered(light, &reference));
         }
     }
-    let middle = Point::new(
-        lights[reference].size.width as f64 / 2.0,
-        lights[reference].size.height as f64 / 2.0,
-    );
+    let size = reference.size();
+    let middle = Point::new(size.width as f64 / 2.0, size.height as f64 / 2.0);
     if args.json {
         let list: Vec<_> = frames
             .iter()
             .map(|(light, found)| {
                 json!({
-                    "path": light.path,
+                    "path": light.path(),
                     "stars": light.field.stars.len(),
                     "fwhm_px": light.field.fwhm_px,
                     "used": found.is_some(),
@@ -57,15 +56,15 @@ pub fn run(args: RegisterArgs, limits: Limits) -> anyhow::Result<Done> {
                 })
             })
             .collect();
-        let reference = &lights[reference].path;
-        let account = json!({ "reference": reference, "frames": list, "findings": findings });
+        let account =
+            json!({ "reference": reference.path(), "frames": list, "findings": findings });
         println!("{}", serde_json::to_string_pretty(&account)?);
     } else {
-        println!("reference: {}", lights[reference].path.display());
+        println!("reference: {}", reference.path().display());
         let rows = frames
             .iter()
             .map(|(light, found)| {
-                let mut row = vec![light.path.display().to_string()];
+                let mut row = vec![light.path().display().to_string()];
                 let cell = |v: Option<f64>| show::number(v.unwrap_or(f64::NAN));
                 row.push(light.field.stars.len().to_string());
                 row.push(cell(light.field.fwhm_px));

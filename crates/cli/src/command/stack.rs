@@ -3,7 +3,7 @@
 use anstream::println;
 use anyhow::Context as _;
 use photosite::finding::Severity;
-use photosite::run::{IntegrationRequest, Weight, integrate};
+use photosite::run::{Integration, IntegrationRequest, Weight, integrate};
 use photosite_pix::combine::Combine;
 use photosite_pix::normalise::Normalise;
 use photosite_pix::reject::{Reject, Thresholds};
@@ -26,35 +26,36 @@ pub fn run(args: StackArgs, limits: Limits) -> anyhow::Result<Done> {
         "auto" => Some(Reject::auto(args.files.len(), asked)),
         name => Some(named(name)?),
     };
-    let done = integrate(
-        &IntegrationRequest {
-            paths: &args.files,
-            output: &args.output,
-            register: args.register,
-            reference: args.reference.as_deref(),
-            reject,
-            combine: args.combine.map(|c| match c {
-                CombineName::Mean => Combine::Mean,
-                CombineName::Median => Combine::Median,
-            }),
-            normalise: match args.normalize {
-                NormalizeName::None => Normalise::None,
-                NormalizeName::Additive => Normalise::Additive,
-                NormalizeName::AdditiveScale => Normalise::AdditiveScaled,
-                NormalizeName::Multiplicative => Normalise::Multiplicative,
-                NormalizeName::MultiplicativeScale => Normalise::MultiplicativeScaled,
-                NormalizeName::EqualisedFluxes => Normalise::EqualisedFluxes,
-            },
-            weight: match args.weight {
-                WeightName::None => Weight::None,
-                WeightName::Noise => Weight::Noise,
-                WeightName::Snr => Weight::Snr,
-                WeightName::Fwhm => Weight::Fwhm,
-            },
-            maps: args.maps,
+    let how = Integration {
+        register: args.register,
+        reject,
+        combine: args.combine.map(|c| match c {
+            CombineName::Mean => Combine::Mean,
+            CombineName::Median => Combine::Median,
+        }),
+        normalise: match args.normalize {
+            NormalizeName::None => Normalise::None,
+            NormalizeName::Additive => Normalise::Additive,
+            NormalizeName::AdditiveScale => Normalise::AdditiveScaled,
+            NormalizeName::Multiplicative => Normalise::Multiplicative,
+            NormalizeName::MultiplicativeScale => Normalise::MultiplicativeScaled,
+            NormalizeName::EqualisedFluxes => Normalise::EqualisedFluxes,
         },
-        &context,
-    )?;
+        weight: match args.weight {
+            WeightName::None => Weight::None,
+            WeightName::Noise => Weight::Noise,
+            WeightName::Snr => Weight::Snr,
+            WeightName::Fwhm => Weight::Fwhm,
+        },
+        maps: args.maps,
+    };
+    let request = IntegrationRequest {
+        paths: &args.files,
+        output: &args.output,
+        reference: args.reference.as_deref(),
+        how,
+    };
+    let done = integrate(&request, &context)?;
     show::findings(&done.findings);
     if args.json {
         println!("{}", serde_json::to_string_pretty(&json!(done))?);

@@ -4,7 +4,8 @@ use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Applied, CfaPattern, Frame, MaskBits, Plane, Size, Unit, stat};
 
 use super::{Bias, DarkContent, MasterDark, MasterFlat};
-use crate::{Error, Result, defects};
+use crate::defects::{self, Defect};
+use crate::{Error, Result};
 
 /// How the dark is fitted to the light.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,6 +58,19 @@ pub struct CalibrationSet {
     flat: Option<MasterFlat>,
     scaling: DarkScaling,
     scatter: Option<DarkScatter>,
+    /// The pixels of dark and flat that call for a repair, row after row.
+    defects: [Vec<Defect>; 2],
+}
+
+/// What is done to a light, decided before any of its samples is touched.
+struct Course<'a> {
+    bias: Option<&'a Bias>,
+    /// How much of the bias goes beside the dark.
+    bias_share: f32,
+    dark: Option<&'a MasterDark>,
+    /// The factor of the dark.
+    k: Option<f64>,
+    flat: Option<&'a MasterFlat>,
 }
 
 /// Means over the ordinary pixels of a master dark.
@@ -162,7 +176,10 @@ impl CalibrationSet {
             return Err(Error::request(format!("a dark cannot be scaled by {k}")));
         }
         let scatter = dark.as_ref().and_then(|d| DarkScatter::of(bias.as_ref(), d));
-        Ok(Self { bias, dark, flat, scaling, scatter })
+        let listed = |frame: Option<&Frame>| frame.map_or_else(Vec::new, defects_of);
+        let defects =
+            [listed(dark.as_ref().map(|d| &*d.frame)), listed(flat.as_ref().map(|f| &*f.frame))];
+        Ok(Self { bias, dark, flat, scaling, scatter, defects })
     }
 
     /// The factor for the dark of a light.
@@ -207,25 +224,20 @@ impl CalibrationSet {
                 "the light is {size} pixels, its masters are {other}"
             )));
         }
-        let dark = self.dark.as_ref().filter(|_| !light.applied.contains(Applied::DARK));
-        let flat = self.flat.as_ref().filter(|_| !light.applied.contains(Applied::FLAT));
-        let k = dark.map(|d| self.factor(d, &light)).transpose()?;
-        // A dark that was subtracted took the bias with it.
-        let bias_gone = light.applied.intersects(Applied::BIAS | Applied::DARK);
-        let bias_in_light = if bias_gone { 0.0 } else { 1.0 };
-        // How much of the bias goes beside the dark: what the light holds less what the dark takes.
-        let bias_share = match dark.map(|d| d.content) {
-            None | Some(DarkContent::BiasRemoved) => bias_in_light,
-            Some(DarkContent::BiasIncluded) => bias_in_light - k.unwrap_or(1.0),
-        };
-        if bias_gone && bias_share != 0.0 && self.bias.is_none() {
-            return Err(Error::request(
-                "the bias was taken out of this light already, and its dark still holds it; a \
-                 master bias must take it out of the dark, else it would be subtracted twice",
-            ));
-        }
-        let bias = self.bias.as_ref();
+        self.apply_band(light, 0)
+    }
 
+    /// The same for rows of a light, of which the first is row `first_row` of the masters.
+    ///
+    /// Pixels are repaired from neighbours, so rows nearer than [`defects::reach`] to an end that
+    /// is not the light's own may differ from those of the whole light.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply), save that sizes are the caller's.
+    pub(super) fn apply_band(&self, light: Light, first_row: usize) -> Result<Calibrated> {
+        let course = self.course(&light)?;
+        let Course { bias, bias_share, dark, k, flat } = course;
+        let bias_gone = light.applied.intersects(Applied::BIAS | Applied::DARK);
         let mut steps = vec!["saturation"];
         if light.overscan_adu != 0.0 {
             steps.push("overscan");
@@ -242,15 +254,16 @@ impl CalibrationSet {
             steps.push("dark");
             applied |= Applied::DARK | Applied::BIAS;
         }
-        let mut frame = self.subtract(&light, bias, dark, k.unwrap_or(0.0), bias_share as f32);
+        let cfa = light.cfa;
+        let mut frame = self.subtract(light, &course, first_row);
         if let Some(flat) = flat {
-            divide(&mut frame, &flat.frame);
+            divide(&mut frame, &flat.frame, first_row);
             steps.push("flat");
             applied |= Applied::FLAT;
         }
-        let defective =
-            collect_defects(&mut frame, [dark.map(|d| &*d.frame), flat.map(|f| &*f.frame)]);
-        let repaired = defects::repair(&mut frame, light.cfa, &defective);
+        let used = [dark.is_some(), flat.is_some()];
+        let defective = self.enter_defects(&mut frame, used, first_row);
+        let repaired = defects::repair(&mut frame, cfa, &defective);
         if !defective.is_empty() {
             steps.push("defects");
             applied |= Applied::DEFECTS;
@@ -259,38 +272,63 @@ impl CalibrationSet {
         Ok(Calibrated { frame, steps, dark_scale: k, repaired })
     }
 
+    /// Decides what is done to a light.
+    fn course(&self, light: &Light) -> Result<Course<'_>> {
+        let dark = self.dark.as_ref().filter(|_| !light.applied.contains(Applied::DARK));
+        let flat = self.flat.as_ref().filter(|_| !light.applied.contains(Applied::FLAT));
+        let k = dark.map(|d| self.factor(d, light)).transpose()?;
+        // A dark that was subtracted took the bias with it.
+        let bias_gone = light.applied.intersects(Applied::BIAS | Applied::DARK);
+        let bias_in_light = if bias_gone { 0.0 } else { 1.0 };
+        // How much of the bias goes beside the dark: what the light holds less what the dark takes.
+        let bias_share = match dark.map(|d| d.content) {
+            None | Some(DarkContent::BiasRemoved) => bias_in_light,
+            Some(DarkContent::BiasIncluded) => bias_in_light - k.unwrap_or(1.0),
+        };
+        if bias_gone && bias_share != 0.0 && self.bias.is_none() {
+            return Err(Error::request(
+                "the bias was taken out of this light already, and its dark still holds it; a \
+                 master bias must take it out of the dark, else it would be subtracted twice",
+            ));
+        }
+        let bias = self.bias.as_ref();
+        Ok(Course { bias, bias_share: bias_share as f32, dark, k, flat })
+    }
+
     /// Saturation, variance, bias and dark, row by row.
-    fn subtract(
-        &self,
-        light: &Light,
-        bias: Option<&Bias>,
-        dark: Option<&MasterDark>,
-        k: f64,
-        bias_share: f32,
-    ) -> Frame {
-        let size = light.data.size();
-        let mut frame = Frame::new(light.data.clone(), Unit::Adu);
-        let mut variance = light.noise.map(|_| Plane::filled(size, 0.0f32));
-        let k = k as f32;
+    fn subtract(&self, light: Light, course: &Course<'_>, first_row: usize) -> Frame {
+        let Light { data, saturation_adu, overscan_adu, applied, noise, .. } = light;
+        let Course { bias, bias_share, dark, k, .. } = *course;
+        let size = data.size();
+        let mut frame = Frame::new(data, Unit::Adu);
+        let mut variance = noise.map(|_| Plane::filled(size, 0.0f32));
+        let k = k.unwrap_or(0.0) as f32;
         for y in 0..size.height {
-            let raw = light.data.row(y);
-            if let Some(level) = light.saturation_adu {
+            let row = first_row + y;
+            let raw = frame.data.row(y);
+            if let Some(level) = saturation_adu {
                 for (m, v) in frame.mask.row_mut(y).iter_mut().zip(raw) {
-                    if *v >= level - light.overscan_adu {
+                    if *v >= level - overscan_adu {
                         *m |= MaskBits::SATURATED;
                     }
                 }
             }
-            if let (Some(noise), Some(variance)) = (light.noise, &mut variance) {
-                self.variance_row(light, noise, bias, dark, k, bias_share, y, variance.row_mut(y));
+            if let (Some(noise), Some(variance)) = (noise, &mut variance) {
+                self.variance_row((raw, row), (noise, applied), course, variance.row_mut(y));
             }
             let out = frame.data.row_mut(y);
-            if let Some(bias) = bias.filter(|_| bias_share != 0.0) {
-                let level = bias.row(y);
-                out.iter_mut().enumerate().for_each(|(x, v)| *v -= bias_share * level(x));
+            match bias.filter(|_| bias_share != 0.0) {
+                Some(Bias::Master(b)) => {
+                    out.iter_mut().zip(b.data.row(row)).for_each(|(v, b)| *v -= bias_share * b);
+                }
+                Some(Bias::Level(l)) => {
+                    let level = bias_share * *l as f32;
+                    out.iter_mut().for_each(|v| *v -= level);
+                }
+                None => {}
             }
             if let Some(dark) = dark {
-                let d = dark.frame.data.row(y);
+                let d = dark.frame.data.row(row);
                 out.iter_mut().zip(d).for_each(|(v, d)| *v -= k * d);
             }
         }
@@ -298,25 +336,51 @@ impl CalibrationSet {
         frame
     }
 
+    /// Carries the masters' defects into a frame's mask and lists the pixels to repair.
+    ///
+    /// A pixel that the light itself has no sample for is not repaired: it is not the camera's
+    /// fault.
+    fn enter_defects(
+        &self,
+        frame: &mut Frame,
+        used: [bool; 2],
+        first_row: usize,
+    ) -> Vec<(usize, usize)> {
+        let rows = first_row..first_row + frame.size().height;
+        let mut here: Vec<Defect> = Vec::new();
+        for (list, _) in self.defects.iter().zip(used).filter(|(_, used)| *used) {
+            let from = list.partition_point(|d| d.y < rows.start);
+            let to = list.partition_point(|d| d.y < rows.end);
+            here.extend(&list[from..to]);
+        }
+        here.sort_unstable_by_key(|d| (d.y, d.x));
+        let mut defective = Vec::new();
+        for alike in here.chunk_by(|a, b| (a.x, a.y) == (b.x, b.y)) {
+            let (x, y) = (alike[0].x, alike[0].y - first_row);
+            let mask = &mut frame.mask.row_mut(y)[x];
+            if !mask.contains(MaskBits::NO_DATA) {
+                defective.push((x, y));
+            }
+            alike.iter().for_each(|d| *mask |= d.bits);
+        }
+        defective
+    }
+
     /// The variance of raw samples and of what is subtracted from them.
-    #[expect(clippy::too_many_arguments, reason = "the terms of one sum")]
     fn variance_row(
         &self,
-        light: &Light,
-        noise: NoiseModel,
-        bias: Option<&Bias>,
-        dark: Option<&MasterDark>,
-        k: f32,
-        bias_share: f32,
-        y: usize,
+        (raw, y): (&[f32], usize),
+        (noise, applied): (NoiseModel, Applied),
+        course: &Course<'_>,
         out: &mut [f32],
     ) {
+        let Course { bias, bias_share, dark, k, .. } = *course;
+        let k = k.unwrap_or(0.0) as f32;
         let gain = noise.gain_e_per_adu.e_per_adu() as f32;
         let read2 = noise.variance_adu2(0.0) as f32;
-        let raw = light.data.row(y);
         // The level above which samples are electrons: the bias, else the dark. Dark electrons
         // that this level hides are counted by the scatter of the darks.
-        let gone = light.applied.intersects(Applied::BIAS | Applied::DARK);
+        let gone = applied.intersects(Applied::BIAS | Applied::DARK);
         let zero = self.bias.as_ref().map(|b| b.row(y));
         let dark_row = dark.map(|d| d.frame.data.row(y));
         let hidden = dark.and(self.scatter).map_or(0.0, |s| k * s.hidden_adu(noise) as f32);
@@ -353,16 +417,16 @@ fn known(v: Option<f64>) -> String {
 }
 
 /// Divides by a flat: x / f, and var / f² + x² var_f / f⁴.
-fn divide(frame: &mut Frame, flat: &Frame) {
+fn divide(frame: &mut Frame, flat: &Frame, first_row: usize) {
     for y in 0..frame.size().height {
-        let f = flat.data.row(y);
+        let f = flat.data.row(first_row + y);
         let x = frame.data.row_mut(y);
         if let Some(variance) = &mut frame.variance {
             let v = variance.row_mut(y);
+            let of_flat = flat.variance.as_ref().map(|p| p.row(first_row + y));
             for i in 0..v.len() {
                 let f2 = f[i] * f[i];
-                let flat_part =
-                    flat.variance.as_ref().map_or(0.0, |p| p.get(i, y) * x[i] * x[i] / (f2 * f2));
+                let flat_part = of_flat.map_or(0.0, |p| p[i] * x[i] * x[i] / (f2 * f2));
                 v[i] = v[i] / f2 + flat_part;
             }
         }
@@ -370,28 +434,13 @@ fn divide(frame: &mut Frame, flat: &Frame) {
     }
 }
 
-/// Carries the masters' defects into the frame's mask and lists the pixels to repair.
-///
-/// A pixel that the light itself has no sample for is not repaired: it is not the camera's fault.
-fn collect_defects(frame: &mut Frame, masters: [Option<&Frame>; 2]) -> Vec<(usize, usize)> {
-    let size = frame.size();
-    let mut defective = Vec::new();
-    for y in 0..size.height {
-        for x in 0..size.width {
-            let mut bits = MaskBits::empty();
-            for master in masters.into_iter().flatten() {
-                bits |= master.mask.get(x, y);
-            }
-            let bits = bits & defects::CALLS_FOR_REPAIR;
-            if bits.is_empty() {
-                continue;
-            }
-            let mask = &mut frame.mask.row_mut(y)[x];
-            if !mask.contains(MaskBits::NO_DATA) {
-                defective.push((x, y));
-            }
-            *mask |= bits;
-        }
+/// The pixels of a master that call for a repair, row after row.
+fn defects_of(master: &Frame) -> Vec<Defect> {
+    let mut out = Vec::new();
+    for y in 0..master.size().height {
+        let row = master.mask.row(y).iter().enumerate();
+        let listed = row.map(|(x, bits)| Defect { x, y, bits: *bits & defects::CALLS_FOR_REPAIR });
+        out.extend(listed.filter(|d| !d.bits.is_empty()));
     }
-    defective
+    out
 }

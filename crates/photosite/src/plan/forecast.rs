@@ -50,6 +50,7 @@ pub fn forecast(plan: &Plan, inventory: &Inventory, means: Means) -> Forecast {
             let need = Need {
                 frames: m.frames.len(),
                 size: m.traits.size,
+                planes: 1,
                 packed: m.frames.iter().filter(packed).count(),
                 maps: false,
                 least_rows: 1,

@@ -133,7 +133,7 @@ pub(super) fn report(
             };
             LightReport {
                 path: inventory.frames[light.frame].path.clone(),
-                output: done.map(|d| d.path.clone()),
+                output: done.and_then(|d| d.path.clone()),
                 bias: light.bias.filter(|_| bias_taken).map(master_path),
                 dark: light.dark.map(master_path),
                 dark_scale: done.and_then(|d| d.dark_scale),

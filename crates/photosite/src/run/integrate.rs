@@ -1,32 +1,33 @@
 //! Lights into one picture.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use photosite_file::fits::Sample;
-use photosite_file::{Source, open_mask};
 use photosite_pix::align::{Registration, Transform};
 use photosite_pix::combine::{Combine, Recipe};
-use photosite_pix::normalise::{Affine, Normalise};
+use photosite_pix::normalise::{Affine, LevelScale, Normalise};
 use photosite_pix::reject::Reject;
 use photosite_pix::stars::Criteria;
-use photosite_pix::warp::{Kernel, rows_needed};
+use photosite_pix::warp::Kernel;
 use photosite_pix::{Frame, FrameKind, Header, Size, Unit, stat};
 use serde::Serialize;
 use serde_json::json;
 
 use super::stacking::{stack, within_memory};
-use super::survey::{SurveyedLight, best_reference, not_registered, register_all, survey};
+use super::survey::{
+    SurveyedLight, best_reference, not_registered, offer_files, reference as find_reference,
+    register_all, survey,
+};
 use super::{Context, Product, find_stars};
 use crate::budget::Need;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::header::stack_header;
 use crate::master::{Rejected, default_recipe};
-use crate::open::open as open_file;
 use crate::provenance::{Input, Provenance};
-use crate::raw::Reopened;
-use crate::stack::{Additive, Prepared, Shares, Stacked, Warp};
+use crate::stack::{Laid, Layer, Shares, Stacked};
 use crate::{Error, Finding, Result, env};
 
 /// What a light's part in the mean goes by.
@@ -43,17 +44,11 @@ pub enum Weight {
     Fwhm,
 }
 
-/// Lights to be stacked.
-#[derive(Debug, Clone)]
-pub struct IntegrationRequest<'a> {
-    /// The lights, calibrated.
-    pub paths: &'a [PathBuf],
-    /// Where the picture goes.
-    pub output: &'a Path,
+/// How lights become one picture.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Integration {
     /// Lights are laid over each other by their stars.
     pub register: bool,
-    /// The light that the others are laid over; the best one where none is named.
-    pub reference: Option<&'a Path>,
     /// How samples are rejected; by the number of lights where nothing is said.
     pub reject: Option<Reject>,
     /// How the kept ones are combined where weights do not say it.
@@ -62,8 +57,35 @@ pub struct IntegrationRequest<'a> {
     pub normalise: Normalise,
     /// What their part in the mean goes by.
     pub weight: Weight,
-    /// Counts of rejected samples are kept for each pixel.
+    /// Counts of kept and rejected samples are kept for each pixel.
     pub maps: bool,
+}
+
+impl Default for Integration {
+    /// Registered, brought to one level and scale, weighted by noise.
+    fn default() -> Self {
+        Self {
+            register: true,
+            reject: None,
+            combine: None,
+            normalise: Normalise::AdditiveScaled,
+            weight: Weight::Noise,
+            maps: false,
+        }
+    }
+}
+
+/// Calibrated lights in files, to be stacked.
+#[derive(Debug, Clone)]
+pub struct IntegrationRequest<'a> {
+    /// The lights.
+    pub paths: &'a [PathBuf],
+    /// Where the picture goes.
+    pub output: &'a Path,
+    /// The picture on whose pixels they are laid; the best of them where none is named.
+    pub reference: Option<&'a Path>,
+    /// How.
+    pub how: Integration,
 }
 
 /// One light's part in a stack.
@@ -83,8 +105,8 @@ pub struct LightPart {
     pub registration: Option<Registration>,
     /// Its weight, the greatest being 1.
     pub weight: f64,
-    /// What brings its samples to the reference's level.
-    pub normalisation: Affine,
+    /// What brings its samples to the reference's level, one a plane.
+    pub normalisation: Vec<Affine>,
 }
 
 /// A stack on disk.
@@ -92,6 +114,8 @@ pub struct LightPart {
 pub struct Integrated {
     /// Where it lies.
     pub path: PathBuf,
+    /// The key of its inputs and parameters.
+    pub key: String,
     /// The light that the others were laid over.
     pub reference: PathBuf,
     /// Each light's part.
@@ -106,7 +130,7 @@ pub struct Integrated {
     pub rejected_high: u64,
     /// The noise of the stack, in ADU, as blocks of 4 x 4 pixels show it.
     pub noise_adu: f64,
-    /// The reference's noise over the stack's, both as blocks show it.
+    /// The noise of the light at whose level they are over the stack's, both as blocks show it.
     pub noise_gain: f64,
     /// The median width of the stack's stars in pixels.
     pub fwhm_px: Option<f64>,
@@ -131,87 +155,162 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
     // The product must not depend on the order in which lights were named.
     paths.sort();
     paths.dedup();
-    let (lights, mut findings) = survey(&paths, context)?;
+    let (offered, mut findings) = offer_files(&paths, context)?;
+    let (lights, refused) = survey(&offered, context)?;
+    findings.extend(refused);
     if lights.is_empty() {
         let why =
             findings.first().map_or(String::new(), |f| format!(": {}: {}", f.subject, f.message));
         return Err(Error::request(format!("no light is left that can be stacked{why}")));
     }
+    let reference = match request.reference {
+        None => lights[best_reference(&lights)].clone(),
+        Some(path) => find_reference(path, &lights, context)?,
+    };
+    let mut done =
+        stack_lights(&lights, &reference, request.how, &|_| request.output.to_owned(), context)?;
+    findings.append(&mut done.findings);
+    findings.sort_by(|a, b| a.subject.cmp(&b.subject));
+    Ok(Integrated { findings, ..done })
+}
+
+/// Stacks lights that were looked over, on the pixels of a reference that need not be among them.
+/// `output` names the picture by how many lights are in it.
+///
+/// # Errors
+/// As [`integrate`].
+pub fn stack_lights(
+    lights: &[SurveyedLight],
+    reference: &SurveyedLight,
+    how: Integration,
+    output: &dyn Fn(usize) -> PathBuf,
+    context: &Context<'_>,
+) -> Result<Integrated> {
     if let Some(light) = lights.iter().find(|l| l.metadata.cfa.is_some()) {
         return Err(Error::request(format!(
             "{} is still under its colour filter array; debayer lights before they are stacked",
-            light.path.display()
+            light.path().display()
         )));
     }
-    if request.combine == Some(Combine::Median) && request.normalise == Normalise::EqualisedFluxes {
+    if how.combine == Some(Combine::Median) && how.normalise == Normalise::EqualisedFluxes {
         return Err(Error::request(
             "a median of lights at levels of their own means nothing; normalise them, or take the mean",
         ));
     }
-    let reference = match request.reference {
-        None => best_reference(&lights),
-        Some(path) => lights.iter().position(|l| l.path == path).ok_or_else(|| {
-            Error::request(format!("the reference {} is none of the lights", path.display()))
-        })?,
-    };
-    let placed = place(request, &lights, reference, &mut findings, context)?;
+    let mut findings = Vec::new();
+    let placed = place(how, lights, reference, &mut findings, context)?;
+    // Levels are the reference's, or the best light's where the reference is none of the lights.
+    let best = (0..lights.len())
+        .rev()
+        .filter(|i| placed[*i].is_some())
+        .max_by(|a, b| lights[*a].quality().total_cmp(&lights[*b].quality()));
+    let own = (0..lights.len()).find(|i| lights[*i].path() == reference.path());
+    let Some(at) = own.or(best) else { return Err(Error::request(NONE_LEFT)) };
+    let level = &lights[at];
+    let fluxes = placed[at].as_ref().map(|p| star_fluxes(level, p.as_ref()));
     let mut parts = Vec::new();
-    for (i, light) in lights.iter().enumerate() {
-        let to = request.normalise.coefficients(light.level, lights[reference].level);
-        if to.is_none() && placed[i].is_some() {
-            findings.push(not_normalised(light, request.normalise));
+    for (light, placed) in lights.iter().zip(&placed) {
+        let stars = placed.as_ref().map(|p| star_fluxes(light, p.as_ref()));
+        let scale = stars.zip(fluxes.as_ref()).and_then(|(own, level)| star_scale(&own, level));
+        let to: Option<Vec<Affine>> = light
+            .levels
+            .iter()
+            .zip(&level.levels)
+            .map(|(own, wanted)| {
+                // Stars tell how much light came through; the scatter of samples tells of noise.
+                let own = match scale {
+                    Some(scale) => LevelScale { scale: wanted.scale / scale, ..*own },
+                    None => *own,
+                };
+                how.normalise.coefficients(own, *wanted)
+            })
+            .collect();
+        if to.is_none() && placed.is_some() {
+            findings.push(not_normalised(light, how.normalise));
         }
-        let used = placed[i].is_some() && to.is_some();
-        let normalisation = to.unwrap_or(Affine::IDENTITY);
+        let used = placed.is_some() && to.is_some();
+        let normalisation = to.unwrap_or_else(|| vec![Affine::IDENTITY; light.levels.len()]);
         // What is only judged at the common level is combined with the noise that it has.
-        let judged_only = request.normalise == Normalise::EqualisedFluxes;
-        let combined = if judged_only { Affine::IDENTITY } else { normalisation };
+        let judged_only = how.normalise == Normalise::EqualisedFluxes;
+        let combined = if judged_only { Affine::IDENTITY } else { normalisation[0] };
         parts.push(LightPart {
-            path: light.path.clone(),
+            path: light.path().to_owned(),
             used,
             stars: light.field.stars.len(),
             fwhm_px: light.field.fwhm_px,
             noise_adu: light.field.noise,
-            registration: placed[i].clone().flatten(),
-            weight: if used { weight(request.weight, light, combined) } else { 0.0 },
+            registration: placed.clone().flatten(),
+            weight: if used { weight(how.weight, light, combined) } else { 0.0 },
             normalisation,
         });
     }
     let heaviest = parts.iter().map(|p| p.weight).fold(0.0, f64::max);
     if !(heaviest > 0.0 && heaviest.is_finite()) {
-        return Err(Error::request("no light is left that can be stacked"));
+        return Err(Error::request(NONE_LEFT));
     }
     parts.iter_mut().for_each(|p| p.weight /= heaviest);
-    write(request, &lights, reference, parts, findings, context)
+    let job = Job { lights, reference, level, how, output };
+    write(&job, parts, findings, context)
+}
+
+/// Where nothing can be stacked.
+const NONE_LEFT: &str = "no light is left that can be stacked";
+
+/// Fluxes of a light's stars with signal over noise above this, by the reference's star.
+const SCALE_SNR: f64 = 30.0;
+
+/// A scale from stars is taken where it is as good as this.
+const SCALE_ERROR: f64 = 0.005;
+
+/// Fewest stars that a scale is taken from.
+const SCALE_STARS: usize = 10;
+
+/// The bright stars' fluxes by their index among the reference's stars.
+fn star_fluxes(light: &SurveyedLight, placed: Option<&Registration>) -> BTreeMap<usize, f64> {
+    let pairs = placed.map_or(&[][..], |r| &r.pairs);
+    let stars = pairs.iter().map(|&(there, here)| (there, &light.field.stars[here]));
+    stars.filter(|(_, s)| s.snr >= SCALE_SNR).map(|(there, s)| (there, s.flux)).collect()
+}
+
+/// What takes a light's fluxes to those of another: the median of the ratios of stars that both
+/// have; `None` where too few say it, or disagree.
+fn star_scale(own: &BTreeMap<usize, f64>, level: &BTreeMap<usize, f64>) -> Option<f64> {
+    let both = own.iter().filter_map(|(star, flux)| Some((level.get(star)? / flux) as f32));
+    let ratios: Vec<f32> = both.filter(|r| r.is_finite() && *r > 0.0).collect();
+    let (median, mad) = stat::median_mad(&ratios);
+    // A median's standard error is sqrt(pi / 2) times a mean's.
+    let error = 1.2533 * stat::MAD_TO_SIGMA * f64::from(mad) / (ratios.len() as f64).sqrt();
+    let sure = ratios.len() >= SCALE_STARS && error <= SCALE_ERROR * f64::from(median);
+    sure.then_some(f64::from(median))
 }
 
 /// Where each light lies: `None` for one that is left out, `Some(None)` for one that lies on the
 /// reference pixel by pixel.
 fn place(
-    request: &IntegrationRequest<'_>,
+    how: Integration,
     lights: &[SurveyedLight],
-    reference: usize,
+    reference: &SurveyedLight,
     findings: &mut Vec<Finding>,
     context: &Context<'_>,
 ) -> Result<Vec<Option<Option<Registration>>>> {
-    if request.register {
+    if how.register {
         let found = register_all(lights, reference, context)?;
-        let placed = found.into_iter().enumerate().map(|(i, r)| {
-            if r.is_none() && i != reference {
-                findings.push(not_registered(&lights[i], &lights[reference]));
+        let placed = found.into_iter().zip(lights).map(|(r, light)| {
+            if r.is_none() {
+                findings.push(not_registered(light, reference));
                 return None;
             }
             Some(r)
         });
         return Ok(placed.collect());
     }
-    let size = lights[reference].size;
-    if let Some(odd) = lights.iter().find(|l| l.size != size) {
+    let size = reference.size();
+    if let Some(odd) = lights.iter().find(|l| l.size() != size) {
         return Err(Error::request(format!(
             "{} is {} pixels, {} is {size}; lights of different sizes can be stacked with --register",
-            odd.path.display(),
-            odd.size,
-            lights[reference].path.display()
+            odd.path().display(),
+            odd.size(),
+            reference.path().display()
         )));
     }
     Ok(vec![Some(None); lights.len()])
@@ -221,11 +320,11 @@ fn not_normalised(light: &SurveyedLight, how: Normalise) -> Finding {
     Finding::new(
         "normalisation-failed",
         Severity::Error,
-        light.path.display().to_string(),
+        light.path().display().to_string(),
         format!(
             "left out: its level {:.4} and scale {:.4} ADU cannot be normalised ({})",
-            light.level.level,
-            light.level.scale,
+            light.levels[0].level,
+            light.levels[0].scale,
             how.name()
         ),
     )
@@ -246,81 +345,101 @@ fn weight(by: Weight, light: &SurveyedLight, to: Affine) -> f64 {
     }
 }
 
+/// Lights on their way into a picture.
+struct Job<'a> {
+    lights: &'a [SurveyedLight],
+    reference: &'a SurveyedLight,
+    /// The light at whose level they are.
+    level: &'a SurveyedLight,
+    how: Integration,
+    output: &'a dyn Fn(usize) -> PathBuf,
+}
+
 fn write(
-    request: &IntegrationRequest<'_>,
-    lights: &[SurveyedLight],
-    reference: usize,
+    job: &Job<'_>,
     parts: Vec<LightPart>,
-    mut findings: Vec<Finding>,
+    findings: Vec<Finding>,
     context: &Context<'_>,
 ) -> Result<Integrated> {
-    let size = lights[reference].size;
-    let used: Vec<usize> = (0..lights.len()).filter(|i| parts[*i].used).collect();
-    let recipe = recipe(request, used.len());
-    let sources = open(lights, &parts, &used, size)?;
-    let worker_bytes = sources.iter().map(|s| window_bytes(s, size)).max().unwrap_or(0);
+    let &Job { lights, reference, level, how, .. } = job;
+    let size = reference.size();
+    let used: Vec<(&SurveyedLight, &LightPart)> =
+        lights.iter().zip(&parts).filter(|(_, part)| part.used).collect();
+    let recipe = recipe(how, used.len());
+    let layers = open(&used, size)?;
+    let planes = layers[0].planes();
+    let worker_bytes = layers.iter().map(window_bytes).max().unwrap_or(0);
     let plan = within_memory(Need {
-        frames: sources.len(),
+        frames: layers.len(),
         size,
+        planes,
         packed: 0,
-        maps: request.maps,
+        maps: how.maps,
         least_rows: TILE_ROWS,
         worker_bytes,
         threads: context.threads,
         memory_bytes: context.memory_bytes,
         open_files: usize::MAX,
     })?;
-    let weights: Vec<f32> = used.iter().map(|i| parts[*i].weight as f32).collect();
-    let applied: Vec<Affine> = used.iter().map(|i| parts[*i].normalisation).collect();
-    let judged_only = request.normalise == Normalise::EqualisedFluxes;
+    let weights: Vec<f32> = used.iter().map(|(_, part)| part.weight as f32).collect();
+    let applied: Vec<Vec<Affine>> =
+        (0..planes).map(|p| used.iter().map(|(_, part)| part.normalisation[p]).collect()).collect();
+    let judged_only = how.normalise == Normalise::EqualisedFluxes;
     let shares = Shares {
         weights: (recipe.combine == Combine::WeightedMean).then_some(&weights[..]),
         judged_only: judged_only.then_some(&applied[..]),
     };
-    let mut stacked = Stacked::empty(size, request.maps);
-    let total = sources.len() as u64;
+    let mut stacked: Vec<Stacked> = (0..planes).map(|_| Stacked::empty(size, how.maps)).collect();
+    let total = layers.len() as u64;
     context.observer.event(Event::Started { stage: Stage::Stacking, total });
-    stack(&sources, (recipe, shares), &plan, &mut stacked, context)?;
+    stack(&layers, (recipe, shares), &plan, &mut stacked, context)?;
     context.observer.event(Event::Finished);
-    drop(sources);
-    let maps = stacked.maps.take();
-    let rejected = Rejected { low: stacked.rejected_low, high: stacked.rejected_high };
-    let frame = Frame {
-        data: stacked.value,
-        variance: (used.len() > 1).then_some(stacked.variance),
-        mask: stacked.mask,
-        unit: Unit::Adu,
-        applied: lights[reference].metadata.applied,
+    drop(layers);
+    let rejected = Rejected {
+        low: stacked.iter().map(|s| s.rejected_low).sum(),
+        high: stacked.iter().map(|s| s.rejected_high).sum(),
     };
-    let stack_lights: Vec<&SurveyedLight> = used.iter().map(|i| &lights[*i]).collect();
-    let exposures: Option<Vec<f64>> = stack_lights.iter().map(|l| l.metadata.exposure_s).collect();
+    let maps = stacked[0].maps.take();
+    let frames: Vec<Frame> = stacked
+        .into_iter()
+        .map(|s| Frame {
+            data: s.value,
+            variance: (used.len() > 1).then_some(s.variance),
+            mask: s.mask,
+            unit: Unit::Adu,
+            applied: reference.metadata.applied,
+        })
+        .collect();
+    let exposures: Option<Vec<f64>> = used.iter().map(|(l, _)| l.metadata.exposure_s).collect();
     let exposure_s = exposures.map(|e| e.iter().sum());
-    let raw: Vec<&Header> = stack_lights.iter().map(|l| &l.header).collect();
-    let header = stack_header(&lights[reference].header, &raw, exposure_s, recipe, rejected);
-    let provenance = provenance(request, lights, reference, &used, recipe);
+    let raw: Vec<&Header> = used.iter().map(|(l, _)| &l.header).collect();
+    let header = stack_header(&reference.header, &raw, exposure_s, recipe, rejected);
+    let provenance = provenance(job, &used, recipe);
+    let path = (job.output)(used.len());
     let product = Product {
-        path: request.output,
-        frame: &frame,
+        path: &path,
+        frame: &frames[0],
         header,
         sample: Sample::F32,
         maps: maps.as_ref(),
         provenance: &provenance,
-        steps: sentences(request, used.len(), recipe, rejected),
+        steps: sentences(how, used.len(), recipe, rejected),
     };
     product.write_while(&[], context)?;
-    let gain_e = lights[reference].metadata.gain_e_per_adu.map(|g| g.e_per_adu());
-    let field = find_stars(&frame.data, &frame.mask, gain_e, Criteria::default(), context)?;
-    let noise_adu = stat::noise_of_blocks(frame.data.as_slice(), size.width);
-    findings.sort_by(|a, b| a.subject.cmp(&b.subject));
+    let seen = &frames[frames.len() / 2];
+    let gain_e = reference.metadata.gain_e_per_adu.map(|g| g.e_per_adu());
+    let field = find_stars(&seen.data, &seen.mask, gain_e, Criteria::default(), context)?;
+    let noise_adu = stat::noise_of_blocks(seen.data.as_slice(), size.width);
     Ok(Integrated {
-        path: request.output.to_owned(),
-        reference: lights[reference].path.clone(),
+        path,
+        key: provenance.key(),
+        reference: reference.path().to_owned(),
         exposure_s,
         reject: recipe.reject.name(),
         rejected_low: rejected.low,
         rejected_high: rejected.high,
         noise_adu,
-        noise_gain: lights[reference].block_noise / noise_adu,
+        noise_gain: level.block_noise / noise_adu,
         fwhm_px: field.fwhm_px,
         stars: field.stars.len(),
         lights: parts,
@@ -328,114 +447,72 @@ fn write(
     })
 }
 
-fn recipe(request: &IntegrationRequest<'_>, count: usize) -> Recipe {
+fn recipe(how: Integration, count: usize) -> Recipe {
     let usual = default_recipe(FrameKind::Light, count, None);
-    let reject = request.reject.unwrap_or(usual.reject);
-    let combine = match request.combine {
+    let reject = how.reject.unwrap_or(usual.reject);
+    let combine = match how.combine {
         Some(Combine::Median) => Combine::Median,
-        _ if request.weight != Weight::None => Combine::WeightedMean,
+        _ if how.weight != Weight::None => Combine::WeightedMean,
         // Taking back what samples were judged with goes frame by frame, as weights do.
-        _ if request.normalise == Normalise::EqualisedFluxes => Combine::WeightedMean,
+        _ if how.normalise == Normalise::EqualisedFluxes => Combine::WeightedMean,
         _ => Combine::Mean,
     };
     Recipe { reject, combine }
 }
 
-/// The used lights as sources on the pixels of the reference.
-fn open(
-    lights: &[SurveyedLight],
-    parts: &[LightPart],
-    used: &[usize],
-    size: Size,
-) -> Result<Vec<Prepared>> {
+/// The used lights on the pixels of the reference.
+fn open(used: &[(&SurveyedLight, &LightPart)], size: Size) -> Result<Vec<Laid>> {
     let kernel = Arc::new(Kernel::default());
-    // A light and its mask each take an open file.
-    let keep_open = 2 * used.len() <= env::open_file_limit();
-    let later = |path: &Path, size: Size, open: Opener| -> Box<dyn Source> {
-        Box::new(Reopened { path: path.to_owned(), size, raw: false, open })
-    };
-    used.iter()
-        .map(|&i| {
-            let (light, part) = (&lights[i], &parts[i]);
-            let mut source = open_file(&light.path)?;
-            let mut mask = open_mask(&light.path)?;
-            if !keep_open {
-                source = later(&light.path, light.size, open_file);
-                mask = mask.map(|_| later(&light.path, light.size, mask_of));
-            }
-            let transform = part.registration.as_ref().map_or(Transform::IDENTITY, |r| r.transform);
-            let Affine { scale, offset } = part.normalisation;
-            Ok(Prepared {
-                source,
-                region: size.rect(),
-                missing_from_adu: None,
-                // scale v + offset, in the order in which they are applied: (v - level) scale.
-                level_adu: (-offset / scale) as f32,
-                additive: Additive::Nothing,
-                scale: [scale as f32; 3],
-                cfa: None,
-                warp: Some(Warp { transform, mask, kernel: kernel.clone() }),
-            })
+    let open_files: usize = used.iter().map(|(l, _)| l.light.open_files()).sum();
+    let keep_open = open_files <= env::open_file_limit();
+    let laid = used.iter().map(|(light, part)| {
+        let transform = part.registration.as_ref().map_or(Transform::IDENTITY, |r| r.transform);
+        Ok(Laid {
+            source: light.light.source(keep_open)?,
+            size,
+            transform,
+            kernel: kernel.clone(),
+            levels: part.normalisation.clone(),
         })
-        .collect()
+    });
+    laid.collect()
 }
 
-type Opener = fn(&Path) -> photosite_file::Result<Box<dyn Source>>;
-
-fn mask_of(path: &Path) -> photosite_file::Result<Box<dyn Source>> {
-    open_mask(path)?.ok_or_else(|| photosite_file::Error::damaged(path, "has lost its mask"))
-}
-
-/// The rows of a light and its mask that a tile of the output rests on, at most, in bytes.
-fn window_bytes(source: &Prepared, size: Size) -> u64 {
-    let Some(warp) = &source.warp else { return 0 };
-    let full = source.source.size();
-    let rows = (0..size.height)
+/// The rows of a light that a tile of the picture rests on, at most, in bytes.
+fn window_bytes(light: &Laid) -> u64 {
+    let height = light.size.height;
+    let rows = (0..height)
         .step_by(TILE_ROWS)
-        .map(|y| {
-            let rows = y..(y + TILE_ROWS).min(size.height);
-            rows_needed(&warp.transform, &rows, &(0..size.width), full).len()
-        })
+        .map(|y| light.rows_needed(&(y..(y + TILE_ROWS).min(height))).len())
         .max();
-    (rows.unwrap_or(0) * full.width * 8) as u64
+    // Once as they are laid, and once or twice on the way there.
+    (rows.unwrap_or(0) * light.source.size().width * light.planes() * 12) as u64
 }
 
-fn provenance(
-    request: &IntegrationRequest<'_>,
-    lights: &[SurveyedLight],
-    reference: usize,
-    used: &[usize],
-    recipe: Recipe,
-) -> Provenance {
-    let inputs = used.iter().map(|i| Input::new("light", &lights[*i].path, lights[*i].hash));
+fn provenance(job: &Job<'_>, used: &[(&SurveyedLight, &LightPart)], recipe: Recipe) -> Provenance {
+    let mut inputs: Vec<Input> = used.iter().flat_map(|(l, _)| l.light.inputs()).collect();
+    inputs.sort();
+    inputs.dedup();
     let parameters = json!({
-        "reference": lights[reference].hash.to_string(),
-        "register": request.register,
+        "reference": job.reference.light.hash.to_string(),
+        "how": job.how,
         "combine": recipe.combine,
         "reject": recipe.reject,
-        "normalise": request.normalise,
-        "weight": request.weight,
-        "maps": request.maps,
     });
-    Provenance::new("stacked light", inputs.collect(), parameters)
+    Provenance::new("stacked light", inputs, parameters)
 }
 
-fn sentences(
-    request: &IntegrationRequest<'_>,
-    count: usize,
-    recipe: Recipe,
-    rejected: Rejected,
-) -> Vec<String> {
-    let laid = match request.register {
+fn sentences(how: Integration, count: usize, recipe: Recipe, rejected: Rejected) -> Vec<String> {
+    let laid = match how.register {
         true => "laid over the reference by their stars, interpolated once (Lanczos 4)",
         false => "taken pixel by pixel",
     };
-    let weight = json!(request.weight);
+    let weight = json!(how.weight);
     vec![
         format!("{count} lights {laid}"),
         format!(
             "normalisation {}, weights {}",
-            request.normalise.name(),
+            how.normalise.name(),
             weight.as_str().unwrap_or("none")
         ),
         format!(

@@ -1,12 +1,13 @@
 //! Calibrating one light.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use photosite_file::fits::{Sample, read_image};
 use photosite_pix::combine::Combine;
 use photosite_pix::stat::Summary;
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{CfaPattern, Header, Plane};
+use photosite_pix::{Card, CfaPattern, Frame, Header, Plane};
 use serde_json::json;
 
 use super::{Earlier, LoadedMaster, Product, Standing, standing};
@@ -23,7 +24,7 @@ use crate::{Error, Result};
 /// The masters of a set-up, with their names for the account.
 #[derive(Debug, Clone)]
 pub struct Masters {
-    set: CalibrationSet,
+    set: Arc<CalibrationSet>,
     inputs: Vec<Input>,
     scaling: DarkScaling,
     bias_level: Option<f64>,
@@ -84,7 +85,19 @@ impl Masters {
             MasterFlat { frame: m.frame, content }
         });
         let set = CalibrationSet::new(bias, dark, flat, scaling)?;
-        Ok(Self { set, inputs, scaling, bias_level, sentences })
+        Ok(Self { set: Arc::new(set), inputs, scaling, bias_level, sentences })
+    }
+}
+
+impl Masters {
+    /// What calibrates.
+    pub(super) fn set(&self) -> Arc<CalibrationSet> {
+        self.set.clone()
+    }
+
+    /// The masters' files, for the account.
+    pub(super) fn inputs(&self) -> &[Input] {
+        &self.inputs
     }
 }
 
@@ -117,17 +130,20 @@ pub struct LightRequest<'a> {
     pub noise: Option<NoiseModel>,
     /// How samples are stored.
     pub sample: Sample,
-    /// Where the calibrated light goes.
-    pub path: &'a Path,
-    /// What earlier work knows.
-    pub earlier: &'a Earlier,
 }
 
-/// A calibrated light on disk.
-#[derive(Debug)]
+impl<'a> LightRequest<'a> {
+    /// A light of which no file is made.
+    pub(super) fn to_be_stacked(raw: &'a RawFrame, masters: &'a Masters) -> Self {
+        Self { raw, masters, noise: None, sample: Sample::F32 }
+    }
+}
+
+/// A calibrated light.
+#[derive(Debug, Clone)]
 pub struct LightResult {
-    /// Where it lies.
-    pub path: PathBuf,
+    /// Where it lies; `None` where it was stacked without being written.
+    pub path: Option<PathBuf>,
     /// The key of its inputs and parameters.
     pub key: String,
     /// It was there already, whole and current.
@@ -144,63 +160,38 @@ pub struct LightResult {
     pub after: Summary,
 }
 
-/// Calibrates a light, or finds it calibrated.
+/// Calibrates a light to a file at `path`, or finds it calibrated there; `earlier` is what earlier
+/// work knows.
 ///
 /// # Errors
 /// When the light cannot be read, does not fit its masters, or the product cannot be written.
 pub fn calibrate_light(
     request: &LightRequest<'_>,
+    path: &Path,
+    earlier: &Earlier,
     buffers: &mut ReadBuffers,
 ) -> Result<LightResult> {
     let raw = request.raw;
     let noise = request.noise.or_else(|| raw.noise());
     let provenance = provenance(request, noise);
     let key = provenance.key();
-    let stands = standing(request.path, &key)? == Standing::Current;
-    if let Some((before, after)) = request.earlier.of_light(&key).filter(|_| stands) {
-        let header = photosite_file::probe(request.path)?.header;
-        return Ok(found(request, key, &header, before, after));
+    let stands = standing(path, &key)? == Standing::Current;
+    if let Some((before, after)) = earlier.of_light(&key).filter(|_| stands) {
+        let header = photosite_file::probe(path)?.header;
+        return Ok(found(path, key, &header, before, after));
     }
-    let prepared = raw.open(Handling::Once)?;
-    let size = prepared.region.size();
-    let cfa = prepared.cfa;
-    let step = cfa.map_or(1, CfaPattern::period);
-    let samples = read_all(&prepared, buffers)?;
-    let data = Plane::from_vec(size, samples)
-        .ok_or_else(|| Error::request(format!("{} has no pixels", raw.path.display())))?;
-    let ceiling = raw.saturation_adu.map(|s| f64::from(s - prepared.level_adu));
-    let before = Summary::of(data.as_slice(), size.width, step, Some(0.0), ceiling);
-    let describe = |data: &Plane<f32>| Summary::of(data.as_slice(), size.width, step, None, None);
+    let read = read(raw, buffers)?;
     if stands {
-        let (data, header) = read_image(request.path)?;
-        return Ok(found(request, key, &header, before, describe(&data)));
+        let (data, header) = read_image(path)?;
+        let after = read.describe(&data);
+        return Ok(found(path, key, &header, read.before, after));
     }
-    let done = request
-        .masters
-        .set
-        .apply(Light {
-            data,
-            saturation_adu: raw.saturation_adu,
-            overscan_adu: prepared.level_adu,
-            exposure_s: raw.metadata.exposure_s,
-            cfa,
-            applied: raw.metadata.applied,
-            noise,
-        })
-        .map_err(|e| Error::request(format!("{}: {e}", raw.path.display())))?;
-    let after = describe(&done.frame.data);
-    let mut header = light_header(raw, done.frame.applied, cfa);
-    header.set_text("PSSTEPS", &done.steps.join(" "), "steps done");
-    if let Some(k) = done.dark_scale {
-        header.set(photosite_pix::Card::real("PSDSCALE", k, "factor of the dark"));
-    }
-    let repaired = done.repaired as i64;
-    header.set(photosite_pix::Card::integer("PSREPAIR", repaired, "pixels from neighbours"));
-    let mut sentences = vec![format!("steps: {}", done.steps.join(", "))];
+    let (frame, header, result) = calibrate(request, read, noise, key)?;
+    let mut sentences = vec![format!("steps: {}", result.steps.join(", "))];
     sentences.extend(request.masters.sentences.iter().cloned());
     Product {
-        path: request.path,
-        frame: &done.frame,
+        path,
+        frame: &frame,
         header,
         sample: request.sample,
         maps: None,
@@ -208,21 +199,97 @@ pub fn calibrate_light(
         steps: sentences,
     }
     .write()?;
-    Ok(LightResult {
-        path: request.path.to_owned(),
+    Ok(LightResult { path: Some(path.to_owned()), ..result })
+}
+
+/// Calibrates a light and writes nothing; gives samples and mask, without a variance, and the
+/// header that its file would have.
+///
+/// # Errors
+/// When the light cannot be read, or does not fit its masters.
+pub(super) fn calibrate_in_memory(
+    request: &LightRequest<'_>,
+    buffers: &mut ReadBuffers,
+) -> Result<(Frame, Header, LightResult)> {
+    let noise = request.noise.or_else(|| request.raw.noise());
+    let key = provenance(request, noise).key();
+    calibrate(request, read(request.raw, buffers)?, None, key)
+}
+
+/// A raw light, read.
+struct Read {
+    data: Plane<f32>,
+    level_adu: f32,
+    cfa: Option<CfaPattern>,
+    before: Summary,
+}
+
+impl Read {
+    fn describe(&self, data: &Plane<f32>) -> Summary {
+        describe(data, self.cfa)
+    }
+}
+
+fn describe(data: &Plane<f32>, cfa: Option<CfaPattern>) -> Summary {
+    let step = cfa.map_or(1, CfaPattern::period);
+    Summary::of(data.as_slice(), data.width(), step, None, None)
+}
+
+fn read(raw: &RawFrame, buffers: &mut ReadBuffers) -> Result<Read> {
+    let prepared = raw.open(Handling::Once)?;
+    let (size, cfa, level_adu) = (prepared.region.size(), prepared.cfa, prepared.level_adu);
+    let step = cfa.map_or(1, CfaPattern::period);
+    let samples = read_all(&prepared, buffers)?;
+    let data = Plane::from_vec(size, samples)
+        .ok_or_else(|| Error::request(format!("{} has no pixels", raw.path.display())))?;
+    let ceiling = raw.saturation_adu.map(|s| f64::from(s - level_adu));
+    let before = Summary::of(data.as_slice(), size.width, step, Some(0.0), ceiling);
+    Ok(Read { data, level_adu, cfa, before })
+}
+
+fn calibrate(
+    request: &LightRequest<'_>,
+    Read { data, level_adu, cfa, before }: Read,
+    noise: Option<NoiseModel>,
+    key: String,
+) -> Result<(Frame, Header, LightResult)> {
+    let raw = request.raw;
+    let done = request
+        .masters
+        .set
+        .apply(Light {
+            data,
+            saturation_adu: raw.saturation_adu,
+            overscan_adu: level_adu,
+            exposure_s: raw.metadata.exposure_s,
+            cfa,
+            applied: raw.metadata.applied,
+            noise,
+        })
+        .map_err(|e| Error::request(format!("{}: {e}", raw.path.display())))?;
+    let mut header = light_header(raw, done.frame.applied, cfa);
+    header.set_text("PSSTEPS", &done.steps.join(" "), "steps done");
+    if let Some(k) = done.dark_scale {
+        header.set(Card::real("PSDSCALE", k, "factor of the dark"));
+    }
+    let repaired = done.repaired as i64;
+    header.set(Card::integer("PSREPAIR", repaired, "pixels from neighbours"));
+    let result = LightResult {
+        path: None,
         key,
         reused: false,
         steps: done.steps.iter().map(|s| (*s).to_owned()).collect(),
         dark_scale: done.dark_scale,
         repaired: done.repaired,
         before,
-        after,
-    })
+        after: describe(&done.frame.data, cfa),
+    };
+    Ok((done.frame, header, result))
 }
 
 /// A light that was calibrated earlier.
 fn found(
-    request: &LightRequest<'_>,
+    path: &Path,
     key: String,
     header: &Header,
     before: Summary,
@@ -230,7 +297,7 @@ fn found(
 ) -> LightResult {
     let text = header.get_text("PSSTEPS").unwrap_or_default();
     LightResult {
-        path: request.path.to_owned(),
+        path: Some(path.to_owned()),
         key,
         reused: true,
         steps: text.split_whitespace().map(str::to_owned).collect(),

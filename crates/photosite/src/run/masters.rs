@@ -250,7 +250,8 @@ fn make(
     let level_adu = if is_flat { Some(equalise(&mut sources, context)?) } else { None };
     let mut stacked = Stacked::empty(size, request.maps);
     stacked.saturated_from_adu = frames[0].saturation_adu.filter(|_| !is_flat);
-    stack(&sources, (request.recipe, Shares::default()), &plan, &mut stacked, context)?;
+    let planes = std::slice::from_mut(&mut stacked);
+    stack(&sources, (request.recipe, Shares::default()), &plan, planes, context)?;
     let maps = stacked.maps.take();
     let cfa = sources[0].cfa;
     drop(sources);

@@ -10,6 +10,7 @@ mod keep;
 mod lights;
 mod masters;
 mod night;
+mod offered;
 mod parallel;
 mod product;
 mod stacking;
@@ -23,14 +24,19 @@ pub use collect::{
 };
 pub use earlier::Earlier;
 pub use frames::{left_out, raw_frame, take_inventory};
-pub use integrate::{Integrated, IntegrationRequest, LightPart, Weight, integrate};
+pub use integrate::{
+    Integrated, Integration, IntegrationRequest, LightPart, Weight, integrate, stack_lights,
+};
 pub use lights::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light};
 pub use masters::{AdditivePart, MasterRequest, MasterResult, build_master, take_master};
 pub use night::{NightOutcome, NightRequest, run_night};
+pub use offered::Offered;
 pub use parallel::for_each;
 pub use product::{LoadedMaster, Product, Standing, load_master, standing};
 pub use stars::{StarField, find_stars};
-pub use survey::{SurveyedLight, best_reference, not_registered, register_all, survey};
+pub use survey::{
+    SurveyedLight, best_reference, not_registered, offer_files, reference, register_all, survey,
+};
 
 /// What every piece of work needs from outside.
 #[derive(Clone, Copy)]

@@ -492,10 +492,8 @@ fn calibrate_lights(
                     masters: &set,
                     noise: request.noise,
                     sample: request.sample,
-                    path: &path,
-                    earlier,
                 };
-                let result = match calibrate_light(&request, buffers) {
+                let result = match calibrate_light(&request, &path, earlier, buffers) {
                     // A product that cannot be written stops the run; a light that cannot be read
                     // does not.
                     Err(e) if !e.file().is_some_and(|f| raw.is(f.path())) => return Err(e),

@@ -121,8 +121,9 @@ impl Product<'_> {
 
     fn spec(&self) -> FrameSpec<'_> {
         let tables = vec![self.provenance.table()];
-        let beside: Vec<(&str, &Plane<u16>)> =
-            self.maps.map_or_else(Vec::new, |m| vec![("REJLOW", &m.low), ("REJHIGH", &m.high)]);
+        let beside: Vec<(&str, &Plane<u16>)> = self.maps.map_or_else(Vec::new, |m| {
+            vec![("COVERAGE", &m.kept), ("REJLOW", &m.low), ("REJHIGH", &m.high)]
+        });
         FrameSpec { header: &self.header, sample: self.sample, beside, tables }
     }
 }

@@ -14,7 +14,7 @@ use crate::budget::{Budget, Need, budget};
 use crate::event::Event;
 use crate::master::channel_means;
 use crate::raw::{Handling, RawFrame};
-use crate::stack::{Band, Buffers, Prepared, ReadBuffers, Shares, Stacked, stack_tile};
+use crate::stack::{Band, Buffers, Layer, Prepared, ReadBuffers, Shares, Stacked, stack_tile};
 use crate::{Error, Result, env};
 
 /// About as many samples of a flat as its mean is taken from: at a noise of 10 % vignetting included
@@ -30,6 +30,7 @@ pub fn plan_stack(frames: &[&RawFrame], maps: bool, context: &Context<'_>) -> Re
     within_memory(Need {
         frames: frames.len(),
         size,
+        planes: 1,
         packed: frames.iter().filter(|f| f.access == Access::Whole).count(),
         maps,
         least_rows: 1,
@@ -138,22 +139,23 @@ fn spread_rows(source: &Prepared, buffers: &mut ReadBuffers) -> Result<Vec<f32>>
     Ok(samples)
 }
 
-/// Stacks all sources, tile by tile, into `stacked`, which is empty.
+/// Stacks all frames, tile by tile, into `stacked`, one a plane, which are empty.
 ///
 /// # Errors
-/// When a source cannot be read, or the work is cancelled.
-pub fn stack(
-    sources: &[Prepared],
+/// When a frame cannot be read, or the work is cancelled.
+pub fn stack<L: Layer>(
+    layers: &[L],
     (recipe, shares): (Recipe, Shares<'_>),
     plan: &Budget,
-    stacked: &mut Stacked,
+    stacked: &mut [Stacked],
     context: &Context<'_>,
 ) -> Result<()> {
-    let size = sources[0].region.size();
+    let size = layers[0].size();
     let across = size.width.div_ceil(plan.columns);
     let tiles = size.height.div_ceil(plan.rows) * across;
-    let bands: Vec<Mutex<Band>> = stacked.bands(plan.rows).map(Mutex::new).collect();
-    let total = sources.len() as u64;
+    let planes: Vec<Vec<Mutex<Band>>> =
+        stacked.iter_mut().map(|s| s.bands(plan.rows).map(Mutex::new).collect()).collect();
+    let total = layers.len() as u64;
     let context = &Context { threads: plan.workers, ..*context };
     for_each(tiles, context, Buffers::default, |buffers, tile| {
         let band = tile / across;
@@ -161,17 +163,25 @@ pub fn stack(
         let x0 = tile % across * plan.columns;
         let rows = y0..(y0 + plan.rows).min(size.height);
         let columns = x0..(x0 + plan.columns).min(size.width);
-        let combined = stack_tile(sources, rows, columns.clone(), (recipe, shares), buffers)?;
-        bands[band].lock().expect("no holder panics").place(columns, combined);
+        let combined = stack_tile(layers, rows, columns.clone(), (recipe, shares), buffers)?;
+        for (bands, tile) in planes.iter().zip(combined) {
+            bands[band].lock().expect("no holder panics").place(columns.clone(), tile);
+        }
         // Shares of the frames' count, summing to it exactly.
         let share = |tiles_done: usize| total * tiles_done as u64 / tiles as u64;
         let by = share(tile + 1) - share(tile);
         context.observer.event(Event::Advanced { by, what: "stacking" });
         Ok(())
     })?;
-    let bands = bands.into_iter().map(|b| b.into_inner().expect("no holder panics"));
-    let rejected =
-        bands.fold((0, 0), |(low, high), b| (low + b.rejected_low, high + b.rejected_high));
-    (stacked.rejected_low, stacked.rejected_high) = rejected;
+    let rejected: Vec<(u64, u64)> = planes
+        .into_iter()
+        .map(|bands| {
+            let bands = bands.into_iter().map(|b| b.into_inner().expect("no holder panics"));
+            bands.fold((0, 0), |(low, high), b| (low + b.rejected_low, high + b.rejected_high))
+        })
+        .collect();
+    for (stacked, rejected) in stacked.iter_mut().zip(rejected) {
+        (stacked.rejected_low, stacked.rejected_high) = rejected;
+    }
     Ok(())
 }

@@ -3,42 +3,49 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use photosite_file::keyword;
-use photosite_pix::align::{Point, Registration, Rules, register};
+use photosite_pix::align::{Point, Registration, Rules, Transform, register};
 use photosite_pix::normalise::{Estimator, LevelScale};
 use photosite_pix::stars::Criteria;
 use photosite_pix::{Header, Metadata, Plane, Size, stat};
 
-use super::{Context, StarField, find_stars, for_each, left_out};
+use super::offered::Opened;
+use super::{Context, LightResult, Offered, StarField, find_stars, for_each, left_out};
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
-use crate::open::read_masked;
-use crate::provenance::ContentHash;
+use crate::stack::ReadBuffers;
 use crate::{Error, Finding, Result};
 
 /// A light, looked over.
 #[derive(Debug, Clone)]
 pub struct SurveyedLight {
-    /// Where it lies.
-    pub path: PathBuf,
-    /// What it holds.
-    pub hash: ContentHash,
-    /// Width and height.
-    pub size: Size,
-    /// Its header.
+    /// The light.
+    pub light: Offered,
+    /// The header of the calibrated light.
     pub header: Header,
     /// The header's meaning.
     pub metadata: Metadata,
+    /// How it was calibrated, where it came raw.
+    pub calibrated: Option<LightResult>,
     /// Its stars, background and noise.
     pub field: StarField,
-    /// Level and scale of its samples.
-    pub level: LevelScale,
+    /// Level and scale of its samples, one a plane.
+    pub levels: Vec<LevelScale>,
     /// Its noise as blocks of pixels show it, in the unit of the samples: comparable with that of
     /// an interpolated picture.
     pub block_noise: f64,
 }
 
 impl SurveyedLight {
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.light.path
+    }
+
+    /// Width and height.
+    pub fn size(&self) -> Size {
+        self.light.size
+    }
+
     /// How much a frame is worth as a reference: many sharp and round stars.
     pub fn quality(&self) -> f64 {
         let Some((fwhm, roundness)) = self.field.fwhm_px.zip(self.field.roundness) else {
@@ -56,41 +63,79 @@ impl SurveyedLight {
 /// About as many samples as level and scale are taken from.
 const LEVEL_SAMPLES: usize = 1 << 18;
 
+/// Bytes a pixel that looking over a light takes: samples, mask, what describes them.
+const SURVEY_BYTES: u64 = 16;
+
+/// Knows files by content; those that cannot be read become findings.
+///
+/// # Errors
+/// When the work is cancelled.
+pub fn offer_files(
+    paths: &[PathBuf],
+    context: &Context<'_>,
+) -> Result<(Vec<Offered>, Vec<Finding>)> {
+    let offered = on_each(paths.len(), context, |i| Offered::file(&paths[i]))?;
+    Ok(parted(offered, |i| &paths[i]))
+}
+
 /// Looks the lights over, one on each thread; those that cannot be read become findings.
 ///
 /// # Errors
 /// When the work is cancelled.
 pub fn survey(
-    paths: &[PathBuf],
+    lights: &[Offered],
     context: &Context<'_>,
 ) -> Result<(Vec<SurveyedLight>, Vec<Finding>)> {
-    let slots: Vec<Mutex<Option<Result<SurveyedLight>>>> =
-        paths.iter().map(|_| Mutex::new(None)).collect();
-    // Few lights share the threads left over.
-    let total = paths.len() as u64;
+    let total = lights.len() as u64;
     context.observer.event(Event::Started { stage: Stage::Survey, total });
-    let inner = Context { threads: (context.threads / paths.len().max(1)).max(1), ..*context };
+    let a_light = lights.iter().map(|l| l.size.pixels() as u64 * SURVEY_BYTES).max();
+    let affordable = (context.memory_bytes / a_light.unwrap_or(1).max(1)).max(1) as usize;
+    let outer = Context { threads: context.threads.min(affordable), ..*context };
+    // Few lights share the threads left over.
+    let threads = (outer.threads / lights.len().max(1)).max(1);
+    let inner = Context { threads, ..*context };
+    let seen = on_each(lights.len(), &outer, |i| {
+        let seen = look_over(&lights[i], &inner);
+        context.observer.event(Event::Advanced { by: 1, what: "finding stars" });
+        seen
+    })?;
+    context.observer.event(Event::Finished);
+    Ok(parted(seen, |i| &lights[i].path))
+}
+
+/// Does `work` for each index on all threads; what fails is an answer like another.
+fn on_each<T: Send>(
+    count: usize,
+    context: &Context<'_>,
+    work: impl Fn(usize) -> Result<T> + Sync,
+) -> Result<Vec<Result<T>>> {
+    let slots: Vec<Mutex<Option<Result<T>>>> = (0..count).map(|_| Mutex::new(None)).collect();
     for_each(
-        paths.len(),
+        count,
         context,
         || (),
         |(), i| {
-            let seen = look_over(&paths[i], &inner);
-            *slots[i].lock().expect("no holder panics") = Some(seen);
-            context.observer.event(Event::Advanced { by: 1, what: "finding stars" });
+            *slots[i].lock().expect("no holder panics") = Some(work(i));
             Ok(())
         },
     )?;
-    context.observer.event(Event::Finished);
-    let (mut lights, mut findings) = (Vec::new(), Vec::new());
-    for (path, slot) in paths.iter().zip(slots) {
-        match slot.into_inner().expect("no holder panics") {
-            Some(Ok(light)) => lights.push(light),
-            Some(Err(e)) => findings.push(refusal(path, &e)),
-            None => {}
+    let done = slots.into_iter().map(|s| s.into_inner().expect("no holder panics"));
+    Ok(done.map(|d| d.expect("every index was visited")).collect())
+}
+
+/// What was done, and findings for what was not.
+fn parted<'a, T>(
+    done: Vec<Result<T>>,
+    path: impl Fn(usize) -> &'a PathBuf,
+) -> (Vec<T>, Vec<Finding>) {
+    let (mut good, mut findings) = (Vec::new(), Vec::new());
+    for (i, result) in done.into_iter().enumerate() {
+        match result {
+            Ok(one) => good.push(one),
+            Err(e) => findings.push(refusal(path(i), &e)),
         }
     }
-    Ok((lights, findings))
+    (good, findings)
 }
 
 fn refusal(path: &Path, e: &Error) -> Finding {
@@ -105,21 +150,18 @@ fn refusal(path: &Path, e: &Error) -> Finding {
     }
 }
 
-fn look_over(path: &Path, context: &Context<'_>) -> Result<SurveyedLight> {
-    let hash = ContentHash::of_file(path)?;
-    let (frame, header) = read_masked(path)?;
-    let metadata = keyword::read(&header).metadata;
+fn look_over(light: &Offered, context: &Context<'_>) -> Result<SurveyedLight> {
+    let Opened { frame, header, metadata, calibrated } = light.open(&mut ReadBuffers::default())?;
     let gain_e = metadata.gain_e_per_adu.map(|g| g.e_per_adu());
     let field = find_stars(&frame.data, &frame.mask, gain_e, Criteria::default(), context)?;
     let level = Estimator::Ikss.measure(&mut spread_samples(&frame.data));
     Ok(SurveyedLight {
-        path: path.to_owned(),
-        hash,
-        size: frame.size(),
+        light: light.clone(),
         header,
         metadata,
+        calibrated,
         field,
-        level,
+        levels: vec![level],
         block_noise: stat::noise_of_blocks(frame.data.as_slice(), frame.size().width),
     })
 }
@@ -137,22 +179,20 @@ fn spread_samples(data: &Plane<f32>) -> Vec<f32> {
 /// When the work is cancelled.
 pub fn register_all(
     lights: &[SurveyedLight],
-    reference: usize,
+    reference: &SurveyedLight,
     context: &Context<'_>,
 ) -> Result<Vec<Option<Registration>>> {
     let points: Vec<Vec<Point>> = lights.iter().map(SurveyedLight::points).collect();
-    let slots: Vec<Mutex<Option<Registration>>> = lights.iter().map(|_| Mutex::new(None)).collect();
-    for_each(
-        lights.len(),
-        context,
-        || (),
-        |(), i| {
-            let found = register(&points[reference], &points[i], Rules::default());
-            *slots[i].lock().expect("no holder panics") = found;
-            Ok(())
-        },
-    )?;
-    Ok(slots.into_iter().map(|s| s.into_inner().expect("no holder panics")).collect())
+    let fixed = reference.points();
+    let found = on_each(lights.len(), context, |i| {
+        if lights[i].path() == reference.path() {
+            let (transform, matched) = (Transform::IDENTITY, points[i].len());
+            let pairs = (0..matched).map(|star| (star, star)).collect();
+            return Ok(Some(Registration { transform, matched, residual_px: 0.0, pairs }));
+        }
+        Ok(register(&fixed, &points[i], Rules::default()))
+    })?;
+    found.into_iter().collect()
 }
 
 /// The light that the others are best laid over; of equal ones the first.
@@ -162,17 +202,32 @@ pub fn best_reference(lights: &[SurveyedLight]) -> usize {
     best.map_or(0, |(i, _)| i)
 }
 
+/// The picture at `path` that others are laid over: one of the lights, or any other.
+///
+/// # Errors
+/// When it is none of the lights and cannot be looked over.
+pub fn reference(
+    path: &Path,
+    lights: &[SurveyedLight],
+    context: &Context<'_>,
+) -> Result<SurveyedLight> {
+    if let Some(light) = lights.iter().find(|l| l.path() == path) {
+        return Ok(light.clone());
+    }
+    look_over(&Offered::file(path)?, context)
+}
+
 /// That a light could not be laid over the reference.
 pub fn not_registered(light: &SurveyedLight, reference: &SurveyedLight) -> Finding {
     let stars = light.field.stars.len();
     Finding::new(
         "registration-failed",
         Severity::Error,
-        light.path.display().to_string(),
+        light.path().display().to_string(),
         format!(
             "left out: its {stars} stars could not be laid over the {} of {}",
             reference.field.stars.len(),
-            reference.path.display()
+            reference.path().display()
         ),
     )
     .hint("Look at it: clouds, trailing or another field; or name another reference.")

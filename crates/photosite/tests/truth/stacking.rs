@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use photosite::event::{Cancel, Silent};
 use photosite::run::{
-    Context, Integrated, IntegrationRequest, StarField, Weight, find_stars, integrate,
+    Context, Integrated, Integration, IntegrationRequest, StarField, find_stars, integrate,
 };
 use photosite_file::fits::{Sample, read_frame};
 use photosite_pix::align::Point;
-use photosite_pix::normalise::Normalise;
 use photosite_pix::stars::Criteria;
 use photosite_pix::{Card, Header, Plane, Size, stat};
 use photosite_sim::{Purpose, Stream};
@@ -126,13 +125,8 @@ fn stack(night: &Night, threads: usize, backwards: bool) -> Integrated {
     let request = IntegrationRequest {
         paths: &paths,
         output: &night.output,
-        register: true,
         reference: Some(&night.paths[0]),
-        reject: None,
-        combine: None,
-        normalise: Normalise::AdditiveScaled,
-        weight: Weight::Noise,
-        maps: false,
+        how: Integration::default(),
     };
     integrate(&request, &context).unwrap()
 }

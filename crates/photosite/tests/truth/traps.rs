@@ -35,7 +35,7 @@ fn stack(planes: &[Plane<f32>]) -> Plane<f32> {
         stack_tile(&sources, rows, columns.clone(), (recipe, Shares::default()), &mut buffers)
             .unwrap();
     let mut stacked = Stacked::empty(size, false);
-    stacked.bands(size.height).for_each(|mut band| band.place(columns.clone(), tile));
+    stacked.bands(size.height).for_each(|mut band| band.place(columns.clone(), &tile[0]));
     stacked.value
 }
 

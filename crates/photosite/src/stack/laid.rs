@@ -1,0 +1,140 @@
+//! Lights laid over each other, on their way into one picture.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use photosite_file::fits::mask_bits;
+use photosite_file::{Access, Source};
+use photosite_pix::align::Transform;
+use photosite_pix::normalise::Affine;
+use photosite_pix::warp::{self, Kernel, Window, rows_needed};
+use photosite_pix::{MaskBits, Size};
+
+use super::{Layer, ReadBuffers};
+use crate::Result;
+
+/// A pixel with these bits is a hole that other frames fill: nothing of the sky is known there.
+/// One that was hit or hot is none once it was repaired.
+const HOLE: MaskBits = MaskBits::NO_DATA.union(MaskBits::EDGE);
+
+/// Bits that make a hole unless the pixel was repaired.
+const UNREPAIRED: MaskBits =
+    MaskBits::HOT.union(MaskBits::COLD).union(MaskBits::UNSTABLE).union(MaskBits::COSMIC);
+
+/// A picture and its mask, whose unfit pixels are missing samples.
+pub struct Masked {
+    /// The picture.
+    pub source: Box<dyn Source>,
+    /// Its mask, with as many planes.
+    pub mask: Box<dyn Source>,
+}
+
+impl Source for Masked {
+    fn size(&self) -> Size {
+        self.source.size()
+    }
+
+    fn planes(&self) -> usize {
+        self.source.planes()
+    }
+
+    fn access(&self) -> Access {
+        self.source.access()
+    }
+
+    fn read_rows(
+        &self,
+        plane: usize,
+        rows: Range<usize>,
+        scratch: &mut Vec<u8>,
+        out: &mut [f32],
+    ) -> photosite_file::Result<()> {
+        let mut bits = vec![0.0; out.len()];
+        self.mask.read_rows(plane, rows.clone(), scratch, &mut bits)?;
+        self.source.read_rows(plane, rows, scratch, out)?;
+        for (v, stored) in out.iter_mut().zip(bits) {
+            let bits = mask_bits(stored).unwrap_or(MaskBits::NO_DATA);
+            let repaired = bits.contains(MaskBits::INTERPOLATED);
+            if bits.intersects(HOLE) || (bits.intersects(UNREPAIRED) && !repaired) {
+                *v = f32::NAN;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A light on the pixels of the picture that it is stacked into.
+pub struct Laid {
+    /// The calibrated light; NaN is a hole.
+    pub source: Box<dyn Source>,
+    /// Width and height of the picture.
+    pub size: Size,
+    /// Takes pixels of the picture to those of the light.
+    pub transform: Transform,
+    /// The kernel of the interpolation.
+    pub kernel: Arc<Kernel>,
+    /// What brings its samples to the reference's level, one a plane.
+    pub levels: Vec<Affine>,
+}
+
+impl Laid {
+    /// Every pixel of the picture is one of the light's.
+    fn lies_as_it_is(&self) -> bool {
+        self.transform == Transform::IDENTITY && self.source.size() == self.size
+    }
+
+    /// The rows of the light that `rows` of the picture rest on.
+    pub fn rows_needed(&self, rows: &Range<usize>) -> Range<usize> {
+        match self.lies_as_it_is() {
+            true => rows.clone(),
+            false => rows_needed(&self.transform, rows, &(0..self.size.width), self.source.size()),
+        }
+    }
+}
+
+impl Layer for Laid {
+    fn size(&self) -> Size {
+        self.size
+    }
+
+    fn planes(&self) -> usize {
+        self.source.planes()
+    }
+
+    fn read(
+        &self,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        buffers: &mut ReadBuffers,
+        out: &mut [&mut [f32]],
+    ) -> Result<()> {
+        let full = self.source.size();
+        let needed = match self.lies_as_it_is() {
+            true => rows.clone(),
+            false => rows_needed(&self.transform, &rows, &columns, full),
+        };
+        let ReadBuffers { bytes, rows: samples, .. } = buffers;
+        let part = full.width * needed.len();
+        samples.resize(part * self.planes(), 0.0);
+        self.source.read_planes(needed.clone(), bytes, samples)?;
+        for (plane, out) in out.iter_mut().enumerate() {
+            let samples = &samples[plane * part..(plane + 1) * part];
+            if self.lies_as_it_is() {
+                let lines = out.chunks_exact_mut(columns.len());
+                for (to, from) in lines.zip(samples.chunks_exact(full.width)) {
+                    to.copy_from_slice(&from[columns.clone()]);
+                }
+            } else {
+                let window = Window { samples, first_row: needed.start, width: full.width };
+                let place = (rows.clone(), columns.clone());
+                warp::warp(window, full, &self.transform, place.0, place.1, &self.kernel, out);
+            }
+            let Affine { scale, offset } = self.levels[plane];
+            if self.levels[plane] != Affine::IDENTITY {
+                let (scale, level) = (scale as f32, (-offset / scale) as f32);
+                out.iter_mut().for_each(|v| *v = (*v - level) * scale);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,152 @@
+//! Many frames into one, tile by tile. It never knows what kind of frame it stacks.
+
+mod laid;
+mod prepared;
+mod stacked;
+
+use std::ops::Range;
+
+use photosite_pix::Size;
+use photosite_pix::combine::{Recipe, Samples, Workspace, combine};
+use photosite_pix::normalise::Affine;
+
+use crate::Result;
+
+pub use laid::{Laid, Masked};
+pub use prepared::{Additive, Prepared};
+pub use stacked::{Band, Maps, Stacked, Tile};
+
+/// One frame, as it meets the others in a stack.
+pub trait Layer: Send + Sync {
+    /// Width and height of the stack.
+    fn size(&self) -> Size;
+
+    /// Planes: 1, or 3 for red, green and blue.
+    fn planes(&self) -> usize {
+        1
+    }
+
+    /// Reads a part of it, one slice a plane; NaN where a sample is missing.
+    ///
+    /// # Errors
+    /// When the frame cannot be read; the error names it.
+    fn read(
+        &self,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        buffers: &mut ReadBuffers,
+        out: &mut [&mut [f32]],
+    ) -> Result<()>;
+
+    /// Whether its samples are 16-bit numbers to which nothing is done.
+    fn is_raw(&self) -> bool {
+        false
+    }
+
+    /// Reads a part of it as 16-bit numbers; only where [`is_raw`](Self::is_raw).
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    fn read_raw(
+        &self,
+        _rows: Range<usize>,
+        _columns: Range<usize>,
+        _buffers: &mut ReadBuffers,
+        _out: &mut [u16],
+    ) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Buffers for reading, kept from read to read.
+#[derive(Debug, Default)]
+pub struct ReadBuffers {
+    bytes: Vec<u8>,
+    rows: Vec<f32>,
+    raw_rows: Vec<u16>,
+}
+
+impl ReadBuffers {
+    /// With bytes that were allocated elsewhere.
+    pub fn with_bytes(bytes: Vec<u8>) -> Self {
+        Self { bytes, ..Self::default() }
+    }
+
+    /// The bytes, to be used elsewhere.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+/// What a worker keeps from tile to tile, so that it allocates once.
+#[derive(Debug, Default)]
+pub struct Buffers {
+    /// For reading.
+    pub read: ReadBuffers,
+    samples: Vec<f32>,
+    raw_samples: Vec<u16>,
+    tiles: Vec<Tile>,
+    workspace: Workspace,
+}
+
+/// Raw samples are never missing: the level from which they would be is out of their reach.
+const ALL_THERE: u32 = 1 << 16;
+
+/// What part each frame has in a weighted mean.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Shares<'a> {
+    /// Weights, one a frame.
+    pub weights: Option<&'a [f32]>,
+    /// What was applied to each frame only for its samples to be judged, and is taken back; plane
+    /// by plane.
+    pub judged_only: Option<&'a [Vec<Affine>]>,
+}
+
+/// Combines one tile of all frames, which have one size and as many planes; gives a tile a plane.
+///
+/// # Errors
+/// When a frame cannot be read; the error names it.
+pub fn stack_tile<'b, L: Layer>(
+    layers: &[L],
+    rows: Range<usize>,
+    columns: Range<usize>,
+    (recipe, shares): (Recipe, Shares<'_>),
+    buffers: &'b mut Buffers,
+) -> Result<&'b [Tile]> {
+    let pixels = columns.len() * rows.len();
+    let planes = layers.first().map_or(1, L::planes);
+    let Buffers { read, samples, raw_samples, tiles, workspace } = buffers;
+    tiles.resize_with(planes, Tile::default);
+    tiles.iter_mut().for_each(|t| t.resize(pixels));
+    let mut combined = |plane: usize, samples: Samples<'_>| {
+        let mut samples = samples.in_lines(columns.len());
+        if let Some(weights) = shares.weights {
+            samples = samples.with_weights(weights);
+        }
+        if let Some(applied) = shares.judged_only {
+            samples = samples.judged_only(&applied[plane]);
+        }
+        combine(samples, recipe, workspace, &mut tiles[plane].outcome());
+    };
+    if planes == 1 && layers.iter().all(L::is_raw) {
+        raw_samples.resize(pixels * layers.len(), 0);
+        for (layer, out) in layers.iter().zip(raw_samples.chunks_exact_mut(pixels)) {
+            layer.read_raw(rows.clone(), columns.clone(), read, out)?;
+        }
+        combined(0, Samples::raw(raw_samples, pixels, ALL_THERE));
+        return Ok(tiles);
+    }
+    let of_plane = pixels * layers.len();
+    samples.resize(of_plane * planes, 0.0);
+    for (i, layer) in layers.iter().enumerate() {
+        let mut room: Vec<&mut [f32]> = samples
+            .chunks_exact_mut(of_plane)
+            .map(|plane| &mut plane[i * pixels..(i + 1) * pixels])
+            .collect();
+        layer.read(rows.clone(), columns.clone(), read, &mut room)?;
+    }
+    for (plane, samples) in samples.chunks_exact(of_plane).enumerate() {
+        combined(plane, Samples::new(samples, pixels));
+    }
+    Ok(tiles)
+}

@@ -1,0 +1,169 @@
+//! Frames as the camera wrote them, on their way into a master.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use photosite_file::{RawSource, Source};
+use photosite_pix::{CfaPattern, Plane, Rect, Size};
+
+use super::{Layer, ReadBuffers};
+use crate::Result;
+
+/// What is taken off each sample before samples are compared.
+#[derive(Debug, Clone)]
+pub enum Additive {
+    /// Nothing.
+    Nothing,
+    /// A constant, in ADU.
+    Level(f32),
+    /// A plane of the stacked region's size, in ADU.
+    Plane(Arc<Plane<f32>>),
+}
+
+/// A source, and what is done to its samples before they meet those of other sources.
+pub struct Prepared {
+    /// Where the samples come from.
+    pub source: Box<dyn Source>,
+    /// The part of the source that is used.
+    pub region: Rect,
+    /// A raw sample at or above this level in ADU counts as missing.
+    pub missing_from_adu: Option<f32>,
+    /// Taken off every sample: the frame's own overscan level, in ADU.
+    pub level_adu: f32,
+    /// Taken off each sample.
+    pub additive: Additive,
+    /// Factors for red, green and blue; the first serves a monochrome sensor.
+    pub scale: [f32; 3],
+    /// The colour filter array over the region.
+    pub cfa: Option<CfaPattern>,
+}
+
+impl Prepared {
+    /// A source used whole and as it is.
+    pub fn plain(source: Box<dyn Source>) -> Self {
+        let region = source.size().rect();
+        Self {
+            source,
+            region,
+            missing_from_adu: None,
+            level_adu: 0.0,
+            additive: Additive::Nothing,
+            scale: [1.0; 3],
+            cfa: None,
+        }
+    }
+
+    /// The source as raw numbers, where nothing is done to its samples.
+    fn as_it_is(&self) -> Option<&dyn RawSource> {
+        let nothing = self.missing_from_adu.is_none()
+            && self.level_adu == 0.0
+            && matches!(self.additive, Additive::Nothing)
+            && self.scale == [1.0; 3];
+        self.source.raw().filter(|_| nothing)
+    }
+
+    /// Reads a part of the region, prepared; NaN where a sample is missing.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn read(
+        &self,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        buffers: &mut ReadBuffers,
+        out: &mut [f32],
+    ) -> photosite_file::Result<()> {
+        let ReadBuffers { bytes, rows: whole, .. } = buffers;
+        self.part(&rows, &columns, whole, out, |wanted, out| {
+            self.source.read_rows(0, wanted, bytes, out)
+        })?;
+        if let Some(level) = self.missing_from_adu {
+            for v in out.iter_mut() {
+                *v = if *v >= level { f32::NAN } else { *v };
+            }
+        }
+        match &self.additive {
+            Additive::Nothing if self.level_adu == 0.0 => {}
+            Additive::Nothing => out.iter_mut().for_each(|v| *v -= self.level_adu),
+            Additive::Level(a) => out.iter_mut().for_each(|v| *v -= self.level_adu + a),
+            Additive::Plane(p) => {
+                for (row, y) in out.chunks_exact_mut(columns.len()).zip(rows.clone()) {
+                    let taken = &p.row(y)[columns.clone()];
+                    row.iter_mut().zip(taken).for_each(|(v, a)| *v -= self.level_adu + a);
+                }
+            }
+        }
+        match self.cfa {
+            _ if self.scale == [1.0; 3] => {}
+            None => out.iter_mut().for_each(|v| *v *= self.scale[0]),
+            Some(cfa) => {
+                for (row, y) in out.chunks_exact_mut(columns.len()).zip(rows) {
+                    for (v, x) in row.iter_mut().zip(columns.clone()) {
+                        *v *= self.scale[cfa.color(x, y).channel()];
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a part of the region by a `read` that gives whole rows of the source.
+    fn part<T: Copy + Default>(
+        &self,
+        rows: &Range<usize>,
+        columns: &Range<usize>,
+        whole: &mut Vec<T>,
+        out: &mut [T],
+        read: impl FnOnce(Range<usize>, &mut [T]) -> photosite_file::Result<()>,
+    ) -> photosite_file::Result<()> {
+        let full = self.source.size().width;
+        let wanted = self.region.y0 + rows.start..self.region.y0 + rows.end;
+        let (x0, x1) = (self.region.x0 + columns.start, self.region.x0 + columns.end);
+        if (x0, x1) == (0, full) {
+            return read(wanted, out);
+        }
+        whole.resize(full * rows.len(), T::default());
+        read(wanted, whole)?;
+        for (to, from) in out.chunks_exact_mut(x1 - x0).zip(whole.chunks_exact(full)) {
+            to.copy_from_slice(&from[x0..x1]);
+        }
+        Ok(())
+    }
+}
+
+impl Layer for Prepared {
+    fn size(&self) -> Size {
+        self.region.size()
+    }
+
+    fn read(
+        &self,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        buffers: &mut ReadBuffers,
+        out: &mut [&mut [f32]],
+    ) -> Result<()> {
+        for out in out {
+            self.read(rows.clone(), columns.clone(), buffers, out)?;
+        }
+        Ok(())
+    }
+
+    fn is_raw(&self) -> bool {
+        self.as_it_is().is_some()
+    }
+
+    fn read_raw(
+        &self,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        buffers: &mut ReadBuffers,
+        out: &mut [u16],
+    ) -> Result<()> {
+        let ReadBuffers { bytes, raw_rows, .. } = buffers;
+        let Some(raw) = self.as_it_is() else { return Ok(()) };
+        Ok(self.part(&rows, &columns, raw_rows, out, |wanted, out| {
+            raw.read_raw_rows(0, wanted, bytes, out)
+        })?)
+    }
+}
