@@ -92,8 +92,9 @@ pub enum Command {
 #[command(after_help = "Examples:\n  photosite run night/ -o out\n  photosite run night/ -o out \
                         --dry-run\n  photosite run --lights m31/ --darks library/darks --bias \
                         library/bias --flats m31/flats -o out\n\nWrites OUT/masters, \
-                        OUT/calibrated and OUT/run.json. What is there already, whole and made \
-                        from the same frames, is not made again. Masters are kept in the library \
+                        OUT/stacks (a picture of each target, filter and exposure) and \
+                        OUT/run.json. What is there already, whole and made from the same frames, \
+                        is not made again. Masters are kept in the library \
                         and taken from there where the night has none that fit.")]
 pub struct RunArgs {
     /// Files and folders of frames; subfolders are searched.
@@ -102,7 +103,7 @@ pub struct RunArgs {
     /// The folder for products.
     #[arg(short, long, value_name = "OUT")]
     pub output: PathBuf,
-    /// Intermediate products to keep; calibrated lights are always kept for now.
+    /// What to keep beside masters and pictures; lights that are in no picture are always kept.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
     pub keep: Vec<Keep>,
     /// Print the account as JSON.
@@ -260,6 +261,8 @@ pub struct PlanArgs {
 pub enum Keep {
     /// Calibrated lights.
     Calibrated,
+    /// Lights on the pixels of their picture.
+    Registered,
 }
 
 /// Kinds given by hand.

@@ -201,6 +201,16 @@ pub fn stack_header(
     header
 }
 
+/// The header of a light that lies on the reference's pixels: its own, with the reference's place
+/// in the sky.
+pub fn registered_header(reference: &Header, light: &Header) -> Header {
+    let own = light.cards().iter().filter(|c| !is_world(&c.keyword()));
+    let mut header = Header::from_cards(own.copied().collect());
+    reference.cards().iter().filter(|c| is_world(&c.keyword())).for_each(|c| header.push(*c));
+    header.remove("PSKEY");
+    header
+}
+
 /// Whether a keyword says where in the sky a picture lies.
 fn is_world(keyword: &str) -> bool {
     const STEMS: [&str; 14] = [

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use photosite_pix::align::Transform;
 use photosite_pix::stat::Summary;
 use photosite_pix::{FrameKind, Metadata};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Finding;
 use crate::finding::Severity;
@@ -149,7 +150,7 @@ pub struct LibraryReport {
 pub struct LightReport {
     /// The raw light.
     pub path: PathBuf,
-    /// The calibrated light; `None` where there is none.
+    /// The calibrated light; `None` where none was kept.
     pub output: Option<PathBuf>,
     /// The master bias that was subtracted; `None` where the dark took the bias with it.
     pub bias: Option<PathBuf>,
@@ -175,6 +176,86 @@ pub struct LightReport {
     pub reused: bool,
 }
 
+/// The stars of one light.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StarsReport {
+    /// The raw light.
+    pub path: PathBuf,
+    /// How many were found.
+    pub count: usize,
+    /// Their median full width at half maximum in pixels; `None` without stars.
+    pub fwhm_px: Option<f64>,
+    /// The median of their short axes over their long ones.
+    pub roundness: Option<f64>,
+    /// The typical background in ADU.
+    pub background_adu: f64,
+    /// The typical noise of a sample in ADU.
+    pub noise_adu: f64,
+}
+
+/// Where one light lies.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RegisteredReport {
+    /// The raw light.
+    pub path: PathBuf,
+    /// The light that it was laid over.
+    pub reference: PathBuf,
+    /// Takes pixels of the reference to those of the light; `None` where no place was found.
+    pub transform: Option<Transform>,
+    /// Root mean square distance between matched stars in pixels of the light.
+    pub residual_px: Option<f64>,
+    /// Stars that came together.
+    pub n_matched: Option<usize>,
+    /// It went into a picture.
+    pub used: bool,
+}
+
+/// Where the lights lie.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct RegistrationReport {
+    /// The light that the others were laid over; that of the first target where there are several.
+    pub reference: Option<PathBuf>,
+    /// Each light.
+    pub frames: Vec<RegisteredReport>,
+}
+
+/// One picture.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StackReport {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// The target.
+    pub object: Option<String>,
+    /// The filter.
+    pub filter: Option<String>,
+    /// The raw lights in it.
+    pub inputs: Vec<PathBuf>,
+    /// Their exposures together in seconds; `None` where one is not known.
+    pub exposure_s: Option<f64>,
+    /// Their weights, the greatest being 1.
+    pub weights: Vec<f64>,
+    /// The name of the rejection.
+    pub reject: String,
+    /// Samples rejected below.
+    pub rejected_low: u64,
+    /// Samples rejected above.
+    pub rejected_high: u64,
+    /// Its noise in ADU, as blocks of 4 x 4 pixels show it.
+    pub noise_adu: f64,
+    /// The noise of the light at whose level it is over its own.
+    pub noise_gain: f64,
+    /// The median full width at half maximum of its stars in pixels.
+    pub fwhm_px: Option<f64>,
+    /// Stars found in it.
+    pub stars: usize,
+    /// The light on whose pixels it lies.
+    pub reference: PathBuf,
+    /// The key of its inputs and parameters.
+    pub key: String,
+    /// It was there already.
+    pub reused: bool,
+}
+
 /// The whole account.
 #[derive(Debug, Clone, Serialize)]
 pub struct RunReport {
@@ -188,6 +269,12 @@ pub struct RunReport {
     pub masters: Vec<MasterReport>,
     /// Every light.
     pub lights: Vec<LightReport>,
+    /// The stars of every light that was offered to a picture.
+    pub stars: Vec<StarsReport>,
+    /// Where they lie.
+    pub registration: RegistrationReport,
+    /// Every picture.
+    pub stacks: Vec<StackReport>,
     /// The library; `None` where none was used.
     pub library: Option<LibraryReport>,
     /// Everything that was found.

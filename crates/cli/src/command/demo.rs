@@ -6,7 +6,7 @@ use anstream::{eprintln, println};
 use anyhow::{Context as _, bail};
 use photosite::inventory::KindOverrides;
 use photosite::master::channel_means;
-use photosite::run::{NightRequest, run_night};
+use photosite::run::{Keep, NightRequest, run_night};
 use photosite_file::fits::{Sample, read_frame};
 use photosite_pix::{FrameKind, Size};
 use photosite_sim::{Night, Preset, Residual, Scale, Simulation, residual};
@@ -58,6 +58,7 @@ pub fn run(args: DemoArgs, limits: Limits) -> anyhow::Result<Done> {
         noise: None,
         sample: Sample::F32,
         library: None,
+        keep: Keep { calibrated: true, registered: false },
     };
     let outcome = run_night(&request, &context)?;
     show::findings(&outcome.report.findings);

@@ -25,7 +25,7 @@ pub fn run(args: RegisterArgs, limits: Limits) -> anyhow::Result<Done> {
         bail!("no frame is left that can be registered");
     }
     let reference = match &args.reference {
-        None => lights[best_reference(&lights)].clone(),
+        None => lights[best_reference(lights.iter())].clone(),
         Some(path) => reference(path, &lights, &context)?,
     };
     let placed = register_all(&lights, &reference, &context)?;

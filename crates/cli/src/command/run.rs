@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use anstream::{eprintln, println};
 use anyhow::bail;
 use photosite::report::{MasterSource, RunReport};
-use photosite::run::{NightRequest, run_night};
+use photosite::run::{Keep, NightRequest, run_night};
 
-use crate::args::{Limits, RunArgs};
+use crate::args::{self, Limits, RunArgs};
 use crate::show::{self, Progress};
 use crate::{Done, resolve};
 
@@ -20,6 +20,10 @@ pub fn run(args: RunArgs, limits: Limits) -> anyhow::Result<Done> {
     }
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
+    let keep = Keep {
+        calibrated: args.keep.contains(&args::Keep::Calibrated),
+        registered: args.keep.contains(&args::Keep::Registered),
+    };
     let request = NightRequest {
         paths,
         overrides,
@@ -28,6 +32,7 @@ pub fn run(args: RunArgs, limits: Limits) -> anyhow::Result<Done> {
         noise: resolve::noise(args.noise)?,
         sample: resolve::sample(args.format),
         library: if args.no_library { None } else { resolve::library(&args.place) },
+        keep,
     };
     let outcome = run_night(&request, &context)?;
     show::findings(&outcome.report.findings);
@@ -45,7 +50,7 @@ pub fn run(args: RunArgs, limits: Limits) -> anyhow::Result<Done> {
     Ok(if outcome.wants_attention() { Done::WithFindings } else { Done::Well })
 }
 
-/// The night in three tables: frames, masters, lights.
+/// The night in tables: frames, masters, lights, pictures.
 pub fn summary(report: &RunReport, dry_run: bool) {
     let mut kinds: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for frame in &report.frames {
@@ -119,8 +124,41 @@ pub fn summary(report: &RunReport, dry_run: bool) {
     let heading =
         ["LIGHT", "bias", "dark", "flat", "median raw", "calibrated", "noise", "repaired", ""];
     show::table(&heading, &[4, 5, 6, 7], lights);
-    let f = report.forecast;
     println!();
+    if !report.stacks.is_empty() {
+        let number = |v: Option<f64>| v.map_or_else(|| "-".to_owned(), show::number);
+        let rows = report
+            .stacks
+            .iter()
+            .map(|s| {
+                vec![
+                    name(&s.path),
+                    s.inputs.len().to_string(),
+                    number(s.exposure_s),
+                    s.reject.clone(),
+                    show::number(s.noise_adu),
+                    format!("1/{:.2}", s.noise_gain),
+                    s.stars.to_string(),
+                    number(s.fwhm_px),
+                    if s.reused { "reused".to_owned() } else { String::new() },
+                ]
+            })
+            .collect();
+        let heading = [
+            "STACK",
+            "lights",
+            "exposure s",
+            "rejection",
+            "noise",
+            "of one's",
+            "stars",
+            "FWHM px",
+            "",
+        ];
+        show::table(&heading, &[1, 2, 4, 5, 6, 7], rows);
+        println!();
+    }
+    let f = report.forecast;
     if let Some(library) = &report.library {
         let masters =
             |n: usize| if n == 1 { "1 master".to_owned() } else { format!("{n} masters") };

@@ -66,7 +66,7 @@ pub(super) fn exact_key(kind: FrameKind, t: &Traits) -> String {
 
 /// How far exposures of one group may differ: less than a dark may differ from its light, for
 /// 0.1 s and 0.5 s are two exposures, of which the nearer is to be chosen.
-const SAME_EXPOSURE: (f64, f64) = (0.001, 0.02);
+pub(crate) const SAME_EXPOSURE: (f64, f64) = (0.001, 0.02);
 
 /// How far temperatures of one master's biases may differ, in degrees: as for darks.
 const SAME_BIAS_TEMP: (f64, f64) = (2.0, 0.0);

@@ -5,6 +5,7 @@ mod missing;
 mod names;
 mod pick;
 mod shooting;
+mod stacks;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub use forecast::{Forecast, Means, forecast};
 pub use names::product_names;
 use pick::Planner;
 pub use shooting::{FlatLevel, Share, Shooting, Shot, shooting_list};
+pub use stacks::{StackPlan, stacks};
 
 /// One master to be made, or taken as it is.
 #[derive(Debug, Clone)]
@@ -125,6 +127,8 @@ pub struct Plan {
     pub masters: Vec<MasterPlan>,
     /// Lights, in the order of the inventory.
     pub lights: Vec<LightPlan>,
+    /// The pictures, those of one target together.
+    pub stacks: Vec<Vec<StackPlan>>,
     /// What is missing or doubtful.
     pub findings: Vec<Finding>,
 }
@@ -170,5 +174,6 @@ pub fn plan(inventory: &mut Inventory, shelf: Option<&Shelf<'_>>, keep: usize) -
     for (light, name) in product_names(paths).into_iter().enumerate() {
         out.lights[light].file_name = name;
     }
+    out.stacks = stacks(&out.lights, inventory);
     out
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Context;
-use super::night::{LightResults, MasterResults, NightRequest, RawFrames};
+use super::night::{LightResults, MasterResults, NightRequest, Pictures};
 use crate::inventory::Inventory;
 use crate::plan::{Means, Plan, forecast};
+use crate::raw::RawFrame;
 use crate::report::{
-    ChoiceReport, FrameReport, LibraryReport, LightReport, MasterReport, MasterSource, RunReport,
-    SCHEMA,
+    ChoiceReport, FrameReport, LibraryReport, LightReport, MasterReport, MasterSource,
+    RegistrationReport, RunReport, SCHEMA,
 };
 use crate::{Finding, env};
 
@@ -17,10 +18,18 @@ use crate::{Finding, env};
 pub(super) struct Account<'a> {
     pub inventory: &'a Inventory,
     pub planned: &'a Plan,
-    pub work: Option<(RawFrames, MasterResults, LightResults)>,
+    pub work: Option<Done<'a>>,
     pub library: Option<LibraryReport>,
     pub findings: Vec<Finding>,
     pub timing: BTreeMap<String, f64>,
+}
+
+/// What was done, for each frame, master and light of the plan.
+pub(super) struct Done<'a> {
+    pub raw: &'a [Option<RawFrame>],
+    pub masters: &'a MasterResults,
+    pub lights: &'a LightResults,
+    pub pictures: Pictures,
 }
 
 /// Puts the account of a night together.
@@ -30,10 +39,16 @@ pub(super) fn report(
     context: &Context<'_>,
 ) -> RunReport {
     let Account { inventory, planned, work, library, findings, timing } = account;
-    let (raw, masters, lights) = match work {
-        Some((r, m, l)) => (Some(r), m, l),
-        None => (None, Vec::new(), Vec::new()),
+    let nothing = (Vec::new(), Vec::new());
+    let (raw, masters, lights, pictures) = match work {
+        Some(done) => (Some(done.raw), done.masters, done.lights, done.pictures),
+        None => (None, &nothing.0, &nothing.1, Pictures::default()),
     };
+    let Pictures { stacks, mut stars, registered } = pictures;
+    stars.sort_by(|a, b| a.path.cmp(&b.path));
+    let reference = registered.first().map(|r| r.reference.clone());
+    let mut registration = RegistrationReport { reference, frames: registered };
+    registration.frames.sort_by(|a, b| a.path.cmp(&b.path));
     let master_path = |i: usize| request.output.join("masters").join(&planned.masters[i].file_name);
     let failed: Vec<&PathBuf> =
         masters.iter().flatten().flat_map(|m| m.left_out.iter().map(|(p, _)| p)).collect();
@@ -159,6 +174,9 @@ pub(super) fn report(
         frames,
         masters: master_reports,
         lights: light_reports,
+        stars,
+        registration,
+        stacks,
         library,
         findings,
         forecast: forecast(planned, inventory, means),

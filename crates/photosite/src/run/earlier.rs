@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use photosite_pix::stat::Summary;
 use serde::Deserialize;
 
+use super::LightResult;
+use super::night::StackedLight;
 use crate::library::{Library, Life};
+use crate::report::{RegisteredReport, StackReport, StarsReport};
 use crate::{Result, report};
 
 /// Products by their keys: same key, same bytes.
@@ -19,6 +22,10 @@ pub struct Earlier {
     /// What an earlier account of the same folder tells of samples: of a master its own, of a light
     /// those before and after.
     summaries: BTreeMap<String, Vec<Summary>>,
+    /// Pictures that an earlier account of the same folder tells of.
+    stacks: BTreeMap<String, StackReport>,
+    /// The lights in them, by where they lie.
+    stacked: BTreeMap<PathBuf, StackedLight>,
 }
 
 /// As much of an account as is of use; all else in it is passed over.
@@ -27,14 +34,47 @@ struct Account {
     schema: String,
     masters: Vec<Told>,
     lights: Vec<Told>,
+    #[serde(default)]
+    stars: Vec<StarsReport>,
+    #[serde(default)]
+    registration: Registered,
+    #[serde(default)]
+    stacks: Vec<StackReport>,
+}
+
+#[derive(Default, Deserialize)]
+struct Registered {
+    frames: Vec<RegisteredReport>,
 }
 
 #[derive(Deserialize)]
 struct Told {
+    path: PathBuf,
+    #[serde(default)]
+    steps: Vec<String>,
+    dark_scale: Option<f64>,
+    #[serde(default)]
+    repaired: usize,
     key: Option<String>,
     stats: Option<Summary>,
     stats_before: Option<Summary>,
     stats_after: Option<Summary>,
+}
+
+impl Told {
+    /// The light as it was calibrated; `None` for what is no light.
+    fn result(&self) -> Option<LightResult> {
+        Some(LightResult {
+            path: None,
+            key: self.key.clone()?,
+            reused: true,
+            steps: self.steps.clone(),
+            dark_scale: self.dark_scale,
+            repaired: self.repaired,
+            before: self.stats_before?,
+            after: self.stats_after?,
+        })
+    }
 }
 
 impl Earlier {
@@ -56,10 +96,20 @@ impl Earlier {
         // An account that cannot be read tells nothing, and is written anew at the end.
         let told = std::fs::read(account).ok();
         let told = told.and_then(|json| serde_json::from_slice::<Account>(&json).ok());
-        for t in told
-            .filter(|t| t.schema == report::SCHEMA)
-            .map_or_else(Vec::new, |t| t.masters.into_iter().chain(t.lights).collect())
-        {
+        let Some(told) = told.filter(|t| t.schema == report::SCHEMA) else { return Ok(out) };
+        let mut stars: BTreeMap<PathBuf, StarsReport> =
+            told.stars.into_iter().map(|s| (s.path.clone(), s)).collect();
+        let mut places: BTreeMap<PathBuf, RegisteredReport> =
+            told.registration.frames.into_iter().map(|r| (r.path.clone(), r)).collect();
+        for light in &told.lights {
+            let path = &light.path;
+            if let Some((stars, registered)) = stars.remove(path).zip(places.remove(path)) {
+                let result = light.result();
+                out.stacked.insert(path.clone(), StackedLight { stars, registered, result });
+            }
+        }
+        out.stacks.extend(told.stacks.into_iter().map(|s| (s.key.clone(), s)));
+        for t in told.masters.into_iter().chain(told.lights) {
             let summaries: Option<Vec<Summary>> = match (t.stats, t.stats_before, t.stats_after) {
                 (Some(own), None, None) => Some(vec![own]),
                 (None, Some(before), Some(after)) => Some(vec![before, after]),
@@ -78,6 +128,16 @@ impl Earlier {
     /// Whether the master that has this key was retired.
     pub fn is_retired(&self, key: &str) -> bool {
         self.retired.contains(key)
+    }
+
+    /// The picture that has this key.
+    pub(super) fn stack(&self, key: &str) -> Option<&StackReport> {
+        self.stacks.get(key)
+    }
+
+    /// The light at `path`, as it went into a picture.
+    pub(super) fn stacked_light(&self, path: &Path) -> Option<&StackedLight> {
+        self.stacked.get(path)
     }
 
     /// The description of the master that has this key.

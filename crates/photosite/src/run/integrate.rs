@@ -11,7 +11,7 @@ use photosite_pix::normalise::{Affine, LevelScale, Normalise};
 use photosite_pix::reject::Reject;
 use photosite_pix::stars::Criteria;
 use photosite_pix::warp::Kernel;
-use photosite_pix::{Frame, FrameKind, Header, Size, Unit, stat};
+use photosite_pix::{Applied, Frame, FrameKind, Header, Size, Unit, stat};
 use serde::Serialize;
 use serde_json::json;
 
@@ -20,11 +20,11 @@ use super::survey::{
     SurveyedLight, best_reference, not_registered, offer_files, reference as find_reference,
     register_all, survey,
 };
-use super::{Context, Product, find_stars};
+use super::{Context, Product, Standing, find_stars, standing};
 use crate::budget::Need;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
-use crate::header::stack_header;
+use crate::header::{registered_header, stack_header};
 use crate::master::{Rejected, default_recipe};
 use crate::provenance::{Input, Provenance};
 use crate::stack::{Laid, Layer, Shares, Stacked};
@@ -164,28 +164,44 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
         return Err(Error::request(format!("no light is left that can be stacked{why}")));
     }
     let reference = match request.reference {
-        None => lights[best_reference(&lights)].clone(),
+        None => lights[best_reference(lights.iter())].clone(),
         Some(path) => find_reference(path, &lights, context)?,
     };
-    let mut done =
-        stack_lights(&lights, &reference, request.how, &|_| request.output.to_owned(), context)?;
+    let arranged = arrange(&lights, &reference, request.how, context)?;
+    let inputs = offered.iter().map(|l| Input::new("light", &l.path, l.hash)).collect();
+    let parameters = json!({
+        "reference": request.reference.map(|_| reference.light.hash.to_string()),
+        "how": request.how,
+    });
+    let provenance = Provenance::new("stacked light", inputs, parameters);
+    let mut done = arranged.stack(request.output, &provenance, context)?;
     findings.append(&mut done.findings);
     findings.sort_by(|a, b| a.subject.cmp(&b.subject));
     Ok(Integrated { findings, ..done })
 }
 
-/// Stacks lights that were looked over, on the pixels of a reference that need not be among them.
-/// `output` names the picture by how many lights are in it.
+/// Lights with their places, levels and weights: all that is decided before samples meet.
+pub struct Arranged<'a> {
+    lights: &'a [SurveyedLight],
+    reference: &'a SurveyedLight,
+    /// The light at whose level they are.
+    level: &'a SurveyedLight,
+    how: Integration,
+    parts: Vec<LightPart>,
+    findings: Vec<Finding>,
+}
+
+/// Finds each light's place on the pixels of a reference, which need not be among them, its level
+/// and its weight.
 ///
 /// # Errors
-/// As [`integrate`].
-pub fn stack_lights(
-    lights: &[SurveyedLight],
-    reference: &SurveyedLight,
+/// When no light is left, sizes differ and lights are not registered, or the work is cancelled.
+pub fn arrange<'a>(
+    lights: &'a [SurveyedLight],
+    reference: &'a SurveyedLight,
     how: Integration,
-    output: &dyn Fn(usize) -> PathBuf,
     context: &Context<'_>,
-) -> Result<Integrated> {
+) -> Result<Arranged<'a>> {
     if let Some(light) = lights.iter().find(|l| l.metadata.cfa.is_some()) {
         return Err(Error::request(format!(
             "{} is still under its colour filter array; debayer lights before they are stacked",
@@ -249,8 +265,7 @@ pub fn stack_lights(
         return Err(Error::request(NONE_LEFT));
     }
     parts.iter_mut().for_each(|p| p.weight /= heaviest);
-    let job = Job { lights, reference, level, how, output };
-    write(&job, parts, findings, context)
+    Ok(Arranged { lights, reference, level, how, parts, findings })
 }
 
 /// Where nothing can be stacked.
@@ -345,28 +360,149 @@ fn weight(by: Weight, light: &SurveyedLight, to: Affine) -> f64 {
     }
 }
 
-/// Lights on their way into a picture.
-struct Job<'a> {
-    lights: &'a [SurveyedLight],
-    reference: &'a SurveyedLight,
-    /// The light at whose level they are.
-    level: &'a SurveyedLight,
-    how: Integration,
-    output: &'a dyn Fn(usize) -> PathBuf,
+impl Arranged<'_> {
+    /// Each light's part, in the lights' order.
+    pub fn parts(&self) -> &[LightPart] {
+        &self.parts
+    }
+
+    /// Lights that have a part.
+    pub fn used(&self) -> usize {
+        self.parts.iter().filter(|part| part.used).count()
+    }
+
+    /// What was found on the way.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Writes each used light alone, on the pixels of the reference, to the file that `name` gives
+    /// for its index; a file that stands there and is current is left as it is.
+    ///
+    /// # Errors
+    /// As [`stack`](Self::stack).
+    pub fn write_registered(
+        &self,
+        name: &dyn Fn(usize) -> PathBuf,
+        context: &Context<'_>,
+    ) -> Result<()> {
+        let alone = Integration { maps: false, weight: Weight::None, ..self.how };
+        let recipe = Recipe { reject: Reject::None, combine: Combine::Mean };
+        for (i, (light, part)) in self.lights.iter().zip(&self.parts).enumerate() {
+            if !part.used {
+                continue;
+            }
+            let transform = part.registration.as_ref().map(|r| r.transform);
+            let inputs = vec![Input::new("light", light.path(), light.light.hash)];
+            let reference = self.reference.light.hash.to_string();
+            let parameters = json!({ "reference": reference, "transform": transform });
+            let provenance = Provenance::new("registered light", inputs, parameters);
+            let path = name(i);
+            if standing(&path, &provenance.key())? == Standing::Current {
+                continue;
+            }
+            // At its own level: it is a light still.
+            let levels = vec![Affine::IDENTITY; part.normalisation.len()];
+            let part = LightPart { normalisation: levels, ..part.clone() };
+            let used = [(light, &part)];
+            let stacked = combined(&used, self.reference.size(), (alone, recipe), context)?;
+            let applied = light.metadata.applied;
+            let frames: Vec<Frame> =
+                stacked.into_iter().map(|s| frame(s, applied, false)).collect();
+            let product = Product {
+                path: &path,
+                frame: &frames[0],
+                header: registered_header(&self.reference.header, &light.header),
+                sample: Sample::F32,
+                maps: None,
+                provenance: &provenance,
+                steps: vec![format!("laid over {}, interpolated once", self.reference.name())],
+            };
+            product.write_while(&[], context)?;
+        }
+        Ok(())
+    }
+
+    /// Stacks the lights into a picture at `path`.
+    ///
+    /// # Errors
+    /// When a light cannot be read, the picture cannot be written, or the work is cancelled.
+    pub fn stack(
+        self,
+        path: &Path,
+        provenance: &Provenance,
+        context: &Context<'_>,
+    ) -> Result<Integrated> {
+        // What Photosite did not make is left alone, before any work is done for it.
+        standing(path, &provenance.key())?;
+        let Self { lights, reference, level, how, parts, findings } = self;
+        let used: Vec<(&SurveyedLight, &LightPart)> =
+            lights.iter().zip(&parts).filter(|(_, part)| part.used).collect();
+        let recipe = recipe(how, used.len());
+        let mut stacked = combined(&used, reference.size(), (how, recipe), context)?;
+        let rejected = Rejected {
+            low: stacked.iter().map(|s| s.rejected_low).sum(),
+            high: stacked.iter().map(|s| s.rejected_high).sum(),
+        };
+        let maps = stacked[0].maps.take();
+        let applied = reference.metadata.applied;
+        let frames: Vec<Frame> =
+            stacked.into_iter().map(|s| frame(s, applied, used.len() > 1)).collect();
+        let exposures: Option<Vec<f64>> = used.iter().map(|(l, _)| l.metadata.exposure_s).collect();
+        let exposure_s = exposures.map(|e| e.iter().sum());
+        let raw: Vec<&Header> = used.iter().map(|(l, _)| &l.header).collect();
+        let header = stack_header(&reference.header, &raw, exposure_s, recipe, rejected);
+        let product = Product {
+            path,
+            frame: &frames[0],
+            header,
+            sample: Sample::F32,
+            maps: maps.as_ref(),
+            provenance,
+            steps: sentences(how, &parts, recipe, rejected),
+        };
+        product.write_while(&[], context)?;
+        let seen = &frames[frames.len() / 2];
+        let gain_e = reference.metadata.gain_e_per_adu.map(|g| g.e_per_adu());
+        let field = find_stars(&seen.data, &seen.mask, gain_e, Criteria::default(), context)?;
+        let noise_adu = stat::noise_of_blocks(seen.data.as_slice(), seen.data.width());
+        Ok(Integrated {
+            path: path.to_owned(),
+            key: provenance.key(),
+            reference: reference.path().to_owned(),
+            exposure_s,
+            reject: recipe.reject.name(),
+            rejected_low: rejected.low,
+            rejected_high: rejected.high,
+            noise_adu,
+            noise_gain: level.block_noise / noise_adu,
+            fwhm_px: field.fwhm_px,
+            stars: field.stars.len(),
+            lights: parts,
+            findings,
+        })
+    }
 }
 
-fn write(
-    job: &Job<'_>,
-    parts: Vec<LightPart>,
-    findings: Vec<Finding>,
+/// A plane of a picture; one light alone has no scatter to take a variance from.
+fn frame(stacked: Stacked, applied: Applied, with_variance: bool) -> Frame {
+    Frame {
+        data: stacked.value,
+        variance: with_variance.then_some(stacked.variance),
+        mask: stacked.mask,
+        unit: Unit::Adu,
+        applied,
+    }
+}
+
+/// Combines the used lights into planes of `size`.
+fn combined(
+    used: &[(&SurveyedLight, &LightPart)],
+    size: Size,
+    (how, recipe): (Integration, Recipe),
     context: &Context<'_>,
-) -> Result<Integrated> {
-    let &Job { lights, reference, level, how, .. } = job;
-    let size = reference.size();
-    let used: Vec<(&SurveyedLight, &LightPart)> =
-        lights.iter().zip(&parts).filter(|(_, part)| part.used).collect();
-    let recipe = recipe(how, used.len());
-    let layers = open(&used, size)?;
+) -> Result<Vec<Stacked>> {
+    let layers = open(used, size)?;
     let planes = layers[0].planes();
     let worker_bytes = layers.iter().map(window_bytes).max().unwrap_or(0);
     let plan = within_memory(Need {
@@ -394,57 +530,7 @@ fn write(
     context.observer.event(Event::Started { stage: Stage::Stacking, total });
     stack(&layers, (recipe, shares), &plan, &mut stacked, context)?;
     context.observer.event(Event::Finished);
-    drop(layers);
-    let rejected = Rejected {
-        low: stacked.iter().map(|s| s.rejected_low).sum(),
-        high: stacked.iter().map(|s| s.rejected_high).sum(),
-    };
-    let maps = stacked[0].maps.take();
-    let frames: Vec<Frame> = stacked
-        .into_iter()
-        .map(|s| Frame {
-            data: s.value,
-            variance: (used.len() > 1).then_some(s.variance),
-            mask: s.mask,
-            unit: Unit::Adu,
-            applied: reference.metadata.applied,
-        })
-        .collect();
-    let exposures: Option<Vec<f64>> = used.iter().map(|(l, _)| l.metadata.exposure_s).collect();
-    let exposure_s = exposures.map(|e| e.iter().sum());
-    let raw: Vec<&Header> = used.iter().map(|(l, _)| &l.header).collect();
-    let header = stack_header(&reference.header, &raw, exposure_s, recipe, rejected);
-    let provenance = provenance(job, &used, recipe);
-    let path = (job.output)(used.len());
-    let product = Product {
-        path: &path,
-        frame: &frames[0],
-        header,
-        sample: Sample::F32,
-        maps: maps.as_ref(),
-        provenance: &provenance,
-        steps: sentences(how, used.len(), recipe, rejected),
-    };
-    product.write_while(&[], context)?;
-    let seen = &frames[frames.len() / 2];
-    let gain_e = reference.metadata.gain_e_per_adu.map(|g| g.e_per_adu());
-    let field = find_stars(&seen.data, &seen.mask, gain_e, Criteria::default(), context)?;
-    let noise_adu = stat::noise_of_blocks(seen.data.as_slice(), size.width);
-    Ok(Integrated {
-        path,
-        key: provenance.key(),
-        reference: reference.path().to_owned(),
-        exposure_s,
-        reject: recipe.reject.name(),
-        rejected_low: rejected.low,
-        rejected_high: rejected.high,
-        noise_adu,
-        noise_gain: level.block_noise / noise_adu,
-        fwhm_px: field.fwhm_px,
-        stars: field.stars.len(),
-        lights: parts,
-        findings,
-    })
+    Ok(stacked)
 }
 
 fn recipe(how: Integration, count: usize) -> Recipe {
@@ -489,26 +575,19 @@ fn window_bytes(light: &Laid) -> u64 {
     (rows.unwrap_or(0) * light.source.size().width * light.planes() * 12) as u64
 }
 
-fn provenance(job: &Job<'_>, used: &[(&SurveyedLight, &LightPart)], recipe: Recipe) -> Provenance {
-    let mut inputs: Vec<Input> = used.iter().flat_map(|(l, _)| l.light.inputs()).collect();
-    inputs.sort();
-    inputs.dedup();
-    let parameters = json!({
-        "reference": job.reference.light.hash.to_string(),
-        "how": job.how,
-        "combine": recipe.combine,
-        "reject": recipe.reject,
-    });
-    Provenance::new("stacked light", inputs, parameters)
-}
-
-fn sentences(how: Integration, count: usize, recipe: Recipe, rejected: Rejected) -> Vec<String> {
+fn sentences(
+    how: Integration,
+    parts: &[LightPart],
+    recipe: Recipe,
+    rejected: Rejected,
+) -> Vec<String> {
     let laid = match how.register {
         true => "laid over the reference by their stars, interpolated once (Lanczos 4)",
         false => "taken pixel by pixel",
     };
     let weight = json!(how.weight);
-    vec![
+    let count = parts.iter().filter(|p| p.used).count();
+    let mut out = vec![
         format!("{count} lights {laid}"),
         format!(
             "normalisation {}, weights {}",
@@ -522,5 +601,10 @@ fn sentences(how: Integration, count: usize, recipe: Recipe, rejected: Rejected)
             rejected.low,
             rejected.high
         ),
-    ]
+    ];
+    for left_out in parts.iter().filter(|p| !p.used) {
+        let name = left_out.path.file_name().unwrap_or_default().to_string_lossy();
+        out.push(format!("left out: {name}"));
+    }
+    out
 }

@@ -94,11 +94,6 @@ impl Masters {
     pub(super) fn set(&self) -> Arc<CalibrationSet> {
         self.set.clone()
     }
-
-    /// The masters' files, for the account.
-    pub(super) fn inputs(&self) -> &[Input] {
-        &self.inputs
-    }
 }
 
 /// What a master's variance is multiplied with to be that of one frame.
@@ -232,7 +227,7 @@ impl Read {
 
 fn describe(data: &Plane<f32>, cfa: Option<CfaPattern>) -> Summary {
     let step = cfa.map_or(1, CfaPattern::period);
-    Summary::of(data.as_slice(), data.width(), step, None, None)
+    Summary::at_a_glance(data.as_slice(), data.width(), step, None, None)
 }
 
 fn read(raw: &RawFrame, buffers: &mut ReadBuffers) -> Result<Read> {
@@ -243,7 +238,7 @@ fn read(raw: &RawFrame, buffers: &mut ReadBuffers) -> Result<Read> {
     let data = Plane::from_vec(size, samples)
         .ok_or_else(|| Error::request(format!("{} has no pixels", raw.path.display())))?;
     let ceiling = raw.saturation_adu.map(|s| f64::from(s - level_adu));
-    let before = Summary::of(data.as_slice(), size.width, step, Some(0.0), ceiling);
+    let before = Summary::at_a_glance(data.as_slice(), size.width, step, Some(0.0), ceiling);
     Ok(Read { data, level_adu, cfa, before })
 }
 

@@ -25,14 +25,14 @@ pub use collect::{
 pub use earlier::Earlier;
 pub use frames::{left_out, raw_frame, take_inventory};
 pub use integrate::{
-    Integrated, Integration, IntegrationRequest, LightPart, Weight, integrate, stack_lights,
+    Arranged, Integrated, Integration, IntegrationRequest, LightPart, Weight, arrange, integrate,
 };
 pub use lights::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light};
 pub use masters::{AdditivePart, MasterRequest, MasterResult, build_master, take_master};
-pub use night::{NightOutcome, NightRequest, run_night};
+pub use night::{Keep, NightOutcome, NightRequest, run_night};
 pub use offered::Offered;
 pub use parallel::for_each;
-pub use product::{LoadedMaster, Product, Standing, load_master, standing};
+pub use product::{LoadedMaster, Product, Standing, load_master, load_samples, standing};
 pub use stars::{StarField, find_stars};
 pub use survey::{
     SurveyedLight, best_reference, not_registered, offer_files, reference, register_all, survey,

@@ -9,12 +9,12 @@ use photosite_pix::{Frame, Header, Metadata, Size};
 
 use super::Masters;
 use super::lights::{LightRequest, LightResult, calibrate_in_memory};
-use crate::Result;
 use crate::calibrate::CalibratedSource;
 use crate::open::{open, open_mask, probe, read_masked};
-use crate::provenance::{ContentHash, Input};
+use crate::provenance::ContentHash;
 use crate::raw::{Handling, RawFrame, Reopened};
 use crate::stack::{Masked, ReadBuffers};
+use crate::{Error, Result};
 
 /// A light that is offered to a stack.
 #[derive(Debug, Clone)]
@@ -43,7 +43,16 @@ enum Origin {
 #[derive(Debug, Clone)]
 struct RawLight {
     frame: RawFrame,
-    masters: Arc<Masters>,
+    /// `None` while they are not in memory.
+    masters: Option<Arc<Masters>>,
+}
+
+impl RawLight {
+    fn masters(&self) -> Result<&Masters> {
+        self.masters.as_deref().ok_or_else(|| {
+            Error::request(format!("{} has lost its masters", self.frame.path.display()))
+        })
+    }
 }
 
 /// A light in memory.
@@ -72,7 +81,7 @@ impl Offered {
 
     /// A raw light and the masters for it.
     pub fn raw(frame: &RawFrame, masters: Arc<Masters>) -> Self {
-        let raw = RawLight { frame: frame.clone(), masters };
+        let raw = RawLight { frame: frame.clone(), masters: Some(masters) };
         Self {
             path: frame.path.clone(),
             hash: frame.hash,
@@ -82,16 +91,23 @@ impl Offered {
         }
     }
 
-    /// What the stack's account says of it and of its masters.
-    pub(super) fn inputs(&self) -> Vec<Input> {
-        match &self.from {
-            Origin::File => vec![Input::new("light", &self.path, self.hash)],
-            Origin::Raw(raw) => {
-                let mut inputs = raw.masters.inputs().to_vec();
-                inputs.push(Input::new("raw light", &self.path, self.hash));
-                inputs
-            }
+    /// The same light with the masters for it; a file needs none.
+    #[must_use]
+    pub(super) fn calibrated_by(mut self, masters: Arc<Masters>) -> Self {
+        if let Origin::Raw(raw) = &mut self.from {
+            raw.masters = Some(masters);
         }
+        self
+    }
+
+    /// The same light without its masters, which may then leave the memory; it cannot be read until
+    /// it has them again.
+    #[must_use]
+    pub(super) fn without_masters(mut self) -> Self {
+        if let Origin::Raw(raw) = &mut self.from {
+            raw.masters = None;
+        }
+        self
     }
 
     /// Reads it whole.
@@ -103,7 +119,7 @@ impl Offered {
                 Ok(Opened { frame, header, metadata, calibrated: None })
             }
             Origin::Raw(raw) => {
-                let request = LightRequest::to_be_stacked(&raw.frame, &raw.masters);
+                let request = LightRequest::to_be_stacked(&raw.frame, raw.masters()?);
                 let (frame, header, result) = calibrate_in_memory(&request, buffers)?;
                 let metadata = keyword::read(&header).metadata;
                 Ok(Opened { frame, header, metadata, calibrated: Some(result) })
@@ -122,7 +138,7 @@ impl Offered {
             Origin::Raw(raw) => {
                 let handling = Handling::Stack { scratch: None, keep_open };
                 let prepared = raw.frame.open(handling)?;
-                let set = raw.masters.set();
+                let set = raw.masters()?.set();
                 Ok(Box::new(CalibratedSource::new(&raw.frame, prepared, set)))
             }
         }

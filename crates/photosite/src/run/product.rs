@@ -9,7 +9,7 @@ use photosite_file::keyword;
 use photosite_pix::{Applied, Frame, Header, Metadata, Plane};
 
 use super::{Context, for_each};
-use crate::open::{probe, read_frame};
+use crate::open::{probe, read_frame, read_masked};
 use crate::provenance::{ContentHash, KEY_KEYWORD, Provenance};
 use crate::stack::Maps;
 use crate::{Error, Result};
@@ -155,8 +155,23 @@ impl LoadedMaster {
 /// # Errors
 /// When the file cannot be read.
 pub fn load_master(path: &Path) -> Result<LoadedMaster> {
+    load(path, read_frame)
+}
+
+/// The same without its variance.
+///
+/// # Errors
+/// As [`load_master`].
+pub fn load_samples(path: &Path) -> Result<LoadedMaster> {
+    load(path, read_masked)
+}
+
+fn load(
+    path: &Path,
+    read: fn(&Path) -> photosite_file::Result<(Frame, Header)>,
+) -> Result<LoadedMaster> {
     let hash = ContentHash::of_file(path)?;
-    let (mut frame, header) = read_frame(path)?;
+    let (mut frame, header) = read(path)?;
     let metadata = keyword::read(&header).metadata;
     frame.applied = metadata.applied;
     Ok(LoadedMaster { path: path.to_owned(), hash, frame: Arc::new(frame), header, metadata })

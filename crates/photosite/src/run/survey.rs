@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use photosite_pix::align::{Point, Registration, Rules, Transform, register};
 use photosite_pix::normalise::{Estimator, LevelScale};
 use photosite_pix::stars::Criteria;
-use photosite_pix::{Header, Metadata, Plane, Size, stat};
+use photosite_pix::{Header, Metadata, Size, stat};
 
 use super::offered::Opened;
 use super::{Context, LightResult, Offered, StarField, find_stars, for_each, left_out};
@@ -39,6 +39,11 @@ impl SurveyedLight {
     /// Where it lies.
     pub fn path(&self) -> &Path {
         &self.light.path
+    }
+
+    /// Its file's name.
+    pub fn name(&self) -> String {
+        self.path().file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// Width and height.
@@ -154,7 +159,8 @@ fn look_over(light: &Offered, context: &Context<'_>) -> Result<SurveyedLight> {
     let Opened { frame, header, metadata, calibrated } = light.open(&mut ReadBuffers::default())?;
     let gain_e = metadata.gain_e_per_adu.map(|g| g.e_per_adu());
     let field = find_stars(&frame.data, &frame.mask, gain_e, Criteria::default(), context)?;
-    let level = Estimator::Ikss.measure(&mut spread_samples(&frame.data));
+    let some = stat::spread_rows(frame.data.as_slice(), frame.size().width, 1, LEVEL_SAMPLES);
+    let level = Estimator::Ikss.measure(&mut some.into_owned());
     Ok(SurveyedLight {
         light: light.clone(),
         header,
@@ -164,13 +170,6 @@ fn look_over(light: &Offered, context: &Context<'_>) -> Result<SurveyedLight> {
         levels: vec![level],
         block_noise: stat::noise_of_blocks(frame.data.as_slice(), frame.size().width),
     })
-}
-
-/// Samples of rows spread evenly over a frame.
-fn spread_samples(data: &Plane<f32>) -> Vec<f32> {
-    let rows = (LEVEL_SAMPLES / data.width().max(1)).clamp(1, data.height().max(1));
-    let step = data.height() as f64 / rows as f64;
-    (0..rows).flat_map(|i| data.row(((i as f64 + 0.5) * step) as usize)).copied().collect()
 }
 
 /// Lays each light over the reference; `None` for those that cannot be.
@@ -195,11 +194,15 @@ pub fn register_all(
     found.into_iter().collect()
 }
 
-/// The light that the others are best laid over; of equal ones the first.
-pub fn best_reference(lights: &[SurveyedLight]) -> usize {
-    let best =
-        lights.iter().enumerate().rev().max_by(|a, b| a.1.quality().total_cmp(&b.1.quality()));
-    best.map_or(0, |(i, _)| i)
+/// The index of the light that the others are best laid over; of equal ones the first.
+pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>) -> usize {
+    let mut best = (0, f64::NEG_INFINITY);
+    for (i, light) in lights.enumerate() {
+        if light.quality() > best.1 {
+            best = (i, light.quality());
+        }
+    }
+    best.0
 }
 
 /// The picture at `path` that others are laid over: one of the lights, or any other.

@@ -7,7 +7,7 @@ use photosite::event::{Cancel, Silent};
 use photosite::inventory::KindOverrides;
 use photosite::master::channel_means;
 use photosite::report::RunReport;
-use photosite::run::{Context, NightRequest, run_night};
+use photosite::run::{Context, Keep, NightRequest, run_night};
 use photosite_file::atomic::Existing;
 use photosite_file::fits::{FitsWriter, ImageSpec, Sample, read_frame};
 use photosite_pix::{Frame, FrameKind, Header, MaskBits, Plane};
@@ -50,6 +50,7 @@ pub fn request(paths: Vec<PathBuf>, output: &Path) -> NightRequest {
         noise: None,
         sample: Sample::F32,
         library: None,
+        keep: Keep { calibrated: true, registered: false },
     }
 }
 

@@ -1,0 +1,130 @@
+//! Which lights make one picture.
+
+use std::collections::BTreeMap;
+
+use photosite_pix::Metadata;
+
+use super::LightPlan;
+use crate::inventory::Inventory;
+use crate::library::{SAME_EXPOSURE, filter_key, show_seconds};
+
+/// Lights of one target, camera set-up, filter and exposure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StackPlan {
+    /// The target; `None` where no header names it.
+    pub object: Option<String>,
+    /// The filter as the first light writes it.
+    pub filter: Option<String>,
+    /// One light's exposure in seconds.
+    pub exposure_s: Option<f64>,
+    /// The lights, as indices into the plan's lights.
+    pub lights: Vec<usize>,
+    /// What the picture is called, but for its exposures: `M31_Ha`.
+    pub stem: String,
+}
+
+impl StackPlan {
+    /// The picture's file name, when it is made of `count` lights: `M31_Ha_24x300s.fits`.
+    pub fn file_name(&self, count: usize) -> String {
+        let exposure = self.exposure_s.map_or("x".to_owned(), |s| format!("x{}s", show_seconds(s)));
+        format!("{}_{count}{exposure}.fits", self.stem)
+    }
+}
+
+/// Puts lights together that make one picture each; the pictures of one target, which share a grid
+/// of pixels, stand together.
+///
+/// Lights of several nights, and of both sides of the meridian, are one picture. Those of another
+/// gain are not: a sample counts something else there.
+pub fn stacks(lights: &[LightPlan], inventory: &Inventory) -> Vec<Vec<StackPlan>> {
+    let metadata = |light: usize| &inventory.frames[lights[light].frame].metadata;
+    let mut targets: BTreeMap<String, BTreeMap<String, Vec<usize>>> = BTreeMap::new();
+    for light in 0..lights.len() {
+        let m = metadata(light);
+        let target = m.object.as_deref().unwrap_or_default().trim().to_lowercase();
+        targets.entry(target).or_default().entry(set_up(m)).or_default().push(light);
+    }
+    let mut used: BTreeMap<String, usize> = BTreeMap::new();
+    targets
+        .into_values()
+        .map(|set_ups| {
+            let alike =
+                set_ups.into_values().flat_map(|l| by_exposure(l, |i| metadata(i).exposure_s));
+            alike.map(|lights| named(metadata(lights[0]), lights, &mut used)).collect()
+        })
+        .collect()
+}
+
+/// What must be equal in lights of one picture, as text.
+fn set_up(m: &Metadata) -> String {
+    let filter = m.filter.as_deref().map(filter_key);
+    let camera = m.camera.as_deref().map(str::to_lowercase);
+    format!("{filter:?} {:?} {:?} {} {camera:?}", m.binning, m.gain_setting, m.cfa.is_some())
+}
+
+/// Parts lights whose exposures differ by more than a clock does.
+fn by_exposure(
+    mut lights: Vec<usize>,
+    exposure_s: impl Fn(usize) -> Option<f64>,
+) -> Vec<Vec<usize>> {
+    let number = |i: usize| exposure_s(i).unwrap_or(-1.0);
+    lights.sort_by(|&i, &j| number(i).total_cmp(&number(j)).then(i.cmp(&j)));
+    let (absolute, relative) = SAME_EXPOSURE;
+    let mut out: Vec<Vec<usize>> = Vec::new();
+    for light in lights {
+        let near = |first: f64| number(light) - first <= absolute.max(relative * first);
+        match out.last_mut().filter(|l| near(number(l[0]))) {
+            Some(alike) => alike.push(light),
+            None => out.push(vec![light]),
+        }
+    }
+    out
+}
+
+fn named(m: &Metadata, lights: Vec<usize>, used: &mut BTreeMap<String, usize>) -> StackPlan {
+    let object = m.object.as_deref().map(str::trim).filter(|o| !o.is_empty());
+    let stand_in = if m.cfa.is_some() { "colour" } else { "nofilter" };
+    let filter = m.filter.as_deref().map(str::trim).filter(|f| !f.is_empty());
+    let mut stem = format!("{}_{}", safe(object, "light"), safe(filter, stand_in));
+    // Pictures of other exposures, gains or binnings may share the name.
+    let exposure = m.exposure_s.map(show_seconds);
+    let count = used.entry(format!("{stem}_{exposure:?}")).and_modify(|n| *n += 1).or_insert(1);
+    if *count > 1 {
+        stem = format!("{stem}-{count}");
+    }
+    let (object, filter) = (object.map(str::to_owned), filter.map(str::to_owned));
+    StackPlan { object, filter, exposure_s: m.exposure_s, lights, stem }
+}
+
+/// A name as file names may hold it.
+fn safe(name: Option<&str>, stand_in: &str) -> String {
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, '-' | '+' | '.');
+    let safe: String = name.unwrap_or_default().chars().filter(kept).collect();
+    match safe.trim_matches('.') {
+        "" => stand_in.to_owned(),
+        safe => safe.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_safe_and_exposures_part() {
+        assert_eq!(safe(Some("NGC 7000"), "light"), "NGC7000");
+        assert_eq!(safe(Some("../../etc"), "light"), "etc");
+        assert_eq!(safe(Some(" / "), "light"), "light");
+        let exposures = [Some(60.0), Some(30.0), Some(60.01), None];
+        assert_eq!(by_exposure(vec![0, 1, 2, 3], |i| exposures[i]), [vec![3], vec![1], vec![0, 2]]);
+        let mut used = BTreeMap::new();
+        let m = Metadata {
+            object: Some("M 31".into()),
+            exposure_s: Some(300.0),
+            ..Metadata::default()
+        };
+        let first = named(&m, vec![0, 1], &mut used);
+        assert_eq!(first.file_name(2), "M31_nofilter_2x300s.fits");
+        assert_eq!(named(&m, vec![2], &mut used).file_name(1), "M31_nofilter-2_1x300s.fits");
+    }
+}

@@ -1,0 +1,155 @@
+//! The lights of a night, calibrated to files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use super::{LightResults, MasterResults, NightRequest, note_failure};
+use crate::calibrate::DarkScaling;
+use crate::event::{Event, Stage};
+use crate::plan::{LightPlan, Plan};
+use crate::raw::RawFrame;
+use crate::run::{
+    BiasChoice, Context, Earlier, LightRequest, LoadedMaster, Masters, calibrate_light, for_each,
+    load_master, load_samples,
+};
+use crate::stack::ReadBuffers;
+use crate::{Finding, Result};
+
+/// Bias, dark and flat of a light, as indices into the plan's masters.
+pub(super) type SetKey = [Option<usize>; 3];
+
+/// What of masters is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loaded {
+    /// All: lights get a variance.
+    WithVariance,
+    /// Samples and masks: what lights that go straight into a stack need.
+    Samples,
+}
+
+/// The masters of a night's set-ups, in memory while they are needed.
+pub(super) struct Sets<'a> {
+    masters: &'a MasterResults,
+    what: Loaded,
+    frames: BTreeMap<usize, LoadedMaster>,
+    sets: BTreeMap<SetKey, Arc<Masters>>,
+}
+
+impl<'a> Sets<'a> {
+    /// None of them in memory yet.
+    pub(super) fn new(masters: &'a MasterResults, what: Loaded) -> Self {
+        Self { masters, what, frames: BTreeMap::new(), sets: BTreeMap::new() }
+    }
+
+    /// The masters of a set-up, loaded on all threads where they are not yet.
+    pub(super) fn get(&mut self, key: SetKey, context: &Context<'_>) -> Result<Arc<Masters>> {
+        if let Some(set) = self.sets.get(&key) {
+            return Ok(set.clone());
+        }
+        let wanted: Vec<usize> =
+            key.into_iter().flatten().filter(|i| !self.frames.contains_key(i)).collect();
+        let slots: Vec<Mutex<Option<LoadedMaster>>> =
+            wanted.iter().map(|_| Mutex::default()).collect();
+        for_each(
+            wanted.len(),
+            context,
+            || (),
+            |(), n| {
+                let Some(master) = &self.masters[wanted[n]] else { return Ok(()) };
+                let loaded = match self.what {
+                    Loaded::WithVariance => load_master(&master.path)?,
+                    Loaded::Samples => load_samples(&master.path)?,
+                };
+                *slots[n].lock().expect("no holder panics") = Some(loaded);
+                Ok(())
+            },
+        )?;
+        for (i, slot) in wanted.into_iter().zip(slots) {
+            let loaded = slot.into_inner().expect("no holder panics");
+            self.frames.extend(loaded.map(|loaded| (i, loaded)));
+        }
+        let [bias, dark, flat] = key.map(|i| i.and_then(|i| self.frames.get(&i).cloned()));
+        let bias = bias.map(|m| BiasChoice::Master(Box::new(m)));
+        let set = Arc::new(Masters::new(bias, dark, flat, DarkScaling::None)?);
+        self.sets.insert(key, set.clone());
+        Ok(set)
+    }
+
+    /// Forgets all but the masters of these set-ups.
+    pub(super) fn keep(&mut self, keys: &BTreeSet<SetKey>) {
+        self.sets.retain(|key, _| keys.contains(key));
+        self.frames.retain(|i, _| keys.iter().any(|key| key.contains(&Some(*i))));
+    }
+}
+
+/// The masters of a light.
+pub(super) fn set_of(light: &LightPlan) -> SetKey {
+    [light.bias, light.dark, light.flat]
+}
+
+/// What lights are calibrated with, and where to.
+#[derive(Clone, Copy)]
+pub(super) struct Work<'a> {
+    pub request: &'a NightRequest,
+    pub planned: &'a Plan,
+    pub raw: &'a [Option<RawFrame>],
+    pub masters: &'a MasterResults,
+    pub earlier: &'a Earlier,
+    pub folder: &'a Path,
+}
+
+/// Calibrates those of the planned lights that are `wanted` to files.
+pub(super) fn calibrate_lights(
+    work: Work<'_>,
+    wanted: &[usize],
+    lights: &mut LightResults,
+    findings: &mut Vec<Finding>,
+    context: &Context<'_>,
+) -> Result<()> {
+    let Work { request, planned, raw, earlier, folder, .. } = work;
+    let total = wanted.len() as u64;
+    context.observer.event(Event::Started { stage: Stage::Lights, total });
+    // Lights of one set of masters together, so that only one set is in memory.
+    let mut by_set: BTreeMap<SetKey, Vec<usize>> = BTreeMap::new();
+    for &i in wanted {
+        by_set.entry(set_of(&planned.lights[i])).or_default().push(i);
+    }
+    let mut sets = Sets::new(work.masters, Loaded::WithVariance);
+    for (key, members) in by_set {
+        sets.keep(&BTreeSet::from([key]));
+        let set = sets.get(key, context)?;
+        let done: Vec<Mutex<Option<Result<_>>>> =
+            members.iter().map(|_| Mutex::new(None)).collect();
+        for_each(members.len(), context, ReadBuffers::default, |buffers, n| {
+            let light: &LightPlan = &planned.lights[members[n]];
+            if let Some(raw) = &raw[light.frame] {
+                let path = folder.join(&light.file_name);
+                let request = LightRequest {
+                    raw,
+                    masters: &set,
+                    noise: request.noise,
+                    sample: request.sample,
+                };
+                let result = match calibrate_light(&request, &path, earlier, buffers) {
+                    // A product that cannot be written stops the run; a light that cannot be read
+                    // does not.
+                    Err(e) if !e.file().is_some_and(|f| raw.is(f.path())) => return Err(e),
+                    other => other,
+                };
+                *done[n].lock().expect("no holder panics") = Some(result);
+            }
+            context.observer.event(Event::Advanced { by: 1, what: "calibrating" });
+            Ok(())
+        })?;
+        for (i, done) in members.into_iter().zip(done) {
+            match done.into_inner().expect("no holder panics") {
+                Some(Ok(result)) => lights[i] = Some(result),
+                Some(Err(e)) => note_failure(&e, findings, context),
+                None => {}
+            }
+        }
+    }
+    context.observer.event(Event::Finished);
+    Ok(())
+}

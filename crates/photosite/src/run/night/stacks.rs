@@ -1,0 +1,286 @@
+//! The pictures of a night: raw lights laid over each other, calibrated as they are read.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::lights::{Loaded, SetKey, Sets, Work, set_of};
+use super::{LightResults, note};
+use crate::plan::StackPlan;
+use crate::provenance::{ContentHash, Input, Provenance};
+use crate::report::{RegisteredReport, StackReport, StarsReport};
+use crate::run::{
+    Arranged, Context, Integrated, Integration, LightResult, Offered, Standing, SurveyedLight,
+    arrange, best_reference, standing, survey,
+};
+use crate::{Finding, Result};
+
+/// What came of a night's pictures.
+#[derive(Debug, Default)]
+pub(in crate::run) struct Pictures {
+    /// The pictures.
+    pub stacks: Vec<StackReport>,
+    /// The stars of each light.
+    pub stars: Vec<StarsReport>,
+    /// Where each light lies.
+    pub registered: Vec<RegisteredReport>,
+}
+
+/// Fewest lights that are worth a picture; fewer stay calibrated files.
+pub(super) const FEWEST: usize = 2;
+
+/// Where pictures and registered lights go.
+pub(super) struct Folders {
+    pub stacks: PathBuf,
+    /// `None` where registered lights are not kept.
+    pub registered: Option<PathBuf>,
+}
+
+/// Stacks the planned pictures, or finds them stacked.
+///
+/// Lights that went into a picture get a result; those that did not have none.
+pub(super) fn stack_lights(
+    work: Work<'_>,
+    folders: &Folders,
+    lights: &mut LightResults,
+    findings: &mut Vec<Finding>,
+    context: &Context<'_>,
+) -> Result<Pictures> {
+    let mut out = Pictures::default();
+    for target in &work.planned.stacks {
+        let readable = |plan: &StackPlan| -> Vec<usize> {
+            let lights = plan.lights.iter().copied();
+            lights.filter(|i| work.raw[work.planned.lights[*i].frame].is_some()).collect()
+        };
+        let plans: Vec<(&StackPlan, Vec<usize>)> = target
+            .iter()
+            .map(|plan| (plan, readable(plan)))
+            .filter(|(_, lights)| lights.len() >= FEWEST)
+            .collect();
+        if plans.is_empty() {
+            continue;
+        }
+        let target = Target { work, folders, plans };
+        if !target.find(&mut out, lights)? {
+            target.stack(&mut out, lights, findings, context)?;
+        }
+    }
+    Ok(out)
+}
+
+/// The pictures of one target, which share a grid of pixels.
+struct Target<'a> {
+    work: Work<'a>,
+    folders: &'a Folders,
+    plans: Vec<(&'a StackPlan, Vec<usize>)>,
+}
+
+impl Target<'_> {
+    /// Every light that goes into one of the pictures.
+    fn members(&self) -> Vec<usize> {
+        self.plans.iter().flat_map(|(_, lights)| lights.iter().copied()).collect()
+    }
+
+    /// What decides a picture: its lights, the masters for each, and all lights that the grid may
+    /// be chosen from.
+    fn provenance(&self, lights: &[usize]) -> Result<Provenance> {
+        let Work { planned, raw, masters, .. } = self.work;
+        let frame = |i: usize| raw[planned.lights[i].frame].as_ref();
+        let inputs = lights.iter().filter_map(|i| frame(*i));
+        let inputs = inputs.map(|f| Input::new("raw light", &f.path, f.hash)).collect();
+        let mut grid: Vec<String> =
+            self.members().into_iter().filter_map(|i| Some(frame(i)?.hash.to_string())).collect();
+        grid.sort();
+        let grid = blake3::hash(grid.concat().as_bytes()).to_hex()[..32].to_owned();
+        let used: BTreeSet<usize> =
+            lights.iter().flat_map(|i| set_of(&planned.lights[*i])).flatten().collect();
+        let mut keys = Vec::new();
+        for master in used.into_iter().filter_map(|i| masters[i].as_ref()) {
+            keys.push(match &master.key {
+                Some(key) => key.clone(),
+                None => ContentHash::of_file(&master.path)?.to_string(),
+            });
+        }
+        keys.sort();
+        let parameters = json!({ "how": Integration::default(), "masters": keys, "grid": grid });
+        Ok(Provenance::new("stacked light", inputs, parameters))
+    }
+
+    /// Takes the pictures from earlier work, if all of them stand; otherwise takes none.
+    fn find(&self, out: &mut Pictures, lights: &mut LightResults) -> Result<bool> {
+        let Work { planned, raw, earlier, .. } = self.work;
+        let mut found = Vec::new();
+        for (_, members) in &self.plans {
+            let key = self.provenance(members)?.key();
+            let Some(told) = earlier.stack(&key) else { return Ok(false) };
+            let path = self.folders.stacks.join(told.path.file_name().unwrap_or_default());
+            if standing(&path, &key)? != Standing::Current {
+                return Ok(false);
+            }
+            found.push(StackReport { path, reused: true, ..told.clone() });
+        }
+        let mut results = Vec::new();
+        for i in self.members() {
+            let Some(frame) = &raw[planned.lights[i].frame] else { return Ok(false) };
+            let Some(told) = earlier.stacked_light(&frame.path) else { return Ok(false) };
+            // A registered light that is wanted now may not have been kept then.
+            let kept = |folder: &PathBuf| folder.join(&planned.lights[i].file_name).exists();
+            if told.registered.used && !self.folders.registered.iter().all(kept) {
+                return Ok(false);
+            }
+            results.push((i, told));
+        }
+        out.stacks.extend(found);
+        for (i, told) in results {
+            out.stars.push(told.stars.clone());
+            out.registered.push(told.registered.clone());
+            if told.registered.used {
+                lights[i] = told.result.clone();
+            }
+        }
+        Ok(true)
+    }
+
+    /// Looks the lights over, and makes the pictures.
+    fn stack(
+        &self,
+        out: &mut Pictures,
+        lights: &mut LightResults,
+        findings: &mut Vec<Finding>,
+        context: &Context<'_>,
+    ) -> Result<()> {
+        let Work { planned, masters, .. } = self.work;
+        let mut sets = Sets::new(masters, Loaded::Samples);
+        let mut seen = self.survey(&mut sets, findings, context)?;
+        let Some((_, reference)) = seen.get(best_of(&seen)).cloned() else { return Ok(()) };
+        for (plan, members) in &self.plans {
+            let keys: BTreeSet<SetKey> =
+                members.iter().map(|i| set_of(&planned.lights[*i])).collect();
+            sets.keep(&keys);
+            let (mut indices, mut group) = (Vec::new(), Vec::new());
+            for (i, light) in seen.extract_if(.., |(i, _)| members.contains(i)) {
+                let set = sets.get(set_of(&planned.lights[i]), context)?;
+                indices.push(i);
+                group.push(SurveyedLight { light: light.light.calibrated_by(set), ..light });
+            }
+            out.stars.extend(group.iter().map(stars_report));
+            let arranged = arrange(&group, &reference, Integration::default(), context)?;
+            arranged.findings().iter().for_each(|f| note(f.clone(), findings, context));
+            out.registered.extend(registered_reports(&arranged, &reference));
+            if arranged.used() < FEWEST {
+                continue;
+            }
+            for ((i, light), part) in indices.iter().zip(&group).zip(arranged.parts()) {
+                if part.used {
+                    lights[*i] = light.calibrated.clone();
+                }
+            }
+            if let Some(folder) = &self.folders.registered {
+                let name = |n: usize| folder.join(&planned.lights[indices[n]].file_name);
+                arranged.write_registered(&name, context)?;
+            }
+            let path = self.folders.stacks.join(plan.file_name(arranged.used()));
+            let done = arranged.stack(&path, &self.provenance(members)?, context)?;
+            out.stacks.push(stack_report(plan, done));
+        }
+        Ok(())
+    }
+
+    /// Looks the lights over, those of one set of masters at a time; without their masters, which
+    /// are forgotten meanwhile.
+    fn survey(
+        &self,
+        sets: &mut Sets<'_>,
+        findings: &mut Vec<Finding>,
+        context: &Context<'_>,
+    ) -> Result<Vec<(usize, SurveyedLight)>> {
+        let Work { planned, raw, .. } = self.work;
+        let members = self.members();
+        let keys: BTreeSet<SetKey> = members.iter().map(|i| set_of(&planned.lights[*i])).collect();
+        let mut seen = Vec::new();
+        for key in keys {
+            sets.keep(&BTreeSet::from([key]));
+            let set = sets.get(key, context)?;
+            let mut indices = Vec::new();
+            let mut offered = Vec::new();
+            for &i in members.iter().filter(|i| set_of(&planned.lights[**i]) == key) {
+                if let Some(frame) = &raw[planned.lights[i].frame] {
+                    indices.push(i);
+                    offered.push(Offered::raw(frame, set.clone()));
+                }
+            }
+            let (looked, refused) = survey(&offered, context)?;
+            refused.into_iter().for_each(|f| note(f, findings, context));
+            for light in looked {
+                let at = offered.iter().position(|o| o.path == light.light.path);
+                if let Some(at) = at {
+                    let without = light.light.without_masters();
+                    seen.push((indices[at], SurveyedLight { light: without, ..light }));
+                }
+            }
+        }
+        // The order of the plan, so that the choice of a reference does not depend on sets.
+        seen.sort_by_key(|(i, _)| *i);
+        Ok(seen)
+    }
+}
+
+/// The index of the light that all others are best laid over.
+fn best_of(seen: &[(usize, SurveyedLight)]) -> usize {
+    best_reference(seen.iter().map(|(_, light)| light))
+}
+
+fn stars_report(light: &SurveyedLight) -> StarsReport {
+    StarsReport {
+        path: light.path().to_owned(),
+        count: light.field.stars.len(),
+        fwhm_px: light.field.fwhm_px,
+        roundness: light.field.roundness,
+        background_adu: light.field.background,
+        noise_adu: light.field.noise,
+    }
+}
+
+fn registered_reports(arranged: &Arranged<'_>, reference: &SurveyedLight) -> Vec<RegisteredReport> {
+    let report = |part: &crate::run::LightPart| RegisteredReport {
+        path: part.path.clone(),
+        reference: reference.path().to_owned(),
+        transform: part.registration.as_ref().map(|r| r.transform),
+        residual_px: part.registration.as_ref().map(|r| r.residual_px),
+        n_matched: part.registration.as_ref().map(|r| r.matched),
+        used: part.used && arranged.used() >= FEWEST,
+    };
+    arranged.parts().iter().map(report).collect()
+}
+
+fn stack_report(plan: &StackPlan, done: Integrated) -> StackReport {
+    let used = || done.lights.iter().filter(|part| part.used);
+    StackReport {
+        object: plan.object.clone(),
+        filter: plan.filter.clone(),
+        inputs: used().map(|part| part.path.clone()).collect(),
+        weights: used().map(|part| part.weight).collect(),
+        path: done.path,
+        key: done.key,
+        reused: false,
+        reference: done.reference,
+        exposure_s: done.exposure_s,
+        reject: done.reject.to_owned(),
+        rejected_low: done.rejected_low,
+        rejected_high: done.rejected_high,
+        noise_adu: done.noise_adu,
+        noise_gain: done.noise_gain,
+        fwhm_px: done.fwhm_px,
+        stars: done.stars,
+    }
+}
+
+/// What earlier work tells of a light that went into a picture.
+#[derive(Debug, Clone)]
+pub(in crate::run) struct StackedLight {
+    pub stars: StarsReport,
+    pub registered: RegisteredReport,
+    /// How it was calibrated; `None` where that was done to a file.
+    pub result: Option<LightResult>,
+}
