@@ -54,14 +54,6 @@ pub struct Warp {
     pub kernel: Arc<Kernel>,
 }
 
-/// A pixel with these bits is a hole that other frames fill: nothing of the sky is known there.
-/// One that was hit or hot is none once it was repaired.
-const HOLE: MaskBits = MaskBits::NO_DATA.union(MaskBits::EDGE);
-
-/// Bits that make a hole unless the pixel was repaired.
-const UNREPAIRED: MaskBits =
-    MaskBits::HOT.union(MaskBits::COLD).union(MaskBits::UNSTABLE).union(MaskBits::COSMIC);
-
 impl Prepared {
     /// A source used whole and as it is.
     pub fn plain(source: Box<dyn Source>) -> Self {
@@ -156,9 +148,7 @@ impl Prepared {
             mask_rows.resize(samples.len(), 0.0);
             mask.read_rows(0, needed.clone(), bytes, mask_rows)?;
             for (v, stored) in samples.iter_mut().zip(mask_rows.iter()) {
-                let bits = mask_bits(*stored).unwrap_or(MaskBits::NO_DATA);
-                let repaired = bits.contains(MaskBits::INTERPOLATED);
-                if bits.intersects(HOLE) || (bits.intersects(UNREPAIRED) && !repaired) {
+                if mask_bits(*stored).is_none_or(MaskBits::is_hole) {
                     *v = f32::NAN;
                 }
             }
