@@ -300,7 +300,7 @@ fn write(
     let provenance = provenance(request, lights, reference, &used, recipe);
     let product = Product {
         path: request.output,
-        frame: &frame,
+        frames: &[&frame],
         header,
         sample: Sample::F32,
         maps: maps.as_ref(),

@@ -200,7 +200,7 @@ pub fn calibrate_light(
     sentences.extend(request.masters.sentences.iter().cloned());
     Product {
         path: request.path,
-        frame: &done.frame,
+        frames: &[&done.frame],
         header,
         sample: request.sample,
         maps: None,
