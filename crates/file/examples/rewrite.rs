@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         };
         let to = Path::new(to);
         let spec = FrameSpec { header: &header, sample, beside: Vec::new(), tables: vec![table] };
-        let clipped = write_frame(to, &frame, spec, Existing::Replace)?;
+        let clipped = write_frame(to, &[&frame], spec, Existing::Replace)?;
         println!("{to:?}: {clipped:?}");
         Ok(())
     };

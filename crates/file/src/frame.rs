@@ -5,7 +5,7 @@ use std::path::Path;
 use photosite_pix::{Frame, Header, Plane};
 
 use crate::magic::Magic;
-use crate::{Error, Result, Source, fits, open, probe};
+use crate::{Error, Result, Source, fits, open, planes_of, probe};
 
 /// Reads a frame and its header.
 ///
@@ -21,6 +21,20 @@ pub fn read_frame(path: &Path) -> Result<(Frame, Header)> {
     let (data, header) = read_image(path)?;
     let unit = fits::unit_of(&header);
     Ok((Frame::new(data, unit), header))
+}
+
+/// Reads every plane as a frame of its own, else as [`read_frame`].
+///
+/// # Errors
+/// When the file cannot be read, or its planes do not fit each other.
+pub fn read_frames(path: &Path) -> Result<(Vec<Frame>, Header)> {
+    if matches!(Magic::of(path)?, Magic::Fits | Magic::Gzip) {
+        return fits::read_frames(path);
+    }
+    let header = probe(path)?.header;
+    let unit = fits::unit_of(&header);
+    let planes = planes_of(&*open(path)?)?;
+    Ok((planes.into_iter().map(|data| Frame::new(data, unit)).collect(), header))
 }
 
 /// Reads a frame without its variance, else as [`read_frame`].
@@ -61,7 +75,7 @@ pub fn read_image(path: &Path) -> Result<(Plane<f32>, Header)> {
 /// # Errors
 /// When it cannot be read or has several planes.
 pub fn whole(path: &Path, source: &dyn Source) -> Result<Plane<f32>> {
-    let (size, planes) = (source.size(), source.planes());
+    let planes = source.planes();
     if planes != 1 {
         let message = format!(
             "the image has {planes} planes; one was expected. Calibration works on raw frames, \
@@ -69,7 +83,5 @@ pub fn whole(path: &Path, source: &dyn Source) -> Result<Plane<f32>> {
         );
         return Err(Error::unsupported(path, message));
     }
-    let mut samples = vec![0.0; size.pixels()];
-    source.read_rows(0, 0..size.height, &mut Vec::new(), &mut samples)?;
-    Ok(Plane::from_vec(size, samples).expect("as many samples as pixels"))
+    Ok(planes_of(source)?.remove(0))
 }

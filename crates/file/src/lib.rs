@@ -28,8 +28,8 @@ pub mod xisf;
 
 pub use error::{Error, ErrorKind, Result};
 pub use export::{Format, sample_of, write_image};
-pub use frame::{open_mask, read_frame, read_image, read_masked, whole};
+pub use frame::{open_mask, read_frame, read_frames, read_image, read_masked, whole};
 pub use magic::is_camera_raw;
 pub use platform::is_local_folder;
 pub use probe::{Probe, open, probe};
-pub use source::{Access, RawSource, Source, check_rows};
+pub use source::{Access, RawSource, Source, check_rows, planes_of};

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use photosite_pix::Size;
+use photosite_pix::{Plane, Size};
 
 use crate::{Error, Result};
 
@@ -80,6 +80,20 @@ pub trait RawSource: Send + Sync {
         scratch: &mut Vec<u8>,
         out: &mut [u16],
     ) -> Result<()>;
+}
+
+/// Every plane of a source, whole.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn planes_of(source: &dyn Source) -> Result<Vec<Plane<f32>>> {
+    let size = source.size();
+    let plane = |plane| {
+        let mut samples = vec![0.0; size.pixels()];
+        source.read_rows(plane, 0..size.height, &mut Vec::new(), &mut samples)?;
+        Ok(Plane::from_vec(size, samples).expect("as many samples as pixels"))
+    };
+    (0..source.planes()).map(plane).collect()
 }
 
 /// Checks what [`Source::read_rows`] or [`RawSource::read_raw_rows`] was asked for.

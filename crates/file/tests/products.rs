@@ -4,9 +4,10 @@ mod common;
 
 use photosite_file::atomic::Existing;
 use photosite_file::fits::{
-    Column, FitsWriter, FrameSpec, ImageSpec, Sample, Table, read_frame, read_table, write_frame,
+    Column, FitsWriter, FrameSpec, ImageSpec, Sample, Table, read_frame, read_frames, read_table,
+    write_frame,
 };
-use photosite_file::{ErrorKind, open, probe};
+use photosite_file::{ErrorKind, open, open_mask, probe};
 use photosite_pix::{Card, Frame, Header, MaskBits, Plane, Size, Unit};
 use proptest::prelude::*;
 
@@ -45,7 +46,7 @@ fn frames_come_back() {
         ],
     };
     let tables = vec![table.clone()];
-    write_frame(&path, &frame, spec(&header, Sample::F32, tables), Existing::Refuse).unwrap();
+    write_frame(&path, &[&frame], spec(&header, Sample::F32, tables), Existing::Refuse).unwrap();
     assert_checksums(&path);
     let (back, h) = read_frame(&path).unwrap();
     assert_eq!(back.unit, Unit::Electron);
@@ -73,6 +74,46 @@ fn frames_come_back() {
 }
 
 #[test]
+fn colour_frames_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("colour.fits");
+    let size = Size::new(23, 150);
+    let mut frames = [0, 1, 2].map(|_| sample_frame(size));
+    for (i, frame) in frames.iter_mut().enumerate() {
+        frame.data.set(5, 5 + i, 100.0 * i as f32);
+        frame.mask.set(7, 140 + i, MaskBits::INTERPOLATED);
+        frame.variance.as_mut().unwrap().set(9, 9, 4.0 + i as f32);
+    }
+    let planes: Vec<&Frame> = frames.iter().collect();
+    let low = Plane::from_fn(size, |x, y| (x + y) as u16);
+    let header = Header::new();
+    let colour =
+        || FrameSpec { beside: vec![("REJLOW", &low)], ..spec(&header, Sample::F32, vec![]) };
+    write_frame(&path, &planes, colour(), Existing::Refuse).unwrap();
+    assert_checksums(&path);
+    let (back, _) = read_frames(&path).unwrap();
+    assert_eq!(back.len(), 3);
+    for (was, is) in frames.iter().zip(&back) {
+        assert_eq!(was.mask, is.mask);
+        let same = |a: &f32, b: &f32| a.to_bits() == b.to_bits();
+        assert!(was.data.as_slice().iter().zip(is.data.as_slice()).all(|(a, b)| same(a, b)));
+        let (was, is) = (was.variance.as_ref().unwrap(), is.variance.as_ref().unwrap());
+        assert!((was.get(9, 9) - is.get(9, 9)).abs() < 1e-5);
+    }
+    // A reader of one plane does not take the first of three for all.
+    assert_eq!(read_frame(&path).unwrap_err().kind(), ErrorKind::Unsupported);
+    let mask = open_mask(&path).unwrap().unwrap();
+    assert_eq!((mask.planes(), mask.size()), (3, size));
+    // Frames that do not fit each other are no picture.
+    frames[2].variance = None;
+    let planes: Vec<&Frame> = frames.iter().collect();
+    let again = write_frame(&dir.path().join("odd.fits"), &planes, colour(), Existing::Refuse);
+    assert_eq!(again.unwrap_err().kind(), ErrorKind::Request);
+    let none = write_frame(&dir.path().join("no.fits"), &[], colour(), Existing::Refuse);
+    assert_eq!(none.unwrap_err().kind(), ErrorKind::Request);
+}
+
+#[test]
 fn sixteen_bits_round_clip_and_say_so() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("u16.fits");
@@ -82,7 +123,7 @@ fn sixteen_bits_round_clip_and_say_so() {
     let sample = Sample::U16 { pedestal_adu: 100.0 };
     let header = Header::from_cards(vec![Card::integer("PEDESTAL", -5, "old")]);
     let clipped =
-        write_frame(&path, &frame, spec(&header, sample, vec![]), Existing::Refuse).unwrap();
+        write_frame(&path, &[&frame], spec(&header, sample, vec![]), Existing::Refuse).unwrap();
     // -100.4 + 100 rounds to 0 and is not clipped.
     assert_eq!((clipped.below, clipped.above, clipped.blank), (1, 2, 1));
     assert_checksums(&path);
@@ -144,7 +185,7 @@ fn unfinished_and_wrong_writes_leave_nothing() {
     request(w.write_rows(0, 0, 0, &[1.0; 3]).unwrap_err());
     request(w.write_rows(0, 1, 0, &[1.0; 4]).unwrap_err());
     request(w.write_rows(1, 0, 0, &[1.0; 4]).unwrap_err());
-    request(w.write_mask_rows(0, 0, &[MaskBits::HOT; 4]).unwrap_err());
+    request(w.write_mask_rows(0, 0, 0, &[MaskBits::HOT; 4]).unwrap_err());
     request(w.finish().unwrap_err());
     drop(make());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
@@ -220,7 +261,7 @@ proptest! {
             frame.variance = Some(Plane::from_fn(size, |x, y| noise(x, y) as f32 * 1e-3));
         }
         let none = vec![];
-        write_frame(&path, &frame, spec(&Header::new(), Sample::F32, none), Existing::Refuse).unwrap();
+        write_frame(&path, &[&frame], spec(&Header::new(), Sample::F32, none), Existing::Refuse).unwrap();
         assert_checksums(&path);
         let (back, _) = read_frame(&path).unwrap();
         let bits = |p: &Plane<f32>| p.as_slice().iter().map(|v| v.to_bits()).collect::<Vec<_>>();

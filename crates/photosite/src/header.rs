@@ -161,6 +161,10 @@ fn combination(header: &mut Header, recipe: Recipe, rejected: Rejected) {
 /// Cards of a light that are not true of a stack of lights.
 const OF_ONE_LIGHT: &[&str] = &["PSKEY", "PSSTEPS", "PSDSCALE", "PSREPAIR"];
 
+/// Cards of a filter array, which no picture has.
+const CFA: &[&str] =
+    &["BAYERPAT", "COLORTYP", "CFAPAT", "CFAIMAGE", "XBAYROFF", "YBAYROFF", "BAYOFFX", "BAYOFFY"];
+
 /// The header of stacked lights: the reference's cards, world coordinates among them, as far as all
 /// lights agree or they describe the picture's place, and what was done.
 pub fn stack_header(
@@ -179,7 +183,7 @@ pub fn stack_header(
             header.push(*card);
         }
     }
-    for key in OF_ONE_LIGHT {
+    for key in OF_ONE_LIGHT.iter().chain(CFA) {
         header.remove(key);
     }
     header.set(Card::string("IMAGETYP", imagetyp(FrameKind::Light), "kind of frame"));

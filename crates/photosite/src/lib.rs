@@ -7,6 +7,7 @@
 
 pub mod budget;
 pub mod calibrate;
+pub mod debayer;
 pub mod defects;
 pub mod env;
 mod error;

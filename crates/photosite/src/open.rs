@@ -46,6 +46,19 @@ pub fn read_frame(path: &Path) -> Result<(Frame, Header)> {
     photosite_file::read_frame(path)
 }
 
+/// Reads every plane of a file as a frame of its own, else as [`read_frame`].
+///
+/// # Errors
+/// When the file cannot be read, or its planes do not fit each other.
+pub fn read_frames(path: &Path) -> Result<(Vec<Frame>, Header)> {
+    #[cfg(feature = "raw")]
+    if photosite_file::is_camera_raw(path)? {
+        let (frame, header) = read_frame(path)?;
+        return Ok((vec![frame], header));
+    }
+    photosite_file::read_frames(path)
+}
+
 /// Reads a whole frame without its variance, else as [`read_frame`].
 ///
 /// # Errors

@@ -6,7 +6,20 @@ use std::path::{Path, PathBuf};
 /// The rooms of the domain, by layer, as ARCHITECTURE.md has them.
 const ROOMS: [(u8, &[&str]); 5] = [
     (1, &["error", "event", "env", "finding", "open", "provenance"]),
-    (2, &["stack", "master", "calibrate", "defects", "raw", "header", "budget", "succession"]),
+    (
+        2,
+        &[
+            "stack",
+            "master",
+            "calibrate",
+            "debayer",
+            "defects",
+            "raw",
+            "header",
+            "budget",
+            "succession",
+        ],
+    ),
     // `report` is plain data that names types of L2 and L3; L4 fills it in and doors print it.
     (3, &["inventory", "library", "plan", "report"]),
     (4, &["run"]),

@@ -42,6 +42,14 @@ impl MaskBits {
         .union(Self::COSMIC)
         .union(Self::NO_DATA);
 
+    /// True when nothing of the light is known at the pixel, so that its value serves neither its
+    /// neighbours nor a stack. One that was hit or hot is no hole once it was repaired.
+    pub fn is_hole(self) -> bool {
+        let unrepaired = Self::HOT | Self::COLD | Self::UNSTABLE | Self::COSMIC;
+        self.intersects(Self::NO_DATA | Self::EDGE)
+            || (self.intersects(unrepaired) && !self.contains(Self::INTERPOLATED))
+    }
+
     /// True when the value measures light: no bit of [`MaskBits::BAD`] is set.
     pub fn is_good(self) -> bool {
         !self.intersects(Self::BAD)

@@ -67,6 +67,13 @@ pub struct Window<'a> {
     pub width: usize,
 }
 
+impl Window<'_> {
+    /// The sample at column `x` of row `y` of the frame, which must be at hand.
+    pub fn at(&self, x: usize, y: usize) -> f32 {
+        self.samples[(y - self.first_row) * self.width + x]
+    }
+}
+
 /// The rows of a frame of `size` that a region of the output needs.
 pub fn rows_needed(
     transform: &Transform,

@@ -12,7 +12,7 @@ use super::table::Table;
 use super::unzip;
 use crate::bytes::Bytes;
 use crate::magic::Magic;
-use crate::source::check_rows;
+use crate::source::{check_rows, planes_of};
 use crate::{Access, Error, Probe, Result, Source};
 
 /// A FITS file with its headers read.
@@ -51,27 +51,39 @@ impl FitsFile {
 
     /// The image of `hdu` in memory; it must have one plane.
     pub(crate) fn plane(&self, hdu: &Hdu) -> Result<Plane<f32>> {
+        self.expect_one_plane(hdu)?;
+        Ok(self.planes(hdu)?.remove(0))
+    }
+
+    /// Refuses an image of several planes.
+    pub(crate) fn expect_one_plane(&self, hdu: &Hdu) -> Result<()> {
+        if hdu.planes == 1 {
+            return Ok(());
+        }
+        let message = format!(
+            "{} has {} planes; one was expected. Calibration works on raw frames, before they \
+             become colour pictures",
+            hdu.label(),
+            hdu.planes
+        );
+        Err(Error::unsupported(self.path(), message))
+    }
+
+    /// The planes of `hdu` in memory, one or more.
+    pub(crate) fn planes(&self, hdu: &Hdu) -> Result<Vec<Plane<f32>>> {
         let path = self.bytes.path();
         let size = hdu.size.ok_or_else(|| Error::unsupported(path, "holds no image"))?;
-        if hdu.planes != 1 {
-            let message = format!(
-                "{} has {} planes; one was expected. Calibration works on raw frames, before they \
-                 become colour pictures",
-                hdu.label(),
-                hdu.planes
-            );
-            return Err(Error::unsupported(path, message));
+        let short = || Error::damaged(path, "the image is not as large as its header says");
+        if hdu.kind == HduKind::CompressedImage {
+            let samples = super::tiled::decode(&self.bytes, hdu)?.into_samples();
+            if hdu.planes == 1 {
+                return Ok(vec![Plane::from_vec(size, samples).ok_or_else(short)?]);
+            }
+            let parts = samples.chunks_exact(size.pixels().max(1));
+            let planes: Option<Vec<_>> = parts.map(|p| Plane::from_vec(size, p.to_vec())).collect();
+            return planes.filter(|p| p.len() == hdu.planes).ok_or_else(short);
         }
-        let samples = if hdu.kind == HduKind::CompressedImage {
-            super::tiled::decode(&self.bytes, hdu)?.into_samples()
-        } else {
-            let source = FitsSource::new(self.bytes.clone(), hdu)?;
-            let mut samples = vec![0.0; size.pixels()];
-            source.read_rows(0, 0..size.height, &mut Vec::new(), &mut samples)?;
-            samples
-        };
-        Plane::from_vec(size, samples)
-            .ok_or_else(|| Error::damaged(path, "the image is not as large as its header says"))
+        planes_of(&FitsSource::new(self.bytes.clone(), hdu)?)
     }
 
     /// The header of the image as if it were the primary's.

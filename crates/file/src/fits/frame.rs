@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use photosite_pix::{Card, Frame, Header, MaskBits, Plane, Size, Unit};
+use photosite_pix::{Card, Frame, Header, MaskBits, Plane, Unit};
 
 use super::file::FitsFile;
 use super::layout::Hdu;
@@ -42,14 +42,17 @@ pub(crate) fn unit_of(header: &Header) -> Unit {
 /// When the file cannot be read, has several planes, or ERR or DQ differ from the image in size.
 pub fn read_frame(path: &Path) -> Result<(Frame, Header)> {
     let file = FitsFile::open(path, Magic::of(path)?)?;
-    let (mut frame, header) = masked(&file)?;
-    if let Some((_, mut err)) = beside(&file, ERR)? {
-        for v in err.as_mut_slice() {
-            *v *= *v;
-        }
-        frame.variance = Some(err);
-    }
-    Ok((frame, header))
+    file.expect_one_plane(file.layout.image(path)?)?;
+    let (mut frames, header) = frames(&file, true)?;
+    Ok((frames.remove(0), header))
+}
+
+/// Reads every plane as a frame of its own, else as [`read_frame`].
+///
+/// # Errors
+/// When the file cannot be read, or ERR or DQ differ from the image in size or planes.
+pub fn read_frames(path: &Path) -> Result<(Vec<Frame>, Header)> {
+    frames(&FitsFile::open(path, Magic::of(path)?)?, true)
 }
 
 /// Reads a frame without its variance, else as [`read_frame`].
@@ -57,24 +60,30 @@ pub fn read_frame(path: &Path) -> Result<(Frame, Header)> {
 /// # Errors
 /// As [`read_frame`].
 pub fn read_masked(path: &Path) -> Result<(Frame, Header)> {
-    masked(&FitsFile::open(path, Magic::of(path)?)?)
+    let file = FitsFile::open(path, Magic::of(path)?)?;
+    file.expect_one_plane(file.layout.image(path)?)?;
+    let (mut frames, header) = frames(&file, false)?;
+    Ok((frames.remove(0), header))
 }
 
 /// Opens the mask of a frame, its extension DQ; `None` where it has none.
 ///
 /// # Errors
-/// When the file cannot be read, or DQ differs from the image in size.
+/// When the file cannot be read, or DQ differs from the image in size or planes.
 pub fn open_mask(path: &Path) -> Result<Option<Box<dyn Source>>> {
     let file = FitsFile::open(path, Magic::of(path)?)?;
     let Some(hdu) = found_beside(&file, DQ)?.cloned() else { return Ok(None) };
     file.source(&hdu).map(Some)
 }
 
-fn masked(file: &FitsFile) -> Result<(Frame, Header)> {
+/// The planes of the image with their masks, and their variance where it is wanted.
+fn frames(file: &FitsFile, with_variance: bool) -> Result<(Vec<Frame>, Header)> {
     let image = file.layout.image(file.path())?;
     let header = file.header(image);
-    let mut frame = Frame::new(file.plane(image)?, unit_of(&header));
-    if let Some((_, dq)) = beside(file, DQ)? {
+    let unit = unit_of(&header);
+    let planes = file.planes(image)?;
+    let mut frames: Vec<Frame> = planes.into_iter().map(|data| Frame::new(data, unit)).collect();
+    for (frame, dq) in frames.iter_mut().zip(beside(file, DQ)?) {
         let bits: Option<Vec<MaskBits>> = dq.as_slice().iter().map(|v| mask_bits(*v)).collect();
         let Some(bits) = bits else {
             let message = "extension DQ holds values that are no mask of 16 bits";
@@ -82,7 +91,13 @@ fn masked(file: &FitsFile) -> Result<(Frame, Header)> {
         };
         frame.mask = Plane::from_vec(dq.size(), bits).expect("one mask entry a sample");
     }
-    Ok((frame, header))
+    if with_variance {
+        for (frame, mut err) in frames.iter_mut().zip(beside(file, ERR)?) {
+            err.as_mut_slice().iter_mut().for_each(|v| *v *= *v);
+            frame.variance = Some(err);
+        }
+    }
+    Ok((frames, header))
 }
 
 /// Mask bits as they are read from DQ; `None` for what is no mask of 16 bits.
@@ -98,18 +113,24 @@ fn found_beside<'a>(file: &'a FitsFile, name: &str) -> Result<Option<&'a Hdu>> {
     let image = file.layout.image(file.path())?;
     let found = file.layout.named(name).filter(|h| h.index != image.index);
     let Some(hdu) = found else { return Ok(None) };
-    if hdu.size != image.size {
-        let shape = |s: Option<Size>| s.map_or("no image".to_owned(), |s| s.to_string());
-        let message =
-            format!("extension {name} is {}; the image is {}", shape(hdu.size), shape(image.size));
+    if (hdu.size, hdu.planes) != (image.size, image.planes) {
+        let shape = |h: &Hdu| match h.size {
+            Some(s) if h.planes == 1 => s.to_string(),
+            Some(s) => format!("{} planes of {s}", h.planes),
+            None => "no image".to_owned(),
+        };
+        let message = format!("extension {name} is {}; the image is {}", shape(hdu), shape(image));
         return Err(Error::damaged(file.path(), message));
     }
     Ok(Some(hdu))
 }
 
-fn beside<'a>(file: &'a FitsFile, name: &str) -> Result<Option<(&'a Hdu, Plane<f32>)>> {
-    let Some(hdu) = found_beside(file, name)? else { return Ok(None) };
-    Ok(Some((hdu, file.plane(hdu)?)))
+/// The planes of the extension of that name; none where there is none.
+fn beside(file: &FitsFile, name: &str) -> Result<Vec<Plane<f32>>> {
+    match found_beside(file, name)? {
+        Some(hdu) => file.planes(hdu),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// Reads the image of a FITS file as one plane, with its header, and nothing beside it.
@@ -135,14 +156,15 @@ pub struct FrameSpec<'a> {
     pub tables: Vec<Table>,
 }
 
-/// A frame being written: the data as the primary image, ERR where the variance is known, DQ always,
-/// then what is written beside them; BUNIT is that of the frame.
+/// Frames being written as the planes of one image: the data as the primary, ERR where the variance
+/// is known, DQ always, then what is written beside them; BUNIT is that of the frames.
 ///
-/// ERR is always 32-bit floating point: the square root of the variance; a negative variance
-/// becomes NaN. Strips may be written in any order and by several threads.
+/// One frame makes an image of two axes, three make a colour picture: red, green, blue. ERR is
+/// always 32-bit floating point: the square root of the variance; a negative variance becomes NaN.
+/// Strips may be written in any order and by several threads.
 pub struct FrameWriter<'a> {
     writer: FitsWriter,
-    frame: &'a Frame,
+    frames: Vec<&'a Frame>,
     beside: Vec<(&'a str, &'a Plane<u16>)>,
 }
 
@@ -150,47 +172,62 @@ impl<'a> FrameWriter<'a> {
     /// Lays out the file.
     ///
     /// # Errors
-    /// When the planes differ in size, the file exists and `existing` refuses, the disk is full, or
-    /// `sample` is [`Sample::Mask`].
+    /// When there is no frame, the planes differ in size, only some of the frames have a variance or
+    /// their units differ, the file exists and `existing` refuses, the disk is full, or `sample` is
+    /// [`Sample::Mask`].
     pub fn create(
         path: &Path,
-        frame: &'a Frame,
+        frames: &[&'a Frame],
         spec: FrameSpec<'a>,
         existing: Existing,
     ) -> Result<Self> {
         let FrameSpec { header, sample, beside, tables } = spec;
-        let size = frame.size();
-        let uneven = frame.variance.as_ref().is_some_and(|v| v.size() != size)
-            || beside.iter().any(|(_, p)| p.size() != size);
-        if sample == Sample::Mask || uneven || frame.mask.size() != size {
-            let message = "a frame is written as samples, and its planes must be of one size";
+        let Some(first) = frames.first() else {
+            return Err(Error::request(path, "no frame was given to be written"));
+        };
+        let (size, unit, known) = (first.size(), first.unit, first.variance.is_some());
+        let alike = |f: &&Frame| {
+            f.size() == size
+                && f.mask.size() == size
+                && f.unit == unit
+                && f.variance.is_some() == known
+                && f.variance.as_ref().is_none_or(|v| v.size() == size)
+        };
+        let even = frames.iter().all(alike) && beside.iter().all(|(_, p)| p.size() == size);
+        if sample == Sample::Mask || !even {
+            let message =
+                "a frame is written as samples, and its planes must be of one size and kind";
             return Err(Error::request(path, message));
         }
         let mut header = header.clone();
-        header.set(Card::string("BUNIT", frame.unit.bunit(), "unit of the samples"));
-        let spec = |name: &str, sample, header| ImageSpec {
+        header.set(Card::string("BUNIT", unit.bunit(), "unit of the samples"));
+        let spec = |name: &str, planes, sample, header| ImageSpec {
             name: (!name.is_empty()).then(|| name.to_owned()),
             size,
-            planes: 1,
+            planes,
             sample,
             header,
         };
-        let mut specs = vec![spec("", sample, header)];
-        if frame.variance.is_some() {
+        let mut specs = vec![spec("", frames.len(), sample, header)];
+        if known {
             let mut h = Header::new();
-            h.push(Card::string("BUNIT", frame.unit.bunit(), "one standard deviation"));
-            specs.push(spec(ERR, Sample::F32, h));
+            h.push(Card::string("BUNIT", unit.bunit(), "one standard deviation"));
+            specs.push(spec(ERR, frames.len(), Sample::F32, h));
         }
-        specs.push(spec(DQ, Sample::Mask, mask_header()));
+        specs.push(spec(DQ, frames.len(), Sample::Mask, mask_header()));
         let counts = Sample::U16 { pedestal_adu: 0.0 };
-        specs.extend(beside.iter().map(|(name, _)| spec(name, counts, Header::new())));
+        specs.extend(beside.iter().map(|(name, _)| spec(name, 1, counts, Header::new())));
         let writer = FitsWriter::create(path, specs, tables, existing)?;
-        Ok(Self { writer, frame, beside })
+        Ok(Self { writer, frames: frames.to_vec(), beside })
     }
 
     /// How many strips there are to write.
     pub fn strips(&self) -> usize {
-        self.frame.size().height.div_ceil(STRIP)
+        self.strips_a_plane() * self.frames.len()
+    }
+
+    fn strips_a_plane(&self) -> usize {
+        self.frames[0].size().height.div_ceil(STRIP)
     }
 
     /// Writes strip `index`, which must be written once.
@@ -198,19 +235,22 @@ impl<'a> FrameWriter<'a> {
     /// # Errors
     /// When it was written before, or the disk is full.
     pub fn write_strip(&self, index: usize) -> Result<()> {
-        let y0 = index * STRIP;
-        let y1 = (y0 + STRIP).min(self.frame.size().height);
-        self.writer.write_rows(0, 0, y0, self.frame.data.rows(y0, y1))?;
+        let (plane, strip) = (index / self.strips_a_plane(), index % self.strips_a_plane());
+        let frame = self.frames[plane];
+        let y0 = strip * STRIP;
+        let y1 = (y0 + STRIP).min(frame.size().height);
+        self.writer.write_rows(0, plane, y0, frame.data.rows(y0, y1))?;
         let mut next = 1;
-        if let Some(variance) = &self.frame.variance {
+        if let Some(variance) = &frame.variance {
             let err: Vec<f32> = variance.rows(y0, y1).iter().map(|v| v.sqrt()).collect();
-            self.writer.write_rows(next, 0, y0, &err)?;
+            self.writer.write_rows(next, plane, y0, &err)?;
             next += 1;
         }
-        self.writer.write_mask_rows(next, y0, self.frame.mask.rows(y0, y1))?;
-        for (_, plane) in &self.beside {
+        self.writer.write_mask_rows(next, plane, y0, frame.mask.rows(y0, y1))?;
+        // Counts have one plane, whatever the picture has.
+        for (_, counts) in self.beside.iter().filter(|_| plane == 0) {
             next += 1;
-            let rows: Vec<f32> = plane.rows(y0, y1).iter().map(|v| f32::from(*v)).collect();
+            let rows: Vec<f32> = counts.rows(y0, y1).iter().map(|v| f32::from(*v)).collect();
             self.writer.write_rows(next, 0, y0, &rows)?;
         }
         Ok(())
@@ -233,17 +273,17 @@ impl<'a> FrameWriter<'a> {
     }
 }
 
-/// Writes a frame, strip after strip.
+/// Writes frames as the planes of one image, strip after strip.
 ///
 /// # Errors
 /// Those of [`FrameWriter`].
 pub fn write_frame(
     path: &Path,
-    frame: &Frame,
+    frames: &[&Frame],
     spec: FrameSpec<'_>,
     existing: Existing,
 ) -> Result<Clipped> {
-    let writer = FrameWriter::create(path, frame, spec, existing)?;
+    let writer = FrameWriter::create(path, frames, spec, existing)?;
     for strip in 0..writer.strips() {
         writer.write_strip(strip)?;
     }

@@ -18,7 +18,9 @@ pub(crate) use carry::carried;
 pub use carry::header_of;
 pub use file::{layout, read_table};
 pub(crate) use file::{open, probe};
-pub use frame::{FrameSpec, FrameWriter, mask_bits, read_frame, read_image, write_frame};
+pub use frame::{
+    FrameSpec, FrameWriter, mask_bits, read_frame, read_frames, read_image, write_frame,
+};
 pub(crate) use frame::{open_mask, read_masked, unit_of};
 pub use layout::{Hdu, HduKind, HduSummary, Layout};
 pub use plain::FitsSource;

@@ -353,14 +353,20 @@ impl FitsWriter {
         Ok(clipped)
     }
 
-    /// Writes whole rows of mask bits from `y0` of image `hdu`, under the rules of
+    /// Writes whole rows of mask bits from `y0` of `plane` of image `hdu`, under the rules of
     /// [`FitsWriter::write_rows`].
     ///
     /// # Errors
     /// When the rows are not part of the image or were written before, or the disk is full.
-    pub fn write_mask_rows(&self, hdu: usize, y0: usize, bits: &[MaskBits]) -> Result<()> {
-        let (unit, rows) = self.target(hdu, 0, y0, bits.len(), true)?;
-        self.write_unit(unit, 0, (y0, rows), bits, |part, raw: &mut [[u8; 2]]| {
+    pub fn write_mask_rows(
+        &self,
+        hdu: usize,
+        plane: usize,
+        y0: usize,
+        bits: &[MaskBits],
+    ) -> Result<()> {
+        let (unit, rows) = self.target(hdu, plane, y0, bits.len(), true)?;
+        self.write_unit(unit, plane, (y0, rows), bits, |part, raw: &mut [[u8; 2]]| {
             for (slot, v) in raw.iter_mut().zip(part) {
                 *slot = (v.bits() ^ 0x8000).to_be_bytes();
             }

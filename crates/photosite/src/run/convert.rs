@@ -126,7 +126,7 @@ fn convert(
     }
     Product {
         path: &target,
-        frame: &frame,
+        frames: &[&frame],
         header,
         sample: Sample::F32,
         maps: None,

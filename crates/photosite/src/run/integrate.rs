@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use photosite_file::Source;
 use photosite_file::fits::Sample;
 use photosite_pix::align::{Registration, Transform};
 use photosite_pix::combine::{Combine, Recipe};
+use photosite_pix::debayer::Method;
 use photosite_pix::normalise::{Affine, LevelScale, Normalise};
 use photosite_pix::reject::Reject;
 use photosite_pix::stars::Criteria;
 use photosite_pix::warp::Kernel;
-use photosite_pix::{Applied, Frame, FrameKind, Header, Size, Unit, stat};
+use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, Header, Size, Unit, stat};
 use serde::Serialize;
 use serde_json::json;
 
@@ -22,6 +24,7 @@ use super::survey::{
 };
 use super::{Context, Product, Standing, find_stars, standing};
 use crate::budget::Need;
+use crate::debayer::Debayered;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::header::{registered_header, stack_header};
@@ -202,10 +205,15 @@ pub fn arrange<'a>(
     how: Integration,
     context: &Context<'_>,
 ) -> Result<Arranged<'a>> {
-    if let Some(light) = lights.iter().find(|l| l.metadata.cfa.is_some()) {
+    let planes = lights.first().map_or(1, SurveyedLight::planes);
+    if let Some(odd) = lights.iter().find(|l| l.planes() != planes) {
+        let colour = |l: &SurveyedLight| if l.planes() == 1 { "monochrome" } else { "in colour" };
         return Err(Error::request(format!(
-            "{} is still under its colour filter array; debayer lights before they are stacked",
-            light.path().display()
+            "{} is {}, {} is {}; they cannot be one picture",
+            lights[0].path().display(),
+            colour(&lights[0]),
+            odd.path().display(),
+            colour(odd)
         )));
     }
     if how.combine == Some(Combine::Median) && how.normalise == Normalise::EqualisedFluxes {
@@ -411,7 +419,7 @@ impl Arranged<'_> {
                 stacked.into_iter().map(|s| frame(s, applied, false)).collect();
             let product = Product {
                 path: &path,
-                frame: &frames[0],
+                frames: &frames.iter().collect::<Vec<_>>(),
                 header: registered_header(&self.reference.header, &light.header),
                 sample: Sample::F32,
                 maps: None,
@@ -454,7 +462,7 @@ impl Arranged<'_> {
         let header = stack_header(&reference.header, &raw, exposure_s, recipe, rejected);
         let product = Product {
             path,
-            frame: &frames[0],
+            frames: &frames.iter().collect::<Vec<_>>(),
             header,
             sample: Sample::F32,
             maps: maps.as_ref(),
@@ -553,8 +561,13 @@ fn open(used: &[(&SurveyedLight, &LightPart)], size: Size) -> Result<Vec<Laid>> 
     let keep_open = open_files <= env::open_file_limit();
     let laid = used.iter().map(|(light, part)| {
         let transform = part.registration.as_ref().map_or(Transform::IDENTITY, |r| r.transform);
+        let source = light.light.source(keep_open)?;
+        let source = match light.mosaic() {
+            None => source,
+            Some(cfa) => Box::new(debayered(source, cfa)?),
+        };
         Ok(Laid {
-            source: light.light.source(keep_open)?,
+            source,
             size,
             transform,
             kernel: kernel.clone(),
@@ -562,6 +575,12 @@ fn open(used: &[(&SurveyedLight, &LightPart)], size: Size) -> Result<Vec<Laid>> 
         })
     });
     laid.collect()
+}
+
+/// The colours of a light that is still under its filter array.
+fn debayered(source: Box<dyn Source>, cfa: CfaPattern) -> Result<Debayered> {
+    let method = Method::auto(cfa);
+    Debayered::new(source, None, cfa, method).map_err(|e| Error::request(e.to_string()))
 }
 
 /// The rows of a light that a tile of the picture rests on, at most, in bytes.

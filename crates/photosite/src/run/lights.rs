@@ -186,7 +186,7 @@ pub fn calibrate_light(
     sentences.extend(request.masters.sentences.iter().cloned());
     Product {
         path,
-        frame: &frame,
+        frames: &[&frame],
         header,
         sample: request.sample,
         maps: None,

@@ -303,7 +303,7 @@ fn make(
     let header = master_header(frames, &facts);
     let product = Product {
         path: request.path,
-        frame: &done.frame,
+        frames: &[&done.frame],
         header: header.clone(),
         sample: Sample::F32,
         maps: maps.as_ref(),

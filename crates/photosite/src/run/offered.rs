@@ -57,8 +57,8 @@ impl RawLight {
 
 /// A light in memory.
 pub(super) struct Opened {
-    /// Samples and mask, without a variance.
-    pub frame: Frame,
+    /// Samples and mask, plane by plane.
+    pub frames: Vec<Frame>,
     /// The header of the calibrated light.
     pub header: Header,
     /// The header's meaning.
@@ -114,15 +114,19 @@ impl Offered {
     pub(super) fn open(&self, buffers: &mut ReadBuffers) -> Result<Opened> {
         match &self.from {
             Origin::File => {
-                let (frame, header) = read_masked(&self.path)?;
+                let (frames, header) = match self.planes {
+                    1 => read_masked(&self.path).map(|(frame, header)| (vec![frame], header))?,
+                    _ => photosite_file::read_frames(&self.path)?,
+                };
                 let metadata = keyword::read(&header).metadata;
-                Ok(Opened { frame, header, metadata, calibrated: None })
+                Ok(Opened { frames, header, metadata, calibrated: None })
             }
             Origin::Raw(raw) => {
                 let request = LightRequest::to_be_stacked(&raw.frame, raw.masters()?);
                 let (frame, header, result) = calibrate_in_memory(&request, buffers)?;
                 let metadata = keyword::read(&header).metadata;
-                Ok(Opened { frame, header, metadata, calibrated: Some(result) })
+                let frames = vec![frame];
+                Ok(Opened { frames, header, metadata, calibrated: Some(result) })
             }
         }
     }

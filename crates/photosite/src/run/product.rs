@@ -50,8 +50,8 @@ pub fn standing(path: &Path, key: &str) -> Result<Standing> {
 pub struct Product<'a> {
     /// Where it goes.
     pub path: &'a Path,
-    /// Samples, variance, mask.
-    pub frame: &'a Frame,
+    /// Samples, variance, mask: one frame, or three for red, green and blue.
+    pub frames: &'a [&'a Frame],
     /// Cards to carry; the account is added.
     pub header: Header,
     /// How samples are stored.
@@ -71,7 +71,7 @@ impl Product<'_> {
     /// When the operating system refuses; then nothing is left behind.
     pub fn write(mut self) -> Result<()> {
         self.sign();
-        write_frame(self.path, self.frame, self.spec(), Existing::Replace)?;
+        write_frame(self.path, self.frames, self.spec(), Existing::Replace)?;
         Ok(())
     }
 
@@ -85,7 +85,7 @@ impl Product<'_> {
         context: &Context<'_>,
     ) -> Result<()> {
         self.sign();
-        let writer = FrameWriter::create(self.path, self.frame, self.spec(), Existing::Replace)?;
+        let writer = FrameWriter::create(self.path, self.frames, self.spec(), Existing::Replace)?;
         let jobs = beside.len() + writer.strips();
         // Halfway through, what is written goes to the disk while the processors go on.
         let (threads, sync_at) = match context.threads {

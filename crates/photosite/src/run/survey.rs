@@ -1,12 +1,15 @@
 //! Lights looked over before they are stacked: stars, level, noise, and how they lie over each other.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use photosite_pix::align::{Point, Registration, Rules, Transform, register};
+use photosite_pix::debayer::{Debayer, Method};
 use photosite_pix::normalise::{Estimator, LevelScale};
 use photosite_pix::stars::Criteria;
-use photosite_pix::{Header, Metadata, Size, stat};
+use photosite_pix::warp::Window;
+use photosite_pix::{CfaColor, CfaPattern, Frame, Header, Metadata, Plane, Size, stat};
 
 use super::offered::Opened;
 use super::{Context, LightResult, Offered, StarField, find_stars, for_each, left_out};
@@ -49,6 +52,16 @@ impl SurveyedLight {
     /// Width and height.
     pub fn size(&self) -> Size {
         self.light.size
+    }
+
+    /// The filter array that still lies over it.
+    pub fn mosaic(&self) -> Option<CfaPattern> {
+        self.metadata.cfa.filter(|_| self.light.planes == 1)
+    }
+
+    /// Planes of its picture: 3 for a light under a filter array.
+    pub fn planes(&self) -> usize {
+        self.levels.len()
     }
 
     /// How much a frame is worth as a reference: many sharp and round stars.
@@ -156,20 +169,68 @@ fn refusal(path: &Path, e: &Error) -> Finding {
 }
 
 fn look_over(light: &Offered, context: &Context<'_>) -> Result<SurveyedLight> {
-    let Opened { frame, header, metadata, calibrated } = light.open(&mut ReadBuffers::default())?;
+    let opened = light.open(&mut ReadBuffers::default())?;
+    let Opened { frames, header, metadata, calibrated } = opened;
     let gain_e = metadata.gain_e_per_adu.map(|g| g.e_per_adu());
-    let field = find_stars(&frame.data, &frame.mask, gain_e, Criteria::default(), context)?;
-    let some = stat::spread_rows(frame.data.as_slice(), frame.size().width, 1, LEVEL_SAMPLES);
-    let level = Estimator::Ikss.measure(&mut some.into_owned());
-    Ok(SurveyedLight {
-        light: light.clone(),
-        header,
-        metadata,
-        calibrated,
-        field,
-        levels: vec![level],
-        block_noise: stat::noise_of_blocks(frame.data.as_slice(), frame.size().width),
-    })
+    let mosaic = metadata.cfa.filter(|_| frames.len() == 1);
+    let (green, levels) = match mosaic {
+        None => (None, frames.iter().map(|f| level(&spread(&f.data, 1))).collect()),
+        Some(cfa) => (Some(green(&frames[0], cfa)?), colour_levels(&frames[0].data, cfa)),
+    };
+    // Of colours, green has most light.
+    let seen = green.as_ref().unwrap_or(&frames[frames.len() / 2]);
+    let field = find_stars(&seen.data, &seen.mask, gain_e, Criteria::default(), context)?;
+    let block_noise = stat::noise_of_blocks(seen.data.as_slice(), seen.data.width());
+    let light = light.clone();
+    Ok(SurveyedLight { light, header, metadata, calibrated, field, levels, block_noise })
+}
+
+fn spread(data: &Plane<f32>, step: usize) -> Cow<'_, [f32]> {
+    stat::spread_rows(data.as_slice(), data.width(), step, LEVEL_SAMPLES)
+}
+
+fn level(samples: &[f32]) -> LevelScale {
+    Estimator::Ikss.measure(&mut samples.to_vec())
+}
+
+/// Level and scale of each colour's own samples.
+fn colour_levels(data: &Plane<f32>, cfa: CfaPattern) -> Vec<LevelScale> {
+    let some = spread(data, cfa.period());
+    let rows = || some.chunks_exact(data.width()).enumerate();
+    CfaColor::ALL
+        .iter()
+        .map(|colour| {
+            let here = |y: usize, x: usize| cfa.color(x, y) == *colour;
+            let of_row = |(y, row): (usize, &[f32])| -> Vec<f32> {
+                let row = row.iter().enumerate();
+                row.filter(|(x, _)| here(y, *x)).map(|(_, v)| *v).collect()
+            };
+            level(&rows().flat_map(of_row).collect::<Vec<f32>>())
+        })
+        .collect()
+}
+
+/// Rows that green is made for at a time.
+const GREEN_ROWS: usize = 64;
+
+/// The green of a frame under a filter array, everywhere: what stars are looked for in.
+fn green(frame: &Frame, cfa: CfaPattern) -> Result<Frame> {
+    let debayer = Debayer::new(cfa, Method::Bilinear).map_err(|e| Error::request(e.to_string()))?;
+    let size = frame.size();
+    let mut data = Plane::zeroed(size);
+    let mut others = vec![0.0; 2 * GREEN_ROWS * size.width];
+    for y in (0..size.height).step_by(GREEN_ROWS) {
+        let rows = y..(y + GREEN_ROWS).min(size.height);
+        let needed = debayer.rows_needed(&rows, size);
+        let samples = frame.data.rows(needed.start, needed.end);
+        let window = Window { samples, first_row: needed.start, width: size.width };
+        let part = size.width * rows.len();
+        let (red, rest) = others.split_at_mut(part);
+        let green = &mut data.as_mut_slice()[y * size.width..][..part];
+        debayer.fill(window, size, rows, [red, green, &mut rest[..part]]);
+    }
+    let mask = frame.mask.clone();
+    Ok(Frame { data, mask, variance: None, unit: frame.unit, applied: frame.applied })
 }
 
 /// Lays each light over the reference; `None` for those that cannot be.

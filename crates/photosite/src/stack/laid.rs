@@ -13,15 +13,7 @@ use photosite_pix::{MaskBits, Size};
 use super::{Layer, ReadBuffers};
 use crate::Result;
 
-/// A pixel with these bits is a hole that other frames fill: nothing of the sky is known there.
-/// One that was hit or hot is none once it was repaired.
-const HOLE: MaskBits = MaskBits::NO_DATA.union(MaskBits::EDGE);
-
-/// Bits that make a hole unless the pixel was repaired.
-const UNREPAIRED: MaskBits =
-    MaskBits::HOT.union(MaskBits::COLD).union(MaskBits::UNSTABLE).union(MaskBits::COSMIC);
-
-/// A picture and its mask, whose unfit pixels are missing samples.
+/// A picture and its mask, whose holes ([`MaskBits::is_hole`]) are missing samples.
 pub struct Masked {
     /// The picture.
     pub source: Box<dyn Source>,
@@ -53,9 +45,7 @@ impl Source for Masked {
         self.mask.read_rows(plane, rows.clone(), scratch, &mut bits)?;
         self.source.read_rows(plane, rows, scratch, out)?;
         for (v, stored) in out.iter_mut().zip(bits) {
-            let bits = mask_bits(stored).unwrap_or(MaskBits::NO_DATA);
-            let repaired = bits.contains(MaskBits::INTERPOLATED);
-            if bits.intersects(HOLE) || (bits.intersects(UNREPAIRED) && !repaired) {
+            if mask_bits(stored).is_none_or(MaskBits::is_hole) {
                 *v = f32::NAN;
             }
         }

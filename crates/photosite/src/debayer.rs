@@ -1,0 +1,179 @@
+//! A frame under its colour filter array as a source of three planes.
+
+use std::ops::Range;
+use std::path::Path;
+
+use photosite_file::fits::mask_bits;
+use photosite_file::{Access, Result, Source, check_rows};
+use photosite_pix::debayer::{Debayer, Method, NoBayer};
+use photosite_pix::warp::Window;
+use photosite_pix::{CfaPattern, MaskBits, Size};
+
+/// A source over another: its frame debayered, red, green and blue.
+///
+/// Any range of rows has the same bytes whichever way it is asked for. Pixels that the mask makes
+/// holes ([`MaskBits::is_hole`]) are missing samples: they are NaN in the plane of their own colour
+/// and serve no neighbour.
+pub struct Debayered {
+    source: Box<dyn Source>,
+    mask: Option<Box<dyn Source>>,
+    debayer: Debayer,
+}
+
+/// What errors of a wrong request speak of: the source below names its file itself.
+const NAME: &str = "debayered frame";
+
+impl Debayered {
+    /// The frame of `source`, of one plane, whose filter array is `cfa`, with its mask where it has
+    /// one.
+    ///
+    /// # Errors
+    /// When the method cannot be used with the array.
+    pub fn new(
+        source: Box<dyn Source>,
+        mask: Option<Box<dyn Source>>,
+        cfa: CfaPattern,
+        method: Method,
+    ) -> std::result::Result<Self, NoBayer> {
+        Ok(Self { source, mask, debayer: Debayer::new(cfa, method)? })
+    }
+
+    /// Fills three planes, one after the other.
+    fn fill(&self, rows: Range<usize>, scratch: &mut Vec<u8>, out: &mut [f32]) -> Result<()> {
+        let size = self.source.size();
+        let needed = self.debayer.rows_needed(&rows, size);
+        let mut samples = vec![0.0; needed.len() * size.width];
+        self.source.read_rows(0, needed.clone(), scratch, &mut samples)?;
+        if let Some(mask) = &self.mask {
+            let mut stored = vec![0.0; samples.len()];
+            mask.read_rows(0, needed.clone(), scratch, &mut stored)?;
+            for (v, stored) in samples.iter_mut().zip(stored) {
+                if mask_bits(stored).is_none_or(MaskBits::is_hole) {
+                    *v = f32::NAN;
+                }
+            }
+        }
+        let window = Window { samples: &samples, first_row: needed.start, width: size.width };
+        let (red, rest) = out.split_at_mut(out.len() / 3);
+        let (green, blue) = rest.split_at_mut(rest.len() / 2);
+        self.debayer.fill(window, size, rows, [red, green, blue]);
+        Ok(())
+    }
+}
+
+impl Source for Debayered {
+    fn size(&self) -> Size {
+        self.debayer.picture_size(self.source.size())
+    }
+
+    fn planes(&self) -> usize {
+        3
+    }
+
+    fn access(&self) -> Access {
+        self.source.access()
+    }
+
+    fn read_rows(
+        &self,
+        plane: usize,
+        rows: Range<usize>,
+        scratch: &mut Vec<u8>,
+        out: &mut [f32],
+    ) -> Result<()> {
+        check_rows(Path::new(NAME), (self.size(), 3), plane, &rows, out.len())?;
+        let part = out.len();
+        let mut all = vec![0.0; 3 * part];
+        self.fill(rows, scratch, &mut all)?;
+        out.copy_from_slice(&all[plane * part..(plane + 1) * part]);
+        Ok(())
+    }
+
+    fn read_planes(
+        &self,
+        rows: Range<usize>,
+        scratch: &mut Vec<u8>,
+        out: &mut [f32],
+    ) -> Result<()> {
+        // Three planes of room, or none that fits.
+        let part = if out.len().is_multiple_of(3) { out.len() / 3 } else { usize::MAX };
+        check_rows(Path::new(NAME), (self.size(), 3), 0, &rows, part)?;
+        self.fill(rows, scratch, out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Samples in memory.
+    struct Memory(Size, Vec<f32>);
+
+    impl Source for Memory {
+        fn size(&self) -> Size {
+            self.0
+        }
+
+        fn planes(&self) -> usize {
+            1
+        }
+
+        fn access(&self) -> Access {
+            Access::Rows
+        }
+
+        fn read_rows(
+            &self,
+            _: usize,
+            rows: Range<usize>,
+            _: &mut Vec<u8>,
+            out: &mut [f32],
+        ) -> Result<()> {
+            out.copy_from_slice(&self.1[rows.start * self.0.width..rows.end * self.0.width]);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn any_rows_are_those_of_the_whole_and_masked_samples_are_holes() {
+        let size = Size::new(29, 23);
+        let samples: Vec<f32> = (0..size.pixels()).map(|i| ((i * 7919) % 101) as f32).collect();
+        let mut mask = vec![0.0; size.pixels()];
+        // The red pixel at (8, 10): hot. The blue one at (9, 11): hot and repaired.
+        let (hot, repaired) = (10 * 29 + 8, 11 * 29 + 9);
+        mask[hot] = f32::from(MaskBits::HOT.bits());
+        mask[repaired] = f32::from((MaskBits::HOT | MaskBits::INTERPOLATED).bits());
+        for method in Method::ALL {
+            let cfa = CfaPattern::parse("RGGB").unwrap();
+            let source = Box::new(Memory(size, samples.clone()));
+            let picture =
+                Debayered::new(source, Some(Box::new(Memory(size, mask.clone()))), cfa, method)
+                    .unwrap();
+            let (size, mut raw) = (picture.size(), Vec::new());
+            let mut whole = vec![0.0; 3 * size.pixels()];
+            picture.read_planes(0..size.height, &mut raw, &mut whole).unwrap();
+            for (y0, y1) in [(0, 1), (3, 9), (size.height - 2, size.height), (5, 5)] {
+                let part = (y1 - y0) * size.width;
+                let mut planes = vec![0.0; 3 * part];
+                picture.read_planes(y0..y1, &mut raw, &mut planes).unwrap();
+                for plane in 0..3 {
+                    let start = plane * size.pixels() + y0 * size.width;
+                    let mut one = vec![0.0; part];
+                    picture.read_rows(plane, y0..y1, &mut raw, &mut one).unwrap();
+                    let bits = |s: &[f32]| s.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+                    assert_eq!(bits(&one), bits(&whole[start..start + part]));
+                    assert_eq!(bits(&one), bits(&planes[plane * part..(plane + 1) * part]));
+                }
+            }
+            let holes = whole.iter().filter(|v| v.is_nan()).count();
+            assert_eq!(holes, 1, "{}", method.name());
+            if method != Method::Superpixel {
+                assert!(whole[hot].is_nan());
+                assert_eq!(whole[2 * size.pixels() + repaired], samples[repaired]);
+            }
+            let mut room = vec![0.0; 5];
+            assert!(picture.read_rows(3, 0..1, &mut raw, &mut room).is_err());
+            assert!(picture.read_planes(0..size.height + 1, &mut raw, &mut room).is_err());
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Colour pictures from frames under a colour filter array.
+//!
+//! A measured sample is never changed: in the plane of its own colour it stands as it is, and where
+//! it is missing the plane has a hole. The other two colours are made of their finite neighbours.
+//! Everything is sums and differences, never ratios: calibrated sky lies around 0.
+//!
+//! What a pixel becomes depends on its neighbours alone, so a picture made band by band is the
+//! picture made at once, to the bit.
+
+mod bayer;
+mod taps;
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::warp::Window;
+use crate::{CfaColor, CfaPattern, MaskBits, Size};
+use taps::Taps;
+
+/// How colours are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// The mean of the nearest samples of the colour, weighted by distance and laid out so that an
+    /// even slope stays one. On a Bayer array that is bilinear interpolation.
+    Bilinear,
+    /// One pixel a block of 2x2, or 3x3 on X-Trans: the mean of each colour's samples there. Nothing
+    /// is interpolated.
+    Superpixel,
+    /// Green along the direction in which less changes, red and blue by their differences from
+    /// green: sharper than bilinear, and with more of each sample's own noise. Bayer arrays only.
+    ///
+    /// # Source
+    /// Hamilton1997: green from both neighbours and the second difference of the pixel's own
+    /// colour, red and blue from differences to green. Pekkucuksen2010: both directions count,
+    /// each by the inverse square of the gradients along it, instead of one being chosen.
+    Directional,
+}
+
+impl Method {
+    /// Every method.
+    pub const ALL: [Self; 3] = [Self::Bilinear, Self::Superpixel, Self::Directional];
+
+    /// The method for an array when nobody asks for one: directional for Bayer, else bilinear.
+    pub fn auto(cfa: CfaPattern) -> Self {
+        if bayer::is_bayer(cfa) { Self::Directional } else { Self::Bilinear }
+    }
+
+    /// The lower-case name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bilinear => "bilinear",
+            Self::Superpixel => "superpixel",
+            Self::Directional => "directional",
+        }
+    }
+}
+
+/// A method that cannot be used with an array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the directional method follows the greens of a Bayer array; {0} is none. Bilinear and \
+     superpixel work on every array"
+)]
+pub struct NoBayer(CfaPattern);
+
+/// One method on one array.
+#[derive(Debug, Clone)]
+pub struct Debayer {
+    cfa: CfaPattern,
+    method: Method,
+    /// What each colour is made of.
+    plain: Taps,
+    /// What each colour is made of where both directions count the same.
+    directional: Option<Taps>,
+}
+
+impl Debayer {
+    /// A method on an array.
+    ///
+    /// # Errors
+    /// When the method is directional and the array none of Bayer's.
+    pub fn new(cfa: CfaPattern, method: Method) -> Result<Self, NoBayer> {
+        let directional = match method {
+            Method::Directional if !bayer::is_bayer(cfa) => return Err(NoBayer(cfa)),
+            Method::Directional => Some(Taps::directional(cfa)),
+            _ => None,
+        };
+        let plain = match method {
+            Method::Superpixel => Taps::blocks(cfa),
+            _ => Taps::interpolating(cfa),
+        };
+        Ok(Self { cfa, method, plain, directional })
+    }
+
+    /// The method.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// The array.
+    pub fn cfa(&self) -> CfaPattern {
+        self.cfa
+    }
+
+    /// Columns and rows of the frame that make one pixel of the picture: 1, or a superpixel's 2
+    /// (Bayer) or 3 (X-Trans), or 6 for an array whose parts do not hold every colour.
+    pub fn step(&self) -> usize {
+        self.plain.step()
+    }
+
+    /// The size of the picture of a frame; what makes no whole superpixel is left out.
+    pub fn picture_size(&self, frame: Size) -> Size {
+        Size::new(frame.width / self.step(), frame.height / self.step())
+    }
+
+    /// The colour that pixel (x, y) of the picture measured itself; `None` for superpixels, which
+    /// measured all three.
+    pub fn measured(&self, x: usize, y: usize) -> Option<CfaColor> {
+        (self.method != Method::Superpixel).then(|| self.cfa.color(x, y))
+    }
+
+    /// The rows of a frame of `size` that rows of the picture are made of.
+    pub fn rows_needed(&self, rows: &Range<usize>, size: Size) -> Range<usize> {
+        let reach = match self.method {
+            Method::Directional => bayer::REACH,
+            _ => self.plain.reach(),
+        };
+        let step = self.step();
+        let end = (rows.end * step).saturating_add(reach).min(size.height);
+        (rows.start * step).saturating_sub(reach).min(end)..end
+    }
+
+    /// Fills rows of the picture, red, green and blue, from a window that has all the rows that
+    /// [`rows_needed`](Self::rows_needed) names of a frame of `size`.
+    ///
+    /// Samples that are not finite are missing. A colour is NaN where none of its neighbours has a
+    /// sample, and where it was to be measured and was not.
+    pub fn fill(&self, frame: Window, size: Size, rows: Range<usize>, mut out: [&mut [f32]; 3]) {
+        let room = rows.len() * self.picture_size(size).width;
+        assert!(out.iter().all(|o| o.len() == room), "room for {room} pixels a plane");
+        match self.method {
+            Method::Directional => bayer::fill(self, (frame, size), rows, &mut out, true),
+            Method::Bilinear if bayer::is_bayer(self.cfa) => {
+                bayer::fill(self, (frame, size), rows, &mut out, false);
+            }
+            _ => self.plain.fill(frame, size, rows, &mut out),
+        }
+    }
+
+    /// Fills rows of the picture's variance from a window of the frame's samples and one of its
+    /// variance, as [`fill`](Self::fill) makes colours.
+    ///
+    /// Exact for bilinear and superpixel. The directional method's weights go by the samples; its
+    /// variance is that of equal directions, which is what even ground has.
+    pub fn fill_variance(
+        &self,
+        (frame, variance): (Window, Window),
+        size: Size,
+        rows: Range<usize>,
+        out: [&mut [f32]; 3],
+    ) {
+        self.each_pixel(size, rows, out, |at, channel| {
+            let (mut sum, mut any) = (0.0, false);
+            self.sources(frame, size, at, channel, |(x, y), weight| {
+                sum += weight * weight * variance.at(x, y);
+                any = true;
+            });
+            if any { sum } else { f32::NAN }
+        });
+    }
+
+    /// Fills rows of the picture's mask from a window of the frame's samples and the mask of the
+    /// same rows.
+    ///
+    /// A measured pixel keeps its bits, a superpixel has those of its samples. A pixel that was made
+    /// of neighbours is INTERPOLATED, and SATURATED where one of them is; one without any is
+    /// NO_DATA.
+    pub fn fill_mask(
+        &self,
+        (frame, mask): (Window, &[MaskBits]),
+        size: Size,
+        rows: Range<usize>,
+        out: [&mut [MaskBits]; 3],
+    ) {
+        let bits = |x: usize, y: usize| mask[(y - frame.first_row) * frame.width + x];
+        self.each_pixel(size, rows, out, |(x, y), channel| {
+            let (mut found, mut any) = (MaskBits::empty(), false);
+            self.sources(frame, size, (x, y), channel, |(x, y), _| {
+                found |= bits(x, y);
+                any = true;
+            });
+            match self.measured(x, y) {
+                Some(color) if color.channel() == channel => bits(x, y),
+                _ if !any => MaskBits::NO_DATA,
+                None => found,
+                Some(_) => (found & MaskBits::SATURATED) | MaskBits::INTERPOLATED,
+            }
+        });
+    }
+
+    fn each_pixel<T>(
+        &self,
+        size: Size,
+        rows: Range<usize>,
+        mut out: [&mut [T]; 3],
+        make: impl Fn((usize, usize), usize) -> T,
+    ) {
+        let width = self.picture_size(size).width;
+        for (channel, out) in out.iter_mut().enumerate() {
+            for (y, row) in rows.clone().zip(out.chunks_exact_mut(width.max(1))) {
+                row.iter_mut().enumerate().for_each(|(x, o)| *o = make((x, y), channel));
+            }
+        }
+    }
+
+    /// Calls `take` with the place and the part of each sample that a colour of the picture's pixel
+    /// `at` is made of; the parts have a sum of 1.
+    fn sources(
+        &self,
+        frame: Window,
+        size: Size,
+        at: (usize, usize),
+        channel: usize,
+        take: impl FnMut((usize, usize), f32),
+    ) {
+        let whole = self.directional.as_ref().filter(|t| t.all_there(frame, size, at, channel));
+        whole.unwrap_or(&self.plain).parts(frame, size, at, channel, take);
+    }
+}

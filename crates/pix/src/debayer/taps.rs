@@ -1,0 +1,277 @@
+//! Which samples a colour is made of, place by place of the array.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::warp::Window;
+use crate::{CfaColor, CfaPattern, Size};
+
+/// A sample, by its place relative to the first pixel of its block, and its weight.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Tap {
+    dx: isize,
+    dy: isize,
+    weight: f32,
+}
+
+/// Weights of one linear rule, for each place of the array and each colour.
+#[derive(Debug, Clone)]
+pub(super) struct Taps {
+    /// Pixels of the frame for one of the picture, along each axis.
+    step: usize,
+    /// Pixels of the picture after which the rule repeats.
+    period: usize,
+    lists: Vec<Vec<Tap>>,
+}
+
+/// Neighbours are looked for this far away at most: seven rows hold a period of six.
+const FARTHEST: isize = 3;
+
+impl Taps {
+    fn build(step: usize, period: usize, of: impl Fn(usize, usize, CfaColor) -> Vec<Tap>) -> Self {
+        let places = (0..period * period).map(|i| (i % period, i / period));
+        let lists = places.flat_map(|(x, y)| CfaColor::ALL.map(|c| of(x, y, c))).collect();
+        Self { step, period, lists }
+    }
+
+    /// Each colour from its nearest samples, its own where there is one.
+    pub(super) fn interpolating(cfa: CfaPattern) -> Self {
+        Self::build(1, cfa.period(), |x, y, color| {
+            if cfa.color(x, y) == color { vec![OWN] } else { nearest(cfa, (x, y), color) }
+        })
+    }
+
+    /// Each colour as the mean of its samples in a block, the smallest that holds every colour
+    /// wherever it lies.
+    pub(super) fn blocks(cfa: CfaPattern) -> Self {
+        let period = cfa.period();
+        let of = |step: usize, x: usize, y: usize, color| -> Vec<Tap> {
+            let inside = (0..step * step).map(|i| (i % step, i / step));
+            let held = inside.filter(|(i, j)| cfa.color(x * step + i, y * step + j) == color);
+            let places: Vec<_> = held.map(|(i, j)| (i as isize, j as isize)).collect();
+            let weight = 1.0 / places.len() as f32;
+            places.into_iter().map(|(dx, dy)| Tap { dx, dy, weight }).collect()
+        };
+        let holds_all = |step: usize| {
+            let n = period / step;
+            let mut blocks = (0..n * n).map(|i| (i % n, i / n));
+            blocks.all(|(x, y)| CfaColor::ALL.iter().all(|c| !of(step, x, y, *c).is_empty()))
+        };
+        let step = [2, 3].into_iter().find(|s| period.is_multiple_of(*s) && holds_all(*s));
+        let step = step.unwrap_or(period);
+        Self::build(step, period / step, |x, y, color| of(step, x, y, color))
+    }
+
+    /// The directional method on a Bayer array where both directions count the same.
+    pub(super) fn directional(cfa: CfaPattern) -> Self {
+        let color = |x: isize, y: isize| cfa.color((x + 6) as usize, (y + 6) as usize);
+        // Green at a place: itself, or both neighbours and the second difference, both ways.
+        let green = |x: isize, y: isize| -> Vec<(isize, isize, f64)> {
+            if color(x, y) == CfaColor::Green {
+                return vec![(0, 0, 1.0)];
+            }
+            let mut list = vec![(0, 0, 0.5)];
+            for (i, j) in [(-1, 0), (1, 0), (0, -1), (0, 1)] {
+                list.extend([(i, j, 0.25), (2 * i, 2 * j, -0.125)]);
+            }
+            list
+        };
+        Self::build(1, 2, |x, y, wanted| {
+            let (x, y) = (x as isize, y as isize);
+            if color(x, y) == wanted {
+                return vec![OWN];
+            }
+            let mut sum = BTreeMap::<(isize, isize), f64>::new();
+            let mut add = |i, j, w| *sum.entry((j, i)).or_default() += w;
+            green(x, y).iter().for_each(|&(i, j, w)| add(i, j, w));
+            if wanted != CfaColor::Green {
+                let around = (-1..=1).flat_map(|j| (-1..=1).map(move |i| (i, j)));
+                let same: Vec<_> = around.filter(|(i, j)| color(x + i, y + j) == wanted).collect();
+                for &(i, j) in &same {
+                    let part = 1.0 / same.len() as f64;
+                    add(i, j, part);
+                    green(x + i, y + j).iter().for_each(|&(k, l, w)| add(i + k, j + l, -w * part));
+                }
+            }
+            let taps = sum.into_iter().filter(|(_, w)| *w != 0.0);
+            taps.map(|((dy, dx), w)| Tap { dx, dy, weight: w as f32 }).collect()
+        })
+    }
+
+    pub(super) fn step(&self) -> usize {
+        self.step
+    }
+
+    /// Rows beyond a picture's row that its samples lie at, outside its own block.
+    pub(super) fn reach(&self) -> usize {
+        let beyond = |t: &Tap| (-t.dy).max(t.dy - (self.step as isize - 1)).max(0) as usize;
+        self.lists.iter().flatten().map(beyond).max().unwrap_or(0)
+    }
+
+    fn at(&self, (x, y): (usize, usize), channel: usize) -> &[Tap] {
+        &self.lists[((y % self.period) * self.period + x % self.period) * 3 + channel]
+    }
+
+    /// The samples of a colour that are there: their places and weights.
+    fn present<'a>(
+        &'a self,
+        frame: Window<'a>,
+        size: Size,
+        at: (usize, usize),
+        channel: usize,
+    ) -> impl Iterator<Item = ((usize, usize), f32)> + 'a {
+        let (x, y) = ((at.0 * self.step) as isize, (at.1 * self.step) as isize);
+        self.at(at, channel).iter().filter_map(move |t| {
+            let place = (usize::try_from(x + t.dx).ok()?, usize::try_from(y + t.dy).ok()?);
+            let inside = place.0 < size.width && place.1 < size.height;
+            (inside && frame.at(place.0, place.1).is_finite()).then_some((place, t.weight))
+        })
+    }
+
+    pub(super) fn all_there(
+        &self,
+        frame: Window,
+        size: Size,
+        at: (usize, usize),
+        channel: usize,
+    ) -> bool {
+        self.present(frame, size, at, channel).count() == self.at(at, channel).len()
+    }
+
+    /// Calls `take` with the samples that are there and their parts in the colour.
+    pub(super) fn parts(
+        &self,
+        frame: Window,
+        size: Size,
+        at: (usize, usize),
+        channel: usize,
+        mut take: impl FnMut((usize, usize), f32),
+    ) {
+        let total: f32 = self.present(frame, size, at, channel).map(|(_, w)| w).sum();
+        for (place, w) in self.present(frame, size, at, channel) {
+            take(place, w / total);
+        }
+    }
+
+    /// A colour from the samples that are there; NaN where none is.
+    pub(super) fn value(
+        &self,
+        frame: Window,
+        size: Size,
+        at: (usize, usize),
+        channel: usize,
+    ) -> f32 {
+        let (mut sum, mut total) = (0.0f32, 0.0f32);
+        for ((x, y), w) in self.present(frame, size, at, channel) {
+            if self.at(at, channel) == [OWN] {
+                return frame.at(x, y);
+            }
+            sum += w * frame.at(x, y);
+            total += w;
+        }
+        // 0 / 0 is NaN: nothing was there.
+        sum / total
+    }
+
+    /// Fills rows of the picture.
+    pub(super) fn fill(
+        &self,
+        frame: Window,
+        size: Size,
+        rows: Range<usize>,
+        out: &mut [&mut [f32]; 3],
+    ) {
+        let width = size.width / self.step;
+        // Columns whose samples all lie inside the frame, by a margin that is wide enough for all.
+        let inner = FARTHEST as usize..width.saturating_sub(FARTHEST as usize);
+        for (channel, out) in out.iter_mut().enumerate() {
+            for (y, row) in rows.clone().zip(out.chunks_exact_mut(width.max(1))) {
+                let lines: Vec<Vec<(isize, f32)>> = (0..self.period)
+                    .map(|x| {
+                        let flat = |t: &Tap| (t.dy * size.width as isize + t.dx, t.weight);
+                        self.at((x, y), channel).iter().map(flat).collect()
+                    })
+                    .collect();
+                let top = y * self.step;
+                let margin = FARTHEST as usize;
+                let whole = top >= margin && top + self.step + margin <= size.height;
+                let first = (top - frame.first_row.min(top)) * size.width;
+                for (x, o) in row.iter_mut().enumerate() {
+                    *o = f32::NAN;
+                    if whole && inner.contains(&x) {
+                        let base = (first + x * self.step) as isize;
+                        let list = &lines[x % self.period];
+                        // Weights of a list have a sum of 1; what is missing makes this NaN.
+                        *o = list.iter().fold(0.0, |sum, &(offset, w)| {
+                            sum + w * frame.samples[(base + offset) as usize]
+                        });
+                    }
+                    if !o.is_finite() {
+                        *o = self.value(frame, size, (x, y), channel);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The pixel's own sample.
+const OWN: Tap = Tap { dx: 0, dy: 0, weight: 1.0 };
+
+/// Weights over the nearest samples of a colour that keep an even slope even, none of them
+/// negative: the smallest window in which there are such.
+fn nearest(cfa: CfaPattern, (x, y): (usize, usize), color: CfaColor) -> Vec<Tap> {
+    let period = cfa.period() as isize;
+    let mut places = Vec::new();
+    for reach in 1..=FARTHEST {
+        let window = (-reach..=reach).flat_map(|dy| (-reach..=reach).map(move |dx| (dx, dy)));
+        let turned = |v: usize, d: isize| (v as isize + d + period * FARTHEST) as usize;
+        places =
+            window.filter(|(dx, dy)| cfa.color(turned(x, *dx), turned(y, *dy)) == color).collect();
+        if let Some(taps) = even(&places) {
+            return taps;
+        }
+    }
+    // No array in use comes here: a header may say anything.
+    let total: f64 = places.iter().map(|p| closeness(*p)).sum();
+    let tap = |(dx, dy)| Tap { dx, dy, weight: (closeness((dx, dy)) / total) as f32 };
+    places.into_iter().map(tap).collect()
+}
+
+/// The inverse square of the distance.
+fn closeness((dx, dy): (isize, isize)) -> f64 {
+    1.0 / (dx * dx + dy * dy) as f64
+}
+
+/// Weights w = p (a + b dx + c dy), p the closeness, with a sum of 1 and first moments of 0: a
+/// plane fitted by weighted least squares, read at the centre. `None` where the places do not
+/// determine one, or a weight is negative.
+fn even(places: &[(isize, isize)]) -> Option<Vec<Tap>> {
+    if places.is_empty() {
+        return None;
+    }
+    let moment = |i: i32, j: i32| -> f64 {
+        let of = |p: &(isize, isize)| closeness(*p) * (p.0 as f64).powi(i) * (p.1 as f64).powi(j);
+        places.iter().map(of).sum()
+    };
+    let (s, sx, sy) = (moment(0, 0), moment(1, 0), moment(0, 1));
+    let (a, b, c) = if sx == 0.0 && sy == 0.0 {
+        (1.0 / s, 0.0, 0.0)
+    } else {
+        let (sxx, sxy, syy) = (moment(2, 0), moment(1, 1), moment(0, 2));
+        // Cramer's rule on the moments' matrix, the right side being (1, 0, 0).
+        let (ca, cb, cc) = (sxx * syy - sxy * sxy, sxy * sy - sx * syy, sx * sxy - sxx * sy);
+        let determinant = s * ca + sx * cb + sy * cc;
+        if determinant.abs() < 1e-9 {
+            return None;
+        }
+        (ca / determinant, cb / determinant, cc / determinant)
+    };
+    let weight = |p: &(isize, isize)| closeness(*p) * (a + b * p.0 as f64 + c * p.1 as f64);
+    let taps: Vec<Tap> = places
+        .iter()
+        .map(|p| Tap { dx: p.0, dy: p.1, weight: weight(p) as f32 })
+        .filter(|t| t.weight.abs() > 1e-6)
+        .collect();
+    taps.iter().all(|t| t.weight > 0.0).then_some(taps)
+}

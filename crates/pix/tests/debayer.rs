@@ -1,0 +1,385 @@
+//! Colour pictures against what they must be.
+
+use std::ops::Range;
+
+use photosite_pix::debayer::{Debayer, Method};
+use photosite_pix::warp::Window;
+use photosite_pix::{CfaPattern, MaskBits, Plane, Size};
+use proptest::prelude::*;
+
+const BAYER: [&str; 4] = ["RGGB", "BGGR", "GRBG", "GBRG"];
+const X_TRANS: &str = "GBGGRGRGRBGBGBGGRGGRGGBGBGBRGRGRGGBG";
+
+/// Every method on every array it works on.
+fn all() -> Vec<Debayer> {
+    let mut out = Vec::new();
+    for pattern in BAYER.into_iter().chain([X_TRANS]) {
+        let cfa = CfaPattern::parse(pattern).unwrap();
+        out.extend(Method::ALL.into_iter().filter_map(|m| Debayer::new(cfa, m).ok()));
+    }
+    assert_eq!(out.len(), 4 * 3 + 2);
+    out
+}
+
+fn window(frame: &Plane<f32>, rows: Range<usize>) -> Window<'_> {
+    let samples = frame.rows(rows.start, rows.end);
+    Window { samples, first_row: rows.start, width: frame.width() }
+}
+
+/// Three planes, made in bands of `band` rows.
+fn picture(debayer: &Debayer, frame: &Plane<f32>, band: usize) -> [Plane<f32>; 3] {
+    let size = debayer.picture_size(frame.size());
+    let mut planes = [0, 1, 2].map(|_| Plane::filled(size, 7.0f32));
+    for y0 in (0..size.height).step_by(band) {
+        let rows = y0..(y0 + band).min(size.height);
+        let needed = debayer.rows_needed(&rows, frame.size());
+        let out = planes.each_mut().map(|p| p.rows_mut(rows.start, rows.end));
+        debayer.fill(window(frame, needed), frame.size(), rows, out);
+    }
+    planes
+}
+
+fn bits(planes: &[Plane<f32>; 3]) -> Vec<u32> {
+    planes.iter().flat_map(|p| p.as_slice()).map(|v| v.to_bits()).collect()
+}
+
+fn name(debayer: &Debayer) -> String {
+    format!("{} {}", debayer.cfa(), debayer.method().name())
+}
+
+/// Random numbers that are the same each time.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> f64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.next()).sum::<f64>() - 6.0
+    }
+}
+
+#[test]
+fn an_even_slope_stays_one_and_colours_keep_their_levels() {
+    let size = Size::new(37, 29);
+    let level = [-40.0, 10.0, 300.0];
+    for debayer in all().into_iter().filter(|d| d.step() == 1) {
+        let truth = |x: usize, y: usize, c: usize| level[c] + 3.0 * x as f32 - 2.0 * y as f32;
+        let frame = Plane::from_fn(size, |x, y| truth(x, y, debayer.cfa().color(x, y).channel()));
+        let planes = picture(&debayer, &frame, 64);
+        let margin = 5;
+        for (c, plane) in planes.iter().enumerate() {
+            for y in margin..size.height - margin {
+                for x in margin..size.width - margin {
+                    let (v, t) = (plane.get(x, y), truth(x, y, c));
+                    assert!((v - t).abs() < 2e-4, "{} ({x}, {y}) {c}: {v}, {t}", name(&debayer));
+                }
+            }
+            // At the rim neighbours lie to one side; a pixel or two of slope is what that costs.
+            for y in 0..size.height {
+                for x in 0..size.width {
+                    assert!((plane.get(x, y) - truth(x, y, c)).abs() < 12.0);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_superpixel_is_the_mean_of_its_colours() {
+    let size = Size::new(25, 20);
+    let mut frame = Plane::from_fn(size, |x, y| ((x * 31 + y * 57) % 101) as f32);
+    frame.set(4, 4, f32::NAN);
+    for (pattern, step) in [("GBRG", 2), (X_TRANS, 3)] {
+        let cfa = CfaPattern::parse(pattern).unwrap();
+        let debayer = Debayer::new(cfa, Method::Superpixel).unwrap();
+        assert_eq!(
+            (debayer.step(), debayer.picture_size(size)),
+            (step, Size::new(25 / step, 20 / step))
+        );
+        let planes = picture(&debayer, &frame, 3);
+        for (c, plane) in planes.iter().enumerate() {
+            for y in 0..plane.height() {
+                for x in 0..plane.width() {
+                    let block =
+                        (0..step * step).map(|i| (x * step + i % step, y * step + i / step));
+                    let held: Vec<f32> = block
+                        .filter(|&(x, y)| cfa.color(x, y).channel() == c)
+                        .map(|(x, y)| frame.get(x, y))
+                        .filter(|v| v.is_finite())
+                        .collect();
+                    let mean = held.iter().sum::<f32>() / held.len() as f32;
+                    let v = plane.get(x, y);
+                    assert!(
+                        (v - mean).abs() < 1e-4 || (v.is_nan() && held.is_empty()),
+                        "{v} {mean}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_hole_does_not_spread_and_measured_samples_stay() {
+    let size = Size::new(31, 27);
+    let mut random = Random(5);
+    let mut frame = Plane::from_fn(size, |_, _| random.normal() as f32);
+    for (x, y) in [(0, 0), (9, 9), (10, 9), (15, 14), (16, 15), (30, 26), (20, 3)] {
+        frame.set(x, y, if x == 20 { f32::INFINITY } else { f32::NAN });
+    }
+    for debayer in all().into_iter().filter(|d| d.step() == 1) {
+        let planes = picture(&debayer, &frame, 64);
+        for y in 0..size.height {
+            for x in 0..size.width {
+                let own = debayer.measured(x, y).unwrap().channel();
+                let sample = frame.get(x, y);
+                for (c, plane) in planes.iter().enumerate() {
+                    let v = plane.get(x, y);
+                    if c == own {
+                        let same = v.to_bits() == sample.to_bits();
+                        assert!(same || (v.is_nan() && !sample.is_finite()), "({x}, {y}): {v}");
+                    } else {
+                        assert!(
+                            v.is_finite() && v.abs() < 20.0,
+                            "{} ({x}, {y}) {c}: {v}",
+                            name(&debayer)
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Bilinear interpolation as it is written in books, with holes.
+#[test]
+fn bilinear_on_bayer_is_the_mean_of_what_is_next_to_it() {
+    let size = Size::new(40, 33);
+    let mut random = Random(11);
+    let frame = Plane::from_fn(size, |_, _| {
+        if random.next() < 0.2 { f32::NAN } else { (random.next() * 1000.0) as f32 }
+    });
+    for pattern in BAYER {
+        let cfa = CfaPattern::parse(pattern).unwrap();
+        let planes = picture(&Debayer::new(cfa, Method::Bilinear).unwrap(), &frame, 7);
+        for (c, plane) in planes.iter().enumerate() {
+            for y in 0..size.height {
+                for x in 0..size.width {
+                    if cfa.color(x, y).channel() == c {
+                        continue;
+                    }
+                    let next: Vec<f32> = (0..9)
+                        .filter_map(|i| {
+                            Some(((x + i % 3).checked_sub(1)?, (y + i / 3).checked_sub(1)?))
+                        })
+                        .filter(|&(i, j)| i < size.width && j < size.height)
+                        .filter(|&(i, j)| cfa.color(i, j).channel() == c)
+                        .map(|(i, j)| frame.get(i, j))
+                        .filter(|v| v.is_finite())
+                        .collect();
+                    let mean = next.iter().sum::<f32>() / next.len() as f32;
+                    let v = plane.get(x, y);
+                    assert!((v - mean).abs() < 1e-3 || (v.is_nan() && mean.is_nan()));
+                }
+            }
+        }
+    }
+}
+
+/// A flat, noisy field has no colour but its own and no pattern of the array; what the variance
+/// says is what is measured.
+#[test]
+fn even_ground_is_unbiased_without_pattern_and_with_the_variance_that_is_said() {
+    let size = Size::new(72, 72);
+    let (runs, sigma) = (400, [3.0, 5.0, 8.0]);
+    let mut worst_pattern = 0.0f64;
+    for debayer in all() {
+        let cfa = debayer.cfa();
+        let mut random = Random(99);
+        let out = debayer.picture_size(size);
+        let (mut mean, mut square) =
+            (vec![0.0f64; 3 * out.pixels()], vec![0.0f64; 3 * out.pixels()]);
+        for _ in 0..runs {
+            let frame = Plane::from_fn(size, |x, y| {
+                (sigma[cfa.color(x, y).channel()] * random.normal()) as f32
+            });
+            let planes = picture(&debayer, &frame, 72);
+            let samples = planes.iter().flat_map(|p| p.as_slice());
+            for (i, v) in samples.enumerate() {
+                mean[i] += f64::from(*v) / f64::from(runs);
+                square[i] += f64::from(*v).powi(2) / f64::from(runs);
+            }
+        }
+        let variance = Plane::from_fn(size, |x, y| sigma[cfa.color(x, y).channel()].powi(2) as f32);
+        let flat = Plane::filled(size, 0.0);
+        let mut said = [0, 1, 2].map(|_| Plane::filled(out, 0.0f32));
+        let windows = (window(&flat, 0..size.height), window(&variance, 0..size.height));
+        debayer.fill_variance(
+            windows,
+            size,
+            0..out.height,
+            said.each_mut().map(Plane::as_mut_slice),
+        );
+        let period = cfa.period() / debayer.step();
+        let margin = 6;
+        for c in 0..3 {
+            // By place of the array: mean and variance of all pixels of that place.
+            let mut places = vec![(0.0, 0.0, 0.0, 0.0); period * period];
+            for y in margin..out.height - margin {
+                for x in margin..out.width - margin {
+                    let i = c * out.pixels() + y * out.width + x;
+                    let place = &mut places[(y % period) * period + x % period];
+                    place.0 += mean[i];
+                    place.1 += square[i];
+                    place.2 += f64::from(said[c].get(x, y));
+                    place.3 += 1.0;
+                }
+            }
+            for (mean, square, said, n) in places {
+                let (mean, square, said) = (mean / n, square / n, said / n);
+                // Neighbours share samples: an error of the mean as if one in ten were free.
+                let error = (square / (n * f64::from(runs) / 10.0)).sqrt();
+                assert!(
+                    mean.abs() < 5.0 * error,
+                    "{} plane {c}: mean {mean} +- {error}",
+                    name(&debayer)
+                );
+                worst_pattern = worst_pattern.max(mean.abs() / sigma[c]);
+                let ratio = square / said;
+                assert!(
+                    (0.95..1.08).contains(&ratio),
+                    "{} plane {c}: variance {ratio}",
+                    name(&debayer)
+                );
+            }
+        }
+    }
+    println!("the worst pattern is {worst_pattern:.4} sigma");
+    assert!(worst_pattern < 0.02, "{worst_pattern}");
+}
+
+#[test]
+fn masks_follow_what_colours_are_made_of() {
+    let size = Size::new(24, 24);
+    let cfa = CfaPattern::parse("RGGB").unwrap();
+    let mut frame = Plane::filled(size, 5.0f32);
+    let mut mask = Plane::filled(size, MaskBits::empty());
+    mask.set(10, 10, MaskBits::SATURATED | MaskBits::WARM);
+    frame.set(17, 4, f32::NAN);
+    mask.set(17, 4, MaskBits::NO_DATA);
+    let of = |method| {
+        let debayer = Debayer::new(cfa, method).unwrap();
+        let out = debayer.picture_size(size);
+        let mut planes = [0, 1, 2].map(|_| Plane::filled(out, MaskBits::all()));
+        let whole = (window(&frame, 0..24), mask.as_slice());
+        debayer.fill_mask(whole, size, 0..out.height, planes.each_mut().map(Plane::as_mut_slice));
+        planes
+    };
+    let made = MaskBits::INTERPOLATED;
+    let [red, green, blue] = of(Method::Bilinear);
+    assert_eq!(red.get(10, 10), MaskBits::SATURATED | MaskBits::WARM);
+    assert_eq!((green.get(10, 10), blue.get(10, 10)), (made, made));
+    assert_eq!((red.get(11, 11), green.get(11, 11)), (made | MaskBits::SATURATED, made));
+    assert_eq!((red.get(12, 10), red.get(13, 10)), (MaskBits::empty(), made));
+    assert_eq!((green.get(17, 4), red.get(17, 4)), (MaskBits::NO_DATA, made));
+    let [_, green, _] = of(Method::Directional);
+    assert_eq!(green.get(10, 10), made | MaskBits::SATURATED);
+    let [red, green, _] = of(Method::Superpixel);
+    assert_eq!(red.get(5, 5), MaskBits::SATURATED | MaskBits::WARM);
+    assert_eq!((green.get(8, 2), red.get(8, 2)), (MaskBits::empty(), MaskBits::empty()));
+}
+
+#[test]
+fn odd_frames_and_arrays_do_no_harm() {
+    let more = ["RGBG", "RRGB", "GGRB", &format!("RB{}", "G".repeat(34))];
+    for pattern in more.into_iter().chain(BAYER).chain([X_TRANS]) {
+        let cfa = CfaPattern::parse(pattern).unwrap();
+        for method in Method::ALL {
+            let Ok(debayer) = Debayer::new(cfa, method) else {
+                assert!(!BAYER.contains(&pattern) && method == Method::Directional);
+                continue;
+            };
+            for (w, h) in [(1, 1), (1, 9), (9, 1), (2, 2), (3, 5), (7, 7), (13, 12)] {
+                let frame = Plane::from_fn(Size::new(w, h), |x, y| (x + y) as f32 * 1e30);
+                let planes = picture(&debayer, &frame, 2);
+                for (c, plane) in planes.iter().enumerate() {
+                    for y in 0..plane.height() {
+                        for x in 0..plane.width() {
+                            let own = debayer.measured(x, y).is_some_and(|k| k.channel() == c);
+                            assert!(!own || plane.get(x, y) == frame.get(x, y));
+                            // Wherever each colour is within reach, there is each colour.
+                            let known = pattern == X_TRANS || BAYER.contains(&pattern);
+                            let there = w.min(h) < 7 || plane.get(x, y).is_finite();
+                            assert!(!known || there, "{} ({x}, {y}) {c}", name(&debayer));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(Debayer::new(CfaPattern::parse(X_TRANS).unwrap(), Method::Directional).is_err());
+}
+
+/// Frames wider than what is made at a time.
+#[test]
+fn seams_are_not_seen() {
+    let mut random = Random(21);
+    let wide = Plane::from_fn(Size::new(1100, 40), |_, _| random.normal() as f32);
+    let rect = photosite_pix::Rect { x0: 1000, y0: 0, x1: 1100, y1: 40 };
+    for debayer in all().into_iter().filter(|d| d.cfa().period() == 2 && d.step() == 1) {
+        let (whole, part) = (picture(&debayer, &wide, 40), picture(&debayer, &wide.crop(rect), 40));
+        for (whole, part) in whole.iter().zip(&part) {
+            for (x, y) in (5..100).flat_map(|x| (0..40).map(move |y| (x, y))) {
+                assert_eq!(whole.get(1000 + x, y).to_bits(), part.get(x, y).to_bits());
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn parts_make_the_whole(
+        w in 1usize..40,
+        h in 1usize..40,
+        band in 1usize..20,
+        seed in 1u64..1000,
+        gaps in 0.0f64..0.3,
+    ) {
+        let mut random = Random(seed);
+        let frame = Plane::from_fn(Size::new(w, h), |_, _| {
+            if random.next() < gaps { f32::NAN } else { random.normal() as f32 }
+        });
+        for debayer in all() {
+            let whole = picture(&debayer, &frame, 64);
+            prop_assert!(bits(&whole) == bits(&picture(&debayer, &frame, band)), "{}", name(&debayer));
+        }
+    }
+
+    #[test]
+    fn a_shift_of_the_frame_is_a_shift_of_the_picture(dx in 0usize..7, dy in 0usize..7) {
+        let mut random = Random(3);
+        let size = Size::new(40, 36);
+        let big = Plane::from_fn(size, |_, _| random.normal() as f32);
+        let rect = photosite_pix::Rect { x0: dx, y0: dy, x1: size.width, y1: size.height };
+        for debayer in all().into_iter().filter(|d| d.step() == 1) {
+            let cropped = Debayer::new(debayer.cfa().shifted(dx, dy), debayer.method()).unwrap();
+            let whole = picture(&debayer, &big, 64);
+            let part = picture(&cropped, &big.crop(rect), 64);
+            for (whole, part) in whole.iter().zip(&part) {
+                for y in 5..part.height() - 5 {
+                    for x in 5..part.width() - 5 {
+                        let (a, b) = (whole.get(x + dx, y + dy), part.get(x, y));
+                        prop_assert!((a - b).abs() < 1e-5, "{} {}", a, b);
+                    }
+                }
+            }
+        }
+    }
+}
