@@ -106,6 +106,9 @@ pub struct RunArgs {
     /// What to keep beside masters and pictures; lights that are in no picture are always kept.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
     pub keep: Vec<Keep>,
+    /// Calibrate only: lights are not stacked, and stay as calibrated files.
+    #[arg(long)]
+    pub no_stack: bool,
     /// Print the account as JSON.
     #[arg(long)]
     pub json: bool,

@@ -58,6 +58,7 @@ pub fn run(args: DemoArgs, limits: Limits) -> anyhow::Result<Done> {
         noise: None,
         sample: Sample::F32,
         library: None,
+        stack: true,
         keep: Keep { calibrated: true, registered: false },
     };
     let outcome = run_night(&request, &context)?;

@@ -32,6 +32,7 @@ pub fn run(args: RunArgs, limits: Limits) -> anyhow::Result<Done> {
         noise: resolve::noise(args.noise)?,
         sample: resolve::sample(args.format),
         library: if args.no_library { None } else { resolve::library(&args.place) },
+        stack: !args.no_stack,
         keep,
     };
     let outcome = run_night(&request, &context)?;

@@ -19,7 +19,7 @@ fn a_night_with_cut_frames_finishes_without_them() {
         cut(&night.join(file));
     }
     // Whole by its header, cut behind it: a packed frame shows it only when it is read.
-    let output = expect(1, &["run", text(&night), "-o", text(&out), "--json"]);
+    let output = expect(1, &["run", "--no-stack", text(&night), "-o", text(&out), "--json"]);
     let report = json(&output);
     for file in bad {
         let name = Path::new(file).file_name().unwrap().to_str().unwrap();
@@ -59,7 +59,7 @@ fn a_packed_frame_that_is_cut_is_left_out_as_well() {
         assert!(done.status.success());
         cut(&packed);
     }
-    let output = expect(1, &["run", text(&night), "-o", text(&out)]);
+    let output = expect(1, &["run", "--no-stack", text(&night), "-o", text(&out)]);
     for name in ["Dark_60.0s_0003.fits.gz", "Light_M00_60.0s_0003.fits.gz"] {
         assert!(stderr(&output).contains(name), "{name} in {}", stderr(&output));
     }
@@ -75,7 +75,7 @@ fn other_peoples_files_among_the_products_stop_the_run() {
     let theirs = out.join("calibrated/Light_M00_60.0s_0001.fits");
     write(&theirs, b"a drawing");
     refused(
-        &["run", text(&night), "-o", text(&out)],
+        &["run", "--no-stack", text(&night), "-o", text(&out)],
         &["Light_M00_60.0s_0001.fits", "was not made by Photosite", "left alone"],
     );
     assert_eq!(std::fs::read(&theirs).unwrap(), b"a drawing");
@@ -86,11 +86,11 @@ fn a_product_that_lost_its_end_is_not_taken_for_whole() {
     let dir = tempfile::tempdir().unwrap();
     let (night, out) = (dir.path().join("night"), dir.path().join("out"));
     simulate(&night, &[]);
-    expect(0, &["run", text(&night), "-o", text(&out)]);
+    expect(0, &["run", "--no-stack", text(&night), "-o", text(&out)]);
     let product = out.join("calibrated/Light_M00_60.0s_0001.fits");
     cut(&product);
     // Either made anew or refused by name: never counted as done.
-    let output = crate::support::run(&["run", text(&night), "-o", text(&out)]);
+    let output = crate::support::run(&["run", "--no-stack", text(&night), "-o", text(&out)]);
     match output.status.code() {
         Some(0) => assert_checksums(&product),
         Some(2) => assert!(stderr(&output).contains("Light_M00_60.0s_0001.fits")),
@@ -106,11 +106,14 @@ fn two_runs_do_not_share_a_folder() {
     std::fs::create_dir(&out).unwrap();
     let lock = std::fs::File::create(out.join(".photosite.lock")).unwrap();
     lock.lock().unwrap();
-    refused(&["run", text(&night), "-o", text(&out)], &["another run is at work", "-o"]);
+    refused(
+        &["run", "--no-stack", text(&night), "-o", text(&out)],
+        &["another run is at work", "-o"],
+    );
     assert!(visible(&out).is_empty());
     // A lock that nobody holds any more is no lock.
     lock.unlock().unwrap();
-    expect(0, &["run", text(&night), "-o", text(&out)]);
+    expect(0, &["run", "--no-stack", text(&night), "-o", text(&out)]);
 }
 
 #[test]
@@ -119,7 +122,7 @@ fn an_output_that_is_a_file_is_refused() {
     let (night, out) = (dir.path().join("night"), dir.path().join("out"));
     simulate(&night, &[]);
     write(&out, b"");
-    refused(&["run", text(&night), "-o", text(&out)], &["out"]);
+    refused(&["run", "--no-stack", text(&night), "-o", text(&out)], &["out"]);
 }
 
 /// Runs the command, which writes to `place`, with a file system mounted there with `options`, in a
@@ -154,7 +157,7 @@ fn mounted(place: &Path, options: &str, args: &[&str]) -> Option<(i32, String, S
 /// The same for a run of the night.
 fn mounted_run(night: &Path, options: &str) -> Option<(i32, String, String)> {
     let place = tempfile::tempdir().unwrap();
-    mounted(place.path(), options, &["run", text(night), "-o", text(place.path())])
+    mounted(place.path(), options, &["run", "--no-stack", text(night), "-o", text(place.path())])
 }
 
 #[test]

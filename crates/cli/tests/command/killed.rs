@@ -40,7 +40,7 @@ fn a_killed_run_leaves_whole_products_and_the_next_finishes() {
     let night = dir.path().join("night");
     simulate(&night, &["--width", "448", "--height", "320", "--lights", "6"]);
     let calm = dir.path().join("calm");
-    expect(0, &["run", text(&night), "-o", text(&calm)]);
+    expect(0, &["run", "--no-stack", text(&night), "-o", text(&calm)]);
     let expected = products(&calm);
     assert_eq!(expected.len(), 4 + 6);
     let moment = |folder, hidden, count| Moment { folder, hidden, count };
@@ -59,7 +59,7 @@ fn a_killed_run_leaves_whole_products_and_the_next_finishes() {
     for (i, moment) in moments.into_iter().enumerate() {
         let out = dir.path().join(format!("out{i}"));
         let mut child = photosite()
-            .args(["run", text(&night), "-o", text(&out), "--threads", "2"])
+            .args(["run", "--no-stack", text(&night), "-o", text(&out), "--threads", "2"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -78,7 +78,7 @@ fn a_killed_run_leaves_whole_products_and_the_next_finishes() {
             assert_checksums(&out.join(name));
             assert!(expected.get(name) == Some(bytes), "{moment:?}: {}", name.display());
         }
-        expect(0, &["run", text(&night), "-o", text(&out)]);
+        expect(0, &["run", "--no-stack", text(&night), "-o", text(&out)]);
         assert!(products(&out) == expected, "{moment:?}");
         let left: Vec<PathBuf> =
             files(&out).into_iter().filter(|p| text(p).ends_with(".part")).collect();
@@ -166,9 +166,11 @@ fn a_killed_library_is_whole_and_the_next_command_works() {
     let night = dir.path().join("other");
     simulate(&night, &["--width", "256", "--height", "192", "--seed", "5"]);
     let out = |n: u64| dir.path().join(format!("out{n}"));
-    let run = |n: u64| ["run", text(&night), "-o", text(&out(n))].map(str::to_owned).to_vec();
+    let run = |n: u64| {
+        ["run", "--no-stack", text(&night), "-o", text(&out(n))].map(str::to_owned).to_vec()
+    };
     let (calm_library, calm_out) = (dir.path().join("calm2"), out(1 << 40));
-    let takes = calm(&calm_library, &["run", text(&night), "-o", text(&calm_out)]);
+    let takes = calm(&calm_library, &["run", "--no-stack", text(&night), "-o", text(&calm_out)]);
     let libraries = dir.path().join("run");
     let interrupted = kill_at_random(&libraries, takes, run);
     for n in 0..kills() {

@@ -44,7 +44,7 @@ fn masters_are_made_once_and_what_depends_on_a_new_dark_is_made_anew() {
     simulate(&night, &[]);
     let run = |out: &str| {
         let out = dir.path().join(out);
-        json(&with(&library, 0, &["run", text(&night), "-o", text(&out), "--json"]))
+        json(&with(&library, 0, &["run", "--no-stack", text(&night), "-o", text(&out), "--json"]))
     };
     let first = run("a");
     assert_eq!(list(&first["library"], "added").len(), 4);
@@ -81,7 +81,7 @@ fn masters_are_made_once_and_what_depends_on_a_new_dark_is_made_anew() {
     let alone = json(&with(
         &library,
         0,
-        &["run", text(&night), "-o", text(&out), "--json", "--no-library"],
+        &["run", "--no-stack", text(&night), "-o", text(&out), "--json", "--no-library"],
     ));
     assert_eq!(alone["library"], Value::Null);
     assert_eq!(names(&alone, "masters", false).len(), 4);
@@ -119,7 +119,8 @@ fn lights_alone_are_calibrated_from_the_library_and_the_plan_says_what_is_missin
     let told = stdout(&with(&library, 0, &["plan", text(&lights), "--share", "2%"]));
     assert!(told.contains("SHOOT") && told.contains("customary"), "{told}");
     let out = dir.path().join("out");
-    let report = json(&with(&library, 0, &["run", text(&lights), "-o", text(&out), "--json"]));
+    let report =
+        json(&with(&library, 0, &["run", "--no-stack", text(&lights), "-o", text(&out), "--json"]));
     for light in list(&report, "lights") {
         assert_eq!(
             light["steps"],
@@ -152,7 +153,7 @@ fn masters_are_certified_and_retired_by_their_names() {
     let (night, library) = (dir.path().join("night"), dir.path().join("library"));
     simulate(&night, &[]);
     let out = dir.path().join("out");
-    with(&library, 0, &["run", text(&night), "-o", text(&out)]);
+    with(&library, 0, &["run", "--no-stack", text(&night), "-o", text(&out)]);
     let darks = json(&with(&library, 0, &["library", "list", "--kind", "dark", "--json"]));
     let id = darks[0]["id"].as_str().unwrap().to_owned();
     let light = night.join("lights/Light_M00_60.0s_0001.fits");
@@ -172,7 +173,11 @@ fn masters_are_certified_and_retired_by_their_names() {
     assert!(stdout(&with(&library, 0, &["library", "show", &id])).contains("retired"));
     // Retired is never reused either.
     let again = dir.path().join("again");
-    let report = json(&with(&library, 0, &["run", text(&night), "-o", text(&again), "--json"]));
+    let report = json(&with(
+        &library,
+        0,
+        &["run", "--no-stack", text(&night), "-o", text(&again), "--json"],
+    ));
     assert_eq!(names(&report, "masters", false), ["dark_60s_-10.0C_gain100_offset50_bin1x1.fits"]);
     let codes: Vec<&Value> = list(&report, "findings").iter().map(|f| &f["code"]).collect();
     assert!(codes.contains(&&Value::from("master-retired")), "{codes:?}");
@@ -198,7 +203,11 @@ fn a_new_master_is_compared_with_the_one_it_follows() {
         let (night, out) = (dir.path().join(seed), dir.path().join(format!("out{seed}")));
         let size = ["--width", "256", "--height", "240", "--bias", "12", "--darks", "12"];
         simulate(&night, &[&["--seed", &seed[..1]][..], &size, more].concat());
-        let report = json(&with(&library, 0, &["run", text(&night), "-o", text(&out), "--json"]));
+        let report = json(&with(
+            &library,
+            0,
+            &["run", "--no-stack", text(&night), "-o", text(&out), "--json"],
+        ));
         let of = list(&report, "findings").iter().filter(|f| f["code"] == "master-changed");
         of.cloned().collect()
     };
@@ -235,7 +244,8 @@ fn a_damaged_index_is_kept_aside_and_the_night_goes_on_without() {
     assert!(message.contains("damaged") && message.contains("rebuild"), "{message}");
     assert_eq!(std::fs::read(library.join("index.sqlite.damaged-1")).unwrap(), bytes);
     let out = dir.path().join("out");
-    let report = json(&with(&library, 0, &["run", text(&night), "-o", text(&out), "--json"]));
+    let report =
+        json(&with(&library, 0, &["run", "--no-stack", text(&night), "-o", text(&out), "--json"]));
     let codes: Vec<&str> =
         list(&report, "findings").iter().map(|f| f["code"].as_str().unwrap()).collect();
     assert!(codes.contains(&"library-unusable"), "{codes:?}");
@@ -268,7 +278,8 @@ fn masters_of_other_programs_are_adopted_and_mixing_is_told() {
     let (night, library) = (dir.path().join("night"), dir.path().join("library"));
     simulate(&night, &[]);
     let ours = dir.path().join("ours");
-    let report = json(&expect(0, &["run", text(&night), "-o", text(&ours), "--json"]));
+    let report =
+        json(&expect(0, &["run", "--no-stack", text(&night), "-o", text(&ours), "--json"]));
     let made = |kind: &str| -> PathBuf {
         let m = list(&report, "masters").iter().find(|m| m["kind"] == kind).unwrap().clone();
         PathBuf::from(m["path"].as_str().unwrap())
@@ -289,7 +300,8 @@ fn masters_of_other_programs_are_adopted_and_mixing_is_told() {
     assert_eq!(entry["software"], "PixInsight 1.8.9");
     let lights = night.join("lights");
     let out = dir.path().join("out");
-    let report = json(&with(&library, 0, &["run", text(&lights), "-o", text(&out), "--json"]));
+    let report =
+        json(&with(&library, 0, &["run", "--no-stack", text(&lights), "-o", text(&out), "--json"]));
     let codes: Vec<&str> =
         list(&report, "findings").iter().map(|f| f["code"].as_str().unwrap()).collect();
     assert!(codes.contains(&"mixed-software"), "{codes:?}");
@@ -304,5 +316,5 @@ fn masters_of_other_programs_are_adopted_and_mixing_is_told() {
         assert!(far * 50 < ours.as_slice().len(), "{far} samples differ");
     }
     // A second run finds its copies in place.
-    with(&library, 0, &["run", text(&lights), "-o", text(&out)]);
+    with(&library, 0, &["run", "--no-stack", text(&lights), "-o", text(&out)]);
 }

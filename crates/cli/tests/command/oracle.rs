@@ -51,7 +51,7 @@ fn products_open_in_astropy_with_the_same_pixels() {
         let dir = tempfile::tempdir().unwrap();
         let (night, out) = (dir.path().join("night"), dir.path().join("out"));
         simulate(&night, &["--preset", preset]);
-        expect(0, &["run", text(&night), "-o", text(&out), "--format", format]);
+        expect(0, &["run", "--no-stack", text(&night), "-o", text(&out), "--format", format]);
         let fits: Vec<_> = visible(&out)
             .into_iter()
             .filter(|p| p.extension().is_some_and(|e| e == "fits"))

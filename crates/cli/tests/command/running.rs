@@ -17,7 +17,7 @@ fn a_night_gives_masters_lights_and_an_account() {
     let dir = tempfile::tempdir().unwrap();
     let (night, out) = (dir.path().join("night"), dir.path().join("out"));
     simulate(&night, &[]);
-    let output = expect(0, &["run", text(&night), "-o", text(&out)]);
+    let output = expect(0, &["run", "--no-stack", text(&night), "-o", text(&out)]);
     let (said, told) = (stdout(&output), stderr(&output));
     for word in ["FRAMES", "MASTER", "LIGHT", "Light_M00_60.0s_0002"] {
         assert!(said.contains(word), "{word} in {said}");
@@ -69,8 +69,10 @@ fn json_goes_to_standard_output_alone_and_is_the_account() {
     let dir = tempfile::tempdir().unwrap();
     let (night, out) = (dir.path().join("night"), dir.path().join("out"));
     simulate(&night, &["--flats", "0"]);
-    let output =
-        expect(0, &["run", text(&night), "-o", text(&out), "--json", "--keep", "calibrated"]);
+    let output = expect(
+        0,
+        &["run", "--no-stack", text(&night), "-o", text(&out), "--json", "--keep", "calibrated"],
+    );
     let printed = json(&output);
     let written: Value =
         serde_json::from_slice(&std::fs::read(out.join("run.json")).unwrap()).unwrap();
@@ -86,10 +88,14 @@ fn a_dry_run_writes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let (night, out) = (dir.path().join("night"), dir.path().join("out"));
     simulate(&night, &[]);
-    let said = stdout(&expect(0, &["run", text(&night), "-o", text(&out), "--dry-run"]));
+    let said =
+        stdout(&expect(0, &["run", "--no-stack", text(&night), "-o", text(&out), "--dry-run"]));
     assert!(said.contains("nothing was written"), "{said}");
     assert!(!out.exists());
-    let plan = json(&expect(0, &["run", text(&night), "-o", text(&out), "--dry-run", "--json"]));
+    let plan = json(&expect(
+        0,
+        &["run", "--no-stack", text(&night), "-o", text(&out), "--dry-run", "--json"],
+    ));
     assert_eq!(plan["masters"].as_array().unwrap().len(), 4);
     has_keys(&plan["forecast"], &["read_bytes", "write_bytes", "memory_bytes"]);
     assert!(!out.exists());
@@ -104,6 +110,7 @@ fn kinds_given_by_hand_overrule_names_and_headers() {
         0,
         &[
             "run",
+            "--no-stack",
             "--lights",
             text(&night.join("lights")),
             "--darks",
@@ -127,12 +134,18 @@ fn nothing_to_do_and_nothing_there_are_failures() {
     let out = dir.path().join("out");
     let empty = dir.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
-    refused(&["run", text(&empty), "-o", text(&out)], &["no usable frame"]);
-    refused(&["run", text(&dir.path().join("nowhere")), "-o", text(&out)], &["nowhere"]);
-    refused(&["run", "-o", text(&out)], &["name a folder"]);
-    refused(&["run", text(&empty)], &["--output"]);
+    refused(&["run", "--no-stack", text(&empty), "-o", text(&out)], &["no usable frame"]);
+    refused(
+        &["run", "--no-stack", text(&dir.path().join("nowhere")), "-o", text(&out)],
+        &["nowhere"],
+    );
+    refused(&["run", "--no-stack", "-o", text(&out)], &["name a folder"]);
+    refused(&["run", "--no-stack", text(&empty)], &["--output"]);
     refused(&["frobnicate"], &["frobnicate"]);
-    refused(&["run", text(&empty), "-o", text(&out), "--gain", "1.0"], &["--read-noise"]);
+    refused(
+        &["run", "--no-stack", text(&empty), "-o", text(&out), "--gain", "1.0"],
+        &["--read-noise"],
+    );
     assert!(!out.exists());
 }
 
@@ -160,7 +173,8 @@ fn every_preset_simulates_and_calibrates() {
         }
         assert!(night.join("lights/Light_M00_30.0s_0001.fits").exists());
         assert!(night.join("truth/truth.json").exists());
-        let report = json(&expect(0, &["run", text(&night), "-o", text(&out), "--json"]));
+        let report =
+            json(&expect(0, &["run", "--no-stack", text(&night), "-o", text(&out), "--json"]));
         assert_eq!(report["lights"].as_array().unwrap().len(), 3, "{preset}");
         let truth = |f: &Value| f["path"].as_str().unwrap().contains("truth");
         assert!(

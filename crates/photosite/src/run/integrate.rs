@@ -171,6 +171,9 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
         Some(path) => find_reference(path, &lights, context)?,
     };
     let arranged = arrange(&lights, &reference, request.how, context)?;
+    if arranged.used() == 0 {
+        return Err(Error::request("no light is left that can be stacked"));
+    }
     let inputs = offered.iter().map(|l| Input::new("light", &l.path, l.hash)).collect();
     let parameters = json!({
         "reference": request.reference.map(|_| reference.light.hash.to_string()),
@@ -229,9 +232,10 @@ pub fn arrange<'a>(
         .filter(|i| placed[*i].is_some())
         .max_by(|a, b| lights[*a].quality().total_cmp(&lights[*b].quality()));
     let own = (0..lights.len()).find(|i| lights[*i].path() == reference.path());
-    let Some(at) = own.or(best) else { return Err(Error::request(NONE_LEFT)) };
-    let level = &lights[at];
-    let fluxes = placed[at].as_ref().map(|p| star_fluxes(level, p.as_ref()));
+    let at = own.or(best);
+    let level = at.map_or(reference, |i| &lights[i]);
+    let placed_level = at.and_then(|i| placed[i].as_ref());
+    let fluxes = placed_level.map(|p| star_fluxes(level, p.as_ref()));
     let mut parts = Vec::new();
     for (light, placed) in lights.iter().zip(&placed) {
         let stars = placed.as_ref().map(|p| star_fluxes(light, p.as_ref()));
@@ -268,16 +272,19 @@ pub fn arrange<'a>(
             normalisation,
         });
     }
-    let heaviest = parts.iter().map(|p| p.weight).fold(0.0, f64::max);
-    if !(heaviest > 0.0 && heaviest.is_finite()) {
-        return Err(Error::request(NONE_LEFT));
-    }
-    parts.iter_mut().for_each(|p| p.weight /= heaviest);
+    even_out(&mut parts);
     Ok(Arranged { lights, reference, level, how, parts, findings })
 }
 
-/// Where nothing can be stacked.
-const NONE_LEFT: &str = "no light is left that can be stacked";
+/// Brings the greatest weight to 1. Where weights say nothing (no noise, no stars), all are 1.
+fn even_out(parts: &mut [LightPart]) {
+    let used = || parts.iter().filter(|p| p.used).map(|p| p.weight);
+    let heaviest = used().fold(0.0, f64::max);
+    let sound = heaviest > 0.0 && used().all(f64::is_finite);
+    for part in parts.iter_mut().filter(|p| p.used) {
+        part.weight = if sound { part.weight / heaviest } else { 1.0 };
+    }
+}
 
 /// Fluxes of a light's stars with signal over noise above this, by the reference's star.
 const SCALE_SNR: f64 = 30.0;

@@ -50,6 +50,7 @@ pub fn request(paths: Vec<PathBuf>, output: &Path) -> NightRequest {
         noise: None,
         sample: Sample::F32,
         library: None,
+        stack: true,
         keep: Keep { calibrated: true, registered: false },
     }
 }
@@ -73,7 +74,8 @@ pub fn calibrate(night: Night, expected: &[&str]) -> Calibrated {
     let simulation = Simulation::new(night);
     let folder = tempfile::tempdir().unwrap();
     write_night(&simulation, folder.path());
-    let request = request(vec![folder.path().to_owned()], &folder.path().join("out"));
+    let output = folder.path().join("out");
+    let request = NightRequest { stack: false, ..request(vec![folder.path().to_owned()], &output) };
     let report = run(&request, 2);
     for finding in &report.findings {
         assert!(expected.contains(&finding.code), "{finding:?}");

@@ -5,7 +5,7 @@ use super::{Model, Point, Transform};
 
 /// The transform of `model` that takes each first position nearest to its second; `None` where the
 /// pairs are too few or lie too much in line.
-pub(super) fn fit(model: Model, pairs: &[(Point, Point)], mirrored: bool) -> Option<Transform> {
+pub(crate) fn fit(model: Model, pairs: &[(Point, Point)], mirrored: bool) -> Option<Transform> {
     if 2 * pairs.len() < model.parameters() {
         return None;
     }

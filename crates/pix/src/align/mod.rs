@@ -11,6 +11,9 @@ mod grid;
 mod register;
 mod transform;
 
+#[cfg(test)]
+pub(crate) use fit::fit;
+
 pub use register::{Registration, Rules, register};
 pub use transform::{Model, Transform};
 

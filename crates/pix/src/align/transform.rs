@@ -81,17 +81,24 @@ impl Transform {
         out
     }
 
+    /// The whole pixels by which it moves every position, where it does nothing else.
+    pub fn whole_shift(&self) -> Option<(i64, i64)> {
+        let straight = |c: &[f64; TERMS], own: usize| {
+            (1..TERMS).all(|i| c[i] == if i == own { self.scale } else { 0.0 })
+        };
+        let shift = |c: f64| (c.fract() == 0.0 && c.abs() < 1e9).then_some(c as i64);
+        let only = straight(&self.x, 1) && straight(&self.y, 2) && self.perspective == [0.0; 2];
+        let (dx, dy) = (self.x[0] - self.centre.x, self.y[0] - self.centre.y);
+        shift(dx).zip(shift(dy)).filter(|_| only)
+    }
+
     /// Where `at` goes.
     pub fn apply(&self, at: Point) -> Point {
         let (u, v) = self.normalised(at);
-        let terms = if self.model == Model::Cubic {
-            terms(u, v)
-        } else {
-            let mut some = [0.0; TERMS];
-            some[..3].copy_from_slice(&[1.0, u, v]);
-            some
+        let sum = |c: &[f64; TERMS]| match self.model {
+            Model::Cubic => c.iter().zip(&terms(u, v)).map(|(c, t)| c * t).sum::<f64>(),
+            _ => c[0] + c[1] * u + c[2] * v,
         };
-        let sum = |c: &[f64; TERMS]| c.iter().zip(&terms).map(|(c, t)| c * t).sum::<f64>();
         let below = 1.0 + self.perspective[0] * u + self.perspective[1] * v;
         Point::new(sum(&self.x) / below, sum(&self.y) / below)
     }

@@ -51,6 +51,8 @@ pub struct NightRequest {
     pub sample: Sample,
     /// The folder of the library; `None` for none.
     pub library: Option<PathBuf>,
+    /// Lights are stacked; otherwise they stay calibrated files.
+    pub stack: bool,
     /// What is kept beside masters, pictures and the account.
     pub keep: Keep,
 }
@@ -161,7 +163,10 @@ pub fn run_night(request: &NightRequest, context: &Context<'_>) -> Result<NightO
     let (raw, earlier, folder) = (&raw[..], &earlier, lights_dir.as_path());
     let work = Work { request, planned, raw, masters, earlier, folder };
     let mut lights: LightResults = planned.lights.iter().map(|_| None).collect();
-    let pictures = stack_lights(work, &folders, &mut lights, &mut findings, context)?;
+    let pictures = match request.stack {
+        true => stack_lights(work, &folders, &mut lights, &mut findings, context)?,
+        false => Pictures::default(),
+    };
     night.lap("stacks");
     // Lights that are in no picture are kept, and all where that is asked.
     let wanted: Vec<usize> =

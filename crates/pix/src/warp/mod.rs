@@ -1,0 +1,114 @@
+//! Frames brought onto the pixels of another, by one interpolation.
+
+mod direct;
+mod kernel;
+mod lanes;
+mod passes;
+
+use std::ops::Range;
+
+use crate::Size;
+use crate::align::{Point, Transform};
+
+pub use kernel::Kernel;
+use kernel::LOBES;
+
+/// Columns and rows between positions that are looked at.
+const ANCHORS: usize = 16;
+
+/// Rows of a frame at hand; missing samples are NaN.
+#[derive(Debug, Clone, Copy)]
+pub struct Window<'a> {
+    /// The samples, row after row.
+    pub samples: &'a [f32],
+    /// The row of the frame that they begin with.
+    pub first_row: usize,
+    /// Columns of the frame.
+    pub width: usize,
+}
+
+impl Window<'_> {
+    /// The sample at column `x` of row `y` of the frame, which must be at hand.
+    pub fn at(&self, x: usize, y: usize) -> f32 {
+        self.samples[(y - self.first_row) * self.width + x]
+    }
+}
+
+/// The rows of a frame of `size` that a region of the output needs.
+pub fn rows_needed(
+    transform: &Transform,
+    rows: &Range<usize>,
+    columns: &Range<usize>,
+    size: Size,
+) -> Range<usize> {
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    let mut see = |x: usize, y: usize| {
+        let at = transform.apply(Point::new(x as f64, y as f64)).y;
+        low = low.min(at);
+        high = high.max(at);
+    };
+    let (last_column, last_row) = (columns.end.max(1) - 1, rows.end.max(1) - 1);
+    // Lines bend little between anchors.
+    for x in columns.clone().step_by(ANCHORS).chain([last_column]) {
+        see(x, rows.start);
+        see(x, last_row);
+    }
+    for y in rows.clone().step_by(ANCHORS) {
+        see(columns.start, y);
+        see(last_column, y);
+    }
+    if !(low.is_finite() && high.is_finite()) {
+        return 0..0;
+    }
+    let reach = LOBES as f64 + 1.0;
+    let clamp = |v: f64| v.clamp(0.0, size.height as f64) as usize;
+    clamp((low - reach).floor())..clamp((high + reach).ceil() + 1.0)
+}
+
+/// Fills a region of the output, row after row, from a window that has all the rows it needs.
+///
+/// `transform` takes pixels of the output to those of the frame. What lies beyond the frame, or
+/// rests on missing samples by more than a tenth, is NaN. An interpolated value is never lower
+/// than the lowest sample it is made of: beside bright stars the kernel would leave dark rings.
+pub fn warp(
+    window: Window,
+    size: Size,
+    transform: &Transform,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    kernel: &Kernel,
+    out: &mut [f32],
+) {
+    if columns.is_empty() {
+        return;
+    }
+    match transform.whole_shift() {
+        Some(shift) => copy(window, size, shift, rows, columns, out),
+        None => passes::fill(passes::Task { window, size, transform, kernel }, rows, columns, out),
+    }
+}
+
+/// Fills a region whose pixels are those of the frame, some way off.
+fn copy(
+    window: Window,
+    size: Size,
+    (dx, dy): (i64, i64),
+    rows: Range<usize>,
+    columns: Range<usize>,
+    out: &mut [f32],
+) {
+    let there = |to: usize, shift: i64, end: usize| {
+        usize::try_from(to as i64 + shift).ok().filter(|from| *from < end)
+    };
+    for (y, row) in rows.zip(out.chunks_exact_mut(columns.len())) {
+        let samples = there(y, dy, size.height)
+            .map(|from| &window.samples[(from - window.first_row) * window.width..][..size.width]);
+        for (x, v) in columns.clone().zip(row) {
+            let sample = samples.zip(there(x, dx, size.width)).map(|(row, x)| row[x]);
+            *v = sample.filter(|v| v.is_finite()).unwrap_or(f32::NAN);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
