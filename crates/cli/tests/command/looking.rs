@@ -106,17 +106,7 @@ fn shells_and_manuals_are_served() {
     let page = std::fs::read_to_string(dir.path().join("photosite-run.1")).unwrap();
     assert!(page.contains(".TH") && page.contains("dry"), "{page}");
     let help = stdout(&expect(0, &["--help"]));
-    for verb in [
-        "run",
-        "--no-stack",
-        "demo",
-        "simulate",
-        "master",
-        "calibrate",
-        "inspect",
-        "stats",
-        "pixels",
-    ] {
+    for verb in ["run", "demo", "simulate", "master", "calibrate", "inspect", "stats", "pixels"] {
         assert!(help.contains(verb), "{verb}");
     }
     assert!(stdout(&expect(0, &["--version"])).starts_with("photosite "));
