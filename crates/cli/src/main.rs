@@ -46,6 +46,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<Done> {
         Command::Stack(args) => command::stack::run(args, limits),
         Command::Register(args) => command::register::run(args, limits),
         Command::Stars(args) => command::stars::run(args, limits),
+        Command::Debayer(args) => command::colour::debayer(&args, limits),
+        Command::Extract(args) => command::colour::extract_lines(&args, limits),
         Command::Inspect(args) => command::inspect::run(args),
         Command::Stats(args) => command::stats::run(args),
         Command::Pixels(args) => command::pixels::run(args),

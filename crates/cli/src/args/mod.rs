@@ -1,11 +1,15 @@
 //! The command line, exactly as typed.
 
+mod colour;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use photosite_pix::FrameKind;
 use photosite_pix::reject::Reject;
+
+pub use colour::{DebayerArgs, ExtractArgs};
 
 /// From raw astronomical frames to the light that reached the sensor.
 #[derive(Debug, Parser)]
@@ -58,6 +62,10 @@ pub enum Command {
     Register(RegisterArgs),
     /// List the stars of a frame.
     Stars(StarsArgs),
+    /// Make a colour picture of a frame under a colour filter array.
+    Debayer(DebayerArgs),
+    /// Take Ha, OIII or green out of a frame under a colour filter array.
+    Extract(ExtractArgs),
     /// Show what a file is and what its header says.
     Inspect(FilesArgs),
     /// Describe a file's samples, channel by channel.
