@@ -51,7 +51,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Done> {
         Command::Inspect(args) => command::inspect::run(args),
         Command::Stats(args) => command::stats::run(args),
         Command::Pixels(args) => command::pixels::run(args),
-        Command::Preview(args) => command::preview::run(args),
+        Command::Preview(args) => command::preview::run(&args),
         Command::Convert(args) => command::convert::run(&args),
         Command::Library(args) => command::library::run(args, limits),
         Command::Match(args) => command::matching::run(args, limits),

@@ -105,3 +105,12 @@ impl From<LineName> for Extract {
         }
     }
 }
+
+/// Ways of stretching a colour picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StretchName {
+    /// Each colour by itself: the background comes out grey.
+    Unlinked,
+    /// All colours alike: they keep their proportions, best after the background was made neutral.
+    Linked,
+}

@@ -158,7 +158,7 @@ fn a_camera_raw_becomes_a_picture() {
     {
         let seen = patch(at.0, at.1);
         let relative: Vec<f32> = seen.iter().zip(&white).map(|(v, w)| v / w).collect();
-        let strongest = |other: usize| other == color || relative[color] > 1.5 * relative[other];
+        let strongest = |other: usize| other == color || relative[color] > 1.3 * relative[other];
         assert!((0..3).all(strongest), "{name}: {relative:?}");
     }
 }
