@@ -161,10 +161,6 @@ fn combination(header: &mut Header, recipe: Recipe, rejected: Rejected) {
 /// Cards of a light that are not true of a stack of lights.
 const OF_ONE_LIGHT: &[&str] = &["PSKEY", "PSSTEPS", "PSDSCALE", "PSREPAIR"];
 
-/// Cards of a filter array, which no picture has.
-const CFA: &[&str] =
-    &["BAYERPAT", "COLORTYP", "CFAPAT", "CFAIMAGE", "XBAYROFF", "YBAYROFF", "BAYOFFX", "BAYOFFY"];
-
 /// The header of stacked lights: the reference's cards, world coordinates among them, as far as all
 /// lights agree or they describe the picture's place, and what was done.
 pub fn stack_header(
@@ -183,7 +179,7 @@ pub fn stack_header(
             header.push(*card);
         }
     }
-    for key in OF_ONE_LIGHT.iter().chain(CFA) {
+    for key in OF_ONE_LIGHT {
         header.remove(key);
     }
     header.set(Card::string("IMAGETYP", imagetyp(FrameKind::Light), "kind of frame"));
@@ -202,7 +198,8 @@ pub fn stack_header(
         header.set(Card::string("PSDATE2", &last, "start of the last light, UTC"));
     }
     combination(&mut header, recipe, rejected);
-    header
+    // No filter array lies over it, whatever lay over its lights.
+    picture_header(&header, None, (0.0, 0.0), 1)
 }
 
 /// The header of a light that lies on the reference's pixels: its own, with the reference's place
@@ -272,14 +269,9 @@ fn trim(header: &mut Header, raw: &RawFrame, cfa: Option<CfaPattern>) {
     if raw.region == raw.size.rect() {
         return;
     }
-    for (key, cut) in [("CRPIX1", x0), ("CRPIX2", y0)] {
-        if let Some(v) = header.get_f64(key) {
-            let comment = header.comment(key);
-            header.set(Card::real(key, v - cut as f64, &comment));
-        }
-    }
+    reframe(header, (x0 as f64, y0 as f64), 1);
     if let Some(cfa) = cfa {
-        for key in ["XBAYROFF", "YBAYROFF", "BAYOFFX", "BAYOFFY"] {
+        for key in CFA_OFFSETS {
             header.remove(key);
         }
         // BAYERPAT speaks of the picture's top, the pattern of the file's first row.
@@ -288,5 +280,128 @@ fn trim(header: &mut Header, raw: &RawFrame, cfa: Option<CfaPattern>) {
             _ => cfa,
         };
         header.set(Card::string("BAYERPAT", &written.to_string(), "colour filter array"));
+    }
+}
+
+/// Keywords that hold the first column and row of the colour filter array's cell.
+const CFA_OFFSETS: [&str; 4] = ["XBAYROFF", "YBAYROFF", "BAYOFFX", "BAYOFFY"];
+
+/// Keywords that hold the cell itself, FILTER among them for some cameras.
+const CFA_NAMES: [&str; 5] = ["BAYERPAT", "COLORTYP", "CFAPAT", "CFAIMAGE", "FILTER"];
+
+/// Keywords of the region on the sensor, in pixels that a coarser picture does not have.
+const SENSOR_REGION: [&str; 6] =
+    ["XORGSUBF", "YORGSUBF", "CCDSUBFL", "CCDSUBFT", "CCDSEC", "DETSEC"];
+
+/// Keywords whose value is proportional to the size of a pixel. The binning stays what the camera
+/// did: programs that multiply the pixel size by it would count a superpixel twice.
+const PIXEL_SIZES: [&str; 15] = [
+    "XPIXSZ", "YPIXSZ", "PIXSIZE1", "PIXSIZE2", "PIXSCALE", "SECPIX", "SECPIX1", "SECPIX2",
+    "SCALE", "CDELT1", "CDELT2", "CD1_1", "CD1_2", "CD2_1", "CD2_2",
+];
+
+/// The header of a picture made of a frame under a colour filter array: the frame's cards without
+/// the array, its world coordinates on the picture's pixels.
+///
+/// `region` is the part of the frame that was used, where that is not all of it; `step` pixels of
+/// it make one of the picture, whose first pixel lies at `centre` of the region.
+pub fn picture_header(
+    frame: &Header,
+    region: Option<Rect>,
+    centre: (f64, f64),
+    step: usize,
+) -> Header {
+    let mut header = frame.clone();
+    for key in CFA_OFFSETS.into_iter().chain(["DATAMIN", "DATAMAX"]) {
+        header.remove(key);
+    }
+    for key in CFA_NAMES {
+        if key != "FILTER" || header.get_text(key).is_some_and(|t| CfaPattern::parse(&t).is_some())
+        {
+            header.remove(key);
+        }
+    }
+    let mut corner = (0.0, 0.0);
+    if let Some(region) = region {
+        corner = (region.x0 as f64, region.y0 as f64);
+        ["TRIMSEC", "BIASSEC", "DATASEC"].into_iter().for_each(|key| header.remove(key));
+    }
+    reframe(&mut header, (corner.0 + centre.0, corner.1 + centre.1), step);
+    if step != 1 {
+        SENSOR_REGION.into_iter().for_each(|key| header.remove(key));
+        for key in PIXEL_SIZES {
+            if let Some(v) = header.get_f64(key) {
+                let comment = header.comment(key);
+                header.set(Card::real(key, v * step as f64, &comment));
+            }
+        }
+        // Distortion is a polynomial in pixels, of pixels.
+        let terms: Vec<(String, f64)> = header
+            .cards()
+            .iter()
+            .filter_map(|c| Some((c.keyword(), c.value()?.as_f64()?)))
+            .filter_map(|(key, v)| Some((distortion_order(&key)?, key, v)))
+            .map(|(order, key, v)| (key, v * (step as f64).powi(order - 1)))
+            .collect();
+        for (key, v) in terms {
+            header.set(Card::real(&key, v, ""));
+        }
+    }
+    header
+}
+
+/// The order p + q of a term A_p_q, B_p_q, AP_p_q or BP_p_q of distortion.
+fn distortion_order(keyword: &str) -> Option<i32> {
+    let rest = ["A_", "B_", "AP_", "BP_"].iter().find_map(|stem| keyword.strip_prefix(stem))?;
+    let (p, q) = rest.split_once('_')?;
+    Some(p.parse::<u8>().ok()? as i32 + q.parse::<u8>().ok()? as i32)
+}
+
+/// Moves the reference pixel of the world coordinates onto pixels `step` times as large, the first
+/// of which has its centre at `centre` of the old ones.
+fn reframe(header: &mut Header, centre: (f64, f64), step: usize) {
+    for (key, centre) in [("CRPIX1", centre.0), ("CRPIX2", centre.1)] {
+        if let Some(v) = header.get_f64(key) {
+            let comment = header.comment(key);
+            // FITS counts pixels from 1.
+            let moved = if step == 1 { v - centre } else { (v - 1.0 - centre) / step as f64 + 1.0 };
+            header.set(Card::real(key, moved, &comment));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_of_the_sky_stays_where_it_is() {
+        let mut header = Header::new();
+        for (key, v) in [
+            ("CRPIX1", 101.25),
+            ("CRPIX2", 57.5),
+            ("CD1_1", -2e-4),
+            ("A_2_0", 1e-5),
+            ("XPIXSZ", 3.76),
+        ] {
+            header.push(Card::real(key, v, ""));
+        }
+        header.push(Card::string("BAYERPAT", "RGGB", ""));
+        header.push(Card::integer("XBAYROFF", 1, ""));
+        header.push(Card::string("FILTER", "Duo", ""));
+        let region = Rect::new(10, 4, 60, 60);
+        // The red samples of cells of 2x2 whose red lies at (1, 0).
+        let half = picture_header(&header, Some(region), (1.0, 0.0), 2);
+        // A column x of the frame, from 0, is column (x - 10 - 1) / 2 of the picture.
+        let reference = 101.25 - 1.0;
+        assert_eq!(half.get_f64("CRPIX1"), Some((reference - 11.0) / 2.0 + 1.0));
+        assert_eq!(half.get_f64("CRPIX2"), Some((56.5 - 4.0) / 2.0 + 1.0));
+        assert_eq!((half.get_f64("CD1_1"), half.get_f64("XPIXSZ")), (Some(-4e-4), Some(7.52)));
+        assert_eq!(half.get_f64("A_2_0"), Some(2e-5));
+        assert_eq!((half.get("BAYERPAT"), half.get("XBAYROFF")), (None, None));
+        assert_eq!(half.get_text("FILTER").as_deref(), Some("Duo"));
+        let whole = picture_header(&header, None, (0.0, 0.0), 1);
+        assert_eq!(whole.get_f64("CRPIX1"), Some(101.25));
+        assert_eq!(whole.get_f64("XPIXSZ"), Some(3.76));
     }
 }

@@ -19,6 +19,7 @@ pub mod library;
 pub mod master;
 pub mod open;
 pub mod plan;
+pub mod preview;
 pub mod provenance;
 pub mod raw;
 pub mod report;

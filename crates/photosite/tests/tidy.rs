@@ -14,6 +14,7 @@ const ROOMS: [(u8, &[&str]); 5] = [
             "calibrate",
             "debayer",
             "defects",
+            "preview",
             "raw",
             "header",
             "budget",

@@ -6,13 +6,14 @@ use anstream::{eprintln, println};
 use anyhow::{Context as _, bail};
 use photosite::inventory::KindOverrides;
 use photosite::master::channel_means;
+use photosite::preview::{Linked, preview_file};
 use photosite::run::{Keep, NightRequest, run_night};
 use photosite_file::fits::{Sample, read_frame};
 use photosite_pix::{FrameKind, Size};
 use photosite_sim::{Night, Preset, Residual, Scale, Simulation, residual};
 use serde::Serialize;
 
-use super::{preview, simulate};
+use super::simulate;
 use crate::args::{DemoArgs, Limits};
 use crate::show::{self, Progress};
 use crate::{Done, resolve};
@@ -74,8 +75,9 @@ pub fn run(args: DemoArgs, limits: Limits) -> anyhow::Result<Done> {
     let first = &compared[0].light;
     let before = folder.join("before.png");
     let after = folder.join("after.png");
-    preview::write(&raw.join("lights").join(first), &before, Some(1024))?;
-    preview::write(&request.output.join("calibrated").join(first), &after, Some(1024))?;
+    preview_file(&raw.join("lights").join(first), &before, Some(1024), Linked::No)?;
+    let calibrated = request.output.join("calibrated").join(first);
+    preview_file(&calibrated, &after, Some(1024), Linked::No)?;
     eprintln!("look at {} and {}", before.display(), after.display());
     eprintln!("the account is in {}", request.output.join("run.json").display());
     let good = compared.iter().all(|c| (c.ratio - 1.0).abs() <= TOLERANCE);

@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 pub mod calibrate;
+pub mod colour;
 pub mod convert;
 pub mod demo;
 pub mod extras;

@@ -5,6 +5,7 @@ mod common;
 mod stacking;
 mod support;
 
+mod colour;
 mod damage;
 mod formats;
 mod killed;

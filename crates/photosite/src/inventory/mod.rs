@@ -182,11 +182,11 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
 
 /// The part of a frame that is used: the area that sees light where the header names one, else all
 /// of it. An overscan that is not inside the frame makes both doubtful.
-pub fn used_region(frame: &Frame) -> Rect {
-    match (frame.metadata.overscan, frame.metadata.active_area) {
-        (None, Some(a)) if a.fits(frame.size) => a,
-        (Some(o), Some(a)) if a.fits(frame.size) && o.fits(frame.size) => a,
-        _ => frame.size.rect(),
+pub fn used_region(metadata: &Metadata, size: Size) -> Rect {
+    match (metadata.overscan, metadata.active_area) {
+        (None, Some(a)) if a.fits(size) => a,
+        (Some(o), Some(a)) if a.fits(size) && o.fits(size) => a,
+        _ => size.rect(),
     }
 }
 

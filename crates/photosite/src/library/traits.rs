@@ -213,7 +213,7 @@ impl Traits {
 
 /// The traits of a frame as it will be used: cut to the part that sees light.
 pub fn frame_traits(frame: &Frame) -> Traits {
-    let region = used_region(frame);
+    let region = used_region(&frame.metadata, frame.size);
     let mut traits = Traits::of(&frame.metadata, region.size());
     traits.cfa = traits.cfa.map(|c| c.shifted(region.x0, region.y0));
     traits

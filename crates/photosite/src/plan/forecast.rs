@@ -37,7 +37,10 @@ pub struct Means {
 /// Forecasts the work of `plan`.
 pub fn forecast(plan: &Plan, inventory: &Inventory, means: Means) -> Forecast {
     let pixels = |size: Size| size.pixels() as u64;
-    let frame_pixels = |i: usize| pixels(used_region(&inventory.frames[i]).size());
+    let frame_pixels = |i: usize| {
+        let frame = &inventory.frames[i];
+        pixels(used_region(&frame.metadata, frame.size).size())
+    };
     let masters: Vec<u64> = plan.masters.iter().map(|m| pixels(m.traits.size)).collect();
     let lights: Vec<u64> = plan.lights.iter().map(|l| frame_pixels(l.frame)).collect();
     let largest = |sizes: &[u64]| sizes.iter().copied().max().unwrap_or(0);

@@ -17,7 +17,7 @@ use crate::{Finding, Result};
 /// # Errors
 /// When the file cannot be read for its hash.
 pub fn raw_frame(frame: &Frame) -> Result<RawFrame> {
-    let region = used_region(frame);
+    let region = used_region(&frame.metadata, frame.size);
     let trimmed = region != frame.size.rect();
     Ok(RawFrame {
         path: frame.path.clone(),

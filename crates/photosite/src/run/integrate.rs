@@ -13,7 +13,9 @@ use photosite_pix::normalise::{Affine, LevelScale, Normalise};
 use photosite_pix::reject::Reject;
 use photosite_pix::stars::Criteria;
 use photosite_pix::warp::Kernel;
-use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, Header, Size, Unit, stat};
+use photosite_pix::{
+    Applied, CfaPattern, Frame, FrameKind, Header, Plane, RowOrder, Size, Unit, stat,
+};
 use serde::Serialize;
 use serde_json::json;
 
@@ -29,6 +31,7 @@ use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::header::{registered_header, stack_header};
 use crate::master::{Rejected, default_recipe};
+use crate::preview::{Linked, write_preview};
 use crate::provenance::{Input, Provenance};
 use crate::stack::{Laid, Layer, Shares, Stacked};
 use crate::{Error, Finding, Result, env};
@@ -180,7 +183,7 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
         "how": request.how,
     });
     let provenance = Provenance::new("stacked light", inputs, parameters);
-    let mut done = arranged.stack(request.output, &provenance, context)?;
+    let mut done = arranged.stack(request.output, None, &provenance, context)?;
     findings.append(&mut done.findings);
     findings.sort_by(|a, b| a.subject.cmp(&b.subject));
     Ok(Integrated { findings, ..done })
@@ -438,13 +441,15 @@ impl Arranged<'_> {
         Ok(())
     }
 
-    /// Stacks the lights into a picture at `path`.
+    /// Stacks the lights into a picture at `path`, and one for the eye beside it where `preview`
+    /// names it.
     ///
     /// # Errors
     /// When a light cannot be read, the picture cannot be written, or the work is cancelled.
     pub fn stack(
         self,
         path: &Path,
+        preview: Option<&Path>,
         provenance: &Provenance,
         context: &Context<'_>,
     ) -> Result<Integrated> {
@@ -477,6 +482,11 @@ impl Arranged<'_> {
             steps: sentences(how, &parts, recipe, rejected),
         };
         product.write_while(&[], context)?;
+        if let Some(png) = preview {
+            let planes: Vec<&Plane<f32>> = frames.iter().map(|f| &f.data).collect();
+            let top_down = reference.metadata.row_order == Some(RowOrder::TopDown);
+            write_preview(&planes, top_down, png, None, Linked::No)?;
+        }
         let seen = &frames[frames.len() / 2];
         let gain_e = reference.metadata.gain_e_per_adu.map(|g| g.e_per_adu());
         let field = find_stars(&seen.data, &seen.mask, gain_e, Criteria::default(), context)?;

@@ -2,6 +2,7 @@
 
 mod account;
 mod collect;
+mod colour;
 mod convert;
 mod earlier;
 mod frames;
@@ -22,6 +23,7 @@ use crate::event::{Cancel, Observer};
 pub use collect::{
     Collected, Exported, add_to_library, export_library, rebuild_library, verify_library,
 };
+pub use colour::{ColourProduct, Extract, PlaneSummary, debayer_file, extract};
 pub use earlier::Earlier;
 pub use frames::{left_out, raw_frame, take_inventory};
 pub use integrate::{

@@ -115,6 +115,12 @@ impl Debayer {
         Size::new(frame.width / self.step(), frame.height / self.step())
     }
 
+    /// Where on the frame the colour of the picture's first pixel lies: on that pixel, or for
+    /// superpixels amid its samples, on the mean of all superpixels.
+    pub fn centre(&self, color: CfaColor) -> (f64, f64) {
+        if self.method == Method::Superpixel { self.plain.centre(color) } else { (0.0, 0.0) }
+    }
+
     /// The colour that pixel (x, y) of the picture measured itself; `None` for superpixels, which
     /// measured all three.
     pub fn measured(&self, x: usize, y: usize) -> Option<CfaColor> {

@@ -102,6 +102,16 @@ impl Taps {
         self.step
     }
 
+    /// The weighted mean of the places of a colour's samples, relative to their block.
+    pub(super) fn centre(&self, color: CfaColor) -> (f64, f64) {
+        let blocks = self.lists.len() / 3;
+        let taps = || self.lists.iter().skip(color.channel()).step_by(3).flatten();
+        let mean = |of: fn(&Tap) -> isize| -> f64 {
+            taps().map(|t| f64::from(t.weight) * of(t) as f64).sum::<f64>() / blocks as f64
+        };
+        (mean(|t| t.dx), mean(|t| t.dy))
+    }
+
     /// Rows beyond a picture's row that its samples lie at, outside its own block.
     pub(super) fn reach(&self) -> usize {
         let beyond = |t: &Tap| (-t.dy).max(t.dy - (self.step as isize - 1)).max(0) as usize;

@@ -115,7 +115,8 @@ impl Target<'_> {
             let key = self.provenance(members)?.key();
             let Some(told) = earlier.stack(&key) else { return Ok(false) };
             let path = self.folders.stacks.join(told.path.file_name().unwrap_or_default());
-            if standing(&path, &key)? != Standing::Current {
+            let seen = path.with_extension("png").exists();
+            if !seen || standing(&path, &key)? != Standing::Current {
                 return Ok(false);
             }
             found.push(StackReport { path, reused: true, ..told.clone() });
@@ -181,7 +182,9 @@ impl Target<'_> {
                 arranged.write_registered(&name, context)?;
             }
             let path = self.folders.stacks.join(plan.file_name(arranged.used()));
-            let done = arranged.stack(&path, &self.provenance(members)?, context)?;
+            let png = path.with_extension("png");
+            let provenance = self.provenance(members)?;
+            let done = arranged.stack(&path, Some(&png), &provenance, context)?;
             out.stacks.push(stack_report(plan, done));
         }
         Ok(())

@@ -1,11 +1,15 @@
 //! The command line, exactly as typed.
 
+mod colour;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use photosite_pix::FrameKind;
 use photosite_pix::reject::Reject;
+
+pub use colour::{DebayerArgs, ExtractArgs, StretchName};
 
 /// From raw astronomical frames to the light that reached the sensor.
 #[derive(Debug, Parser)]
@@ -58,6 +62,10 @@ pub enum Command {
     Register(RegisterArgs),
     /// List the stars of a frame.
     Stars(StarsArgs),
+    /// Make a colour picture of a frame under a colour filter array.
+    Debayer(DebayerArgs),
+    /// Take Ha, OIII or green out of a frame under a colour filter array.
+    Extract(ExtractArgs),
     /// Show what a file is and what its header says.
     Inspect(FilesArgs),
     /// Describe a file's samples, channel by channel.
@@ -639,6 +647,12 @@ pub struct PixelsArgs {
 
 /// `photosite preview`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  photosite preview light.fits -o light.png\n  photosite preview \
+                        m31_rgb.fits -o m31.png --width 2400 --stretch linked\n\nA frame under a \
+                        colour filter array is shown in colour, a pixel a cell. The background is \
+                        never cut to black. A picture that Photosite made is replaced."
+)]
 pub struct PreviewArgs {
     /// The file.
     pub file: PathBuf,
@@ -648,6 +662,9 @@ pub struct PreviewArgs {
     /// Columns of the picture; larger images are averaged down to it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub width: Option<u32>,
+    /// How the colours of a picture are stretched.
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = StretchName::Unlinked)]
+    pub stretch: StretchName,
 }
 
 /// `photosite convert`.

@@ -1,0 +1,55 @@
+//! `photosite debayer` and `photosite extract`.
+
+use anstream::println;
+use photosite::run::{ColourProduct, debayer_file, extract};
+
+use crate::args::{DebayerArgs, ExtractArgs, Limits};
+use crate::show::{self, Progress};
+use crate::{Done, resolve};
+
+/// Makes a colour picture.
+pub fn debayer(args: &DebayerArgs, limits: Limits) -> anyhow::Result<Done> {
+    let progress = Progress::new();
+    let context = resolve::context(limits, &progress);
+    let made = debayer_file(&args.file, &args.output, args.method.method(), &context)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&made)?);
+    } else {
+        tell(&made);
+    }
+    Ok(Done::Well)
+}
+
+/// Takes lines out of a frame.
+pub fn extract_lines(args: &ExtractArgs, limits: Limits) -> anyhow::Result<Done> {
+    let progress = Progress::new();
+    let context = resolve::context(limits, &progress);
+    let made = extract(&args.file, &args.output, args.line.into(), &context)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&made)?);
+    } else {
+        made.iter().for_each(tell);
+    }
+    Ok(Done::Well)
+}
+
+/// Tells of a picture.
+fn tell(product: &ColourProduct) {
+    let stands = if product.reused { "stands already" } else { "written" };
+    println!(
+        "{} {stands}: {}x{}, {} of {}",
+        product.path.display(),
+        product.width,
+        product.height,
+        product.method,
+        product.cfa
+    );
+    for plane in &product.planes {
+        println!(
+            "  {:<6} median {}, noise {}",
+            plane.plane,
+            show::number(plane.summary.median),
+            show::number(plane.summary.noise)
+        );
+    }
+}

@@ -1,0 +1,178 @@
+//! Stretched pictures for the eye. The data stay as they are.
+
+use std::path::Path;
+
+use photosite_file::atomic::{Existing, write_bytes};
+use photosite_file::{keyword, planes_of};
+use photosite_pix::debayer::{Debayer, Method};
+use photosite_pix::stretch::Stretch;
+use photosite_pix::warp::Window;
+use photosite_pix::{CfaPattern, Plane, RowOrder, Size};
+
+use crate::open::{open, probe};
+use crate::provenance::SOFTWARE;
+use crate::{Error, Result};
+
+/// Columns of a picture when nobody says.
+const DEFAULT_WIDTH: usize = 1600;
+
+/// Whether the colours of a picture share one stretch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Linked {
+    /// Each colour has its own: the background comes out grey, whatever its colour was.
+    #[default]
+    No,
+    /// One for all: colours keep their proportions.
+    Yes,
+}
+
+/// Writes a stretched picture of a file, at most `width` columns wide.
+///
+/// Three planes, or a colour filter array, make a colour picture, each colour stretched by itself
+/// unless they are linked; of any other number of planes the first is shown.
+///
+/// # Errors
+/// When the file cannot be read, or as [`write_preview`].
+pub fn preview_file(path: &Path, png: &Path, width: Option<usize>, linked: Linked) -> Result<()> {
+    let found = probe(path)?;
+    let metadata = keyword::read(&found.header).metadata;
+    let source = open(path)?;
+    let planes = match (found.planes, metadata.cfa) {
+        (3, _) => planes_of(&*source)?,
+        (planes, cfa) => {
+            let size = source.size();
+            let mut samples = vec![0.0f32; size.pixels()];
+            source.read_rows(0, 0..size.height, &mut Vec::new(), &mut samples)?;
+            let first = Plane::from_vec(size, samples).expect("as many samples as pixels");
+            match cfa {
+                Some(cfa) if planes == 1 => superpixels(first, cfa),
+                _ => vec![first],
+            }
+        }
+    };
+    let planes: Vec<&Plane<f32>> = planes.iter().collect();
+    // FITS counts rows from the bottom unless the header says otherwise.
+    let top_down = metadata.row_order == Some(RowOrder::TopDown);
+    write_preview(&planes, top_down, png, width, linked)
+}
+
+/// Writes a stretched picture of one plane, or of red, green and blue of one size, at most `width`
+/// columns wide, 1600 by default.
+///
+/// Samples that are not finite are black; the background is not. A PNG that Photosite made is
+/// replaced.
+///
+/// # Errors
+/// When there are neither one nor three planes, or their sizes differ; when a file stands there that
+/// Photosite did not make, or the operating system refuses.
+pub fn write_preview(
+    planes: &[&Plane<f32>],
+    top_down: bool,
+    png: &Path,
+    width: Option<usize>,
+    linked: Linked,
+) -> Result<()> {
+    let even = planes.windows(2).all(|p| p[0].size() == p[1].size());
+    if !matches!(planes.len(), 1 | 3) || !even {
+        let message = "a picture has one plane, or three of one size";
+        return Err(Error::request(format!("{}: {message}", png.display())));
+    }
+    let existing = if png.exists() { Existing::Replace } else { Existing::Refuse };
+    if existing == Existing::Replace && !is_ours(png) {
+        return Err(Error::request(format!(
+            "{} is there already and was not made by Photosite; it is left alone. Name another \
+             place with -o, or move the file",
+            png.display()
+        )));
+    }
+    let limit = width.unwrap_or(DEFAULT_WIDTH).max(1);
+    let channels: Vec<Plane<f32>> = planes.iter().map(|p| shrink(p, limit)).collect();
+    let samples: Vec<&[f32]> = channels.iter().map(Plane::as_slice).collect();
+    let stretches: Vec<Stretch> = match linked {
+        Linked::No => samples.iter().map(|s| Stretch::of(s)).collect(),
+        Linked::Yes => vec![Stretch::linked(&samples); channels.len()],
+    };
+    let size = channels[0].size();
+    let mut bytes = Vec::with_capacity(size.pixels() * channels.len());
+    for row in 0..size.height {
+        let y = if top_down { row } else { size.height - 1 - row };
+        for x in 0..size.width {
+            for (channel, stretch) in channels.iter().zip(&stretches) {
+                bytes.push((stretch.apply(channel.get(x, y)) * 255.0).round() as u8);
+            }
+        }
+    }
+    let file = encode(size, channels.len() == 3, &bytes)
+        .map_err(|e| Error::request(format!("{}: {e}", png.display())))?;
+    write_bytes(png, &file, existing)?;
+    Ok(())
+}
+
+/// The bytes of a PNG that says who made it.
+fn encode(
+    size: Size,
+    colour: bool,
+    bytes: &[u8],
+) -> std::result::Result<Vec<u8>, png::EncodingError> {
+    let mut file = Vec::new();
+    let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let mut encoder = png::Encoder::new(&mut file, side(size.width), side(size.height));
+    encoder.set_color(if colour { png::ColorType::Rgb } else { png::ColorType::Grayscale });
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.add_text_chunk("Software".to_owned(), SOFTWARE.to_owned())?;
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(bytes)?;
+    writer.finish()?;
+    Ok(file)
+}
+
+/// Whether a file is a picture that says it was made by Photosite.
+fn is_ours(path: &Path) -> bool {
+    let Ok(file) = std::fs::File::open(path) else { return false };
+    let decoder = png::Decoder::new(std::io::BufReader::new(file));
+    let Ok(reader) = decoder.read_info() else { return false };
+    let texts = &reader.info().uncompressed_latin1_text;
+    texts.iter().any(|t| t.keyword == "Software" && t.text.starts_with("Photosite"))
+}
+
+/// One colour pixel a cell of the array, or the frame itself where it holds no cell.
+fn superpixels(frame: Plane<f32>, cfa: CfaPattern) -> Vec<Plane<f32>> {
+    let Ok(debayer) = Debayer::new(cfa, Method::Superpixel) else { return vec![frame] };
+    let size = debayer.picture_size(frame.size());
+    if size.pixels() == 0 {
+        return vec![frame];
+    }
+    let mut planes = [0; 3].map(|_| Plane::filled(size, 0.0f32));
+    let window = Window { samples: frame.as_slice(), first_row: 0, width: frame.width() };
+    let out = planes.each_mut().map(Plane::as_mut_slice);
+    debayer.fill(window, frame.size(), 0..size.height, out);
+    planes.into()
+}
+
+/// The picture averaged down by a whole factor until it is at most `limit` columns wide.
+fn shrink(data: &Plane<f32>, limit: usize) -> Plane<f32> {
+    let factor = data.width().div_ceil(limit);
+    if factor <= 1 {
+        return data.clone();
+    }
+    let size = Size::new(data.width() / factor, (data.height() / factor).max(1));
+    Plane::from_fn(size, |x, y| {
+        let block =
+            (0..factor * factor).map(|i| (x * factor + i % factor, y * factor + i / factor));
+        mean(
+            block
+                .filter(|&(bx, by)| bx < data.width() && by < data.height())
+                .map(|(bx, by)| data.get(bx, by)),
+        )
+    })
+}
+
+/// The mean of the finite samples.
+fn mean(samples: impl Iterator<Item = f32>) -> f32 {
+    let (mut n, mut sum) = (0u32, 0.0f64);
+    for v in samples.filter(|v| v.is_finite()) {
+        n += 1;
+        sum += f64::from(v);
+    }
+    if n == 0 { f32::NAN } else { (sum / f64::from(n)) as f32 }
+}
