@@ -3,9 +3,10 @@
 //! Pure functions over the samples of one frame (of one colour of it, where the sensor has a
 //! colour filter array: the caller takes them apart). Samples that are not finite are left out.
 
+use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
-use crate::stat::{MAD_TO_SIGMA, median_in_place};
+use crate::stat::{MAD_TO_SIGMA, lane_sums, median_mad};
 
 /// What is done to a frame before its samples meet those of others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,17 +136,17 @@ pub enum Estimator {
 }
 
 impl Estimator {
-    /// Level and scale of the finite ones of `samples`, which are reordered and may be lost; NaN
+    /// Level and scale of the finite ones of `samples`, which may be lost; NaN
     /// for none.
     pub fn measure(self, samples: &mut Vec<f32>) -> LevelScale {
         samples.retain(|v| v.is_finite());
         match self {
             Self::MedianMad => {
-                let (level, mad) = median_mad(samples);
+                let (level, mad) = level_mad(samples);
                 LevelScale { level, scale: MAD_TO_SIGMA * mad }
             }
             Self::Biweight => {
-                let (level, mad) = median_mad(samples);
+                let (level, mad) = level_mad(samples);
                 LevelScale { level, scale: biweight_scale(samples, level, mad) }
             }
             Self::Ikss => ikss(samples),
@@ -153,11 +154,10 @@ impl Estimator {
     }
 }
 
-/// Median and MAD of finite samples.
-fn median_mad(samples: &mut [f32]) -> (f64, f64) {
-    let level = median_in_place(samples);
-    let mut away: Vec<f32> = samples.iter().map(|v| (v - level).abs()).collect();
-    (f64::from(level), f64::from(median_in_place(&mut away)))
+/// Median and median absolute deviation.
+fn level_mad(samples: &[f32]) -> (f64, f64) {
+    let (level, mad) = median_mad(samples);
+    (f64::from(level), f64::from(mad))
 }
 
 /// The square root of the biweight midvariance about `level`.
@@ -174,16 +174,18 @@ pub fn biweight_scale(samples: &[f32], level: f64, mad: f64) -> f64 {
     if mad <= 0.0 {
         return 0.0;
     }
-    let (mut up, mut down) = (0.0f64, 0.0f64);
-    for v in samples {
-        let d = f64::from(*v) - level;
-        let u2 = (d / (9.0 * mad)).powi(2);
-        if u2 < 1.0 {
-            up += d * d * (1.0 - u2).powi(4);
-            down += (1.0 - u2) * (1.0 - 5.0 * u2);
-        }
-    }
+    let [up, down] = biweight_sums(samples, level, 1.0 / (9.0 * mad));
     (samples.len() as f64 * up).sqrt() / down.abs()
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn biweight_sums(samples: &[f32], level: f64, per_reach: f64) -> [f64; 2] {
+    lane_sums(samples, |v| {
+        let d = v - level;
+        let u2 = (d * per_reach) * (d * per_reach);
+        let t = if u2 < 1.0 { 1.0 - u2 } else { 0.0 };
+        [d * d * (t * t) * (t * t), t * (1.0 - 5.0 * u2)]
+    })
 }
 
 /// Sigmas beyond which a sample does not count for [`Estimator::Ikss`].
@@ -204,14 +206,14 @@ const IKSS_SETTLED: f64 = 1e-6;
 /// # Source
 /// PCL IKSS; constants as there.
 fn ikss(samples: &mut Vec<f32>) -> LevelScale {
-    let (mut level, mad) = median_mad(samples);
+    let (mut level, mad) = level_mad(samples);
     let mut scale = MAD_TO_SIGMA * mad;
     for _ in 0..100 {
         if scale.is_nan() || scale <= 0.0 {
             break;
         }
         samples.retain(|v| (f64::from(*v) - level).abs() <= IKSS_KAPPA * scale);
-        let (next_level, mad) = median_mad(samples);
+        let (next_level, mad) = level_mad(samples);
         let next = biweight_scale(samples, next_level, mad);
         let settled = (next - scale).abs() < IKSS_SETTLED * scale;
         (level, scale) = (next_level, next);

@@ -142,6 +142,82 @@ fn keep_near(samples: &[f32], low: f32, high: f32, near: &mut Vec<f32>) -> [usiz
     [finite, less]
 }
 
+/// Samples up to which halving the range of values is faster than moving samples about.
+const HALVED: usize = 1 << 13;
+
+/// The median of finite samples, the mean of the middle two for an even number; NaN without any.
+/// Reorders them where they are many.
+pub(crate) fn median_of_finite(samples: &mut [f32]) -> f32 {
+    let n = samples.len();
+    if n == 0 {
+        return f32::NAN;
+    }
+    let rank = (n - 1) / 2;
+    let (lower, upper) = if n <= HALVED {
+        let lower = nth(samples, rank);
+        let [_, less, same] = count_about(samples, lower);
+        let upper = if n / 2 < less + same { lower } else { least_above(samples, lower) };
+        (lower, upper)
+    } else {
+        let (_, &mut lower, above) = samples.select_nth_unstable_by(rank, f32::total_cmp);
+        let next = || above.iter().copied().fold(f32::INFINITY, f32::min);
+        (lower, if n % 2 == 1 { lower } else { next() })
+    };
+    ((f64::from(lower) + f64::from(upper)) * 0.5) as f32
+}
+
+/// The sample of `rank` in order, 0 for the smallest: the range of values is halved by counting.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn nth(samples: &[f32], rank: usize) -> f32 {
+    let least = lane_min(samples, |v| v);
+    let most = -lane_min(samples, |v| -v);
+    // Integers in the order of the values.
+    let key = |v: f32| {
+        let bits = v.to_bits() as i32;
+        i64::from(bits ^ ((bits >> 31) as u32 >> 1) as i32)
+    };
+    let value = |key: i64| {
+        let bits = key as i32;
+        f32::from_bits((bits ^ ((bits >> 31) as u32 >> 1) as i32) as u32)
+    };
+    let (mut low, mut high) = (key(least), key(most));
+    while low < high {
+        let middle = (low + high).div_euclid(2);
+        let bound = value(middle);
+        let mut up_to = 0u32;
+        for &v in samples {
+            up_to += u32::from(v <= bound);
+        }
+        if up_to as usize > rank {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    value(low) + 0.0
+}
+
+/// The least sample above `bound`; infinite without any.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn least_above(samples: &[f32], bound: f32) -> f32 {
+    lane_min(samples, |v| if v > bound { v } else { f32::INFINITY })
+}
+
+/// The least of `f` of the samples, found in lanes side by side; infinite without any.
+#[inline(always)]
+fn lane_min(samples: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    let mut least = [f32::INFINITY; TOGETHER];
+    let lower = |a: f32, b: f32| if a < b { a } else { b };
+    let (whole, rest) = samples.as_chunks::<TOGETHER>();
+    for part in whole {
+        for lane in 0..TOGETHER {
+            least[lane] = lower(f(part[lane]), least[lane]);
+        }
+    }
+    let first = rest.iter().fold(f32::INFINITY, |least, v| lower(f(*v), least));
+    least.into_iter().fold(first, lower)
+}
+
 /// The median of the finite samples of a slice.
 pub fn median(samples: &[f32]) -> f32 {
     median_by(samples, |v| v)
@@ -179,7 +255,13 @@ mod tests {
                 chunk.extend(samples.chunks(size).nth(i).unwrap_or_default());
             };
             let gathered = median_of_chunks(samples.len().div_ceil(size), fill);
-            prop_assert!(same(gathered, median_in_place(&mut samples.clone())));
+            let mut sorted: Vec<f32> = samples.iter().copied().filter(|v| v.is_finite()).collect();
+            sorted.sort_unstable_by(f32::total_cmp);
+            let n = sorted.len();
+            let middle = |i: usize| sorted.get(i).map_or(f64::NAN, |v| f64::from(*v));
+            let expected = (middle(n.wrapping_sub(1) / 2) + middle(n / 2)) / 2.0;
+            prop_assert!(same(gathered, expected as f32));
+            prop_assert!(same(median_in_place(&mut samples.clone()), expected as f32));
         }
     }
 

@@ -25,17 +25,8 @@ fn finite(samples: &mut [f32]) -> &mut [f32] {
 
 /// The median of `samples`, the mean of the middle two for an even number; reorders `samples`.
 pub fn median_in_place(samples: &mut [f32]) -> f32 {
-    let s = finite(samples);
-    if s.is_empty() {
-        return f32::NAN;
-    }
-    let (mid, odd) = (s.len() / 2, s.len() % 2 == 1);
-    let (below, &mut upper, _) = s.select_nth_unstable_by(mid, f32::total_cmp);
-    if odd {
-        return upper;
-    }
-    let lower = below.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    ((f64::from(lower) + f64::from(upper)) * 0.5) as f32
+    let all = samples.iter().fold(true, |all, v| all & v.is_finite());
+    select::median_of_finite(if all { samples } else { finite(samples) })
 }
 
 /// The median of `samples`.
@@ -74,7 +65,7 @@ const LANES: usize = 16;
 
 /// The sums of `f` of each finite sample, lane by lane; what is not finite adds nothing.
 #[inline(always)]
-fn lane_sums<const N: usize>(samples: &[f32], f: impl Fn(f64) -> [f64; N]) -> [f64; N] {
+pub(crate) fn lane_sums<const N: usize>(samples: &[f32], f: impl Fn(f64) -> [f64; N]) -> [f64; N] {
     let mut sums = [[0.0f64; LANES]; N];
     let mut add = |part: &[f32]| {
         for (lane, &v) in part.iter().enumerate() {

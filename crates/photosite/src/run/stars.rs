@@ -45,6 +45,15 @@ const OFF: f64 = 0.12;
 /// Looks at most; each comes nearer to the profile's width.
 const LOOKS: usize = 4;
 
+/// A first look goes through one band of so many, if it shows enough stars.
+const FIRST_BANDS: usize = 8;
+
+/// Stars that show the profile.
+const ENOUGH: usize = 50;
+
+/// Brightest candidates of a band that a first look measures.
+const MOST_A_BAND: usize = 200;
+
 /// Finds the stars of a frame.
 ///
 /// The width of the profile is found first, from bright stars; then all stars are looked for with
@@ -73,18 +82,23 @@ pub fn find_stars(
     )?;
     let rows = rows.into_iter().map(|r| r.into_inner().expect("no holder panics"));
     let mesh = Mesh::new(size, rows.collect());
-    let look = |sigma_px: f64, criteria: Criteria| {
+    let count = size.height.div_ceil(BAND);
+    let look = |sigma_px: f64, criteria: Criteria, bands: &[usize], most: usize| {
         let matched = Matched::new(sigma_px);
         let shape = Shape { sigma_px: matched.sigma_px(), gain_e };
-        let bands = size.height.div_ceil(BAND);
-        let found: Vec<Mutex<Vec<Star>>> = (0..bands).map(|_| Mutex::default()).collect();
+        let found: Vec<Mutex<Vec<Star>>> = bands.iter().map(|_| Mutex::default()).collect();
         for_each(
-            bands,
+            bands.len(),
             context,
             || (),
             |(), i| {
-                let rows = i * BAND..((i + 1) * BAND).min(size.height);
-                let candidates = matched.candidates(data, mask, &mesh, rows, criteria.snr as f32);
+                let rows = bands[i] * BAND..((bands[i] + 1) * BAND).min(size.height);
+                let least = criteria.snr as f32;
+                let mut candidates = matched.candidates(data, mask, &mesh, rows, least);
+                if candidates.len() > most {
+                    candidates.sort_by(|a, b| b.snr.total_cmp(&a.snr));
+                    candidates.truncate(most);
+                }
                 let stars = candidates
                     .into_iter()
                     .filter_map(|c: Candidate| measure(data, mask, &mesh, c, shape, criteria));
@@ -95,16 +109,22 @@ pub fn find_stars(
         let found = found.into_iter().flat_map(|f| f.into_inner().expect("no holder panics"));
         Ok::<_, crate::Error>(once_each(found.collect(), matched.sigma_px()))
     };
+    let all: Vec<usize> = (0..count).collect();
+    let some: Vec<usize> = (FIRST_BANDS / 2..count).step_by(FIRST_BANDS).collect();
     let mut sigma_px = FIRST_SIGMA_PX;
     for _ in 0..LOOKS {
-        let bright = look(sigma_px, Criteria { snr: FIRST_SNR.max(criteria.snr), ..criteria })?;
+        let first = Criteria { snr: FIRST_SNR.max(criteria.snr), ..criteria };
+        let mut bright = look(sigma_px, first, &some, MOST_A_BAND)?;
+        if bright.len() < ENOUGH {
+            bright = look(sigma_px, first, &all, MOST_A_BAND)?;
+        }
         let Some(fwhm) = typical(&bright, |s| s.fwhm_px) else { break };
         let before = std::mem::replace(&mut sigma_px, fwhm / FWHM_OF_SIGMA);
         if (sigma_px / before - 1.0).abs() < OFF {
             break;
         }
     }
-    let stars = look(sigma_px, criteria)?;
+    let stars = look(sigma_px, criteria, &all, usize::MAX)?;
     let (background, noise) = mesh.typical();
     Ok(StarField {
         fwhm_px: typical(&stars, |s| s.fwhm_px),

@@ -9,5 +9,6 @@ mod monte_carlo;
 mod one_effect;
 mod rejection;
 mod stacking;
+mod star_field;
 mod stars;
 mod traps;

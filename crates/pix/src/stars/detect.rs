@@ -28,6 +28,7 @@ pub struct Candidate {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matched {
     sigma_px: f64,
+    /// From the middle outward.
     taps: Vec<f32>,
     /// One over the noise that the filter leaves of white noise of 1.
     gain: f32,
@@ -40,20 +41,18 @@ impl Matched {
         let radius = (REACH * sigma_px).ceil() as i32;
         let profile = |d: i32| (-0.5 * (f64::from(d) / sigma_px).powi(2)).exp();
         let sum: f64 = (-radius..=radius).map(profile).sum();
-        let taps: Vec<f32> = (-radius..=radius).map(|d| (profile(d) / sum) as f32).collect();
         // The noise of a separable filter is the product of that of both passes.
-        let gain = 1.0 / taps.iter().map(|t| t * t).sum::<f32>();
+        let squares: f64 = (-radius..=radius).map(|d| (profile(d) / sum).powi(2)).sum();
+        let gain = (1.0 / squares) as f32;
+        // Both taps of a pair are one; the middle is a pair of itself.
+        let tap = |d: i32| (profile(d) / sum * if d == 0 { 0.5 } else { 1.0 }) as f32;
+        let taps = (0..=radius).map(tap).collect();
         Self { sigma_px, taps, gain }
     }
 
     /// The standard deviation of the profile in pixels.
     pub fn sigma_px(&self) -> f64 {
         self.sigma_px
-    }
-
-    /// Rows beyond a band that finding its candidates takes into account.
-    pub fn halo(&self) -> usize {
-        self.taps.len() / 2 + 1
     }
 
     /// The maxima in `rows` that stand at least `snr` times out of the noise; masked pixels and
@@ -67,90 +66,140 @@ impl Matched {
         snr: f32,
     ) -> Vec<Candidate> {
         let (width, height) = (data.width(), data.height());
-        let radius = self.taps.len() / 2;
-        if width < 3 || height < 3 {
-            return Vec::new();
-        }
-        // Matched rows: one more on either side than maxima are looked for in.
-        let matched = rows.start.saturating_sub(1)..(rows.end + 1).min(height);
-        let needed = matched.start.saturating_sub(radius)..(matched.end + radius).min(height);
-        let mut across = vec![0.0f32; needed.len() * width];
-        let mut padded = vec![0.0f32; width + 2 * radius];
-        let mut level = vec![0.0f32; width];
-        for (y, out) in needed.clone().zip(across.chunks_exact_mut(width)) {
-            mesh.level_row(y, &mut level);
-            let inner = &mut padded[radius..radius + width];
-            for ((p, (v, m)), b) in
-                inner.iter_mut().zip(data.row(y).iter().zip(mask.row(y))).zip(&level)
-            {
-                let good = v.is_finite() & !m.intersects(MaskBits::BAD);
-                *p = if good { v - b } else { 0.0 };
-            }
-            filter_row(&padded, &self.taps, out);
-        }
-        let mut map = vec![0.0f32; matched.len() * width];
-        let mut sigma = vec![0.0f32; width];
-        for (y, out) in matched.clone().zip(map.chunks_exact_mut(width)) {
-            for (tap, from) in self.taps.iter().zip(y as isize - radius as isize..) {
-                // Beyond the frame there is background.
-                let Some(from) = usize::try_from(from).ok().filter(|f| needed.contains(f)) else {
-                    continue;
-                };
-                add_row(*tap, &across[(from - needed.start) * width..][..width], out);
-            }
-            mesh.sigma_row(y, &mut sigma);
-            for (o, s) in out.iter_mut().zip(&sigma) {
-                *o *= self.gain / s.max(f32::MIN_POSITIVE);
-            }
-        }
         let mut found = Vec::new();
-        for y in rows.start.max(1)..rows.end.min(height - 1) {
-            let at = (y - matched.start) * width;
+        let inner = rows.start.max(1)..rows.end.min(height.saturating_sub(1));
+        if width < 3 || inner.is_empty() {
+            return found;
+        }
+        let radius = self.taps.len() - 1;
+        let padded = width.next_multiple_of(TOGETHER);
+        // Rows are used again as they leave: those under the filter, and three of what it makes.
+        let mut across = vec![0.0f32; (2 * radius + 1) * padded];
+        let mut matched = vec![0.0f32; 3 * padded];
+        let mut centred = vec![0.0f32; padded + 2 * radius];
+        let mut level = vec![0.0f32; padded];
+        let mut least = vec![f32::INFINITY; padded];
+        let none = vec![0.0f32; padded];
+        let bound = snr / self.gain;
+        let first = inner.start - 1;
+        let mut ready = first.saturating_sub(radius);
+        for y in first..inner.end + 1 {
+            while ready < (y + radius + 1).min(height) {
+                mesh.level_row(ready, &mut level[..width]);
+                let to = &mut centred[radius..radius + width];
+                centre(data.row(ready), mask.row(ready), &level, to);
+                let slot = ready % (2 * radius + 1) * padded;
+                filter_along(&centred, &self.taps, &mut across[slot..slot + padded]);
+                ready += 1;
+            }
+            let row = |at: Option<usize>| match at.filter(|at| *at < height) {
+                Some(at) => &across[at % (2 * radius + 1) * padded..][..padded],
+                // Beyond the frame there is background.
+                None => &none,
+            };
+            let pairs: Vec<_> =
+                (0..=radius).map(|d| (row(y.checked_sub(d)), row(Some(y + d)))).collect();
+            filter_down(&pairs, &self.taps, &mut matched[y % 3 * padded..][..padded]);
+            if y < first + 2 {
+                continue;
+            }
+            // The row before has both of its neighbours now.
+            mesh.sigma_row(y - 1, &mut level[..width]);
+            let scale = |sigma: f32| self.gain / sigma.max(f32::MIN_POSITIVE);
+            for (least, sigma) in least.iter_mut().zip(&level[..width]) {
+                *least = sigma.max(f32::MIN_POSITIVE) * bound;
+            }
             let [above, here, below] =
-                [at - width, at, at + width].map(|start| &map[start..start + width]);
-            maxima(above, here, below, snr, |x| {
-                found.push(Candidate { x, y, snr: here[x] });
+                [y + 1, y + 2, y].map(|row| &matched[row % 3 * padded..][..padded]);
+            maxima((above, here, below), &least, width, |x| {
+                found.push(Candidate { x, y: y - 1, snr: here[x] * scale(level[x]) });
             });
         }
         found
     }
 }
 
-/// `out[x]` is the sum of `taps` times the samples about x.
+/// Samples above their background; those that are no good are background.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn filter_row(padded: &[f32], taps: &[f32], out: &mut [f32]) {
-    out.fill(0.0);
-    for (i, tap) in taps.iter().enumerate() {
-        for (o, v) in out.iter_mut().zip(&padded[i..]) {
-            *o += tap * v;
+fn centre(data: &[f32], mask: &[MaskBits], level: &[f32], out: &mut [f32]) {
+    for (((o, v), m), b) in out.iter_mut().zip(data).zip(mask).zip(level) {
+        let good = (v.abs() < f32::INFINITY) & (m.bits() & MaskBits::BAD.bits() == 0);
+        *o = if good { v - b } else { 0.0 };
+    }
+}
+
+/// Pixels that are worked on together.
+const TOGETHER: usize = 64;
+
+/// Sums of samples under the taps, which run from the middle outward, along a row.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn filter_along(padded: &[f32], taps: &[f32], out: &mut [f32]) {
+    let radius = taps.len() - 1;
+    for (i, out) in out.chunks_exact_mut(TOGETHER).enumerate() {
+        let from = |d: usize| padded[i * TOGETHER + d..].first_chunk::<TOGETHER>();
+        let mut sum = [0.0f32; TOGETHER];
+        for (d, tap) in taps.iter().enumerate() {
+            let (Some(a), Some(b)) = (from(radius - d), from(radius + d)) else { return };
+            add_pair(*tap, a, b, &mut sum);
         }
+        out.copy_from_slice(&sum);
     }
 }
 
-/// Adds `tap` times a row.
+/// The same down the columns, of pairs of rows as far apart as their taps.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn add_row(tap: f32, from: &[f32], out: &mut [f32]) {
-    for (o, v) in out.iter_mut().zip(from) {
-        *o += tap * v;
+fn filter_down(pairs: &[(&[f32], &[f32])], taps: &[f32], out: &mut [f32]) {
+    for (i, out) in out.chunks_exact_mut(TOGETHER).enumerate() {
+        let mut sum = [0.0f32; TOGETHER];
+        for (tap, (a, b)) in taps.iter().zip(pairs) {
+            let (Some(a), Some(b)) =
+                (a[i * TOGETHER..].first_chunk(), b[i * TOGETHER..].first_chunk())
+            else {
+                return;
+            };
+            add_pair(*tap, a, b, &mut sum);
+        }
+        out.copy_from_slice(&sum);
     }
 }
 
-/// Calls `found` for each column whose sample is at least `least` and the highest of its
-/// neighbourhood; of equal ones the last.
-fn maxima(above: &[f32], here: &[f32], below: &[f32], least: f32, mut found: impl FnMut(usize)) {
-    const TOGETHER: usize = 32;
-    for x0 in (1..here.len() - 1).step_by(TOGETHER) {
-        let x1 = (x0 + TOGETHER).min(here.len() - 1);
-        if !here[x0..x1].iter().fold(false, |any, v| any | (*v >= least)) {
+/// Adds `tap` times two rows; the middle tap is half of what it stands for.
+#[inline(always)]
+fn add_pair(tap: f32, a: &[f32; TOGETHER], b: &[f32; TOGETHER], sum: &mut [f32; TOGETHER]) {
+    for k in 0..TOGETHER {
+        sum[k] += tap * (a[k] + b[k]);
+    }
+}
+
+/// Calls `found` for each column of the middle row whose sample is at least that of `least` and the
+/// highest of its neighbourhood; of equal ones the last.
+fn maxima(
+    (above, here, below): (&[f32], &[f32], &[f32]),
+    least: &[f32],
+    width: usize,
+    mut found: impl FnMut(usize),
+) {
+    for x0 in (0..width).step_by(TOGETHER) {
+        if !any_reaches(&here[x0..], &least[x0..]) {
             continue;
         }
-        for x in x0..x1 {
+        for x in x0.max(1)..(x0 + TOGETHER).min(width - 1) {
             let v = here[x];
             let before = [above[x - 1], above[x], above[x + 1], here[x - 1]];
             let after = [here[x + 1], below[x - 1], below[x], below[x + 1]];
-            if v >= least && before.iter().all(|b| v >= *b) && after.iter().all(|a| v > *a) {
+            if v >= least[x] && before.iter().all(|b| v >= *b) && after.iter().all(|a| v > *a) {
                 found(x);
             }
         }
     }
+}
+
+/// Whether any of the next samples reaches its bound.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn any_reaches(samples: &[f32], least: &[f32]) -> bool {
+    let mut any = 0u32;
+    for (v, least) in samples[..TOGETHER].iter().zip(&least[..TOGETHER]) {
+        any |= u32::from(v >= least);
+    }
+    any != 0
 }

@@ -1,5 +1,6 @@
 //! One star, measured on the frame.
 
+use super::stamp::{Moments, REACH, Stamp};
 use super::{Candidate, Criteria, FWHM_OF_SIGMA, Mesh, Star};
 use crate::{MaskBits, Plane};
 
@@ -53,7 +54,7 @@ pub fn measure(
 ) -> Option<Star> {
     let (cx, cy) = (candidate.x, candidate.y);
     let radius = APERTURE_FWHM * FWHM_OF_SIGMA * shape.sigma_px;
-    let reach = radius.ceil() as usize + 2;
+    let reach = (radius.ceil() as usize + 2).min(REACH);
     let inside = cx >= 2 && cy >= 2 && cx + 2 < data.width() && cy + 2 < data.height();
     if !inside {
         return None;
@@ -82,34 +83,10 @@ pub fn measure(
         return None;
     }
 
-    let sample = |x: usize, y: usize| {
-        let v = f64::from(data.get(x, y)) - background;
-        if v.is_finite() && !mask.get(x, y).intersects(MaskBits::BAD) { v } else { 0.0 }
-    };
-    let per_window = 1.0 / (shape.sigma_px * shape.sigma_px);
-    // The window is a product of one along each axis.
-    let profile = |range: std::ops::Range<usize>, centre: f64, out: &mut Vec<f64>| {
-        out.clear();
-        out.extend(range.map(|i| (-0.5 * (i as f64 - centre).powi(2) * per_window).exp()));
-    };
-    let (mut across, mut down) = (Vec::new(), Vec::new());
-    let mut window = |x: f64, y: f64, each: &mut dyn FnMut(f64, f64, f64)| {
-        profile(x0..x1, x, &mut across);
-        profile(y0..y1, y, &mut down);
-        for (j, wy) in (y0..y1).zip(&down) {
-            for (i, wx) in (x0..x1).zip(&across) {
-                each(wx * wy * sample(i, j), i as f64 - x, j as f64 - y);
-            }
-        }
-    };
+    let stamp = Stamp::of(data, mask, (x0..x1, y0..y1), background);
     let (mut x, mut y) = (px as f64, py as f64);
     for _ in 0..ROUNDS {
-        let (mut sum, mut mx, mut my) = (0.0, 0.0, 0.0);
-        window(x, y, &mut |v, dx, dy| {
-            sum += v;
-            mx += v * dx;
-            my += v * dy;
-        });
+        let Moments { sum, x: mx, y: my, .. } = stamp.moments(x, y, shape.sigma_px);
         if sum <= 0.0 {
             return None;
         }
@@ -124,14 +101,9 @@ pub fn measure(
             break;
         }
     }
-    let (mut sum, mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0, 0.0);
-    window(x, y, &mut |v, dx, dy| {
-        sum += v;
-        xx += v * dx * dx;
-        yy += v * dy * dy;
-        xy += v * dx * dy;
-    });
+    let Moments { sum, xx, yy, xy, .. } = stamp.moments(x, y, shape.sigma_px);
     let (xx, yy, xy) = (xx / sum, yy / sum, xy / sum);
+    let per_window = 1.0 / (shape.sigma_px * shape.sigma_px);
     let (middle, half) = (0.5 * (xx + yy), (0.25 * (xx - yy).powi(2) + xy * xy).sqrt());
     // 1 / M = 1 / sigma^2 + 1 / w^2 for a Gaussian under a Gaussian window.
     let unwindowed = |m: f64| {
@@ -149,15 +121,7 @@ pub fn measure(
         }
     }
 
-    let (mut flux, mut area) = (0.0, 0.0);
-    for j in y0..y1 {
-        for i in x0..x1 {
-            let d = ((i as f64 - x).powi(2) + (j as f64 - y).powi(2)).sqrt();
-            let share = (radius + 0.5 - d).clamp(0.0, 1.0);
-            flux += share * sample(i, j);
-            area += share * share;
-        }
-    }
+    let (flux, area) = stamp.aperture(x, y, radius);
     let own = shape.gain_e.map_or(0.0, |g| flux.max(0.0) / g);
     let flux_error = (area * noise * noise + own).sqrt();
     Some(Star { x, y, flux, flux_error, snr, peak, background, fwhm_px, roundness })

@@ -1,14 +1,16 @@
 //! The background and its noise, on a mesh of cells.
 
+use multiversion::multiversion;
+
 use crate::stat::{MAD_TO_SIGMA, median_in_place};
 use crate::{MaskBits, Plane, Size};
 
 /// Pixels along the side of a cell: several times a star's width, far less than a nebula's.
 const CELL: usize = 64;
 
-/// Every so many rows of a cell are looked at: the median of a thousand samples is good to 4 % of
-/// their noise.
-const ROW_STEP: usize = 4;
+/// Every so many rows of a cell are looked at: the median of five hundred samples is good to 6 % of
+/// their noise, that of nine such medians to 2 %.
+const ROW_STEP: usize = 8;
 
 /// Robust sigmas beyond which a sample of a cell is a star's.
 const CLIP: f64 = 3.0;
@@ -41,19 +43,20 @@ impl Mesh {
     pub fn measure_row(data: &Plane<f32>, mask: &Plane<MaskBits>, index: usize) -> Vec<MeshCell> {
         let size = data.size();
         let rows = index * CELL..((index + 1) * CELL).min(size.height);
-        let mut samples = Vec::with_capacity(CELL * CELL / ROW_STEP);
+        let mut samples = vec![0.0; CELL * CELL / ROW_STEP];
         (0..size.width)
             .step_by(CELL)
             .map(|x0| {
                 let x1 = (x0 + CELL).min(size.width);
-                samples.clear();
+                let mut n = 0;
                 for y in rows.clone().step_by(ROW_STEP) {
-                    let (row, bits) = (&data.row(y)[x0..x1], &mask.row(y)[x0..x1]);
-                    let good = row.iter().zip(bits);
-                    let good = good.filter(|(v, m)| v.is_finite() && !m.intersects(MaskBits::BAD));
-                    samples.extend(good.map(|(v, _)| *v));
+                    let good = data.row(y)[x0..x1].iter().zip(&mask.row(y)[x0..x1]);
+                    for (v, m) in good {
+                        samples[n] = *v;
+                        n += usize::from(v.is_finite() & !m.intersects(MaskBits::BAD));
+                    }
                 }
-                clipped(&mut samples)
+                clipped(&mut samples[..n])
             })
             .collect()
     }
@@ -119,12 +122,17 @@ impl Mesh {
         let lead = half.min(out.len());
         out[..lead].fill(between(0));
         for (i, part) in out[lead..].chunks_mut(CELL).enumerate() {
-            let (from, to) = (between(i), between(i + 1));
-            let slope = (to - from) / CELL as f32;
-            for (k, o) in part.iter_mut().enumerate() {
-                *o = from + slope * (k as f32 + 0.5);
-            }
+            ramp(between(i), between(i + 1), part);
         }
+    }
+}
+
+/// Middles of pixels on the way from one level to another, a cell further on.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn ramp(from: f32, to: f32, out: &mut [f32]) {
+    let slope = (to - from) / CELL as f32;
+    for (k, o) in out.iter_mut().enumerate() {
+        *o = from + slope * (k as i32 as f32 + 0.5);
     }
 }
 
@@ -136,7 +144,7 @@ fn place(at: f64, cells: usize) -> (usize, f64) {
 }
 
 /// Median and robust sigma of what is not clipped.
-fn clipped(samples: &mut Vec<f32>) -> MeshCell {
+fn clipped(mut samples: &mut [f32]) -> MeshCell {
     let mut cell = MeshCell { level: f32::NAN, sigma: f32::NAN };
     if samples.len() < 16 {
         return cell;
@@ -148,13 +156,20 @@ fn clipped(samples: &mut Vec<f32>) -> MeshCell {
         away.extend(samples.iter().map(|v| (v - level).abs()));
         let sigma = (MAD_TO_SIGMA * f64::from(median_in_place(&mut away))) as f32;
         cell = MeshCell { level, sigma };
-        let (before, reach) = (samples.len(), CLIP as f32 * sigma);
-        if sigma > 0.0 {
-            samples.retain(|v| (v - level).abs() <= reach);
-        }
-        if samples.len() == before {
+        if sigma <= 0.0 {
             break;
         }
+        let reach = CLIP as f32 * sigma;
+        let mut n = 0;
+        for i in 0..samples.len() {
+            let v = samples[i];
+            samples[n] = v;
+            n += usize::from((v - level).abs() <= reach);
+        }
+        if n == samples.len() {
+            break;
+        }
+        samples = &mut samples[..n];
     }
     if cell.sigma == 0.0 {
         // More than half of the samples are equal: steps of the converter hide the noise.

@@ -8,6 +8,7 @@
 mod detect;
 mod measure;
 mod mesh;
+mod stamp;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,151 @@
+//! The pixels about a star, and sums over them.
+
+// Loops over columns index several rows at once; a zip of five would say less.
+#![allow(clippy::needless_range_loop)]
+
+use std::ops::Range;
+
+use multiversion::multiversion;
+
+use crate::{MaskBits, Plane};
+
+/// Pixels from the middle that a stamp reaches at most: what the widest profile asks for.
+pub(super) const REACH: usize = 31;
+
+/// Columns of the widest stamp.
+const SIDE: usize = 64;
+
+/// Columns that are worked on together.
+const LANES: usize = 8;
+
+/// One number a column.
+type Columns = [f64; SIDE];
+
+/// Sums of samples under a Gaussian window, times the distance from its centre and its square.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moments {
+    pub sum: f64,
+    pub x: f64,
+    pub y: f64,
+    pub xx: f64,
+    pub yy: f64,
+    pub xy: f64,
+}
+
+/// The pixels about a star above the background; those that are no good are 0.
+#[derive(Debug)]
+pub(super) struct Stamp {
+    x0: f64,
+    y0: f64,
+    width: usize,
+    /// A whole number of lanes, more than the width where that is none.
+    stride: usize,
+    samples: Vec<f64>,
+}
+
+impl Stamp {
+    /// The pixels in a region of at most 63 columns.
+    pub(super) fn of(
+        data: &Plane<f32>,
+        mask: &Plane<MaskBits>,
+        (columns, rows): (Range<usize>, Range<usize>),
+        background: f64,
+    ) -> Self {
+        let (width, stride) = (columns.len(), columns.len().next_multiple_of(LANES));
+        let mut samples = vec![0.0; stride * rows.len()];
+        for (out, y) in samples.chunks_exact_mut(stride).zip(rows.clone()) {
+            let (from, bits) = (&data.row(y)[columns.clone()], &mask.row(y)[columns.clone()]);
+            for ((o, v), m) in out.iter_mut().zip(from).zip(bits) {
+                let good = v.is_finite() & !m.intersects(MaskBits::BAD);
+                *o = if good { f64::from(*v) - background } else { 0.0 };
+            }
+        }
+        Self { x0: columns.start as f64, y0: rows.start as f64, width, stride, samples }
+    }
+
+    /// The moments about a place under a round window of standard deviation `sigma_px`.
+    pub(super) fn moments(&self, x: f64, y: f64, sigma_px: f64) -> Moments {
+        let rows = self.samples.len() / self.stride;
+        let (mut across, mut down) = ([0.0; SIDE], [0.0; SIDE]);
+        window(x - self.x0, sigma_px, &mut across[..self.width]);
+        window(y - self.y0, sigma_px, &mut down[..rows]);
+        let mut sums = [[0.0; SIDE]; 3];
+        fold(&self.samples, self.stride, &down[..rows], y - self.y0, &mut sums);
+        let mut out = Moments { sum: 0.0, x: 0.0, y: 0.0, xx: 0.0, yy: 0.0, xy: 0.0 };
+        for i in 0..self.width {
+            let (w, d) = (across[i], i as f64 - (x - self.x0));
+            let [v, vy, vyy] = [w * sums[0][i], w * sums[1][i], w * sums[2][i]];
+            out.sum += v;
+            out.x += v * d;
+            out.y += vy;
+            out.xx += v * d * d;
+            out.yy += vyy;
+            out.xy += vy * d;
+        }
+        out
+    }
+
+    /// The sum within `radius` of a place, pixels on the rim in part; and the sum of the squares of
+    /// those parts.
+    pub(super) fn aperture(&self, x: f64, y: f64, radius: f64) -> (f64, f64) {
+        let mut sums = [[0.0; SIDE]; 2];
+        let centre = (x - self.x0, y - self.y0);
+        disc(&self.samples, self.stride, centre, radius, &mut sums);
+        let sum = |s: &Columns| s[..self.width].iter().sum();
+        (sum(&sums[0]), sum(&sums[1]))
+    }
+}
+
+/// A Gaussian of height 1 about `centre` at 0, 1, 2 …
+fn window(centre: f64, sigma_px: f64, out: &mut [f64]) {
+    let per = 1.0 / (sigma_px * sigma_px);
+    // The next is this times a factor, which falls by one and the same factor each time.
+    let mut value = (-0.5 * per * centre * centre).exp();
+    let (mut factor, fall) = ((-per * (0.5 - centre)).exp(), (-per).exp());
+    for o in out {
+        *o = value;
+        value *= factor;
+        factor *= fall;
+    }
+}
+
+/// Sums down the columns, each row times its weight, and the distance to the power of 0, 1 and 2.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn fold(samples: &[f64], stride: usize, weights: &[f64], centre: f64, sums: &mut [Columns; 3]) {
+    for (j, row) in samples.chunks_exact(stride).enumerate() {
+        let d = j as f64 - centre;
+        let (w, wd, wdd) = (weights[j], weights[j] * d, weights[j] * d * d);
+        let [a, b, c] = &mut *sums;
+        for (i, part) in row.chunks_exact(LANES).enumerate() {
+            for k in 0..LANES {
+                a[i * LANES + k] += w * part[k];
+                b[i * LANES + k] += wd * part[k];
+                c[i * LANES + k] += wdd * part[k];
+            }
+        }
+    }
+}
+
+/// Sums down the columns of what lies in a disc: samples, and squares of the parts of pixels.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn disc(
+    samples: &[f64],
+    stride: usize,
+    (x, y): (f64, f64),
+    radius: f64,
+    [flux, area]: &mut [Columns; 2],
+) {
+    for (j, row) in samples.chunks_exact(stride).enumerate() {
+        let dy2 = (j as f64 - y) * (j as f64 - y);
+        for (i, part) in row.chunks_exact(LANES).enumerate() {
+            for k in 0..LANES {
+                let dx = (i * LANES + k) as i32 as f64 - x;
+                let inside = radius + 0.5 - (dx * dx + dy2).sqrt();
+                let inside = if inside < 1.0 { inside } else { 1.0 };
+                let share = if inside > 0.0 { inside } else { 0.0 };
+                flux[i * LANES + k] += share * part[k];
+                area[i * LANES + k] += share * share;
+            }
+        }
+    }
+}
