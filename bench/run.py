@@ -15,19 +15,14 @@ contender that is not present is said to be missing, never left out in silence.
 """
 
 import argparse
-import datetime
-import json
 import os
-import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from common import release, report, run
 
 NUMPY_MEAN = """
 import sys, numpy as np
@@ -50,21 +45,6 @@ ccdproc.combine(sys.argv[2:], sys.argv[1], method="average", unit=u.adu, sigma_c
                 sigma_clip_low_thresh=3, sigma_clip_high_thresh=3, sigma_clip_func=np.ma.median,
                 sigma_clip_dev_func=mad_std, mem_limit=2e9, overwrite_output=True)
 """
-
-
-def run(command, log):
-    """Runs a command; gives seconds of wall and processor, and peak memory in MiB."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return {
-        "wall_s": wall,
-        "cpu_s": usage.ru_utime + usage.ru_stime,
-        "peak_mib": usage.ru_maxrss / 1024,
-        "exit": process.returncode,
-    }
 
 
 def drop_caches():
@@ -132,8 +112,7 @@ def main():
     parser.add_argument("--work", type=Path, help="keep frames here between calls")
     args = parser.parse_args()
 
-    subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=ROOT, check=True)
-    photosite = ROOT / "target" / "release" / "photosite"
+    photosite = release()
     work = args.work or Path(tempfile.mkdtemp(prefix="photosite-bench-"))
     work.mkdir(parents=True, exist_ok=True)
     night = work / f"night-{args.frames}-{args.width}x{args.height}"
@@ -161,31 +140,13 @@ def main():
                 if round_number > 0:
                     numbers[name].append(result)
 
-    def median(name, key):
-        return statistics.median(r[key] for r in numbers[name])
-
-    cache = "cold" if args.cold else "warm"
-    print(f"{args.frames} frames of {args.width}x{args.height}, {os.cpu_count()} cores, "
-          f"{args.rounds} rounds, {cache} page cache, medians")
-    print(f"{'':24} {'wall s':>8} {'cpu s':>8} {'peak MiB':>9} {'/ siril':>8}")
-    siril = median("siril winsorized", "wall_s") if "siril winsorized" in numbers else None
-    for name in numbers:
-        wall = median(name, "wall_s")
-        ratio = f"1/{siril / wall:.1f}" if siril else "-"
-        print(f"{name:24} {wall:8.3f} {median(name, 'cpu_s'):8.3f} "
-              f"{median(name, 'peak_mib'):9.0f} {ratio:>8}")
     for name in missing:
         print(f"missing: {name}")
-
-    stamp = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d-%H%M%S")
-    folder = ROOT / "bench" / "runs" / f"{stamp}-{args.frames}x{args.width}x{args.height}-{cache}"
-    folder.mkdir(parents=True)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True,
-                            check=False).stdout.strip()
-    record = {"machine": platform.machine(), "system": platform.system(), "cores": os.cpu_count(),
-              "commit": commit, "memory": args.memory, "missing": missing, "numbers": numbers}
-    (folder / "raw.json").write_text(json.dumps(record, indent=1) + "\n")
-    print(f"raw numbers in {folder.relative_to(ROOT)}")
+    cache = "cold" if args.cold else "warm"
+    title = (f"{args.frames} frames of {args.width}x{args.height}, {os.cpu_count()} cores, "
+             f"{args.rounds} rounds, {cache} page cache, medians")
+    report(title, numbers, "siril winsorized", f"{args.frames}x{args.width}x{args.height}-{cache}",
+           {"memory": args.memory, "missing": missing})
     if not args.work:
         shutil.rmtree(work)
 
