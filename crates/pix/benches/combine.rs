@@ -35,7 +35,7 @@ fn frames(count: usize) -> Vec<u16> {
 }
 
 fn bench(c: &mut Criterion) {
-    for count in [20, 200] {
+    for count in [24, 200] {
         let raw = frames(count);
         let floats: Vec<f32> = raw.iter().map(|v| f32::from(*v)).collect();
         let mut planes = (vec![0.0; WIDTH], vec![0.0; WIDTH]);
@@ -76,6 +76,12 @@ fn bench(c: &mut Criterion) {
         };
         recipes.push(("ccd-noise".to_owned(), Recipe { reject, combine: Combine::Mean }));
         for (name, recipe) in recipes {
+            let weights: Vec<f32> = (0..count).map(|i| 1.0 + 0.01 * i as f32).collect();
+            let weighted = Samples::new(&floats, WIDTH).in_lines(4656).with_weights(&weights);
+            if name == "averaged-sigma" {
+                let weigh = Recipe { combine: Combine::WeightedMean, ..recipe };
+                go(format!("{name}, weighted f32"), weighted, weigh);
+            }
             go(format!("{name} f32"), Samples::new(&floats, WIDTH), recipe);
             go(format!("{name} u16"), Samples::raw(&raw, WIDTH, 65536), recipe);
         }

@@ -8,7 +8,7 @@ use multiversion::multiversion;
 use super::load::{load_f32, load_u16, widen};
 use super::sort::{sort_f32, sort_u16};
 use super::spread::median_factor;
-use super::weighted::weighted_mean;
+use super::weighted::{weighted_mean, weighted_means, whole};
 use super::{Combine, Data, Outcome, Recipe, Samples};
 use crate::reject::lanes::{Columns, Kept, LANES, Line, set_bits};
 use crate::reject::{Fate, Judge};
@@ -178,8 +178,20 @@ impl Task<'_> {
     fn write(&self, columns: &Columns, out: &mut Outcome) {
         let (x, n) = (columns.pixel[0], columns.used);
         write_rows(columns, self.combine == Combine::Median, x..x + n, out);
-        if self.combine == Combine::WeightedMean {
-            (0..n).for_each(|lane| self.weigh(columns, lane, out));
+        let Some(weights) = self.samples.weights.filter(|_| self.combine == Combine::WeightedMean)
+        else {
+            return;
+        };
+        let [mean, share] = weighted_means(&self.samples, weights, columns);
+        for lane in 0..n {
+            let kept = columns.kept.len(lane);
+            if kept < columns.count[lane] as usize || lane >= whole(columns) {
+                self.weigh(columns, lane, out);
+            } else if kept > 0 {
+                out.value[x + lane] = mean[lane] as f32;
+                let variance = (columns.variance[lane] * share[lane]) as f32;
+                out.variance[x + lane] = if kept > 1 { variance } else { f32::NAN };
+            }
         }
     }
 

@@ -80,6 +80,7 @@ pub struct Samples<'a> {
     width: usize,
     line: usize,
     weights: Option<&'a [f32]>,
+    own: Option<&'a [f32]>,
     applied: Option<&'a [Affine]>,
 }
 
@@ -112,7 +113,7 @@ impl<'a> Samples<'a> {
     fn of(data: Data<'a>, len: usize, width: usize) -> Self {
         assert!(width > 0 && len.is_multiple_of(width), "whole rows of {width} samples expected");
         assert!(len / width <= usize::from(u16::MAX), "more than 65535 frames");
-        Self { data, width, line: width, weights: None, applied: None }
+        Self { data, width, line: width, weights: None, own: None, applied: None }
     }
 
     /// The same samples, as lines of the image of `line` pixels each: where a method pools
@@ -138,6 +139,19 @@ impl<'a> Samples<'a> {
     pub fn with_weights(mut self, weights: &'a [f32]) -> Self {
         assert_eq!(weights.len(), self.count(), "one weight a frame");
         self.weights = Some(weights);
+        self
+    }
+
+    /// The same samples with a weight for each of them beside that of its frame, laid out as they
+    /// are: the coverage of a drizzled sample. One that is not above 0 counts for nothing in a
+    /// weighted mean; rejection asks for none.
+    ///
+    /// # Panics
+    /// When there is not one weight a sample.
+    #[must_use]
+    pub fn with_own_weights(mut self, own: &'a [f32]) -> Self {
+        assert_eq!(own.len(), self.count() * self.width, "one weight a sample");
+        self.own = Some(own);
         self
     }
 
@@ -188,7 +202,7 @@ pub struct Outcome<'a> {
 /// Combines each pixel's column.
 ///
 /// With s² the variance of the kept samples (n − 1), the variance of the value is s²/n for a mean,
-/// s² Σw²/(Σw)² for a weighted mean, and f s²/n for a median, f being exact for a Gaussian and up
+/// s² Σw²/(Σw)² for a weighted mean (w the product of a frame's weight and a sample's own), and f s²/n for a median, f being exact for a Gaussian and up
 /// to 32 samples and nearing π/2 for many. It knows nothing of the samples that were rejected from
 /// the wings of a Gaussian, so it is a little low under tight thresholds.
 ///
@@ -269,6 +283,64 @@ mod tests {
         assert!((p.0[0] - (10.0 + 11.0 + 9.0 + 20.0 + 22.0) / 5.0).abs() < 1e-5);
         assert!((p.0[1] - (10.0 + 10.5 + 9.5 + 20.0) / 4.0).abs() < 1e-5);
         assert_eq!((p.2[0], p.2[1], p.4[1]), (5, 4, 1));
+    }
+
+    #[test]
+    fn weighted_means_are_those_of_plain_arithmetic() {
+        let (width, count) = (77usize, 11usize);
+        let mut state = 5u64;
+        let mut uniform = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1u64 << 24) as f32
+        };
+        let data: Vec<f32> = (0..width * count)
+            .map(|i| if i % 13 == 3 { f32::NAN } else { 1000.0 + 50.0 * uniform() })
+            .collect();
+        let weights: Vec<f32> = (0..count).map(|_| 0.5 + uniform()).collect();
+        let own: Vec<f32> =
+            (0..width * count).map(|i| if i % 17 == 5 { 0.0 } else { uniform() }).collect();
+        let applied: Vec<Affine> = (0..count)
+            .map(|i| Affine { scale: 1.0 + 0.1 * i as f64, offset: 7.0 * i as f64 })
+            .collect();
+        let plain = Samples::new(&data, width).with_weights(&weights);
+        let ones = vec![1.0; width * count];
+        for (samples, own, taken_back) in [
+            (plain, &ones, false),
+            (plain.with_own_weights(&own), &own, false),
+            (plain.with_own_weights(&own).judged_only(&applied), &own, true),
+        ] {
+            let three = Reject::Minmax { low: 1, high: 1 };
+            for (reject, cut) in [(Reject::None, 0), (three, 1)] {
+                let p = run(samples, reject, Combine::WeightedMean);
+                for x in 0..width {
+                    let mut kept: Vec<usize> =
+                        (0..count).filter(|i| data[i * width + x].is_finite()).collect();
+                    kept.sort_by(|a, b| data[a * width + x].total_cmp(&data[b * width + x]));
+                    let kept = &kept[cut..kept.len() - cut];
+                    let (mut total, mut sum, mut squares, mut spread) = (0.0, 0.0, 0.0, 0.0);
+                    let mut all = Vec::new();
+                    for i in kept {
+                        let v = data[i * width + x];
+                        let w = f64::from(weights[*i]) * f64::from(own[i * width + x]);
+                        let Affine { scale, offset } =
+                            if taken_back { applied[*i] } else { Affine::IDENTITY };
+                        total += w;
+                        sum += w * (f64::from(v) - offset) / scale;
+                        squares += w * w;
+                        spread += w / (scale * scale);
+                        all.push(v);
+                    }
+                    let variance = crate::stat::moments(&all).sd.powi(2);
+                    let expected = variance * squares / total.powi(2) * spread / total;
+                    let (value, of_value) = (f64::from(p.0[x]), f64::from(p.1[x]));
+                    assert!((value / (sum / total) - 1.0).abs() < 1e-6, "{x}: {value}");
+                    assert!((of_value / expected - 1.0).abs() < 1e-5, "{x}: {of_value}");
+                    assert_eq!(usize::from(p.2[x]), kept.len());
+                }
+            }
+        }
     }
 
     #[test]

@@ -311,8 +311,10 @@ proptest! {
             // A pool needs whole lines, here of 20 pixels.
             let pools = matches!(method, Reject::AveragedSigma { .. });
             let (line, cut) = if pools { (20, (cut / 20 * 20).max(20)) } else { (1, cut) };
+            let weights: Vec<f32> = (0..n).map(|i| 1.0 + 0.1 * i as f32).collect();
             let of = |data: &[f32], width: usize, workspace: &mut Workspace| {
-                run(Samples::new(data, width).in_lines(line), method, Combine::Mean, workspace)
+                let samples = Samples::new(data, width).in_lines(line).with_weights(&weights);
+                run(samples, method, Combine::WeightedMean, workspace)
             };
             let whole = of(&data, width, &mut workspace);
             let left = of(&part(0, cut), cut, &mut workspace);
