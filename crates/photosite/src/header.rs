@@ -6,7 +6,7 @@ use photosite_pix::combine::Recipe;
 use photosite_pix::{Applied, Card, CfaPattern, FrameKind, Header, Rect, RowOrder};
 
 use crate::calibrate::RemovedBy;
-use crate::master::{NoiseCheck, Rejected};
+use crate::master::{FlatColour, NoiseCheck, Rejected};
 use crate::raw::RawFrame;
 
 /// Keywords that describe raw samples or their display and are no longer true of a product.
@@ -148,6 +148,31 @@ pub fn master_header(frames: &[&RawFrame], facts: &MasterFacts) -> Header {
         _ => {}
     }
     header
+}
+
+/// Keywords of the level and the noise of a flat's colours.
+const FLAT_COLOURS: [(&str, &str); 3] =
+    [("PSLEVELR", "PSNOISER"), ("PSLEVELG", "PSNOISEG"), ("PSLEVELB", "PSNOISEB")];
+
+/// Writes what the colours of a flat amount to; what is not known has no card.
+pub fn flat_colour_cards(header: &mut Header, colours: &[FlatColour; 3]) {
+    for ((level, noise), colour) in FLAT_COLOURS.into_iter().zip(colours) {
+        let cards = [
+            (level, colour.level_adu, "[adu] mean level of this colour"),
+            (noise, colour.noise, "noise of a pixel of this colour, relative"),
+        ];
+        for (key, value, comment) in cards.into_iter().filter(|(_, v, _)| v.is_finite()) {
+            header.set(Card::real(key, round(value), comment));
+        }
+    }
+}
+
+/// What the colours of a flat amount to, as [`flat_colour_cards`] wrote it; `None` without any.
+pub fn flat_colours(header: &Header) -> Option<[FlatColour; 3]> {
+    let number = |key: &str| header.get_f64(key).unwrap_or(f64::NAN);
+    let colours = FLAT_COLOURS
+        .map(|(level, noise)| FlatColour { level_adu: number(level), noise: number(noise) });
+    colours.iter().any(|c| c.noise.is_finite()).then_some(colours)
 }
 
 /// How samples were combined.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::reject::{Reject, Thresholds};
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, MaskBits, Plane, Unit, stat};
+use photosite_pix::{Applied, CfaColor, CfaPattern, Frame, FrameKind, MaskBits, Plane, Unit, stat};
 
 use crate::stack::Stacked;
 
@@ -65,6 +65,56 @@ pub fn one_channel(
             .filter(move |(x, _)| cfa.color(*x, y).channel() == channel)
             .map(|(_, v)| *v)
     })
+}
+
+/// What one colour of a flat amounts to.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct FlatColour {
+    /// Its level above the additive part of the frames, in ADU.
+    pub level_adu: f64,
+    /// The noise of a pixel of the master relative to that level, one standard deviation; NaN where
+    /// nothing is known of it.
+    pub noise: f64,
+}
+
+/// A flat that knows its pixels less well than this puts more noise into a light than it takes
+/// differences of response out, which are about a percent from pixel to pixel. A choice.
+pub const FLAT_NOISE_LIMIT: f64 = 0.01;
+
+/// How many times the noise of the best colour makes a colour weak: a quarter of its light. Flats
+/// that are poor in all colours alike have another fault. A choice.
+const WEAK_RATIO: f64 = 2.0;
+
+impl FlatColour {
+    /// Red, green and blue of a finished flat of `count` frames, whose levels were these.
+    pub fn of(
+        flat: &Frame,
+        cfa: CfaPattern,
+        count: usize,
+        levels_adu: [f64; 3],
+    ) -> Option<[Self; 3]> {
+        let variance = flat.variance.as_ref().filter(|_| count >= 2)?;
+        Some(CfaColor::ALL.map(|color| {
+            let channel = color.channel();
+            let samples: Vec<f32> =
+                one_channel(variance.as_slice(), variance.width(), cfa, channel).collect();
+            let noise = (f64::from(stat::median(&samples)) / median_to_mean(count)).sqrt();
+            Self { level_adu: levels_adu[channel], noise }
+        }))
+    }
+
+    /// The colour that is noise beside the others, if there is one.
+    pub fn weak(colours: &[Self; 3]) -> Option<CfaColor> {
+        // One of which nothing is known is the weakest.
+        let noise = |c: CfaColor| {
+            Some(colours[c.channel()].noise).filter(|n| n.is_finite()).unwrap_or(f64::INFINITY)
+        };
+        let by_noise = |a: &CfaColor, b: &CfaColor| noise(*a).total_cmp(&noise(*b));
+        let worst = CfaColor::ALL.into_iter().max_by(by_noise)?;
+        let best = CfaColor::ALL.into_iter().min_by(by_noise)?;
+        (noise(worst) > FLAT_NOISE_LIMIT && noise(worst) > WEAK_RATIO * noise(best))
+            .then_some(worst)
+    }
 }
 
 /// Samples that a stack rejected.
@@ -154,23 +204,26 @@ const SCATTER_SAMPLES: usize = 1 << 20;
 /// The noise of one of the stacked frames, from the median of the master's variance, of rows spread
 /// evenly.
 ///
-/// The median of a variance of n samples lies below its mean by the factor (1 − 2 / 9ν)³,
-/// ν = n − 1, which is taken out. For a flat the unit is that of the scaled samples.
-///
-/// # Source
-/// Wilson1931.
+/// For a flat the unit is that of the scaled samples.
 fn scatter_of_one_frame(variance: Option<&Plane<f32>>, spec: Finish) -> Option<f64> {
     let variance = variance.filter(|_| spec.count >= 2)?;
-    let degrees = spec.count as f64 - 1.0;
-    let median_to_mean = (1.0 - 2.0 / (9.0 * degrees)).powi(3);
     // Weights are for lights; how many frames they are worth is not known here.
     let of_one = spec.combine.variance_of_one(spec.count)?;
     let size = variance.size();
     let stride = size.pixels().div_ceil(SCATTER_SAMPLES).clamp(1, size.height.max(1));
     let rows = (stride / 2..variance.height()).step_by(stride);
     let some: Vec<f32> = rows.flat_map(|y| variance.row(y)).copied().collect();
-    let variance = f64::from(stat::median(&some)) * of_one / median_to_mean;
+    let variance = f64::from(stat::median(&some)) * of_one / median_to_mean(spec.count);
     variance.is_finite().then(|| variance.sqrt())
+}
+
+/// How far the median of a variance of n samples lies below its mean: the factor (1 − 2 / 9ν)³,
+/// ν = n − 1.
+///
+/// # Source
+/// Wilson1931.
+fn median_to_mean(count: usize) -> f64 {
+    (1.0 - 2.0 / (9.0 * (count as f64 - 1.0))).powi(3)
 }
 
 /// The noise of one frame as gain and read noise foretell it, and as its samples scatter.
@@ -210,17 +263,19 @@ fn normalise(frame: &mut Frame, cfa: Option<CfaPattern>) {
     let size = frame.size();
     let means = channel_means(frame.data.as_slice(), size.width, cfa);
     let factors = means.map(|m| (1.0 / m) as f32);
-    let factor = |x: usize, y: usize| factors[cfa.map_or(0, |c| c.color(x, y).channel())];
+    let period = cfa.map_or(1, CfaPattern::period);
     for y in 0..size.height {
-        for x in 0..size.width {
-            frame.data.row_mut(y)[x] *= factor(x, y);
-            if let Some(v) = &mut frame.variance {
-                v.row_mut(y)[x] *= factor(x, y) * factor(x, y);
-            }
+        let factor: Vec<f32> =
+            (0..period).map(|x| factors[cfa.map_or(0, |c| c.color(x, y).channel())]).collect();
+        let cells = frame.data.row_mut(y).chunks_mut(period);
+        cells.for_each(|cell| cell.iter_mut().zip(&factor).for_each(|(v, f)| *v *= f));
+        if let Some(v) = &mut frame.variance {
+            let cells = v.row_mut(y).chunks_mut(period);
+            cells.for_each(|cell| cell.iter_mut().zip(&factor).for_each(|(v, f)| *v *= f * f));
         }
     }
     frame.unit = Unit::Relative;
-    let floor = FLAT_FLOOR * stat::median(frame.data.as_slice());
+    let floor = FLAT_FLOOR * stat::median_at_a_glance(frame.data.as_slice());
     for i in 0..size.pixels() {
         let response = frame.data.as_slice()[i];
         if response > floor && response.is_finite() {
@@ -287,5 +342,17 @@ mod tests {
         });
         let done = finish(stacked(value), Finish { cfa, ..spec(FrameKind::Flat) });
         assert!(done.frame.data.as_slice().iter().all(|v| (v - 1.0).abs() < 1e-6));
+    }
+    #[test]
+    fn a_colour_is_weak_beside_better_ones() {
+        let colours = |noise: [f64; 3]| noise.map(|noise| FlatColour { level_adu: 1.0, noise });
+        let weak = |noise| FlatColour::weak(&colours(noise));
+        assert_eq!(weak([0.003, 0.002, 0.004]), None);
+        assert_eq!(weak([0.03, 0.004, 0.006]), Some(CfaColor::Red));
+        assert_eq!(weak([0.005, 0.004, f64::NAN]), Some(CfaColor::Blue));
+        // All poor alike, or all good: no colour's fault.
+        assert_eq!(weak([0.03, 0.02, 0.03]), None);
+        assert_eq!(weak([0.009, 0.001, 0.001]), None);
+        assert_eq!(weak([f64::NAN; 3]), None);
     }
 }

@@ -119,6 +119,8 @@ fn encode(
     let mut encoder = png::Encoder::new(&mut file, side(size.width), side(size.height));
     encoder.set_color(if colour { png::ColorType::Rgb } else { png::ColorType::Grayscale });
     encoder.set_depth(png::BitDepth::Eight);
+    // Noise does not shrink, however long one tries.
+    encoder.set_compression(png::Compression::Fast);
     encoder.add_text_chunk("Software".to_owned(), SOFTWARE.to_owned())?;
     let mut writer = encoder.write_header()?;
     writer.write_image_data(bytes)?;
@@ -175,4 +177,58 @@ fn mean(samples: impl Iterator<Item = f32>) -> f32 {
         sum += f64::from(v);
     }
     if n == 0 { f32::NAN } else { (sum / f64::from(n)) as f32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bytes of a picture, and whether it is in colour.
+    fn decoded(path: &Path) -> (Vec<u8>, bool) {
+        let file = std::io::BufReader::new(std::fs::File::open(path).unwrap());
+        let mut reader = png::Decoder::new(file).read_info().unwrap();
+        let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut bytes).unwrap();
+        (bytes, info.color_type == png::ColorType::Rgb)
+    }
+
+    #[test]
+    fn no_background_is_black_and_no_picture_of_others_is_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.png");
+        let mut state = 3u64;
+        let mut uniform = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 40) as f64 / (1u64 << 24) as f64
+        };
+        // A slope three times as long as the noise is wide, each colour at its own level.
+        let planes = [50.0, 400.0, -10.0].map(|level| {
+            Plane::from_fn(Size::new(400, 300), |x, _| {
+                let noise: f64 = (0..12).map(|_| uniform()).sum::<f64>() - 6.0;
+                (level + 10.0 * noise + 0.08 * x as f64) as f32
+            })
+        });
+        let all: Vec<&Plane<f32>> = planes.iter().collect();
+        for (planes, linked) in
+            [(&all[..], Linked::No), (&all, Linked::Yes), (&all[..1], Linked::No)]
+        {
+            write_preview(planes, true, &path, None, linked).unwrap();
+            let (bytes, colour) = decoded(&path);
+            assert_eq!((colour, bytes.len()), (planes.len() == 3, 120_000 * planes.len()));
+            let black = bytes.iter().filter(|v| **v == 0).count();
+            assert!(black * 1000 < bytes.len(), "{black} of {}", bytes.len());
+            // Neither is it white: a colour far above the others may be bright.
+            let bright = bytes.iter().filter(|v| **v == 255).count();
+            assert!(bright * 100 < bytes.len(), "{bright} of {}", bytes.len());
+        }
+        assert!(write_preview(&all[..2], true, &path, None, Linked::No).is_err());
+        let foreign = dir.path().join("holiday.png");
+        std::fs::copy(&path, &foreign).unwrap();
+        let mut bytes = std::fs::read(&foreign).unwrap();
+        let at = bytes.windows(9).position(|w| w == b"Photosite").unwrap();
+        bytes[at] = b'G';
+        write_bytes(&foreign, &bytes, Existing::Replace).unwrap();
+        assert!(write_preview(&all, true, &foreign, None, Linked::No).is_err());
+        assert_eq!(std::fs::read(&foreign).unwrap(), bytes);
+    }
 }

@@ -83,26 +83,35 @@ pub(crate) fn lane_sums<const N: usize>(samples: &[f32], f: impl Fn(f64) -> [f64
     sums.map(|lanes| pairwise_sum(&lanes))
 }
 
-/// The moments of the finite samples, in two passes of f64.
+/// The moments of the finite samples, in one pass of f64 over their distances from one of them.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn moments(samples: &[f32]) -> Moments {
-    let [count, sum] = lane_sums(samples, |v| [1.0, v]);
+    // Any point among the samples keeps the difference of large squares small against f64.
+    let some: Vec<f32> =
+        (0..PIVOTS).filter_map(|i| samples.get(i * samples.len() / PIVOTS)).copied().collect();
+    let pivot = match f64::from(median(&some)) {
+        pivot if pivot.is_nan() => {
+            f64::from(samples.iter().copied().find(|v| v.is_finite()).unwrap_or(0.0))
+        }
+        pivot => pivot,
+    };
+    let [count, sum, squares] = lane_sums(samples, |v| [1.0, v - pivot, (v - pivot) * (v - pivot)]);
     if count == 0.0 {
         return Moments { count: 0, mean: f64::NAN, sd: f64::NAN };
     }
-    let mean = sum / count;
-    // The second term takes out the rounding error of the mean (corrected two-pass algorithm).
-    let [squares, rest] = lane_sums(samples, |v| [(v - mean) * (v - mean), v - mean]);
-    let variance = if count > 1.0 { (squares - rest * rest / count) / (count - 1.0) } else { 0.0 };
-    Moments { count: count as usize, mean, sd: variance.max(0.0).sqrt() }
+    let variance = if count > 1.0 { (squares - sum * sum / count) / (count - 1.0) } else { 0.0 };
+    Moments { count: count as usize, mean: pivot + sum / count, sd: variance.max(0.0).sqrt() }
 }
+
+/// Samples that a pivot for moments is the median of.
+const PIVOTS: usize = 31;
 
 /// The mean of the samples within `kappa` robust sigmas of the median, clipped once.
 ///
 /// Sigma is 1.4826 MAD; where the MAD is 0 (more than half of the samples equal) nothing is
-/// clipped.
+/// clipped. Of many samples, some spread evenly tell the median and the MAD.
 pub fn robust_mean(samples: &[f32], kappa: f64) -> f64 {
-    let (m, mad) = median_mad(samples);
+    let (m, mad) = median_mad(&spread_rows(samples, GLANCE_RUN, 1, GLANCE_SAMPLES));
     let reach = kappa * MAD_TO_SIGMA * f64::from(mad);
     let inside =
         |v: &f32| v.is_finite() && (reach == 0.0 || (f64::from(*v) - f64::from(m)).abs() <= reach);
@@ -135,6 +144,14 @@ pub fn noise(rows: &[f32], width: usize, step: usize) -> f64 {
 
 /// A median of so many samples has a standard error of a thousandth of their scatter.
 const GLANCE_SAMPLES: usize = 1 << 20;
+
+/// Samples in a run where no rows are known.
+const GLANCE_RUN: usize = 1 << 12;
+
+/// The median of the finite samples, of many of them from some spread evenly.
+pub fn median_at_a_glance(samples: &[f32]) -> f32 {
+    median(&spread_rows(samples, GLANCE_RUN, 1, GLANCE_SAMPLES))
+}
 
 /// About `count` samples of rows spread evenly over a frame, `step` rows in a place so that every
 /// colour of a filter array is met; all samples where there are no more.
@@ -216,28 +233,57 @@ pub struct Bulk {
 impl Bulk {
     /// Goes through `rows`; `floor` and `ceiling` are the levels that count as clipped.
     pub fn of(rows: &[f32], floor: Option<f64>, ceiling: Option<f64>) -> Self {
-        let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
-        let mut see = |part: &[f32]| {
-            for (lane, &v) in part.iter().enumerate() {
-                let (a, b) = if v.is_finite() { (v, v) } else { (low[lane], high[lane]) };
-                low[lane] = if a < low[lane] { a } else { low[lane] };
-                high[lane] = if b > high[lane] { b } else { high[lane] };
-            }
-        };
-        let whole = rows.chunks_exact(LANES);
-        let rest = whole.remainder();
-        whole.for_each(&mut see);
-        see(rest);
-        let min = low.into_iter().fold(f32::INFINITY, f32::min);
-        let max = high.into_iter().fold(f32::NEG_INFINITY, f32::max);
-        let count = |clips: &dyn Fn(f64) -> bool| {
-            rows.iter().filter(|v| v.is_finite() && clips(f64::from(**v))).count()
-        };
-        let clipped_low = floor.map_or(0, |level| count(&|v| v <= level));
-        let clipped_high = ceiling.map_or(0, |level| count(&|v| v >= level));
-        let moments = moments(rows);
-        Self { moments, min, max, clipped_low, clipped_high }
+        // Compared as f32: the largest not above the floor, the smallest not below the ceiling.
+        let floor = floor.map_or(f32::NAN, |level| {
+            let near = level as f32;
+            if f64::from(near) > level { near.next_down() } else { near }
+        });
+        let ceiling = ceiling.map_or(f32::NAN, |level| {
+            let near = level as f32;
+            if f64::from(near) < level { near.next_up() } else { near }
+        });
+        let mut range = Range { low: [f32::INFINITY; LANES], high: [f32::NEG_INFINITY; LANES] };
+        let (mut clipped_low, mut clipped_high) = (0, 0);
+        for part in rows.chunks(BULK_PART) {
+            let [low, high] = range_of(part, &mut range, [floor, ceiling]);
+            clipped_low += low as usize;
+            clipped_high += high as usize;
+        }
+        let min = range.low.into_iter().fold(f32::INFINITY, f32::min);
+        let max = range.high.into_iter().fold(f32::NEG_INFINITY, f32::max);
+        Self { moments: moments(rows), min, max, clipped_low, clipped_high }
     }
+}
+
+/// Samples counted at a time: few enough for counts of 32 bits in each lane.
+const BULK_PART: usize = 1 << 16;
+
+/// The lowest and the highest finite sample, lane by lane.
+struct Range {
+    low: [f32; LANES],
+    high: [f32; LANES],
+}
+
+/// Widens a range by samples, and counts those at or below the first level and at or above the
+/// second; a level that is NaN counts none.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn range_of(samples: &[f32], range: &mut Range, [floor, ceiling]: [f32; 2]) -> [u32; 2] {
+    let (mut below, mut above) = ([0u32; LANES], [0u32; LANES]);
+    let Range { low, high } = range;
+    let mut see = |part: &[f32]| {
+        for (lane, &v) in part.iter().enumerate() {
+            let there = v.abs() < f32::INFINITY;
+            low[lane] = if there && v < low[lane] { v } else { low[lane] };
+            high[lane] = if there && v > high[lane] { v } else { high[lane] };
+            below[lane] += u32::from(there && v <= floor);
+            above[lane] += u32::from(there && v >= ceiling);
+        }
+    };
+    let whole = samples.chunks_exact(LANES);
+    let rest = whole.remainder();
+    whole.for_each(&mut see);
+    see(rest);
+    [below.iter().sum(), above.iter().sum()]
 }
 
 impl Summary {

@@ -325,6 +325,38 @@ fn odd_frames_and_arrays_do_no_harm() {
     assert!(Debayer::new(CfaPattern::parse(X_TRANS).unwrap(), Method::Directional).is_err());
 }
 
+/// Stars of a colour of their own, sharp as good optics have them, wherever they stand on the array.
+#[test]
+fn the_directional_method_is_the_sharper_one() {
+    let size = Size::new(200, 200);
+    let sigma_px = 1.2;
+    let star = |x: usize, y: usize| -> f64 {
+        // One star a field of 20 x 20 pixels, its place a little different in each.
+        let (i, j) = ((x / 20) as f64, (y / 20) as f64);
+        let (cx, cy) = (i * 20.0 + 9.5 + 0.1 * i, j * 20.0 + 9.5 + 0.1 * j);
+        let d2 = (x as f64 - cx).powi(2) + (y as f64 - cy).powi(2);
+        1000.0 * (-0.5 * d2 / (sigma_px * sigma_px)).exp()
+    };
+    let truth = |x, y, c: usize| (star(x, y) * [0.8, 1.0, 0.9][c]) as f32;
+    let cfa = CfaPattern::parse("GRBG").unwrap();
+    let frame = Plane::from_fn(size, |x, y| truth(x, y, cfa.color(x, y).channel()));
+    let error = |method| {
+        let planes = picture(&Debayer::new(cfa, method).unwrap(), &frame, 64);
+        let (mut squares, mut lowest) = (0.0, 0.0f32);
+        for (c, plane) in planes.iter().enumerate() {
+            for (x, y) in (10..190).flat_map(|x| (10..190).map(move |y| (x, y))) {
+                squares += f64::from(plane.get(x, y) - truth(x, y, c)).powi(2);
+                lowest = lowest.min(plane.get(x, y));
+            }
+        }
+        (squares.sqrt(), lowest)
+    };
+    let (bilinear, directional) = (error(Method::Bilinear), error(Method::Directional));
+    println!("errors and darkest rings: bilinear {bilinear:?}, directional {directional:?}");
+    assert!(directional.0 < 0.6 * bilinear.0, "{directional:?} {bilinear:?}");
+    assert!(directional.1 > -60.0, "a dark ring of {directional:?}");
+}
+
 /// Frames wider than what is made at a time.
 #[test]
 fn seams_are_not_seen() {

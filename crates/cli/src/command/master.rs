@@ -45,6 +45,7 @@ pub fn run(args: MasterArgs, limits: Limits) -> anyhow::Result<Done> {
     // Frames are only ever left out of a master for what is wrong with their files.
     let unusable = result.left_out.iter().filter_map(|(path, e)| Some((path, e.file()?)));
     findings.extend(unusable.map(|(path, e)| left_out(path, e)));
+    findings.extend(result.weak_colour());
     show::findings(&findings);
     if args.json {
         let account = json!({
@@ -60,6 +61,7 @@ pub fn run(args: MasterArgs, limits: Limits) -> anyhow::Result<Done> {
             "no_data": result.no_data,
             "stats": result.stats,
             "noise": result.noise,
+            "colours": result.colours,
             "reused": result.reused,
             "findings": findings,
         });

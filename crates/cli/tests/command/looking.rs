@@ -91,6 +91,17 @@ fn a_preview_is_a_picture_and_leaves_the_data_alone() {
     assert!(bytes.starts_with(b"\x89PNG\r\n\x1a\n"));
     assert_eq!(u32::from_be_bytes(bytes[16..20].try_into().unwrap()), 24);
     assert_eq!(std::fs::read(&light).unwrap(), before);
+    // A cell a pixel, in colour, linked or not; made again in place of its own, never of another.
+    let looks: Vec<Vec<u8>> = ["unlinked", "linked"]
+        .into_iter()
+        .map(|how| {
+            expect(0, &["preview", text(&light), "-o", text(&picture), "--stretch", how]);
+            std::fs::read(&picture).unwrap()
+        })
+        .collect();
+    assert!(looks[0] != looks[1] && looks.iter().all(|l| l[25] == 2));
+    refused(&["preview", text(&light), "-o", text(&light)], &["not made by Photosite"]);
+    assert_eq!(std::fs::read(&light).unwrap(), before);
 }
 
 #[test]

@@ -20,13 +20,14 @@ use super::{Context, Earlier, Product, Standing, for_each, load_master, standing
 use crate::calibrate::RemovedBy;
 use crate::defects::{self, Defect};
 use crate::event::Event;
-use crate::header::{MasterFacts, master_header};
-use crate::master::{Finish, Finished, NoiseCheck, Rejected, finish};
+use crate::finding::Severity;
+use crate::header::{MasterFacts, flat_colour_cards, flat_colours, master_header};
+use crate::master::{FLAT_NOISE_LIMIT, Finish, Finished, FlatColour, NoiseCheck, Rejected, finish};
 use crate::open::probe;
 use crate::provenance::{ContentHash, Input, KEY_KEYWORD, Provenance, master_name};
 use crate::raw::RawFrame;
 use crate::stack::{Additive, Shares, Stacked};
-use crate::{Error, Result};
+use crate::{Error, Finding, Result};
 
 /// What is taken off every frame before it is stacked.
 #[derive(Debug, Clone)]
@@ -88,6 +89,8 @@ pub struct MasterResult {
     pub stats: Summary,
     /// The noise of its frames against the noise model.
     pub noise: Option<NoiseCheck>,
+    /// For a flat under a colour filter array: its colours.
+    pub colours: Option<[FlatColour; 3]>,
     /// Frames that turned out not to be readable, with the reason.
     pub left_out: Vec<(PathBuf, Error)>,
     /// Frames that went into it.
@@ -247,7 +250,8 @@ fn make(
         // A saturated flat sample measures nothing; in a dark it is the mark of a hot pixel.
         source.missing_from_adu = frame.saturation_adu.filter(|_| is_flat);
     }
-    let level_adu = if is_flat { Some(equalise(&mut sources, context)?) } else { None };
+    let levels = if is_flat { Some(equalise(&mut sources, context)?) } else { None };
+    let level_adu = levels.map(|l| l.iter().sum::<f64>() / 3.0);
     let mut stacked = Stacked::empty(size, request.maps);
     stacked.saturated_from_adu = frames[0].saturation_adu.filter(|_| !is_flat);
     let planes = std::slice::from_mut(&mut stacked);
@@ -300,7 +304,12 @@ fn make(
         noise: check,
         level_adu,
     };
-    let header = master_header(frames, &facts);
+    let mut header = master_header(frames, &facts);
+    if let Some((levels, cfa)) = levels.zip(cfa)
+        && let Some(colours) = FlatColour::of(&done.frame, cfa, frames.len(), levels)
+    {
+        flat_colour_cards(&mut header, &colours);
+    }
     let product = Product {
         path: request.path,
         frames: &[&done.frame],
@@ -353,7 +362,7 @@ fn signal_adu(
     removed_by: Option<RemovedBy>,
     flat_level_adu: Option<f64>,
 ) -> Option<f64> {
-    let median = || f64::from(stat::median(frame.data.as_slice()));
+    let median = || f64::from(stat::median_at_a_glance(frame.data.as_slice()));
     match (request.kind, removed_by) {
         (FrameKind::Bias, _) => Some(0.0),
         (FrameKind::Flat, Some(_)) => flat_level_adu,
@@ -466,7 +475,44 @@ fn outcome(
         no_data: count("PSNODATA") as usize,
         stats,
         noise: noise.map(|(scatter_adu, model_adu)| NoiseCheck { scatter_adu, model_adu }),
+        colours: flat_colours(header),
         left_out: Vec::new(),
         inputs,
+    }
+}
+
+impl MasterResult {
+    /// A Finding where one colour of a flat is noise.
+    pub fn weak_colour(&self) -> Option<Finding> {
+        let colours = self.colours?;
+        let weak = FlatColour::weak(&colours)?;
+        let FlatColour { level_adu, noise } = colours[weak.channel()];
+        let brightest = colours.iter().map(|c| c.level_adu).fold(f64::NAN, f64::max);
+        let known = match noise.is_finite() {
+            true => format!("a pixel of it is known to {:.1} % only", 100.0 * noise),
+            false => "nothing is known of it".to_owned(),
+        };
+        Some(
+            Finding::new(
+                "flat-colour-weak",
+                Severity::Warning,
+                self.path.display().to_string(),
+                format!(
+                    "{} of this flat lies at {level_adu:.0} ADU where the brightest colour has \
+                     {brightest:.0}: {known}, and dividing by it puts more noise into {} than it \
+                     takes out",
+                    weak.name(),
+                    weak.name()
+                ),
+            )
+            .hint(
+                "Light the flat more evenly in colour, expose it longer without saturating the \
+                 brightest colour, or take more flats.",
+            )
+            .with("colour", weak.name())
+            .with("level_adu", level_adu)
+            .with("noise", noise)
+            .with("noise_limit", FLAT_NOISE_LIMIT),
+        )
     }
 }

@@ -84,11 +84,11 @@ pub fn open_all(
 /// Gives each flat the factors that bring its means to 1, so that only their shapes are compared.
 ///
 /// The means are taken over rows spread evenly over the frame, about a million samples. Returns
-/// the mean level of all frames in ADU.
+/// the mean level of all frames in ADU, channel by channel.
 ///
 /// # Errors
 /// When a frame cannot be read.
-pub fn equalise(sources: &mut [Prepared], context: &Context<'_>) -> Result<f64> {
+pub fn equalise(sources: &mut [Prepared], context: &Context<'_>) -> Result<[f64; 3]> {
     let means: Vec<Mutex<[f64; 3]>> = sources.iter().map(|_| Mutex::new([0.0; 3])).collect();
     let all: &[Prepared] = sources;
     for_each(all.len(), context, ReadBuffers::default, |buffers, i| {
@@ -99,13 +99,13 @@ pub fn equalise(sources: &mut [Prepared], context: &Context<'_>) -> Result<f64> 
         Ok(())
     })?;
     let count = sources.len() as f64;
-    let mut level = 0.0;
+    let mut levels = [0.0; 3];
     for (source, mean) in sources.iter_mut().zip(means) {
         let mean = mean.into_inner().expect("no holder panics");
-        level += mean.iter().sum::<f64>() / 3.0 / count;
+        levels.iter_mut().zip(mean).for_each(|(level, m)| *level += m / count);
         source.scale = mean.map(|m| if m > 0.0 { (1.0 / m) as f32 } else { f32::NAN });
     }
-    Ok(level)
+    Ok(levels)
 }
 
 /// Describes samples while `meanwhile` does what else there is to do, given the passes over them.

@@ -4,6 +4,7 @@
 mod night;
 
 mod algebra;
+mod colour;
 mod every_effect;
 mod monte_carlo;
 mod one_effect;

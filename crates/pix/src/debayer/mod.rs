@@ -167,14 +167,31 @@ impl Debayer {
         rows: Range<usize>,
         out: [&mut [f32]; 3],
     ) {
-        self.each_pixel(size, rows, out, |at, channel| {
-            let (mut sum, mut any) = (0.0, false);
-            self.sources(frame, size, at, channel, |(x, y), weight| {
-                sum += weight * weight * variance.at(x, y);
-                any = true;
-            });
-            if any { sum } else { f32::NAN }
-        });
+        let holes = self.near(frame, size, &rows, |i| !frame.samples[i].is_finite());
+        let taps = self.directional.as_ref().unwrap_or(&self.plain);
+        let width = self.picture_size(size).width;
+        for (channel, out) in out.into_iter().enumerate() {
+            for (i, row) in out.chunks_exact_mut(width.max(1)).enumerate() {
+                let y = rows.start + i;
+                let lines = taps.lines(y, size.width, channel);
+                let first = (y * self.step() - frame.first_row.min(y * self.step())) * size.width;
+                for (x, o) in row.iter_mut().enumerate() {
+                    if !holes[i * width + x] {
+                        let base = (first + x * self.step()) as isize;
+                        *o = lines.at(x).iter().fold(0.0, |sum, &(offset, weight)| {
+                            sum + weight * weight * variance.samples[(base + offset) as usize]
+                        });
+                        continue;
+                    }
+                    let (mut sum, mut any) = (0.0, false);
+                    self.sources(frame, size, (x, y), channel, |(x, y), weight| {
+                        sum += weight * weight * variance.at(x, y);
+                        any = true;
+                    });
+                    *o = if any { sum } else { f32::NAN };
+                }
+            }
+        }
     }
 
     /// Fills rows of the picture's mask from a window of the frame's samples and the mask of the
@@ -191,34 +208,68 @@ impl Debayer {
         out: [&mut [MaskBits]; 3],
     ) {
         let bits = |x: usize, y: usize| mask[(y - frame.first_row) * frame.width + x];
-        self.each_pixel(size, rows, out, |(x, y), channel| {
-            let (mut found, mut any) = (MaskBits::empty(), false);
-            self.sources(frame, size, (x, y), channel, |(x, y), _| {
-                found |= bits(x, y);
-                any = true;
-            });
-            match self.measured(x, y) {
-                Some(color) if color.channel() == channel => bits(x, y),
-                _ if !any => MaskBits::NO_DATA,
-                None => found,
-                Some(_) => (found & MaskBits::SATURATED) | MaskBits::INTERPOLATED,
-            }
-        });
-    }
-
-    fn each_pixel<T>(
-        &self,
-        size: Size,
-        rows: Range<usize>,
-        mut out: [&mut [T]; 3],
-        make: impl Fn((usize, usize), usize) -> T,
-    ) {
         let width = self.picture_size(size).width;
-        for (channel, out) in out.iter_mut().enumerate() {
-            for (y, row) in rows.clone().zip(out.chunks_exact_mut(width.max(1))) {
-                row.iter_mut().enumerate().for_each(|(x, o)| *o = make((x, y), channel));
+        let whole = self.method == Method::Superpixel;
+        // Elsewhere a pixel has nothing of its neighbours but that it is made of them.
+        let telling = if whole { MaskBits::all() } else { MaskBits::SATURATED };
+        let near = self.near(frame, size, &rows, |i| {
+            mask[i].intersects(telling) || !frame.samples[i].is_finite()
+        });
+        for (channel, out) in out.into_iter().enumerate() {
+            for (i, o) in out.iter_mut().enumerate() {
+                let (x, y) = (i % width, rows.start + i / width);
+                *o = match self.measured(x, y) {
+                    Some(color) if color.channel() == channel => bits(x, y),
+                    _ if near[i] => {
+                        let (mut found, mut any) = (MaskBits::empty(), false);
+                        self.sources(frame, size, (x, y), channel, |(x, y), _| {
+                            found |= bits(x, y);
+                            any = true;
+                        });
+                        match (any, whole) {
+                            (false, _) => MaskBits::NO_DATA,
+                            (true, true) => found,
+                            _ => (found & MaskBits::SATURATED) | MaskBits::INTERPOLATED,
+                        }
+                    }
+                    _ if whole => MaskBits::empty(),
+                    _ => MaskBits::INTERPOLATED,
+                };
             }
         }
+    }
+
+    /// For each pixel of rows of the picture, whether a sample that it may be made of is one of
+    /// those that `which` picks by their index in the window, or lies beyond the frame.
+    fn near(
+        &self,
+        frame: Window,
+        size: Size,
+        rows: &Range<usize>,
+        which: impl Fn(usize) -> bool,
+    ) -> Vec<bool> {
+        let taps = self.directional.as_ref().unwrap_or(&self.plain);
+        let (reach, step) = (taps.reach().max(self.plain.reach()), self.step());
+        let width = self.picture_size(size).width;
+        let ends = |first: usize, length: usize| first < reach || first + step + reach > length;
+        let mut near: Vec<bool> = rows
+            .clone()
+            .flat_map(|y| (0..width).map(move |x| (x, y)))
+            .map(|(x, y)| ends(x * step, size.width) || ends(y * step, size.height))
+            .collect();
+        for (i, _) in frame.samples.iter().enumerate().filter(|(i, _)| which(*i)) {
+            let (x, y) = (i % frame.width, frame.first_row + i / frame.width);
+            let part = |v: usize, from: usize, end: usize| {
+                (v.saturating_sub(reach) / step).clamp(from, end)
+                    ..((v + reach) / step + 1).clamp(from, end)
+            };
+            for y in part(y, rows.start, rows.end) {
+                let line = (y - rows.start) * width;
+                let columns = part(x, 0, width);
+                near[line + columns.start..line + columns.end].fill(true);
+            }
+        }
+        near
     }
 
     /// Calls `take` with the place and the part of each sample that a colour of the picture's pixel

@@ -183,6 +183,13 @@ impl Taps {
         sum / total
     }
 
+    /// What a colour of the pixels of row `y` is made of, as offsets into a frame `width` wide.
+    pub(super) fn lines(&self, y: usize, width: usize, channel: usize) -> Lines {
+        let flat = |t: &Tap| (t.dy * width as isize + t.dx, t.weight);
+        let line = |x| self.at((x, y), channel).iter().map(flat).collect();
+        Lines((0..self.period).map(line).collect())
+    }
+
     /// Fills rows of the picture.
     pub(super) fn fill(
         &self,
@@ -196,12 +203,7 @@ impl Taps {
         let inner = FARTHEST as usize..width.saturating_sub(FARTHEST as usize);
         for (channel, out) in out.iter_mut().enumerate() {
             for (y, row) in rows.clone().zip(out.chunks_exact_mut(width.max(1))) {
-                let lines: Vec<Vec<(isize, f32)>> = (0..self.period)
-                    .map(|x| {
-                        let flat = |t: &Tap| (t.dy * size.width as isize + t.dx, t.weight);
-                        self.at((x, y), channel).iter().map(flat).collect()
-                    })
-                    .collect();
+                let lines = self.lines(y, size.width, channel);
                 let top = y * self.step;
                 let margin = FARTHEST as usize;
                 let whole = top >= margin && top + self.step + margin <= size.height;
@@ -210,9 +212,8 @@ impl Taps {
                     *o = f32::NAN;
                     if whole && inner.contains(&x) {
                         let base = (first + x * self.step) as isize;
-                        let list = &lines[x % self.period];
                         // Weights of a list have a sum of 1; what is missing makes this NaN.
-                        *o = list.iter().fold(0.0, |sum, &(offset, w)| {
+                        *o = lines.at(x).iter().fold(0.0, |sum, &(offset, w)| {
                             sum + w * frame.samples[(base + offset) as usize]
                         });
                     }
@@ -222,6 +223,15 @@ impl Taps {
                 }
             }
         }
+    }
+}
+
+/// Offsets and weights, one list a column of the period.
+pub(super) struct Lines(Vec<Vec<(isize, f32)>>);
+
+impl Lines {
+    pub(super) fn at(&self, x: usize) -> &[(isize, f32)] {
+        &self.0[x % self.0.len()]
     }
 }
 

@@ -73,7 +73,8 @@ pub(super) fn build_masters(
         for (_, e) in &result.left_out {
             note_failure(e, findings, context);
         }
-        let more = [noise_finding(&result), black_level_finding(&request, &result)];
+        let more =
+            [noise_finding(&result), black_level_finding(&request, &result), result.weak_colour()];
         more.into_iter().flatten().for_each(|f| note(f, findings, context));
         results.push(Some(result));
     }
