@@ -6,7 +6,7 @@ use std::sync::{LazyLock, Mutex};
 use photosite_file::Access;
 use photosite_file::scratch::Scratch;
 use photosite_pix::combine::Recipe;
-use photosite_pix::stat::{self, Bulk, Summary};
+use photosite_pix::stat::Summary;
 use photosite_pix::{CfaPattern, Plane};
 
 use super::{Context, for_each};
@@ -108,20 +108,17 @@ pub fn equalise(sources: &mut [Prepared], context: &Context<'_>) -> Result<[f64;
     Ok(levels)
 }
 
-/// Describes samples while `meanwhile` does what else there is to do, given the passes over them.
+/// Describes samples while `meanwhile` does what else there is to do, given the passes over them;
+/// as [`Summary::at_a_glance`].
 pub fn summarise(
     data: &Plane<f32>,
     step: usize,
     meanwhile: impl FnOnce(&[&(dyn Fn() + Sync)]) -> Result<()>,
 ) -> Result<Summary> {
-    let rows = data.as_slice();
-    let median_mad = LazyLock::new(|| stat::median_mad(rows));
-    let bulk = LazyLock::new(|| Bulk::of(rows, None, None));
-    let noise = LazyLock::new(|| stat::noise(rows, data.width(), step));
-    meanwhile(&[&|| _ = LazyLock::force(&median_mad), &|| _ = LazyLock::force(&noise), &|| {
-        _ = LazyLock::force(&bulk)
-    }])?;
-    Ok(Summary::from_parts(*bulk, *median_mad, *noise))
+    let (rows, width) = (data.as_slice(), data.width());
+    let summary = LazyLock::new(|| Summary::at_a_glance(rows, width, step, None, None));
+    meanwhile(&[&|| _ = LazyLock::force(&summary)])?;
+    Ok(*summary)
 }
 
 /// Rows spread evenly over a frame, whole cells of its colour filter array.

@@ -54,6 +54,9 @@ const ENOUGH: usize = 50;
 /// Brightest candidates of a band that a first look measures.
 const MOST_A_BAND: usize = 200;
 
+/// Times the typical width beyond which nothing is a star, noise of faint ones' widths included.
+const WIDEST: f64 = 2.5;
+
 /// Finds the stars of a frame.
 ///
 /// The width of the profile is found first, from bright stars; then all stars are looked for with
@@ -124,10 +127,15 @@ pub fn find_stars(
             break;
         }
     }
-    let stars = look(sigma_px, criteria, &all, usize::MAX)?;
+    let mut stars = look(sigma_px, criteria, &all, usize::MAX)?;
+    let fwhm_px = typical(&stars, |s| s.fwhm_px);
+    // Slopes of the background and nebulae match a little as well; they are much wider.
+    if let Some(widest) = fwhm_px.map(|f| WIDEST * f) {
+        stars.retain(|s| s.fwhm_px.is_nan() || s.fwhm_px <= widest);
+    }
     let (background, noise) = mesh.typical();
     Ok(StarField {
-        fwhm_px: typical(&stars, |s| s.fwhm_px),
+        fwhm_px,
         roundness: typical(&stars, |s| s.roundness),
         stars,
         background,

@@ -47,8 +47,27 @@ impl<'a> Sets<'a> {
         if let Some(set) = self.sets.get(&key) {
             return Ok(set.clone());
         }
+        let [bias, dark, flat] = key;
+        self.load([dark, flat], context)?;
+        // A dark takes the bias with it, which then tells only of variances.
+        let dark_alone = |i: usize| self.frames.get(&i).is_some_and(|d| !d.bias_removed());
+        let bias = match self.what {
+            Loaded::Samples => bias.filter(|_| !dark.is_some_and(dark_alone)),
+            Loaded::WithVariance => bias,
+        };
+        self.load([bias, None], context)?;
+        let [bias, dark, flat] =
+            [bias, dark, flat].map(|i| i.and_then(|i| self.frames.get(&i).cloned()));
+        let bias = bias.map(|m| BiasChoice::Master(Box::new(m)));
+        let set = Arc::new(Masters::new(bias, dark, flat, DarkScaling::None)?);
+        self.sets.insert(key, set.clone());
+        Ok(set)
+    }
+
+    /// Loads masters on all threads, where they are not in memory yet.
+    fn load(&mut self, masters: [Option<usize>; 2], context: &Context<'_>) -> Result<()> {
         let wanted: Vec<usize> =
-            key.into_iter().flatten().filter(|i| !self.frames.contains_key(i)).collect();
+            masters.into_iter().flatten().filter(|i| !self.frames.contains_key(i)).collect();
         let slots: Vec<Mutex<Option<LoadedMaster>>> =
             wanted.iter().map(|_| Mutex::default()).collect();
         for_each(
@@ -69,11 +88,7 @@ impl<'a> Sets<'a> {
             let loaded = slot.into_inner().expect("no holder panics");
             self.frames.extend(loaded.map(|loaded| (i, loaded)));
         }
-        let [bias, dark, flat] = key.map(|i| i.and_then(|i| self.frames.get(&i).cloned()));
-        let bias = bias.map(|m| BiasChoice::Master(Box::new(m)));
-        let set = Arc::new(Masters::new(bias, dark, flat, DarkScaling::None)?);
-        self.sets.insert(key, set.clone());
-        Ok(set)
+        Ok(())
     }
 
     /// Forgets all but the masters of these set-ups.
