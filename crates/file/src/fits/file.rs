@@ -16,6 +16,7 @@ use crate::source::{check_rows, planes_of};
 use crate::{Access, Error, Probe, Result, Source};
 
 /// A FITS file with its headers read.
+#[derive(Clone)]
 pub(crate) struct FitsFile {
     bytes: Bytes,
     pub(crate) layout: Layout,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use photosite_pix::{Card, Frame, Header, MaskBits, Plane, Unit};
+use photosite_pix::{Applied, Card, Frame, Header, MaskBits, Plane, Unit};
 
 use super::file::FitsFile;
 use super::layout::Hdu;
@@ -82,15 +82,15 @@ fn frames(file: &FitsFile, with_variance: bool) -> Result<(Vec<Frame>, Header)> 
     let header = file.header(image);
     let unit = unit_of(&header);
     let planes = file.planes(image)?;
-    let mut frames: Vec<Frame> = planes.into_iter().map(|data| Frame::new(data, unit)).collect();
-    for (frame, dq) in frames.iter_mut().zip(beside(file, DQ)?) {
-        let bits: Option<Vec<MaskBits>> = dq.as_slice().iter().map(|v| mask_bits(*v)).collect();
-        let Some(bits) = bits else {
-            let message = "extension DQ holds values that are no mask of 16 bits";
-            return Err(Error::damaged(file.path(), message));
-        };
-        frame.mask = Plane::from_vec(dq.size(), bits).expect("one mask entry a sample");
-    }
+    let masks = masks(file)?;
+    let mut frames: Vec<Frame> = match masks.len() {
+        0 => planes.into_iter().map(|data| Frame::new(data, unit)).collect(),
+        _ => {
+            let both = planes.into_iter().zip(masks);
+            let applied = Applied::empty();
+            both.map(|(data, mask)| Frame { data, variance: None, mask, unit, applied }).collect()
+        }
+    };
     if with_variance {
         for (frame, mut err) in frames.iter_mut().zip(beside(file, ERR)?) {
             err.as_mut_slice().iter_mut().for_each(|v| *v *= *v);
@@ -98,6 +98,32 @@ fn frames(file: &FitsFile, with_variance: bool) -> Result<(Vec<Frame>, Header)> 
         }
     }
     Ok((frames, header))
+}
+
+/// The planes of the mask; none where there is none.
+fn masks(file: &FitsFile) -> Result<Vec<Plane<MaskBits>>> {
+    let Some(hdu) = found_beside(file, DQ)? else { return Ok(Vec::new()) };
+    let source = file.clone().source(hdu)?;
+    let size = source.size();
+    // Ours are numbers of 16 bits as they stand; another program's may be stored otherwise.
+    if let Some(raw) = source.raw() {
+        let plane = |plane: usize| {
+            let mut bits = vec![0u16; size.pixels()];
+            raw.read_raw_rows(plane, 0..size.height, &mut Vec::new(), &mut bits)?;
+            let bits = bits.into_iter().map(MaskBits::from_bits_retain).collect();
+            Ok(Plane::from_vec(size, bits).expect("one mask entry a sample"))
+        };
+        return (0..source.planes()).map(plane).collect();
+    }
+    let of_plane = |dq: Plane<f32>| {
+        let bits: Option<Vec<MaskBits>> = dq.as_slice().iter().map(|v| mask_bits(*v)).collect();
+        let Some(bits) = bits else {
+            let message = "extension DQ holds values that are no mask of 16 bits";
+            return Err(Error::damaged(file.path(), message));
+        };
+        Ok(Plane::from_vec(dq.size(), bits).expect("one mask entry a sample"))
+    };
+    file.planes(hdu)?.into_iter().map(of_plane).collect()
 }
 
 /// Mask bits as they are read from DQ; `None` for what is no mask of 16 bits.

@@ -134,13 +134,7 @@ pub fn find_stars(
         stars.retain(|s| s.fwhm_px.is_nan() || s.fwhm_px <= widest);
     }
     let (background, noise) = mesh.typical();
-    Ok(StarField {
-        fwhm_px,
-        roundness: typical(&stars, |s| s.roundness),
-        stars,
-        background,
-        noise,
-    })
+    Ok(StarField { fwhm_px, roundness: typical(&stars, |s| s.roundness), stars, background, noise })
 }
 
 /// The median over the brightest stars that are well measured.
