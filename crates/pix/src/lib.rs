@@ -7,6 +7,7 @@
 pub mod align;
 pub mod cfa;
 pub mod combine;
+pub mod drizzle;
 pub mod frame;
 pub mod geom;
 pub mod header;
