@@ -32,6 +32,8 @@ pub struct Need {
     pub size: Size,
     /// Planes of that size: 1, or 3 for red, green and blue.
     pub planes: usize,
+    /// Each sample has a weight of its own.
+    pub coverage: bool,
     /// How many of them are packed (gzip, tile compression) and must be unpacked to disk once.
     pub packed: usize,
     /// Counts of rejected samples are kept for each pixel.
@@ -92,7 +94,8 @@ pub fn budget(need: Need) -> Result<Budget, TooLittle> {
     let planes = need.planes.max(1) as u64;
     let a_result = planes * (RESULT_BYTES + if need.maps { MAP_BYTES } else { 0 });
     let result = need.size.pixels() as u64 * a_result + FIXED_BYTES;
-    let a_pixel = planes * tile_bytes_a_pixel(need.frames);
+    let own_weights = if need.coverage { 4 * need.frames as u64 } else { 0 };
+    let a_pixel = planes * (tile_bytes_a_pixel(need.frames) + own_weights);
     let width = need.size.width as u64;
     let left = need.memory_bytes.saturating_sub(result);
     // Rows that a worker may hold, for as many workers as get a whole row.
@@ -144,6 +147,7 @@ mod tests {
             frames: 20,
             size: Size::new(4656, 3520),
             planes: 1,
+            coverage: false,
             packed: 0,
             maps: false,
             least_rows: 1,

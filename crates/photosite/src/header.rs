@@ -194,6 +194,7 @@ pub fn stack_header(
     exposure_s: Option<f64>,
     recipe: Recipe,
     rejected: Rejected,
+    finer: f64,
 ) -> Header {
     let mut all = vec![reference];
     all.extend(lights);
@@ -224,7 +225,9 @@ pub fn stack_header(
     }
     combination(&mut header, recipe, rejected);
     // No filter array lies over it, whatever lay over its lights.
-    picture_header(&header, None, (0.0, 0.0), 1)
+    let step = 1.0 / finer;
+    let first = 0.5 * step - 0.5;
+    picture_header(&header, None, (first, first), step)
 }
 
 /// The header of a light that lies on the reference's pixels: its own, with the reference's place
@@ -294,7 +297,7 @@ fn trim(header: &mut Header, raw: &RawFrame, cfa: Option<CfaPattern>) {
     if raw.region == raw.size.rect() {
         return;
     }
-    reframe(header, (x0 as f64, y0 as f64), 1);
+    reframe(header, (x0 as f64, y0 as f64), 1.0);
     if let Some(cfa) = cfa {
         for key in CFA_OFFSETS {
             header.remove(key);
@@ -329,12 +332,13 @@ const PIXEL_SIZES: [&str; 15] = [
 /// the array, its world coordinates on the picture's pixels.
 ///
 /// `region` is the part of the frame that was used, where that is not all of it; `step` pixels of
-/// it make one of the picture, whose first pixel lies at `centre` of the region.
+/// it make one of the picture (less than 1 on a finer grid), whose first pixel lies at `centre` of
+/// the region.
 pub fn picture_header(
     frame: &Header,
     region: Option<Rect>,
     centre: (f64, f64),
-    step: usize,
+    step: f64,
 ) -> Header {
     let mut header = frame.clone();
     for key in CFA_OFFSETS.into_iter().chain(["DATAMIN", "DATAMAX"]) {
@@ -352,12 +356,12 @@ pub fn picture_header(
         ["TRIMSEC", "BIASSEC", "DATASEC"].into_iter().for_each(|key| header.remove(key));
     }
     reframe(&mut header, (corner.0 + centre.0, corner.1 + centre.1), step);
-    if step != 1 {
+    if step != 1.0 {
         SENSOR_REGION.into_iter().for_each(|key| header.remove(key));
         for key in PIXEL_SIZES {
             if let Some(v) = header.get_f64(key) {
                 let comment = header.comment(key);
-                header.set(Card::real(key, v * step as f64, &comment));
+                header.set(Card::real(key, v * step, &comment));
             }
         }
         // Distortion is a polynomial in pixels, of pixels.
@@ -366,7 +370,7 @@ pub fn picture_header(
             .iter()
             .filter_map(|c| Some((c.keyword(), c.value()?.as_f64()?)))
             .filter_map(|(key, v)| Some((distortion_order(&key)?, key, v)))
-            .map(|(order, key, v)| (key, v * (step as f64).powi(order - 1)))
+            .map(|(order, key, v)| (key, v * step.powi(order - 1)))
             .collect();
         for (key, v) in terms {
             header.set(Card::real(&key, v, ""));
@@ -384,12 +388,12 @@ fn distortion_order(keyword: &str) -> Option<i32> {
 
 /// Moves the reference pixel of the world coordinates onto pixels `step` times as large, the first
 /// of which has its centre at `centre` of the old ones.
-fn reframe(header: &mut Header, centre: (f64, f64), step: usize) {
+fn reframe(header: &mut Header, centre: (f64, f64), step: f64) {
     for (key, centre) in [("CRPIX1", centre.0), ("CRPIX2", centre.1)] {
         if let Some(v) = header.get_f64(key) {
             let comment = header.comment(key);
             // FITS counts pixels from 1.
-            let moved = if step == 1 { v - centre } else { (v - 1.0 - centre) / step as f64 + 1.0 };
+            let moved = if step == 1.0 { v - centre } else { (v - 1.0 - centre) / step + 1.0 };
             header.set(Card::real(key, moved, &comment));
         }
     }
@@ -416,7 +420,7 @@ mod tests {
         header.push(Card::string("FILTER", "Duo", ""));
         let region = Rect::new(10, 4, 60, 60);
         // The red samples of cells of 2x2 whose red lies at (1, 0).
-        let half = picture_header(&header, Some(region), (1.0, 0.0), 2);
+        let half = picture_header(&header, Some(region), (1.0, 0.0), 2.0);
         // A column x of the frame, from 0, is column (x - 10 - 1) / 2 of the picture.
         let reference = 101.25 - 1.0;
         assert_eq!(half.get_f64("CRPIX1"), Some((reference - 11.0) / 2.0 + 1.0));
@@ -425,7 +429,7 @@ mod tests {
         assert_eq!(half.get_f64("A_2_0"), Some(2e-5));
         assert_eq!((half.get("BAYERPAT"), half.get("XBAYROFF")), (None, None));
         assert_eq!(half.get_text("FILTER").as_deref(), Some("Duo"));
-        let whole = picture_header(&header, None, (0.0, 0.0), 1);
+        let whole = picture_header(&header, None, (0.0, 0.0), 1.0);
         assert_eq!(whole.get_f64("CRPIX1"), Some(101.25));
         assert_eq!(whole.get_f64("XPIXSZ"), Some(3.76));
     }

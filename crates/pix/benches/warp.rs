@@ -1,9 +1,11 @@
-//! Interpolation of a tile of a 16-megapixel frame, one core: time a pixel for each kind of transform.
+//! A tile of a 16-megapixel frame interpolated or drizzled, one core: time a pixel of the output for
+//! each kind of transform.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use photosite_pix::align::Transform;
+use photosite_pix::drizzle::{Drizzled, Drops, drizzle};
 use photosite_pix::warp::{Kernel, Window, rows_needed, warp};
-use photosite_pix::{Plane, Size};
+use photosite_pix::{CfaColor, CfaPattern, Plane, Size};
 
 const SIZE: Size = Size::new(4656, 600);
 
@@ -44,6 +46,28 @@ fn bench(c: &mut Criterion) {
         group.bench_function(name, |b| {
             b.iter(|| {
                 warp(window, SIZE, &transform, rows.clone(), columns.clone(), &kernel, &mut out);
+            });
+        });
+    }
+    group.finish();
+
+    let transform = turned(0.1, 1.0).from_finer_grid(2.0);
+    let (rows, columns) = (536..600, 0..2 * SIZE.width);
+    let pixels = rows.len() * columns.len();
+    let (mut value, mut coverage) = (vec![0.0; pixels], vec![0.0; pixels]);
+    let mut group = c.benchmark_group("drizzle onto twice as many pixels");
+    group.throughput(Throughput::Elements(pixels as u64)).sample_size(10);
+    let cfa = CfaPattern::parse("RGGB").map(|cfa| (cfa, CfaColor::Red));
+    for (name, drops) in [("grey", Drops::new(0.8, None)), ("red", Drops::new(1.0, cfa))] {
+        let drops = drops.expect("a side of 0 to 1");
+        let needed = drops.rows_needed(&transform, &rows, &columns, SIZE);
+        let samples = data.rows(needed.start, needed.end);
+        let window = Window { samples, first_row: needed.start, width: SIZE.width };
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let mut out = Drizzled { value: &mut value, coverage: &mut coverage };
+                let region = (rows.clone(), columns.clone());
+                drizzle(window, SIZE, &transform, region, &drops, &mut out);
             });
         });
     }

@@ -8,6 +8,7 @@ pub mod align;
 pub mod cfa;
 pub mod combine;
 pub mod debayer;
+pub mod drizzle;
 pub mod frame;
 pub mod geom;
 pub mod header;

@@ -433,7 +433,7 @@ pub struct MasterArgs {
     /// Threshold above the centre; other than below, it moves the mean of the noise.
     #[arg(long, value_name = "H", alias = "high")]
     pub sigma_high: Option<f32>,
-    /// Keep the counts of rejected samples at each pixel, as extensions REJLOW and REJHIGH.
+    /// Keep counts at each pixel: extensions COVERAGE (samples kept), REJLOW and REJHIGH.
     #[arg(long)]
     pub maps: bool,
     /// Print the account as JSON.
@@ -548,7 +548,16 @@ pub struct StackArgs {
     /// What a light's part in the mean goes by.
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = WeightName::Noise)]
     pub weight: WeightName,
-    /// Keep the counts of rejected samples at each pixel, as extensions REJLOW and REJHIGH.
+    /// Spread samples by drops on SCALE times as many pixels along each axis.
+    #[arg(long, value_name = "SCALE", value_parser = finer)]
+    pub drizzle: Option<f64>,
+    /// The side of a drop in pixels of a light; 0.7 by default, 1 by colour.
+    #[arg(long, value_name = "D", value_parser = share)]
+    pub drop: Option<f64>,
+    /// Drizzle each colour of the filter array for itself: nothing is interpolated.
+    #[arg(long)]
+    pub cfa_drizzle: bool,
+    /// Keep counts at each pixel: extensions COVERAGE (samples kept), REJLOW and REJHIGH.
     #[arg(long)]
     pub maps: bool,
     /// Print the account as JSON.
@@ -691,6 +700,22 @@ pub struct ConvertArgs {
     /// Print what was done as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Reads how much finer a grid is: 1 to 4.
+fn finer(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(n) if (1.0..=4.0).contains(&n) => Ok(n),
+        _ => Err(format!("{text:?} is no scale from 1 to 4")),
+    }
+}
+
+/// Reads a share: above 0, at most 1.
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(n) if n > 0.0 && n <= 1.0 => Ok(n),
+        _ => Err(format!("{text:?} is not above 0 and at most 1")),
+    }
 }
 
 /// Reads a size: a number with B, kB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB (of 1024).

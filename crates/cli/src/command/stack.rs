@@ -3,7 +3,7 @@
 use anstream::println;
 use anyhow::Context as _;
 use photosite::finding::Severity;
-use photosite::run::{Integration, IntegrationRequest, Weight, integrate};
+use photosite::run::{Drizzle, Integration, IntegrationRequest, Weight, integrate};
 use photosite_pix::combine::Combine;
 use photosite_pix::normalise::Normalise;
 use photosite_pix::reject::{Reject, Thresholds};
@@ -47,6 +47,7 @@ pub fn run(args: StackArgs, limits: Limits) -> anyhow::Result<Done> {
             WeightName::Snr => Weight::Snr,
             WeightName::Fwhm => Weight::Fwhm,
         },
+        drizzle: drizzle(&args),
         maps: args.maps,
     };
     let request = IntegrationRequest {
@@ -77,4 +78,14 @@ pub fn run(args: StackArgs, limits: Limits) -> anyhow::Result<Done> {
     }
     let severe = done.findings.iter().any(|f| f.severity == Severity::Error);
     Ok(if severe { Done::WithFindings } else { Done::Well })
+}
+
+/// How samples are spread, where that was asked for.
+fn drizzle(args: &StackArgs) -> Option<Drizzle> {
+    let cfa = args.cfa_drizzle;
+    if args.drizzle.is_none() && args.drop.is_none() && !cfa {
+        return None;
+    }
+    let usual = if cfa { 1.0 } else { 0.7 };
+    Some(Drizzle { scale: args.drizzle.unwrap_or(1.0), drop: args.drop.unwrap_or(usual), cfa })
 }

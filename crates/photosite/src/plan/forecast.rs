@@ -54,6 +54,7 @@ pub fn forecast(plan: &Plan, inventory: &Inventory, means: Means) -> Forecast {
                 frames: m.frames.len(),
                 size: m.traits.size,
                 planes: 1,
+                coverage: false,
                 packed: m.frames.iter().filter(packed).count(),
                 maps: false,
                 least_rows: 1,

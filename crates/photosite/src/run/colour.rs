@@ -114,7 +114,7 @@ pub fn debayer_file(
     }
     let frames = planes(&mosaic, &debayer, context)?;
     let middle = (step as f64 - 1.0) / 2.0;
-    let mut header = picture_header(&mosaic.header, mosaic.region, (middle, middle), step);
+    let mut header = picture_header(&mosaic.header, mosaic.region, (middle, middle), step as f64);
     header.set(Card::string("PSDEBAYE", method.name(), "how colours were made"));
     Product {
         path: output,
@@ -223,7 +223,7 @@ fn extract_one(
             (mix.apply(green, blue), (of(g.0, b.0), of(g.1, b.1)), sentence)
         }
     };
-    let mut header = picture_header(&mosaic.header, mosaic.region, centre, step);
+    let mut header = picture_header(&mosaic.header, mosaic.region, centre, step as f64);
     let mut steps = vec![format!("{name} of {}: {sentence}", mosaic.cfa)];
     if let Some(filter) = header.get_text("FILTER") {
         steps.push(format!("FILTER was {filter}"));

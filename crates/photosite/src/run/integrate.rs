@@ -33,7 +33,7 @@ use crate::header::{registered_header, stack_header};
 use crate::master::{Rejected, default_recipe};
 use crate::preview::{Linked, write_preview};
 use crate::provenance::{Input, Provenance};
-use crate::stack::{Laid, Layer, Shares, Stacked};
+use crate::stack::{Laid, Layer, Laying, Shares, Stacked};
 use crate::{Error, Finding, Result, env};
 
 /// What a light's part in the mean goes by.
@@ -63,8 +63,34 @@ pub struct Integration {
     pub normalise: Normalise,
     /// What their part in the mean goes by.
     pub weight: Weight,
+    /// Samples are spread by drops instead of being interpolated.
+    pub drizzle: Option<Drizzle>,
     /// Counts of kept and rejected samples are kept for each pixel.
     pub maps: bool,
+}
+
+/// How samples are spread.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Drizzle {
+    /// Pixels of the picture along one of the reference's.
+    pub scale: f64,
+    /// The side of a drop in pixels of a light.
+    pub drop: f64,
+    /// The colours of a filter array drop each for itself; nothing is interpolated between them.
+    pub cfa: bool,
+}
+
+impl Integration {
+    /// Pixels of the picture along one of the reference's.
+    fn scale(&self) -> f64 {
+        self.drizzle.map_or(1.0, |d| d.scale)
+    }
+
+    /// The size of the picture on the grid of a reference of `size`.
+    fn picture_size(&self, size: Size) -> Size {
+        let along = |n: usize| (n as f64 * self.scale()).round() as usize;
+        Size::new(along(size.width), along(size.height))
+    }
 }
 
 impl Default for Integration {
@@ -76,6 +102,7 @@ impl Default for Integration {
             combine: None,
             normalise: Normalise::AdditiveScaled,
             weight: Weight::Noise,
+            drizzle: None,
             maps: false,
         }
     }
@@ -221,6 +248,16 @@ pub fn arrange<'a>(
             odd.path().display(),
             colour(odd)
         )));
+    }
+    if how.combine == Some(Combine::Median) && how.drizzle.is_some() {
+        return Err(Error::request("drops cover pixels by parts, which only a mean can weigh"));
+    }
+    let under_array = || lights.iter().all(|l| l.mosaic().is_some());
+    if how.drizzle.is_some_and(|d| d.cfa) && !under_array() {
+        return Err(Error::request(
+            "drizzling by colour wants lights that are still under their filter array; leave \
+             --cfa-drizzle away, or name lights that were not debayered",
+        ));
     }
     if how.combine == Some(Combine::Median) && how.normalise == Normalise::EqualisedFluxes {
         return Err(Error::request(
@@ -404,7 +441,7 @@ impl Arranged<'_> {
         name: &dyn Fn(usize) -> PathBuf,
         context: &Context<'_>,
     ) -> Result<()> {
-        let alone = Integration { maps: false, weight: Weight::None, ..self.how };
+        let alone = Integration { maps: false, weight: Weight::None, drizzle: None, ..self.how };
         let recipe = Recipe { reject: Reject::None, combine: Combine::Mean };
         for (i, (light, part)) in self.lights.iter().zip(&self.parts).enumerate() {
             if !part.used {
@@ -423,7 +460,8 @@ impl Arranged<'_> {
             let levels = vec![Affine::IDENTITY; part.normalisation.len()];
             let part = LightPart { normalisation: levels, ..part.clone() };
             let used = [(light, &part)];
-            let stacked = combined(&used, self.reference.size(), (alone, recipe), context)?;
+            let size = self.reference.size();
+            let stacked = combined(&used, size, (alone, recipe), context)?;
             let applied = light.metadata.applied;
             let frames: Vec<Frame> =
                 stacked.into_iter().map(|s| frame(s, applied, false)).collect();
@@ -459,7 +497,8 @@ impl Arranged<'_> {
         let used: Vec<(&SurveyedLight, &LightPart)> =
             lights.iter().zip(&parts).filter(|(_, part)| part.used).collect();
         let recipe = recipe(how, used.len());
-        let mut stacked = combined(&used, reference.size(), (how, recipe), context)?;
+        let mut stacked =
+            combined(&used, how.picture_size(reference.size()), (how, recipe), context)?;
         let rejected = Rejected {
             low: stacked.iter().map(|s| s.rejected_low).sum(),
             high: stacked.iter().map(|s| s.rejected_high).sum(),
@@ -471,7 +510,8 @@ impl Arranged<'_> {
         let exposures: Option<Vec<f64>> = used.iter().map(|(l, _)| l.metadata.exposure_s).collect();
         let exposure_s = exposures.map(|e| e.iter().sum());
         let raw: Vec<&Header> = used.iter().map(|(l, _)| &l.header).collect();
-        let header = stack_header(&reference.header, &raw, exposure_s, recipe, rejected);
+        let header =
+            stack_header(&reference.header, &raw, exposure_s, recipe, rejected, how.scale());
         let product = Product {
             path,
             frames: &frames.iter().collect::<Vec<_>>(),
@@ -527,13 +567,14 @@ fn combined(
     (how, recipe): (Integration, Recipe),
     context: &Context<'_>,
 ) -> Result<Vec<Stacked>> {
-    let layers = open(used, size)?;
+    let layers = open(used, size, how)?;
     let planes = layers[0].planes();
     let worker_bytes = layers.iter().map(window_bytes).max().unwrap_or(0);
     let plan = within_memory(Need {
         frames: layers.len(),
         size,
         planes,
+        coverage: how.drizzle.is_some(),
         packed: 0,
         maps: how.maps,
         least_rows: TILE_ROWS,
@@ -564,6 +605,7 @@ fn recipe(how: Integration, count: usize) -> Recipe {
     let combine = match how.combine {
         Some(Combine::Median) => Combine::Median,
         _ if how.weight != Weight::None => Combine::WeightedMean,
+        _ if how.drizzle.is_some() => Combine::WeightedMean,
         // Taking back what samples were judged with goes frame by frame, as weights do.
         _ if how.normalise == Normalise::EqualisedFluxes => Combine::WeightedMean,
         _ => Combine::Mean,
@@ -571,25 +613,27 @@ fn recipe(how: Integration, count: usize) -> Recipe {
     Recipe { reject, combine }
 }
 
-/// The used lights on the pixels of the reference.
-fn open(used: &[(&SurveyedLight, &LightPart)], size: Size) -> Result<Vec<Laid>> {
+/// The used lights on the pixels of the picture.
+fn open(used: &[(&SurveyedLight, &LightPart)], size: Size, how: Integration) -> Result<Vec<Laid>> {
     let kernel = Arc::new(Kernel::default());
     let open_files: usize = used.iter().map(|(l, _)| l.light.open_files()).sum();
     let keep_open = open_files <= env::open_file_limit();
     let laid = used.iter().map(|(light, part)| {
         let transform = part.registration.as_ref().map_or(Transform::IDENTITY, |r| r.transform);
         let source = light.light.source(keep_open)?;
-        let source = match light.mosaic() {
-            None => source,
-            Some(cfa) => Box::new(debayered(source, cfa)?),
+        let by_colour = how.drizzle.is_some_and(|d| d.cfa);
+        let (source, cfa) = match light.mosaic() {
+            Some(cfa) if by_colour => (source, Some(cfa)),
+            Some(cfa) => (Box::new(debayered(source, cfa)?) as Box<dyn Source>, None),
+            None => (source, None),
         };
-        Ok(Laid {
-            source,
-            size,
-            transform,
-            kernel: kernel.clone(),
-            levels: part.normalisation.clone(),
-        })
+        let (transform, laying) = match how.drizzle {
+            None => (transform, Laying::Interpolated(kernel.clone())),
+            Some(Drizzle { scale, drop, .. }) => {
+                (transform.from_finer_grid(scale), Laying::Drizzled { drop, cfa })
+            }
+        };
+        Ok(Laid { source, size, transform, laying, levels: part.normalisation.clone() })
     });
     laid.collect()
 }
@@ -618,8 +662,16 @@ fn sentences(
     rejected: Rejected,
 ) -> Vec<String> {
     let laid = match how.register {
-        true => "laid over the reference by their stars, interpolated once (Lanczos 4)",
+        true => "laid over the reference by their stars",
         false => "taken pixel by pixel",
+    };
+    let laid = match how.drizzle {
+        None if how.register => format!("{laid}, interpolated once (Lanczos 4)"),
+        None => laid.to_owned(),
+        Some(Drizzle { scale, drop, cfa }) => {
+            let colours = if cfa { ", each colour for itself" } else { "" };
+            format!("{laid}, drizzled to {scale} times as many pixels by drops of {drop}{colours}")
+        }
     };
     let weight = json!(how.weight);
     let count = parts.iter().filter(|p| p.used).count();

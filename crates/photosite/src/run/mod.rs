@@ -27,7 +27,8 @@ pub use colour::{ColourProduct, Extract, PlaneSummary, debayer_file, extract};
 pub use earlier::Earlier;
 pub use frames::{left_out, raw_frame, take_inventory};
 pub use integrate::{
-    Arranged, Integrated, Integration, IntegrationRequest, LightPart, Weight, arrange, integrate,
+    Arranged, Drizzle, Integrated, Integration, IntegrationRequest, LightPart, Weight, arrange,
+    integrate,
 };
 pub use lights::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light};
 pub use masters::{AdditivePart, MasterRequest, MasterResult, build_master, take_master};

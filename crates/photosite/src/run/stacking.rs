@@ -31,6 +31,7 @@ pub fn plan_stack(frames: &[&RawFrame], maps: bool, context: &Context<'_>) -> Re
         frames: frames.len(),
         size,
         planes: 1,
+        coverage: false,
         packed: frames.iter().filter(|f| f.access == Access::Whole).count(),
         maps,
         least_rows: 1,

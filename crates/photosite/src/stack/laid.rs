@@ -6,11 +6,12 @@ use std::sync::Arc;
 use photosite_file::fits::mask_bits;
 use photosite_file::{Access, Source};
 use photosite_pix::align::Transform;
+use photosite_pix::drizzle::{Drizzled, Drops, drizzle};
 use photosite_pix::normalise::Affine;
 use photosite_pix::warp::{self, Kernel, Window, rows_needed};
-use photosite_pix::{MaskBits, Size};
+use photosite_pix::{CfaColor, CfaPattern, MaskBits, Size};
 
-use super::{Layer, ReadBuffers};
+use super::{Layer, ReadBuffers, Room};
 use crate::Result;
 
 /// A picture and its mask, whose holes ([`MaskBits::is_hole`]) are missing samples.
@@ -72,6 +73,20 @@ impl Source for Masked {
 /// Pixels of a mask that are looked at together.
 const RUN: usize = 64;
 
+/// How a light's samples come to the pixels of the picture.
+#[derive(Debug, Clone)]
+pub enum Laying {
+    /// They are interpolated.
+    Interpolated(Arc<Kernel>),
+    /// They are spread over the pixels that their drops fall on.
+    Drizzled {
+        /// The side of a drop in pixels of the light.
+        drop: f64,
+        /// The filter array over the light, each of whose colours drops into a plane of its own.
+        cfa: Option<CfaPattern>,
+    },
+}
+
 /// A light on the pixels of the picture that it is stacked into.
 pub struct Laid {
     /// The calibrated light; NaN is a hole.
@@ -80,8 +95,8 @@ pub struct Laid {
     pub size: Size,
     /// Takes pixels of the picture to those of the light.
     pub transform: Transform,
-    /// The kernel of the interpolation.
-    pub kernel: Arc<Kernel>,
+    /// How samples come there.
+    pub laying: Laying,
     /// What brings its samples to the reference's level, one a plane.
     pub levels: Vec<Affine>,
 }
@@ -89,15 +104,33 @@ pub struct Laid {
 impl Laid {
     /// Every pixel of the picture is one of the light's.
     fn lies_as_it_is(&self) -> bool {
-        self.transform == Transform::IDENTITY && self.source.size() == self.size
+        let interpolated = matches!(self.laying, Laying::Interpolated(_));
+        interpolated && self.transform == Transform::IDENTITY && self.source.size() == self.size
+    }
+
+    /// The drops that fall into a plane; `None` where samples are interpolated.
+    fn drops(&self, plane: usize) -> Option<Drops> {
+        match self.laying {
+            Laying::Interpolated(_) => None,
+            Laying::Drizzled { drop, cfa } => {
+                Drops::new(drop, cfa.map(|cfa| (cfa, CfaColor::ALL[plane])))
+            }
+        }
+    }
+
+    /// The rows of the light that a region of the picture rests on.
+    fn needed(&self, rows: &Range<usize>, columns: &Range<usize>) -> Range<usize> {
+        let size = self.source.size();
+        match self.drops(0) {
+            _ if self.lies_as_it_is() => rows.clone(),
+            Some(drops) => drops.rows_needed(&self.transform, rows, columns, size),
+            None => rows_needed(&self.transform, rows, columns, size),
+        }
     }
 
     /// The rows of the light that `rows` of the picture rest on.
     pub fn rows_needed(&self, rows: &Range<usize>) -> Range<usize> {
-        match self.lies_as_it_is() {
-            true => rows.clone(),
-            false => rows_needed(&self.transform, rows, &(0..self.size.width), self.source.size()),
-        }
+        self.needed(rows, &(0..self.size.width))
     }
 }
 
@@ -107,7 +140,14 @@ impl Layer for Laid {
     }
 
     fn planes(&self) -> usize {
-        self.source.planes()
+        match self.laying {
+            Laying::Drizzled { cfa: Some(_), .. } => CfaColor::ALL.len(),
+            _ => self.source.planes(),
+        }
+    }
+
+    fn has_coverage(&self) -> bool {
+        matches!(self.laying, Laying::Drizzled { .. })
     }
 
     fn read(
@@ -115,28 +155,36 @@ impl Layer for Laid {
         rows: Range<usize>,
         columns: Range<usize>,
         buffers: &mut ReadBuffers,
-        out: &mut [&mut [f32]],
+        room: &mut [Room<'_>],
     ) -> Result<()> {
         let full = self.source.size();
-        let needed = match self.lies_as_it_is() {
-            true => rows.clone(),
-            false => rows_needed(&self.transform, &rows, &columns, full),
-        };
+        let needed = self.needed(&rows, &columns);
         let ReadBuffers { bytes, rows: samples, .. } = buffers;
         let part = full.width * needed.len();
-        samples.resize(part * self.planes(), 0.0);
+        samples.resize(part * self.source.planes(), 0.0);
         self.source.read_planes(needed.clone(), bytes, samples)?;
-        for (plane, out) in out.iter_mut().enumerate() {
-            let samples = &samples[plane * part..(plane + 1) * part];
-            if self.lies_as_it_is() {
-                let lines = out.chunks_exact_mut(columns.len());
-                for (to, from) in lines.zip(samples.chunks_exact(full.width)) {
-                    to.copy_from_slice(&from[columns.clone()]);
+        for (plane, Room { samples: out, coverage }) in room.iter_mut().enumerate() {
+            // All colours of a filter array are in one plane.
+            let from = if self.source.planes() == 1 { 0 } else { plane };
+            let samples = &samples[from * part..(from + 1) * part];
+            let window = Window { samples, first_row: needed.start, width: full.width };
+            let place = (rows.clone(), columns.clone());
+            match &self.laying {
+                _ if self.lies_as_it_is() => {
+                    let lines = out.chunks_exact_mut(columns.len());
+                    for (to, from) in lines.zip(samples.chunks_exact(full.width)) {
+                        to.copy_from_slice(&from[columns.clone()]);
+                    }
                 }
-            } else {
-                let window = Window { samples, first_row: needed.start, width: full.width };
-                let place = (rows.clone(), columns.clone());
-                warp::warp(window, full, &self.transform, place.0, place.1, &self.kernel, out);
+                Laying::Interpolated(kernel) => {
+                    warp::warp(window, full, &self.transform, place.0, place.1, kernel, out);
+                }
+                Laying::Drizzled { .. } => {
+                    if let Some(drops) = self.drops(plane) {
+                        let mut out = Drizzled { value: out, coverage };
+                        drizzle(window, full, &self.transform, place, &drops, &mut out);
+                    }
+                }
             }
             let Affine { scale, offset } = self.levels[plane];
             if self.levels[plane] != Affine::IDENTITY {

@@ -12,7 +12,7 @@ use photosite_pix::normalise::Affine;
 
 use crate::Result;
 
-pub use laid::{Laid, Masked};
+pub use laid::{Laid, Laying, Masked};
 pub use prepared::{Additive, Prepared};
 pub use stacked::{Band, Maps, Stacked, Tile};
 
@@ -26,7 +26,12 @@ pub trait Layer: Send + Sync {
         1
     }
 
-    /// Reads a part of it, one slice a plane; NaN where a sample is missing.
+    /// Whether each sample has a weight of its own: how much of the pixel it covers.
+    fn has_coverage(&self) -> bool {
+        false
+    }
+
+    /// Reads a part of it, plane by plane.
     ///
     /// # Errors
     /// When the frame cannot be read; the error names it.
@@ -35,7 +40,7 @@ pub trait Layer: Send + Sync {
         rows: Range<usize>,
         columns: Range<usize>,
         buffers: &mut ReadBuffers,
-        out: &mut [&mut [f32]],
+        room: &mut [Room<'_>],
     ) -> Result<()>;
 
     /// Whether its samples are 16-bit numbers to which nothing is done.
@@ -56,6 +61,15 @@ pub trait Layer: Send + Sync {
     ) -> Result<()> {
         Ok(())
     }
+}
+
+/// Where a plane's samples go.
+#[derive(Debug)]
+pub struct Room<'a> {
+    /// The samples; NaN where one is missing.
+    pub samples: &'a mut [f32],
+    /// How much of its pixel each covers; empty where a layer has no coverage.
+    pub coverage: &'a mut [f32],
 }
 
 /// Buffers for reading, kept from read to read.
@@ -84,6 +98,7 @@ pub struct Buffers {
     /// For reading.
     pub read: ReadBuffers,
     samples: Vec<f32>,
+    coverage: Vec<f32>,
     raw_samples: Vec<u16>,
     tiles: Vec<Tile>,
     workspace: Workspace,
@@ -115,7 +130,8 @@ pub fn stack_tile<'b, L: Layer>(
 ) -> Result<&'b [Tile]> {
     let pixels = columns.len() * rows.len();
     let planes = layers.first().map_or(1, L::planes);
-    let Buffers { read, samples, raw_samples, tiles, workspace } = buffers;
+    let covered = layers.iter().any(L::has_coverage);
+    let Buffers { read, samples, coverage, raw_samples, tiles, workspace } = buffers;
     tiles.resize_with(planes, Tile::default);
     tiles.iter_mut().for_each(|t| t.resize(pixels));
     let mut combined = |plane: usize, samples: Samples<'_>| {
@@ -138,15 +154,26 @@ pub fn stack_tile<'b, L: Layer>(
     }
     let of_plane = pixels * layers.len();
     samples.resize(of_plane * planes, 0.0);
+    coverage.resize(if covered { of_plane * planes } else { 0 }, 0.0);
     for (i, layer) in layers.iter().enumerate() {
-        let mut room: Vec<&mut [f32]> = samples
+        let here = i * pixels..(i + 1) * pixels;
+        let mut beside = coverage.chunks_exact_mut(of_plane);
+        let mut room: Vec<Room<'_>> = samples
             .chunks_exact_mut(of_plane)
-            .map(|plane| &mut plane[i * pixels..(i + 1) * pixels])
+            .map(|plane| Room {
+                samples: &mut plane[here.clone()],
+                coverage: beside.next().map_or(&mut [], |c| &mut c[here.clone()]),
+            })
             .collect();
         layer.read(rows.clone(), columns.clone(), read, &mut room)?;
     }
+    let mut beside = coverage.chunks_exact(of_plane);
     for (plane, samples) in samples.chunks_exact(of_plane).enumerate() {
-        combined(plane, Samples::new(samples, pixels));
+        let mut samples = Samples::new(samples, pixels);
+        if let Some(own) = beside.next() {
+            samples = samples.with_own_weights(own);
+        }
+        combined(plane, samples);
     }
     Ok(tiles)
 }

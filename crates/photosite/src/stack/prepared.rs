@@ -6,7 +6,7 @@ use std::sync::Arc;
 use photosite_file::{RawSource, Source};
 use photosite_pix::{CfaPattern, Plane, Rect, Size};
 
-use super::{Layer, ReadBuffers};
+use super::{Layer, ReadBuffers, Room};
 use crate::Result;
 
 /// What is taken off each sample before samples are compared.
@@ -141,10 +141,10 @@ impl Layer for Prepared {
         rows: Range<usize>,
         columns: Range<usize>,
         buffers: &mut ReadBuffers,
-        out: &mut [&mut [f32]],
+        room: &mut [Room<'_>],
     ) -> Result<()> {
-        for out in out {
-            self.read(rows.clone(), columns.clone(), buffers, out)?;
+        for room in room {
+            self.read(rows.clone(), columns.clone(), buffers, room.samples)?;
         }
         Ok(())
     }

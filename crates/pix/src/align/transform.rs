@@ -81,6 +81,13 @@ impl Transform {
         out
     }
 
+    /// The same map from a grid with `times` as many pixels along each axis.
+    pub fn from_finer_grid(&self, times: f64) -> Self {
+        let finer = |c: f64| (c + 0.5) * times - 0.5;
+        let centre = Point::new(finer(self.centre.x), finer(self.centre.y));
+        Self { centre, scale: self.scale * times, ..*self }
+    }
+
     /// The whole pixels by which it moves every position, where it does nothing else.
     pub fn whole_shift(&self) -> Option<(i64, i64)> {
         let straight = |c: &[f64; TERMS], own: usize| {

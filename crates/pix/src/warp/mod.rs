@@ -41,26 +41,40 @@ pub fn rows_needed(
     columns: &Range<usize>,
     size: Size,
 ) -> Range<usize> {
+    let ends = |range: &Range<usize>| [range.start as f64, range.end.max(1) as f64 - 1.0];
+    rows_about(transform, ends(columns), ends(rows), size, LOBES as f64 + 1.0)
+}
+
+/// The rows of a frame of `size` within `reach` of where a region of the output lies.
+pub(crate) fn rows_about(
+    transform: &Transform,
+    [x0, x1]: [f64; 2],
+    [y0, y1]: [f64; 2],
+    size: Size,
+    reach: f64,
+) -> Range<usize> {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-    let mut see = |x: usize, y: usize| {
-        let at = transform.apply(Point::new(x as f64, y as f64)).y;
+    let mut see = |x: f64, y: f64| {
+        let at = transform.apply(Point::new(x, y)).y;
         low = low.min(at);
         high = high.max(at);
     };
-    let (last_column, last_row) = (columns.end.max(1) - 1, rows.end.max(1) - 1);
     // Lines bend little between anchors.
-    for x in columns.clone().step_by(ANCHORS).chain([last_column]) {
-        see(x, rows.start);
-        see(x, last_row);
+    let steps = |from: f64, to: f64| {
+        let count = ((to - from) / ANCHORS as f64).max(0.0) as usize;
+        (0..=count).map(move |i| from + (i * ANCHORS) as f64).chain([to])
+    };
+    for x in steps(x0, x1) {
+        see(x, y0);
+        see(x, y1);
     }
-    for y in rows.clone().step_by(ANCHORS) {
-        see(columns.start, y);
-        see(last_column, y);
+    for y in steps(y0, y1) {
+        see(x0, y);
+        see(x1, y);
     }
     if !(low.is_finite() && high.is_finite()) {
         return 0..0;
     }
-    let reach = LOBES as f64 + 1.0;
     let clamp = |v: f64| v.clamp(0.0, size.height as f64) as usize;
     clamp((low - reach).floor())..clamp((high + reach).ceil() + 1.0)
 }
