@@ -8,6 +8,7 @@
 //! picture made at once, to the bit.
 
 mod bayer;
+mod phase;
 mod taps;
 
 use std::ops::Range;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::warp::Window;
 use crate::{CfaColor, CfaPattern, MaskBits, Size};
+pub use phase::{Contradiction, contradiction};
 use taps::Taps;
 
 /// How colours are made.
