@@ -412,7 +412,7 @@ proptest! {
 
     #[test]
     fn parts_make_the_whole(
-        w in 1usize..40,
+        w in 1usize..130,
         h in 1usize..40,
         band in 1usize..20,
         seed in 1u64..1000,

@@ -8,6 +8,7 @@
 //! picture made at once, to the bit.
 
 mod bayer;
+mod dense;
 mod phase;
 mod taps;
 
