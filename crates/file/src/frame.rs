@@ -5,6 +5,7 @@ use std::path::Path;
 use photosite_pix::{Frame, Header, Plane};
 
 use crate::magic::Magic;
+use crate::source::expect_picture;
 use crate::{Error, Result, Source, fits, open, planes_of, probe};
 
 /// Reads a frame and its header.
@@ -33,7 +34,9 @@ pub fn read_frames(path: &Path) -> Result<(Vec<Frame>, Header)> {
     }
     let header = probe(path)?.header;
     let unit = fits::unit_of(&header);
-    let planes = planes_of(&*open(path)?)?;
+    let source = open(path)?;
+    expect_picture(path, source.planes())?;
+    let planes = planes_of(&*source)?;
     Ok((planes.into_iter().map(|data| Frame::new(data, unit)).collect(), header))
 }
 

@@ -82,7 +82,23 @@ pub trait RawSource: Send + Sync {
     ) -> Result<()>;
 }
 
-/// Every plane of a source, whole.
+/// Planes that a picture has at most: three colours, and a fourth beside them in some files.
+const MOST_PLANES: usize = 4;
+
+/// Refuses an image with more planes than a picture has: each costs more memory than a file of
+/// planes of one pixel is large.
+///
+/// # Errors
+/// When there are more.
+pub(crate) fn expect_picture(path: &Path, planes: usize) -> Result<()> {
+    if (1..=MOST_PLANES).contains(&planes) {
+        return Ok(());
+    }
+    let message = format!("the image has {planes} planes; a picture has 1 to {MOST_PLANES}");
+    Err(Error::unsupported(path, message))
+}
+
+/// Every plane of a source, whole; for those whose planes were counted.
 ///
 /// # Errors
 /// When it cannot be read.

@@ -7,8 +7,10 @@ use std::cell::Cell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use photosite_file::fits::read_table;
-use photosite_file::{ErrorKind, open, probe, read_frame};
+use photosite_file::atomic::Existing;
+use photosite_file::fits::{FrameSpec, Sample, read_table, write_frame};
+use photosite_file::{ErrorKind, open, probe, read_frame, read_frames};
+use photosite_pix::{Frame, Header, Plane, Size, Unit};
 
 thread_local! {
     static NOW: Cell<usize> = const { Cell::new(0) };
@@ -69,6 +71,7 @@ fn use_file(path: &Path) -> (usize, Duration) {
         }
     }
     let _ = read_frame(path);
+    let _ = read_frames(path);
     let _ = read_table(path, "DQ");
     let _ = photosite_file::fits::layout(path).map(|l| l.hdus.len());
     (PEAK.get() - held, start.elapsed())
@@ -176,6 +179,17 @@ fn mutate(bytes: &mut Vec<u8>, dice: &mut Dice) {
     }
 }
 
+/// A colour picture with variance and masks.
+fn colour_product(folder: &Path) -> std::path::PathBuf {
+    let path = folder.join("colour.fits");
+    let mut frame = Frame::new(Plane::filled(Size::new(20, 16), 3.0f32), Unit::Adu);
+    frame.variance = Some(frame.data.clone());
+    let header = Header::new();
+    let spec = FrameSpec { header: &header, sample: Sample::F32, beside: vec![], tables: vec![] };
+    write_frame(&path, &[&frame, &frame, &frame], spec, Existing::Refuse).unwrap();
+    path
+}
+
 /// The bound: an image may honestly hold some thousand pixels a byte, compressed; plain files and
 /// headers must stay near their size.
 fn bound(compressed: bool, file: usize) -> usize {
@@ -194,6 +208,8 @@ fn mutated_files() {
         let small = |p: &std::path::PathBuf| p.metadata().is_ok_and(|m| m.len() < 700_000);
         files.extend(common::image_files(&real).into_iter().filter(small));
     }
+    let dir = tempfile::tempdir().unwrap();
+    files.push(colour_product(dir.path()));
     let originals: Vec<(bool, Vec<u8>)> = files
         .iter()
         .map(|p| {
@@ -205,7 +221,6 @@ fn mutated_files() {
             (packed, bytes)
         })
         .collect();
-    let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("mutated");
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let start = Instant::now();

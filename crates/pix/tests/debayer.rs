@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use photosite_pix::debayer::{Debayer, Method};
+use photosite_pix::debayer::{Debayer, Method, contradiction};
 use photosite_pix::warp::Window;
 use photosite_pix::{CfaPattern, MaskBits, Plane, Size};
 use proptest::prelude::*;
@@ -325,6 +325,40 @@ fn odd_frames_and_arrays_do_no_harm() {
     assert!(Debayer::new(CfaPattern::parse(X_TRANS).unwrap(), Method::Directional).is_err());
 }
 
+#[test]
+fn samples_contradict_a_wrong_array_and_no_right_one() {
+    let size = Size::new(101, 80);
+    for (levels, colourful) in [
+        ([300.0, 500.0, 200.0], true),
+        ([480.0, 500.0, 300.0], true),
+        ([500.0, 500.0, 500.0], false),
+        ([300.0, 500.0, 300.0], false),
+    ] {
+        for true_array in BAYER {
+            let cfa = CfaPattern::parse(true_array).unwrap();
+            let mut random = Random(4);
+            let frame = Plane::from_fn(size, |x, y| {
+                // Greens of rows with red and of rows with blue differ a little on every sensor.
+                let imbalance = 1.0 + 0.01 * (y % 2) as f64;
+                let level: f64 = levels[cfa.color(x, y).channel()];
+                (imbalance * level + 10.0 * random.normal()) as f32
+            });
+            for array in BAYER {
+                let named = CfaPattern::parse(array).unwrap();
+                let off = cfa.color(0, 0) == photosite_pix::CfaColor::Green;
+                let named_off = named.color(0, 0) == photosite_pix::CfaColor::Green;
+                let found = contradiction(&frame, named);
+                assert_eq!(found.is_some(), colourful && off != named_off, "{true_array} {array}");
+                assert!(found.is_none_or(|f| f.instead.contains(&cfa)));
+            }
+        }
+    }
+    let x_trans = CfaPattern::parse(X_TRANS).unwrap();
+    assert_eq!(contradiction(&Plane::filled(size, 1.0), x_trans), None);
+    let tiny = Plane::filled(Size::new(1, 1), f32::NAN);
+    assert_eq!(contradiction(&tiny, CfaPattern::parse("RGGB").unwrap()), None);
+}
+
 /// Stars of a colour of their own, sharp as good optics have them, wherever they stand on the array.
 #[test]
 fn the_directional_method_is_the_sharper_one() {
@@ -378,7 +412,7 @@ proptest! {
 
     #[test]
     fn parts_make_the_whole(
-        w in 1usize..40,
+        w in 1usize..130,
         h in 1usize..40,
         band in 1usize..20,
         seed in 1u64..1000,

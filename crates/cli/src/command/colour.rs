@@ -12,6 +12,7 @@ pub fn debayer(args: &DebayerArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
     let made = debayer_file(&args.file, &args.output, args.method.method(), &context)?;
+    show::findings(&made.findings);
     if args.json {
         println!("{}", serde_json::to_string_pretty(&made)?);
     } else {
@@ -25,6 +26,7 @@ pub fn extract_lines(args: &ExtractArgs, limits: Limits) -> anyhow::Result<Done>
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
     let made = extract(&args.file, &args.output, args.line.into(), &context)?;
+    show::findings(&made[0].findings);
     if args.json {
         println!("{}", serde_json::to_string_pretty(&made)?);
     } else {

@@ -162,3 +162,17 @@ fn a_camera_raw_becomes_a_picture() {
         assert!((0..3).all(strongest), "{name}: {relative:?}");
     }
 }
+
+/// A picture that was cut out at an odd column while its header kept the array.
+#[test]
+fn a_wrong_array_is_doubted() {
+    let Some(data) = real("solved.fits.fz") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (cut, rgb) = (data.join("odd/solved.fits.fz"), dir.path().join("rgb.fits"));
+    let account = json(&expect(0, &["debayer", text(&cut), "-o", text(&rgb), "--json"]));
+    assert_eq!(account["findings"][0]["code"], "cfa-phase-doubtful");
+    let chart = data.join("raw/colorchart.dng");
+    let rgb = dir.path().join("chart.fits");
+    let account = json(&expect(0, &["debayer", text(&chart), "-o", text(&rgb), "--json"]));
+    assert_eq!(account["findings"], serde_json::json!([]));
+}

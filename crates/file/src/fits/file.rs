@@ -12,7 +12,7 @@ use super::table::Table;
 use super::unzip;
 use crate::bytes::Bytes;
 use crate::magic::Magic;
-use crate::source::{check_rows, planes_of};
+use crate::source::{check_rows, expect_picture, planes_of};
 use crate::{Access, Error, Probe, Result, Source};
 
 /// A FITS file with its headers read.
@@ -74,6 +74,7 @@ impl FitsFile {
     pub(crate) fn planes(&self, hdu: &Hdu) -> Result<Vec<Plane<f32>>> {
         let path = self.bytes.path();
         let size = hdu.size.ok_or_else(|| Error::unsupported(path, "holds no image"))?;
+        expect_picture(path, hdu.planes)?;
         let short = || Error::damaged(path, "the image is not as large as its header says");
         if hdu.kind == HduKind::CompressedImage {
             let samples = super::tiled::decode(&self.bytes, hdu)?.into_samples();

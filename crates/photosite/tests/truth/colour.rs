@@ -169,6 +169,27 @@ fn lines_are_those_colours_and_no_others() {
     }
 }
 
+#[test]
+fn any_number_of_threads_makes_the_same_picture() {
+    let dir = tempfile::tempdir().unwrap();
+    let cancel = Cancel::default();
+    let raw = dir.path().join("raw.fits");
+    shoot(&raw, "GBRG", (1, 0), None, false);
+    for method in Method::ALL {
+        let made: Vec<Vec<u8>> = [1, 3]
+            .into_iter()
+            .map(|threads| {
+                let rgb = dir.path().join(format!("{threads}.fits"));
+                let _ = std::fs::remove_file(&rgb);
+                let context = Context { threads, ..context(&cancel) };
+                debayer_file(&raw, &rgb, Some(method), &context).unwrap();
+                std::fs::read(&rgb).unwrap()
+            })
+            .collect();
+        assert!(made[0] == made[1], "{}", method.name());
+    }
+}
+
 /// The greatest difference between the mean of a plane and that of any place of the array's cell.
 fn grid(plane: &Plane<f32>, period: usize) -> f64 {
     let (mut places, mut all) = (vec![(0.0f64, 0.0f64); period * period], (0.0, 0.0));

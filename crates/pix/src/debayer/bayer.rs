@@ -119,7 +119,7 @@ pub(super) fn fill(
         for y in y0..y1 {
             let part = (y - rows.start) * width..(y - rows.start + 1) * width;
             for (channel, out) in out.iter_mut().enumerate() {
-                mend(debayer, (frame, size), (y, channel), &mut out[part.clone()]);
+                debayer.plain.mend((frame, size), (y, channel), &mut out[part.clone()]);
             }
         }
     }
@@ -272,29 +272,5 @@ fn by_differences(samples: [&[f32]; 3], green: [&[f32]; 3], row: Row<'_>) {
         row.green[x] = base;
         here[x] = if at_green { base + 0.5 * across } else { own };
         between[x] = base + if at_green { 0.5 * along } else { 0.25 * corners };
-    }
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn all_finite(row: &[f32]) -> bool {
-    row.iter().fold(true, |all, v| all & v.is_finite())
-}
-
-/// Gives the pixels of a row that lack a neighbour what the plain rule gives them: at the frame's
-/// ends always, elsewhere where there are any.
-fn mend(
-    debayer: &Debayer,
-    (frame, size): (Window, Size),
-    (y, channel): (usize, usize),
-    row: &mut [f32],
-) {
-    let width = row.len();
-    let end = REACH.min(width);
-    let middle = end..width.saturating_sub(REACH).max(end);
-    let gaps = if all_finite(&row[middle.clone()]) { 0..0 } else { middle.clone() };
-    for x in (0..middle.start).chain(gaps).chain(middle.end..width) {
-        if !row[x].is_finite() {
-            row[x] = debayer.plain.value(frame, size, (x, y), channel);
-        }
     }
 }

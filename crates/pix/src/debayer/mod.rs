@@ -8,6 +8,8 @@
 //! picture made at once, to the bit.
 
 mod bayer;
+mod dense;
+mod phase;
 mod taps;
 
 use std::ops::Range;
@@ -16,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::warp::Window;
 use crate::{CfaColor, CfaPattern, MaskBits, Size};
+pub use phase::{Contradiction, contradiction};
 use taps::Taps;
 
 /// How colours are made.

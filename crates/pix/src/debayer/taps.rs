@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::bayer::REACH;
+use super::dense::{BLOCK, Dense, all_finite};
 use crate::warp::Window;
 use crate::{CfaColor, CfaPattern, Size};
 
@@ -199,28 +201,59 @@ impl Taps {
         out: &mut [&mut [f32]; 3],
     ) {
         let width = size.width / self.step;
+        let margin = FARTHEST as usize;
         // Columns whose samples all lie inside the frame, by a margin that is wide enough for all.
-        let inner = FARTHEST as usize..width.saturating_sub(FARTHEST as usize);
+        let inner = margin..width.saturating_sub(margin).max(margin);
+        let aligned = margin.next_multiple_of(self.period);
         for (channel, out) in out.iter_mut().enumerate() {
             for (y, row) in rows.clone().zip(out.chunks_exact_mut(width.max(1))) {
-                let lines = self.lines(y, size.width, channel);
+                row.fill(f32::NAN);
                 let top = y * self.step;
-                let margin = FARTHEST as usize;
-                let whole = top >= margin && top + self.step + margin <= size.height;
-                let first = (top - frame.first_row.min(top)) * size.width;
-                for (x, o) in row.iter_mut().enumerate() {
-                    *o = f32::NAN;
-                    if whole && inner.contains(&x) {
+                if top >= margin && top + self.step + margin <= size.height {
+                    let lines = self.lines(y, size.width, channel);
+                    let first = (top - frame.first_row) * size.width;
+                    // Weights of a list have a sum of 1; what is missing makes a pixel NaN.
+                    let single = |x: usize| {
                         let base = (first + x * self.step) as isize;
-                        // Weights of a list have a sum of 1; what is missing makes this NaN.
-                        *o = lines.at(x).iter().fold(0.0, |sum, &(offset, w)| {
+                        lines.at(x).iter().fold(0.0, |sum, &(offset, w)| {
                             sum + w * frame.samples[(base + offset) as usize]
-                        });
+                        })
+                    };
+                    let mut x = inner.start;
+                    if self.step == 1 {
+                        let dense = Dense::new(&lines.0);
+                        while x < aligned.min(inner.end) {
+                            row[x] = single(x);
+                            x += 1;
+                        }
+                        while x + BLOCK <= inner.end {
+                            let block = (&mut row[x..x + BLOCK]).try_into().expect("one block");
+                            dense.block(frame.samples, first + x, block);
+                            x += BLOCK;
+                        }
                     }
-                    if !o.is_finite() {
-                        *o = self.value(frame, size, (x, y), channel);
-                    }
+                    (x..inner.end).for_each(|x| row[x] = single(x));
                 }
+                self.mend((frame, size), (y, channel), row);
+            }
+        }
+    }
+
+    /// Makes the pixels of a row anew that lack a sample: at the frame's ends always, elsewhere where
+    /// there are any.
+    pub(super) fn mend(
+        &self,
+        (frame, size): (Window, Size),
+        (y, channel): (usize, usize),
+        row: &mut [f32],
+    ) {
+        let width = row.len();
+        let end = REACH.min(width);
+        let middle = end..width.saturating_sub(REACH).max(end);
+        let gaps = if all_finite(&row[middle.clone()]) { 0..0 } else { middle.clone() };
+        for x in (0..middle.start).chain(gaps).chain(middle.end..width) {
+            if !row[x].is_finite() {
+                row[x] = self.value(frame, size, (x, y), channel);
             }
         }
     }

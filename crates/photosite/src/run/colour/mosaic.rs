@@ -1,0 +1,209 @@
+//! A frame under its colour filter array, read and made into three.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use photosite_file::{Format, keyword};
+use photosite_pix::debayer::{Debayer, contradiction};
+use photosite_pix::warp::Window;
+use photosite_pix::{CfaPattern, Frame, Header, MaskBits, Plane, Rect, Size, Unit};
+
+use crate::finding::Severity;
+use crate::inventory::{full_scale_adu, used_region};
+use crate::open::{probe, read_frame};
+use crate::provenance::ContentHash;
+use crate::run::{Context, for_each};
+use crate::{Error, Finding, Result};
+
+/// A frame under its array, ready to be taken apart.
+pub(super) struct Mosaic {
+    pub path: PathBuf,
+    pub hash: ContentHash,
+    pub frame: Frame,
+    pub header: Header,
+    /// The part of the file that is used, where it is not all.
+    pub region: Option<Rect>,
+    pub cfa: CfaPattern,
+}
+
+/// Reads a frame under its array, cut to the part that sees light.
+pub(super) fn read_mosaic(path: &Path, outputs: &[&Path]) -> Result<Mosaic> {
+    let refuse = |why: &str| Err(Error::request(format!("{}: {why}", path.display())));
+    for output in outputs {
+        if matches!(Format::of_name(output), Some(Format::Xisf | Format::Tiff)) {
+            let message = "products are FITS; name it .fits, and convert it afterwards";
+            return Err(Error::request(format!("{}: {message}", output.display())));
+        }
+        let same = output.canonicalize().ok().zip(path.canonicalize().ok());
+        if same.is_some_and(|(a, b)| a == b) {
+            return refuse("is what the picture is made of; name another file with -o");
+        }
+    }
+    let probe = probe(path)?;
+    if probe.planes != 1 {
+        return refuse(&format!(
+            "has {} planes: it is a colour picture already, not a frame under a colour filter array",
+            probe.planes
+        ));
+    }
+    let metadata = keyword::read(&probe.header).metadata;
+    let Some(cfa) = metadata.cfa else {
+        return refuse(
+            "its header names no colour filter array (BAYERPAT), and a monochrome frame has no \
+             colours to be taken apart",
+        );
+    };
+    let hash = ContentHash::of_file(path)?;
+    let (mut frame, header) = read_frame(path)?;
+    // A mask tells what was saturated; a frame as the camera wrote it has none yet.
+    let untouched = metadata.applied.is_empty() && frame.unit == Unit::Adu;
+    let level = metadata.saturation_adu.or_else(|| full_scale_adu(&header));
+    if let Some(level) = level.filter(|_| untouched) {
+        let samples = frame.data.as_slice().iter().zip(frame.mask.as_mut_slice());
+        samples
+            .filter(|(v, _)| f64::from(**v) >= level)
+            .for_each(|(_, m)| *m |= MaskBits::SATURATED);
+    }
+    let region = used_region(&metadata, frame.size());
+    let region = (region != frame.size().rect()).then_some(region);
+    let mut shifted = cfa;
+    if let Some(region) = region {
+        shifted = cfa.shifted(region.x0, region.y0);
+        frame.data = frame.data.crop(region);
+        frame.variance = frame.variance.map(|v| v.crop(region));
+        frame.mask = frame.mask.crop(region);
+    }
+    Ok(Mosaic { path: path.to_owned(), hash, frame, header, region, cfa: shifted })
+}
+
+/// A Finding where the samples contradict the array that the header names.
+pub(super) fn doubt(mosaic: &Mosaic) -> Option<Finding> {
+    let found = contradiction(&mosaic.frame.data, mosaic.cfa)?;
+    let [a, b] = found.instead;
+    Some(
+        Finding::new(
+            "cfa-phase-doubtful",
+            Severity::Warning,
+            mosaic.path.display().to_string(),
+            format!(
+                "under the array {} the two greens differ by {:.1} ADU, and red and blue by {:.1} \
+                 only: the header names the wrong array, or the frame was cut at an odd row or \
+                 column; {a} or {b} would agree with the samples",
+                mosaic.cfa, found.greens_differ, found.others_differ
+            ),
+        )
+        .hint("Set BAYERPAT, or XBAYROFF and YBAYROFF, to what the frame is.")
+        .with("cfa", mosaic.cfa.to_string())
+        .with("greens_differ", found.greens_differ)
+        .with("others_differ", found.others_differ),
+    )
+}
+
+/// Rows that a worker makes at a time.
+const BAND: usize = 64;
+
+/// The same rows of three planes.
+type Rows<'a, T> = [&'a mut [T]; 3];
+
+fn bands<T: Copy>(planes: &mut [Plane<T>; 3]) -> Vec<Rows<'_, T>> {
+    let part = planes[0].width() * BAND;
+    let mut chunks = planes.each_mut().map(|p| p.as_mut_slice().chunks_mut(part));
+    let mut out = Vec::new();
+    while let [Some(red), Some(green), Some(blue)] = chunks.each_mut().map(Iterator::next) {
+        out.push([red, green, blue]);
+    }
+    out
+}
+
+/// Red, green and blue of a frame, on all threads.
+pub(super) fn planes(
+    mosaic: &Mosaic,
+    debayer: &Debayer,
+    context: &Context<'_>,
+) -> Result<[Frame; 3]> {
+    let Frame { data, variance, mask, unit, applied } = &mosaic.frame;
+    let size = data.size();
+    let picture = debayer.picture_size(size);
+    if picture.pixels() == 0 {
+        return Err(Error::request(format!(
+            "{}: {size} pixels do not hold one cell of the colour filter array",
+            mosaic.path.display()
+        )));
+    }
+    let mut healthy = data.clone();
+    for (v, bits) in healthy.as_mut_slice().iter_mut().zip(mask.as_slice()) {
+        *v = if bits.is_hole() { f32::NAN } else { *v };
+    }
+    let zeroed = |_| Plane::<f32>::zeroed(picture);
+    let mut values = [0; 3].map(zeroed);
+    let mut errors = variance.as_ref().map(|_| [0; 3].map(zeroed));
+    let mut masks = [0; 3].map(|_| Plane::<MaskBits>::zeroed(picture));
+    let mut error_bands: Vec<Option<Rows<'_, f32>>> = match &mut errors {
+        Some(errors) => bands(errors).into_iter().map(Some).collect(),
+        None => Vec::new(),
+    };
+    error_bands.resize_with(picture.height.div_ceil(BAND), || None);
+    let jobs: Vec<Mutex<Option<_>>> = bands(&mut values)
+        .into_iter()
+        .zip(error_bands)
+        .zip(bands(&mut masks))
+        .map(|job| Mutex::new(Some(job)))
+        .collect();
+    for_each(
+        jobs.len(),
+        context,
+        || (),
+        |(), i| {
+            let job = jobs[i].lock().expect("no holder panics").take();
+            let ((mut values, errors), masks) = job.expect("every band is made once");
+            let rows = i * BAND..((i + 1) * BAND).min(picture.height);
+            let needed = debayer.rows_needed(&rows, size);
+            let frame = window(&healthy, &needed);
+            debayer.fill(frame, size, rows.clone(), values.each_mut().map(|v| &mut **v));
+            own_samples(debayer, data, picture, rows.start, &mut values);
+            if let (Some(errors), Some(variance)) = (errors, variance) {
+                debayer.fill_variance(
+                    (frame, window(variance, &needed)),
+                    size,
+                    rows.clone(),
+                    errors,
+                );
+            }
+            let bits = mask.rows(needed.start, needed.end);
+            debayer.fill_mask((frame, bits), size, rows, masks);
+            Ok(())
+        },
+    )?;
+    drop(jobs);
+    let mut errors = errors.map(|e| e.map(Some)).unwrap_or_default().into_iter();
+    let mut masks = masks.into_iter();
+    Ok(values.map(|data| Frame {
+        data,
+        variance: errors.next().flatten(),
+        mask: masks.next().expect("as many masks as planes"),
+        unit: *unit,
+        applied: *applied,
+    }))
+}
+
+fn window<'a>(plane: &'a Plane<f32>, rows: &Range<usize>) -> Window<'a> {
+    let samples = plane.rows(rows.start, rows.end);
+    Window { samples, first_row: rows.start, width: plane.width() }
+}
+
+/// Puts what was measured back where a hole was made of it: the mask tells what it is worth.
+fn own_samples(
+    debayer: &Debayer,
+    data: &Plane<f32>,
+    picture: Size,
+    first_row: usize,
+    values: &mut Rows<'_, f32>,
+) {
+    for i in 0..values[0].len() {
+        let (x, y) = (i % picture.width, first_row + i / picture.width);
+        if let Some(color) = debayer.measured(x, y) {
+            values[color.channel()][i] = data.get(x, y);
+        }
+    }
+}
