@@ -2,6 +2,7 @@
 
 use multiversion::multiversion;
 
+use crate::align::Point;
 use crate::stat::{MAD_TO_SIGMA, median_in_place};
 use crate::{MaskBits, Plane, Size};
 
@@ -28,9 +29,8 @@ pub struct MeshCell {
 /// Background and noise of a frame, interpolated between cells.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mesh {
-    columns: usize,
-    level: Plane<f32>,
-    sigma: Plane<f32>,
+    level: Cells,
+    sigma: Cells,
 }
 
 impl Mesh {
@@ -63,58 +63,77 @@ impl Mesh {
 
     /// A mesh of all rows of cells, gaps filled from their neighbours and lone cells smoothed away.
     pub fn new(size: Size, rows: Vec<Vec<MeshCell>>) -> Self {
-        let columns = size.width.div_ceil(CELL).max(1);
-        let cells = Size::new(columns, rows.len());
+        let cells = Size::new(size.width.div_ceil(CELL).max(1), rows.len());
         let part = |pick: fn(&MeshCell) -> f32| {
             let raw = Plane::from_fn(cells, |x, y| pick(&rows[y][x]));
-            smooth(&fill(raw))
+            Cells(smooth(&fill(raw)))
         };
-        Self { columns, level: part(|c| c.level), sigma: part(|c| c.sigma) }
+        Self { level: part(|c| c.level), sigma: part(|c| c.sigma) }
     }
 
     /// The background at a pixel, in the unit of the samples.
     pub fn level_at(&self, x: f64, y: f64) -> f64 {
-        self.at(&self.level, x, y)
+        self.level.at(x, y)
     }
 
     /// The noise of a sample at a pixel, one standard deviation.
     pub fn sigma_at(&self, x: f64, y: f64) -> f64 {
-        self.at(&self.sigma, x, y)
+        self.sigma.at(x, y)
     }
 
     /// The background along row `y`, from column 0 on.
     pub fn level_row(&self, y: usize, out: &mut [f32]) {
-        self.row(&self.level, y, out);
+        self.level.row(y, out);
     }
 
     /// The noise along row `y`, from column 0 on.
     pub fn sigma_row(&self, y: usize, out: &mut [f32]) {
-        self.row(&self.sigma, y, out);
+        self.sigma.row(y, out);
     }
 
     /// The median of the levels, and of the noise.
     pub fn typical(&self) -> (f64, f64) {
-        let median = |p: &Plane<f32>| f64::from(median_in_place(&mut p.as_slice().to_vec()));
+        let median = |c: &Cells| f64::from(median_in_place(&mut c.0.as_slice().to_vec()));
         (median(&self.level), median(&self.sigma))
     }
 
-    fn at(&self, plane: &Plane<f32>, x: f64, y: f64) -> f64 {
-        let (i, u) = place(x, self.columns);
+    /// What `of` gives for the level of each cell and the position of its middle, smoothed; cells
+    /// for which it gives NaN are filled from their neighbours, and `None` where all are.
+    pub(crate) fn smoothed(&self, of: impl Fn(f64, Point) -> f64) -> Option<Cells> {
+        let middle = |i: usize| (i as f64 + 0.5) * CELL as f64 - 0.5;
+        let plane = Plane::from_fn(self.level.0.size(), |i, j| {
+            of(f64::from(self.level.0.get(i, j)), Point::new(middle(i), middle(j))) as f32
+        });
+        let some = plane.as_slice().iter().any(|v| v.is_finite());
+        some.then(|| Cells(blur(&fill(plane))))
+    }
+}
+
+/// A number a cell, interpolated between their middles.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Cells(Plane<f32>);
+
+impl Cells {
+    fn at(&self, x: f64, y: f64) -> f64 {
+        let Self(plane) = self;
+        let (i, u) = place(x, plane.width());
         let (j, v) = place(y, plane.height());
         let get = |i: usize, j: usize| {
-            f64::from(plane.get(i.min(self.columns - 1), j.min(plane.height() - 1)))
+            f64::from(plane.get(i.min(plane.width() - 1), j.min(plane.height() - 1)))
         };
         let upper = get(i, j) * (1.0 - u) + get(i + 1, j) * u;
         let lower = get(i, j + 1) * (1.0 - u) + get(i + 1, j + 1) * u;
         upper * (1.0 - v) + lower * v
     }
 
-    fn row(&self, plane: &Plane<f32>, y: usize, out: &mut [f32]) {
+    /// The numbers along row `y` of the frame, from column 0 on.
+    pub(crate) fn row(&self, y: usize, out: &mut [f32]) {
+        let Self(plane) = self;
         let (j, v) = place(y as f64, plane.height());
         let v = v as f32;
         let next = (j + 1).min(plane.height() - 1);
         let between = |i: usize| {
-            let i = i.min(self.columns - 1);
+            let i = i.min(plane.width() - 1);
             plane.get(i, j) * (1.0 - v) + plane.get(i, next) * v
         };
         // Straight lines between the middles of cells, level beyond the outermost.
@@ -207,6 +226,31 @@ fn smooth(plane: &Plane<f32>) -> Plane<f32> {
     Plane::from_fn(plane.size(), |x, y| {
         median_in_place(&mut around(plane, x, y).collect::<Vec<_>>())
     })
+}
+
+/// Shares of a cell and its neighbours along an axis, to either side, in a smoothed plane.
+const BLUR: [f32; 3] = [6.0 / 16.0, 4.0 / 16.0, 1.0 / 16.0];
+
+/// A smoother plane, in which a slope stays what it is: beyond the rim it goes on as it came.
+fn blur(plane: &Plane<f32>) -> Plane<f32> {
+    let along = |get: &dyn Fn(usize) -> f32, at: usize, end: usize| {
+        let on = |i: isize| {
+            let last = end as isize - 1;
+            let mirrored = if i < 0 { -i } else { 2 * last - i };
+            match usize::try_from(i) {
+                Ok(i) if i < end => get(i),
+                _ => {
+                    let rim = get(i.clamp(0, last) as usize);
+                    2.0 * rim - get(mirrored.clamp(0, last) as usize)
+                }
+            }
+        };
+        let pair = |d: usize| on(at as isize - d as isize) + on((at + d) as isize);
+        BLUR[0] * get(at) + (1..BLUR.len()).map(|d| BLUR[d] * pair(d)).sum::<f32>()
+    };
+    let size = plane.size();
+    let across = Plane::from_fn(size, |x, y| along(&|i| plane.get(i, y), x, size.width));
+    Plane::from_fn(size, |x, y| along(&|j| across.get(x, j), y, size.height))
 }
 
 /// A cell and its neighbours.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use detect::{Candidate, Matched};
 pub use measure::{Shape, measure};
+pub(crate) use mesh::Cells;
 pub use mesh::{Mesh, MeshCell};
 
 /// Full width at half maximum of a Gaussian of standard deviation 1.

@@ -3,8 +3,12 @@
 //! Pure functions over the samples of one frame (of one colour of it, where the sensor has a
 //! colour filter array: the caller takes them apart). Samples that are not finite are left out.
 
+mod local;
+
 use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
+
+pub use local::LocalOffsets;
 
 use crate::stat::{MAD_TO_SIGMA, lane_sums, median_mad};
 
