@@ -84,23 +84,35 @@ pub(crate) fn lane_sums<const N: usize>(samples: &[f32], f: impl Fn(f64) -> [f64
 }
 
 /// The moments of the finite samples, in one pass of f64 over their distances from one of them.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn moments(samples: &[f32]) -> Moments {
-    // Any point among the samples keeps the difference of large squares small against f64.
-    let some: Vec<f32> =
-        (0..PIVOTS).filter_map(|i| samples.get(i * samples.len() / PIVOTS)).copied().collect();
-    let pivot = match f64::from(median(&some)) {
-        pivot if pivot.is_nan() => {
-            f64::from(samples.iter().copied().find(|v| v.is_finite()).unwrap_or(0.0))
+    let pivot = pivot(samples);
+    Moments::from_sums(sums(samples, pivot), pivot)
+}
+
+/// A point among the samples: it keeps the difference of large squares small against f64.
+fn pivot(samples: &[f32]) -> f64 {
+    let some = (0..PIVOTS).filter_map(|i| samples.get(i * samples.len() / PIVOTS)).copied();
+    let middle = median(&some.collect::<Vec<f32>>());
+    let first = || samples.iter().copied().find(|v| v.is_finite());
+    f64::from(if middle.is_nan() { first().unwrap_or(0.0) } else { middle })
+}
+
+/// Of the finite samples: their number, and the sums of their distances from a pivot and of the
+/// squares of those.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn sums(samples: &[f32], pivot: f64) -> [f64; 3] {
+    lane_sums(samples, |v| [1.0, v - pivot, (v - pivot) * (v - pivot)])
+}
+
+impl Moments {
+    fn from_sums([count, sum, squares]: [f64; 3], pivot: f64) -> Self {
+        if count == 0.0 {
+            return Self { count: 0, mean: f64::NAN, sd: f64::NAN };
         }
-        pivot => pivot,
-    };
-    let [count, sum, squares] = lane_sums(samples, |v| [1.0, v - pivot, (v - pivot) * (v - pivot)]);
-    if count == 0.0 {
-        return Moments { count: 0, mean: f64::NAN, sd: f64::NAN };
+        let variance =
+            if count > 1.0 { (squares - sum * sum / count) / (count - 1.0) } else { 0.0 };
+        Self { count: count as usize, mean: pivot + sum / count, sd: variance.max(0.0).sqrt() }
     }
-    let variance = if count > 1.0 { (squares - sum * sum / count) / (count - 1.0) } else { 0.0 };
-    Moments { count: count as usize, mean: pivot + sum / count, sd: variance.max(0.0).sqrt() }
 }
 
 /// Samples that a pivot for moments is the median of.
@@ -244,19 +256,21 @@ impl Bulk {
         });
         let mut range = Range { low: [f32::INFINITY; LANES], high: [f32::NEG_INFINITY; LANES] };
         let (mut clipped_low, mut clipped_high) = (0, 0);
+        let (pivot, mut all) = (pivot(rows), [0.0; 3]);
         for part in rows.chunks(BULK_PART) {
             let [low, high] = range_of(part, &mut range, [floor, ceiling]);
             clipped_low += low as usize;
             clipped_high += high as usize;
+            all.iter_mut().zip(sums(part, pivot)).for_each(|(all, part)| *all += part);
         }
         let min = range.low.into_iter().fold(f32::INFINITY, f32::min);
         let max = range.high.into_iter().fold(f32::NEG_INFINITY, f32::max);
-        Self { moments: moments(rows), min, max, clipped_low, clipped_high }
+        Self { moments: Moments::from_sums(all, pivot), min, max, clipped_low, clipped_high }
     }
 }
 
 /// Samples counted at a time: few enough for counts of 32 bits in each lane.
-const BULK_PART: usize = 1 << 16;
+const BULK_PART: usize = 1 << 14;
 
 /// The lowest and the highest finite sample, lane by lane.
 struct Range {

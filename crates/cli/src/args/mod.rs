@@ -580,6 +580,8 @@ pub enum NormalizeName {
     MultiplicativeScale,
     /// The level by multiplying, for rejection only; samples are combined as they were.
     EqualisedFluxes,
+    /// Level and scale, and the background everywhere: for gradients that differ between lights.
+    Local,
 }
 
 /// What weights go by.

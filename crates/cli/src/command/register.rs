@@ -18,7 +18,7 @@ pub fn run(args: RegisterArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
     let (offered, mut findings) = offer_files(&args.files, &context)?;
-    let (lights, refused) = survey(&offered, &context)?;
+    let (lights, refused) = survey(&offered, false, &context)?;
     findings.extend(refused);
     if lights.is_empty() {
         show::findings(&findings);
@@ -26,7 +26,7 @@ pub fn run(args: RegisterArgs, limits: Limits) -> anyhow::Result<Done> {
     }
     let reference = match &args.reference {
         None => lights[best_reference(lights.iter())].clone(),
-        Some(path) => reference(path, &lights, &context)?,
+        Some(path) => reference(path, &lights, false, &context)?,
     };
     let placed = register_all(&lights, &reference, &context)?;
     let frames: Vec<_> = lights.iter().zip(&placed).collect();

@@ -36,11 +36,12 @@ pub fn run(args: StackArgs, limits: Limits) -> anyhow::Result<Done> {
         normalise: match args.normalize {
             NormalizeName::None => Normalise::None,
             NormalizeName::Additive => Normalise::Additive,
-            NormalizeName::AdditiveScale => Normalise::AdditiveScaled,
+            NormalizeName::AdditiveScale | NormalizeName::Local => Normalise::AdditiveScaled,
             NormalizeName::Multiplicative => Normalise::Multiplicative,
             NormalizeName::MultiplicativeScale => Normalise::MultiplicativeScaled,
             NormalizeName::EqualisedFluxes => Normalise::EqualisedFluxes,
         },
+        local: args.normalize == NormalizeName::Local,
         weight: match args.weight {
             WeightName::None => Weight::None,
             WeightName::Noise => Weight::Noise,

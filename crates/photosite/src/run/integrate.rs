@@ -1,24 +1,20 @@
 //! Lights into one picture.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::Mutex;
 
-use photosite_file::Source;
 use photosite_file::fits::Sample;
-use photosite_pix::align::{Registration, Transform};
+use photosite_pix::align::Registration;
 use photosite_pix::combine::{Combine, Recipe};
-use photosite_pix::debayer::Method;
 use photosite_pix::normalise::{Affine, LevelScale, Normalise};
 use photosite_pix::reject::Reject;
 use photosite_pix::stars::Criteria;
-use photosite_pix::warp::Kernel;
-use photosite_pix::{
-    Applied, CfaPattern, Frame, FrameKind, Header, Plane, RowOrder, Size, Unit, stat,
-};
+use photosite_pix::{Applied, Frame, FrameKind, Header, Plane, RowOrder, Size, Unit, stat};
 use serde::Serialize;
 use serde_json::json;
 
+use super::layers::{open, window_bytes};
+use super::levels::{bright, even_out, not_normalised, star_fluxes, star_scale, weight};
 use super::stacking::{stack, within_memory};
 use super::survey::{
     SurveyedLight, best_reference, not_registered, offer_files, reference as find_reference,
@@ -26,15 +22,13 @@ use super::survey::{
 };
 use super::{Context, Product, Standing, find_stars, standing};
 use crate::budget::Need;
-use crate::debayer::Debayered;
 use crate::event::{Event, Stage};
-use crate::finding::Severity;
 use crate::header::{registered_header, stack_header};
 use crate::master::{Rejected, default_recipe};
 use crate::preview::{Linked, write_preview};
 use crate::provenance::{Input, Provenance};
-use crate::stack::{Laid, Layer, Laying, Shares, Stacked};
-use crate::{Error, Finding, Result, env};
+use crate::stack::{Layer, Shares, Stacked};
+use crate::{Error, Finding, Result};
 
 /// What a light's part in the mean goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -61,6 +55,8 @@ pub struct Integration {
     pub combine: Option<Combine>,
     /// How lights are brought to one level.
     pub normalise: Normalise,
+    /// Their backgrounds are brought to the reference's everywhere, not only as a whole.
+    pub local: bool,
     /// What their part in the mean goes by.
     pub weight: Weight,
     /// Samples are spread by drops instead of being interpolated.
@@ -101,6 +97,7 @@ impl Default for Integration {
             reject: None,
             combine: None,
             normalise: Normalise::AdditiveScaled,
+            local: false,
             weight: Weight::Noise,
             drizzle: None,
             maps: false,
@@ -174,7 +171,7 @@ pub struct Integrated {
 }
 
 /// Rows of a tile, so that the rows that a warp needs beyond it count little.
-const TILE_ROWS: usize = 64;
+pub(super) const TILE_ROWS: usize = 64;
 
 /// Stacks lights into one picture on the pixels of the reference.
 ///
@@ -189,7 +186,7 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
     paths.sort();
     paths.dedup();
     let (offered, mut findings) = offer_files(&paths, context)?;
-    let (lights, refused) = survey(&offered, context)?;
+    let (lights, refused) = survey(&offered, request.how.local, context)?;
     findings.extend(refused);
     if lights.is_empty() {
         let why =
@@ -198,7 +195,7 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
     }
     let reference = match request.reference {
         None => lights[best_reference(lights.iter())].clone(),
-        Some(path) => find_reference(path, &lights, context)?,
+        Some(path) => find_reference(path, &lights, request.how.local, context)?,
     };
     let arranged = arrange(&lights, &reference, request.how, context)?;
     if arranged.used() == 0 {
@@ -252,6 +249,11 @@ pub fn arrange<'a>(
     if how.combine == Some(Combine::Median) && how.drizzle.is_some() {
         return Err(Error::request("drops cover pixels by parts, which only a mean can weigh"));
     }
+    if how.local && how.drizzle.is_some_and(|d| d.scale != 1.0) {
+        return Err(Error::request(
+            "local normalisation works on the reference's own grid; leave --drizzle away",
+        ));
+    }
     let under_array = || lights.iter().all(|l| l.mosaic().is_some());
     if how.drizzle.is_some_and(|d| d.cfa) && !under_array() {
         return Err(Error::request(
@@ -272,10 +274,13 @@ pub fn arrange<'a>(
         .filter(|i| placed[*i].is_some())
         .max_by(|a, b| lights[*a].quality().total_cmp(&lights[*b].quality()));
     let own = (0..lights.len()).find(|i| lights[*i].path() == reference.path());
-    let at = own.or(best);
+    let at = own.or(best.filter(|_| !how.local));
     let level = at.map_or(reference, |i| &lights[i]);
     let placed_level = at.and_then(|i| placed[i].as_ref());
-    let fluxes = placed_level.map(|p| star_fluxes(level, p.as_ref()));
+    let fluxes = match at {
+        Some(_) => placed_level.map(|p| star_fluxes(level, p.as_ref())),
+        None => Some(bright(level.field.stars.iter().enumerate())),
+    };
     let mut parts = Vec::new();
     for (light, placed) in lights.iter().zip(&placed) {
         let stars = placed.as_ref().map(|p| star_fluxes(light, p.as_ref()));
@@ -316,44 +321,6 @@ pub fn arrange<'a>(
     Ok(Arranged { lights, reference, level, how, parts, findings })
 }
 
-/// Brings the greatest weight to 1. Where weights say nothing (no noise, no stars), all are 1.
-fn even_out(parts: &mut [LightPart]) {
-    let used = || parts.iter().filter(|p| p.used).map(|p| p.weight);
-    let heaviest = used().fold(0.0, f64::max);
-    let sound = heaviest > 0.0 && used().all(f64::is_finite);
-    for part in parts.iter_mut().filter(|p| p.used) {
-        part.weight = if sound { part.weight / heaviest } else { 1.0 };
-    }
-}
-
-/// Fluxes of a light's stars with signal over noise above this, by the reference's star.
-const SCALE_SNR: f64 = 30.0;
-
-/// A scale from stars is taken where it is as good as this.
-const SCALE_ERROR: f64 = 0.005;
-
-/// Fewest stars that a scale is taken from.
-const SCALE_STARS: usize = 10;
-
-/// The bright stars' fluxes by their index among the reference's stars.
-fn star_fluxes(light: &SurveyedLight, placed: Option<&Registration>) -> BTreeMap<usize, f64> {
-    let pairs = placed.map_or(&[][..], |r| &r.pairs);
-    let stars = pairs.iter().map(|&(there, here)| (there, &light.field.stars[here]));
-    stars.filter(|(_, s)| s.snr >= SCALE_SNR).map(|(there, s)| (there, s.flux)).collect()
-}
-
-/// What takes a light's fluxes to those of another: the median of the ratios of stars that both
-/// have; `None` where too few say it, or disagree.
-fn star_scale(own: &BTreeMap<usize, f64>, level: &BTreeMap<usize, f64>) -> Option<f64> {
-    let both = own.iter().filter_map(|(star, flux)| Some((level.get(star)? / flux) as f32));
-    let ratios: Vec<f32> = both.filter(|r| r.is_finite() && *r > 0.0).collect();
-    let (median, mad) = stat::median_mad(&ratios);
-    // A median's standard error is sqrt(pi / 2) times a mean's.
-    let error = 1.2533 * stat::MAD_TO_SIGMA * f64::from(mad) / (ratios.len() as f64).sqrt();
-    let sure = ratios.len() >= SCALE_STARS && error <= SCALE_ERROR * f64::from(median);
-    sure.then_some(f64::from(median))
-}
-
 /// Where each light lies: `None` for one that is left out, `Some(None)` for one that lies on the
 /// reference pixel by pixel.
 fn place(
@@ -386,35 +353,6 @@ fn place(
     Ok(vec![Some(None); lights.len()])
 }
 
-fn not_normalised(light: &SurveyedLight, how: Normalise) -> Finding {
-    Finding::new(
-        "normalisation-failed",
-        Severity::Error,
-        light.path().display().to_string(),
-        format!(
-            "left out: its level {:.4} and scale {:.4} ADU cannot be normalised ({})",
-            light.levels[0].level,
-            light.levels[0].scale,
-            how.name()
-        ),
-    )
-    .hint("A level at or below 0 cannot be multiplied; use --normalize additive-scale.")
-}
-
-fn weight(by: Weight, light: &SurveyedLight, to: Affine) -> f64 {
-    let noise = light.field.noise * to.scale;
-    match by {
-        Weight::None => 1.0,
-        Weight::Noise => 1.0 / (noise * noise),
-        Weight::Snr => {
-            let mut snr: Vec<f32> = light.field.stars.iter().map(|s| s.snr as f32).collect();
-            let typical = f64::from(stat::median_in_place(&mut snr));
-            if typical.is_finite() { typical * typical } else { 0.0 }
-        }
-        Weight::Fwhm => light.field.fwhm_px.map_or(0.0, |f| 1.0 / (noise * noise * f * f)),
-    }
-}
-
 impl Arranged<'_> {
     /// Each light's part, in the lights' order.
     pub fn parts(&self) -> &[LightPart] {
@@ -441,7 +379,13 @@ impl Arranged<'_> {
         name: &dyn Fn(usize) -> PathBuf,
         context: &Context<'_>,
     ) -> Result<()> {
-        let alone = Integration { maps: false, weight: Weight::None, drizzle: None, ..self.how };
+        let alone = Integration {
+            maps: false,
+            weight: Weight::None,
+            drizzle: None,
+            local: false,
+            ..self.how
+        };
         let recipe = Recipe { reject: Reject::None, combine: Combine::Mean };
         for (i, (light, part)) in self.lights.iter().zip(&self.parts).enumerate() {
             if !part.used {
@@ -461,7 +405,7 @@ impl Arranged<'_> {
             let part = LightPart { normalisation: levels, ..part.clone() };
             let used = [(light, &part)];
             let size = self.reference.size();
-            let stacked = combined(&used, size, (alone, recipe), context)?;
+            let stacked = combined(&used, (self.reference, size), (alone, recipe), context)?;
             let applied = light.metadata.applied;
             let frames: Vec<Frame> =
                 stacked.into_iter().map(|s| frame(s, applied, false)).collect();
@@ -497,8 +441,12 @@ impl Arranged<'_> {
         let used: Vec<(&SurveyedLight, &LightPart)> =
             lights.iter().zip(&parts).filter(|(_, part)| part.used).collect();
         let recipe = recipe(how, used.len());
-        let mut stacked =
-            combined(&used, how.picture_size(reference.size()), (how, recipe), context)?;
+        let mut stacked = combined(
+            &used,
+            (reference, how.picture_size(reference.size())),
+            (how, recipe),
+            context,
+        )?;
         let rejected = Rejected {
             low: stacked.iter().map(|s| s.rejected_low).sum(),
             high: stacked.iter().map(|s| s.rejected_high).sum(),
@@ -521,12 +469,16 @@ impl Arranged<'_> {
             provenance,
             steps: sentences(how, &parts, recipe, rejected),
         };
-        product.write_while(&[], context)?;
-        if let Some(png) = preview {
+        let for_the_eye = || {
+            let Some(png) = preview else { return Ok(()) };
             let planes: Vec<&Plane<f32>> = frames.iter().map(|f| &f.data).collect();
             let top_down = reference.metadata.row_order == Some(RowOrder::TopDown);
-            write_preview(&planes, top_down, png, None, Linked::No)?;
-        }
+            write_preview(&planes, top_down, png, None, Linked::No)
+        };
+        let seen = Mutex::new(Ok(()));
+        let look = || *seen.lock().expect("no holder panics") = for_the_eye();
+        product.write_while(&[&look], context)?;
+        seen.into_inner().expect("no holder panics")?;
         let seen = &frames[frames.len() / 2];
         let gain_e = reference.metadata.gain_e_per_adu.map(|g| g.e_per_adu());
         let field = find_stars(&seen.data, &seen.mask, gain_e, Criteria::default(), context)?;
@@ -563,11 +515,11 @@ fn frame(stacked: Stacked, applied: Applied, with_variance: bool) -> Frame {
 /// Combines the used lights into planes of `size`.
 fn combined(
     used: &[(&SurveyedLight, &LightPart)],
-    size: Size,
+    (reference, size): (&SurveyedLight, Size),
     (how, recipe): (Integration, Recipe),
     context: &Context<'_>,
 ) -> Result<Vec<Stacked>> {
-    let layers = open(used, size, how)?;
+    let layers = open(used, (reference, size), how)?;
     let planes = layers[0].planes();
     let worker_bytes = layers.iter().map(window_bytes).max().unwrap_or(0);
     let plan = within_memory(Need {
@@ -613,48 +565,6 @@ fn recipe(how: Integration, count: usize) -> Recipe {
     Recipe { reject, combine }
 }
 
-/// The used lights on the pixels of the picture.
-fn open(used: &[(&SurveyedLight, &LightPart)], size: Size, how: Integration) -> Result<Vec<Laid>> {
-    let kernel = Arc::new(Kernel::default());
-    let open_files: usize = used.iter().map(|(l, _)| l.light.open_files()).sum();
-    let keep_open = open_files <= env::open_file_limit();
-    let laid = used.iter().map(|(light, part)| {
-        let transform = part.registration.as_ref().map_or(Transform::IDENTITY, |r| r.transform);
-        let source = light.light.source(keep_open)?;
-        let by_colour = how.drizzle.is_some_and(|d| d.cfa);
-        let (source, cfa) = match light.mosaic() {
-            Some(cfa) if by_colour => (source, Some(cfa)),
-            Some(cfa) => (Box::new(debayered(source, cfa)?) as Box<dyn Source>, None),
-            None => (source, None),
-        };
-        let (transform, laying) = match how.drizzle {
-            None => (transform, Laying::Interpolated(kernel.clone())),
-            Some(Drizzle { scale, drop, .. }) => {
-                (transform.from_finer_grid(scale), Laying::Drizzled { drop, cfa })
-            }
-        };
-        Ok(Laid { source, size, transform, laying, levels: part.normalisation.clone() })
-    });
-    laid.collect()
-}
-
-/// The colours of a light that is still under its filter array.
-fn debayered(source: Box<dyn Source>, cfa: CfaPattern) -> Result<Debayered> {
-    let method = Method::auto(cfa);
-    Debayered::new(source, None, cfa, method).map_err(|e| Error::request(e.to_string()))
-}
-
-/// The rows of a light that a tile of the picture rests on, at most, in bytes.
-fn window_bytes(light: &Laid) -> u64 {
-    let height = light.size.height;
-    let rows = (0..height)
-        .step_by(TILE_ROWS)
-        .map(|y| light.rows_needed(&(y..(y + TILE_ROWS).min(height))).len())
-        .max();
-    // Once as they are laid, and once or twice on the way there.
-    (rows.unwrap_or(0) * light.source.size().width * light.planes() * 12) as u64
-}
-
 fn sentences(
     how: Integration,
     parts: &[LightPart],
@@ -679,7 +589,7 @@ fn sentences(
         format!("{count} lights {laid}"),
         format!(
             "normalisation {}, weights {}",
-            how.normalise.name(),
+            if how.local { "local" } else { how.normalise.name() },
             weight.as_str().unwrap_or("none")
         ),
         format!(

@@ -16,7 +16,7 @@ use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, Header, Size};
 use serde_json::json;
 
 use super::stacking::{equalise, open_all, plan_stack, stack, summarise};
-use super::{Context, Earlier, Product, Standing, for_each, load_master, standing};
+use super::{Context, Earlier, Product, Standing, for_each, load_samples, standing};
 use crate::calibrate::RemovedBy;
 use crate::defects::{self, Defect};
 use crate::event::Event;
@@ -165,7 +165,7 @@ fn attempt(
     context: &Context<'_>,
 ) -> Result<MasterResult> {
     let additive = match &request.additive {
-        AdditivePart::Master(path, by) => Some((load_master(path)?, *by)),
+        AdditivePart::Master(path, by) => Some((load_samples(path)?, *by)),
         AdditivePart::Keep | AdditivePart::Level(_) => None,
     };
     let provenance = provenance(
@@ -186,11 +186,11 @@ fn attempt(
         let found = outcome(request.kind, request.path, inputs, stats, &header);
         return Ok(MasterResult { reused: true, from_library: !stands, ..found });
     }
-    let removed = match (&request.additive, &additive) {
+    let removed = match (&request.additive, additive) {
         (AdditivePart::Keep, _) => (Additive::Nothing, None),
         (AdditivePart::Level(l), _) => (Additive::Level(*l), Some(RemovedBy::Level)),
         (AdditivePart::Master(..), Some((m, by))) => {
-            (Additive::Plane(Arc::new(m.frame.data.clone())), Some(*by))
+            (Additive::Plane(Arc::new(Arc::unwrap_or_clone(m.frame).data)), Some(by))
         }
         (AdditivePart::Master(..), None) => unreachable!("loaded above"),
     };

@@ -8,6 +8,8 @@ mod earlier;
 mod frames;
 mod integrate;
 mod keep;
+mod layers;
+mod levels;
 mod lights;
 mod masters;
 mod night;
@@ -36,7 +38,7 @@ pub use night::{Keep, NightOutcome, NightRequest, run_night};
 pub use offered::Offered;
 pub use parallel::for_each;
 pub use product::{LoadedMaster, Product, Standing, load_master, load_samples, standing};
-pub use stars::{StarField, find_stars};
+pub use stars::{StarField, background, find_stars};
 pub use survey::{
     SurveyedLight, best_reference, not_registered, offer_files, reference, register_all, survey,
 };

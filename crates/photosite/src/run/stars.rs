@@ -25,6 +25,8 @@ pub struct StarField {
     pub background: f64,
     /// The typical noise of a sample, in the unit of the samples.
     pub noise: f64,
+    /// The background everywhere.
+    pub mesh: Mesh,
 }
 
 /// Rows in which one call looks for stars.
@@ -72,19 +74,7 @@ pub fn find_stars(
     context: &Context<'_>,
 ) -> Result<StarField> {
     let size = data.size();
-    let rows: Vec<Mutex<Vec<MeshCell>>> =
-        (0..Mesh::rows_of(size)).map(|_| Mutex::default()).collect();
-    for_each(
-        rows.len(),
-        context,
-        || (),
-        |(), i| {
-            *rows[i].lock().expect("no holder panics") = Mesh::measure_row(data, mask, i);
-            Ok(())
-        },
-    )?;
-    let rows = rows.into_iter().map(|r| r.into_inner().expect("no holder panics"));
-    let mesh = Mesh::new(size, rows.collect());
+    let mesh = background(data, mask, context)?;
     let count = size.height.div_ceil(BAND);
     let look = |sigma_px: f64, criteria: Criteria, bands: &[usize], most: usize| {
         let matched = Matched::new(sigma_px);
@@ -134,7 +124,33 @@ pub fn find_stars(
         stars.retain(|s| s.fwhm_px.is_nan() || s.fwhm_px <= widest);
     }
     let (background, noise) = mesh.typical();
-    Ok(StarField { fwhm_px, roundness: typical(&stars, |s| s.roundness), stars, background, noise })
+    let roundness = typical(&stars, |s| s.roundness);
+    Ok(StarField { stars, fwhm_px, roundness, background, noise, mesh })
+}
+
+/// The background of a frame everywhere, on all threads.
+///
+/// # Errors
+/// When the work is cancelled.
+pub fn background(
+    data: &Plane<f32>,
+    mask: &Plane<MaskBits>,
+    context: &Context<'_>,
+) -> Result<Mesh> {
+    let size = data.size();
+    let rows: Vec<Mutex<Vec<MeshCell>>> =
+        (0..Mesh::rows_of(size)).map(|_| Mutex::default()).collect();
+    for_each(
+        rows.len(),
+        context,
+        || (),
+        |(), i| {
+            *rows[i].lock().expect("no holder panics") = Mesh::measure_row(data, mask, i);
+            Ok(())
+        },
+    )?;
+    let rows = rows.into_iter().map(|r| r.into_inner().expect("no holder panics"));
+    Ok(Mesh::new(size, rows.collect()))
 }
 
 /// The median over the brightest stars that are well measured.

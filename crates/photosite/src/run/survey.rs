@@ -7,12 +7,12 @@ use std::sync::Mutex;
 use photosite_pix::align::{Point, Registration, Rules, Transform, register};
 use photosite_pix::debayer::{Debayer, Method};
 use photosite_pix::normalise::{Estimator, LevelScale};
-use photosite_pix::stars::Criteria;
+use photosite_pix::stars::{Criteria, Mesh};
 use photosite_pix::warp::Window;
 use photosite_pix::{CfaColor, CfaPattern, Frame, Header, Metadata, Plane, Size, stat};
 
 use super::offered::Opened;
-use super::{Context, LightResult, Offered, StarField, find_stars, for_each, left_out};
+use super::{Context, LightResult, Offered, StarField, background, find_stars, for_each, left_out};
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::stack::ReadBuffers;
@@ -33,6 +33,8 @@ pub struct SurveyedLight {
     pub field: StarField,
     /// Level and scale of its samples, one a plane.
     pub levels: Vec<LevelScale>,
+    /// The background of each plane everywhere; none where nobody wanted it.
+    pub backgrounds: Vec<Mesh>,
     /// Its noise as blocks of pixels show it, in the unit of the samples: comparable with that of
     /// an interpolated picture.
     pub block_noise: f64,
@@ -96,12 +98,14 @@ pub fn offer_files(
     Ok(parted(offered, |i| &paths[i]))
 }
 
-/// Looks the lights over, one on each thread; those that cannot be read become findings.
+/// Looks the lights over, one on each thread; those that cannot be read become findings. The
+/// background of every plane is measured where that is wanted.
 ///
 /// # Errors
 /// When the work is cancelled.
 pub fn survey(
     lights: &[Offered],
+    backgrounds: bool,
     context: &Context<'_>,
 ) -> Result<(Vec<SurveyedLight>, Vec<Finding>)> {
     let total = lights.len() as u64;
@@ -113,7 +117,7 @@ pub fn survey(
     let threads = (outer.threads / lights.len().max(1)).max(1);
     let inner = Context { threads, ..*context };
     let seen = on_each(lights.len(), &outer, |i| {
-        let seen = look_over(&lights[i], &inner);
+        let seen = look_over(&lights[i], backgrounds, &inner);
         context.observer.event(Event::Advanced { by: 1, what: "finding stars" });
         seen
     })?;
@@ -168,14 +172,17 @@ fn refusal(path: &Path, e: &Error) -> Finding {
     }
 }
 
-fn look_over(light: &Offered, context: &Context<'_>) -> Result<SurveyedLight> {
+fn look_over(light: &Offered, backgrounds: bool, context: &Context<'_>) -> Result<SurveyedLight> {
     let opened = light.open(&mut ReadBuffers::default())?;
     let Opened { frames, header, metadata, calibrated } = opened;
     let gain_e = metadata.gain_e_per_adu.map(|g| g.e_per_adu());
     let mosaic = metadata.cfa.filter(|_| frames.len() == 1);
     let (green, levels) = match mosaic {
         None => (None, frames.iter().map(|f| level(&spread(&f.data, 1))).collect()),
-        Some(cfa) => (Some(green(&frames[0], cfa)?), colour_levels(&frames[0].data, cfa)),
+        Some(cfa) => {
+            let levels = colour_levels(&frames[0].data, cfa);
+            (Some(colour(&frames[0], cfa, CfaColor::Green)?), levels)
+        }
     };
     // Of colours, green has most light.
     let seen = green.as_ref().unwrap_or(&frames[frames.len() / 2]);
@@ -188,8 +195,32 @@ fn look_over(light: &Offered, context: &Context<'_>) -> Result<SurveyedLight> {
         star.flux_error *= alike;
     }
     let block_noise = stat::noise_of_blocks(seen.data.as_slice(), seen.data.width());
+    let backgrounds = match (backgrounds, mosaic) {
+        (false, _) => Vec::new(),
+        (true, Some(cfa)) => {
+            let of = |c: &CfaColor| {
+                let plane = colour(&frames[0], cfa, *c)?;
+                background(&plane.data, &plane.mask, context)
+            };
+            CfaColor::ALL.iter().map(of).collect::<Result<_>>()?
+        }
+        (true, None) if frames.len() == 1 => vec![field.mesh.clone()],
+        (true, None) => {
+            let of = |f: &Frame| background(&f.data, &f.mask, context);
+            frames.iter().map(of).collect::<Result<_>>()?
+        }
+    };
     let light = light.clone();
-    Ok(SurveyedLight { light, header, metadata, calibrated, field, levels, block_noise })
+    Ok(SurveyedLight {
+        light,
+        header,
+        metadata,
+        calibrated,
+        field,
+        levels,
+        backgrounds,
+        block_noise,
+    })
 }
 
 fn spread(data: &Plane<f32>, step: usize) -> Cow<'_, [f32]> {
@@ -222,24 +253,26 @@ fn colour_levels(data: &Plane<f32>, cfa: CfaPattern) -> Vec<LevelScale> {
 /// much wider than that, adds what every second pixel has, sqrt 2.
 const GREEN_NOISE: f64 = 1.79;
 
-/// Rows that green is made for at a time.
-const GREEN_ROWS: usize = 64;
+/// Rows that colours are made for at a time.
+const COLOUR_ROWS: usize = 64;
 
-/// The green of a frame under a filter array, everywhere: what stars are looked for in.
-fn green(frame: &Frame, cfa: CfaPattern) -> Result<Frame> {
+/// One colour of a frame under a filter array, everywhere.
+fn colour(frame: &Frame, cfa: CfaPattern, wanted: CfaColor) -> Result<Frame> {
     let debayer = Debayer::new(cfa, Method::Bilinear).map_err(|e| Error::request(e.to_string()))?;
     let size = frame.size();
     let mut data = Plane::zeroed(size);
-    let mut others = vec![0.0; 2 * GREEN_ROWS * size.width];
-    for y in (0..size.height).step_by(GREEN_ROWS) {
-        let rows = y..(y + GREEN_ROWS).min(size.height);
+    let mut all = vec![0.0; 3 * COLOUR_ROWS * size.width];
+    for y in (0..size.height).step_by(COLOUR_ROWS) {
+        let rows = y..(y + COLOUR_ROWS).min(size.height);
         let needed = debayer.rows_needed(&rows, size);
         let samples = frame.data.rows(needed.start, needed.end);
         let window = Window { samples, first_row: needed.start, width: size.width };
         let part = size.width * rows.len();
-        let (red, rest) = others.split_at_mut(part);
-        let green = &mut data.as_mut_slice()[y * size.width..][..part];
-        debayer.fill(window, size, rows, [red, green, &mut rest[..part]]);
+        let (red, rest) = all[..3 * part].split_at_mut(part);
+        let (green, blue) = rest.split_at_mut(part);
+        debayer.fill(window, size, rows, [red, green, blue]);
+        let made = &all[wanted.channel() * part..][..part];
+        data.as_mut_slice()[y * size.width..][..part].copy_from_slice(made);
     }
     let mask = frame.mask.clone();
     Ok(Frame { data, mask, variance: None, unit: frame.unit, applied: frame.applied })
@@ -285,12 +318,13 @@ pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>) -> us
 pub fn reference(
     path: &Path,
     lights: &[SurveyedLight],
+    backgrounds: bool,
     context: &Context<'_>,
 ) -> Result<SurveyedLight> {
     if let Some(light) = lights.iter().find(|l| l.path() == path) {
         return Ok(light.clone());
     }
-    look_over(&Offered::file(path)?, context)
+    look_over(&Offered::file(path)?, backgrounds, context)
 }
 
 /// That a light could not be laid over the reference.

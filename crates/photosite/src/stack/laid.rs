@@ -7,7 +7,7 @@ use photosite_file::fits::mask_bits;
 use photosite_file::{Access, Source};
 use photosite_pix::align::Transform;
 use photosite_pix::drizzle::{Drizzled, Drops, drizzle};
-use photosite_pix::normalise::Affine;
+use photosite_pix::normalise::{Affine, LocalOffsets};
 use photosite_pix::warp::{self, Kernel, Window, rows_needed};
 use photosite_pix::{CfaColor, CfaPattern, MaskBits, Size};
 
@@ -99,6 +99,8 @@ pub struct Laid {
     pub laying: Laying,
     /// What brings its samples to the reference's level, one a plane.
     pub levels: Vec<Affine>,
+    /// What is added besides, pixel by pixel, one a plane; none where levels are all.
+    pub offsets: Vec<LocalOffsets>,
 }
 
 impl Laid {
@@ -190,6 +192,13 @@ impl Layer for Laid {
             if self.levels[plane] != Affine::IDENTITY {
                 let (scale, level) = (scale as f32, (-offset / scale) as f32);
                 out.iter_mut().for_each(|v| *v = (*v - level) * scale);
+            }
+            if let Some(offsets) = self.offsets.get(plane) {
+                let mut line = vec![0.0; self.size.width];
+                for (out, y) in out.chunks_exact_mut(columns.len()).zip(rows.clone()) {
+                    offsets.row(y, &mut line);
+                    out.iter_mut().zip(&line[columns.clone()]).for_each(|(v, o)| *v += o);
+                }
             }
         }
         Ok(())

@@ -213,7 +213,7 @@ impl Target<'_> {
                     offered.push(Offered::raw(frame, set.clone()));
                 }
             }
-            let (looked, refused) = survey(&offered, context)?;
+            let (looked, refused) = survey(&offered, false, context)?;
             refused.into_iter().for_each(|f| note(f, findings, context));
             for light in looked {
                 let at = offered.iter().position(|o| o.path == light.light.path);

@@ -1,0 +1,80 @@
+//! Lights opened for a stack, on the pixels of the picture.
+
+use std::sync::Arc;
+
+use photosite_file::Source;
+use photosite_pix::align::Transform;
+use photosite_pix::debayer::Method;
+use photosite_pix::normalise::LocalOffsets;
+use photosite_pix::warp::Kernel;
+use photosite_pix::{CfaPattern, Size};
+
+use super::integrate::TILE_ROWS;
+use super::{Drizzle, Integration, LightPart, SurveyedLight};
+use crate::debayer::Debayered;
+use crate::stack::{Laid, Layer, Laying};
+use crate::{Error, Result, env};
+
+/// The used lights on the pixels of the picture.
+pub(super) fn open(
+    used: &[(&SurveyedLight, &LightPart)],
+    (reference, size): (&SurveyedLight, Size),
+    how: Integration,
+) -> Result<Vec<Laid>> {
+    let kernel = Arc::new(Kernel::default());
+    let open_files: usize = used.iter().map(|(l, _)| l.light.open_files()).sum();
+    let keep_open = open_files <= env::open_file_limit();
+    let laid = used.iter().map(|(light, part)| {
+        let transform = part.registration.as_ref().map_or(Transform::IDENTITY, |r| r.transform);
+        let source = light.light.source(keep_open)?;
+        let by_colour = how.drizzle.is_some_and(|d| d.cfa);
+        let (source, cfa) = match light.mosaic() {
+            Some(cfa) if by_colour => (source, Some(cfa)),
+            Some(cfa) => (Box::new(debayered(source, cfa)?) as Box<dyn Source>, None),
+            None => (source, None),
+        };
+        let (transform, laying) = match how.drizzle {
+            None => (transform, Laying::Interpolated(kernel.clone())),
+            Some(Drizzle { scale, drop, .. }) => {
+                (transform.from_finer_grid(scale), Laying::Drizzled { drop, cfa })
+            }
+        };
+        let mut levels = part.normalisation.clone();
+        let mut offsets = Vec::new();
+        if how.local {
+            let planes = reference.backgrounds.iter().zip(&light.backgrounds);
+            for ((there, here), level) in planes.zip(&mut levels) {
+                let made = LocalOffsets::new(there, here, light.size(), &transform, level.scale);
+                offsets.push(made.ok_or_else(|| not_local(light))?);
+                level.offset = 0.0;
+            }
+        }
+        Ok(Laid { source, size, transform, laying, levels, offsets })
+    });
+    laid.collect()
+}
+
+fn not_local(light: &SurveyedLight) -> Error {
+    Error::request(format!(
+        "the background of {} cannot be brought to the reference's; leave it out, or use \
+         --normalize additive-scale",
+        light.path().display()
+    ))
+}
+
+/// The colours of a light that is still under its filter array.
+fn debayered(source: Box<dyn Source>, cfa: CfaPattern) -> Result<Debayered> {
+    let method = Method::auto(cfa);
+    Debayered::new(source, None, cfa, method).map_err(|e| Error::request(e.to_string()))
+}
+
+/// The rows of a light that a tile of the picture rests on, at most, in bytes.
+pub(super) fn window_bytes(light: &Laid) -> u64 {
+    let height = light.size.height;
+    let rows = (0..height)
+        .step_by(TILE_ROWS)
+        .map(|y| light.rows_needed(&(y..(y + TILE_ROWS).min(height))).len())
+        .max();
+    // Once as they are laid, and once or twice on the way there.
+    (rows.unwrap_or(0) * light.source.size().width * light.planes() * 12) as u64
+}
