@@ -107,6 +107,14 @@ fn pictures_are_the_same_from_raw_lights_and_from_files_and_are_found_again() {
         assert_eq!(found.stacks[0].noise_gain, stack_report.noise_gain);
         assert_eq!(found.registration.frames.len(), LIGHTS);
 
+        // Cut to what every light covers, no pixel lacks a light.
+        let path = dir.path().join("cropped.fits");
+        stack(&calibrated, &path, &reference, Integration { crop: true, ..Integration::default() });
+        let (cropped, _) = read_frames(&path).unwrap();
+        let size = cropped[0].size();
+        assert!(size.pixels() > SIZE.pixels() * 3 / 4 && size.pixels() < SIZE.pixels(), "{size}");
+        assert!(cropped.iter().all(|f| f.data.as_slice().iter().all(|v| v.is_finite())));
+
         // Finer grids, and colours that drop each for itself.
         let drizzled = |scale, drop, cfa| {
             let path = dir.path().join(format!("drizzle-{scale}-{cfa}.fits"));

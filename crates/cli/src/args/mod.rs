@@ -433,6 +433,9 @@ pub struct MasterArgs {
     /// Threshold above the centre; other than below, it moves the mean of the noise.
     #[arg(long, value_name = "H", alias = "high")]
     pub sigma_high: Option<f32>,
+    /// Cut the picture to what every light covers.
+    #[arg(long)]
+    pub crop: bool,
     /// Keep counts at each pixel: extensions COVERAGE (samples kept), REJLOW and REJHIGH.
     #[arg(long)]
     pub maps: bool,
@@ -557,6 +560,9 @@ pub struct StackArgs {
     /// Drizzle each colour of the filter array for itself: nothing is interpolated.
     #[arg(long)]
     pub cfa_drizzle: bool,
+    /// Cut the picture to what every light covers.
+    #[arg(long)]
+    pub crop: bool,
     /// Keep counts at each pixel: extensions COVERAGE (samples kept), REJLOW and REJHIGH.
     #[arg(long)]
     pub maps: bool,

@@ -49,6 +49,7 @@ pub fn run(args: StackArgs, limits: Limits) -> anyhow::Result<Done> {
             WeightName::Fwhm => Weight::Fwhm,
         },
         drizzle: drizzle(&args),
+        crop: args.crop,
         maps: args.maps,
     };
     let request = IntegrationRequest {

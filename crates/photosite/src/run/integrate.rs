@@ -9,11 +9,11 @@ use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::normalise::{Affine, LevelScale, Normalise};
 use photosite_pix::reject::Reject;
 use photosite_pix::stars::Criteria;
-use photosite_pix::{Applied, Frame, FrameKind, Header, Plane, RowOrder, Size, Unit, stat};
+use photosite_pix::{Applied, Frame, FrameKind, Header, Plane, Rect, RowOrder, Size, Unit, stat};
 use serde::Serialize;
 use serde_json::json;
 
-use super::layers::{open, window_bytes};
+use super::layers::{covered, open, window_bytes};
 use super::levels::{bright, even_out, not_normalised, star_fluxes, star_scale, weight};
 use super::stacking::{stack, within_memory};
 use super::survey::{
@@ -23,7 +23,7 @@ use super::survey::{
 use super::{Context, Product, Standing, find_stars, standing};
 use crate::budget::Need;
 use crate::event::{Event, Stage};
-use crate::header::{registered_header, stack_header};
+use crate::header::{picture_header, registered_header, stack_header};
 use crate::master::{Rejected, default_recipe};
 use crate::preview::{Linked, write_preview};
 use crate::provenance::{Input, Provenance};
@@ -61,6 +61,8 @@ pub struct Integration {
     pub weight: Weight,
     /// Samples are spread by drops instead of being interpolated.
     pub drizzle: Option<Drizzle>,
+    /// The picture is cut to what every light covers.
+    pub crop: bool,
     /// Counts of kept and rejected samples are kept for each pixel.
     pub maps: bool,
 }
@@ -100,6 +102,7 @@ impl Default for Integration {
             local: false,
             weight: Weight::Noise,
             drizzle: None,
+            crop: false,
             maps: false,
         }
     }
@@ -383,6 +386,7 @@ impl Arranged<'_> {
             maps: false,
             weight: Weight::None,
             drizzle: None,
+            crop: false,
             local: false,
             ..self.how
         };
@@ -405,7 +409,7 @@ impl Arranged<'_> {
             let part = LightPart { normalisation: levels, ..part.clone() };
             let used = [(light, &part)];
             let size = self.reference.size();
-            let stacked = combined(&used, (self.reference, size), (alone, recipe), context)?;
+            let (stacked, _) = combined(&used, (self.reference, size), (alone, recipe), context)?;
             let applied = light.metadata.applied;
             let frames: Vec<Frame> =
                 stacked.into_iter().map(|s| frame(s, applied, false)).collect();
@@ -441,12 +445,8 @@ impl Arranged<'_> {
         let used: Vec<(&SurveyedLight, &LightPart)> =
             lights.iter().zip(&parts).filter(|(_, part)| part.used).collect();
         let recipe = recipe(how, used.len());
-        let mut stacked = combined(
-            &used,
-            (reference, how.picture_size(reference.size())),
-            (how, recipe),
-            context,
-        )?;
+        let size = how.picture_size(reference.size());
+        let (mut stacked, part) = combined(&used, (reference, size), (how, recipe), context)?;
         let rejected = Rejected {
             low: stacked.iter().map(|s| s.rejected_low).sum(),
             high: stacked.iter().map(|s| s.rejected_high).sum(),
@@ -460,6 +460,7 @@ impl Arranged<'_> {
         let raw: Vec<&Header> = used.iter().map(|(l, _)| &l.header).collect();
         let header =
             stack_header(&reference.header, &raw, exposure_s, recipe, rejected, how.scale());
+        let header = picture_header(&header, part, (0.0, 0.0), 1.0);
         let product = Product {
             path,
             frames: &frames.iter().collect::<Vec<_>>(),
@@ -512,13 +513,14 @@ fn frame(stacked: Stacked, applied: Applied, with_variance: bool) -> Frame {
     }
 }
 
-/// Combines the used lights into planes of `size`.
+/// Combines the used lights into planes of `size`; gives the part of it that was kept, where it was
+/// cut.
 fn combined(
     used: &[(&SurveyedLight, &LightPart)],
     (reference, size): (&SurveyedLight, Size),
     (how, recipe): (Integration, Recipe),
     context: &Context<'_>,
-) -> Result<Vec<Stacked>> {
+) -> Result<(Vec<Stacked>, Option<Rect>)> {
     let layers = open(used, (reference, size), how)?;
     let planes = layers[0].planes();
     let worker_bytes = layers.iter().map(window_bytes).max().unwrap_or(0);
@@ -548,7 +550,13 @@ fn combined(
     context.observer.event(Event::Started { stage: Stage::Stacking, total });
     stack(&layers, (recipe, shares), &plan, &mut stacked, context)?;
     context.observer.event(Event::Finished);
-    Ok(stacked)
+    if !how.crop {
+        return Ok((stacked, None));
+    }
+    let part = covered(&layers).ok_or_else(|| {
+        Error::request("no part of the picture is covered by every light; leave --crop away")
+    })?;
+    Ok((stacked.into_iter().map(|s| s.crop(part)).collect(), Some(part)))
 }
 
 fn recipe(how: Integration, count: usize) -> Recipe {

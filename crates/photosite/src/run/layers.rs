@@ -7,7 +7,7 @@ use photosite_pix::align::Transform;
 use photosite_pix::debayer::Method;
 use photosite_pix::normalise::LocalOffsets;
 use photosite_pix::warp::Kernel;
-use photosite_pix::{CfaPattern, Size};
+use photosite_pix::{CfaPattern, Rect, Size};
 
 use super::integrate::TILE_ROWS;
 use super::{Drizzle, Integration, LightPart, SurveyedLight};
@@ -77,4 +77,40 @@ pub(super) fn window_bytes(light: &Laid) -> u64 {
         .max();
     // Once as they are laid, and once or twice on the way there.
     (rows.unwrap_or(0) * light.source.size().width * light.planes() * 12) as u64
+}
+
+/// Pixels between places of an edge that are looked at.
+const EDGE_STEP: usize = 8;
+
+/// A large rectangle of the picture that every light covers: the edge that is worst covered gives
+/// way, a pixel at a time. `None` where there is none.
+pub(super) fn covered(layers: &[Laid]) -> Option<Rect> {
+    let mut rect = layers.first()?.size.rect();
+    loop {
+        if rect.x0 + 1 >= rect.x1 || rect.y0 + 1 >= rect.y1 {
+            return None;
+        }
+        let (last_x, last_y) = (rect.x1 - 1, rect.y1 - 1);
+        let down = || (rect.y0..last_y).step_by(EDGE_STEP).chain([last_y]);
+        let along = || (rect.x0..last_x).step_by(EDGE_STEP).chain([last_x]);
+        let bare = |x: usize, y: usize| !layers.iter().all(|l| l.covers(x, y));
+        let share = |bare: usize, all: usize| bare as f64 / all as f64;
+        let (n, m) = (down().count(), along().count());
+        let shares = [
+            share(down().filter(|y| bare(rect.x0, *y)).count(), n),
+            share(down().filter(|y| bare(last_x, *y)).count(), n),
+            share(along().filter(|x| bare(*x, rect.y0)).count(), m),
+            share(along().filter(|x| bare(*x, last_y)).count(), m),
+        ];
+        let worst = (0..4).rev().max_by(|a, b| shares[*a].total_cmp(&shares[*b]))?;
+        if shares[worst] == 0.0 {
+            return Some(rect);
+        }
+        match worst {
+            0 => rect.x0 += 1,
+            1 => rect.x1 -= 1,
+            2 => rect.y0 += 1,
+            _ => rect.y1 -= 1,
+        }
+    }
 }

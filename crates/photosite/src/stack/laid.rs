@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use photosite_file::fits::mask_bits;
 use photosite_file::{Access, Source};
-use photosite_pix::align::Transform;
+use photosite_pix::align::{Point, Transform};
 use photosite_pix::drizzle::{Drizzled, Drops, drizzle};
 use photosite_pix::normalise::{Affine, LocalOffsets};
 use photosite_pix::warp::{self, Kernel, Window, rows_needed};
@@ -108,6 +108,20 @@ impl Laid {
     fn lies_as_it_is(&self) -> bool {
         let interpolated = matches!(self.laying, Laying::Interpolated(_));
         interpolated && self.transform == Transform::IDENTITY && self.source.size() == self.size
+    }
+
+    /// Whether the light has all that a pixel of the picture is made of, holes aside.
+    pub fn covers(&self, x: usize, y: usize) -> bool {
+        if self.lies_as_it_is() {
+            return true;
+        }
+        let reach = match self.laying {
+            Laying::Interpolated(_) => warp::REACH as f64,
+            Laying::Drizzled { .. } => 1.0,
+        };
+        let (at, full) = (self.transform.apply(Point::new(x as f64, y as f64)), self.source.size());
+        let inside = |v: f64, end: usize| v >= reach && v <= end as f64 - 1.0 - reach;
+        inside(at.x, full.width) && inside(at.y, full.height)
     }
 
     /// The drops that fall into a plane; `None` where samples are interpolated.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use photosite_pix::combine::Outcome;
-use photosite_pix::{MaskBits, Plane, Size};
+use photosite_pix::{MaskBits, Plane, Rect, Size};
 
 /// The combined samples of one tile, row after row.
 #[derive(Debug, Default)]
@@ -80,6 +80,23 @@ impl Stacked {
             rejected_low: 0,
             rejected_high: 0,
             maps: with_maps.then(maps),
+        }
+    }
+
+    /// A part of it.
+    #[must_use]
+    pub fn crop(self, part: Rect) -> Self {
+        let maps = self.maps.map(|m| Maps {
+            kept: m.kept.crop(part),
+            low: m.low.crop(part),
+            high: m.high.crop(part),
+        });
+        Self {
+            value: self.value.crop(part),
+            variance: self.variance.crop(part),
+            mask: self.mask.crop(part),
+            maps,
+            ..self
         }
     }
 

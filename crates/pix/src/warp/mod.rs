@@ -16,6 +16,9 @@ use kernel::LOBES;
 /// Columns and rows between positions that are looked at.
 const ANCHORS: usize = 16;
 
+/// Pixels to every side of a place that its value is made of.
+pub const REACH: usize = kernel::LOBES;
+
 /// Rows of a frame at hand; missing samples are NaN.
 #[derive(Debug, Clone, Copy)]
 pub struct Window<'a> {
