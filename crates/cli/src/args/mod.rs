@@ -436,7 +436,7 @@ pub struct MasterArgs {
     /// Cut the picture to what every light covers.
     #[arg(long)]
     pub crop: bool,
-    /// Keep counts at each pixel: extensions COVERAGE (samples kept), REJLOW and REJHIGH.
+    /// Keep counts at each pixel (in colour, of green): COVERAGE (samples kept), REJLOW, REJHIGH.
     #[arg(long)]
     pub maps: bool,
     /// Print the account as JSON.
@@ -563,7 +563,7 @@ pub struct StackArgs {
     /// Cut the picture to what every light covers.
     #[arg(long)]
     pub crop: bool,
-    /// Keep counts at each pixel: extensions COVERAGE (samples kept), REJLOW and REJHIGH.
+    /// Keep counts at each pixel (in colour, of green): COVERAGE (samples kept), REJLOW, REJHIGH.
     #[arg(long)]
     pub maps: bool,
     /// Print the account as JSON.

@@ -65,6 +65,38 @@ fn a_night_gives_masters_lights_and_an_account() {
 }
 
 #[test]
+fn a_night_ends_in_a_picture_and_its_account() {
+    let dir = tempfile::tempdir().unwrap();
+    let (night, out) = (dir.path().join("night"), dir.path().join("out"));
+    simulate(&night, &["--width", "448", "--height", "320", "--lights", "4"]);
+    let said = stdout(&expect(0, &["run", text(&night), "-o", text(&out)]));
+    assert!(said.contains("STACK") && said.contains("M00_L_4x60s"), "{said}");
+    for made in ["stacks/M00_L_4x60s.fits", "stacks/M00_L_4x60s.png"] {
+        assert!(out.join(made).exists(), "{made}");
+    }
+    assert!(!out.join("calibrated").exists());
+    let account: Value =
+        serde_json::from_slice(&std::fs::read(out.join("run.json")).unwrap()).unwrap();
+    has_keys(&account["stars"][0], &["path", "count", "fwhm_px", "roundness", "noise_adu"]);
+    has_keys(&account["registration"], &["reference", "frames"]);
+    let frame = &account["registration"]["frames"][0];
+    has_keys(frame, &["path", "transform", "residual_px", "n_matched", "used"]);
+    let stack = &account["stacks"][0];
+    has_keys(stack, &["path", "filter", "inputs", "exposure_s", "weights", "reject"]);
+    has_keys(stack, &["rejected_low", "rejected_high", "noise_adu", "noise_gain", "fwhm_px"]);
+    assert_eq!((stack["exposure_s"].as_f64(), stack["filter"].as_str()), (Some(240.0), Some("L")));
+    // A single light is calibrated, not stacked.
+    let light = night.join("lights/Light_M00_60.0s_0001.fits");
+    let alone = dir.path().join("alone");
+    let masters = ["bias", "darks", "flats", "darkflats"].map(|k| night.join(k));
+    let mut args = vec!["run", text(&light), "-o", text(&alone)];
+    args.extend(masters.iter().map(|m| text(m)));
+    expect(0, &args);
+    assert!(alone.join("calibrated/Light_M00_60.0s_0001.fits").exists());
+    assert!(!alone.join("stacks").exists());
+}
+
+#[test]
 fn json_goes_to_standard_output_alone_and_is_the_account() {
     let dir = tempfile::tempdir().unwrap();
     let (night, out) = (dir.path().join("night"), dir.path().join("out"));

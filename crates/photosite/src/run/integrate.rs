@@ -451,7 +451,9 @@ impl Arranged<'_> {
             low: stacked.iter().map(|s| s.rejected_low).sum(),
             high: stacked.iter().map(|s| s.rejected_high).sum(),
         };
-        let maps = stacked[0].maps.take();
+        // In colour, the maps of green have to do.
+        let middle = stacked.len() / 2;
+        let maps = stacked[middle].maps.take();
         let applied = reference.metadata.applied;
         let frames: Vec<Frame> =
             stacked.into_iter().map(|s| frame(s, applied, used.len() > 1)).collect();
