@@ -398,7 +398,13 @@ impl Arranged<'_> {
             let transform = part.registration.as_ref().map(|r| r.transform);
             let inputs = vec![Input::new("light", light.path(), light.light.hash)];
             let reference = self.reference.light.hash.to_string();
-            let parameters = json!({ "reference": reference, "transform": transform });
+            // A raw light's samples are those of its masters too.
+            let calibration = light.calibrated.as_ref().map(|c| &c.key);
+            let parameters = json!({
+                "reference": reference,
+                "transform": transform,
+                "calibration": calibration,
+            });
             let provenance = Provenance::new("registered light", inputs, parameters);
             let path = name(i);
             if standing(&path, &provenance.key())? == Standing::Current {
