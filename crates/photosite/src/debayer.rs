@@ -3,20 +3,18 @@
 use std::ops::Range;
 use std::path::Path;
 
-use photosite_file::fits::mask_bits;
 use photosite_file::{Access, Result, Source, check_rows};
 use photosite_pix::debayer::{Debayer, Method, NoBayer};
 use photosite_pix::warp::Window;
-use photosite_pix::{CfaPattern, MaskBits, Size};
+use photosite_pix::{CfaPattern, Size};
 
 /// A source over another: its frame debayered, red, green and blue.
 ///
-/// Any range of rows has the same bytes whichever way it is asked for. Pixels that the mask makes
-/// holes ([`MaskBits::is_hole`]) are missing samples: they are NaN in the plane of their own colour
-/// and serve no neighbour.
+/// Any range of rows has the same bytes whichever way it is asked for. Samples that are not finite
+/// (those of a [`Masked`](crate::stack::Masked) source's holes among them) are missing: they are NaN
+/// in the plane of their own colour and serve no neighbour.
 pub struct Debayered {
     source: Box<dyn Source>,
-    mask: Option<Box<dyn Source>>,
     debayer: Debayer,
 }
 
@@ -24,18 +22,16 @@ pub struct Debayered {
 const NAME: &str = "debayered frame";
 
 impl Debayered {
-    /// The frame of `source`, of one plane, whose filter array is `cfa`, with its mask where it has
-    /// one.
+    /// The frame of `source`, of one plane, whose filter array is `cfa`.
     ///
     /// # Errors
     /// When the method cannot be used with the array.
     pub fn new(
         source: Box<dyn Source>,
-        mask: Option<Box<dyn Source>>,
         cfa: CfaPattern,
         method: Method,
     ) -> std::result::Result<Self, NoBayer> {
-        Ok(Self { source, mask, debayer: Debayer::new(cfa, method)? })
+        Ok(Self { source, debayer: Debayer::new(cfa, method)? })
     }
 
     /// Fills three planes, one after the other.
@@ -44,15 +40,6 @@ impl Debayered {
         let needed = self.debayer.rows_needed(&rows, size);
         let mut samples = vec![0.0; needed.len() * size.width];
         self.source.read_rows(0, needed.clone(), scratch, &mut samples)?;
-        if let Some(mask) = &self.mask {
-            let mut stored = vec![0.0; samples.len()];
-            mask.read_rows(0, needed.clone(), scratch, &mut stored)?;
-            for (v, stored) in samples.iter_mut().zip(stored) {
-                if mask_bits(stored).is_none_or(MaskBits::is_hole) {
-                    *v = f32::NAN;
-                }
-            }
-        }
         let window = Window { samples: &samples, first_row: needed.start, width: size.width };
         let (red, rest) = out.split_at_mut(out.len() / 3);
         let (green, blue) = rest.split_at_mut(rest.len() / 2);
@@ -104,7 +91,10 @@ impl Source for Debayered {
 
 #[cfg(test)]
 mod tests {
+    use photosite_pix::MaskBits;
+
     use super::*;
+    use crate::stack::Masked;
 
     /// Samples in memory.
     struct Memory(Size, Vec<f32>);
@@ -146,9 +136,8 @@ mod tests {
         for method in Method::ALL {
             let cfa = CfaPattern::parse("RGGB").unwrap();
             let source = Box::new(Memory(size, samples.clone()));
-            let picture =
-                Debayered::new(source, Some(Box::new(Memory(size, mask.clone()))), cfa, method)
-                    .unwrap();
+            let mask = Box::new(Memory(size, mask.clone()));
+            let picture = Debayered::new(Box::new(Masked { source, mask }), cfa, method).unwrap();
             let (size, mut raw) = (picture.size(), Vec::new());
             let mut whole = vec![0.0; 3 * size.pixels()];
             picture.read_planes(0..size.height, &mut raw, &mut whole).unwrap();

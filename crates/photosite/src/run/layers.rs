@@ -65,7 +65,7 @@ fn not_local(light: &SurveyedLight) -> Error {
 /// The colours of a light that is still under its filter array.
 fn debayered(source: Box<dyn Source>, cfa: CfaPattern) -> Result<Debayered> {
     let method = Method::auto(cfa);
-    Debayered::new(source, None, cfa, method).map_err(|e| Error::request(e.to_string()))
+    Debayered::new(source, cfa, method).map_err(|e| Error::request(e.to_string()))
 }
 
 /// The rows of a light that a tile of the picture rests on, at most, in bytes.
