@@ -60,6 +60,30 @@ pub fn for_each<S>(
     }
 }
 
+/// Does `work` for each i below `count` on all threads and gives the answers in their order; what
+/// fails is an answer like another.
+///
+/// # Errors
+/// When the work is cancelled.
+pub fn on_each<T: Send>(
+    count: usize,
+    context: &Context<'_>,
+    work: impl Fn(usize) -> Result<T> + Sync,
+) -> Result<Vec<Result<T>>> {
+    let slots: Vec<Mutex<Option<Result<T>>>> = (0..count).map(|_| Mutex::new(None)).collect();
+    for_each(
+        count,
+        context,
+        || (),
+        |(), i| {
+            *slots[i].lock().expect("no holder panics") = Some(work(i));
+            Ok(())
+        },
+    )?;
+    let done = slots.into_iter().map(|s| s.into_inner().expect("no holder panics"));
+    Ok(done.map(|d| d.expect("every index was visited")).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

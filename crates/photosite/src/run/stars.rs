@@ -3,12 +3,12 @@
 use std::sync::Mutex;
 
 use photosite_pix::stars::{
-    Candidate, Criteria, FWHM_OF_SIGMA, Matched, Mesh, MeshCell, Shape, Star, measure,
+    Candidate, Criteria, FWHM_OF_SIGMA, Matched, Mesh, Shape, Star, measure,
 };
 use photosite_pix::stat::median_in_place;
 use photosite_pix::{MaskBits, Plane};
 
-use super::{Context, for_each};
+use super::{Context, for_each, on_each};
 use crate::Result;
 
 /// The stars of a frame, the brightest first, and what they stand on.
@@ -138,19 +138,8 @@ pub fn background(
     context: &Context<'_>,
 ) -> Result<Mesh> {
     let size = data.size();
-    let rows: Vec<Mutex<Vec<MeshCell>>> =
-        (0..Mesh::rows_of(size)).map(|_| Mutex::default()).collect();
-    for_each(
-        rows.len(),
-        context,
-        || (),
-        |(), i| {
-            *rows[i].lock().expect("no holder panics") = Mesh::measure_row(data, mask, i);
-            Ok(())
-        },
-    )?;
-    let rows = rows.into_iter().map(|r| r.into_inner().expect("no holder panics"));
-    Ok(Mesh::new(size, rows.collect()))
+    let rows = on_each(Mesh::rows_of(size), context, |i| Ok(Mesh::measure_row(data, mask, i)))?;
+    Ok(Mesh::new(size, rows.into_iter().collect::<Result<_>>()?))
 }
 
 /// The median over the brightest stars that are well measured.

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use photosite_pix::align::{Point, Registration, Rules, Transform, register};
 use photosite_pix::debayer::{Debayer, Method};
@@ -12,7 +11,7 @@ use photosite_pix::warp::Window;
 use photosite_pix::{CfaColor, CfaPattern, Frame, Header, Metadata, Plane, Size, stat};
 
 use super::offered::Opened;
-use super::{Context, LightResult, Offered, StarField, background, find_stars, for_each, left_out};
+use super::{Context, LightResult, Offered, StarField, background, find_stars, left_out, on_each};
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::stack::ReadBuffers;
@@ -123,26 +122,6 @@ pub fn survey(
     })?;
     context.observer.event(Event::Finished);
     Ok(parted(seen, |i| &lights[i].path))
-}
-
-/// Does `work` for each index on all threads; what fails is an answer like another.
-fn on_each<T: Send>(
-    count: usize,
-    context: &Context<'_>,
-    work: impl Fn(usize) -> Result<T> + Sync,
-) -> Result<Vec<Result<T>>> {
-    let slots: Vec<Mutex<Option<Result<T>>>> = (0..count).map(|_| Mutex::new(None)).collect();
-    for_each(
-        count,
-        context,
-        || (),
-        |(), i| {
-            *slots[i].lock().expect("no holder panics") = Some(work(i));
-            Ok(())
-        },
-    )?;
-    let done = slots.into_iter().map(|s| s.into_inner().expect("no holder panics"));
-    Ok(done.map(|d| d.expect("every index was visited")).collect())
 }
 
 /// What was done, and findings for what was not.

@@ -11,7 +11,7 @@ use crate::plan::{LightPlan, Plan};
 use crate::raw::RawFrame;
 use crate::run::{
     BiasChoice, Context, Earlier, LightRequest, LoadedMaster, Masters, calibrate_light, for_each,
-    load_master, load_samples,
+    load_master, load_samples, on_each,
 };
 use crate::stack::ReadBuffers;
 use crate::{Finding, Result};
@@ -68,25 +68,15 @@ impl<'a> Sets<'a> {
     fn load(&mut self, masters: [Option<usize>; 2], context: &Context<'_>) -> Result<()> {
         let wanted: Vec<usize> =
             masters.into_iter().flatten().filter(|i| !self.frames.contains_key(i)).collect();
-        let slots: Vec<Mutex<Option<LoadedMaster>>> =
-            wanted.iter().map(|_| Mutex::default()).collect();
-        for_each(
-            wanted.len(),
-            context,
-            || (),
-            |(), n| {
-                let Some(master) = &self.masters[wanted[n]] else { return Ok(()) };
-                let loaded = match self.what {
-                    Loaded::WithVariance => load_master(&master.path)?,
-                    Loaded::Samples => load_samples(&master.path)?,
-                };
-                *slots[n].lock().expect("no holder panics") = Some(loaded);
-                Ok(())
-            },
-        )?;
-        for (i, slot) in wanted.into_iter().zip(slots) {
-            let loaded = slot.into_inner().expect("no holder panics");
-            self.frames.extend(loaded.map(|loaded| (i, loaded)));
+        let loaded = on_each(wanted.len(), context, |n| {
+            let Some(master) = &self.masters[wanted[n]] else { return Ok(None) };
+            match self.what {
+                Loaded::WithVariance => load_master(&master.path).map(Some),
+                Loaded::Samples => load_samples(&master.path).map(Some),
+            }
+        })?;
+        for (i, loaded) in wanted.into_iter().zip(loaded) {
+            self.frames.extend(loaded?.map(|loaded| (i, loaded)));
         }
         Ok(())
     }

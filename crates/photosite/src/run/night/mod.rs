@@ -7,7 +7,6 @@ mod stacks;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
 
 use photosite_file::atomic::{Existing, remove_leftovers, write_bytes};
 use photosite_file::fits::Sample;
@@ -20,7 +19,7 @@ use self::stacks::{Folders, stack_lights};
 use super::account::{Account, Done, report};
 use super::keep::keep_masters;
 use super::{
-    Context, Earlier, LightResult, MasterResult, for_each, left_out, raw_frame, take_inventory,
+    Context, Earlier, LightResult, MasterResult, left_out, on_each, raw_frame, take_inventory,
 };
 use crate::env::Stopwatch;
 use crate::event::{Event, Stage};
@@ -279,22 +278,15 @@ fn identify(
     let frames = &inventory.frames;
     let total = frames.len() as u64;
     context.observer.event(Event::Started { stage: Stage::Identify, total });
-    let slots: Vec<Mutex<Option<Result<RawFrame>>>> =
-        frames.iter().map(|_| Mutex::new(None)).collect();
-    for_each(
-        frames.len(),
-        context,
-        || (),
-        |(), i| {
-            *slots[i].lock().expect("no holder panics") = Some(raw_frame(&frames[i]));
-            context.observer.event(Event::Advanced { by: 1, what: "identifying" });
-            Ok(())
-        },
-    )?;
+    let read = on_each(frames.len(), context, |i| {
+        let raw = raw_frame(&frames[i]);
+        context.observer.event(Event::Advanced { by: 1, what: "identifying" });
+        raw
+    })?;
     context.observer.event(Event::Finished);
     let mut out = Vec::with_capacity(frames.len());
-    for slot in slots {
-        match slot.into_inner().expect("no holder panics").expect("every index was visited") {
+    for raw in read {
+        match raw {
             Ok(raw) => out.push(Some(raw)),
             Err(e) => {
                 note_failure(&e, findings, context);
