@@ -1,6 +1,7 @@
 //! Doing: the only room with threads, and the order of reading and writing.
 
 mod account;
+mod arrange;
 mod collect;
 mod colour;
 mod convert;
@@ -22,6 +23,7 @@ mod survey;
 
 use crate::event::{Cancel, Observer};
 
+pub use arrange::{Arranged, arrange};
 pub use collect::{
     Collected, Exported, add_to_library, export_library, rebuild_library, verify_library,
 };
@@ -29,8 +31,7 @@ pub use colour::{ColourProduct, Extract, PlaneSummary, debayer_file, extract};
 pub use earlier::Earlier;
 pub use frames::{left_out, raw_frame, take_inventory};
 pub use integrate::{
-    Arranged, Drizzle, Integrated, Integration, IntegrationRequest, LightPart, Weight, arrange,
-    integrate,
+    Drizzle, Integrated, Integration, IntegrationRequest, LightPart, Weight, integrate,
 };
 pub use lights::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light};
 pub use masters::{AdditivePart, MasterRequest, MasterResult, build_master, take_master};

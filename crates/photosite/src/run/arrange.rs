@@ -1,0 +1,167 @@
+//! What is decided about lights before their samples meet: places, levels, weights.
+
+use photosite_pix::align::Registration;
+use photosite_pix::combine::Combine;
+use photosite_pix::normalise::{Affine, LevelScale, Normalise};
+
+use super::levels::{bright, even_out, not_normalised, star_fluxes, star_scale, weight};
+use super::survey::{not_registered, register_all};
+use super::{Context, Integration, LightPart, SurveyedLight};
+use crate::{Error, Finding, Result};
+
+/// Lights with their places, levels and weights: all that is decided before samples meet.
+pub struct Arranged<'a> {
+    pub(super) lights: &'a [SurveyedLight],
+    pub(super) reference: &'a SurveyedLight,
+    /// The light at whose level they are.
+    pub(super) level: &'a SurveyedLight,
+    pub(super) how: Integration,
+    pub(super) parts: Vec<LightPart>,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// Finds each light's place on the pixels of a reference, which need not be among them, its level
+/// and its weight.
+///
+/// # Errors
+/// When no light is left, sizes differ and lights are not registered, or the work is cancelled.
+pub fn arrange<'a>(
+    lights: &'a [SurveyedLight],
+    reference: &'a SurveyedLight,
+    how: Integration,
+    context: &Context<'_>,
+) -> Result<Arranged<'a>> {
+    let planes = lights.first().map_or(1, SurveyedLight::planes);
+    if let Some(odd) = lights.iter().find(|l| l.planes() != planes) {
+        let colour = |l: &SurveyedLight| if l.planes() == 1 { "monochrome" } else { "in colour" };
+        return Err(Error::request(format!(
+            "{} is {}, {} is {}; they cannot be one picture",
+            lights[0].path().display(),
+            colour(&lights[0]),
+            odd.path().display(),
+            colour(odd)
+        )));
+    }
+    if how.combine == Some(Combine::Median) && how.drizzle.is_some() {
+        return Err(Error::request("drops cover pixels by parts, which only a mean can weigh"));
+    }
+    if how.local && how.drizzle.is_some_and(|d| d.scale != 1.0) {
+        return Err(Error::request(
+            "local normalisation works on the reference's own grid; leave --drizzle away",
+        ));
+    }
+    let under_array = || lights.iter().all(|l| l.mosaic().is_some());
+    if how.drizzle.is_some_and(|d| d.cfa) && !under_array() {
+        return Err(Error::request(
+            "drizzling by colour wants lights that are still under their filter array; leave \
+             --cfa-drizzle away, or name lights that were not debayered",
+        ));
+    }
+    if how.combine == Some(Combine::Median) && how.normalise == Normalise::EqualisedFluxes {
+        return Err(Error::request(
+            "a median of lights at levels of their own means nothing; normalise them, or take the mean",
+        ));
+    }
+    let mut findings = Vec::new();
+    let placed = place(how, lights, reference, &mut findings, context)?;
+    // Levels are the reference's, or the best light's where the reference is none of the lights.
+    let best = (0..lights.len())
+        .rev()
+        .filter(|i| placed[*i].is_some())
+        .max_by(|a, b| lights[*a].quality().total_cmp(&lights[*b].quality()));
+    let own = (0..lights.len()).find(|i| lights[*i].path() == reference.path());
+    let at = own.or(best.filter(|_| !how.local));
+    let level = at.map_or(reference, |i| &lights[i]);
+    let placed_level = at.and_then(|i| placed[i].as_ref());
+    let fluxes = match at {
+        Some(_) => placed_level.map(|p| star_fluxes(level, p.as_ref())),
+        None => Some(bright(level.field.stars.iter().enumerate())),
+    };
+    let mut parts = Vec::new();
+    for (light, placed) in lights.iter().zip(&placed) {
+        let stars = placed.as_ref().map(|p| star_fluxes(light, p.as_ref()));
+        let scale = stars.zip(fluxes.as_ref()).and_then(|(own, level)| star_scale(&own, level));
+        let to: Option<Vec<Affine>> = light
+            .levels
+            .iter()
+            .zip(&level.levels)
+            .map(|(own, wanted)| {
+                // Stars tell how much light came through; the scatter of samples tells of noise.
+                let own = match scale {
+                    Some(scale) => LevelScale { scale: wanted.scale / scale, ..*own },
+                    None => *own,
+                };
+                how.normalise.coefficients(own, *wanted)
+            })
+            .collect();
+        if to.is_none() && placed.is_some() {
+            findings.push(not_normalised(light, how.normalise));
+        }
+        let used = placed.is_some() && to.is_some();
+        let normalisation = to.unwrap_or_else(|| vec![Affine::IDENTITY; light.levels.len()]);
+        // What is only judged at the common level is combined with the noise that it has.
+        let judged_only = how.normalise == Normalise::EqualisedFluxes;
+        let combined = if judged_only { Affine::IDENTITY } else { normalisation[0] };
+        parts.push(LightPart {
+            path: light.path().to_owned(),
+            used,
+            stars: light.field.stars.len(),
+            fwhm_px: light.field.fwhm_px,
+            noise_adu: light.field.noise,
+            registration: placed.clone().flatten(),
+            weight: if used { weight(how.weight, light, combined) } else { 0.0 },
+            normalisation,
+        });
+    }
+    even_out(&mut parts);
+    Ok(Arranged { lights, reference, level, how, parts, findings })
+}
+
+/// Where each light lies: `None` for one that is left out, `Some(None)` for one that lies on the
+/// reference pixel by pixel.
+fn place(
+    how: Integration,
+    lights: &[SurveyedLight],
+    reference: &SurveyedLight,
+    findings: &mut Vec<Finding>,
+    context: &Context<'_>,
+) -> Result<Vec<Option<Option<Registration>>>> {
+    if how.register {
+        let found = register_all(lights, reference, context)?;
+        let placed = found.into_iter().zip(lights).map(|(r, light)| {
+            if r.is_none() {
+                findings.push(not_registered(light, reference));
+                return None;
+            }
+            Some(r)
+        });
+        return Ok(placed.collect());
+    }
+    let size = reference.size();
+    if let Some(odd) = lights.iter().find(|l| l.size() != size) {
+        return Err(Error::request(format!(
+            "{} is {} pixels, {} is {size}; lights of different sizes can be stacked with --register",
+            odd.path().display(),
+            odd.size(),
+            reference.path().display()
+        )));
+    }
+    Ok(vec![Some(None); lights.len()])
+}
+
+impl Arranged<'_> {
+    /// Each light's part, in the lights' order.
+    pub fn parts(&self) -> &[LightPart] {
+        &self.parts
+    }
+
+    /// Lights that have a part.
+    pub fn used(&self) -> usize {
+        self.parts.iter().filter(|part| part.used).count()
+    }
+
+    /// What was found on the way.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+}
