@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use multiversion::multiversion;
 use photosite_pix::{CfaPattern, Frame, MaskBits, Plane, Rect, Size, stat};
 
 /// How far beyond its surroundings a pixel must stand, in sigmas.
@@ -51,17 +52,15 @@ pub fn find(
             tile_reaches(data, tile, cfa, frame_noise)
         })
         .collect();
-    let mut counts = RowCounts::default();
+    let mut judge = Judge::new(size.width, step);
     let mut found = Vec::new();
     for y in rows {
         let reach = |x: usize| tiles[x / TILE][cfa.map_or(0, |c| c.color(x, y).channel())];
-        counts.count(data, y, step, reach);
-        for x in 0..size.width {
-            if 2 * counts.lower[x] > counts.valid[x] {
-                found.push(Defect { x, y, bits: MaskBits::HOT });
-            } else if 2 * counts.higher[x] > counts.valid[x] {
-                found.push(Defect { x, y, bits: MaskBits::COLD });
-            }
+        for (x, side) in
+            judge.row(data, y, reach).iter().enumerate().filter(|(_, side)| **side != 0)
+        {
+            let bits = if *side > 0 { MaskBits::HOT } else { MaskBits::COLD };
+            found.push(Defect { x, y, bits });
         }
     }
     found
@@ -76,63 +75,93 @@ pub fn mark(frame: &mut Frame, defects: &[Defect]) -> (usize, usize) {
     (hot, defects.len() - hot)
 }
 
-/// For each pixel of a row: how many of its neighbours are known, lie more than its reach below
-/// it, and lie more than its reach above it.
+/// Rows of one colour that are looked at for a pixel.
+const ROWS: usize = 2 * REACH.unsigned_abs() + 1;
+
+/// Pixels that are judged side by side.
+const TOGETHER: usize = 32;
+
+/// Judges the pixels of a row by their neighbours.
 ///
-/// The median of the neighbours lies below v − reach exactly when more than half of them do, so
-/// counting serves and nothing is sorted; a neighbour at a time over the whole row, so that the
-/// compiler makes vectors of it.
-#[derive(Default)]
-struct RowCounts {
+/// The median of the neighbours lies below v − reach exactly when more of those that are known lie
+/// below it than do not, so counting serves and nothing is sorted; many pixels side by side, so
+/// that the compiler makes vectors of it.
+struct Judge {
+    width: usize,
+    step: usize,
     floor: Vec<f32>,
     ceiling: Vec<f32>,
-    valid: Vec<u8>,
-    lower: Vec<u8>,
-    higher: Vec<u8>,
+    /// 1 for a pixel far above its neighbours, -1 for one far below, else 0.
+    sides: Vec<i8>,
+    /// Rows from the last on, each in its place, NaN beyond both ends.
+    about: Vec<Vec<f32>>,
+    /// Rows below this one are in their places.
+    ready: usize,
+    none: Vec<f32>,
 }
 
-impl RowCounts {
-    fn count(&mut self, data: &Plane<f32>, y: usize, step: usize, reach: impl Fn(usize) -> f32) {
-        let width = data.width();
-        self.floor.clear();
-        self.ceiling.clear();
-        for (x, v) in data.row(y).iter().enumerate() {
-            // A reach of 0 belongs to a constant tile, in which nothing can be told.
-            let reach = if reach(x) > 0.0 { reach(x) } else { f32::NAN };
-            self.floor.push(v - reach);
-            self.ceiling.push(v + reach);
-        }
-        for counter in [&mut self.valid, &mut self.lower, &mut self.higher] {
-            counter.clear();
-            counter.resize(width, 0);
-        }
-        for dy in -REACH..=REACH {
-            let Some(ny) = y.checked_add_signed(dy * step as isize) else { continue };
-            if ny >= data.height() {
-                continue;
-            }
-            for dx in -REACH..=REACH {
-                if (dx, dy) != (0, 0) {
-                    self.add(data.row(ny), dx * step as isize);
-                }
-            }
+impl Judge {
+    fn new(width: usize, step: usize) -> Self {
+        let whole = width.next_multiple_of(TOGETHER);
+        let none = vec![f32::NAN; whole + (ROWS - 1) * step];
+        Self {
+            width,
+            step,
+            floor: vec![f32::NAN; whole],
+            ceiling: vec![f32::NAN; whole],
+            sides: vec![0; whole],
+            about: vec![none.clone(); (ROWS - 1) * step + 1],
+            ready: 0,
+            none,
         }
     }
 
-    /// Counts the neighbours `shift` pixels along x in `row`.
-    fn add(&mut self, row: &[f32], shift: isize) {
-        let far = shift.unsigned_abs();
-        let Some(n) = row.len().checked_sub(far) else { return };
-        let (at, from) = if shift < 0 { (far, 0) } else { (0, far) };
-        let floor = &self.floor[at..at + n];
-        let ceiling = &self.ceiling[at..at + n];
-        let valid = &mut self.valid[at..at + n];
-        let lower = &mut self.lower[at..at + n];
-        let higher = &mut self.higher[at..at + n];
-        for (i, v) in row[from..from + n].iter().enumerate() {
-            valid[i] += u8::from(v.is_finite());
-            lower[i] += u8::from(*v < floor[i]);
-            higher[i] += u8::from(*v > ceiling[i]);
+    /// The sides of row `y`; rows come from the first to the last.
+    fn row(&mut self, data: &Plane<f32>, y: usize, reach: impl Fn(usize) -> f32) -> &[i8] {
+        let far = REACH.unsigned_abs() * self.step;
+        let places = self.about.len();
+        for ready in self.ready.max(y.saturating_sub(far))..(y + far + 1).min(data.height()) {
+            let to = &mut self.about[ready % places][far..far + self.width];
+            for (to, v) in to.iter_mut().zip(data.row(ready)) {
+                *to = if v.is_finite() { *v } else { f32::NAN };
+            }
+            self.ready = ready + 1;
+        }
+        let bounds = self.floor.iter_mut().zip(&mut self.ceiling).enumerate();
+        for ((x, (floor, ceiling)), v) in bounds.zip(data.row(y)) {
+            // A reach of 0 belongs to a constant tile, in which nothing can be told.
+            let reach = if reach(x) > 0.0 { reach(x) } else { f32::NAN };
+            (*floor, *ceiling) = (v - reach, v + reach);
+        }
+        let rows = std::array::from_fn(|i| {
+            let at = (y + i * self.step).checked_sub(far).filter(|at| *at < data.height());
+            at.map_or(&self.none[..], |at| &self.about[at % places])
+        });
+        sides(rows, self.step, [&self.floor, &self.ceiling], &mut self.sides);
+        &self.sides[..self.width]
+    }
+}
+
+/// For each pixel: whether most of its known neighbours lie below its floor, or above its ceiling.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn sides(rows: [&[f32]; ROWS], step: usize, [floor, ceiling]: [&[f32]; 2], out: &mut [i8]) {
+    let blocks = out.as_chunks_mut::<TOGETHER>().0.iter_mut();
+    let bounds = floor.as_chunks::<TOGETHER>().0.iter().zip(ceiling.as_chunks::<TOGETHER>().0);
+    for (i, (out, (floor, ceiling))) in blocks.zip(bounds).enumerate() {
+        let (mut low, mut high) = ([0i32; TOGETHER], [0i32; TOGETHER]);
+        for (j, row) in rows.iter().enumerate() {
+            for shift in (0..ROWS).filter(|shift| (*shift, j) != (ROWS / 2, ROWS / 2)) {
+                let from = row[i * TOGETHER + shift * step..].first_chunk::<TOGETHER>();
+                let Some(about) = from else { return };
+                for k in 0..TOGETHER {
+                    let v = about[k];
+                    low[k] += i32::from(v < floor[k]) - i32::from(v >= floor[k]);
+                    high[k] += i32::from(v > ceiling[k]) - i32::from(v <= ceiling[k]);
+                }
+            }
+        }
+        for k in 0..TOGETHER {
+            out[k] = i8::from(low[k] > 0) - i8::from(high[k] > 0);
         }
     }
 }
@@ -198,26 +227,29 @@ pub const CALLS_FOR_REPAIR: MaskBits =
 pub fn repair(frame: &mut Frame, cfa: Option<CfaPattern>, which: &[(usize, usize)]) -> usize {
     let step = cfa.map_or(1, CfaPattern::period);
     let size = frame.size();
-    // Every new value is made of old ones, so that the order of repairs does not matter.
+    // Every new value is made of old ones, so that the order of repairs does not matter, be they
+    // made in one call or in several.
     let values: Vec<(f32, f32)> = which
         .iter()
         .map(|&(x, y)| {
-            let healthy: Vec<(usize, usize)> = neighbours(size, x, y, step)
-                .filter(|&(nx, ny)| {
-                    frame.mask.get(nx, ny).is_good() && frame.data.get(nx, ny).is_finite()
-                })
-                .collect();
-            if healthy.len() < 3 {
+            let (mut samples, mut variances) = ([0.0f32; ROWS * ROWS], 0.0f64);
+            let mut n = 0;
+            for (nx, ny) in neighbours(size, x, y, step) {
+                let v = frame.data.get(nx, ny);
+                let mask = frame.mask.get(nx, ny);
+                let repaired = mask.contains(MaskBits::INTERPOLATED);
+                if repaired || !mask.is_good() || !v.is_finite() {
+                    continue;
+                }
+                samples[n] = v;
+                n += 1;
+                variances += frame.variance.as_ref().map_or(f64::NAN, |v| f64::from(v.get(nx, ny)));
+            }
+            if n < 3 {
                 return (f32::NAN, f32::NAN);
             }
-            let mut samples: Vec<f32> =
-                healthy.iter().map(|&(nx, ny)| frame.data.get(nx, ny)).collect();
-            let variance = frame.variance.as_ref().map_or(f32::NAN, |v| {
-                let sum: f64 = healthy.iter().map(|&(nx, ny)| f64::from(v.get(nx, ny))).sum();
-                let n = healthy.len() as f64;
-                (std::f64::consts::FRAC_PI_2 * sum / n / n) as f32
-            });
-            (stat::median_in_place(&mut samples), variance)
+            let variance = std::f64::consts::FRAC_PI_2 * variances / (n * n) as f64;
+            (stat::median_in_place(&mut samples[..n]), variance as f32)
         })
         .collect();
     let mut repaired = 0;

@@ -1,5 +1,8 @@
 //! A frame in memory: data, variance and mask together.
 
+use std::ops::Range;
+
+use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
 use crate::{MaskBits, Plane, Size, Unit};
@@ -61,17 +64,29 @@ pub struct Frame {
 impl Frame {
     /// A frame over `data`: no variance, and NO_DATA exactly where a sample is not finite.
     pub fn new(data: Plane<f32>, unit: Unit) -> Self {
-        let mask: Vec<MaskBits> = data
-            .as_slice()
-            .iter()
-            .map(|v| if v.is_finite() { MaskBits::empty() } else { MaskBits::NO_DATA })
-            .collect();
-        let mask = Plane::from_vec(data.size(), mask).expect("one mask entry a sample");
-        Self { data, variance: None, mask, unit, applied: Applied::empty() }
+        let size = data.size();
+        let mask = Plane::zeroed(size);
+        let mut frame = Self { data, variance: None, mask, unit, applied: Applied::empty() };
+        frame.mark_missing(0..size.height);
+        frame
+    }
+
+    /// Makes the mask of `rows` anew: NO_DATA exactly where a sample is not finite.
+    pub fn mark_missing(&mut self, rows: Range<usize>) {
+        let samples = self.data.rows(rows.start, rows.end);
+        mark_missing(samples, self.mask.rows_mut(rows.start, rows.end));
     }
 
     /// Width and height.
     pub fn size(&self) -> Size {
         self.data.size()
+    }
+}
+
+/// NO_DATA exactly where a sample is not finite.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn mark_missing(data: &[f32], mask: &mut [MaskBits]) {
+    for (m, v) in mask.iter_mut().zip(data) {
+        *m = if v.abs() < f32::INFINITY { MaskBits::empty() } else { MaskBits::NO_DATA };
     }
 }

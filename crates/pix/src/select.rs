@@ -118,32 +118,35 @@ fn gather(chunks: usize, fill: &impl Fn(usize, &mut Vec<f32>), low: f32, high: f
     Some(((f64::from(first) + f64::from(second)) * 0.5) as f32)
 }
 
-/// Samples that are skipped together where none of them is near.
+/// Samples that are worked on together.
 const TOGETHER: usize = 16;
 
 /// Appends what lies within `low..=high` to `near`; how many samples are finite, and less than
 /// `low`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn keep_near(samples: &[f32], low: f32, high: f32, near: &mut Vec<f32>) -> [usize; 2] {
-    let (mut finite, mut less) = (0usize, 0usize);
-    for part in samples.chunks(TOGETHER) {
-        let (mut known, mut under, mut within) = (0u32, 0u32, 0u32);
-        for &v in part {
+    let (mut known, mut under) = ([0u32; TOGETHER], [0u32; TOGETHER]);
+    let mut see = |part: &[f32]| {
+        let mut within = 0;
+        for (lane, &v) in part.iter().enumerate() {
             let there = v.abs() < f32::INFINITY;
-            known += u32::from(there);
-            under += u32::from(there & (v < low));
-            within += u32::from(there & (v >= low) & (v <= high));
+            known[lane] += u32::from(there);
+            under[lane] += u32::from(there & (v < low));
+            within |= u32::from(there & (v >= low) & (v <= high)) << lane;
         }
-        if within > 0 {
-            near.extend(part.iter().filter(|v| v.is_finite() & (**v >= low) & (**v <= high)));
+        while within != 0 {
+            near.push(part[within.trailing_zeros() as usize]);
+            within &= within - 1;
         }
-        (finite, less) = (finite + known as usize, less + under as usize);
-    }
-    [finite, less]
+    };
+    let (whole, rest) = samples.as_chunks::<TOGETHER>();
+    whole.iter().for_each(|part| see(part));
+    see(rest);
+    [known, under].map(|lanes| lanes.iter().map(|n| *n as usize).sum())
 }
 
-/// Samples up to which halving the range of values is faster than moving samples about.
-const HALVED: usize = 1 << 13;
+/// Samples up to which narrowing a bracket by counting is faster than moving samples about.
+const COUNTED: usize = 1 << 13;
 
 /// The median of finite samples, the mean of the middle two for an even number; NaN without any.
 /// Reorders them where they are many.
@@ -153,7 +156,7 @@ pub(crate) fn median_of_finite(samples: &mut [f32]) -> f32 {
         return f32::NAN;
     }
     let rank = (n - 1) / 2;
-    let (lower, upper) = if n <= HALVED {
+    let (lower, upper) = if n <= COUNTED {
         let lower = nth(samples, rank);
         let [_, less, same] = count_about(samples, lower);
         let upper = if n / 2 < less + same { lower } else { least_above(samples, lower) };
@@ -166,11 +169,13 @@ pub(crate) fn median_of_finite(samples: &mut [f32]) -> f32 {
     ((f64::from(lower) + f64::from(upper)) * 0.5) as f32
 }
 
-/// The sample of `rank` in order, 0 for the smallest: the range of values is halved by counting.
+/// Every so many guesses the bracket is halved, so that no distribution makes it shrink slowly.
+const HALVING: usize = 4;
+
+/// The sample of `rank` in order, 0 for the smallest: a bracket about it is narrowed by counting,
+/// at first where an even spread of its samples would have it.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn nth(samples: &[f32], rank: usize) -> f32 {
-    let least = lane_min(samples, |v| v);
-    let most = -lane_min(samples, |v| -v);
     // Integers in the order of the values.
     let key = |v: f32| {
         let bits = v.to_bits() as i32;
@@ -180,21 +185,39 @@ fn nth(samples: &[f32], rank: usize) -> f32 {
         let bits = key as i32;
         f32::from_bits((bits ^ ((bits >> 31) as u32 >> 1) as i32) as u32)
     };
-    let (mut low, mut high) = (key(least), key(most));
-    while low < high {
-        let middle = (low + high).div_euclid(2);
-        let bound = value(middle);
-        let mut up_to = 0u32;
+    let most_up_to =
+        |bound: f32| -lane_min(samples, |v| if v <= bound { -v } else { f32::INFINITY });
+    // Above `low`, at which `below` samples end, and up to `high`, at which `up_to` do.
+    let (mut low, mut below) = (value(key(lane_min(samples, |v| v)) - 1), 0);
+    let (mut high, mut up_to) = (most_up_to(f32::MAX), samples.len());
+    let taste = [1, 3, 5].map(|i| samples[i * samples.len() / 6]);
+    let mut guess = taste[0].max(taste[1]).min(taste[2]).max(taste[0].min(taste[1]));
+    for round in 1.. {
+        let halved = value((key(low) + key(high)).div_euclid(2));
+        if !(low < guess && guess < high) || round % HALVING == 0 {
+            guess = halved;
+        }
+        if !(low < guess && guess < high) {
+            break;
+        }
+        let mut count = 0u32;
         for &v in samples {
-            up_to += u32::from(v <= bound);
+            count += u32::from(v <= guess);
         }
-        if up_to as usize > rank {
-            high = middle;
+        let count = count as usize;
+        if count > rank {
+            (high, up_to) = (guess, count);
         } else {
-            low = middle + 1;
+            (low, below) = (guess, count);
         }
+        if up_to - below == 1 {
+            high = most_up_to(high);
+            break;
+        }
+        let share = ((rank - below) as f32 + 0.5) / (up_to - below) as f32;
+        guess = low + (high - low) * share;
     }
-    value(low) + 0.0
+    high + 0.0
 }
 
 /// The least sample above `bound`; infinite without any.

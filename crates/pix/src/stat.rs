@@ -173,36 +173,84 @@ pub fn spread_rows(
     step: usize,
     count: usize,
 ) -> std::borrow::Cow<'_, [f32]> {
-    let place = (width * step).max(1);
-    let places = rows.len() / place;
-    let wanted = count.div_ceil(place);
-    if wanted >= places {
+    let spread = Spread::new(rows.len(), width, step, count);
+    if spread.all() {
         return rows.into();
     }
-    let at = |i: usize| i * places / wanted * place;
-    (0..wanted).flat_map(|i| &rows[at(i)..at(i) + place]).copied().collect::<Vec<f32>>().into()
+    let mut some = Vec::with_capacity(spread.samples(rows.len()));
+    for i in 0..spread.wanted {
+        some.extend(&rows[spread.at(i) * width..][..step * width]);
+    }
+    some.into()
+}
+
+/// Places of some rows each, spread evenly over a frame.
+#[derive(Debug, Clone, Copy)]
+struct Spread {
+    width: usize,
+    step: usize,
+    places: usize,
+    wanted: usize,
+}
+
+impl Spread {
+    fn new(pixels: usize, width: usize, step: usize, count: usize) -> Self {
+        let place = (width * step).max(1);
+        Self { width, step, places: pixels / place, wanted: count.div_ceil(place) }
+    }
+
+    /// Whether all rows are taken.
+    fn all(&self) -> bool {
+        self.wanted >= self.places
+    }
+
+    /// Samples of the rows that are taken.
+    fn samples(&self, pixels: usize) -> usize {
+        if self.all() { pixels } else { self.wanted * self.step * self.width }
+    }
+
+    /// The first row of a place.
+    fn at(&self, i: usize) -> usize {
+        i * self.places / self.wanted * self.step
+    }
+
+    fn takes(&self, row: usize) -> bool {
+        if self.all() {
+            return true;
+        }
+        let i = (row / self.step * self.wanted).div_ceil(self.places);
+        i < self.wanted && self.at(i) == row / self.step * self.step
+    }
 }
 
 /// Pixels along the side of a block of [`noise_of_blocks`].
 const BLOCK: usize = 4;
+
+/// About so many samples are gathered into blocks: medians of so many blocks are good to half a
+/// percent of the noise.
+const BLOCK_SAMPLES: usize = 1 << 22;
 
 /// The noise of one sample as means over blocks of 4 x 4 show it: what [`noise`] would be, were the
 /// samples independent.
 ///
 /// Interpolation makes neighbours alike, so that differences between them show less noise than
 /// there is; means over blocks are left as they were, nearly. A block with a sample that is not
-/// finite does not count.
+/// finite does not count. Of large frames, blocks of rows spread evenly tell it.
 pub fn noise_of_blocks(rows: &[f32], width: usize) -> f64 {
     let across = width / BLOCK;
     if across == 0 {
         return f64::NAN;
     }
-    let mut means = Vec::with_capacity(rows.len() / (BLOCK * BLOCK));
-    for band in rows.chunks_exact(width * BLOCK) {
-        means.extend((0..across).map(|i| {
-            let part = |j: usize| &band[j * width + i * BLOCK..][..BLOCK];
-            (0..BLOCK).flat_map(part).sum::<f32>() / (BLOCK * BLOCK) as f32
-        }));
+    let some = spread_rows(rows, width, BLOCK, BLOCK_SAMPLES);
+    let mut means = Vec::with_capacity(some.len() / (BLOCK * BLOCK));
+    let mut sums = vec![0.0f32; width];
+    for band in some.chunks_exact(width * BLOCK) {
+        sums.copy_from_slice(&band[..width]);
+        for row in band[width..].chunks_exact(width) {
+            sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
+        }
+        let blocks = sums.as_chunks::<BLOCK>().0.iter();
+        means.extend(blocks.map(|b| b.iter().sum::<f32>() / (BLOCK * BLOCK) as f32));
     }
     noise(&means, across, 1) * BLOCK as f64
 }
@@ -232,19 +280,21 @@ pub struct Summary {
     pub clipped_high: usize,
 }
 
-/// What one pass over the samples tells, and a second the spread.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bulk {
-    moments: Moments,
-    min: f32,
-    max: f32,
-    clipped_low: usize,
-    clipped_high: usize,
+/// What is told of samples as they come by, part by part.
+#[derive(Debug)]
+struct Bulk {
+    floor: f32,
+    ceiling: f32,
+    range: Range,
+    clipped: [usize; 2],
+    /// Of the first part.
+    pivot: Option<f64>,
+    sums: [f64; 3],
 }
 
 impl Bulk {
-    /// Goes through `rows`; `floor` and `ceiling` are the levels that count as clipped.
-    pub fn of(rows: &[f32], floor: Option<f64>, ceiling: Option<f64>) -> Self {
+    /// Nothing seen yet; `floor` and `ceiling` are the levels that count as clipped.
+    fn new(floor: Option<f64>, ceiling: Option<f64>) -> Self {
         // Compared as f32: the largest not above the floor, the smallest not below the ceiling.
         let floor = floor.map_or(f32::NAN, |level| {
             let near = level as f32;
@@ -254,25 +304,43 @@ impl Bulk {
             let near = level as f32;
             if f64::from(near) < level { near.next_up() } else { near }
         });
-        let mut range = Range { low: [f32::INFINITY; LANES], high: [f32::NEG_INFINITY; LANES] };
-        let (mut clipped_low, mut clipped_high) = (0, 0);
-        let (pivot, mut all) = (pivot(rows), [0.0; 3]);
-        for part in rows.chunks(BULK_PART) {
-            let [low, high] = range_of(part, &mut range, [floor, ceiling]);
-            clipped_low += low as usize;
-            clipped_high += high as usize;
-            all.iter_mut().zip(sums(part, pivot)).for_each(|(all, part)| *all += part);
+        let range = Range { low: [f32::INFINITY; LANES], high: [f32::NEG_INFINITY; LANES] };
+        Self { floor, ceiling, range, clipped: [0; 2], pivot: None, sums: [0.0; 3] }
+    }
+
+    /// Goes through the next part: short enough for counts of 32 bits, and to be met twice in the
+    /// cache.
+    fn see(&mut self, part: &[f32]) {
+        let pivot = *self.pivot.get_or_insert_with(|| pivot(part));
+        let clipped = range_of(part, &mut self.range, [self.floor, self.ceiling]);
+        self.clipped.iter_mut().zip(clipped).for_each(|(all, part)| *all += part as usize);
+        self.sums.iter_mut().zip(sums(part, pivot)).for_each(|(all, part)| *all += part);
+    }
+
+    /// What was seen, with medians, deviations and noise of `some` rows.
+    fn summary(self, some: &[f32], width: usize, step: usize) -> Summary {
+        let moments = Moments::from_sums(self.sums, self.pivot.unwrap_or(0.0));
+        let min = self.range.low.into_iter().fold(f32::INFINITY, f32::min);
+        let max = self.range.high.into_iter().fold(f32::NEG_INFINITY, f32::max);
+        let none = |v: f32| if moments.count == 0 { f64::NAN } else { f64::from(v) };
+        let (median, mad) = median_mad(some);
+        Summary {
+            n: moments.count,
+            min: none(min),
+            max: none(max),
+            mean: moments.mean,
+            median: f64::from(median),
+            sd: moments.sd,
+            mad: f64::from(mad),
+            noise: noise(some, width, step),
+            clipped_low: self.clipped[0],
+            clipped_high: self.clipped[1],
         }
-        let min = range.low.into_iter().fold(f32::INFINITY, f32::min);
-        let max = range.high.into_iter().fold(f32::NEG_INFINITY, f32::max);
-        Self { moments: Moments::from_sums(all, pivot), min, max, clipped_low, clipped_high }
     }
 }
 
-/// Samples counted at a time: few enough for counts of 32 bits in each lane.
-const BULK_PART: usize = 1 << 14;
-
 /// The lowest and the highest finite sample, lane by lane.
+#[derive(Debug)]
 struct Range {
     low: [f32; LANES],
     high: [f32; LANES],
@@ -311,7 +379,9 @@ impl Summary {
         floor: Option<f64>,
         ceiling: Option<f64>,
     ) -> Self {
-        Self::from_parts(Bulk::of(rows, floor, ceiling), median_mad(rows), noise(rows, width, step))
+        let mut bulk = Bulk::new(floor, ceiling);
+        rows.chunks(width.max(1)).for_each(|row| bulk.see(row));
+        bulk.summary(rows, width, step)
     }
 
     /// The same, with median, deviation and noise from rows spread evenly over the frame, where
@@ -323,26 +393,55 @@ impl Summary {
         floor: Option<f64>,
         ceiling: Option<f64>,
     ) -> Self {
-        let some = spread_rows(rows, width, step, GLANCE_SAMPLES);
-        let bulk = Bulk::of(rows, floor, ceiling);
-        Self::from_parts(bulk, median_mad(&some), noise(&some, width, step))
+        let mut glance = Glance::new(rows.len(), width, step, floor, ceiling);
+        glance.see(rows);
+        glance.summary()
+    }
+}
+
+/// A [`Summary`] that is made as rows come by, from the first to the last; how many come at a time
+/// makes no difference.
+#[derive(Debug)]
+pub struct Glance {
+    width: usize,
+    step: usize,
+    spread: Spread,
+    next_row: usize,
+    bulk: Bulk,
+    /// The rows that medians are taken from.
+    some: Vec<f32>,
+}
+
+impl Glance {
+    /// Of a frame of so many `pixels` in rows of `width`; the rest as for
+    /// [`Summary::at_a_glance`].
+    pub fn new(
+        pixels: usize,
+        width: usize,
+        step: usize,
+        floor: Option<f64>,
+        ceiling: Option<f64>,
+    ) -> Self {
+        let width = width.max(1);
+        let spread = Spread::new(pixels, width, step, GLANCE_SAMPLES);
+        let some = Vec::with_capacity(spread.samples(pixels));
+        Self { width, step, spread, next_row: 0, bulk: Bulk::new(floor, ceiling), some }
     }
 
-    /// Puts together what was found, perhaps on several threads: bulk, [`median_mad`], [`noise`].
-    pub fn from_parts(bulk: Bulk, (median, mad): (f32, f32), noise: f64) -> Self {
-        let none = |v: f32| if bulk.moments.count == 0 { f64::NAN } else { f64::from(v) };
-        Self {
-            n: bulk.moments.count,
-            min: none(bulk.min),
-            max: none(bulk.max),
-            mean: bulk.moments.mean,
-            median: f64::from(median),
-            sd: bulk.moments.sd,
-            mad: f64::from(mad),
-            noise,
-            clipped_low: bulk.clipped_low,
-            clipped_high: bulk.clipped_high,
+    /// Goes through the next rows.
+    pub fn see(&mut self, rows: &[f32]) {
+        for row in rows.chunks(self.width) {
+            self.bulk.see(row);
+            if self.spread.takes(self.next_row) {
+                self.some.extend(row);
+            }
+            self.next_row += 1;
         }
+    }
+
+    /// What was seen.
+    pub fn summary(self) -> Summary {
+        self.bulk.summary(&self.some, self.width, self.step)
     }
 }
 

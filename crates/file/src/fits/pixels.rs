@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use multiversion::multiversion;
 use photosite_pix::{Header, Value};
 
 use super::layout::sample_bytes;
@@ -102,9 +103,7 @@ impl Encoding {
             16 => match (self.exact_offset(), self.blank) {
                 // The loop nearly every raw frame goes through: no branch, so that it vectorises.
                 (Some(offset), None) => {
-                    for (slot, b) in out.iter_mut().zip(raw.as_chunks::<2>().0) {
-                        *slot = f32::from(i16::from_be_bytes(*b)) + offset;
-                    }
+                    decode_i16(raw, offset, out);
                 }
                 _ => {
                     let stored = raw.as_chunks::<2>().0.iter();
@@ -119,11 +118,7 @@ impl Encoding {
                 let stored = raw.as_chunks::<8>().0.iter();
                 self.whole_into(stored.map(|b| i64::from_be_bytes(*b)), out);
             }
-            -32 if self.plain() => {
-                for (slot, b) in out.iter_mut().zip(raw.as_chunks::<4>().0) {
-                    *slot = f32::from_be_bytes(*b);
-                }
-            }
+            -32 if self.plain() => decode_f32(raw, out),
             -32 => {
                 let stored = raw.as_chunks::<4>().0.iter();
                 self.real_into(stored.map(|b| f64::from(f32::from_be_bytes(*b))), out);
@@ -136,7 +131,24 @@ impl Encoding {
     }
 }
 
+/// Decodes 16-bit integers with sign.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn decode_i16(raw: &[u8], offset: f32, out: &mut [f32]) {
+    for (slot, b) in out.iter_mut().zip(raw.as_chunks::<2>().0) {
+        *slot = f32::from(i16::from_be_bytes(*b)) + offset;
+    }
+}
+
+/// Decodes real numbers of 32 bits.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn decode_f32(raw: &[u8], out: &mut [f32]) {
+    for (slot, b) in out.iter_mut().zip(raw.as_chunks::<4>().0) {
+        *slot = f32::from_be_bytes(*b);
+    }
+}
+
 /// Decodes what [`Encoding::is_raw`] calls so; `raw` holds as many samples as `out`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub(crate) fn decode_raw(raw: &[u8], out: &mut [u16]) {
     for (slot, b) in out.iter_mut().zip(raw.as_chunks::<2>().0) {
         // Flipping the top bit adds BZERO.

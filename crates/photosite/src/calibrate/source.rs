@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use photosite_file::{Access, Source};
-use photosite_pix::{Applied, CfaPattern, Plane, Size};
+use photosite_pix::unit::NoiseModel;
+use photosite_pix::{CfaPattern, Frame, Plane, Size, Unit};
 
-use super::{Calibrated, CalibrationSet, Light};
+use super::{Calibrated, CalibrationSet, LightFacts};
 use crate::raw::RawFrame;
 use crate::stack::{Prepared, ReadBuffers};
-use crate::{Result, defects};
+use crate::{Error, Result, defects};
 
 /// A raw light whose rows come calibrated: the same samples as those of the calibrated light, to
 /// the bit, and NaN where it has none.
@@ -18,81 +19,79 @@ pub struct CalibratedSource {
     path: PathBuf,
     raw: Prepared,
     set: Arc<CalibrationSet>,
-    facts: Facts,
-}
-
-/// What a calibration asks of a light besides its samples.
-#[derive(Debug, Clone, Copy)]
-struct Facts {
-    saturation_adu: Option<f32>,
-    exposure_s: Option<f64>,
-    applied: Applied,
+    facts: LightFacts,
 }
 
 impl CalibratedSource {
     /// A light, opened, and what calibrates it.
     pub fn new(frame: &RawFrame, raw: Prepared, set: Arc<CalibrationSet>) -> Self {
-        let facts = Facts {
+        let facts = LightFacts {
             saturation_adu: frame.saturation_adu,
+            overscan_adu: raw.level_adu,
             exposure_s: frame.metadata.exposure_s,
+            cfa: raw.cfa,
             applied: frame.metadata.applied,
+            noise: None,
         };
         Self { path: frame.path.clone(), raw, set, facts }
     }
 
     /// The colour filter array over the light.
     pub fn cfa(&self) -> Option<CfaPattern> {
-        self.raw.cfa
+        self.facts.cfa
     }
 
-    /// Calibrates the whole light, without a variance.
+    /// What was subtracted as overscan level, in ADU.
+    pub fn overscan_adu(&self) -> f32 {
+        self.facts.overscan_adu
+    }
+
+    /// Calibrates the whole light, with a variance where `noise` is known; `raw` and `calibrated`
+    /// are shown its rows from the first to the last. The planes of `room` are used, if there is
+    /// one of the light's size.
     ///
     /// # Errors
     /// When it cannot be read, or its masters do not fit.
-    pub fn whole(&self) -> Result<Calibrated> {
-        let size = self.raw.region.size();
-        let mut buffers = ReadBuffers::default();
-        let mut data = Plane::zeroed(size);
-        self.raw.read(0..size.height, 0..size.width, &mut buffers, data.as_mut_slice())?;
-        self.set.apply(self.light(data))
-    }
-
-    fn light(&self, data: Plane<f32>) -> Light {
-        let Facts { saturation_adu, exposure_s, applied } = self.facts;
-        Light {
-            data,
-            saturation_adu,
-            overscan_adu: self.raw.level_adu,
-            exposure_s,
-            cfa: self.raw.cfa,
-            applied,
-            noise: None,
+    pub fn whole(
+        &self,
+        noise: Option<NoiseModel>,
+        room: Option<Frame>,
+        buffers: &mut ReadBuffers,
+        (mut raw, mut calibrated): (impl FnMut(&[f32]), impl FnMut(&[f32])),
+    ) -> Result<Calibrated> {
+        let named = |e: Error| Error::request(format!("{}: {e}", self.path.display()));
+        let size = self.size();
+        self.set.fits(size).map_err(named)?;
+        let course = self.set.course(LightFacts { noise, ..self.facts }).map_err(named)?;
+        let (data, mask) = match room.filter(|room| room.size() == size) {
+            Some(room) => (room.data, room.mask),
+            None => (Plane::zeroed(size), Plane::zeroed(size)),
+        };
+        let variance = noise.map(|_| Plane::zeroed(size));
+        let mut frame = Frame { data, variance, mask, unit: Unit::Adu, applied: course.applied };
+        let reach = defects::reach(self.facts.cfa);
+        let (mut defective, mut done, mut repaired) = (Vec::new(), 0, 0);
+        for y in (0..size.height).step_by(BAND) {
+            let rows = y..(y + BAND).min(size.height);
+            let room = frame.data.rows_mut(rows.start, rows.end);
+            self.raw.read(rows.clone(), 0..size.width, buffers, room)?;
+            raw(room);
+            course.calibrate(&mut frame, rows.clone(), 0);
+            defective.extend(course.enter_defects(&mut frame, rows.clone(), 0));
+            // Repairs want the rows beyond.
+            let ready = if rows.end == size.height { rows.end } else { rows.end - reach };
+            let wait = defective.partition_point(|(_, y)| *y < ready);
+            repaired += defects::repair(&mut frame, self.facts.cfa, &defective[..wait]);
+            defective.drain(..wait);
+            calibrated(frame.data.rows(done, ready));
+            done = ready;
         }
-    }
-
-    /// Calibrates `rows`; gives them with rows beyond, and how many of those come first.
-    fn rows(&self, rows: &Range<usize>, bytes: &mut Vec<u8>) -> photosite_file::Result<Rows> {
-        let size = self.raw.region.size();
-        // The pattern of a part of the light must be that of the light.
-        let cell = self.raw.cfa.map_or(1, CfaPattern::period);
-        let reach = defects::reach(self.raw.cfa);
-        let first = rows.start.saturating_sub(reach) / cell * cell;
-        let last = (rows.end + reach).min(size.height);
-        let mut data = Plane::zeroed(Size::new(size.width, last - first));
-        let mut buffers = ReadBuffers::with_bytes(std::mem::take(bytes));
-        self.raw.read(first..last, 0..size.width, &mut buffers, data.as_mut_slice())?;
-        *bytes = buffers.into_bytes();
-        let light = self.light(data);
-        let done = self.set.apply_band(light, first).map_err(|e| {
-            // Whether masters fit does not depend on the rows, and was seen before.
-            photosite_file::Error::request(&self.path, e.to_string())
-        })?;
-        Ok((done.frame.data, rows.start - first))
+        Ok(Calibrated { frame, steps: course.steps, dark_scale: course.k, repaired })
     }
 }
 
-/// Calibrated rows, and the first of them that was asked for.
-type Rows = (Plane<f32>, usize);
+/// Rows that are calibrated together: they stay in the cache from one step to the next.
+const BAND: usize = 64;
 
 impl Source for CalibratedSource {
     fn size(&self) -> Size {
@@ -118,8 +117,30 @@ impl Source for CalibratedSource {
         if rows.is_empty() {
             return Ok(());
         }
-        let (data, first) = self.rows(&rows, scratch)?;
-        out.copy_from_slice(data.rows(first, first + rows.len()));
+        let size = self.size();
+        // The pattern of a part of the light must be that of the light.
+        let cell = self.facts.cfa.map_or(1, CfaPattern::period);
+        let reach = defects::reach(self.facts.cfa);
+        let first = rows.start.saturating_sub(reach) / cell * cell;
+        let last = (rows.end + reach).min(size.height);
+        let mut data = Plane::zeroed(Size::new(size.width, last - first));
+        let mut buffers = ReadBuffers::with_bytes(std::mem::take(scratch));
+        self.raw.read(first..last, 0..size.width, &mut buffers, data.as_mut_slice())?;
+        *scratch = buffers.into_bytes();
+        let course = self.set.course(self.facts).map_err(|e| {
+            // What is done does not depend on the rows, and was seen before.
+            photosite_file::Error::request(&self.path, e.to_string())
+        })?;
+        let mask = Plane::zeroed(data.size());
+        let mut frame =
+            Frame { data, variance: None, mask, unit: Unit::Adu, applied: course.applied };
+        let all = 0..frame.size().height;
+        course.calibrate(&mut frame, all.clone(), first);
+        let mut defective = course.enter_defects(&mut frame, all, first);
+        let own = rows.start - first..rows.end - first;
+        defective.retain(|(_, y)| own.contains(y));
+        defects::repair(&mut frame, self.facts.cfa, &defective);
+        out.copy_from_slice(frame.data.rows(own.start, own.end));
         Ok(())
     }
 }

@@ -3,23 +3,25 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use photosite_file::Source;
 use photosite_file::fits::{Sample, read_image};
+use photosite_file::keyword;
 use photosite_pix::combine::Combine;
-use photosite_pix::stat::Summary;
+use photosite_pix::stat::{Glance, Summary};
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{Card, CfaPattern, Frame, Header, Plane};
+use photosite_pix::{Card, CfaPattern, Frame, Header, Size};
 use serde_json::json;
 
 use super::{Earlier, LoadedMaster, Product, Standing, standing};
+use crate::Result;
 use crate::calibrate::{
-    Bias, CalibrationSet, DarkContent, DarkScaling, FlatContent, Light, MasterDark, MasterFlat,
-    RemovedBy,
+    Bias, CalibratedSource, CalibrationSet, DarkContent, DarkScaling, FlatContent, MasterDark,
+    MasterFlat, RemovedBy,
 };
 use crate::header::light_header;
 use crate::provenance::{Input, Provenance};
 use crate::raw::{Handling, RawFrame, read_all};
 use crate::stack::ReadBuffers;
-use crate::{Error, Result};
 
 /// The masters of a set-up, with their names for the account.
 #[derive(Debug, Clone)]
@@ -175,13 +177,15 @@ pub fn calibrate_light(
         let header = photosite_file::probe(path)?.header;
         return Ok(found(path, key, &header, before, after));
     }
-    let read = read(raw, buffers)?;
     if stands {
+        let before = describe_raw(raw, buffers)?;
         let (data, header) = read_image(path)?;
-        let after = read.describe(&data);
-        return Ok(found(path, key, &header, read.before, after));
+        let cfa = keyword::read(&header).metadata.cfa;
+        let step = cfa.map_or(1, CfaPattern::period);
+        let after = Summary::at_a_glance(data.as_slice(), data.width(), step, None, None);
+        return Ok(found(path, key, &header, before, after));
     }
-    let (frame, header, result) = calibrate(request, read, noise, key)?;
+    let (frame, header, result) = calibrate(request, noise, key, (None, buffers))?;
     let mut sentences = vec![format!("steps: {}", result.steps.join(", "))];
     sentences.extend(request.masters.sentences.iter().cloned());
     Product {
@@ -198,70 +202,51 @@ pub fn calibrate_light(
 }
 
 /// Calibrates a light and writes nothing; gives samples and mask, without a variance, and the
-/// header that its file would have.
+/// header that its file would have. A frame that is done with gives its planes.
 ///
 /// # Errors
 /// When the light cannot be read, or does not fit its masters.
 pub(super) fn calibrate_in_memory(
     request: &LightRequest<'_>,
-    buffers: &mut ReadBuffers,
+    room: (Option<Frame>, &mut ReadBuffers),
 ) -> Result<(Frame, Header, LightResult)> {
     let noise = request.noise.or_else(|| request.raw.noise());
     let key = provenance(request, noise).key();
-    calibrate(request, read(request.raw, buffers)?, None, key)
+    calibrate(request, None, key, room)
 }
 
-/// A raw light, read.
-struct Read {
-    data: Plane<f32>,
-    level_adu: f32,
-    cfa: Option<CfaPattern>,
-    before: Summary,
-}
-
-impl Read {
-    fn describe(&self, data: &Plane<f32>) -> Summary {
-        describe(data, self.cfa)
-    }
-}
-
-fn describe(data: &Plane<f32>, cfa: Option<CfaPattern>) -> Summary {
-    let step = cfa.map_or(1, CfaPattern::period);
-    Summary::at_a_glance(data.as_slice(), data.width(), step, None, None)
-}
-
-fn read(raw: &RawFrame, buffers: &mut ReadBuffers) -> Result<Read> {
-    let prepared = raw.open(Handling::Once)?;
-    let (size, cfa, level_adu) = (prepared.region.size(), prepared.cfa, prepared.level_adu);
-    let step = cfa.map_or(1, CfaPattern::period);
-    let samples = read_all(&prepared, buffers)?;
-    let data = Plane::from_vec(size, samples)
-        .ok_or_else(|| Error::request(format!("{} has no pixels", raw.path.display())))?;
+/// What is told of raw samples, begun; `level_adu` was taken off them.
+fn glance_at_raw(
+    raw: &RawFrame,
+    (size, cfa, level_adu): (Size, Option<CfaPattern>, f32),
+) -> Glance {
     let ceiling = raw.saturation_adu.map(|s| f64::from(s - level_adu));
-    let before = Summary::at_a_glance(data.as_slice(), size.width, step, Some(0.0), ceiling);
-    Ok(Read { data, level_adu, cfa, before })
+    let step = cfa.map_or(1, CfaPattern::period);
+    Glance::new(size.pixels(), size.width, step, Some(0.0), ceiling)
+}
+
+fn describe_raw(raw: &RawFrame, buffers: &mut ReadBuffers) -> Result<Summary> {
+    let prepared = raw.open(Handling::Once)?;
+    let facts = (prepared.region.size(), prepared.cfa, prepared.level_adu);
+    let mut before = glance_at_raw(raw, facts);
+    before.see(&read_all(&prepared, buffers)?);
+    Ok(before.summary())
 }
 
 fn calibrate(
     request: &LightRequest<'_>,
-    Read { data, level_adu, cfa, before }: Read,
     noise: Option<NoiseModel>,
     key: String,
+    (room, buffers): (Option<Frame>, &mut ReadBuffers),
 ) -> Result<(Frame, Header, LightResult)> {
     let raw = request.raw;
-    let done = request
-        .masters
-        .set
-        .apply(Light {
-            data,
-            saturation_adu: raw.saturation_adu,
-            overscan_adu: level_adu,
-            exposure_s: raw.metadata.exposure_s,
-            cfa,
-            applied: raw.metadata.applied,
-            noise,
-        })
-        .map_err(|e| Error::request(format!("{}: {e}", raw.path.display())))?;
+    let source = CalibratedSource::new(raw, raw.open(Handling::Once)?, request.masters.set());
+    let (size, cfa) = (source.size(), source.cfa());
+    let mut before = glance_at_raw(raw, (size, cfa, source.overscan_adu()));
+    let step = cfa.map_or(1, CfaPattern::period);
+    let mut after = Glance::new(size.pixels(), size.width, step, None, None);
+    let seen = (|raw: &[f32]| before.see(raw), |calibrated: &[f32]| after.see(calibrated));
+    let done = source.whole(noise, room, buffers, seen)?;
     let mut header = light_header(raw, done.frame.applied, cfa);
     header.set_text("PSSTEPS", &done.steps.join(" "), "steps done");
     if let Some(k) = done.dark_scale {
@@ -276,8 +261,8 @@ fn calibrate(
         steps: done.steps.iter().map(|s| (*s).to_owned()).collect(),
         dark_scale: done.dark_scale,
         repaired: done.repaired,
-        before,
-        after: describe(&done.frame.data, cfa),
+        before: before.summary(),
+        after: after.summary(),
     };
     Ok((done.frame, header, result))
 }

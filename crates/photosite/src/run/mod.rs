@@ -37,7 +37,7 @@ pub use lights::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light
 pub use masters::{AdditivePart, MasterRequest, MasterResult, build_master, take_master};
 pub use night::{Keep, NightOutcome, NightRequest, run_night};
 pub use offered::Offered;
-pub use parallel::{for_each, on_each};
+pub use parallel::{for_each, on_each, on_each_with};
 pub use product::{LoadedMaster, Product, Standing, load_master, load_samples, standing};
 pub use stars::{StarField, background, find_stars};
 pub use survey::{

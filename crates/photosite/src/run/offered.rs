@@ -110,8 +110,8 @@ impl Offered {
         self
     }
 
-    /// Reads it whole.
-    pub(super) fn open(&self, buffers: &mut ReadBuffers) -> Result<Opened> {
+    /// Reads it whole; a frame that is done with gives its planes.
+    pub(super) fn open(&self, room: Option<Frame>, buffers: &mut ReadBuffers) -> Result<Opened> {
         match &self.from {
             Origin::File => {
                 let (frames, header) = match self.planes {
@@ -123,7 +123,7 @@ impl Offered {
             }
             Origin::Raw(raw) => {
                 let request = LightRequest::to_be_stacked(&raw.frame, raw.masters()?);
-                let (frame, header, result) = calibrate_in_memory(&request, buffers)?;
+                let (frame, header, result) = calibrate_in_memory(&request, (room, buffers))?;
                 let metadata = keyword::read(&header).metadata;
                 let frames = vec![frame];
                 Ok(Opened { frames, header, metadata, calibrated: Some(result) })

@@ -70,16 +70,24 @@ pub fn on_each<T: Send>(
     context: &Context<'_>,
     work: impl Fn(usize) -> Result<T> + Sync,
 ) -> Result<Vec<Result<T>>> {
+    on_each_with(count, context, || (), |(), i| work(i))
+}
+
+/// The same, each thread with a state of its own.
+///
+/// # Errors
+/// As [`on_each`].
+pub fn on_each_with<S, T: Send>(
+    count: usize,
+    context: &Context<'_>,
+    state: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, usize) -> Result<T> + Sync,
+) -> Result<Vec<Result<T>>> {
     let slots: Vec<Mutex<Option<Result<T>>>> = (0..count).map(|_| Mutex::new(None)).collect();
-    for_each(
-        count,
-        context,
-        || (),
-        |(), i| {
-            *slots[i].lock().expect("no holder panics") = Some(work(i));
-            Ok(())
-        },
-    )?;
+    for_each(count, context, state, |state, i| {
+        *slots[i].lock().expect("no holder panics") = Some(work(state, i));
+        Ok(())
+    })?;
     let done = slots.into_iter().map(|s| s.into_inner().expect("no holder panics"));
     Ok(done.map(|d| d.expect("every index was visited")).collect())
 }

@@ -11,7 +11,10 @@ use photosite_pix::warp::Window;
 use photosite_pix::{CfaColor, CfaPattern, Frame, Header, Metadata, Plane, Size, stat};
 
 use super::offered::Opened;
-use super::{Context, LightResult, Offered, StarField, background, find_stars, left_out, on_each};
+use super::{
+    Context, LightResult, Offered, StarField, background, find_stars, left_out, on_each,
+    on_each_with,
+};
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::stack::ReadBuffers;
@@ -115,11 +118,17 @@ pub fn survey(
     // Few lights share the threads left over.
     let threads = (outer.threads / lights.len().max(1)).max(1);
     let inner = Context { threads, ..*context };
-    let seen = on_each(lights.len(), &outer, |i| {
-        let seen = look_over(&lights[i], backgrounds, &inner);
-        context.observer.event(Event::Advanced { by: 1, what: "finding stars" });
-        seen
-    })?;
+    // A thread's frames give each other their planes.
+    let seen = on_each_with(
+        lights.len(),
+        &outer,
+        || (None, ReadBuffers::default()),
+        |room, i| {
+            let seen = look_over(&lights[i], backgrounds, room, &inner);
+            context.observer.event(Event::Advanced { by: 1, what: "finding stars" });
+            seen
+        },
+    )?;
     context.observer.event(Event::Finished);
     Ok(parted(seen, |i| &lights[i].path))
 }
@@ -151,9 +160,14 @@ fn refusal(path: &Path, e: &Error) -> Finding {
     }
 }
 
-fn look_over(light: &Offered, backgrounds: bool, context: &Context<'_>) -> Result<SurveyedLight> {
-    let opened = light.open(&mut ReadBuffers::default())?;
-    let Opened { frames, header, metadata, calibrated } = opened;
+fn look_over(
+    light: &Offered,
+    backgrounds: bool,
+    (room, buffers): &mut (Option<Frame>, ReadBuffers),
+    context: &Context<'_>,
+) -> Result<SurveyedLight> {
+    let opened = light.open(room.take(), buffers)?;
+    let Opened { mut frames, header, metadata, calibrated } = opened;
     let gain_e = metadata.gain_e_per_adu.map(|g| g.e_per_adu());
     let mosaic = metadata.cfa.filter(|_| frames.len() == 1);
     let (green, levels) = match mosaic {
@@ -190,6 +204,7 @@ fn look_over(light: &Offered, backgrounds: bool, context: &Context<'_>) -> Resul
         }
     };
     let light = light.clone();
+    *room = frames.pop();
     Ok(SurveyedLight {
         light,
         header,
@@ -303,7 +318,8 @@ pub fn reference(
     if let Some(light) = lights.iter().find(|l| l.path() == path) {
         return Ok(light.clone());
     }
-    look_over(&Offered::file(path)?, backgrounds, context)
+    let room = &mut (None, ReadBuffers::default());
+    look_over(&Offered::file(path)?, backgrounds, room, context)
 }
 
 /// That a light could not be laid over the reference.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use photosite::calibrate::{
-    Bias, CalibrationSet, DarkContent, DarkScaling, FlatContent, Light, MasterDark, MasterFlat,
-    RemovedBy,
+    Bias, CalibrationSet, DarkContent, DarkScaling, FlatContent, Light, LightFacts, MasterDark,
+    MasterFlat, RemovedBy,
 };
 use photosite::master::{Finish, finish};
 use photosite::stack::Stacked;
@@ -64,15 +64,13 @@ fn flat(plane: &Plane<f32>) -> Option<MasterFlat> {
 }
 
 fn light(plane: &Plane<f32>) -> Light {
-    Light {
-        data: plane.clone(),
-        saturation_adu: None,
-        overscan_adu: 0.0,
-        exposure_s: Some(90.0),
-        cfa: None,
-        applied: Applied::empty(),
-        noise: None,
-    }
+    let facts = LightFacts { exposure_s: Some(90.0), ..LightFacts::default() };
+    Light { data: plane.clone(), facts }
+}
+
+fn with(mut light: Light, change: impl Fn(&mut LightFacts)) -> Light {
+    change(&mut light.facts);
+    light
 }
 
 fn bias(plane: &Plane<f32>) -> Option<Bias> {
@@ -153,7 +151,7 @@ fn exposures_give_the_factor() {
     let included = || dark(&p.dark, DarkContent::BiasIncluded);
     let set = CalibrationSet::new(bias(&p.bias), included(), None, DarkScaling::Exposure).unwrap();
     assert_eq!(set.apply(light(&p.light)).unwrap().dark_scale, Some(1.5));
-    let unknown = Light { exposure_s: None, ..light(&p.light) };
+    let unknown = Light { facts: LightFacts::default(), ..light(&p.light) };
     let message = set.apply(unknown).unwrap_err().to_string();
     assert!(message.contains("exposure"), "{message}");
     let without = CalibrationSet::new(None, included(), None, DarkScaling::Exposure);
@@ -164,7 +162,7 @@ fn exposures_give_the_factor() {
 fn a_bias_beside_a_dark_that_holds_it_changes_no_sample() {
     let p = planes(12);
     let noise = NoiseModel::new(0.8, 1.6);
-    let with_noise = || Light { noise, ..light(&p.light) };
+    let with_noise = || with(light(&p.light), |facts| facts.noise = noise);
     let included = || dark(&p.dark, DarkContent::BiasIncluded);
     let calibrate = |bias| {
         let set = CalibrationSet::new(bias, included(), flat(&p.flat), DarkScaling::None).unwrap();
@@ -191,7 +189,7 @@ fn no_step_is_done_twice() {
     let included = || dark(&p.dark, DarkContent::BiasIncluded);
     let removed = Plane::from_fn(SIZE, |x, y| p.dark.get(x, y) - p.bias.get(x, y));
     let value = |set: &CalibrationSet, data: &Plane<f32>, applied| {
-        set.apply(Light { applied, ..light(data) }).unwrap().frame.data
+        set.apply(with(light(data), |facts| facts.applied = applied)).unwrap().frame.data
     };
     let close = |a: &Plane<f32>, b: &Plane<f32>| {
         a.as_slice().iter().zip(b.as_slice()).all(|(a, b)| (a - b).abs() < 0.02)
@@ -209,16 +207,18 @@ fn no_step_is_done_twice() {
 
     // Without a bias to take out of the dark it is an error, not a guess.
     let set = CalibrationSet::new(None, included(), None, DarkScaling::None).unwrap();
-    let refused = set.apply(Light { applied: Applied::BIAS, ..light(&unbiased) }).unwrap_err();
+    let refused =
+        set.apply(with(light(&unbiased), |facts| facts.applied = Applied::BIAS)).unwrap_err();
     assert!(refused.to_string().contains("twice"), "{refused}");
 
     // A dark that the camera subtracted took the bias along.
     let set = CalibrationSet::new(bias(&p.bias), included(), flat(&p.flat), DarkScaling::None);
     let set = set.unwrap();
-    let done = set.apply(Light { applied: Applied::DARK, ..light(&expected) }).unwrap();
+    let done = set.apply(with(light(&expected), |facts| facts.applied = Applied::DARK)).unwrap();
     assert_eq!(done.steps, ["saturation", "flat"]);
-    let done =
-        set.apply(Light { applied: Applied::DARK | Applied::FLAT, ..light(&expected) }).unwrap();
+    let done = set
+        .apply(with(light(&expected), |facts| facts.applied = Applied::DARK | Applied::FLAT))
+        .unwrap();
     assert_eq!(done.frame.data, expected);
 }
 

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use photosite::calibrate::{
-    Bias, CalibrationSet, DarkContent, DarkScaling, FlatContent, Light, MasterDark, MasterFlat,
-    RemovedBy,
+    Bias, CalibrationSet, DarkContent, DarkScaling, FlatContent, Light, LightFacts, MasterDark,
+    MasterFlat, RemovedBy,
 };
 use photosite::master::{Finish, finish};
 use photosite::stack::Stacked;
@@ -121,12 +121,7 @@ fn ratio(case: Case) -> f64 {
         };
         let light = Light {
             data: Plane::from_vec(SIZE, camera.shoot(light_e)).unwrap(),
-            saturation_adu: None,
-            overscan_adu: 0.0,
-            exposure_s: None,
-            cfa: None,
-            applied: Applied::empty(),
-            noise: NoiseModel::new(GAIN, READ_E),
+            facts: LightFacts { noise: NoiseModel::new(GAIN, READ_E), ..LightFacts::default() },
         };
         let done = set.apply(light).unwrap().frame;
         for (i, v) in done.data.as_slice().iter().enumerate() {

@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use photosite::calibrate::{CalibrationSet, DarkContent, DarkScaling, Light, MasterDark};
+use photosite::calibrate::{
+    CalibrationSet, DarkContent, DarkScaling, Light, LightFacts, MasterDark,
+};
 use photosite::defects;
 use photosite::library::{Candidate, Choice, DarkCurrent, FEW_REFUSALS, Traits, choose, groups};
 use photosite::master::{channel_means, default_recipe};
 use photosite::stack::{Buffers, Prepared, Shares, Stacked, stack_tile};
 use photosite_file::fits::Sample;
-use photosite_pix::{
-    Applied, CfaPattern, Frame, FrameKind, Header, MaskBits, Metadata, Plane, Size, Unit,
-};
+use photosite_pix::{CfaPattern, Frame, FrameKind, Header, MaskBits, Metadata, Plane, Size, Unit};
 
 use crate::night::write_plane;
 
@@ -62,15 +62,7 @@ fn nothing_is_clipped_at_zero() {
         variance_factor: None,
     };
     let set = CalibrationSet::new(None, Some(dark), None, DarkScaling::None).unwrap();
-    let light = Light {
-        data: light,
-        saturation_adu: None,
-        overscan_adu: 0.0,
-        exposure_s: None,
-        cfa: None,
-        applied: Applied::empty(),
-        noise: None,
-    };
+    let light = Light { data: light, facts: LightFacts::default() };
     let data = set.apply(light).unwrap().frame.data;
     assert_eq!(data.as_slice().iter().sum::<f32>(), 0.0);
     assert!(data.as_slice().contains(&-5.0));

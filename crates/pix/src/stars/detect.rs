@@ -78,7 +78,6 @@ impl Matched {
         let mut matched = vec![0.0f32; 3 * padded];
         let mut centred = vec![0.0f32; padded + 2 * radius];
         let mut level = vec![0.0f32; padded];
-        let mut least = vec![f32::INFINITY; padded];
         let none = vec![0.0f32; padded];
         let bound = snr / self.gain;
         let first = inner.start - 1;
@@ -105,14 +104,11 @@ impl Matched {
             }
             // The row before has both of its neighbours now.
             mesh.sigma_row(y - 1, &mut level[..width]);
-            let scale = |sigma: f32| self.gain / sigma.max(f32::MIN_POSITIVE);
-            for (least, sigma) in least.iter_mut().zip(&level[..width]) {
-                *least = sigma.max(f32::MIN_POSITIVE) * bound;
-            }
+            times(&mut level[..width], bound);
             let [above, here, below] =
                 [y + 1, y + 2, y].map(|row| &matched[row % 3 * padded..][..padded]);
-            maxima((above, here, below), &least, width, |x| {
-                found.push(Candidate { x, y: y - 1, snr: here[x] * scale(level[x]) });
+            maxima((above, here, below), &level, width, |x| {
+                found.push(Candidate { x, y: y - 1, snr: snr * here[x] / level[x] });
             });
         }
         found
@@ -171,6 +167,14 @@ fn add_pair(tap: f32, a: &[f32; TOGETHER], b: &[f32; TOGETHER], sum: &mut [f32; 
     }
 }
 
+/// Multiplies samples that may be 0, which then are just above it.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn times(samples: &mut [f32], factor: f32) {
+    for v in samples {
+        *v = v.max(f32::MIN_POSITIVE) * factor;
+    }
+}
+
 /// Calls `found` for each column of the middle row whose sample is at least that of `least` and the
 /// highest of its neighbourhood; of equal ones the last.
 fn maxima(
@@ -180,26 +184,33 @@ fn maxima(
     mut found: impl FnMut(usize),
 ) {
     for x0 in (0..width).step_by(TOGETHER) {
-        if !any_reaches(&here[x0..], &least[x0..]) {
-            continue;
-        }
-        for x in x0.max(1)..(x0 + TOGETHER).min(width - 1) {
+        let mut reaching = reaching(&here[x0..], &least[x0..]);
+        while reaching != 0 {
+            let x = x0 + reaching.trailing_zeros() as usize;
+            reaching &= reaching - 1;
+            if x == 0 || x + 1 >= width {
+                continue;
+            }
             let v = here[x];
             let before = [above[x - 1], above[x], above[x + 1], here[x - 1]];
             let after = [here[x + 1], below[x - 1], below[x], below[x + 1]];
-            if v >= least[x] && before.iter().all(|b| v >= *b) && after.iter().all(|a| v > *a) {
+            if before.iter().all(|b| v >= *b) && after.iter().all(|a| v > *a) {
                 found(x);
             }
         }
     }
 }
 
-/// Whether any of the next samples reaches its bound.
+/// Which of the next samples reach their bounds, a bit each.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn any_reaches(samples: &[f32], least: &[f32]) -> bool {
+fn reaching(samples: &[f32], least: &[f32]) -> u64 {
     let mut any = 0u32;
     for (v, least) in samples[..TOGETHER].iter().zip(&least[..TOGETHER]) {
         any |= u32::from(v >= least);
     }
-    any != 0
+    if any == 0 {
+        return 0;
+    }
+    let pairs = samples[..TOGETHER].iter().zip(&least[..TOGETHER]).enumerate();
+    pairs.fold(0, |bits, (i, (v, least))| bits | u64::from(v >= least) << i)
 }

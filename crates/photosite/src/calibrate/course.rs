@@ -1,0 +1,232 @@
+//! What is done to one light: decided before any of its samples is touched, done row by row.
+
+use std::ops::Range;
+
+use multiversion::multiversion;
+use photosite_pix::unit::NoiseModel;
+use photosite_pix::{Applied, Frame, MaskBits, stat};
+
+use super::set::LightFacts;
+use super::{Bias, DarkContent, MasterDark, MasterFlat};
+use crate::defects::Defect;
+
+/// What is done to a light.
+pub(super) struct Course<'a> {
+    pub facts: LightFacts,
+    /// What goes beside the dark; `None` where nothing does.
+    pub bias: Option<&'a Bias>,
+    /// How much of it.
+    pub bias_share: f32,
+    pub dark: Option<&'a MasterDark>,
+    /// The factor of the dark.
+    pub k: Option<f64>,
+    pub flat: Option<&'a MasterFlat>,
+    /// What a variance is made of, where one is wanted.
+    pub variance: Option<OfVariance<'a>>,
+    /// The defects that the masters bring, row after row.
+    pub lists: Vec<&'a [Defect]>,
+    /// The steps, in order; names of [`super::STEPS`].
+    pub steps: Vec<&'static str>,
+    /// What the light carries afterwards.
+    pub applied: Applied,
+}
+
+/// What the variance of raw samples is made of.
+pub(super) struct OfVariance<'a> {
+    pub noise: NoiseModel,
+    /// The level above which samples are electrons, where it is not the dark.
+    pub zero: Option<&'a Bias>,
+    /// Dark electrons that this level hides, in ADU.
+    pub hidden_adu: f32,
+}
+
+impl Course<'_> {
+    /// Calibrates `rows` of a frame that hold raw samples, save for repairs; row 0 of the frame is
+    /// row `first_row` of the masters.
+    pub fn calibrate(&self, frame: &mut Frame, rows: Range<usize>, first_row: usize) {
+        let LightFacts { saturation_adu, overscan_adu, .. } = self.facts;
+        frame.mark_missing(rows.clone());
+        for y in rows {
+            let row = first_row + y;
+            let samples = frame.data.row_mut(y);
+            if let Some(level) = saturation_adu {
+                mark_from(samples, level - overscan_adu, frame.mask.row_mut(y));
+            }
+            let variance = frame.variance.as_mut().map(|v| v.row_mut(y));
+            if let Some((out, of)) = variance.zip(self.variance.as_ref()) {
+                self.raw_variance(of, (samples, row), out);
+            }
+            match self.bias {
+                Some(Bias::Master(b)) => take_off(samples, b.data.row(row), self.bias_share),
+                Some(Bias::Level(l)) => {
+                    let level = self.bias_share * *l as f32;
+                    samples.iter_mut().for_each(|v| *v -= level);
+                }
+                None => {}
+            }
+            if let Some(dark) = self.dark {
+                take_off(samples, dark.frame.data.row(row), self.k.unwrap_or(0.0) as f32);
+            }
+            let Some(MasterFlat { frame: flat, .. }) = self.flat else { continue };
+            if let Some(out) = frame.variance.as_mut().map(|v| v.row_mut(y)) {
+                let of_flat = flat.variance.as_ref().map(|p| p.row(row));
+                divide_variance(out, samples, (flat.data.row(row), of_flat));
+            }
+            divide(samples, flat.data.row(row));
+        }
+    }
+
+    /// Carries the masters' defects in `rows` of a frame into its mask and lists the pixels to
+    /// repair, row after row.
+    ///
+    /// A pixel that the light itself has no sample for is not repaired: it is not the camera's
+    /// fault.
+    pub fn enter_defects(
+        &self,
+        frame: &mut Frame,
+        rows: Range<usize>,
+        first_row: usize,
+    ) -> Vec<(usize, usize)> {
+        let rows = first_row + rows.start..first_row + rows.end;
+        let mut here: Vec<Defect> = Vec::new();
+        for list in &self.lists {
+            let from = list.partition_point(|d| d.y < rows.start);
+            let to = list.partition_point(|d| d.y < rows.end);
+            here.extend(&list[from..to]);
+        }
+        here.sort_unstable_by_key(|d| (d.y, d.x));
+        let mut defective = Vec::new();
+        for alike in here.chunk_by(|a, b| (a.x, a.y) == (b.x, b.y)) {
+            let (x, y) = (alike[0].x, alike[0].y - first_row);
+            let mask = &mut frame.mask.row_mut(y)[x];
+            if !mask.contains(MaskBits::NO_DATA) {
+                defective.push((x, y));
+            }
+            alike.iter().for_each(|d| *mask |= d.bits);
+        }
+        defective
+    }
+
+    /// The variance of raw samples and of what is subtracted from them.
+    fn raw_variance(&self, of: &OfVariance<'_>, (raw, y): (&[f32], usize), out: &mut [f32]) {
+        let OfVariance { noise, zero, hidden_adu } = *of;
+        let k = self.k.unwrap_or(0.0) as f32;
+        let gain = noise.gain_e_per_adu.e_per_adu() as f32;
+        let read2 = noise.variance_adu2(0.0) as f32;
+        // The level above which samples are electrons: the bias, else the dark.
+        let gone = self.facts.applied.intersects(Applied::BIAS | Applied::DARK);
+        let zero = zero.map(|b| b.row(y));
+        let dark_row = self.dark.map(|d| d.frame.data.row(y));
+        for (x, v) in out.iter_mut().enumerate() {
+            let level = match (&zero, dark_row) {
+                _ if gone => 0.0,
+                (Some(b), _) => b(x),
+                (None, Some(d)) => d[x],
+                (None, None) => f32::NAN,
+            };
+            let signal = raw[x] - level + hidden_adu;
+            let electrons = if signal < 0.0 { 0.0 } else { signal };
+            *v = read2 + electrons / gain;
+        }
+        let mut add = |frame: &Frame, factor: f32| {
+            if let Some(plane) = &frame.variance {
+                let squared = factor * factor;
+                out.iter_mut().zip(plane.row(y)).for_each(|(v, m)| *v += squared * m);
+            }
+        };
+        if let Some(Bias::Master(b)) = self.bias {
+            add(b, self.bias_share);
+        }
+        if let Some(d) = self.dark {
+            add(&d.frame, k);
+        }
+    }
+}
+
+/// SATURATED where a sample stands at or above a level.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn mark_from(samples: &[f32], level: f32, mask: &mut [MaskBits]) {
+    for (m, v) in mask.iter_mut().zip(samples) {
+        *m |= if *v >= level { MaskBits::SATURATED } else { MaskBits::empty() };
+    }
+}
+
+/// Takes a master off, `share` times.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn take_off(samples: &mut [f32], master: &[f32], share: f32) {
+    for (v, m) in samples.iter_mut().zip(master) {
+        *v -= share * m;
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn divide(samples: &mut [f32], flat: &[f32]) {
+    for (v, f) in samples.iter_mut().zip(flat) {
+        *v /= f;
+    }
+}
+
+/// The variance of x / f: var / f² + x² var_f / f⁴.
+fn divide_variance(out: &mut [f32], x: &[f32], (f, of_flat): (&[f32], Option<&[f32]>)) {
+    for i in 0..out.len() {
+        let f2 = f[i] * f[i];
+        let flat_part = of_flat.map_or(0.0, |p| p[i] * x[i] * x[i] / (f2 * f2));
+        out[i] = out[i] / f2 + flat_part;
+    }
+}
+
+/// Means over the ordinary pixels of a master dark.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DarkScatter {
+    /// The variance of one dark frame in ADU².
+    variance_adu2: f64,
+    /// How far the dark stands above the zero level that variances are counted from, in ADU.
+    above_zero_adu: f64,
+}
+
+impl DarkScatter {
+    /// Robust sigmas from the median within which a pixel's dark signal is ordinary.
+    const LEVEL_KAPPA: f64 = 5.0;
+    /// The same for its scatter, whose distribution has a long tail above.
+    const VARIANCE_KAPPA: f64 = 8.0;
+
+    pub fn of(bias: Option<&Bias>, dark: &MasterDark) -> Option<Self> {
+        let (variance, factor) = (dark.frame.variance.as_ref()?, dark.variance_factor?);
+        let size = dark.frame.size();
+        let mut above = Vec::with_capacity(size.pixels());
+        for y in 0..size.height {
+            let (d, zero) = (dark.frame.data.row(y), bias.map(|b| b.row(y)));
+            above.extend((0..size.width).map(|x| match (&zero, dark.content) {
+                _ if !dark.frame.mask.get(x, y).is_good() => f32::NAN,
+                (_, DarkContent::BiasRemoved) => d[x],
+                (Some(b), DarkContent::BiasIncluded) => d[x] - b(x),
+                (None, DarkContent::BiasIncluded) => 0.0,
+            }));
+        }
+        let (median, mad) = stat::median_mad(&above);
+        let reach = Self::LEVEL_KAPPA * stat::MAD_TO_SIGMA * f64::from(mad);
+        let ordinary = |v: &f32| (f64::from(*v) - f64::from(median)).abs() <= reach;
+        let (levels, variances): (Vec<f32>, Vec<f32>) = above
+            .into_iter()
+            .zip(variance.as_slice().iter().copied())
+            .filter(|(a, v)| ordinary(a) && v.is_finite())
+            .unzip();
+        let variance_adu2 = factor * stat::robust_mean(&variances, Self::VARIANCE_KAPPA);
+        let above_zero_adu =
+            levels.iter().map(|v| f64::from(*v)).sum::<f64>() / levels.len() as f64;
+        variance_adu2.is_finite().then_some(Self { variance_adu2, above_zero_adu })
+    }
+
+    /// Dark electrons that the level does not show, in ADU.
+    ///
+    /// Sensors that clamp their black level subtract the mean dark signal from every frame, and
+    /// where no bias is known the dark itself is the zero level. The scatter of the dark frames
+    /// still shows those electrons: what it has above the read noise is theirs.
+    ///
+    /// # Source
+    /// Janesick2001: electrons that arrive at random have a variance equal to their mean.
+    pub fn hidden_adu(self, noise: NoiseModel) -> f64 {
+        let shot = self.variance_adu2 - noise.variance_adu2(0.0);
+        (noise.gain_e_per_adu.e_per_adu() * shot - self.above_zero_adu).max(0.0)
+    }
+}
