@@ -5,7 +5,9 @@ use std::ops::Range;
 use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::reject::{Reject, Thresholds};
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{Applied, CfaColor, CfaPattern, Frame, FrameKind, MaskBits, Plane, Unit, stat};
+use photosite_pix::{
+    Applied, CFA_LINE, CfaColor, CfaPattern, Frame, FrameKind, MaskBits, Plane, Unit, stat,
+};
 
 use crate::stack::Stacked;
 
@@ -46,25 +48,27 @@ pub fn channel_means(rows: &[f32], width: usize, cfa: Option<CfaPattern>) -> [f6
     match cfa {
         None => [stat::robust_mean(rows, FLAT_MEAN_KAPPA); 3],
         Some(cfa) => [0, 1, 2].map(|channel| {
-            let samples: Vec<f32> = one_channel(rows, width, cfa, channel).collect();
-            stat::robust_mean(&samples, FLAT_MEAN_KAPPA)
+            stat::robust_mean(&one_channel(rows, width, cfa, channel), FLAT_MEAN_KAPPA)
         }),
     }
 }
 
 /// The samples under one colour.
-pub fn one_channel(
-    rows: &[f32],
-    width: usize,
-    cfa: CfaPattern,
-    channel: usize,
-) -> impl Iterator<Item = f32> + Clone + '_ {
-    rows.chunks_exact(width).enumerate().flat_map(move |(y, row)| {
-        row.iter()
-            .enumerate()
-            .filter(move |(x, _)| cfa.color(*x, y).channel() == channel)
-            .map(|(_, v)| *v)
-    })
+pub fn one_channel(rows: &[f32], width: usize, cfa: CfaPattern, channel: usize) -> Vec<f32> {
+    let mut samples = Vec::with_capacity(rows.len() / 2 + width);
+    for (y, row) in rows.chunks_exact(width).enumerate() {
+        let here = cfa.line(0, y).map(|c| c.channel() == channel);
+        let mut columns = (0..cfa.period()).filter(|x| here[*x]);
+        match (columns.next(), columns.next()) {
+            (None, _) => {}
+            (Some(first), None) => samples.extend(row.iter().skip(first).step_by(cfa.period())),
+            _ => {
+                let known = row.iter().zip(here.iter().cycle());
+                samples.extend(known.filter_map(|(v, here)| here.then_some(*v)));
+            }
+        }
+    }
+    samples
 }
 
 /// What one colour of a flat amounts to.
@@ -96,8 +100,7 @@ impl FlatColour {
         let variance = flat.variance.as_ref().filter(|_| count >= 2)?;
         Some(CfaColor::ALL.map(|color| {
             let channel = color.channel();
-            let samples: Vec<f32> =
-                one_channel(variance.as_slice(), variance.width(), cfa, channel).collect();
+            let samples = one_channel(variance.as_slice(), variance.width(), cfa, channel);
             let noise = (f64::from(stat::median(&samples)) / median_to_mean(count)).sqrt();
             Self { level_adu: levels_adu[channel], noise }
         }))
@@ -263,28 +266,37 @@ fn normalise(frame: &mut Frame, cfa: Option<CfaPattern>) {
     let size = frame.size();
     let means = channel_means(frame.data.as_slice(), size.width, cfa);
     let factors = means.map(|m| (1.0 / m) as f32);
-    let period = cfa.map_or(1, CfaPattern::period);
     for y in 0..size.height {
-        let factor: Vec<f32> =
-            (0..period).map(|x| factors[cfa.map_or(0, |c| c.color(x, y).channel())]).collect();
-        let cells = frame.data.row_mut(y).chunks_mut(period);
-        cells.for_each(|cell| cell.iter_mut().zip(&factor).for_each(|(v, f)| *v *= f));
+        let factor = match cfa {
+            None => [factors[0]; CFA_LINE],
+            Some(cfa) => cfa.line(0, y).map(|c| factors[c.channel()]),
+        };
+        let times = |row: &mut [f32], power: i32| {
+            let factor = factor.map(|f| f.powi(power));
+            for part in row.chunks_mut(CFA_LINE) {
+                part.iter_mut().zip(&factor).for_each(|(v, f)| *v *= f);
+            }
+        };
+        times(frame.data.row_mut(y), 1);
         if let Some(v) = &mut frame.variance {
-            let cells = v.row_mut(y).chunks_mut(period);
-            cells.for_each(|cell| cell.iter_mut().zip(&factor).for_each(|(v, f)| *v *= f * f));
+            times(v.row_mut(y), 2);
         }
     }
     frame.unit = Unit::Relative;
     let floor = FLAT_FLOOR * stat::median_at_a_glance(frame.data.as_slice());
-    for i in 0..size.pixels() {
-        let response = frame.data.as_slice()[i];
-        if response > floor && response.is_finite() {
+    for y in 0..size.height {
+        let samples = frame.data.row_mut(y);
+        if samples.iter().all(|v| *v > floor && v.is_finite()) {
             continue;
         }
-        frame.data.as_mut_slice()[i] = 1.0;
-        frame.mask.as_mut_slice()[i] |= MaskBits::NO_DATA;
-        if let Some(v) = &mut frame.variance {
-            v.as_mut_slice()[i] = f32::NAN;
+        for (x, v) in
+            samples.iter_mut().enumerate().filter(|(_, v)| !(**v > floor && v.is_finite()))
+        {
+            *v = 1.0;
+            frame.mask.row_mut(y)[x] |= MaskBits::NO_DATA;
+            if let Some(variance) = &mut frame.variance {
+                variance.row_mut(y)[x] = f32::NAN;
+            }
         }
     }
 }

@@ -158,25 +158,25 @@ fn shrink(data: &Plane<f32>, limit: usize) -> Plane<f32> {
         return data.clone();
     }
     let size = Size::new(data.width() / factor, (data.height() / factor).max(1));
-    Plane::from_fn(size, |x, y| {
-        let block =
-            (0..factor * factor).map(|i| (x * factor + i % factor, y * factor + i / factor));
-        mean(
-            block
-                .filter(|&(bx, by)| bx < data.width() && by < data.height())
-                .map(|(bx, by)| data.get(bx, by)),
-        )
-    })
-}
-
-/// The mean of the finite samples.
-fn mean(samples: impl Iterator<Item = f32>) -> f32 {
-    let (mut n, mut sum) = (0u32, 0.0f64);
-    for v in samples.filter(|v| v.is_finite()) {
-        n += 1;
-        sum += f64::from(v);
+    let mut out = Plane::zeroed(size);
+    let mut sums = vec![(0u32, 0.0f64); size.width];
+    for y in 0..size.height {
+        sums.fill((0, 0.0));
+        for row in (y * factor..((y + 1) * factor).min(data.height())).map(|y| data.row(y)) {
+            for ((n, sum), block) in sums.iter_mut().zip(row.chunks_exact(factor)) {
+                for v in block {
+                    *n += u32::from(v.is_finite());
+                    *sum += if v.is_finite() { f64::from(*v) } else { 0.0 };
+                }
+            }
+        }
+        let mean = |(n, sum): &(u32, f64)| match n {
+            0 => f32::NAN,
+            n => (sum / f64::from(*n)) as f32,
+        };
+        out.row_mut(y).iter_mut().zip(&sums).for_each(|(v, block)| *v = mean(block));
     }
-    if n == 0 { f32::NAN } else { (sum / f64::from(n)) as f32 }
+    out
 }
 
 #[cfg(test)]

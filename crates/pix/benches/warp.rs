@@ -4,7 +4,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use photosite_pix::align::Transform;
 use photosite_pix::drizzle::{Drizzled, Drops, drizzle};
-use photosite_pix::warp::{Kernel, Window, rows_needed, warp};
+use photosite_pix::warp::{Kernel, Room, Window, rows_needed, warp};
 use photosite_pix::{CfaColor, CfaPattern, Plane, Size};
 
 const SIZE: Size = Size::new(4656, 600);
@@ -27,7 +27,7 @@ fn bench(c: &mut Criterion) {
     };
     let (rows, columns) = (268..332, 0..SIZE.width);
     let mut out = vec![0.0; rows.len() * columns.len()];
-    let kernel = Kernel::default();
+    let (kernel, mut room) = (Kernel::default(), Room::default());
     let mut group = c.benchmark_group("warp");
     group.throughput(Throughput::Elements(out.len() as u64)).sample_size(10);
     for (name, transform, data) in [
@@ -45,7 +45,9 @@ fn bench(c: &mut Criterion) {
         let window = Window { samples, first_row: needed.start, width: SIZE.width };
         group.bench_function(name, |b| {
             b.iter(|| {
-                warp(window, SIZE, &transform, rows.clone(), columns.clone(), &kernel, &mut out);
+                let planes = &mut [(window, &mut out[..])];
+                let region = (rows.clone(), columns.clone());
+                warp(planes, SIZE, &transform, region, &kernel, &mut room);
             });
         });
     }

@@ -40,6 +40,9 @@ pub struct CfaPattern {
     colors: [CfaColor; 36],
 }
 
+/// Columns after which every pattern begins anew.
+pub const CFA_LINE: usize = 48;
+
 impl CfaPattern {
     /// Reads a pattern written row after row: 4 letters for a Bayer array, 36 for X-Trans.
     ///
@@ -73,7 +76,18 @@ impl CfaPattern {
 
     /// The colour over pixel (x, y).
     pub fn color(self, x: usize, y: usize) -> CfaColor {
-        self.colors[(y % self.period) * self.period + x % self.period]
+        // Constants, because dividing by a number that is not known takes long.
+        let at = match self.period {
+            2 => y % 2 * 2 + x % 2,
+            _ => y % 6 * 6 + x % 6,
+        };
+        self.colors[at]
+    }
+
+    /// The colours from pixel (x, y) on to the right, as far as serves both periods many times over:
+    /// they go on with the first.
+    pub fn line(self, x: usize, y: usize) -> [CfaColor; CFA_LINE] {
+        std::array::from_fn(|i| self.color(x + i, y))
     }
 
     /// The pattern as seen from a region whose corner is at (x0, y0).

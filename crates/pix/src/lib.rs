@@ -24,7 +24,7 @@ pub mod stretch;
 pub mod unit;
 pub mod warp;
 
-pub use cfa::{CfaColor, CfaPattern};
+pub use cfa::{CFA_LINE, CfaColor, CfaPattern};
 pub use frame::{Applied, Frame};
 pub use geom::{Rect, Size};
 pub use header::{Card, Header, Value};

@@ -126,9 +126,13 @@ const TOGETHER: usize = 16;
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn keep_near(samples: &[f32], low: f32, high: f32, near: &mut Vec<f32>) -> [usize; 2] {
     let (mut known, mut under) = ([0u32; TOGETHER], [0u32; TOGETHER]);
-    let mut see = |part: &[f32]| {
+    let (whole, rest) = samples.as_chunks::<TOGETHER>();
+    let mut last = [f32::NAN; TOGETHER];
+    last[..rest.len()].copy_from_slice(rest);
+    for part in whole.iter().chain(std::iter::once(&last)) {
         let mut within = 0;
-        for (lane, &v) in part.iter().enumerate() {
+        for lane in 0..TOGETHER {
+            let v = part[lane];
             let there = v.abs() < f32::INFINITY;
             known[lane] += u32::from(there);
             under[lane] += u32::from(there & (v < low));
@@ -138,10 +142,7 @@ fn keep_near(samples: &[f32], low: f32, high: f32, near: &mut Vec<f32>) -> [usiz
             near.push(part[within.trailing_zeros() as usize]);
             within &= within - 1;
         }
-    };
-    let (whole, rest) = samples.as_chunks::<TOGETHER>();
-    whole.iter().for_each(|part| see(part));
-    see(rest);
+    }
     [known, under].map(|lanes| lanes.iter().map(|n| *n as usize).sum())
 }
 

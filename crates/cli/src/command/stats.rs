@@ -53,7 +53,7 @@ fn describe(path: &Path) -> photosite::Result<Described> {
         channels.push(Channel { channel: name, summary });
         if let Some(cfa) = metadata.cfa {
             for color in CfaColor::ALL {
-                let samples: Vec<f32> = one_channel(rows, width, cfa, color.channel()).collect();
+                let samples = one_channel(rows, width, cfa, color.channel());
                 let mut summary = Summary::of(&samples, width, 1, floor, ceiling);
                 summary.noise = colour_noise(rows, width, cfa, color);
                 channels.push(Channel { channel: color.name().to_owned(), summary });

@@ -155,7 +155,9 @@ pub fn stack<L: Layer>(
         stacked.iter_mut().map(|s| s.bands(plan.rows).map(Mutex::new).collect()).collect();
     let total = layers.len() as u64;
     let context = &Context { threads: plan.workers, ..*context };
-    for_each(tiles, context, Buffers::default, |buffers, tile| {
+    for_each(tiles, context, Buffers::default, |buffers, turn| {
+        // The last tile first: where lights end, pixels take longest, and nobody should wait for them.
+        let tile = (turn + tiles - 1) % tiles;
         let band = tile / across;
         let y0 = band * plan.rows;
         let x0 = tile % across * plan.columns;
@@ -167,7 +169,7 @@ pub fn stack<L: Layer>(
         }
         // Shares of the frames' count, summing to it exactly.
         let share = |tiles_done: usize| total * tiles_done as u64 / tiles as u64;
-        let by = share(tile + 1) - share(tile);
+        let by = share(turn + 1) - share(turn);
         context.observer.event(Event::Advanced { by, what: "stacking" });
         Ok(())
     })?;

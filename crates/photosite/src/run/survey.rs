@@ -118,17 +118,11 @@ pub fn survey(
     // Few lights share the threads left over.
     let threads = (outer.threads / lights.len().max(1)).max(1);
     let inner = Context { threads, ..*context };
-    // A thread's frames give each other their planes.
-    let seen = on_each_with(
-        lights.len(),
-        &outer,
-        || (None, ReadBuffers::default()),
-        |room, i| {
-            let seen = look_over(&lights[i], backgrounds, room, &inner);
-            context.observer.event(Event::Advanced { by: 1, what: "finding stars" });
-            seen
-        },
-    )?;
+    let seen = on_each_with(lights.len(), &outer, Spare::default, |spare, i| {
+        let seen = look_over(&lights[i], backgrounds, spare, &inner);
+        context.observer.event(Event::Advanced { by: 1, what: "finding stars" });
+        seen
+    })?;
     context.observer.event(Event::Finished);
     Ok(parted(seen, |i| &lights[i].path))
 }
@@ -160,13 +154,21 @@ fn refusal(path: &Path, e: &Error) -> Finding {
     }
 }
 
+/// What a light leaves to the next one that its thread looks over.
+#[derive(Default)]
+struct Spare {
+    frame: Option<Frame>,
+    plane: Option<Plane<f32>>,
+    buffers: ReadBuffers,
+}
+
 fn look_over(
     light: &Offered,
     backgrounds: bool,
-    (room, buffers): &mut (Option<Frame>, ReadBuffers),
+    spare: &mut Spare,
     context: &Context<'_>,
 ) -> Result<SurveyedLight> {
-    let opened = light.open(room.take(), buffers)?;
+    let opened = light.open(spare.frame.take(), &mut spare.buffers)?;
     let Opened { mut frames, header, metadata, calibrated } = opened;
     let gain_e = metadata.gain_e_per_adu.map(|g| g.e_per_adu());
     let mosaic = metadata.cfa.filter(|_| frames.len() == 1);
@@ -174,26 +176,27 @@ fn look_over(
         None => (None, frames.iter().map(|f| level(&spread(&f.data, 1))).collect()),
         Some(cfa) => {
             let levels = colour_levels(&frames[0].data, cfa);
-            (Some(colour(&frames[0], cfa, CfaColor::Green)?), levels)
+            (Some(colour(&frames[0], cfa, CfaColor::Green, spare.plane.take())?), levels)
         }
     };
     // Of colours, green has most light.
-    let seen = green.as_ref().unwrap_or(&frames[frames.len() / 2]);
+    let middle = &frames[frames.len() / 2];
+    let (seen, mask) = (green.as_ref().unwrap_or(&middle.data), &middle.mask);
     let alike = if mosaic.is_some() { GREEN_NOISE } else { 1.0 };
     let usual = Criteria::default();
     let criteria = Criteria { snr: usual.snr * alike, ..usual };
-    let mut field = find_stars(&seen.data, &seen.mask, gain_e, criteria, context)?;
+    let mut field = find_stars(seen, mask, gain_e, criteria, context)?;
     for star in &mut field.stars {
         star.snr /= alike;
         star.flux_error *= alike;
     }
-    let block_noise = stat::noise_of_blocks(seen.data.as_slice(), seen.data.width());
+    let block_noise = stat::noise_of_blocks(seen.as_slice(), seen.width());
     let backgrounds = match (backgrounds, mosaic) {
         (false, _) => Vec::new(),
         (true, Some(cfa)) => {
             let of = |c: &CfaColor| {
-                let plane = colour(&frames[0], cfa, *c)?;
-                background(&plane.data, &plane.mask, context)
+                let plane = colour(&frames[0], cfa, *c, None)?;
+                background(&plane, mask, context)
             };
             CfaColor::ALL.iter().map(of).collect::<Result<_>>()?
         }
@@ -204,7 +207,7 @@ fn look_over(
         }
     };
     let light = light.clone();
-    *room = frames.pop();
+    (spare.frame, spare.plane) = (frames.pop(), green);
     Ok(SurveyedLight {
         light,
         header,
@@ -247,29 +250,37 @@ fn colour_levels(data: &Plane<f32>, cfa: CfaPattern) -> Vec<LevelScale> {
 /// much wider than that, adds what every second pixel has, sqrt 2.
 const GREEN_NOISE: f64 = 1.79;
 
-/// Rows that colours are made for at a time.
-const COLOUR_ROWS: usize = 64;
+/// Rows that colours are made for at a time: the two that nobody wants stay in the cache.
+const COLOUR_ROWS: usize = 32;
 
-/// One colour of a frame under a filter array, everywhere.
-fn colour(frame: &Frame, cfa: CfaPattern, wanted: CfaColor) -> Result<Frame> {
+/// One colour of a frame under a filter array, everywhere, in the plane of `room` if it fits.
+fn colour(
+    frame: &Frame,
+    cfa: CfaPattern,
+    wanted: CfaColor,
+    room: Option<Plane<f32>>,
+) -> Result<Plane<f32>> {
     let debayer = Debayer::new(cfa, Method::Bilinear).map_err(|e| Error::request(e.to_string()))?;
     let size = frame.size();
-    let mut data = Plane::zeroed(size);
-    let mut all = vec![0.0; 3 * COLOUR_ROWS * size.width];
+    let mut data = room.filter(|room| room.size() == size).unwrap_or_else(|| Plane::zeroed(size));
+    let part = COLOUR_ROWS * size.width;
+    let mut others = vec![0.0; 2 * part];
     for y in (0..size.height).step_by(COLOUR_ROWS) {
         let rows = y..(y + COLOUR_ROWS).min(size.height);
         let needed = debayer.rows_needed(&rows, size);
         let samples = frame.data.rows(needed.start, needed.end);
         let window = Window { samples, first_row: needed.start, width: size.width };
-        let part = size.width * rows.len();
-        let (red, rest) = all[..3 * part].split_at_mut(part);
-        let (green, blue) = rest.split_at_mut(part);
-        debayer.fill(window, size, rows, [red, green, blue]);
-        let made = &all[wanted.channel() * part..][..part];
-        data.as_mut_slice()[y * size.width..][..part].copy_from_slice(made);
+        let own = data.rows_mut(rows.start, rows.end);
+        let (one, other) = others.split_at_mut(part);
+        let (one, other) = (&mut one[..own.len()], &mut other[..own.len()]);
+        let planes = match wanted {
+            CfaColor::Red => [own, one, other],
+            CfaColor::Green => [one, own, other],
+            CfaColor::Blue => [one, other, own],
+        };
+        debayer.fill(window, size, rows, planes);
     }
-    let mask = frame.mask.clone();
-    Ok(Frame { data, mask, variance: None, unit: frame.unit, applied: frame.applied })
+    Ok(data)
 }
 
 /// Lays each light over the reference; `None` for those that cannot be.
@@ -318,8 +329,7 @@ pub fn reference(
     if let Some(light) = lights.iter().find(|l| l.path() == path) {
         return Ok(light.clone());
     }
-    let room = &mut (None, ReadBuffers::default());
-    look_over(&Offered::file(path)?, backgrounds, room, context)
+    look_over(&Offered::file(path)?, backgrounds, &mut Spare::default(), context)
 }
 
 /// That a light could not be laid over the reference.

@@ -175,33 +175,43 @@ impl Layer for Laid {
     ) -> Result<()> {
         let full = self.source.size();
         let needed = self.needed(&rows, &columns);
-        let ReadBuffers { bytes, rows: samples, .. } = buffers;
+        let ReadBuffers { bytes, rows: samples, warp: between, .. } = buffers;
         let part = full.width * needed.len();
         samples.resize(part * self.source.planes(), 0.0);
         self.source.read_planes(needed.clone(), bytes, samples)?;
-        for (plane, Room { samples: out, coverage }) in room.iter_mut().enumerate() {
+        let window = |plane: usize| {
             // All colours of a filter array are in one plane.
             let from = if self.source.planes() == 1 { 0 } else { plane };
             let samples = &samples[from * part..(from + 1) * part];
-            let window = Window { samples, first_row: needed.start, width: full.width };
-            let place = (rows.clone(), columns.clone());
-            match &self.laying {
-                _ if self.lies_as_it_is() => {
+            Window { samples, first_row: needed.start, width: full.width }
+        };
+        let place = (rows.clone(), columns.clone());
+        match &self.laying {
+            _ if self.lies_as_it_is() => {
+                for (plane, Room { samples: out, .. }) in room.iter_mut().enumerate() {
                     let lines = out.chunks_exact_mut(columns.len());
-                    for (to, from) in lines.zip(samples.chunks_exact(full.width)) {
+                    for (to, from) in lines.zip(window(plane).samples.chunks_exact(full.width)) {
                         to.copy_from_slice(&from[columns.clone()]);
                     }
                 }
-                Laying::Interpolated(kernel) => {
-                    warp::warp(window, full, &self.transform, place.0, place.1, kernel, out);
-                }
-                Laying::Drizzled { .. } => {
+            }
+            Laying::Interpolated(kernel) => {
+                let planes = room.iter_mut().enumerate();
+                let mut planes: Vec<(Window, &mut [f32])> =
+                    planes.map(|(plane, room)| (window(plane), &mut *room.samples)).collect();
+                warp::warp(&mut planes, full, &self.transform, place, kernel, between);
+            }
+            Laying::Drizzled { .. } => {
+                for (plane, Room { samples: value, coverage }) in room.iter_mut().enumerate() {
                     if let Some(drops) = self.drops(plane) {
-                        let mut out = Drizzled { value: out, coverage };
-                        drizzle(window, full, &self.transform, place, &drops, &mut out);
+                        let mut out = Drizzled { value, coverage };
+                        let window = window(plane);
+                        drizzle(window, full, &self.transform, place.clone(), &drops, &mut out);
                     }
                 }
             }
+        }
+        for (plane, Room { samples: out, .. }) in room.iter_mut().enumerate() {
             let Affine { scale, offset } = self.levels[plane];
             if self.levels[plane] != Affine::IDENTITY {
                 let (scale, level) = (scale as f32, (-offset / scale) as f32);

@@ -9,6 +9,7 @@ use std::ops::Range;
 use photosite_pix::Size;
 use photosite_pix::combine::{Recipe, Samples, Workspace, combine};
 use photosite_pix::normalise::Affine;
+use photosite_pix::warp;
 
 use crate::Result;
 
@@ -78,6 +79,7 @@ pub struct ReadBuffers {
     bytes: Vec<u8>,
     rows: Vec<f32>,
     raw_rows: Vec<u16>,
+    warp: warp::Room,
 }
 
 impl ReadBuffers {

@@ -98,8 +98,9 @@ impl Prepared {
             None => out.iter_mut().for_each(|v| *v *= self.scale[0]),
             Some(cfa) => {
                 for (row, y) in out.chunks_exact_mut(columns.len()).zip(rows) {
-                    for (v, x) in row.iter_mut().zip(columns.clone()) {
-                        *v *= self.scale[cfa.color(x, y).channel()];
+                    let scale = cfa.line(columns.start, y).map(|c| self.scale[c.channel()]);
+                    for part in row.chunks_mut(scale.len()) {
+                        part.iter_mut().zip(&scale).for_each(|(v, scale)| *v *= scale);
                     }
                 }
             }

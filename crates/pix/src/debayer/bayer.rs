@@ -50,9 +50,7 @@ impl Lines {
             let line = (y - frame.first_row) * frame.width;
             let row = &frame.samples[line + columns.start - left..line + right];
             let to = &mut self.line_mut(y as isize)[REACH - left..];
-            for (t, v) in to.iter_mut().zip(row) {
-                *t = if v.is_finite() { *v } else { f32::NAN };
-            }
+            copy_finite(row, to);
         }
     }
 
@@ -180,6 +178,14 @@ impl Work {
             let lines = [-2, -1, 0, 1, 2].map(|d| self.samples.line(y + d));
             green(green_at, lines, [&self.sums[0], &self.sums[1]], self.green.line_mut(y));
         }
+    }
+}
+
+/// Copies samples; what is not finite is NaN.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn copy_finite(from: &[f32], to: &mut [f32]) {
+    for (to, v) in to.iter_mut().zip(from) {
+        *to = if v.abs() < f32::INFINITY { *v } else { f32::NAN };
     }
 }
 

@@ -110,28 +110,35 @@ fn with_gaps(
     (wx, wy): (&[f32; TAPS], &[f32; TAPS]),
     at: Point,
 ) -> f32 {
-    let sample = |x: isize, y: isize| {
-        let (x, y) = (usize::try_from(x).ok()?, usize::try_from(y).ok()?);
-        if x >= size.width || y >= size.height {
-            return None;
-        }
-        let v = window.samples[(y - window.first_row) * window.width + x];
-        v.is_finite().then_some(v)
+    let [rows, columns] = [(y0, size.height), (x0, size.width)].map(|(first, end)| {
+        let inside = |tap: isize| (tap.clamp(0, TAPS as isize)) as usize;
+        inside(-first)..inside(end as isize - first)
+    });
+    let line = |j: usize| -> &[f32] {
+        let start = ((y0 + j as isize) as usize - window.first_row) * window.width;
+        &window.samples[start..start + window.width]
     };
-    if sample(at.x.round() as isize, at.y.round() as isize).is_none() {
+    let near = (at.x.round() as isize, at.y.round() as isize);
+    let first = (x0 + columns.start as isize) as usize;
+    if !line((near.1 - y0) as usize)[near.0 as usize].is_finite() {
         return f32::NAN;
     }
-    let (mut sum, mut weights, mut missing, mut low) = (0.0f32, 0.0f32, 0.0f32, f32::INFINITY);
-    for (j, wy) in wy.iter().enumerate() {
-        for (i, wx) in wx.iter().enumerate() {
-            let w = wx * wy;
-            match sample(x0 + i as isize, y0 + j as isize) {
-                Some(v) => {
-                    sum += w * v;
-                    weights += w;
-                    low = low.min(v);
-                }
-                None => missing += w.abs(),
+    let share = |w: &[f32]| w.iter().map(|w| w.abs()).sum::<f32>();
+    let inside = share(&wx[columns.clone()]) * share(&wy[rows.clone()]);
+    let mut missing = share(wx) * share(wy) - inside;
+    if missing > MISSING {
+        return f32::NAN;
+    }
+    let (mut sum, mut weights, mut low) = (0.0f32, 0.0f32, f32::INFINITY);
+    for j in rows {
+        for (wx, v) in wx[columns.clone()].iter().zip(&line(j)[first..]) {
+            let w = wx * wy[j];
+            if v.is_finite() {
+                sum += w * v;
+                weights += w;
+                low = low.min(*v);
+            } else {
+                missing += w.abs();
             }
         }
     }

@@ -46,6 +46,8 @@ pub(super) struct Places {
 }
 
 impl Places {
+    pub(super) const NONE: Self = Self { first: 0, start: 0.0, drift: 0.0 };
+
     /// The places of a group from the edge at `a` on, the next group's edge being at `b`. A reader
     /// that moves on by `natural` a lane meets them with the least drift.
     pub(super) fn between([a, b]: [f64; 2], mirrored: bool, natural: f64) -> Self {

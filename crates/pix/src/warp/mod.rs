@@ -37,6 +37,10 @@ impl Window<'_> {
     }
 }
 
+/// What lies between two passes over a frame, kept from call to call so that it is allocated once.
+#[derive(Debug, Default)]
+pub struct Room(Vec<Box<lanes::Between>>);
+
 /// The rows of a frame of `size` that a region of the output needs.
 pub fn rows_needed(
     transform: &Transform,
@@ -82,26 +86,33 @@ pub(crate) fn rows_about(
     clamp((low - reach).floor())..clamp((high + reach).ceil() + 1.0)
 }
 
-/// Fills a region of the output, row after row, from a window that has all the rows it needs.
+/// Fills a region of the output, row after row, from a window that has all the rows it needs; both
+/// for each plane of the frame, whose windows have the same rows.
 ///
 /// `transform` takes pixels of the output to those of the frame. What lies beyond the frame, or
 /// rests on missing samples by more than a tenth, is NaN. An interpolated value is never lower
 /// than the lowest sample it is made of: beside bright stars the kernel would leave dark rings.
 pub fn warp(
-    window: Window,
+    planes: &mut [(Window, &mut [f32])],
     size: Size,
     transform: &Transform,
-    rows: Range<usize>,
-    columns: Range<usize>,
+    (rows, columns): (Range<usize>, Range<usize>),
     kernel: &Kernel,
-    out: &mut [f32],
+    room: &mut Room,
 ) {
     if columns.is_empty() {
         return;
     }
     match transform.whole_shift() {
-        Some(shift) => copy(window, size, shift, rows, columns, out),
-        None => passes::fill(passes::Task { window, size, transform, kernel }, rows, columns, out),
+        Some(shift) => {
+            for (window, out) in planes {
+                copy(*window, size, shift, rows.clone(), columns.clone(), out);
+            }
+        }
+        None => {
+            let task = passes::Task { size, transform, kernel };
+            passes::fill(task, (rows, columns), planes, &mut room.0);
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use super::Window;
 use super::direct;
-use super::kernel::{Kernel, LANES, LOBES, TAPS};
+use super::kernel::{Kernel, LANES, LOBES, Parabola, TAPS};
 use super::lanes::{BLOCK, Between, Columns, GROUPS, Places, Row, STRIP, along, down};
 use crate::Size;
 use crate::align::{Point, Transform};
@@ -44,16 +44,22 @@ const STEPS: usize = 12;
 /// What all passes over a frame share.
 #[derive(Clone, Copy)]
 pub(super) struct Task<'a> {
-    pub window: Window<'a>,
     pub size: Size,
     pub transform: &'a Transform,
     pub kernel: &'a Kernel,
 }
 
-/// Fills a region of the output, row after row.
-pub(super) fn fill(task: Task, rows: Range<usize>, columns: Range<usize>, out: &mut [f32]) {
+/// Fills a region of the output, row after row, plane by plane.
+pub(super) fn fill(
+    task: Task,
+    (rows, columns): (Range<usize>, Range<usize>),
+    planes: &mut [(Window, &mut [f32])],
+    between: &mut Vec<Box<Between>>,
+) {
     let width = columns.len();
-    let mut block = Block::new(task);
+    let there = between.len().max(planes.len());
+    between.resize_with(there, Between::new);
+    let mut block = Block::new(task, between);
     for x0 in (columns.start / BLOCK * BLOCK..columns.end).step_by(BLOCK) {
         let part = columns.start.max(x0)..columns.end.min(x0 + BLOCK);
         let at = part.start - columns.start..part.end - columns.start;
@@ -61,12 +67,16 @@ pub(super) fn fill(task: Task, rows: Range<usize>, columns: Range<usize>, out: &
         for y0 in (rows.start / STRIP * STRIP..rows.end).step_by(STRIP) {
             let simple = block.go_on(y0);
             for y in rows.start.max(y0)..rows.end.min(y0 + STRIP) {
-                let to = &mut out[(y - rows.start) * width..][at.clone()];
+                let line = (y - rows.start) * width;
+                let to = line + at.start..line + at.end;
                 if simple {
-                    block.fill_row(y, part.clone(), to);
-                } else {
-                    let Task { window, size, transform, kernel } = task;
-                    direct::fill_row(window, size, transform, (y, part.clone()), kernel, to);
+                    block.fill_row(y, part.clone(), planes, to);
+                    continue;
+                }
+                let Task { size, transform, kernel } = task;
+                for (window, out) in &mut *planes {
+                    let place = (y, part.clone());
+                    direct::fill_row(*window, size, transform, place, kernel, &mut out[to.clone()]);
                 }
             }
         }
@@ -82,7 +92,9 @@ fn straight(at: &[f64; EDGES]) -> bool {
 /// A block of columns on its way down.
 struct Block<'a> {
     place: Place<'a>,
-    between: Box<Between>,
+    /// One a plane.
+    between: &'a mut [Box<Between>],
+    values: Box<Row>,
     columns: Box<[Columns; GROUPS]>,
 }
 
@@ -103,13 +115,32 @@ struct Place<'a> {
     /// Columns of the frame where edges of groups cross a row of it; the row that each set is of.
     crossings: [[f64; EDGES]; SETS],
     rows: [Option<i64>; SETS],
+    /// Places along rows of the frame: all planes have them in common.
+    along: Box<[Along; KEPT]>,
+}
+
+/// Rows of the frame whose places are kept: those that one plane goes through before the next does.
+const KEPT: usize = 16;
+
+/// The places of a row of the frame.
+#[derive(Clone, Copy)]
+struct Along {
+    row: Option<i64>,
+    places: [Places; GROUPS],
+    parabolas: [Parabola; TAPS],
+}
+
+impl Along {
+    const NONE: Self =
+        Self { row: None, places: [Places::NONE; GROUPS], parabolas: [[[0.0; LANES]; 3]; TAPS] };
 }
 
 impl<'a> Block<'a> {
-    fn new(task: Task<'a>) -> Self {
+    fn new(task: Task<'a>, between: &'a mut [Box<Between>]) -> Self {
         Self {
             place: Place::new(task),
-            between: Between::new(),
+            between,
+            values: Box::new([[0.0; LANES]; GROUPS]),
             columns: Box::new([Columns::default(); GROUPS]),
         }
     }
@@ -119,7 +150,13 @@ impl<'a> Block<'a> {
         self.place.x0 = x0;
         self.place.rows = [None; SETS];
         self.place.end = None;
-        self.between.clear();
+        self.forget();
+    }
+
+    /// Forgets the rows of the frame that were gone through.
+    fn forget(&mut self) {
+        self.between.iter_mut().for_each(|between| between.clear());
+        self.place.along.iter_mut().for_each(|along| along.row = None);
     }
 
     /// Goes on to the strip of rows from `y0` on; whether two passes serve there.
@@ -127,7 +164,7 @@ impl<'a> Block<'a> {
         let before = self.place.mirrored;
         let serves = self.place.lay(y0);
         if self.place.mirrored != before {
-            self.between.clear();
+            self.forget();
         }
         if serves {
             let Place { heights, mirrored, task, .. } = &self.place;
@@ -139,8 +176,14 @@ impl<'a> Block<'a> {
         serves
     }
 
-    /// Fills the part of row `y` of the output at `columns`.
-    fn fill_row(&mut self, y: usize, columns: Range<usize>, out: &mut [f32]) {
+    /// Fills the part of row `y` of the output at `columns`, which is the part `to` of a plane.
+    fn fill_row(
+        &mut self,
+        y: usize,
+        columns: Range<usize>,
+        planes: &mut [(Window, &mut [f32])],
+        to: Range<usize>,
+    ) {
         let first = (columns.start - self.place.x0) / LANES;
         let groups = first..(columns.end - self.place.x0).div_ceil(LANES);
         let row = y - self.place.y0;
@@ -149,28 +192,25 @@ impl<'a> Block<'a> {
             let rows = columns.rows(row);
             (low, high) = (low.min(rows.start), high.max(rows.end));
         }
-        let pass = |row: i64, sums: &mut Row, lows: &mut Row| {
-            self.place.pass(row, groups.clone(), sums, lows);
-        };
-        self.between.advance(low..high, pass);
-        let mut values = [[0.0; LANES]; GROUPS];
-        let gaps = down(
-            self.place.task.kernel,
-            &self.between,
-            (&self.columns, row),
-            groups.clone(),
-            &mut values,
-        );
-        if self.place.mirrored {
-            values[groups.clone()].iter_mut().for_each(|v| v.reverse());
-        }
-        let from = columns.start - self.place.x0;
-        out.copy_from_slice(&values.as_flattened()[from..from + columns.len()]);
-        if gaps {
-            let Task { window, size, transform, kernel } = self.place.task;
-            for (x, v) in columns.zip(out).filter(|(_, v)| !v.is_finite()) {
-                let at = transform.apply(Point::new(x as f64, y as f64));
-                *v = direct::interpolate(window, size, at, kernel);
+        let Task { size, transform, kernel } = self.place.task;
+        for (between, (window, out)) in self.between.iter_mut().zip(planes) {
+            let pass = |row: i64, sums: &mut Row, lows: &mut Row| {
+                self.place.pass(*window, row, groups.clone(), sums, lows);
+            };
+            between.advance(low..high, pass);
+            let values = &mut self.values;
+            let gaps = down(kernel, between, (&self.columns, row), groups.clone(), values);
+            if self.place.mirrored {
+                values[groups.clone()].iter_mut().for_each(|v| v.reverse());
+            }
+            let from = columns.start - self.place.x0;
+            let out = &mut out[to.clone()];
+            out.copy_from_slice(&values.as_flattened()[from..from + columns.len()]);
+            if gaps {
+                for (x, v) in columns.clone().zip(out).filter(|(_, v)| !v.is_finite()) {
+                    let at = transform.apply(Point::new(x as f64, y as f64));
+                    *v = direct::interpolate(*window, size, at, kernel);
+                }
             }
         }
     }
@@ -191,6 +231,7 @@ impl<'a> Place<'a> {
             heights: [[0.0; EDGES]; 2],
             crossings: [[0.0; EDGES]; SETS],
             rows: [None; SETS],
+            along: Box::new([Along::NONE; KEPT]),
         }
     }
 
@@ -279,26 +320,41 @@ impl<'a> Place<'a> {
     }
 
     /// Takes one row of the frame through the first pass; one that is not there is missing.
-    fn pass(&self, row: i64, groups: Range<usize>, sums: &mut Row, lows: &mut Row) {
-        let Task { window, kernel, .. } = self.task;
+    fn pass(
+        &mut self,
+        window: Window,
+        row: i64,
+        groups: Range<usize>,
+        sums: &mut Row,
+        lows: &mut Row,
+    ) {
         let from = usize::try_from(row).ok().and_then(|r| r.checked_sub(window.first_row));
         let from = from.and_then(|r| window.samples.chunks_exact(window.width).nth(r));
         let Some(samples) = from else {
             sums[groups].fill([f32::NAN; LANES]);
             return;
         };
+        let kept = row.rem_euclid(KEPT as i64) as usize;
+        if self.along[kept].row != Some(row) {
+            self.lay_along(row, kept);
+        }
+        let Along { places, parabolas, .. } = &self.along[kept];
+        along(self.task.kernel, samples, (places, parabolas), groups, sums, lows);
+    }
+
+    /// Finds the places along a row of the frame.
+    fn lay_along(&mut self, row: i64, kept: usize) {
         let step = STRIP as i64;
         let index = row.div_euclid(step);
         let t = (row - index * step) as f64 / STRIP as f64;
         let [above, below] =
             [index, index + 1].map(|i| &self.crossings[i.rem_euclid(SETS as i64) as usize]);
         let column = |i: usize| above[i] + t * (below[i] - above[i]);
-        let mut places = [Places::default(); GROUPS];
-        for g in groups.clone() {
-            places[g] = Places::between([column(g), column(g + 1)], self.mirrored, 1.0);
+        let Along { row: of, places, parabolas } = &mut self.along[kept];
+        *of = Some(row);
+        for (g, place) in places.iter_mut().enumerate() {
+            *place = Places::between([column(g), column(g + 1)], self.mirrored, 1.0);
         }
-        let mut parabolas = [[[0.0; LANES]; 3]; TAPS];
-        Places::bend(&places, kernel, &mut parabolas);
-        along(kernel, samples, (&places, &parabolas), groups, sums, lows);
+        Places::bend(places, self.task.kernel, parabolas);
     }
 }

@@ -11,7 +11,8 @@ fn run(source: &Plane<f32>, t: &Transform, rows: Range<usize>, columns: Range<us
         width: size.width,
     };
     let mut out = vec![0.0; rows.len() * columns.len()];
-    warp(window, size, t, rows, columns, &Kernel::default(), &mut out);
+    let (planes, kernel) = (&mut [(window, &mut out[..])], Kernel::default());
+    warp(planes, size, t, (rows, columns), &kernel, &mut Room::default());
     out
 }
 
