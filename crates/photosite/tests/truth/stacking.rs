@@ -76,13 +76,14 @@ struct Night {
     output: PathBuf,
 }
 
-/// Lights of that sky, each with noise, cosmic rays, and every third with a satellite.
-fn night() -> Night {
+/// Lights of that sky, each with noise, cosmic rays, and every third with a satellite; `seed` is
+/// that of what is random about them.
+fn night(seed: u64) -> Night {
     let dir = tempfile::tempdir().unwrap();
     let stars = sky();
     let paths: Vec<PathBuf> = (0..LIGHTS)
         .map(|i| {
-            let mut random = Stream::new(23, i as u64, Purpose::Cosmic);
+            let mut random = Stream::new(23 + seed, i as u64, Purpose::Cosmic);
             let mut data = picture(&stars, place(i));
             for v in data.as_mut_slice() {
                 *v += (NOISE_ADU * random.gaussian()) as f32;
@@ -144,9 +145,63 @@ fn covered(x: f64, y: f64) -> bool {
     x > margin && y > margin && x < SIZE.width as f64 - margin && y < SIZE.height as f64 - margin
 }
 
+/// Stars of a stack that are bright and alone: flux over true flux, true flux.
+fn bright(stack: &Plane<f32>) -> Vec<(f64, f64)> {
+    let (seen, known) = (stars_of(stack), stars_of(&picture(&sky(), place(0))));
+    let mut bright = Vec::new();
+    for k in &known.stars {
+        let crowd = known.stars.iter().filter(|o| (o.x - k.x).hypot(o.y - k.y) < 25.0).count();
+        let found = seen.stars.iter().find(|s| (s.x - k.x).hypot(s.y - k.y) < 0.5);
+        if let Some(s) = found.filter(|s| s.snr > 100.0 && crowd == 1 && covered(k.x, k.y)) {
+            bright.push((s.flux / k.flux, k.flux));
+        }
+    }
+    bright.sort_by(|a, b| a.1.total_cmp(&b.1));
+    bright
+}
+
+/// The mean of flux over true flux less 1, of all and of the brighter half less the fainter; the
+/// scatter of the brighter half.
+fn fluxes(bright: &[(f64, f64)]) -> [f64; 3] {
+    let mean = |of: &dyn Fn(f64) -> f64, some: &[(f64, f64)]| {
+        some.iter().map(|b| of(b.0)).sum::<f64>() / some.len() as f64
+    };
+    let bias = mean(&|r| r - 1.0, bright);
+    let (faint_half, bright_half) = bright.split_at(bright.len() / 2);
+    let trend = mean(&|r| r, bright_half) - mean(&|r| r, faint_half);
+    let scatter = mean(&|r| (r - 1.0 - bias).powi(2), bright_half).sqrt();
+    [bias, trend, scatter]
+}
+
+#[test]
+fn over_many_nights_no_light_is_lost() {
+    // One night's level is that of its first light, whose stars are known to a tenth of a percent.
+    const NIGHTS: u64 = 8;
+    let each: Vec<[f64; 3]> = (0..NIGHTS)
+        .map(|seed| {
+            let night = night(1000 * (seed + 1));
+            stack(&night, 2, false);
+            fluxes(&bright(&read_frame(&night.output).unwrap().0.data))
+        })
+        .collect();
+    let mean = [0, 1].map(|i| each.iter().map(|f| f[i]).sum::<f64>() / NIGHTS as f64);
+    let error = [0, 1].map(|i| {
+        let squares = each.iter().map(|f| (f[i] - mean[i]).powi(2)).sum::<f64>();
+        (squares / (NIGHTS * (NIGHTS - 1)) as f64).sqrt()
+    });
+    println!(
+        "{NIGHTS} nights: bias {:.4} +- {:.4} %, trend {:.4} +- {:.4} %",
+        100.0 * mean[0],
+        100.0 * error[0],
+        100.0 * mean[1],
+        100.0 * error[1]
+    );
+    assert!(mean.iter().all(|m| m.abs() < 0.001), "{mean:?}");
+}
+
 #[test]
 fn a_stack_keeps_the_light_and_loses_the_hits() {
-    let night = night();
+    let night = night(0);
     let done = stack(&night, 2, false);
     assert!(done.lights.iter().all(|l| l.used), "{:?}", done.findings);
 
@@ -170,23 +225,8 @@ fn a_stack_keeps_the_light_and_loses_the_hits() {
     assert_eq!(header.get_i64("NCOMBINE"), Some(LIGHTS as i64));
     assert_eq!(header.get_f64("LIVETIME"), Some(600.0));
     let truth = picture(&sky(), place(0));
-    let (seen, known) = (stars_of(&frame.data), stars_of(&truth));
-    let mut bright = Vec::new();
-    for k in &known.stars {
-        let crowd = known.stars.iter().filter(|o| (o.x - k.x).hypot(o.y - k.y) < 25.0).count();
-        let found = seen.stars.iter().find(|s| (s.x - k.x).hypot(s.y - k.y) < 0.5);
-        if let Some(s) = found.filter(|s| s.snr > 100.0 && crowd == 1 && covered(k.x, k.y)) {
-            bright.push((s.flux / k.flux, k.flux, s.snr));
-        }
-    }
-    let mean = |of: &dyn Fn(&(f64, f64, f64)) -> f64, some: &[(f64, f64, f64)]| {
-        some.iter().map(of).sum::<f64>() / some.len() as f64
-    };
-    bright.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let bias = mean(&|b| b.0 - 1.0, &bright);
-    let (faint_half, bright_half) = bright.split_at(bright.len() / 2);
-    let trend = mean(&|b| b.0, bright_half) - mean(&|b| b.0, faint_half);
-    let scatter = mean(&|b| (b.0 - 1.0 - bias).powi(2), bright_half).sqrt();
+    let bright = bright(&frame.data);
+    let [bias, trend, scatter] = fluxes(&bright);
 
     // Noise and residue where there is background.
     let inner = |x: usize, y: usize| covered(x as f64, y as f64);
@@ -233,7 +273,7 @@ fn a_stack_keeps_the_light_and_loses_the_hits() {
 
 #[test]
 fn the_same_bytes_whatever_the_threads_and_the_order() {
-    let night = night();
+    let night = night(0);
     stack(&night, 1, false);
     let first = std::fs::read(&night.output).unwrap();
     std::fs::remove_file(&night.output).unwrap();
