@@ -8,6 +8,8 @@ Makes a night with `photosite simulate`. `--part night`: from the raw folder to 
 `photosite run` against Siril's standard script (masters, calibration with cosmetic correction,
 demosaicing of colour, registration, stack; winsorized 3/3 and additive with scaling on both sides).
 `--part stack`: registration and stack alone, of the calibrated lights that each program made.
+`--part night` of monochrome lights also runs nightlight where it is on the PATH: masters of darks, dark
+flats and flats, then its one command that calibrates, registers and stacks, winsorized 3/3.
 Rounds are interleaved, the first warms the page cache and does not count. Prints medians, ratios to
 Siril and peak memory, and writes every number to bench/runs/. Siril (Debian's package `siril`) is
 said to be missing where it is.
@@ -50,6 +52,22 @@ def siril_script(night, work, colour, part):
                 "lights": [*links, f"cd {work}", *masters],
                 "stack": [f"cd {work}", *stack]}[part]
     return "\n".join(["requires 1.0.0", "setext fit", *commands, "close"]) + "\n"
+
+
+def nightlight_script(program, night, work):
+    """Masters, then calibration, registration and stack in one command. Nightlight reads files below
+    the working directory alone."""
+    quiet = f"{program} -jpg= -tiff= -log= -stMode=3 -stSigLow=3 -stSigHigh=3"
+    master = f"{quiet} -bpSigLow=0 -bpSigHigh=0 -alignK=0 -histoRef=0 -alignRef=0"
+    frames = {folder: f"stack {night.name}/{folder}/*.fits" for folder in FOLDERS}
+    to = work.name
+    return "\n".join([
+        "set -e", f"cd {night.parent}", f"rm -f {to}/*",
+        f"{master} -normHist=0 -out {to}/dark.fits {frames['darks']}",
+        f"{master} -normHist=0 -out {to}/darkflat.fits {frames['darkflats']}",
+        f"{master} -normHist=1 -dark {to}/darkflat.fits -out {to}/flat.fits {frames['flats']}",
+        f"{quiet} -normHist=2 -dark {to}/dark.fits -flat {to}/flat.fits -out {to}/result.fits "
+        + frames["lights"]]) + "\n"
 
 
 def forget(work, part):
@@ -114,17 +132,24 @@ def main():
             contenders.append(("siril", script(args.part)))
         else:
             print("missing: siril (apt-get install siril)")
+        nightlight = shutil.which("nightlight")
+        if nightlight and args.part == "night" and not colour:
+            (root / "nightlight").mkdir(exist_ok=True)
+            path = root / "nightlight.sh"
+            path.write_text(nightlight_script(nightlight, night, root / "nightlight"))
+            contenders.append(("nightlight", ["sh", str(path)]))
         numbers = {name: [] for name, _ in contenders}
         for round_number in range(args.rounds + 1):
             for name, command in contenders:
                 if name == "siril":
                     forget(work, args.part)
-                elif args.part == "night":
+                elif name == "photosite" and args.part == "night":
                     shutil.rmtree(out, ignore_errors=True)
-                else:
+                elif name == "photosite":
                     (out / "stack.fits").unlink(missing_ok=True)
                 result = run(command, log)
-                product = work / "result.fit" if name == "siril" else out
+                product = {"siril": work / "result.fit", "photosite": out,
+                           "nightlight": root / "nightlight" / "result.fits"}[name]
                 if result["exit"] != 0 or not product.exists():
                     sys.exit(f"{name} failed (exit {result['exit']}); see {root / 'log.txt'}")
                 if round_number > 0:
