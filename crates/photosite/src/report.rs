@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use photosite_pix::align::Transform;
+use photosite_pix::align::{Alignment, Transform};
 use photosite_pix::stat::Summary;
 use photosite_pix::{FrameKind, Metadata};
 use serde::{Deserialize, Serialize};
@@ -202,7 +202,11 @@ pub struct RegisteredReport {
     pub reference: PathBuf,
     /// Takes pixels of the reference to those of the light; `None` where no place was found.
     pub transform: Option<Transform>,
-    /// Root mean square distance between matched stars in pixels of the light.
+    /// What that rests on.
+    #[serde(default)]
+    pub by: Option<Alignment>,
+    /// By stars, the root mean square distance between matched ones; by world coordinates, the
+    /// transform's misfit to those. In pixels of the light.
     pub residual_px: Option<f64>,
     /// Stars that came together.
     pub n_matched: Option<usize>,

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use photosite_pix::FrameKind;
+use photosite_pix::align::Alignment;
 use photosite_pix::reject::Reject;
 
 pub use colour::{DebayerArgs, ExtractArgs, StretchName};
@@ -58,7 +59,7 @@ pub enum Command {
     Calibrate(CalibrateArgs),
     /// Stack calibrated lights into one picture.
     Stack(StackArgs),
-    /// Lay frames over each other by their stars, and tell how.
+    /// Lay frames over each other, and tell how.
     Register(RegisterArgs),
     /// List the stars of a frame.
     Stars(StarsArgs),
@@ -117,6 +118,9 @@ pub struct RunArgs {
     /// Calibrate only: lights are not stacked, and stay as calibrated files.
     #[arg(long)]
     pub no_stack: bool,
+    /// What lights are laid over each other by.
+    #[arg(long, value_enum, value_name = "BY", default_value_t)]
+    pub align: AlignName,
     /// Print the account as JSON.
     #[arg(long)]
     pub json: bool,
@@ -527,9 +531,12 @@ pub struct StackArgs {
     /// The file to write.
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    /// Lay the lights over each other by their stars first; else they are taken pixel by pixel.
+    /// Lay the lights over each other first; else they are taken pixel by pixel.
     #[arg(long)]
     pub register: bool,
+    /// What they are laid over each other by.
+    #[arg(long, value_enum, value_name = "BY", default_value_t, requires = "register")]
+    pub align: AlignName,
     /// The light that the others are laid over; the best one by default.
     #[arg(long, value_name = "FILE")]
     pub reference: Option<PathBuf>,
@@ -571,6 +578,25 @@ pub struct StackArgs {
     pub json: bool,
 }
 
+/// What lights are laid over each other by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum AlignName {
+    /// Their stars.
+    #[default]
+    Stars,
+    /// The world coordinates of their headers, as plate solvers write them: TAN, SIP, TPV.
+    Wcs,
+}
+
+impl From<AlignName> for Alignment {
+    fn from(name: AlignName) -> Self {
+        match name {
+            AlignName::Stars => Self::Stars,
+            AlignName::Wcs => Self::Wcs,
+        }
+    }
+}
+
 /// Ways of normalising.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum NormalizeName {
@@ -605,11 +631,15 @@ pub enum WeightName {
 
 /// `photosite register`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  photosite register out/calibrated/*.fits")]
+#[command(after_help = "Examples:\n  photosite register out/calibrated/*.fits\n  photosite \
+                        register solved/*.fits --align wcs")]
 pub struct RegisterArgs {
     /// The frames.
     #[arg(required = true, value_name = "FILES")]
     pub files: Vec<PathBuf>,
+    /// What they are laid over each other by.
+    #[arg(long, value_enum, value_name = "BY", default_value_t)]
+    pub align: AlignName,
     /// The frame that the others are laid over; the best one by default.
     #[arg(long, value_name = "FILE")]
     pub reference: Option<PathBuf>,

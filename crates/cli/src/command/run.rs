@@ -33,6 +33,7 @@ pub fn run(args: RunArgs, limits: Limits) -> anyhow::Result<Done> {
         sample: resolve::sample(args.format),
         library: if args.no_library { None } else { resolve::library(&args.place) },
         stack: !args.no_stack,
+        align: args.align.into(),
         keep,
     };
     let outcome = run_night(&request, &context)?;

@@ -27,14 +27,28 @@ impl Default for Rules {
     }
 }
 
+/// What frames are laid over each other by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Alignment {
+    /// Their stars.
+    #[default]
+    Stars,
+    /// The world coordinates of their headers.
+    Wcs,
+}
+
 /// A frame laid over the reference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Registration {
     /// Takes positions of the reference to positions of the frame.
     pub transform: Transform,
+    /// What it rests on.
+    pub by: Alignment,
     /// Stars that came together.
     pub matched: usize,
-    /// Root mean square distance between matched stars in pixels of the frame.
+    /// By stars, the root mean square distance between matched ones; by world coordinates, the
+    /// transform's misfit to those. In pixels of the frame.
     pub residual_px: f64,
     /// The pairs: indices into the reference's and the frame's stars.
     #[serde(skip)]
@@ -134,8 +148,14 @@ fn hypotheses(
     order.into_iter().map(|(_, i)| made[i].0).collect()
 }
 
+/// The distance within which nearly all true pairs are, by the distances of some.
+fn reach(away: &mut [f32]) -> f64 {
+    // The median of a Rayleigh distribution is 1.177 sigma; 3.5 sigma hold 99.8 %.
+    3.5 * f64::from(median_in_place(away)) / 1.177
+}
+
 /// Two lists of stars.
-struct Field<'a> {
+pub(super) struct Field<'a> {
     reference: &'a [Point],
     frame: &'a [Point],
     grid: Grid<'a>,
@@ -145,7 +165,7 @@ struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    fn new(reference: &'a [Point], frame: &'a [Point]) -> Self {
+    pub fn new(reference: &'a [Point], frame: &'a [Point]) -> Self {
         let ends = |pick: fn(&Point) -> f64| {
             frame.iter().map(pick).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
                 (low.min(v), high.max(v))
@@ -179,6 +199,23 @@ impl<'a> Field<'a> {
         pairs.iter().map(|&(i, j)| (self.reference[i], self.frame[j])).collect()
     }
 
+    /// Pairs under a transform that stays, within what their own distances let expect.
+    pub fn settled(&self, transform: &Transform) -> Vec<(usize, usize)> {
+        let mut radius = FIRST_RADIUS_PX;
+        for _ in 0..ROUNDS {
+            let pairs = self.pairs(transform, radius);
+            let points = self.points(&pairs);
+            let mut away: Vec<f32> =
+                points.iter().map(|(r, f)| transform.apply(*r).distance(*f) as f32).collect();
+            let next = reach(&mut away).clamp(LEAST_RADIUS_PX, radius);
+            if pairs.is_empty() || next == radius {
+                return pairs;
+            }
+            radius = next;
+        }
+        self.pairs(transform, radius)
+    }
+
     /// Matches and fits in turns from `transform` on, the radius following the residuals down.
     fn settle(&self, transform: Transform, model: Model, mirrored: bool) -> Option<Registration> {
         let mut current = transform;
@@ -192,9 +229,7 @@ impl<'a> Field<'a> {
             current = fit(model, &points, mirrored)?;
             let mut away: Vec<f32> =
                 points.iter().map(|(r, f)| current.apply(*r).distance(*f) as f32).collect();
-            // The median of a Rayleigh distribution is 1.177 sigma; 3.5 sigma hold 99.8 %.
-            let sigma = f64::from(median_in_place(&mut away)) / 1.177;
-            radius = (3.5 * sigma).clamp(LEAST_RADIUS_PX, radius);
+            radius = reach(&mut away).clamp(LEAST_RADIUS_PX, radius);
             let next = self.pairs(&current, radius);
             let same = next == pairs;
             pairs = next;
@@ -210,7 +245,8 @@ impl<'a> Field<'a> {
         let squares: f64 =
             points.iter().map(|(r, f)| transform.apply(*r).distance(*f).powi(2)).sum();
         let residual_px = (squares / points.len().max(1) as f64).sqrt();
-        Registration { transform, matched: pairs.len(), residual_px, pairs }
+        let by = Alignment::Stars;
+        Registration { transform, by, matched: pairs.len(), residual_px, pairs }
     }
 
     /// Whether chance would not bring these stars together.
