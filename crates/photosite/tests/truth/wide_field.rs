@@ -3,11 +3,15 @@
 use std::path::PathBuf;
 
 use photosite::event::{Cancel, Silent};
-use photosite::run::{Context, SurveyedLight, lay_over, offer_files, survey};
-use photosite_file::fits::Sample;
-use photosite_pix::align::{Alignment, Point, Registration};
+use photosite::run::{
+    Context, Integration, IntegrationRequest, SurveyedLight, find_stars, integrate, lay_over,
+    offer_files, survey,
+};
+use photosite_file::fits::{Sample, read_frame};
+use photosite_pix::align::{Alignment, Model, Point, Registration};
+use photosite_pix::stars::{Criteria, Star};
 use photosite_pix::wcs::{Direction, Wcs};
-use photosite_pix::{FrameKind, Size};
+use photosite_pix::{FrameKind, Size, stat};
 use photosite_sim::{Effects, Night, Pointing, Preset, Simulation};
 
 use crate::night::write_plane;
@@ -25,6 +29,7 @@ const CALIBRATED: Effects = Effects::STARS
 struct Field {
     _dir: tempfile::TempDir,
     pointings: Vec<Pointing>,
+    stars: Vec<photosite_sim::Star>,
     paths: Vec<PathBuf>,
 }
 
@@ -49,7 +54,8 @@ fn field(size: Size, lights: usize, effects: Effects, change: impl Fn(&mut Night
             (simulation.pointing(&plan), path)
         })
         .unzip();
-    Field { _dir: dir, pointings, paths }
+    let stars = simulation.maps().stars.clone();
+    Field { _dir: dir, pointings, stars, paths }
 }
 
 fn with_context<T>(work: impl FnOnce(&Context<'_>) -> T) -> T {
@@ -123,28 +129,114 @@ fn headers_of_simulated_lights_say_where_their_stars_are() {
     }
 }
 
-#[test]
-fn bent_turned_and_flipped_lights_lie_where_their_headers_say() {
-    let bent = Effects::DISTORTION | Effects::ROTATION | Effects::FLIP;
-    let field = field(SIZE, 6, bent, |_| ());
-    let lights = surveyed(&field);
-    for by in [Alignment::Wcs] {
+/// Lays every light over the first, both ways; gives how far each is off.
+fn laid(field: &Field, size: Size) -> Vec<(Alignment, Registration, Off)> {
+    let lights = surveyed(field);
+    let mut out = Vec::new();
+    for by in [Alignment::Stars, Alignment::Wcs] {
         let (placed, findings) =
             with_context(|context| lay_over(&lights, &lights[0], by, context)).unwrap();
         assert!(findings.is_empty(), "{findings:?}");
-        for (i, found) in placed.iter().enumerate().skip(1) {
-            let found = found.as_ref().unwrap();
-            let off = off(SIZE, &field.pointings[0], &field.pointings[i], found);
+        for (pointing, found) in field.pointings.iter().zip(placed).skip(1) {
+            let found = found.unwrap();
+            let off = off(size, &field.pointings[0], pointing, &found);
             println!(
-                "{by:?} {i}: dither {:?}, turned {:.2}: {:?}, {} stars, residual {:.4}; {off:?}",
-                field.pointings[i].dither_px,
-                field.pointings[i].rotation_deg,
+                "{by:?}: moved by {:.0?} px, turned by {:.2} deg: {:?}, {} stars, residual {:.5}; \
+                 {off:.4?}",
+                pointing.dither_px,
+                pointing.rotation_deg,
                 found.transform.model,
                 found.matched,
                 found.residual_px
             );
-            assert!(off.rms < 0.01 && off.corners < 0.03 && off.worst < 0.06, "{off:?}");
-            assert!((off.rms / found.residual_px - 1.0).abs() < 0.2, "the misfit is what is told");
+            out.push((by, found, off));
         }
     }
+    out
+}
+
+#[test]
+fn bent_turned_and_flipped_lights_are_laid_over_each_other() {
+    let bent = Effects::DISTORTION | Effects::ROTATION | Effects::FLIP;
+    for (distortion_px, lights) in [(15.0, 6), (-8.0, 3), (60.0, 3)] {
+        let field = field(SIZE, lights, bent, |night| night.sensor.distortion_px = distortion_px);
+        for (by, found, off) in laid(&field, SIZE) {
+            assert!(found.transform.model >= Model::Cubic);
+            match by {
+                Alignment::Stars => {
+                    assert!(off.rms < 0.02 && off.corners < 0.05, "{distortion_px} {off:?}");
+                }
+                Alignment::Wcs => {
+                    assert!(
+                        off.worst < 0.03 && found.residual_px < 0.01,
+                        "{distortion_px} {off:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn fields_that_are_not_bent_are_not_bent() {
+    let straight = [
+        (Effects::none(), Model::Similarity),
+        (Effects::ROTATION | Effects::FLIP, Model::Homography),
+    ];
+    for (effects, model) in straight {
+        let field = field(SIZE, 4, effects, |_| ());
+        for (by, found, off) in laid(&field, SIZE) {
+            assert!(found.transform.model <= model, "{by:?} {found:?}");
+            assert!(off.rms < 0.01 && off.corners < 0.02, "{by:?} {off:?}");
+        }
+    }
+}
+
+#[test]
+fn corners_of_a_stack_are_as_sharp_as_its_middle_and_lie_where_its_header_says() {
+    let bent = Effects::DISTORTION | Effects::ROTATION | Effects::FLIP;
+    let field = field(SIZE, 6, bent, |_| ());
+    let (frame, header) = with_context(|context| {
+        let output = field.paths[0].with_file_name("stack.fits");
+        let request = IntegrationRequest {
+            paths: &field.paths,
+            output: &output,
+            reference: Some(&field.paths[0]),
+            how: Integration { crop: true, ..Integration::default() },
+        };
+        let done = integrate(&request, context).unwrap();
+        assert!(done.lights.iter().all(|l| l.used), "{:?}", done.findings);
+        read_frame(&output).unwrap()
+    });
+    let size = frame.size();
+    assert!(size.width < SIZE.width && size.height < SIZE.height, "{size}");
+    let stars = with_context(|context| {
+        find_stars(&frame.data, &frame.mask, None, Criteria::default(), context).unwrap().stars
+    });
+    // How far out a star lies, its width, and how far it is from where the header has it.
+    let (of_light, of_stack) =
+        (Wcs::read(&read_frame(&field.paths[0]).unwrap().1).unwrap(), Wcs::read(&header).unwrap());
+    let (mut widths, mut apart) = ([Vec::new(), Vec::new()], Vec::new());
+    for known in &field.stars {
+        let (x, y) = field.pointings[0].place((known.x, known.y));
+        let Some(at) = of_stack.to_pixel(of_light.to_sky(Point::new(x, y))) else { continue };
+        let near = |s: &&Star| at.distance(Point::new(s.x, s.y)) < 0.5;
+        let Some(star) = stars.iter().find(near).filter(|s| s.snr > 100.0) else { continue };
+        apart.push(at.distance(Point::new(star.x, star.y)) as f32);
+        let along = |v: f64, n: usize| 2.0 * v / n as f64 - 1.0;
+        let out = along(star.x, size.width).hypot(along(star.y, size.height)) / 2f64.sqrt();
+        if !(0.35..0.75).contains(&out) {
+            widths[usize::from(out > 0.5)].push(star.fwhm_px as f32);
+        }
+    }
+    let counts = [widths[0].len(), widths[1].len()];
+    let [middle, corners] = widths.map(|mut w| stat::median_in_place(&mut w));
+    let apart = stat::median_in_place(&mut apart);
+    println!(
+        "FWHM {middle:.3} px in the middle, {corners:.3} in the corners, of {counts:?} stars; \
+         {apart:.4} px from where the header has them"
+    );
+    assert!(counts.iter().all(|n| *n > 30), "{counts:?}");
+    assert!((corners / middle - 1.0).abs() < 0.01, "{corners} {middle}");
+    assert!(apart < 0.03, "{apart}");
 }
