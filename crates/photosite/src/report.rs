@@ -223,6 +223,23 @@ pub struct RegistrationReport {
     pub frames: Vec<RegisteredReport>,
 }
 
+/// One picture as planned, before any light is looked at.
+#[derive(Debug, Clone, Serialize)]
+pub struct PictureReport {
+    /// Its file name, if every light goes into it.
+    pub name: String,
+    /// The target.
+    pub object: Option<String>,
+    /// The filter.
+    pub filter: Option<String>,
+    /// The raw lights for it.
+    pub lights: Vec<PathBuf>,
+    /// One light's exposure in seconds.
+    pub light_exposure_s: Option<f64>,
+    /// Their exposures together in seconds; `None` where one is not known.
+    pub exposure_s: Option<f64>,
+}
+
 /// One picture.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StackReport {
@@ -277,7 +294,9 @@ pub struct RunReport {
     pub stars: Vec<StarsReport>,
     /// Where they lie.
     pub registration: RegistrationReport,
-    /// Every picture.
+    /// The pictures that were planned.
+    pub pictures: Vec<PictureReport>,
+    /// Every picture that was made, or stood there.
     pub stacks: Vec<StackReport>,
     /// The library; `None` where none was used.
     pub library: Option<LibraryReport>,

@@ -1,10 +1,12 @@
 //! Lights laid over a reference: by their stars, or by what their headers say of the sky.
 
+use std::collections::BTreeMap;
+
 use photosite_pix::align::{
     Alignment, Point, Registration, Rules, Transform, coincident, follow, register,
 };
-use photosite_pix::stat;
 use photosite_pix::wcs::{NoWcs, Wcs};
+use photosite_pix::{Size, stat};
 
 use super::{Context, SurveyedLight, on_each};
 use crate::finding::Severity;
@@ -35,11 +37,7 @@ pub fn lay_over(
             return Ok((Some(itself(by, stars.len())), None));
         }
         Ok(match &sky {
-            None => {
-                let found = register(&fixed, stars, Rules::default());
-                let failed = found.is_none().then(|| not_registered(light, reference));
-                (found, failed)
-            }
+            None => (register(&fixed, stars, Rules::default()), None),
             Some(sky) => match by_sky(sky, (reference, &fixed), (light, stars)) {
                 Ok((found, doubt)) => (Some(found), doubt),
                 Err(why) => (None, Some(why)),
@@ -53,7 +51,62 @@ pub fn lay_over(
         placed.push(found);
         findings.extend(finding);
     }
+    if by == Alignment::Wcs {
+        return Ok((placed, findings));
+    }
+    let failed: Vec<usize> = (0..lights.len()).filter(|i| placed[*i].is_none()).collect();
+    let bridges = bridges(lights, &placed);
+    let bridged = on_each(failed.len(), context, |n| {
+        let light = &lights[failed[n]];
+        Ok(bridges.iter().find_map(|&bridge| {
+            let first = placed[bridge].as_ref()?;
+            let sizes = (reference.size(), light.size());
+            let found = over(first, &points[bridge], &points[failed[n]], sizes)?;
+            Some((bridge, found))
+        }))
+    })?;
+    let mut by_way = Vec::new();
+    for (i, found) in failed.into_iter().zip(bridged) {
+        match found? {
+            Some((bridge, found)) => {
+                findings.push(bridged_over(&lights[i], &lights[bridge], reference));
+                by_way.push((i, found));
+            }
+            None => findings.push(not_registered(&lights[i], reference)),
+        }
+    }
+    by_way.into_iter().for_each(|(i, found)| placed[i] = Some(found));
     Ok((placed, findings))
+}
+
+/// Lights that others may be laid over where the reference does not do, at most.
+const BRIDGES: usize = 5;
+
+/// The placed lights that are best laid over, the best first.
+fn bridges(lights: &[SurveyedLight], placed: &[Option<Registration>]) -> Vec<usize> {
+    let mut out: Vec<usize> = (0..lights.len()).filter(|i| placed[*i].is_some()).collect();
+    out.sort_by(|a, b| lights[*b].quality().total_cmp(&lights[*a].quality()).then(a.cmp(b)));
+    out.truncate(BRIDGES);
+    out
+}
+
+/// A light laid over the reference by way of another, which `first` lays over it.
+fn over(
+    first: &Registration,
+    between: &[Point],
+    stars: &[Point],
+    (from, to): (Size, Size),
+) -> Option<Registration> {
+    let second = register(between, stars, Rules::default())?;
+    let map = |p: Point| Some(second.transform.apply(first.transform.apply(p)));
+    let (transform, misfit_px) = follow(map, from, to)?;
+    // Stars of the reference that the one between has as well.
+    let there: BTreeMap<usize, usize> = first.pairs.iter().map(|&(r, b)| (b, r)).collect();
+    let pairs = second.pairs.iter().filter_map(|&(b, here)| Some((*there.get(&b)?, here)));
+    // Errors of both, and of following them, as pixels of the light.
+    let residual_px = first.residual_px.hypot(second.residual_px).hypot(misfit_px);
+    let (by, matched) = (Alignment::Stars, second.matched);
+    Some(Registration { transform, by, matched, residual_px, pairs: pairs.collect() })
 }
 
 /// The reference over itself.
@@ -141,6 +194,25 @@ pub(super) fn no_wcs(light: &SurveyedLight, no: &NoWcs) -> Finding {
     let subject = light.path().display().to_string();
     Finding::new(code, Severity::Error, subject, format!("left out: {no}"))
         .hint("Solve it (ASTAP, astrometry.net), or align by stars.")
+}
+
+/// That a light is laid over the reference by way of another.
+fn bridged_over(
+    light: &SurveyedLight,
+    bridge: &SurveyedLight,
+    reference: &SurveyedLight,
+) -> Finding {
+    Finding::new(
+        "registration-bridged",
+        Severity::Info,
+        light.path().display().to_string(),
+        format!(
+            "its stars could not be laid over those of {}; it lies where {} leads it",
+            reference.path().display(),
+            bridge.path().display()
+        ),
+    )
+    .with("bridge", bridge.path().display().to_string())
 }
 
 /// That a light could not be laid over the reference.

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::lights::{Loaded, SetKey, Sets, Work, set_of};
 use super::{LightResults, note};
-use crate::plan::StackPlan;
+use crate::plan::{FEWEST_LIGHTS, StackPlan};
 use crate::provenance::{ContentHash, Input, Provenance};
 use crate::report::{RegisteredReport, StackReport, StarsReport};
 use crate::run::place::no_wcs;
@@ -29,9 +29,6 @@ pub(in crate::run) struct Pictures {
     /// Where each light lies.
     pub registered: Vec<RegisteredReport>,
 }
-
-/// Fewest lights that are worth a picture; fewer stay calibrated files.
-pub(super) const FEWEST: usize = 2;
 
 /// Where pictures and registered lights go.
 pub(super) struct Folders {
@@ -59,7 +56,7 @@ pub(super) fn stack_lights(
         let plans: Vec<(&StackPlan, Vec<usize>)> = target
             .iter()
             .map(|plan| (plan, readable(plan)))
-            .filter(|(_, lights)| lights.len() >= FEWEST)
+            .filter(|(_, lights)| lights.len() >= FEWEST_LIGHTS)
             .collect();
         if plans.is_empty() {
             continue;
@@ -184,7 +181,7 @@ impl Target<'_> {
             let arranged = arrange(&group, &reference, self.how(), context)?;
             arranged.findings().iter().for_each(|f| note(f.clone(), findings, context));
             out.registered.extend(registered_reports(&arranged, &reference));
-            if arranged.used() < FEWEST {
+            if arranged.used() < FEWEST_LIGHTS {
                 continue;
             }
             for ((i, light), part) in indices.iter().zip(&group).zip(arranged.parts()) {
@@ -263,7 +260,7 @@ fn registered_reports(arranged: &Arranged<'_>, reference: &SurveyedLight) -> Vec
         by: part.registration.as_ref().map(|r| r.by),
         residual_px: part.registration.as_ref().map(|r| r.residual_px),
         n_matched: part.registration.as_ref().map(|r| r.matched),
-        used: part.used && arranged.used() >= FEWEST,
+        used: part.used && arranged.used() >= FEWEST_LIGHTS,
     };
     arranged.parts().iter().map(report).collect()
 }
