@@ -242,12 +242,12 @@ pub fn registered_header(reference: &Header, light: &Header) -> Header {
 
 /// Whether a keyword says where in the sky a picture lies.
 fn is_world(keyword: &str) -> bool {
-    const STEMS: [&str; 14] = [
+    const STEMS: [&str; 16] = [
         "CRPIX", "CRVAL", "CTYPE", "CUNIT", "CDELT", "CROTA", "CD1_", "CD2_", "PC1_", "PC2_", "A_",
-        "B_", "AP_", "BP_",
+        "B_", "AP_", "BP_", "PV1_", "PV2_",
     ];
     STEMS.iter().any(|stem| keyword.starts_with(stem))
-        || ["RADESYS", "EQUINOX", "LONPOLE", "LATPOLE"].contains(&keyword)
+        || ["RADESYS", "EQUINOX", "LONPOLE", "LATPOLE", "WCSAXES"].contains(&keyword)
 }
 
 /// The cards that every header has to the byte, in the order of the first.
@@ -401,7 +401,63 @@ fn reframe(header: &mut Header, centre: (f64, f64), step: f64) {
 
 #[cfg(test)]
 mod tests {
+    use photosite_pix::align::Point;
+    use photosite_pix::wcs::Wcs;
+
     use super::*;
+
+    /// Coarser and finer pictures of part of a frame see the sky where the frame does.
+    #[test]
+    fn pixels_of_a_picture_see_what_those_of_its_frame_saw() {
+        let common = [("CRPIX1", 101.25), ("CRPIX2", 57.5), ("CRVAL1", 84.0), ("CRVAL2", -5.0)];
+        let spellings: [(&str, &[(&str, f64)]); 4] = [
+            ("TAN", &[("CDELT1", -2e-3), ("CDELT2", 2e-3), ("CROTA2", 20.0)]),
+            ("TAN", &[("CDELT1", -2e-3), ("CDELT2", 2e-3), ("PC1_2", 0.1), ("PC2_1", -0.1)]),
+            (
+                "TAN-SIP",
+                &[
+                    ("CD1_1", -2e-3),
+                    ("CD2_2", 2e-3),
+                    ("A_ORDER", 3.0),
+                    ("A_2_0", 2e-5),
+                    ("A_3_0", 3e-7),
+                    ("B_ORDER", 2.0),
+                    ("B_1_1", -3e-5),
+                ],
+            ),
+            (
+                "TPV",
+                &[
+                    ("CD1_1", -2e-3),
+                    ("CD2_2", 2e-3),
+                    ("PV1_1", 1.01),
+                    ("PV1_7", -0.3),
+                    ("PV2_1", 0.99),
+                    ("PV2_4", 0.02),
+                ],
+            ),
+        ];
+        for (kind, cards) in spellings {
+            let mut frame = Header::new();
+            frame.push(Card::string("CTYPE1", &format!("RA---{kind}"), ""));
+            frame.push(Card::string("CTYPE2", &format!("DEC--{kind}"), ""));
+            let cards = common.iter().chain(cards);
+            cards.for_each(|(key, v)| frame.push(Card::real(key, *v, "")));
+            let before = Wcs::read(&frame).unwrap();
+            // Cells of 2x2, cells whose first lies at (1, 0), half as large pixels, a crop.
+            let ways = [(0.5, 0.5, 2.0), (1.0, 0.0, 2.0), (-0.25, -0.25, 0.5), (0.0, 0.0, 1.0)];
+            for (x, y, step) in ways {
+                let picture = picture_header(&frame, Some(Rect::new(10, 4, 60, 60)), (x, y), step);
+                let after = Wcs::read(&picture).unwrap();
+                for (i, j) in [(0.0, 0.0), (25.0, 7.0), (3.0, 29.0)] {
+                    let of_frame = Point::new(10.0 + x + step * i, 4.0 + y + step * j);
+                    let apart = before.to_sky(of_frame);
+                    let apart = apart.separation_deg(after.to_sky(Point::new(i, j)));
+                    assert!(apart < 1e-12, "{kind} {step}: {apart}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_place_of_the_sky_stays_where_it_is() {

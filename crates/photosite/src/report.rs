@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use photosite_pix::align::Transform;
+use photosite_pix::align::{Alignment, Transform};
 use photosite_pix::stat::Summary;
 use photosite_pix::{FrameKind, Metadata};
 use serde::{Deserialize, Serialize};
@@ -202,7 +202,11 @@ pub struct RegisteredReport {
     pub reference: PathBuf,
     /// Takes pixels of the reference to those of the light; `None` where no place was found.
     pub transform: Option<Transform>,
-    /// Root mean square distance between matched stars in pixels of the light.
+    /// What that rests on.
+    #[serde(default)]
+    pub by: Option<Alignment>,
+    /// By stars, the root mean square distance between matched ones; by world coordinates, the
+    /// transform's misfit to those. In pixels of the light.
     pub residual_px: Option<f64>,
     /// Stars that came together.
     pub n_matched: Option<usize>,
@@ -217,6 +221,23 @@ pub struct RegistrationReport {
     pub reference: Option<PathBuf>,
     /// Each light.
     pub frames: Vec<RegisteredReport>,
+}
+
+/// One picture as planned, before any light is looked at.
+#[derive(Debug, Clone, Serialize)]
+pub struct PictureReport {
+    /// Its file name, if every light goes into it.
+    pub name: String,
+    /// The target.
+    pub object: Option<String>,
+    /// The filter.
+    pub filter: Option<String>,
+    /// The raw lights for it.
+    pub lights: Vec<PathBuf>,
+    /// One light's exposure in seconds.
+    pub light_exposure_s: Option<f64>,
+    /// Their exposures together in seconds; `None` where one is not known.
+    pub exposure_s: Option<f64>,
 }
 
 /// One picture.
@@ -273,7 +294,9 @@ pub struct RunReport {
     pub stars: Vec<StarsReport>,
     /// Where they lie.
     pub registration: RegistrationReport,
-    /// Every picture.
+    /// The pictures that were planned.
+    pub pictures: Vec<PictureReport>,
+    /// Every picture that was made, or stood there.
     pub stacks: Vec<StackReport>,
     /// The library; `None` where none was used.
     pub library: Option<LibraryReport>,

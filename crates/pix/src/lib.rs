@@ -23,6 +23,7 @@ pub mod stat;
 pub mod stretch;
 pub mod unit;
 pub mod warp;
+pub mod wcs;
 
 pub use cfa::{CFA_LINE, CfaColor, CfaPattern};
 pub use frame::{Applied, Frame};

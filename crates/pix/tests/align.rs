@@ -200,3 +200,33 @@ fn the_model_follows_the_evidence() {
     assert_eq!(bent.transform.model, Model::Cubic);
     assert!(bent.matched > 590 && bent.residual_px < 0.09, "{bent:?}");
 }
+
+/// Of many fields that are moved and turned and nothing else, none is bent.
+#[test]
+fn richer_models_are_not_chosen_without_need() {
+    let mut random = Random(15);
+    let mut chosen = [0; Model::ALL.len()];
+    for stars in [15, 30, 60, 120, 300] {
+        for _ in 0..100 {
+            let points: Vec<Point> = (0..stars)
+                .map(|_| Point::new(random.between(0.0, WIDTH), random.between(0.0, HEIGHT)))
+                .collect();
+            let (s, c) = random.between(-3.0, 3.0).sin_cos();
+            let frame: Vec<Point> = points
+                .iter()
+                .map(|p| {
+                    // Faint stars, the last ones, are measured worse.
+                    let error = 0.02 + 0.3 * random.next().powi(2);
+                    let (x, y) = (c * p.x - s * p.y + 9.0, s * p.x + c * p.y);
+                    Point::new(x + error * random.gaussian(), y + error * random.gaussian())
+                })
+                .collect();
+            if let Some(found) = register(&points, &frame, Rules::default()) {
+                chosen[found.transform.model as usize] += 1;
+            }
+        }
+    }
+    println!("{chosen:?}");
+    assert!(chosen[0] > 480, "{chosen:?}");
+    assert_eq!(chosen[1..], [0; Model::ALL.len() - 1], "{chosen:?}");
+}

@@ -48,6 +48,12 @@ bitflags::bitflags! {
         const BLACK_CLAMP = 1 << 18;
         /// Colour filters over the pixels, where the sensor has an array of them.
         const BAYER = 1 << 19;
+        /// The optics bring the corners nearer to their axis, which lies beside the middle.
+        const DISTORTION = 1 << 20;
+        /// Each light is turned a little.
+        const ROTATION = 1 << 21;
+        /// From the middle of the lights on they stand on their heads: the mount has flipped.
+        const FLIP = 1 << 22;
     }
 }
 

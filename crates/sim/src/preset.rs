@@ -47,7 +47,9 @@ impl Preset {
         let without = match self {
             Self::CmosMono | Self::CmosOsc | Self::Ccd => Effects::BLACK_CLAMP,
             Self::Dslr => Effects::none(),
-        };
+        } | Effects::DISTORTION
+            | Effects::ROTATION
+            | Effects::FLIP;
         let colour = sensor.cfa.is_some();
         let effects =
             Effects::all() - without - if colour { Effects::none() } else { Effects::BAYER };
@@ -108,6 +110,8 @@ impl Preset {
             prnu: 0.008,
             corner_light: 0.72,
             dust_count: 7,
+            distortion_px: 10.0,
+            axis_px: (25.0, -15.0),
             clamp_ratio: 1.1,
             temp_jitter_c: 0.15,
             temp_rise_c: 0.0,
@@ -174,6 +178,7 @@ impl Preset {
             star_slope: 0.75,
             fwhm_px: 2.8,
             dither_px: 6.0,
+            rotation_deg: 1.0,
             trail_e_s: 12.0,
             trail_fraction: 0.1,
             // Some ten times what sea level and a camera's glass give, so that small frames show it.

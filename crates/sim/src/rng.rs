@@ -33,6 +33,8 @@ pub enum Purpose {
     Electrons,
     /// Read noise.
     ReadNoise,
+    /// A light's rotation.
+    Rotation,
 }
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;

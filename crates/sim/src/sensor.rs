@@ -60,6 +60,11 @@ pub struct Sensor {
     pub corner_light: f64,
     /// Number of dust shadows.
     pub dust_count: usize,
+    /// How much nearer to the axis the optics bring a corner, in pixels; it grows with the cube of
+    /// the distance.
+    pub distortion_px: f64,
+    /// How far beside the middle the optical axis meets the sensor, in pixels.
+    pub axis_px: (f64, f64),
     /// What the black-level clamp subtracts, as a share of the mean dark signal.
     pub clamp_ratio: f64,
     /// Bound of the random part of a frame's temperature in degrees Celsius.
@@ -173,7 +178,7 @@ impl Maps {
         }
         let glow_e = glow(sensor, effects);
         let stars = if effects.contains(Effects::STARS) {
-            sky.stars(sensor.size, seed, light_exposure_s)
+            sky.stars(sensor, effects, seed, light_exposure_s)
         } else {
             Vec::new()
         };

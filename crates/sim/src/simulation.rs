@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::rng::{Purpose, Stream};
 use crate::sensor::Throughput;
-use crate::{Effects, FramePlan, HotPixel, Maps, Night, Star, card, cosmic};
+use crate::{Effects, FramePlan, HotPixel, Maps, Night, Pointing, Star, card, cosmic};
 
 /// A night with its fixed maps made.
 #[derive(Debug, Clone)]
@@ -46,6 +46,8 @@ pub struct FrameTruth {
     pub temp_c: f64,
     /// How far the stars are moved along x and y, in pixels.
     pub dither_px: (f64, f64),
+    /// How far they are turned, in degrees.
+    pub rotation_deg: f64,
 }
 
 /// The truth about one frame that fits in a line of text.
@@ -58,6 +60,8 @@ pub struct FrameRecord {
     pub clamp_adu: f64,
     /// How far the stars are moved along x and y, in pixels.
     pub dither_px: (f64, f64),
+    /// How far they are turned, in degrees.
+    pub rotation_deg: f64,
     /// Whether a satellite crosses the frame.
     pub has_trail: bool,
     /// The file with the frame's `light_e` in the truth folder, for lights.
@@ -118,7 +122,8 @@ impl Simulation {
     pub fn truth_record(&self) -> TruthRecord {
         let record = |plan: FramePlan| FrameRecord {
             clamp_adu: self.clamp_adu(&plan),
-            dither_px: self.dither_px(&plan),
+            dither_px: self.pointing(&plan).dither_px,
+            rotation_deg: self.pointing(&plan).rotation_deg,
             has_trail: self.trail(&plan).is_some(),
             light_file: (plan.kind == FrameKind::Light)
                 .then(|| format!("light_e_{:04}.fits", plan.index + 1)),
@@ -149,10 +154,14 @@ impl Simulation {
             trail_e,
             clamp_adu: self.clamp_adu(plan),
             temp_c: plan.temp_c,
-            dither_px: self.dither_px(plan),
+            dither_px: self.pointing(plan).dither_px,
+            rotation_deg: self.pointing(plan).rotation_deg,
         };
         let metadata = card::metadata(&self.night, plan);
-        let header = card::header(&self.night, plan, &metadata);
+        let mut header = card::header(&self.night, plan, &metadata);
+        if plan.kind == FrameKind::Light {
+            self.pointing(plan).cards(&mut header);
+        }
         SimFrame { adu: self.expose(key, &truth), header, metadata, truth }
     }
 
@@ -160,11 +169,17 @@ impl Simulation {
         self.night.frame_key(plan.kind, plan.index, plan.exposure_s)
     }
 
-    fn dither_px(&self, plan: &FramePlan) -> (f64, f64) {
+    /// How the frame of `plan` sees the star field; of frames that see none, as if it were the
+    /// field itself.
+    pub fn pointing(&self, plan: &FramePlan) -> Pointing {
+        let Night { sky, effects, seed, counts, .. } = &self.night;
         if plan.kind != FrameKind::Light {
-            return (0.0, 0.0);
+            return Pointing::new(&self.night, (0.0, 0.0), 0.0);
         }
-        self.night.sky.dither(self.night.effects, self.night.seed, self.key(plan))
+        let key = self.key(plan);
+        let late = plan.index >= counts.lights.div_ceil(2);
+        let rotation_deg = sky.rotation_deg(*effects, *seed, key, late);
+        Pointing::new(&self.night, sky.dither(*effects, *seed, key), rotation_deg)
     }
 
     fn trail(&self, plan: &FramePlan) -> Option<crate::sky::Trail> {
@@ -189,8 +204,8 @@ impl Simulation {
             FrameKind::Light => {
                 let mut plane = sky.background(sensor.size, colors, *effects, plan.exposure_s);
                 let share = plan.exposure_s / self.night.light_exposure_s;
-                let dither = self.dither_px(plan);
-                sky.add_stars(&mut plane, &self.maps.stars, colors, dither, share);
+                let pointing = self.pointing(plan);
+                sky.add_stars(&mut plane, &self.maps.stars, colors, &pointing, share);
                 if let Some(trail) = trail_e {
                     for (v, t) in plane.as_mut_slice().iter_mut().zip(trail.as_slice()) {
                         *v += t;

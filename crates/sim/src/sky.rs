@@ -3,10 +3,10 @@
 use photosite_pix::{CfaPattern, Plane, Size};
 use serde::{Deserialize, Serialize};
 
-use crate::Effects;
 use crate::math::{exp, pow};
 use crate::rng::{Purpose, Stream};
 use crate::sensor::Throughput;
+use crate::{Effects, Pointing, Sensor};
 
 /// The sky over the night, and the flat's lamp.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,8 @@ pub struct Sky {
     pub fwhm_px: f64,
     /// The most a light is dithered, in pixels.
     pub dither_px: f64,
+    /// The most a light is turned either way, in degrees.
+    pub rotation_deg: f64,
     /// Electrons a second that a satellite's trail brings to the pixels along its middle, were it
     /// to last the whole exposure.
     pub trail_e_s: f64,
@@ -65,9 +67,24 @@ const TRAIL_SD_PX: f64 = 1.4;
 
 impl Sky {
     /// The star field over a sensor of `size` and a margin that dither may bring in.
-    pub(crate) fn stars(&self, size: Size, seed: u64, exposure_s: f64) -> Vec<Star> {
+    pub(crate) fn stars(
+        &self,
+        sensor: &Sensor,
+        effects: Effects,
+        seed: u64,
+        exposure_s: f64,
+    ) -> Vec<Star> {
         let mut random = Stream::new(seed, 0, Purpose::Stars);
-        let margin = self.dither_px + 8.0;
+        let size = sensor.size;
+        let mut margin = self.dither_px + 8.0;
+        if effects.contains(Effects::DISTORTION) {
+            margin += sensor.distortion_px.abs()
+                + 2.0 * (sensor.axis_px.0.abs() + sensor.axis_px.1.abs());
+        }
+        if effects.contains(Effects::ROTATION) {
+            let half = 0.5 * (size.width + size.height) as f64;
+            margin += half * self.rotation_deg.abs().to_radians();
+        }
         let (w, h) = (size.width as f64 + 2.0 * margin, size.height as f64 + 2.0 * margin);
         let count = (self.stars_per_mpx * w * h * 1e-6 + 0.5) as usize;
         let span = 1.0 - pow(self.star_min_e_s / self.star_max_e_s, self.star_slope);
@@ -90,6 +107,20 @@ impl Sky {
         }
         let (x, y) = Stream::new(seed, frame_key, Purpose::Dither).in_disc();
         (self.dither_px * x, self.dither_px * y)
+    }
+
+    /// How far the light of that key is turned, in degrees; `late` lights come after the flip.
+    pub(crate) fn rotation_deg(
+        &self,
+        effects: Effects,
+        seed: u64,
+        frame_key: u64,
+        late: bool,
+    ) -> f64 {
+        let mut random = Stream::new(seed, frame_key, Purpose::Rotation);
+        let turned = effects.contains(Effects::ROTATION);
+        let little = if turned { random.between(-1.0, 1.0) * self.rotation_deg } else { 0.0 };
+        if late && effects.contains(Effects::FLIP) { little + 180.0 } else { little }
     }
 
     /// The trail over the light of that key, if one crosses it; `always` makes sure of one.
@@ -133,7 +164,7 @@ impl Sky {
         })
     }
 
-    /// Adds the stars, moved by `dither`; `share` is the exposure as a share of the night's.
+    /// Adds the stars as `pointing` places them; `share` is the exposure as a share of the night's.
     ///
     /// A Moffat profile of exponent 3, which holds 2 / (pi a^2) of its flux in its middle pixel
     /// for a FWHM of 2 a sqrt(2^(1/3) - 1).
@@ -145,7 +176,7 @@ impl Sky {
         plane: &mut Plane<f32>,
         stars: &[Star],
         colors: Option<CfaPattern>,
-        dither: (f64, f64),
+        pointing: &Pointing,
         share: f64,
     ) {
         const CUBE_ROOT_2: f64 = 1.259_921_049_894_873_2;
@@ -154,7 +185,7 @@ impl Sky {
         let size = plane.size();
         let pass = Throughput::new(colors, self.star_rgb);
         for star in stars {
-            let (cx, cy) = (star.x + dither.0, star.y + dither.1);
+            let (cx, cy) = pointing.place((star.x, star.y));
             let peak = star.flux_e * share * 2.0 * inverse_a2 / std::f64::consts::PI;
             // Out to where a hundredth of an electron is left: peak (r / a)^-6.
             let reach = (a * pow((peak / 0.01).max(1.0), 1.0 / 6.0)).clamp(4.0 * a, 80.0);

@@ -9,6 +9,7 @@ use photosite::master::channel_means;
 use photosite::preview::{Linked, preview_file};
 use photosite::run::{Keep, NightRequest, run_night};
 use photosite_file::fits::{Sample, read_frame};
+use photosite_pix::align::Alignment;
 use photosite_pix::{FrameKind, Size};
 use photosite_sim::{Night, Preset, Residual, Scale, Simulation, residual};
 use serde::Serialize;
@@ -59,6 +60,7 @@ pub fn run(args: DemoArgs, limits: Limits) -> anyhow::Result<Done> {
         noise: None,
         sample: Sample::F32,
         library: None,
+        align: Alignment::default(),
         stack: true,
         keep: Keep { calibrated: true, registered: false },
     };

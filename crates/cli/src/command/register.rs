@@ -3,9 +3,7 @@
 use anstream::println;
 use anyhow::bail;
 use photosite::finding::Severity;
-use photosite::run::{
-    best_reference, not_registered, offer_files, reference, register_all, survey,
-};
+use photosite::run::{best_reference, lay_over, offer_files, reference, survey};
 use photosite_pix::align::{Point, Registration};
 use serde_json::json;
 
@@ -25,16 +23,12 @@ pub fn run(args: RegisterArgs, limits: Limits) -> anyhow::Result<Done> {
         bail!("no frame is left that can be registered");
     }
     let reference = match &args.reference {
-        None => lights[best_reference(lights.iter())].clone(),
+        None => lights[best_reference(lights.iter(), args.align.into())].clone(),
         Some(path) => reference(path, &lights, false, &context)?,
     };
-    let placed = register_all(&lights, &reference, &context)?;
+    let (placed, told) = lay_over(&lights, &reference, args.align.into(), &context)?;
+    findings.extend(told);
     let frames: Vec<_> = lights.iter().zip(&placed).collect();
-    for (light, found) in &frames {
-        if found.is_none() {
-            findings.push(not_registered(light, &reference));
-        }
-    }
     let size = reference.size();
     let middle = Point::new(size.width as f64 / 2.0, size.height as f64 / 2.0);
     if args.json {
@@ -46,6 +40,7 @@ pub fn run(args: RegisterArgs, limits: Limits) -> anyhow::Result<Done> {
                     "stars": light.field.stars.len(),
                     "fwhm_px": light.field.fwhm_px,
                     "used": found.is_some(),
+                    "by": found.as_ref().map(|r| r.by),
                     "n_matched": found.as_ref().map(|r| r.matched),
                     "residual_px": found.as_ref().map(|r| r.residual_px),
                     "model": found.as_ref().map(|r| r.transform.model),

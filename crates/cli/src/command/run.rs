@@ -33,6 +33,7 @@ pub fn run(args: RunArgs, limits: Limits) -> anyhow::Result<Done> {
         sample: resolve::sample(args.format),
         library: if args.no_library { None } else { resolve::library(&args.place) },
         stack: !args.no_stack,
+        align: args.align.into(),
         keep,
     };
     let outcome = run_night(&request, &context)?;
@@ -126,6 +127,26 @@ pub fn summary(report: &RunReport, dry_run: bool) {
         ["LIGHT", "bias", "dark", "flat", "median raw", "calibrated", "noise", "repaired", ""];
     show::table(&heading, &[4, 5, 6, 7], lights);
     println!();
+    if dry_run && !report.pictures.is_empty() {
+        let text = |t: &Option<String>| t.clone().unwrap_or_else(|| "-".to_owned());
+        let number = |v: Option<f64>| v.map_or_else(|| "-".to_owned(), show::number);
+        let rows = report
+            .pictures
+            .iter()
+            .map(|p| {
+                vec![
+                    name(std::path::Path::new(&p.name)),
+                    p.lights.len().to_string(),
+                    number(p.exposure_s),
+                    text(&p.object),
+                    text(&p.filter),
+                ]
+            })
+            .collect();
+        let heading = ["PICTURE", "lights", "exposure s", "target", "filter"];
+        show::table(&heading, &[1, 2], rows);
+        println!();
+    }
     if !report.stacks.is_empty() {
         let number = |v: Option<f64>| v.map_or_else(|| "-".to_owned(), show::number);
         let rows = report

@@ -27,7 +27,7 @@ pub fn run(args: StackArgs, limits: Limits) -> anyhow::Result<Done> {
         name => Some(named(name)?),
     };
     let how = Integration {
-        register: args.register,
+        register: args.register.then(|| args.align.into()),
         reject,
         combine: args.combine.map(|c| match c {
             CombineName::Mean => Combine::Mean,

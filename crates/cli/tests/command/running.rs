@@ -129,7 +129,16 @@ fn a_dry_run_writes_nothing() {
         &["run", "--no-stack", text(&night), "-o", text(&out), "--dry-run", "--json"],
     ));
     assert_eq!(plan["masters"].as_array().unwrap().len(), 4);
+    assert_eq!(plan["pictures"], Value::Array(Vec::new()), "none with --no-stack");
     has_keys(&plan["forecast"], &["read_bytes", "write_bytes", "memory_bytes"]);
+    let dry = ["run", text(&night), "-o", text(&out), "--dry-run"];
+    let plan = json(&expect(0, &[&dry[..], &["--json"]].concat()));
+    let picture = &plan["pictures"][0];
+    has_keys(picture, &["object", "filter", "lights", "light_exposure_s", "exposure_s"]);
+    assert_eq!(plan["pictures"].as_array().unwrap().len(), 1);
+    let name = picture["name"].as_str().unwrap();
+    let said = stdout(&expect(0, &dry));
+    assert!(said.contains("PICTURE") && said.contains(name.trim_end_matches(".fits")), "{said}");
     assert!(!out.exists());
 }
 

@@ -1,7 +1,13 @@
 //! From lights to one picture, as a person does it.
 
+use photosite_file::atomic::{Existing, write_bytes};
+
 use crate::common::assert_checksums;
 use crate::support::{expect, files, json, refused, simulate, stdout, text};
+
+fn frames(account: &serde_json::Value) -> &[serde_json::Value] {
+    account["frames"].as_array().unwrap()
+}
 
 #[test]
 fn lights_are_listed_registered_and_stacked() {
@@ -18,7 +24,7 @@ fn lights_are_listed_registered_and_stacked() {
     assert_eq!(csv.lines().count(), found + 1);
 
     let register = json(&expect(0, &[&["register", "--json"], &names[..]].concat()));
-    for frame in register["frames"].as_array().unwrap() {
+    for frame in frames(&register) {
         assert_eq!(frame["used"], true);
         // Raw lights with faint stars; that of bright ones is in the truth tests.
         assert!(frame["residual_px"].as_f64().unwrap() < 0.5, "{frame}");
@@ -33,6 +39,34 @@ fn lights_are_listed_registered_and_stacked() {
         assert!(account["noise_gain"].as_f64().unwrap() > 1.8, "{account}");
         assert_checksums(&stack);
     }
+    // By their headers: one that does not say where it lies is left out and named.
+    let by_sky =
+        json(&expect(0, &[&["register", "--align", "wcs", "--json"], &names[..]].concat()));
+    for (stars, sky) in frames(&register).iter().zip(frames(&by_sky)) {
+        assert_eq!((sky["by"].as_str(), sky["model"].as_str()), (Some("wcs"), Some("similarity")));
+        assert!(sky["residual_px"].as_f64().unwrap() < 1e-6, "{sky}");
+        for axis in 0..2 {
+            let shift = |frame: &serde_json::Value| frame["shift_px"][axis].as_f64().unwrap();
+            assert!((shift(stars) - shift(sky)).abs() < 0.2, "{stars} {sky}");
+        }
+    }
+    let mut unsolved = std::fs::read(names[2]).unwrap();
+    let card = unsolved.windows(6).position(|w| w == b"CTYPE1").unwrap();
+    unsolved[card..card + 6].copy_from_slice(b"XTYPE1");
+    write_bytes(&lights[2], &unsolved, Existing::Replace).unwrap();
+    let account = json(&expect(1, &[&args[..], &["--align", "wcs"], &names].concat()));
+    assert_eq!(account["findings"].as_array().unwrap().len(), 1);
+    let finding = &account["findings"][0];
+    assert_eq!(
+        (finding["code"].as_str(), finding["subject"].as_str()),
+        (Some("wcs-missing"), Some(names[2]))
+    );
+    let used = account["lights"].as_array().unwrap().iter().filter(|l| l["used"] == true);
+    assert_eq!(used.count(), 4);
+    refused(
+        &[&args[..], &["--align", "wcs", "--reference", names[2]], &names].concat(),
+        &[names[2], "no world coordinates"],
+    );
     // Nothing is written but the stack.
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
     refused(&["stack", text(&night), "-o", text(&stack)], &["no light is left"]);

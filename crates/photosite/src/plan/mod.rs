@@ -25,7 +25,7 @@ pub use forecast::{Forecast, Means, forecast};
 pub use names::product_names;
 use pick::Planner;
 pub use shooting::{FlatLevel, Share, Shooting, Shot, shooting_list};
-pub use stacks::{StackPlan, stacks};
+pub use stacks::{FEWEST_LIGHTS, StackPlan, stacks};
 
 /// One master to be made, or taken as it is.
 #[derive(Debug, Clone)]

@@ -8,6 +8,9 @@ use super::LightPlan;
 use crate::inventory::Inventory;
 use crate::library::{SAME_EXPOSURE, filter_key, show_seconds};
 
+/// Fewest lights that are worth a picture; fewer stay calibrated files.
+pub const FEWEST_LIGHTS: usize = 2;
+
 /// Lights of one target, camera set-up, filter and exposure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StackPlan {

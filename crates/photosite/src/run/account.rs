@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use super::Context;
 use super::night::{LightResults, MasterResults, NightRequest, Pictures};
 use crate::inventory::Inventory;
-use crate::plan::{Means, Plan, forecast};
+use crate::plan::{FEWEST_LIGHTS, Means, Plan, StackPlan, forecast};
 use crate::raw::RawFrame;
 use crate::report::{
     ChoiceReport, FrameReport, LibraryReport, LightReport, MasterReport, MasterSource,
-    RegistrationReport, RunReport, SCHEMA,
+    PictureReport, RegistrationReport, RunReport, SCHEMA,
 };
 use crate::{Finding, env};
 
@@ -30,6 +30,28 @@ pub(super) struct Done<'a> {
     pub masters: &'a MasterResults,
     pub lights: &'a LightResults,
     pub pictures: Pictures,
+}
+
+/// The pictures that the lights are for.
+fn planned_pictures(
+    request: &NightRequest,
+    inventory: &Inventory,
+    planned: &Plan,
+) -> Vec<PictureReport> {
+    let plans = planned.stacks.iter().flatten();
+    let plans = plans.filter(|p| request.stack && p.lights.len() >= FEWEST_LIGHTS);
+    let report = |plan: &StackPlan| {
+        let frames = || plan.lights.iter().map(|i| &inventory.frames[planned.lights[*i].frame]);
+        PictureReport {
+            name: plan.file_name(plan.lights.len()),
+            object: plan.object.clone(),
+            filter: plan.filter.clone(),
+            lights: frames().map(|f| f.path.clone()).collect(),
+            light_exposure_s: plan.exposure_s,
+            exposure_s: frames().map(|f| f.metadata.exposure_s).sum(),
+        }
+    };
+    plans.map(report).collect()
 }
 
 /// Puts the account of a night together.
@@ -176,6 +198,7 @@ pub(super) fn report(
         lights: light_reports,
         stars,
         registration,
+        pictures: planned_pictures(request, inventory, planned),
         stacks,
         library,
         findings,

@@ -5,7 +5,7 @@ use photosite_pix::combine::Combine;
 use photosite_pix::normalise::{Affine, LevelScale, Normalise};
 
 use super::levels::{bright, even_out, not_normalised, star_fluxes, star_scale, weight};
-use super::survey::{not_registered, register_all};
+use super::place::lay_over;
 use super::{Context, Integration, LightPart, SurveyedLight};
 use crate::{Error, Finding, Result};
 
@@ -126,16 +126,10 @@ fn place(
     findings: &mut Vec<Finding>,
     context: &Context<'_>,
 ) -> Result<Vec<Option<Option<Registration>>>> {
-    if how.register {
-        let found = register_all(lights, reference, context)?;
-        let placed = found.into_iter().zip(lights).map(|(r, light)| {
-            if r.is_none() {
-                findings.push(not_registered(light, reference));
-                return None;
-            }
-            Some(r)
-        });
-        return Ok(placed.collect());
+    if let Some(by) = how.register {
+        let (found, told) = lay_over(lights, reference, by, context)?;
+        findings.extend(told);
+        return Ok(found.into_iter().map(|r| r.map(Some)).collect());
     }
     let size = reference.size();
     if let Some(odd) = lights.iter().find(|l| l.size() != size) {

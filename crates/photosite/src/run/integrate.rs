@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use photosite_file::fits::Sample;
-use photosite_pix::align::Registration;
+use photosite_pix::align::{Alignment, Registration};
 use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::normalise::{Affine, Normalise};
 use photosite_pix::reject::Reject;
@@ -45,8 +45,8 @@ pub enum Weight {
 /// How lights become one picture.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Integration {
-    /// Lights are laid over each other by their stars.
-    pub register: bool,
+    /// What lights are laid over each other by; `None` where they are taken pixel by pixel.
+    pub register: Option<Alignment>,
     /// How samples are rejected; by the number of lights where nothing is said.
     pub reject: Option<Reject>,
     /// How the kept ones are combined where weights do not say it.
@@ -93,7 +93,7 @@ impl Default for Integration {
     /// Registered, brought to one level and scale, weighted by noise.
     fn default() -> Self {
         Self {
-            register: true,
+            register: Some(Alignment::Stars),
             reject: None,
             combine: None,
             normalise: Normalise::AdditiveScaled,
@@ -195,7 +195,10 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
         return Err(Error::request(format!("no light is left that can be stacked{why}")));
     }
     let reference = match request.reference {
-        None => lights[best_reference(lights.iter())].clone(),
+        None => {
+            let by = request.how.register.unwrap_or_default();
+            lights[best_reference(lights.iter(), by)].clone()
+        }
         Some(path) => find_reference(path, &lights, request.how.local, context)?,
     };
     let arranged = arrange(&lights, &reference, request.how, context)?;
@@ -431,11 +434,12 @@ fn sentences(
     rejected: Rejected,
 ) -> Vec<String> {
     let laid = match how.register {
-        true => "laid over the reference by their stars",
-        false => "taken pixel by pixel",
+        Some(Alignment::Stars) => "laid over the reference by their stars",
+        Some(Alignment::Wcs) => "laid over the reference by their world coordinates",
+        None => "taken pixel by pixel",
     };
     let laid = match how.drizzle {
-        None if how.register => format!("{laid}, interpolated once (Lanczos 4)"),
+        None if how.register.is_some() => format!("{laid}, interpolated once (Lanczos 4)"),
         None => laid.to_owned(),
         Some(Drizzle { scale, drop, cfa }) => {
             let colours = if cfa { ", each colour for itself" } else { "" };

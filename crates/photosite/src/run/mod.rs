@@ -16,6 +16,7 @@ mod masters;
 mod night;
 mod offered;
 mod parallel;
+mod place;
 mod product;
 mod stacking;
 mod stars;
@@ -38,11 +39,10 @@ pub use masters::{AdditivePart, MasterRequest, MasterResult, build_master, take_
 pub use night::{Keep, NightOutcome, NightRequest, run_night};
 pub use offered::Offered;
 pub use parallel::{for_each, on_each, on_each_with};
+pub use place::lay_over;
 pub use product::{LoadedMaster, Product, Standing, load_master, load_samples, standing};
 pub use stars::{StarField, background, find_stars};
-pub use survey::{
-    SurveyedLight, best_reference, not_registered, offer_files, reference, register_all, survey,
-};
+pub use survey::{SurveyedLight, best_reference, offer_files, reference, survey};
 
 /// What every piece of work needs from outside.
 #[derive(Clone, Copy)]

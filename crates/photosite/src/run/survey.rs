@@ -1,9 +1,9 @@
-//! Lights looked over before they are stacked: stars, level, noise, and how they lie over each other.
+//! Lights looked over before they are stacked: stars, level, noise.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use photosite_pix::align::{Point, Registration, Rules, Transform, register};
+use photosite_pix::align::{Alignment, Point};
 use photosite_pix::debayer::{Debayer, Method};
 use photosite_pix::normalise::{Estimator, LevelScale};
 use photosite_pix::stars::{Criteria, Mesh};
@@ -11,6 +11,7 @@ use photosite_pix::warp::Window;
 use photosite_pix::{CfaColor, CfaPattern, Frame, Header, Metadata, Plane, Size, stat};
 
 use super::offered::Opened;
+use super::place::can_be_laid;
 use super::{
     Context, LightResult, Offered, StarField, background, find_stars, left_out, on_each,
     on_each_with,
@@ -77,7 +78,7 @@ impl SurveyedLight {
     }
 
     /// Places of its stars, the brightest first.
-    fn points(&self) -> Vec<Point> {
+    pub(super) fn points(&self) -> Vec<Point> {
         self.field.stars.iter().map(|s| Point::new(s.x, s.y)).collect()
     }
 }
@@ -283,33 +284,11 @@ fn colour(
     Ok(data)
 }
 
-/// Lays each light over the reference; `None` for those that cannot be.
-///
-/// # Errors
-/// When the work is cancelled.
-pub fn register_all(
-    lights: &[SurveyedLight],
-    reference: &SurveyedLight,
-    context: &Context<'_>,
-) -> Result<Vec<Option<Registration>>> {
-    let points: Vec<Vec<Point>> = lights.iter().map(SurveyedLight::points).collect();
-    let fixed = reference.points();
-    let found = on_each(lights.len(), context, |i| {
-        if lights[i].path() == reference.path() {
-            let (transform, matched) = (Transform::IDENTITY, points[i].len());
-            let pairs = (0..matched).map(|star| (star, star)).collect();
-            return Ok(Some(Registration { transform, matched, residual_px: 0.0, pairs }));
-        }
-        Ok(register(&fixed, &points[i], Rules::default()))
-    })?;
-    found.into_iter().collect()
-}
-
 /// The index of the light that the others are best laid over; of equal ones the first.
-pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>) -> usize {
+pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>, by: Alignment) -> usize {
     let mut best = (0, f64::NEG_INFINITY);
     for (i, light) in lights.enumerate() {
-        if light.quality() > best.1 {
+        if light.quality() > best.1 && can_be_laid(light, by) {
             best = (i, light.quality());
         }
     }
@@ -330,20 +309,4 @@ pub fn reference(
         return Ok(light.clone());
     }
     look_over(&Offered::file(path)?, backgrounds, &mut Spare::default(), context)
-}
-
-/// That a light could not be laid over the reference.
-pub fn not_registered(light: &SurveyedLight, reference: &SurveyedLight) -> Finding {
-    let stars = light.field.stars.len();
-    Finding::new(
-        "registration-failed",
-        Severity::Error,
-        light.path().display().to_string(),
-        format!(
-            "left out: its {stars} stars could not be laid over the {} of {}",
-            reference.field.stars.len(),
-            reference.path().display()
-        ),
-    )
-    .hint("Look at it: clouds, trailing or another field; or name another reference.")
 }

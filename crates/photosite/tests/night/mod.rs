@@ -10,6 +10,7 @@ use photosite::report::RunReport;
 use photosite::run::{Context, Keep, NightRequest, run_night};
 use photosite_file::atomic::Existing;
 use photosite_file::fits::{FitsWriter, ImageSpec, Sample, read_frame};
+use photosite_pix::align::Alignment;
 use photosite_pix::{Frame, FrameKind, Header, MaskBits, Plane};
 use photosite_sim::{Effects, FramePlan, Night, Scale, SimFrame, Simulation};
 use tempfile::TempDir;
@@ -43,6 +44,7 @@ pub fn write_night(simulation: &Simulation, folder: &Path) {
 /// A request for the night of the frames at `paths`.
 pub fn request(paths: Vec<PathBuf>, output: &Path) -> NightRequest {
     NightRequest {
+        align: Alignment::default(),
         paths,
         overrides: KindOverrides::default(),
         output: output.to_owned(),

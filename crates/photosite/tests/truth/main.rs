@@ -13,3 +13,4 @@ mod stacking;
 mod star_field;
 mod stars;
 mod traps;
+mod wide_field;

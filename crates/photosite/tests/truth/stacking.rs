@@ -271,6 +271,60 @@ fn a_stack_keeps_the_light_and_loses_the_hits() {
     assert!((gain - 1.0).abs() < 0.05, "{gain}");
 }
 
+/// A narrow filter sees other stars than a broad one: a good light of it has enough in common with
+/// the reference, a poor one only with the good.
+#[test]
+fn a_light_that_fails_over_the_reference_is_led_there_by_its_own_filter() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut random = Stream::new(24, 0, Purpose::Stars);
+    let mut field = |count: usize| -> Vec<Put> {
+        let star = |_| Put {
+            x: random.between(30.0, SIZE.width as f64 - 30.0),
+            y: random.between(30.0, SIZE.height as f64 - 30.0),
+            flux: random.between(5e3, 3e4),
+        };
+        (0..count).map(star).collect()
+    };
+    let (broad, both, narrow) = (field(60), field(40), field(60));
+    let skies = [
+        [&broad[..], &both[..]].concat(),
+        [&narrow[..], &both[..]].concat(),
+        narrow.clone(),
+        field(50),
+    ];
+    let paths: Vec<PathBuf> = skies
+        .iter()
+        .enumerate()
+        .map(|(i, stars)| {
+            let mut random = Stream::new(25, i as u64, Purpose::ReadNoise);
+            let mut data = picture(stars, place(i));
+            data.as_mut_slice()
+                .iter_mut()
+                .for_each(|v| *v += (NOISE_ADU * random.gaussian()) as f32);
+            let path = dir.path().join(format!("{i}.fits"));
+            write_plane(&path, &data, Sample::F32, Header::new());
+            path
+        })
+        .collect();
+    let output = dir.path().join("stack.fits");
+    let night = Night { _dir: dir, paths, output };
+    let done = stack(&night, 2, false);
+    let used: Vec<bool> = done.lights.iter().map(|l| l.used).collect();
+    assert_eq!(used, [true, true, true, false]);
+    let codes: Vec<&str> = done.findings.iter().map(|f| f.code).collect();
+    assert_eq!(codes, ["registration-bridged", "registration-failed"]);
+    assert!(done.findings[0].message.contains("1.fits"), "{:?}", done.findings);
+    let found = done.lights[2].registration.as_ref().unwrap();
+    let away = |s: &Put| {
+        let p = Point::new(s.x, s.y);
+        found.transform.apply(place(0)(p)).distance(place(2)(p))
+    };
+    let worst = narrow.iter().map(away).fold(0.0, f64::max);
+    let first = done.lights[1].registration.as_ref().unwrap().residual_px;
+    println!("by way of another: {worst:.4} px at worst, residual {:.4}", found.residual_px);
+    assert!(worst < 0.05 && found.residual_px > first, "{worst} {found:?}");
+}
+
 #[test]
 fn the_same_bytes_whatever_the_threads_and_the_order() {
     let night = night(0);

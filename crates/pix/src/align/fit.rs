@@ -1,11 +1,59 @@
 //! Transforms through pairs of positions, by least squares.
 
-use super::transform::{TERMS, terms};
+use super::transform::{CUBIC_TERMS, TERMS, terms};
 use super::{Model, Point, Transform};
 
 /// The transform of `model` that takes each first position nearest to its second; `None` where the
 /// pairs are too few or lie too much in line.
 pub(crate) fn fit(model: Model, pairs: &[(Point, Point)], mirrored: bool) -> Option<Transform> {
+    fit_weighted(model, pairs, &vec![1.0; pairs.len()], mirrored)
+}
+
+/// Degrees of freedom of the errors of positions: bright stars are measured ten times as well as
+/// faint ones, so that many errors are small and some are large.
+const FREEDOM: f64 = 2.0;
+
+/// Rounds of weighing and fitting.
+const WEIGHINGS: usize = 8;
+
+/// The most likely transform of `model` where errors are those of stars of every brightness, and
+/// twice its unlikelihood as a logarithm, for comparison between models.
+///
+/// # Source
+/// Lange1989: Student's t in two dimensions by iterated weights.
+pub(super) fn fit_likely(
+    model: Model,
+    pairs: &[(Point, Point)],
+    mirrored: bool,
+) -> Option<(Transform, f64)> {
+    /// The least scale of errors in pixels.
+    const LEAST: f64 = 1e-6;
+    let n = pairs.len() as f64;
+    let mut transform = fit(model, pairs, mirrored)?;
+    let squares_of = |t: &Transform| -> Vec<f64> {
+        pairs.iter().map(|(from, to)| t.apply(*from).distance(*to).powi(2)).collect()
+    };
+    let mut squares = squares_of(&transform);
+    let mut variance = (squares.iter().sum::<f64>() / (2.0 * n)).max(LEAST * LEAST);
+    for _ in 0..WEIGHINGS {
+        let weight = |d2: &f64| (FREEDOM + 2.0) / (FREEDOM + d2 / variance);
+        let weights: Vec<f64> = squares.iter().map(weight).collect();
+        transform = fit_weighted(model, pairs, &weights, mirrored)?;
+        squares = squares_of(&transform);
+        let sum: f64 = weights.iter().zip(&squares).map(|(w, d2)| w * d2).sum();
+        variance = (sum / (2.0 * n)).max(LEAST * LEAST);
+    }
+    let tails: f64 = squares.iter().map(|d2| (d2 / (FREEDOM * variance)).ln_1p()).sum();
+    Some((transform, 2.0 * n * variance.ln() + (FREEDOM + 2.0) * tails))
+}
+
+/// The same as [`fit`] where pairs count as their weights say.
+fn fit_weighted(
+    model: Model,
+    pairs: &[(Point, Point)],
+    weights: &[f64],
+    mirrored: bool,
+) -> Option<Transform> {
     if 2 * pairs.len() < model.parameters() {
         return None;
     }
@@ -20,28 +68,31 @@ pub(crate) fn fit(model: Model, pairs: &[(Point, Point)], mirrored: bool) -> Opt
         Model::Similarity => {
             // x' = a u ∓ b v + c, y' = b u ± a v + d; the lower signs mirror.
             let sign = if mirrored { -1.0 } else { 1.0 };
-            let mut system = Normal::<4>::new();
-            for (from, to) in pairs {
+            let mut system = Normal::<4, 1>::new();
+            for ((from, to), weight) in pairs.iter().zip(weights) {
                 let (u, v) = out.normalised(*from);
-                system.add([u, -sign * v, 1.0, 0.0], to.x);
-                system.add([sign * v, u, 0.0, 1.0], to.y);
+                system.add([u, -sign * v, 1.0, 0.0], [to.x], *weight);
+                system.add([sign * v, u, 0.0, 1.0], [to.y], *weight);
             }
-            let [a, b, c, d] = system.solve()?;
+            let [a, b, c, d] = system.solve()?.map(|[v]| v);
             out.x[..3].copy_from_slice(&[c, a, -sign * b]);
             out.y[..3].copy_from_slice(&[d, b, sign * a]);
         }
         Model::Affine => {
-            (out.x, out.y) = polynomial::<3>(&out, pairs)?;
+            (out.x, out.y) = polynomial::<3>(&out, pairs, weights)?;
         }
         Model::Cubic => {
-            (out.x, out.y) = polynomial::<TERMS>(&out, pairs)?;
+            (out.x, out.y) = polynomial::<CUBIC_TERMS>(&out, pairs, weights)?;
+        }
+        Model::Quintic => {
+            (out.x, out.y) = polynomial::<TERMS>(&out, pairs, weights)?;
         }
         Model::Homography => {
             // Linear in its numbers when multiplied out; weighted with the last denominators, the
             // residuals are those of positions.
             for _ in 0..4 {
-                let mut system = Normal::<8>::new();
-                for (from, to) in pairs {
+                let mut system = Normal::<8, 1>::new();
+                for ((from, to), weight) in pairs.iter().zip(weights) {
                     let (u, v) = out.normalised(*from);
                     let w = 1.0 / (1.0 + out.perspective[0] * u + out.perspective[1] * v);
                     let row = |x: bool, at: f64| {
@@ -52,10 +103,10 @@ pub(crate) fn fit(model: Model, pairs: &[(Point, Point)], mirrored: bool) -> Opt
                         row[7] = -w * v * at;
                         row
                     };
-                    system.add(row(true, to.x), w * to.x);
-                    system.add(row(false, to.y), w * to.y);
+                    system.add(row(true, to.x), [w * to.x], *weight);
+                    system.add(row(false, to.y), [w * to.y], *weight);
                 }
-                let solved = system.solve()?;
+                let solved = system.solve()?.map(|[v]| v);
                 out.x[..3].copy_from_slice(&solved[..3]);
                 out.y[..3].copy_from_slice(&solved[3..6]);
                 out.perspective = [solved[6], solved[7]];
@@ -69,41 +120,50 @@ pub(crate) fn fit(model: Model, pairs: &[(Point, Point)], mirrored: bool) -> Opt
 fn polynomial<const N: usize>(
     frame: &Transform,
     pairs: &[(Point, Point)],
+    weights: &[f64],
 ) -> Option<([f64; TERMS], [f64; TERMS])> {
-    let (mut along, mut down) = (Normal::<N>::new(), Normal::<N>::new());
-    for (from, to) in pairs {
+    let mut system = Normal::<N, 2>::new();
+    for ((from, to), weight) in pairs.iter().zip(weights) {
         let (u, v) = frame.normalised(*from);
         let all = terms(u, v);
-        let row: [f64; N] = std::array::from_fn(|i| all[i]);
-        along.add(row, to.x);
-        down.add(row, to.y);
+        system.add(std::array::from_fn(|i| all[i]), [to.x, to.y], *weight);
     }
-    let widen = |c: [f64; N]| std::array::from_fn(|i| c.get(i).copied().unwrap_or(0.0));
-    Some((widen(along.solve()?), widen(down.solve()?)))
+    let solved = system.solve()?;
+    let of = |axis: usize| std::array::from_fn(|i| solved.get(i).map_or(0.0, |c| c[axis]));
+    Some((of(0), of(1)))
 }
 
-/// The normal equations of a linear least squares problem in `N` unknowns.
-struct Normal<const N: usize> {
+/// The normal equations of a linear least squares problem in `N` unknowns, for `R` right sides.
+struct Normal<const N: usize, const R: usize> {
+    /// Up to the diagonal; the rest is the same.
     matrix: [[f64; N]; N],
-    right: [f64; N],
+    right: [[f64; R]; N],
 }
 
-impl<const N: usize> Normal<N> {
+impl<const N: usize, const R: usize> Normal<N, R> {
     fn new() -> Self {
-        Self { matrix: [[0.0; N]; N], right: [0.0; N] }
+        Self { matrix: [[0.0; N]; N], right: [[0.0; R]; N] }
     }
 
-    fn add(&mut self, row: [f64; N], value: f64) {
+    fn add(&mut self, row: [f64; N], values: [f64; R], weight: f64) {
         for i in 0..N {
-            for j in 0..N {
-                self.matrix[i][j] += row[i] * row[j];
+            let weighted = weight * row[i];
+            for (sum, other) in self.matrix[i][..=i].iter_mut().zip(row) {
+                *sum += weighted * other;
             }
-            self.right[i] += row[i] * value;
+            for (sum, value) in self.right[i].iter_mut().zip(values) {
+                *sum += weighted * value;
+            }
         }
     }
 
     /// The unknowns, by elimination with pivots; `None` where the equations do not tell them.
-    fn solve(mut self) -> Option<[f64; N]> {
+    fn solve(mut self) -> Option<[[f64; R]; N]> {
+        for i in 0..N {
+            for j in 0..i {
+                self.matrix[j][i] = self.matrix[i][j];
+            }
+        }
         let largest = (0..N).map(|i| self.matrix[i][i].abs()).fold(0.0, f64::max);
         for i in 0..N {
             let pivot = (i..N)
@@ -119,13 +179,17 @@ impl<const N: usize> Normal<N> {
                 for k in i..N {
                     self.matrix[j][k] -= factor * self.matrix[i][k];
                 }
-                self.right[j] -= factor * self.right[i];
+                for k in 0..R {
+                    self.right[j][k] -= factor * self.right[i][k];
+                }
             }
         }
-        let mut out = [0.0; N];
+        let mut out = [[0.0; R]; N];
         for i in (0..N).rev() {
-            let rest: f64 = (i + 1..N).map(|k| self.matrix[i][k] * out[k]).sum();
-            out[i] = (self.right[i] - rest) / self.matrix[i][i];
+            out[i] = std::array::from_fn(|r| {
+                let rest: f64 = (i + 1..N).map(|k| self.matrix[i][k] * out[k][r]).sum();
+                (self.right[i][r] - rest) / self.matrix[i][i]
+            });
         }
         Some(out)
     }
@@ -149,7 +213,7 @@ mod tests {
 
     #[test]
     fn each_model_finds_its_own_and_turns_back() {
-        let cases: [(Model, bool, Pairs); 5] = [
+        let cases: [(Model, bool, Pairs); 6] = [
             (Model::Similarity, false, pairs(|x, y| (0.6 * x - 0.8 * y + 9.0, 0.8 * x + 0.6 * y))),
             (Model::Similarity, true, pairs(|x, y| (0.6 * x + 0.8 * y + 9.0, 0.8 * x - 0.6 * y))),
             (Model::Affine, false, pairs(|x, y| (1.1 * x + 0.02 * y + 5.0, 0.9 * y - 0.1 * x))),
@@ -167,6 +231,14 @@ mod tests {
                 pairs(|x, y| {
                     let r2 = ((x - 1500.0).powi(2) + (y - 1000.0).powi(2)) * 1e-8;
                     (x + (x - 1500.0) * r2, y + (y - 1000.0) * r2)
+                }),
+            ),
+            (
+                Model::Quintic,
+                false,
+                pairs(|x, y| {
+                    let r2 = ((x - 1500.0).powi(2) + (y - 1000.0).powi(2)) * 1e-8;
+                    (x + (x - 1500.0) * r2 * r2, y - (y - 1000.0) * r2 * (1.0 - r2))
                 }),
             ),
         ];

@@ -7,6 +7,7 @@
 
 mod asterism;
 mod fit;
+mod follow;
 mod grid;
 mod register;
 mod transform;
@@ -14,7 +15,8 @@ mod transform;
 #[cfg(test)]
 pub(crate) use fit::fit;
 
-pub use register::{Registration, Rules, register};
+pub use follow::{coincident, follow};
+pub use register::{Alignment, Registration, Rules, register};
 pub use transform::{Model, Transform};
 
 /// A position in pixels: column and row, 0-based, the first pixel's centre at 0.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::asterism::{Triangle, alike, triangles};
-use super::fit::fit;
+use super::fit::{fit, fit_likely};
 use super::grid::Grid;
 use super::{Model, Point, Transform};
 use crate::stat::median_in_place;
@@ -23,8 +23,19 @@ pub struct Rules {
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { least_stars: 6, most_scale: 3.0, richest: Model::Cubic }
+        Self { least_stars: 6, most_scale: 3.0, richest: Model::Quintic }
     }
+}
+
+/// What frames are laid over each other by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Alignment {
+    /// Their stars.
+    #[default]
+    Stars,
+    /// The world coordinates of their headers.
+    Wcs,
 }
 
 /// A frame laid over the reference.
@@ -32,9 +43,12 @@ impl Default for Rules {
 pub struct Registration {
     /// Takes positions of the reference to positions of the frame.
     pub transform: Transform,
+    /// What it rests on.
+    pub by: Alignment,
     /// Stars that came together.
     pub matched: usize,
-    /// Root mean square distance between matched stars in pixels of the frame.
+    /// By stars, the root mean square distance between matched ones; by world coordinates, the
+    /// transform's misfit to those. In pixels of the frame.
     pub residual_px: f64,
     /// The pairs: indices into the reference's and the frame's stars.
     #[serde(skip)]
@@ -58,6 +72,13 @@ const LEAST_RADIUS_PX: f64 = 0.5;
 
 /// Rounds of matching and fitting, each nearer.
 const ROUNDS: usize = 6;
+
+/// Rounds in which a match may grow outwards from where it was found.
+const GROWTH_ROUNDS: usize = 12;
+
+/// What Schwarz's price of a number is multiplied by: at its own, one in fifty fields of few stars
+/// that are only turned gets an affine transform (see the tests), because errors have long tails.
+const CAUTION: f64 = 3.0;
 
 /// The logarithm of the chance that is believed, all hypotheses together.
 const BELIEVED_LN: f64 = -20.0;
@@ -134,8 +155,14 @@ fn hypotheses(
     order.into_iter().map(|(_, i)| made[i].0).collect()
 }
 
+/// The distance within which nearly all true pairs are, by the distances of some.
+fn reach(away: &mut [f32]) -> f64 {
+    // The median of a Rayleigh distribution is 1.177 sigma; 3.5 sigma hold 99.8 %.
+    3.5 * f64::from(median_in_place(away)) / 1.177
+}
+
 /// Two lists of stars.
-struct Field<'a> {
+pub(super) struct Field<'a> {
     reference: &'a [Point],
     frame: &'a [Point],
     grid: Grid<'a>,
@@ -145,7 +172,7 @@ struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    fn new(reference: &'a [Point], frame: &'a [Point]) -> Self {
+    pub fn new(reference: &'a [Point], frame: &'a [Point]) -> Self {
         let ends = |pick: fn(&Point) -> f64| {
             frame.iter().map(pick).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
                 (low.min(v), high.max(v))
@@ -179,6 +206,45 @@ impl<'a> Field<'a> {
         pairs.iter().map(|&(i, j)| (self.reference[i], self.frame[j])).collect()
     }
 
+    /// Pairs under a transform that stays, within what their own distances let expect.
+    pub fn settled(&self, transform: &Transform) -> Vec<(usize, usize)> {
+        let mut radius = FIRST_RADIUS_PX;
+        for _ in 0..ROUNDS {
+            let pairs = self.pairs(transform, radius);
+            let points = self.points(&pairs);
+            let mut away: Vec<f32> =
+                points.iter().map(|(r, f)| transform.apply(*r).distance(*f) as f32).collect();
+            let next = reach(&mut away).clamp(LEAST_RADIUS_PX, radius);
+            if pairs.is_empty() || next == radius {
+                return pairs;
+            }
+            radius = next;
+        }
+        self.pairs(transform, radius)
+    }
+
+    /// Fits richer and richer models to stars within the first radius, so that a match that was
+    /// found in one part of a bent field reaches its corners; as far as stars can carry a model.
+    fn grow(&self, transform: Transform, richest: Model, mirrored: bool) -> Transform {
+        let mut current = transform;
+        let mut pairs = self.pairs(&current, FIRST_RADIUS_PX);
+        for model in Model::ALL.into_iter().filter(|m| *m <= richest) {
+            for _ in 0..GROWTH_ROUNDS {
+                let carried = 5 * model.parameters() <= 2 * pairs.len();
+                let Some(next) = fit(model, &self.points(&pairs), mirrored).filter(|_| carried)
+                else {
+                    break;
+                };
+                let more = self.pairs(&next, FIRST_RADIUS_PX);
+                if more.len() <= pairs.len() {
+                    break;
+                }
+                (current, pairs) = (next, more);
+            }
+        }
+        current
+    }
+
     /// Matches and fits in turns from `transform` on, the radius following the residuals down.
     fn settle(&self, transform: Transform, model: Model, mirrored: bool) -> Option<Registration> {
         let mut current = transform;
@@ -192,9 +258,7 @@ impl<'a> Field<'a> {
             current = fit(model, &points, mirrored)?;
             let mut away: Vec<f32> =
                 points.iter().map(|(r, f)| current.apply(*r).distance(*f) as f32).collect();
-            // The median of a Rayleigh distribution is 1.177 sigma; 3.5 sigma hold 99.8 %.
-            let sigma = f64::from(median_in_place(&mut away)) / 1.177;
-            radius = (3.5 * sigma).clamp(LEAST_RADIUS_PX, radius);
+            radius = reach(&mut away).clamp(LEAST_RADIUS_PX, radius);
             let next = self.pairs(&current, radius);
             let same = next == pairs;
             pairs = next;
@@ -210,7 +274,8 @@ impl<'a> Field<'a> {
         let squares: f64 =
             points.iter().map(|(r, f)| transform.apply(*r).distance(*f).powi(2)).sum();
         let residual_px = (squares / points.len().max(1) as f64).sqrt();
-        Registration { transform, matched: pairs.len(), residual_px, pairs }
+        let by = Alignment::Stars;
+        Registration { transform, by, matched: pairs.len(), residual_px, pairs }
     }
 
     /// Whether chance would not bring these stars together.
@@ -234,26 +299,30 @@ impl<'a> Field<'a> {
     /// Chooses the model that the evidence asks for, and fits it to all stars.
     ///
     /// # Source
-    /// Schwarz1978: the model with the least 2n ln(RSS / 2n) + k ln(2n) for k numbers from n pairs.
+    /// Schwarz1978: the model with the least k ln(2n) - 2 ln L for k numbers from n pairs, with
+    /// more caution.
     fn refine(&self, found: Registration, mirrored: bool, rules: Rules) -> Registration {
         // Pairs are those of the richest model that they can carry, so that none is at a disadvantage.
         let carried = |m: &&Model| **m <= rules.richest && 5 * m.parameters() <= 2 * found.matched;
+        let within = |t: &Transform| self.pairs(t, FIRST_RADIUS_PX).len();
+        let grown = self.grow(found.transform, rules.richest, mirrored);
+        // Judged at one radius, for that of a model that does not fit is wide; but for a few
+        // strangers that it took in.
+        let least = within(&found.transform) * 19 / 20;
         let rich = Model::ALL.iter().rev().filter(carried).find_map(|m| {
-            self.settle(found.transform, *m, mirrored).filter(|r| r.matched >= found.matched)
+            self.settle(grown, *m, mirrored).filter(|r| within(&r.transform) >= least)
         });
         let Some(rich) = rich else { return found };
         let points = self.points(&rich.pairs);
-        let n = 2.0 * points.len() as f64;
-        let cost = |t: &Transform| {
-            let squares: f64 = points.iter().map(|(r, f)| t.apply(*r).distance(*f).powi(2)).sum();
-            n * (squares / n).max(1e-12).ln() + t.model.parameters() as f64 * n.ln()
-        };
-        let fitted = Model::ALL
+        let numbers = CAUTION * (2.0 * points.len() as f64).ln();
+        let likely = Model::ALL
             .into_iter()
             .filter(|m| *m <= rich.transform.model)
-            .filter_map(|m| fit(m, &points, mirrored));
-        let best = fitted.min_by(|a, b| cost(a).total_cmp(&cost(b)));
-        best.map_or(found, |t| self.registration(t, rich.pairs))
+            .filter_map(|m| fit_likely(m, &points, mirrored));
+        let cost =
+            |(t, unlikely): &(Transform, f64)| unlikely + t.model.parameters() as f64 * numbers;
+        let best = likely.min_by(|a, b| cost(a).total_cmp(&cost(b)));
+        best.map_or(found, |(t, _)| self.registration(t, rich.pairs))
     }
 }
 

@@ -16,11 +16,14 @@ pub enum Model {
     Homography,
     /// A polynomial of third degree: distortion of the optics.
     Cubic,
+    /// A polynomial of fifth degree: distortion of camera lenses, far beside each other.
+    Quintic,
 }
 
 impl Model {
     /// Every model, the simplest first.
-    pub const ALL: [Self; 4] = [Self::Similarity, Self::Affine, Self::Homography, Self::Cubic];
+    pub const ALL: [Self; 5] =
+        [Self::Similarity, Self::Affine, Self::Homography, Self::Cubic, Self::Quintic];
 
     /// Free numbers.
     pub fn parameters(self) -> usize {
@@ -28,18 +31,50 @@ impl Model {
             Self::Similarity => 4,
             Self::Affine => 6,
             Self::Homography => 8,
-            Self::Cubic => 20,
+            Self::Cubic => 2 * CUBIC_TERMS,
+            Self::Quintic => 2 * TERMS,
         }
     }
 }
 
 /// Terms of a polynomial of third degree in two variables.
-pub(super) const TERMS: usize = 10;
+pub(super) const CUBIC_TERMS: usize = 10;
 
-/// 1, u, v, u², uv, v², u³, u²v, uv², v³.
+/// Terms of one of fifth degree.
+pub(super) const TERMS: usize = 21;
+
+/// 1, u, v, u², uv, v², u³, u²v, uv², v³, and so on.
 pub(super) fn terms(u: f64, v: f64) -> [f64; TERMS] {
-    let (uu, uv, vv) = (u * u, u * v, v * v);
-    [1.0, u, v, uu, uv, vv, uu * u, uu * v, u * vv, vv * v]
+    let mut out = [1.0; TERMS];
+    let mut first = 1;
+    for degree in 1..=5 {
+        // Each of the degree before times u, then the last of them times v.
+        for i in 0..degree {
+            out[first + i] = out[first - degree + i] * u;
+        }
+        out[first + degree] = out[first - 1] * v;
+        first += degree + 1;
+    }
+    out
+}
+
+/// Terms of a polynomial, in accounts: those of third degree, or all where there are more.
+mod written {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{CUBIC_TERMS, TERMS};
+
+    pub fn serialize<S: Serializer>(all: &[f64; TERMS], to: S) -> Result<S::Ok, S::Error> {
+        let (usual, rest) = all.split_at(CUBIC_TERMS);
+        if rest.iter().all(|c| *c == 0.0) { usual.serialize(to) } else { all[..].serialize(to) }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[f64; TERMS], D::Error> {
+        let given = Vec::<f64>::deserialize(from)?;
+        let mut all = [0.0; TERMS];
+        all.iter_mut().zip(given).for_each(|(c, v)| *c = v);
+        Ok(all)
+    }
 }
 
 /// A map from positions of one frame to positions of another.
@@ -52,7 +87,9 @@ pub struct Transform {
     pub model: Model,
     pub(super) centre: Point,
     pub(super) scale: f64,
+    #[serde(with = "written")]
     pub(super) x: [f64; TERMS],
+    #[serde(with = "written")]
     pub(super) y: [f64; TERMS],
     pub(super) perspective: [f64; 2],
 }
@@ -102,8 +139,13 @@ impl Transform {
     /// Where `at` goes.
     pub fn apply(&self, at: Point) -> Point {
         let (u, v) = self.normalised(at);
+        let polynomial = |c: &[f64]| -> f64 {
+            let terms = terms(u, v);
+            c.iter().zip(&terms).map(|(c, t)| c * t).sum()
+        };
         let sum = |c: &[f64; TERMS]| match self.model {
-            Model::Cubic => c.iter().zip(&terms(u, v)).map(|(c, t)| c * t).sum::<f64>(),
+            Model::Cubic => polynomial(&c[..CUBIC_TERMS]),
+            Model::Quintic => polynomial(c),
             _ => c[0] + c[1] * u + c[2] * v,
         };
         let below = 1.0 + self.perspective[0] * u + self.perspective[1] * v;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use photosite_file::atomic::{Existing, remove_leftovers, write_bytes};
 use photosite_file::fits::Sample;
+use photosite_pix::align::Alignment;
 use photosite_pix::unit::NoiseModel;
 
 use self::lights::{Work, calibrate_lights};
@@ -52,6 +53,8 @@ pub struct NightRequest {
     pub library: Option<PathBuf>,
     /// Lights are stacked; otherwise they stay calibrated files.
     pub stack: bool,
+    /// What lights are laid over each other by.
+    pub align: Alignment,
     /// What is kept beside masters, pictures and the account.
     pub keep: Keep,
 }

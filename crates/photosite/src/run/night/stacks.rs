@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use photosite_pix::align::Alignment;
+use photosite_pix::wcs::Wcs;
 use serde_json::json;
 
 use super::lights::{Loaded, SetKey, Sets, Work, set_of};
 use super::{LightResults, note};
-use crate::plan::StackPlan;
+use crate::plan::{FEWEST_LIGHTS, StackPlan};
 use crate::provenance::{ContentHash, Input, Provenance};
 use crate::report::{RegisteredReport, StackReport, StarsReport};
+use crate::run::place::no_wcs;
 use crate::run::{
     Arranged, Context, Integrated, Integration, LightResult, Offered, Standing, SurveyedLight,
     arrange, best_reference, standing, survey,
@@ -26,9 +29,6 @@ pub(in crate::run) struct Pictures {
     /// Where each light lies.
     pub registered: Vec<RegisteredReport>,
 }
-
-/// Fewest lights that are worth a picture; fewer stay calibrated files.
-pub(super) const FEWEST: usize = 2;
 
 /// Where pictures and registered lights go.
 pub(super) struct Folders {
@@ -56,7 +56,7 @@ pub(super) fn stack_lights(
         let plans: Vec<(&StackPlan, Vec<usize>)> = target
             .iter()
             .map(|plan| (plan, readable(plan)))
-            .filter(|(_, lights)| lights.len() >= FEWEST)
+            .filter(|(_, lights)| lights.len() >= FEWEST_LIGHTS)
             .collect();
         if plans.is_empty() {
             continue;
@@ -82,6 +82,11 @@ impl Target<'_> {
         self.plans.iter().flat_map(|(_, lights)| lights.iter().copied()).collect()
     }
 
+    /// How lights become pictures.
+    fn how(&self) -> Integration {
+        Integration { register: Some(self.work.request.align), ..Integration::default() }
+    }
+
     /// What decides a picture: its lights, the masters for each, and all lights that the grid may
     /// be chosen from.
     fn provenance(&self, lights: &[usize]) -> Result<Provenance> {
@@ -103,7 +108,7 @@ impl Target<'_> {
             });
         }
         keys.sort();
-        let parameters = json!({ "how": Integration::default(), "masters": keys, "grid": grid });
+        let parameters = json!({ "how": self.how(), "masters": keys, "grid": grid });
         Ok(Provenance::new("stacked light", inputs, parameters))
     }
 
@@ -154,7 +159,14 @@ impl Target<'_> {
         let Work { planned, masters, .. } = self.work;
         let mut sets = Sets::new(masters, Loaded::Samples);
         let mut seen = self.survey(&mut sets, findings, context)?;
-        let Some((_, reference)) = seen.get(best_of(&seen)).cloned() else { return Ok(()) };
+        let by = self.work.request.align;
+        let best = best_reference(seen.iter().map(|(_, light)| light), by);
+        let Some((_, reference)) = seen.get(best).cloned() else { return Ok(()) };
+        if let (Alignment::Wcs, Err(no)) = (by, Wcs::read(&reference.header)) {
+            // Not one of them says where it lies.
+            seen.iter().for_each(|(_, light)| note(no_wcs(light, &no), findings, context));
+            return Ok(());
+        }
         for (plan, members) in &self.plans {
             let keys: BTreeSet<SetKey> =
                 members.iter().map(|i| set_of(&planned.lights[*i])).collect();
@@ -166,10 +178,10 @@ impl Target<'_> {
                 group.push(SurveyedLight { light: light.light.calibrated_by(set), ..light });
             }
             out.stars.extend(group.iter().map(stars_report));
-            let arranged = arrange(&group, &reference, Integration::default(), context)?;
+            let arranged = arrange(&group, &reference, self.how(), context)?;
             arranged.findings().iter().for_each(|f| note(f.clone(), findings, context));
             out.registered.extend(registered_reports(&arranged, &reference));
-            if arranged.used() < FEWEST {
+            if arranged.used() < FEWEST_LIGHTS {
                 continue;
             }
             for ((i, light), part) in indices.iter().zip(&group).zip(arranged.parts()) {
@@ -229,11 +241,6 @@ impl Target<'_> {
     }
 }
 
-/// The index of the light that all others are best laid over.
-fn best_of(seen: &[(usize, SurveyedLight)]) -> usize {
-    best_reference(seen.iter().map(|(_, light)| light))
-}
-
 fn stars_report(light: &SurveyedLight) -> StarsReport {
     StarsReport {
         path: light.path().to_owned(),
@@ -250,9 +257,10 @@ fn registered_reports(arranged: &Arranged<'_>, reference: &SurveyedLight) -> Vec
         path: part.path.clone(),
         reference: reference.path().to_owned(),
         transform: part.registration.as_ref().map(|r| r.transform),
+        by: part.registration.as_ref().map(|r| r.by),
         residual_px: part.registration.as_ref().map(|r| r.residual_px),
         n_matched: part.registration.as_ref().map(|r| r.matched),
-        used: part.used && arranged.used() >= FEWEST,
+        used: part.used && arranged.used() >= FEWEST_LIGHTS,
     };
     arranged.parts().iter().map(report).collect()
 }

@@ -1,0 +1,81 @@
+//! Looking into files and writing them anew, as typed.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Format, StretchName};
+
+/// `photosite inspect` and `photosite stats`.
+#[derive(Debug, Args)]
+pub struct FilesArgs {
+    /// The files.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Print JSON: a list, one entry a file.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `photosite pixels`.
+#[derive(Debug, Args)]
+pub struct PixelsArgs {
+    /// The file.
+    pub file: PathBuf,
+    /// First column, from 0.
+    pub x: usize,
+    /// First row, from 0.
+    pub y: usize,
+    /// Columns.
+    pub w: usize,
+    /// Rows.
+    pub h: usize,
+}
+
+/// `photosite preview`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  photosite preview light.fits -o light.png\n  photosite preview \
+                        m31_rgb.fits -o m31.png --width 2400 --stretch linked\n\nA frame under a \
+                        colour filter array is shown in colour, a pixel a cell. The background is \
+                        never cut to black. A picture that Photosite made is replaced."
+)]
+pub struct PreviewArgs {
+    /// The file.
+    pub file: PathBuf,
+    /// The PNG to write.
+    #[arg(short, long, value_name = "PNG")]
+    pub output: PathBuf,
+    /// Columns of the picture; larger images are averaged down to it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub width: Option<u32>,
+    /// How the colours of a picture are stretched.
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = StretchName::Unlinked)]
+    pub stretch: StretchName,
+}
+
+/// `photosite convert`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  photosite convert IMG_0001.CR2 -o IMG_0001.fits\n  photosite \
+                        convert out/masters/bias.fits -o bias.xisf\n  photosite convert light.fits \
+                        -o light.tif --format u16 --pedestal 100\n\nSamples are written in ADU as \
+                        they are; floating point is not scaled to 0..1. ERR, DQ and PROVENANCE \
+                        stay in the FITS file. What is there is not overwritten."
+)]
+pub struct ConvertArgs {
+    /// The file.
+    pub file: PathBuf,
+    /// The file to write; its ending names the format: .fits, .xisf, .tif.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// How samples are stored; as 16 bits where the file has no more, else f32, by default.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// Added to every sample of a u16 file and recorded as PEDESTAL, in ADU.
+    #[arg(long, value_name = "ADU", requires = "format")]
+    pub pedestal: Option<f32>,
+    /// Print what was done as JSON.
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,184 @@
+//! Nights, real and simulated, as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{AlignName, PlaceArgs};
+
+/// `photosite run`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  photosite run night/ -o out\n  photosite run night/ -o out \
+                        --dry-run\n  photosite run --lights m31/ --darks library/darks --bias \
+                        library/bias --flats m31/flats -o out\n\nWrites OUT/masters, \
+                        OUT/stacks (a picture of each target, filter and exposure) and \
+                        OUT/run.json. What is there already, whole and made from the same frames, \
+                        is not made again. Masters are kept in the library \
+                        and taken from there where the night has none that fit.")]
+pub struct RunArgs {
+    /// Files and folders of frames; subfolders are searched.
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// The folder for products.
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+    /// What to keep beside masters and pictures; lights that are in no picture are always kept.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
+    pub keep: Vec<Keep>,
+    /// Calibrate only: lights are not stacked, and stay as calibrated files.
+    #[arg(long)]
+    pub no_stack: bool,
+    /// What lights are laid over each other by.
+    #[arg(long, value_enum, value_name = "BY", default_value_t)]
+    pub align: AlignName,
+    /// Print the account as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Print frames, groups, matches and the forecast; write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Neither take masters from the library nor put new ones into it.
+    #[arg(long, conflicts_with = "library")]
+    pub no_library: bool,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    #[command(flatten)]
+    pub kinds: KindArgs,
+    #[command(flatten)]
+    pub noise: NoiseArgs,
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+/// Intermediate products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Keep {
+    /// Calibrated lights.
+    Calibrated,
+    /// Lights on the pixels of their picture.
+    Registered,
+}
+
+/// Kinds given by hand.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Kinds given by hand")]
+pub struct KindArgs {
+    /// These are biases, whatever they say themselves.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub bias: Vec<PathBuf>,
+    /// These are darks.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub darks: Vec<PathBuf>,
+    /// These are flats.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub flats: Vec<PathBuf>,
+    /// These are dark flats.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub dark_flats: Vec<PathBuf>,
+    /// These are lights.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub lights: Vec<PathBuf>,
+}
+
+/// What variance is made from.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct NoiseArgs {
+    /// Gain in e-/ADU, in place of the header's; makes a variance plane with --read-noise.
+    #[arg(long, value_name = "E_PER_ADU", requires = "read_noise")]
+    pub gain: Option<f64>,
+    /// Read noise in e-, in place of the header's.
+    #[arg(long, value_name = "E", requires = "gain")]
+    pub read_noise: Option<f64>,
+}
+
+/// How samples are stored.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct FormatArgs {
+    /// How calibrated samples are stored: f32 keeps everything, u16 rounds and clips.
+    #[arg(long, value_enum, default_value_t = Format::F32, value_name = "FORMAT")]
+    pub format: Format,
+    /// Added to every sample of a u16 file and recorded as PEDESTAL, in ADU.
+    #[arg(long, default_value_t = 100.0, value_name = "ADU")]
+    pub pedestal: f32,
+}
+
+/// Sample formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// 32-bit floating point.
+    F32,
+    /// 16 bits without sign.
+    U16,
+}
+
+/// `photosite demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// The folder to make; a fresh one under the working directory by default.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// The seed of the simulation.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+    /// Print the comparison as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `photosite simulate`.
+#[derive(Debug, Args)]
+#[command(after_help = "Writes bias/ darks/ flats/ darkflats/ lights/ and truth/. In truth/: \
+                        truth.json (parameters, stars, hot pixels, a record a frame), \
+                        light_e_NNNN.fits (electrons that the sky brought to each pixel of a \
+                        light), and the sensor's maps.")]
+pub struct SimulateArgs {
+    /// The folder to make.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// The camera.
+    #[arg(long, value_enum, default_value_t = PresetName::CmosMono)]
+    pub preset: PresetName,
+    /// Columns.
+    #[arg(long, default_value_t = 1024, value_name = "W", value_parser = clap::value_parser!(u32).range(16..=65_536))]
+    pub width: u32,
+    /// Rows.
+    #[arg(long, default_value_t = 1024, value_name = "H", value_parser = clap::value_parser!(u32).range(16..=65_536))]
+    pub height: u32,
+    /// Biases.
+    #[arg(long, value_name = "N")]
+    pub bias: Option<usize>,
+    /// Darks.
+    #[arg(long, value_name = "N")]
+    pub darks: Option<usize>,
+    /// Flats.
+    #[arg(long, value_name = "N")]
+    pub flats: Option<usize>,
+    /// Dark flats.
+    #[arg(long, value_name = "N")]
+    pub dark_flats: Option<usize>,
+    /// Lights.
+    #[arg(long, value_name = "N")]
+    pub lights: Option<usize>,
+    /// Exposure of lights and darks in seconds.
+    #[arg(long, value_name = "S")]
+    pub exposure: Option<f64>,
+    /// Set point of the sensor in degrees Celsius.
+    #[arg(long, value_name = "C", allow_negative_numbers = true)]
+    pub temp: Option<f64>,
+    /// The seed: the same seed gives the same bytes.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+}
+
+/// Simulated cameras.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PresetName {
+    /// A cooled monochrome CMOS camera.
+    CmosMono,
+    /// The same with a Bayer array.
+    CmosOsc,
+    /// A cooled CCD camera.
+    Ccd,
+    /// An uncooled DSLR.
+    Dslr,
+}

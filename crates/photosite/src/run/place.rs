@@ -1,0 +1,232 @@
+//! Lights laid over a reference: by their stars, or by what their headers say of the sky.
+
+use std::collections::BTreeMap;
+
+use photosite_pix::align::{
+    Alignment, Point, Registration, Rules, Transform, coincident, follow, register,
+};
+use photosite_pix::wcs::{NoWcs, Wcs};
+use photosite_pix::{Size, stat};
+
+use super::{Context, SurveyedLight, on_each};
+use crate::finding::Severity;
+use crate::{Error, Finding, Result};
+
+/// Lays each light over the reference; `None`, and a Finding, for those that cannot be.
+///
+/// # Errors
+/// When the reference does not say where it lies and lights are laid by that, or the work is
+/// cancelled.
+pub fn lay_over(
+    lights: &[SurveyedLight],
+    reference: &SurveyedLight,
+    by: Alignment,
+    context: &Context<'_>,
+) -> Result<(Vec<Option<Registration>>, Vec<Finding>)> {
+    let points: Vec<Vec<Point>> = lights.iter().map(SurveyedLight::points).collect();
+    let fixed = reference.points();
+    let sky = match by {
+        Alignment::Stars => None,
+        Alignment::Wcs => Some(Wcs::read(&reference.header).map_err(|no| {
+            Error::request(format!("{} cannot be the reference: {no}", reference.path().display()))
+        })?),
+    };
+    let done = on_each(lights.len(), context, |i| {
+        let (light, stars) = (&lights[i], &points[i]);
+        if light.path() == reference.path() {
+            return Ok((Some(itself(by, stars.len())), None));
+        }
+        Ok(match &sky {
+            None => (register(&fixed, stars, Rules::default()), None),
+            Some(sky) => match by_sky(sky, (reference, &fixed), (light, stars)) {
+                Ok((found, doubt)) => (Some(found), doubt),
+                Err(why) => (None, Some(why)),
+            },
+        })
+    })?;
+    let mut findings = Vec::new();
+    let mut placed = Vec::new();
+    for one in done {
+        let (found, finding) = one?;
+        placed.push(found);
+        findings.extend(finding);
+    }
+    if by == Alignment::Wcs {
+        return Ok((placed, findings));
+    }
+    let failed: Vec<usize> = (0..lights.len()).filter(|i| placed[*i].is_none()).collect();
+    let bridges = bridges(lights, &placed);
+    let bridged = on_each(failed.len(), context, |n| {
+        let light = &lights[failed[n]];
+        Ok(bridges.iter().find_map(|&bridge| {
+            let first = placed[bridge].as_ref()?;
+            let sizes = (reference.size(), light.size());
+            let found = over(first, &points[bridge], &points[failed[n]], sizes)?;
+            Some((bridge, found))
+        }))
+    })?;
+    let mut by_way = Vec::new();
+    for (i, found) in failed.into_iter().zip(bridged) {
+        match found? {
+            Some((bridge, found)) => {
+                findings.push(bridged_over(&lights[i], &lights[bridge], reference));
+                by_way.push((i, found));
+            }
+            None => findings.push(not_registered(&lights[i], reference)),
+        }
+    }
+    by_way.into_iter().for_each(|(i, found)| placed[i] = Some(found));
+    Ok((placed, findings))
+}
+
+/// Lights that others may be laid over where the reference does not do, at most.
+const BRIDGES: usize = 5;
+
+/// The placed lights that are best laid over, the best first.
+fn bridges(lights: &[SurveyedLight], placed: &[Option<Registration>]) -> Vec<usize> {
+    let mut out: Vec<usize> = (0..lights.len()).filter(|i| placed[*i].is_some()).collect();
+    out.sort_by(|a, b| lights[*b].quality().total_cmp(&lights[*a].quality()).then(a.cmp(b)));
+    out.truncate(BRIDGES);
+    out
+}
+
+/// A light laid over the reference by way of another, which `first` lays over it.
+fn over(
+    first: &Registration,
+    between: &[Point],
+    stars: &[Point],
+    (from, to): (Size, Size),
+) -> Option<Registration> {
+    let second = register(between, stars, Rules::default())?;
+    let map = |p: Point| Some(second.transform.apply(first.transform.apply(p)));
+    let (transform, misfit_px) = follow(map, from, to)?;
+    // Stars of the reference that the one between has as well.
+    let there: BTreeMap<usize, usize> = first.pairs.iter().map(|&(r, b)| (b, r)).collect();
+    let pairs = second.pairs.iter().filter_map(|&(b, here)| Some((*there.get(&b)?, here)));
+    // Errors of both, and of following them, as pixels of the light.
+    let residual_px = first.residual_px.hypot(second.residual_px).hypot(misfit_px);
+    let (by, matched) = (Alignment::Stars, second.matched);
+    Some(Registration { transform, by, matched, residual_px, pairs: pairs.collect() })
+}
+
+/// The reference over itself.
+fn itself(by: Alignment, stars: usize) -> Registration {
+    let pairs = (0..stars).map(|star| (star, star)).collect();
+    Registration { transform: Transform::IDENTITY, by, matched: stars, residual_px: 0.0, pairs }
+}
+
+/// Whether a light can be laid over others, or they over it.
+pub(super) fn can_be_laid(light: &SurveyedLight, by: Alignment) -> bool {
+    by == Alignment::Stars || Wcs::read(&light.header).is_ok()
+}
+
+/// A transform that misses the header's coordinates by more than this many pixels is told of.
+const ROUGH_PX: f64 = 0.1;
+
+/// Stars that lie further beside the reference's than this many pixels are told of.
+const BESIDE_PX: f64 = 0.5;
+
+/// Fewest stars that tell how far they lie beside others.
+const TELLING_STARS: usize = 10;
+
+/// Where the light lies by its header; and a doubt, where there is one.
+fn by_sky(
+    sky: &Wcs,
+    (reference, fixed): (&SurveyedLight, &[Point]),
+    (light, stars): (&SurveyedLight, &[Point]),
+) -> std::result::Result<(Registration, Option<Finding>), Finding> {
+    let own = Wcs::read(&light.header).map_err(|no| no_wcs(light, &no))?;
+    if (own.equinox - sky.equinox).abs() > 1e-3 {
+        let what = format!("equinox {}, that of the reference {}", own.equinox, sky.equinox);
+        return Err(no_wcs(light, &NoWcs::NotUnderstood(what)));
+    }
+    let map = |p: Point| own.to_pixel(sky.to_sky(p));
+    let Some((transform, residual_px)) = follow(map, reference.size(), light.size()) else {
+        let message =
+            format!("left out: by its header it lies beside {}", reference.path().display());
+        let subject = light.path().display().to_string();
+        return Err(Finding::new("wcs-apart", Severity::Error, subject, message)
+            .hint("Another field, or a header that is wrong; leave it out or align by stars."));
+    };
+    let pairs = coincident(&transform, fixed, stars);
+    let doubt = beside(&transform, &pairs, fixed, stars)
+        .map(|away_px| {
+            doubt(light, format!("its stars lie {away_px:.2} px beside those of the reference"))
+                .with("away_px", away_px)
+        })
+        .or_else(|| {
+            (residual_px > ROUGH_PX).then(|| {
+                let message = format!("its distortion is followed to {residual_px:.2} px only");
+                doubt(light, message).with("residual_px", residual_px)
+            })
+        });
+    let by = Alignment::Wcs;
+    Ok((Registration { transform, by, matched: pairs.len(), residual_px, pairs }, doubt))
+}
+
+/// How far the stars of a light lie beside the reference's as a whole, where that is far.
+fn beside(
+    transform: &Transform,
+    pairs: &[(usize, usize)],
+    fixed: &[Point],
+    stars: &[Point],
+) -> Option<f64> {
+    let apart = pairs.iter().map(|&(there, here)| (transform.apply(fixed[there]), stars[here]));
+    let (mut dx, mut dy): (Vec<f32>, Vec<f32>) =
+        apart.map(|(a, b)| ((b.x - a.x) as f32, (b.y - a.y) as f32)).unzip();
+    let middle = |v: &mut Vec<f32>| f64::from(stat::median_in_place(v));
+    let away_px = middle(&mut dx).hypot(middle(&mut dy));
+    (pairs.len() >= TELLING_STARS && away_px > BESIDE_PX).then_some(away_px)
+}
+
+fn doubt(light: &SurveyedLight, message: String) -> Finding {
+    let subject = light.path().display().to_string();
+    Finding::new("wcs-rough", Severity::Warning, subject, message)
+        .hint("Align by stars, or solve it anew.")
+}
+
+/// That a light does not say where it lies.
+pub(super) fn no_wcs(light: &SurveyedLight, no: &NoWcs) -> Finding {
+    let code = match no {
+        NoWcs::Missing => "wcs-missing",
+        NoWcs::NotUnderstood(_) => "wcs-not-understood",
+    };
+    let subject = light.path().display().to_string();
+    Finding::new(code, Severity::Error, subject, format!("left out: {no}"))
+        .hint("Solve it (ASTAP, astrometry.net), or align by stars.")
+}
+
+/// That a light is laid over the reference by way of another.
+fn bridged_over(
+    light: &SurveyedLight,
+    bridge: &SurveyedLight,
+    reference: &SurveyedLight,
+) -> Finding {
+    Finding::new(
+        "registration-bridged",
+        Severity::Info,
+        light.path().display().to_string(),
+        format!(
+            "its stars could not be laid over those of {}; it lies where {} leads it",
+            reference.path().display(),
+            bridge.path().display()
+        ),
+    )
+    .with("bridge", bridge.path().display().to_string())
+}
+
+/// That a light could not be laid over the reference.
+fn not_registered(light: &SurveyedLight, reference: &SurveyedLight) -> Finding {
+    let stars = light.field.stars.len();
+    Finding::new(
+        "registration-failed",
+        Severity::Error,
+        light.path().display().to_string(),
+        format!(
+            "left out: its {stars} stars could not be laid over the {} of {}",
+            reference.field.stars.len(),
+            reference.path().display()
+        ),
+    )
+    .hint("Look at it: clouds, trailing or another field; or name another reference.")
+}
