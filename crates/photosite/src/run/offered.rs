@@ -110,10 +110,11 @@ impl Offered {
         self
     }
 
-    /// Reads it whole; a frame that is done with gives its planes.
+    /// Reads it whole; a frame that is done with gives its planes to a raw light.
     pub(super) fn open(&self, room: Option<Frame>, buffers: &mut ReadBuffers) -> Result<Opened> {
         match &self.from {
             Origin::File => {
+                drop(room);
                 let (frames, header) = match self.planes {
                     1 => read_masked(&self.path).map(|(frame, header)| (vec![frame], header))?,
                     _ => photosite_file::read_frames(&self.path)?,
