@@ -12,11 +12,13 @@ use super::{LightResults, note};
 use crate::plan::{FEWEST_LIGHTS, StackPlan};
 use crate::provenance::{ContentHash, Input, Provenance};
 use crate::report::{RegisteredReport, StackReport, StarsReport};
+use crate::run::colour::doubt;
 use crate::run::place::no_wcs;
 use crate::run::{
     Arranged, Context, Integrated, Integration, LightResult, Offered, Standing, SurveyedLight,
     arrange, best_reference, standing, survey,
 };
+use crate::stack::ReadBuffers;
 use crate::{Finding, Result};
 
 /// What came of a night's pictures.
@@ -177,6 +179,8 @@ impl Target<'_> {
                 indices.push(i);
                 group.push(SurveyedLight { light: light.light.calibrated_by(set), ..light });
             }
+            let doubt = group.first().and_then(phase_doubt);
+            doubt.into_iter().for_each(|f| note(f, findings, context));
             out.stars.extend(group.iter().map(stars_report));
             let arranged = arrange(&group, &reference, self.how(), context)?;
             arranged.findings().iter().for_each(|f| note(f.clone(), findings, context));
@@ -239,6 +243,14 @@ impl Target<'_> {
         seen.sort_by_key(|(i, _)| *i);
         Ok(seen)
     }
+}
+
+/// A Finding where a light's samples contradict the array that its header names; lights of one
+/// picture share both.
+fn phase_doubt(light: &SurveyedLight) -> Option<Finding> {
+    let cfa = light.mosaic()?;
+    let opened = light.light.open(&mut ReadBuffers::default()).ok()?;
+    doubt(light.path(), &opened.frames.first()?.data, cfa)
 }
 
 fn stars_report(light: &SurveyedLight) -> StarsReport {
