@@ -37,28 +37,35 @@ impl Scratch {
         Ok(Self { file: Arc::new(file), folder: folder.to_owned(), end: AtomicU64::new(0) })
     }
 
-    /// Unpacks the first plane of `source`, a strip at a time; several threads may do so at once.
+    /// Unpacks every plane of `source`, a strip at a time; several threads may do so at once.
     ///
     /// # Errors
     /// When the source cannot be read, or the disk is full: the error names the folder.
     pub fn add(&self, source: &dyn Source) -> Result<ScratchSource> {
-        let size = source.size();
-        let bytes = size.pixels() as u64 * 4;
+        let (size, planes) = (source.size(), source.planes());
+        let bytes = size.pixels() as u64 * planes as u64 * 4;
         let offset = self.end.fetch_add(bytes, Ordering::Relaxed);
         let rows = ((1 << 20) / size.width.max(1)).clamp(1, size.height.max(1));
         let mut samples = vec![0.0f32; rows * size.width];
         let mut raw = Vec::new();
         let mut at = offset;
-        for y0 in (0..size.height).step_by(rows) {
+        let strips = (0..size.height).step_by(rows);
+        for (plane, y0) in (0..planes).flat_map(|p| strips.clone().map(move |y0| (p, y0))) {
             let y1 = (y0 + rows).min(size.height);
             let part = &mut samples[..(y1 - y0) * size.width];
-            source.read_rows(0, y0..y1, &mut raw, part)?;
+            source.read_rows(plane, y0..y1, &mut raw, part)?;
             let packed: Vec<u8> = part.iter().flat_map(|v| v.to_le_bytes()).collect();
             platform::write_all_at(&self.file, &packed, at)
                 .map_err(|e| write_error(&self.folder, "writing unpacked frames", e))?;
             at += packed.len() as u64;
         }
-        Ok(ScratchSource { file: self.file.clone(), folder: self.folder.clone(), offset, size })
+        Ok(ScratchSource {
+            file: self.file.clone(),
+            folder: self.folder.clone(),
+            offset,
+            size,
+            planes,
+        })
     }
 }
 
@@ -69,6 +76,7 @@ pub struct ScratchSource {
     folder: PathBuf,
     offset: u64,
     size: Size,
+    planes: usize,
 }
 
 impl Source for ScratchSource {
@@ -77,7 +85,7 @@ impl Source for ScratchSource {
     }
 
     fn planes(&self) -> usize {
-        1
+        self.planes
     }
 
     fn access(&self) -> Access {
@@ -92,9 +100,11 @@ impl Source for ScratchSource {
         out: &mut [f32],
     ) -> Result<()> {
         let width = self.size.width;
-        check_rows(&self.folder, (self.size, 1), plane, &rows, out.len())?;
+        check_rows(&self.folder, (self.size, self.planes), plane, &rows, out.len())?;
         scratch.resize(out.len() * 4, 0);
-        platform::read_exact_at(&self.file, scratch, self.offset + (rows.start * width * 4) as u64)
+        let first = plane as u64 * self.size.pixels() as u64 + (rows.start * width) as u64;
+        let at = self.offset + 4 * first;
+        platform::read_exact_at(&self.file, scratch, at)
             .map_err(|e| Error::io(&self.folder, "reading unpacked frames", e))?;
         for (v, b) in out.iter_mut().zip(scratch.chunks_exact(4)) {
             *v = f32::from_le_bytes([b[0], b[1], b[2], b[3]]);

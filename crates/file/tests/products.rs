@@ -4,8 +4,8 @@ mod common;
 
 use photosite_file::atomic::Existing;
 use photosite_file::fits::{
-    Column, FitsWriter, FrameSpec, ImageSpec, Sample, Table, read_frame, read_frames, read_table,
-    write_frame,
+    Column, FitsWriter, FrameSpec, ImageSpec, Sample, Table, layout, read_frame, read_frames,
+    read_table, write_frame,
 };
 use photosite_file::{ErrorKind, open, open_mask, probe};
 use photosite_pix::{Card, Frame, Header, MaskBits, Plane, Size, Unit};
@@ -85,10 +85,12 @@ fn colour_frames_come_back() {
         frame.variance.as_mut().unwrap().set(9, 9, 4.0 + i as f32);
     }
     let planes: Vec<&Frame> = frames.iter().collect();
-    let low = Plane::from_fn(size, |x, y| (x + y) as u16);
+    let low = [0, 1, 2].map(|plane| Plane::from_fn(size, |x, y| (1000 * plane + x + y) as u16));
     let header = Header::new();
-    let colour =
-        || FrameSpec { beside: vec![("REJLOW", &low)], ..spec(&header, Sample::F32, vec![]) };
+    let colour = || FrameSpec {
+        beside: vec![("REJLOW", low.iter().collect())],
+        ..spec(&header, Sample::F32, vec![])
+    };
     write_frame(&path, &planes, colour(), Existing::Refuse).unwrap();
     assert_checksums(&path);
     let (back, _) = read_frames(&path).unwrap();
@@ -99,6 +101,16 @@ fn colour_frames_come_back() {
         assert!(was.data.as_slice().iter().zip(is.data.as_slice()).all(|(a, b)| same(a, b)));
         let (was, is) = (was.variance.as_ref().unwrap(), is.variance.as_ref().unwrap());
         assert!((was.get(9, 9) - is.get(9, 9)).abs() < 1e-5);
+    }
+    // Counts have a plane for each colour: 16 bits without sign, stored with BZERO 32768.
+    let counts = layout(&path).unwrap().hdus;
+    let counts = counts.into_iter().find(|h| h.name.as_deref() == Some("REJLOW")).unwrap();
+    assert_eq!((counts.planes, counts.size), (3, Some(size)));
+    let bytes = std::fs::read(&path).unwrap();
+    for (plane, low) in low.iter().enumerate() {
+        let at = counts.data_offset as usize + 2 * (plane * size.pixels() + 140 * size.width + 7);
+        let stored = i16::from_be_bytes([bytes[at], bytes[at + 1]]);
+        assert_eq!(i32::from(stored) + 32_768, i32::from(low.get(7, 140)));
     }
     // A reader of one plane does not take the first of three for all.
     assert_eq!(read_frame(&path).unwrap_err().kind(), ErrorKind::Unsupported);

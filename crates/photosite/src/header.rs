@@ -356,6 +356,16 @@ pub fn picture_header(
         ["TRIMSEC", "BIASSEC", "DATASEC"].into_iter().for_each(|key| header.remove(key));
     }
     reframe(&mut header, (corner.0 + centre.0, corner.1 + centre.1), step);
+    if step > 1.0 {
+        // The level of a mean is that of a sample, and so is its gain; its noise is less, and in no
+        // two colours the same. ERR has it.
+        for (key, what) in [("EGAIN", "[e-/ADU]"), ("RDNOISE", "[e-]")] {
+            if let Some(v) = header.get_f64(key) {
+                let comment = format!("{what} of one sample; ERR has the noise of means");
+                header.set(Card::real(key, v, &comment));
+            }
+        }
+    }
     if step != 1.0 {
         SENSOR_REGION.into_iter().for_each(|key| header.remove(key));
         for key in PIXEL_SIZES {
@@ -474,6 +484,7 @@ mod tests {
         header.push(Card::string("BAYERPAT", "RGGB", ""));
         header.push(Card::integer("XBAYROFF", 1, ""));
         header.push(Card::string("FILTER", "Duo", ""));
+        header.push(Card::real("EGAIN", 0.8, "[e-/ADU] Electrons per ADU"));
         let region = Rect::new(10, 4, 60, 60);
         // The red samples of cells of 2x2 whose red lies at (1, 0).
         let half = picture_header(&header, Some(region), (1.0, 0.0), 2.0);
@@ -485,6 +496,8 @@ mod tests {
         assert_eq!(half.get_f64("A_2_0"), Some(2e-5));
         assert_eq!((half.get("BAYERPAT"), half.get("XBAYROFF")), (None, None));
         assert_eq!(half.get_text("FILTER").as_deref(), Some("Duo"));
+        assert_eq!(half.get_f64("EGAIN"), Some(0.8));
+        assert!(half.comment("EGAIN").contains("of one sample"));
         let whole = picture_header(&header, None, (0.0, 0.0), 1.0);
         assert_eq!(whole.get_f64("CRPIX1"), Some(101.25));
         assert_eq!(whole.get_f64("XPIXSZ"), Some(3.76));

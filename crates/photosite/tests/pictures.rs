@@ -3,12 +3,15 @@
 mod night;
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
 
 use photosite::event::{Cancel, Silent};
 use photosite::run::{
     Context, Drizzle, Integrated, Integration, IntegrationRequest, Keep, NightRequest, integrate,
 };
+use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::fits::read_frames;
+use photosite_file::probe;
 use photosite_pix::{Frame, MaskBits, Size, stat};
 use photosite_sim::{Night, Preset, Simulation};
 
@@ -71,6 +74,26 @@ fn pictures_are_the_same_from_raw_lights_and_from_files_and_are_found_again() {
         assert!((gain - 1.0).abs() < 0.1, "{gain}");
         assert!(!one.join("calibrated").exists(), "nothing is written that was not asked for");
 
+        // Packed raw lights give the same samples.
+        let (packed, packed_out) = (dir.path().join("packed"), dir.path().join("packed-out"));
+        simulated(preset, &packed);
+        let files = std::fs::read_dir(packed.join("lights")).unwrap();
+        let zipped = files.map(|e| Command::new("gzip").arg(e.unwrap().path()).status());
+        if zipped.collect::<Vec<_>>().iter().all(|s| s.as_ref().is_ok_and(ExitStatus::success)) {
+            run(&NightRequest { keep: Keep::default(), ..request(vec![packed], &packed_out) }, 2);
+            let samples = |path: PathBuf| {
+                let frames = read_frames(&path).unwrap().0.into_iter();
+                frames
+                    .flat_map(|f| f.data.as_slice().to_vec())
+                    .map(f32::to_bits)
+                    .collect::<Vec<_>>()
+            };
+            assert!(samples(picture(&one)) == samples(picture(&packed_out)));
+            assert_eq!(std::fs::read_dir(packed_out.join("stacks")).unwrap().count(), 2);
+        } else {
+            println!("SKIPPED: packed lights: no gzip here");
+        }
+
         // Other threads, another order, everything kept: the same bytes.
         let mut paths: Vec<PathBuf> = FOLDERS.iter().map(|f| folder.join(f)).collect();
         paths.reverse();
@@ -129,6 +152,12 @@ fn pictures_are_the_same_from_raw_lights_and_from_files_and_are_found_again() {
         assert!((level(&finer[0]) / level(&from_raw[0]) - 1.0).abs() < 0.01);
         if planes == 3 {
             let (colours, _) = drizzled(1.0, 1.0, true);
+            // Each colour has counts of its own.
+            let file = dir.path().join("drizzle-1-true.fits");
+            let hdus = probe(&file).unwrap().hdus;
+            let planes =
+                |name| hdus.iter().find(|h| h.name.as_deref() == Some(name)).unwrap().planes;
+            assert_eq!(["COVERAGE", "REJLOW", "REJHIGH"].map(planes), [3; 3]);
             for (plane, interpolated) in colours.iter().zip(&from_raw) {
                 assert!((level(plane) / level(interpolated) - 1.0).abs() < 0.02);
             }
@@ -138,6 +167,26 @@ fn pictures_are_the_same_from_raw_lights_and_from_files_and_are_found_again() {
             assert!(noise(&colours) > 0.8 * noise(&from_raw));
         }
     }
+}
+
+#[test]
+fn a_night_under_the_wrong_array_is_told_of_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("night");
+    simulated(Preset::CmosOsc, &folder);
+    for kind in FOLDERS {
+        for entry in std::fs::read_dir(folder.join(kind)).unwrap() {
+            let path = entry.unwrap().path();
+            let mut bytes = std::fs::read(&path).unwrap();
+            let named = bytes.windows(4).position(|w| w == b"RGGB").unwrap();
+            bytes[named..named + 4].copy_from_slice(b"GRBG");
+            write_bytes(&path, &bytes, Existing::Replace).unwrap();
+        }
+    }
+    let report = run(&request(vec![folder], &dir.path().join("out")), 2);
+    let doubts = report.findings.iter().filter(|f| f.code == "cfa-phase-doubtful");
+    assert_eq!(doubts.count(), 1, "{:?}", report.findings);
+    assert_eq!(report.stacks.len(), 1);
 }
 
 #[test]

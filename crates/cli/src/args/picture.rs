@@ -59,7 +59,7 @@ pub struct StackArgs {
     /// Cut the picture to what every light covers.
     #[arg(long)]
     pub crop: bool,
-    /// Keep counts at each pixel (in colour, of green): COVERAGE (samples kept), REJLOW, REJHIGH.
+    /// Keep counts at each pixel, of each colour: COVERAGE (samples kept), REJLOW, REJHIGH.
     #[arg(long)]
     pub maps: bool,
     /// Print the account as JSON.

@@ -176,8 +176,8 @@ pub struct FrameSpec<'a> {
     pub header: &'a Header,
     /// How the samples are stored.
     pub sample: Sample,
-    /// Further planes of counts, each an extension of its name.
-    pub beside: Vec<(&'a str, &'a Plane<u16>)>,
+    /// Counts, each an extension of its name with as many planes as there are frames.
+    pub beside: Vec<(&'a str, Vec<&'a Plane<u16>>)>,
     /// Tables.
     pub tables: Vec<Table>,
 }
@@ -191,7 +191,7 @@ pub struct FrameSpec<'a> {
 pub struct FrameWriter<'a> {
     writer: FitsWriter,
     frames: Vec<&'a Frame>,
-    beside: Vec<(&'a str, &'a Plane<u16>)>,
+    beside: Vec<(&'a str, Vec<&'a Plane<u16>>)>,
 }
 
 impl<'a> FrameWriter<'a> {
@@ -219,7 +219,10 @@ impl<'a> FrameWriter<'a> {
                 && f.variance.is_some() == known
                 && f.variance.as_ref().is_none_or(|v| v.size() == size)
         };
-        let even = frames.iter().all(alike) && beside.iter().all(|(_, p)| p.size() == size);
+        let counted = |planes: &[&Plane<u16>]| {
+            planes.len() == frames.len() && planes.iter().all(|p| p.size() == size)
+        };
+        let even = frames.iter().all(alike) && beside.iter().all(|(_, p)| counted(p));
         if sample == Sample::Mask || !even {
             let message =
                 "a frame is written as samples, and its planes must be of one size and kind";
@@ -242,7 +245,8 @@ impl<'a> FrameWriter<'a> {
         }
         specs.push(spec(DQ, frames.len(), Sample::Mask, mask_header()));
         let counts = Sample::U16 { pedestal_adu: 0.0 };
-        specs.extend(beside.iter().map(|(name, _)| spec(name, 1, counts, Header::new())));
+        specs
+            .extend(beside.iter().map(|(name, _)| spec(name, frames.len(), counts, Header::new())));
         let writer = FitsWriter::create(path, specs, tables, existing)?;
         Ok(Self { writer, frames: frames.to_vec(), beside })
     }
@@ -273,11 +277,11 @@ impl<'a> FrameWriter<'a> {
             next += 1;
         }
         self.writer.write_mask_rows(next, plane, y0, frame.mask.rows(y0, y1))?;
-        // Counts have one plane, whatever the picture has.
-        for (_, counts) in self.beside.iter().filter(|_| plane == 0) {
+        for (_, counts) in &self.beside {
             next += 1;
-            let rows: Vec<f32> = counts.rows(y0, y1).iter().map(|v| f32::from(*v)).collect();
-            self.writer.write_rows(next, 0, y0, &rows)?;
+            let rows = counts[plane].rows(y0, y1).iter();
+            let rows: Vec<f32> = rows.map(|v| f32::from(*v)).collect();
+            self.writer.write_rows(next, plane, y0, &rows)?;
         }
         Ok(())
     }

@@ -129,7 +129,7 @@ fn convert(
         frames: &[&frame],
         header,
         sample: Sample::F32,
-        maps: None,
+        maps: &[],
         provenance: &provenance,
         steps: vec![format!("samples multiplied with {factors:?}")],
     }

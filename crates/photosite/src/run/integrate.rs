@@ -25,7 +25,7 @@ use crate::header::{picture_header, registered_header, stack_header};
 use crate::master::{Rejected, default_recipe};
 use crate::preview::{Linked, write_preview};
 use crate::provenance::{Input, Provenance};
-use crate::stack::{Layer, Shares, Stacked};
+use crate::stack::{Layer, Maps, Shares, Stacked};
 use crate::{Error, Finding, Result};
 
 /// What a light's part in the mean goes by.
@@ -189,6 +189,7 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
     let (offered, mut findings) = offer_files(&paths, context)?;
     let (lights, refused) = survey(&offered, request.how.local, context)?;
     findings.extend(refused);
+    findings.extend(lights.iter().find_map(|light| light.doubt.clone()));
     if lights.is_empty() {
         let why =
             findings.first().map_or(String::new(), |f| format!(": {}: {}", f.subject, f.message));
@@ -253,6 +254,7 @@ impl Arranged<'_> {
             });
             let provenance = Provenance::new("registered light", inputs, parameters);
             let path = name(i);
+            let folder = folder(&path);
             if standing(&path, &provenance.key())? == Standing::Current {
                 continue;
             }
@@ -261,7 +263,8 @@ impl Arranged<'_> {
             let part = LightPart { normalisation: levels, ..part.clone() };
             let used = [(light, &part)];
             let size = self.reference.size();
-            let (stacked, _) = combined(&used, (self.reference, size), (alone, recipe), context)?;
+            let (stacked, _) =
+                combined(&used, (self.reference, size), (alone, recipe), folder, context)?;
             let applied = light.metadata.applied;
             let frames: Vec<Frame> =
                 stacked.into_iter().map(|s| frame(s, applied, false)).collect();
@@ -270,7 +273,7 @@ impl Arranged<'_> {
                 frames: &frames.iter().collect::<Vec<_>>(),
                 header: registered_header(&self.reference.header, &light.header),
                 sample: Sample::F32,
-                maps: None,
+                maps: &[],
                 provenance: &provenance,
                 steps: vec![format!("laid over {}, interpolated once", self.reference.name())],
             };
@@ -298,14 +301,13 @@ impl Arranged<'_> {
             lights.iter().zip(&parts).filter(|(_, part)| part.used).collect();
         let recipe = recipe(how, used.len());
         let size = how.picture_size(reference.size());
-        let (mut stacked, part) = combined(&used, (reference, size), (how, recipe), context)?;
+        let (mut stacked, part) =
+            combined(&used, (reference, size), (how, recipe), folder(path), context)?;
         let rejected = Rejected {
             low: stacked.iter().map(|s| s.rejected_low).sum(),
             high: stacked.iter().map(|s| s.rejected_high).sum(),
         };
-        // In colour, the maps of green have to do.
-        let middle = stacked.len() / 2;
-        let maps = stacked[middle].maps.take();
+        let maps: Vec<Maps> = stacked.iter_mut().filter_map(|s| s.maps.take()).collect();
         let applied = reference.metadata.applied;
         let frames: Vec<Frame> =
             stacked.into_iter().map(|s| frame(s, applied, used.len() > 1)).collect();
@@ -320,7 +322,7 @@ impl Arranged<'_> {
             frames: &frames.iter().collect::<Vec<_>>(),
             header,
             sample: Sample::F32,
-            maps: maps.as_ref(),
+            maps: &maps,
             provenance,
             steps: sentences(how, &parts, recipe, rejected),
         };
@@ -367,15 +369,24 @@ fn frame(stacked: Stacked, applied: Applied, with_variance: bool) -> Frame {
     }
 }
 
+/// The folder of a product.
+fn folder(product: &Path) -> &Path {
+    match product.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
 /// Combines the used lights into planes of `size`; gives the part of it that was kept, where it was
-/// cut.
+/// cut. Packed lights are unpacked to a nameless file in `folder` meanwhile.
 fn combined(
     used: &[(&SurveyedLight, &LightPart)],
     (reference, size): (&SurveyedLight, Size),
     (how, recipe): (Integration, Recipe),
+    folder: &Path,
     context: &Context<'_>,
 ) -> Result<(Vec<Stacked>, Option<Rect>)> {
-    let layers = open(used, (reference, size), how)?;
+    let layers = open(used, (reference, size), how, folder, context)?;
     let planes = layers[0].planes();
     let worker_bytes = layers.iter().map(window_bytes).max().unwrap_or(0);
     let plan = within_memory(Need {

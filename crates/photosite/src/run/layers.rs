@@ -1,8 +1,10 @@
 //! Lights opened for a stack, on the pixels of the picture.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use photosite_file::Source;
+use photosite_file::scratch::Scratch;
+use photosite_file::{Access, Source};
 use photosite_pix::align::Transform;
 use photosite_pix::debayer::Method;
 use photosite_pix::normalise::LocalOffsets;
@@ -10,23 +12,29 @@ use photosite_pix::warp::Kernel;
 use photosite_pix::{CfaPattern, Rect, Size};
 
 use super::integrate::TILE_ROWS;
-use super::{Drizzle, Integration, LightPart, SurveyedLight};
+use super::{Context, Drizzle, Integration, LightPart, SurveyedLight, on_each};
 use crate::debayer::Debayered;
 use crate::stack::{Laid, Layer, Laying};
 use crate::{Error, Result, env};
 
-/// The used lights on the pixels of the picture.
+/// The used lights on the pixels of the picture; packed ones are unpacked to a nameless file in
+/// `folder`.
 pub(super) fn open(
     used: &[(&SurveyedLight, &LightPart)],
     (reference, size): (&SurveyedLight, Size),
     how: Integration,
+    folder: &Path,
+    context: &Context<'_>,
 ) -> Result<Vec<Laid>> {
     let kernel = Arc::new(Kernel::default());
     let open_files: usize = used.iter().map(|(l, _)| l.light.open_files()).sum();
     let keep_open = open_files <= env::open_file_limit();
-    let laid = used.iter().map(|(light, part)| {
+    let packed = used.iter().any(|(l, _)| l.light.access == Access::Whole);
+    let scratch = if packed { Some(Scratch::create_in(folder)?) } else { None };
+    let laid = on_each(used.len(), context, |i| {
+        let (light, part) = used[i];
         let transform = part.registration.as_ref().map_or(Transform::IDENTITY, |r| r.transform);
-        let source = light.light.source(keep_open)?;
+        let source = light.light.source(keep_open, scratch.as_ref())?;
         let by_colour = how.drizzle.is_some_and(|d| d.cfa);
         let (source, cfa) = match light.mosaic() {
             Some(cfa) if by_colour => (source, Some(cfa)),
@@ -50,8 +58,8 @@ pub(super) fn open(
             }
         }
         Ok(Laid { source, size, transform, laying, levels, offsets })
-    });
-    laid.collect()
+    })?;
+    laid.into_iter().collect()
 }
 
 fn not_local(light: &SurveyedLight) -> Error {

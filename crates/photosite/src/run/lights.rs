@@ -193,7 +193,7 @@ pub fn calibrate_light(
         frames: &[&frame],
         header,
         sample: request.sample,
-        maps: None,
+        maps: &[],
         provenance: &provenance,
         steps: sentences,
     }

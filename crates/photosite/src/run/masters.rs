@@ -315,7 +315,7 @@ fn make(
         frames: &[&done.frame],
         header: header.clone(),
         sample: Sample::F32,
-        maps: maps.as_ref(),
+        maps: maps.as_slice(),
         provenance,
         steps: facts.sentences(),
     };

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use photosite_file::{Source, keyword};
+use photosite_file::scratch::Scratch;
+use photosite_file::{Access, Source, keyword};
 use photosite_pix::{Frame, Header, Metadata, Size};
 
 use super::Masters;
@@ -27,6 +28,8 @@ pub struct Offered {
     pub size: Size,
     /// Planes of that size.
     pub planes: usize,
+    /// What reading a range of rows costs.
+    pub access: Access,
     from: Origin,
 }
 
@@ -75,8 +78,8 @@ impl Offered {
     pub fn file(path: &Path) -> Result<Self> {
         let hash = ContentHash::of_file(path)?;
         let probe = probe(path)?;
-        let (size, planes) = (probe.size, probe.planes);
-        Ok(Self { path: path.to_owned(), hash, size, planes, from: Origin::File })
+        let (size, planes, access) = (probe.size, probe.planes, probe.access);
+        Ok(Self { path: path.to_owned(), hash, size, planes, access, from: Origin::File })
     }
 
     /// A raw light and the masters for it.
@@ -87,6 +90,7 @@ impl Offered {
             hash: frame.hash,
             size: frame.region.size(),
             planes: 1,
+            access: frame.access,
             from: Origin::Raw(Box::new(raw)),
         }
     }
@@ -132,16 +136,21 @@ impl Offered {
         }
     }
 
-    /// Its rows on demand, NaN where nothing is known.
-    pub(super) fn source(&self, keep_open: bool) -> Result<Box<dyn Source>> {
-        match &self.from {
-            Origin::File if keep_open => Ok(masked(&self.path)?),
-            Origin::File => {
+    /// Its rows on demand, NaN where nothing is known; a packed light is unpacked once, to `scratch`.
+    pub(super) fn source(
+        &self,
+        keep_open: bool,
+        scratch: Option<&Scratch>,
+    ) -> Result<Box<dyn Source>> {
+        match (&self.from, scratch.filter(|_| self.access == Access::Whole)) {
+            (Origin::File, Some(scratch)) => Ok(Box::new(scratch.add(&*masked(&self.path)?)?)),
+            (Origin::File, None) if keep_open => Ok(masked(&self.path)?),
+            (Origin::File, None) => {
                 let Self { path, size, planes, .. } = self.clone();
                 Ok(Box::new(Reopened { path, size, planes, raw: false, open: masked }))
             }
-            Origin::Raw(raw) => {
-                let handling = Handling::Stack { scratch: None, keep_open };
+            (Origin::Raw(raw), scratch) => {
+                let handling = Handling::Stack { scratch, keep_open };
                 let prepared = raw.frame.open(handling)?;
                 let set = raw.masters()?.set();
                 Ok(Box::new(CalibratedSource::new(&raw.frame, prepared, set)))

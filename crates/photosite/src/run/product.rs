@@ -56,8 +56,8 @@ pub struct Product<'a> {
     pub header: Header,
     /// How samples are stored.
     pub sample: Sample,
-    /// Samples rejected at each pixel.
-    pub maps: Option<&'a Maps>,
+    /// Samples counted at each pixel: of each frame, or none.
+    pub maps: &'a [Maps],
     /// Where the product came from.
     pub provenance: &'a Provenance,
     /// What was done, a sentence each, for people.
@@ -121,9 +121,11 @@ impl Product<'_> {
 
     fn spec(&self) -> FrameSpec<'_> {
         let tables = vec![self.provenance.table()];
-        let beside: Vec<(&str, &Plane<u16>)> = self.maps.map_or_else(Vec::new, |m| {
-            vec![("COVERAGE", &m.kept), ("REJLOW", &m.low), ("REJHIGH", &m.high)]
-        });
+        type Named = (&'static str, fn(&Maps) -> &Plane<u16>);
+        let all: [Named; 3] =
+            [("COVERAGE", |m| &m.kept), ("REJLOW", |m| &m.low), ("REJHIGH", |m| &m.high)];
+        let named = all.into_iter().filter(|_| !self.maps.is_empty());
+        let beside = named.map(|(name, of)| (name, self.maps.iter().map(of).collect())).collect();
         FrameSpec { header: &self.header, sample: self.sample, beside, tables }
     }
 }

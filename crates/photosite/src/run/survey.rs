@@ -13,7 +13,7 @@ use photosite_pix::{CfaColor, CfaPattern, Frame, Header, Metadata, Plane, Size, 
 use super::offered::Opened;
 use super::place::can_be_laid;
 use super::{
-    Context, LightResult, Offered, StarField, background, find_stars, left_out, on_each,
+    Context, LightResult, Offered, StarField, background, colour, find_stars, left_out, on_each,
     on_each_with,
 };
 use crate::event::{Event, Stage};
@@ -38,6 +38,8 @@ pub struct SurveyedLight {
     pub levels: Vec<LevelScale>,
     /// The background of each plane everywhere; none where nobody wanted it.
     pub backgrounds: Vec<Mesh>,
+    /// That its samples contradict the filter array in its header.
+    pub doubt: Option<Finding>,
     /// Its noise as blocks of pixels show it, in the unit of the samples: comparable with that of
     /// an interpolated picture.
     pub block_noise: f64,
@@ -177,7 +179,7 @@ fn look_over(
         None => (None, frames.iter().map(|f| level(&spread(&f.data, 1))).collect()),
         Some(cfa) => {
             let levels = colour_levels(&frames[0].data, cfa);
-            (Some(colour(&frames[0], cfa, CfaColor::Green, spare.plane.take())?), levels)
+            (Some(one_colour(&frames[0], cfa, CfaColor::Green, spare.plane.take())?), levels)
         }
     };
     // Of colours, green has most light.
@@ -191,12 +193,13 @@ fn look_over(
         star.snr /= alike;
         star.flux_error *= alike;
     }
+    let doubt = mosaic.and_then(|cfa| colour::doubt(&light.path, &frames[0].data, cfa));
     let block_noise = stat::noise_of_blocks(seen.as_slice(), seen.width());
     let backgrounds = match (backgrounds, mosaic) {
         (false, _) => Vec::new(),
         (true, Some(cfa)) => {
             let of = |c: &CfaColor| {
-                let plane = colour(&frames[0], cfa, *c, None)?;
+                let plane = one_colour(&frames[0], cfa, *c, None)?;
                 background(&plane, mask, context)
             };
             CfaColor::ALL.iter().map(of).collect::<Result<_>>()?
@@ -217,6 +220,7 @@ fn look_over(
         field,
         levels,
         backgrounds,
+        doubt,
         block_noise,
     })
 }
@@ -255,7 +259,7 @@ const GREEN_NOISE: f64 = 1.79;
 const COLOUR_ROWS: usize = 32;
 
 /// One colour of a frame under a filter array, everywhere, in the plane of `room` if it fits.
-fn colour(
+fn one_colour(
     frame: &Frame,
     cfa: CfaPattern,
     wanted: CfaColor,

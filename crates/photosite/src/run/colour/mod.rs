@@ -13,7 +13,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use self::mix::Mix;
-use self::mosaic::{Mosaic, doubt, planes, read_mosaic};
+pub(super) use self::mosaic::doubt;
+use self::mosaic::{Mosaic, planes, read_mosaic};
 use super::{Context, Product, Standing, standing};
 use crate::header::picture_header;
 use crate::open::{read_frame, read_frames};
@@ -98,7 +99,7 @@ pub fn debayer_file(
         width: 0,
         height: 0,
         planes: Vec::new(),
-        findings: doubt(&mosaic).into_iter().collect(),
+        findings: doubt(&mosaic.path, &mosaic.frame.data, mosaic.cfa).into_iter().collect(),
     };
     if product.reused {
         let (frames, _) = read_frames(output)?;
@@ -113,7 +114,7 @@ pub fn debayer_file(
         frames: &[&frames[0], &frames[1], &frames[2]],
         header,
         sample: Sample::F32,
-        maps: None,
+        maps: &[],
         provenance: &provenance,
         steps: vec![format!("colours of {} by the method {}", mosaic.cfa, method.name())],
     }
@@ -185,7 +186,7 @@ fn extract_one(
         width: 0,
         height: 0,
         planes: Vec::new(),
-        findings: doubt(mosaic).into_iter().collect(),
+        findings: doubt(&mosaic.path, &mosaic.frame.data, mosaic.cfa).into_iter().collect(),
     };
     let step = debayer.step();
     if product.reused {
@@ -227,7 +228,7 @@ fn extract_one(
         frames: &[&frame],
         header,
         sample: Sample::F32,
-        maps: None,
+        maps: &[],
         provenance: &provenance,
         steps,
     }

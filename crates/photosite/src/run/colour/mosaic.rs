@@ -78,23 +78,23 @@ pub(super) fn read_mosaic(path: &Path, outputs: &[&Path]) -> Result<Mosaic> {
 }
 
 /// A Finding where the samples contradict the array that the header names.
-pub(super) fn doubt(mosaic: &Mosaic) -> Option<Finding> {
-    let found = contradiction(&mosaic.frame.data, mosaic.cfa)?;
+pub(in crate::run) fn doubt(path: &Path, data: &Plane<f32>, cfa: CfaPattern) -> Option<Finding> {
+    let found = contradiction(data, cfa)?;
     let [a, b] = found.instead;
     Some(
         Finding::new(
             "cfa-phase-doubtful",
             Severity::Warning,
-            mosaic.path.display().to_string(),
+            path.display().to_string(),
             format!(
                 "under the array {} the two greens differ by {:.1} ADU, and red and blue by {:.1} \
                  only: the header names the wrong array, or the frame was cut at an odd row or \
                  column; {a} or {b} would agree with the samples",
-                mosaic.cfa, found.greens_differ, found.others_differ
+                cfa, found.greens_differ, found.others_differ
             ),
         )
         .hint("Set BAYERPAT, or XBAYROFF and YBAYROFF, to what the frame is.")
-        .with("cfa", mosaic.cfa.to_string())
+        .with("cfa", cfa.to_string())
         .with("greens_differ", found.greens_differ)
         .with("others_differ", found.others_differ),
     )

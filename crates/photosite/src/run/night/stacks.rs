@@ -177,6 +177,9 @@ impl Target<'_> {
                 indices.push(i);
                 group.push(SurveyedLight { light: light.light.calibrated_by(set), ..light });
             }
+            // Lights of one picture share header and array.
+            let doubt = group.iter().find_map(|light| light.doubt.clone());
+            doubt.into_iter().for_each(|f| note(f, findings, context));
             out.stars.extend(group.iter().map(stars_report));
             let arranged = arrange(&group, &reference, self.how(), context)?;
             arranged.findings().iter().for_each(|f| note(f.clone(), findings, context));
