@@ -399,6 +399,16 @@ fn distortion_order(keyword: &str) -> Option<i32> {
 /// Moves the reference pixel of the world coordinates onto pixels `step` times as large, the first
 /// of which has its centre at `centre` of the old ones.
 fn reframe(header: &mut Header, centre: (f64, f64), step: f64) {
+    if centre == (0.0, 0.0) && step == 1.0 {
+        return;
+    }
+    // Second descriptions (CRPIX1A) are of other projections or of the sensor: left behind.
+    let keys: Vec<String> = header.cards().iter().map(Card::keyword).collect();
+    let letter = |key: &String| key.strip_prefix("CRPIX1")?.chars().next();
+    let letters: Vec<char> = keys.iter().filter_map(letter).collect();
+    for key in keys.iter().filter(|k| is_world(k) && k.ends_with(&letters[..])) {
+        header.remove(key);
+    }
     for (key, centre) in [("CRPIX1", centre.0), ("CRPIX2", centre.1)] {
         if let Some(v) = header.get_f64(key) {
             let comment = header.comment(key);
@@ -484,6 +494,9 @@ mod tests {
         header.push(Card::string("BAYERPAT", "RGGB", ""));
         header.push(Card::integer("XBAYROFF", 1, ""));
         header.push(Card::string("FILTER", "Duo", ""));
+        for (key, v) in [("CRPIX1A", 5.0), ("CDELT1A", 1.0)] {
+            header.push(Card::real(key, v, ""));
+        }
         header.push(Card::real("EGAIN", 0.8, "[e-/ADU] Electrons per ADU"));
         let region = Rect::new(10, 4, 60, 60);
         // The red samples of cells of 2x2 whose red lies at (1, 0).
@@ -496,10 +509,12 @@ mod tests {
         assert_eq!(half.get_f64("A_2_0"), Some(2e-5));
         assert_eq!((half.get("BAYERPAT"), half.get("XBAYROFF")), (None, None));
         assert_eq!(half.get_text("FILTER").as_deref(), Some("Duo"));
+        assert_eq!((half.get("CRPIX1A"), half.get("CDELT1A")), (None, None));
         assert_eq!(half.get_f64("EGAIN"), Some(0.8));
         assert!(half.comment("EGAIN").contains("of one sample"));
         let whole = picture_header(&header, None, (0.0, 0.0), 1.0);
         assert_eq!(whole.get_f64("CRPIX1"), Some(101.25));
+        assert_eq!(whole.get_f64("CRPIX1A"), Some(5.0));
         assert_eq!(whole.get_f64("XPIXSZ"), Some(3.76));
     }
 }

@@ -12,6 +12,7 @@ use photosite::run::{
 use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::fits::read_frames;
 use photosite_file::probe;
+use photosite_pix::align::Alignment;
 use photosite_pix::{Frame, MaskBits, Size, stat};
 use photosite_sim::{Night, Preset, Simulation};
 
@@ -187,6 +188,40 @@ fn a_night_under_the_wrong_array_is_told_of_once() {
     let doubts = report.findings.iter().filter(|f| f.code == "cfa-phase-doubtful");
     assert_eq!(doubts.count(), 1, "{:?}", report.findings);
     assert_eq!(report.stacks.len(), 1);
+}
+
+#[test]
+fn a_solved_night_is_laid_by_its_headers_and_what_is_not_solved_is_kept_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("night");
+    simulated(Preset::CmosMono, &folder);
+    let ask = |name: &str| {
+        let bare = request(vec![folder.clone()], &dir.path().join(name));
+        run(&NightRequest { keep: Keep::default(), align: Alignment::Wcs, ..bare }, 2)
+    };
+    let report = ask("solved");
+    assert_eq!((report.stacks.len(), report.findings.len()), (1, 0), "{:?}", report.findings);
+    for light in &report.registration.frames {
+        assert!(light.used && light.by == Some(Alignment::Wcs), "{light:?}");
+        assert!(light.residual_px.unwrap() < 1e-6 && light.n_matched.unwrap() > 6, "{light:?}");
+    }
+    let mut lights: Vec<PathBuf> = report.lights.iter().map(|l| l.path.clone()).collect();
+    lights.sort();
+    for unsolved in [1, LIGHTS] {
+        for path in &lights[..unsolved] {
+            let mut bytes = std::fs::read(path).unwrap();
+            if let Some(at) = bytes.windows(6).position(|w| w == b"CTYPE1") {
+                bytes[at] = b'X';
+                write_bytes(path, &bytes, Existing::Replace).unwrap();
+            }
+        }
+        let report = ask(&format!("unsolved-{unsolved}"));
+        let missing = report.findings.iter().filter(|f| f.code == "wcs-missing").count();
+        assert_eq!((missing, report.findings.len()), (unsolved, unsolved));
+        assert_eq!(report.stacks.len(), usize::from(unsolved < LIGHTS));
+        let kept = report.lights.iter().filter(|l| l.output.is_some()).count();
+        assert_eq!(kept, unsolved, "what is in no picture is calibrated to a file");
+    }
 }
 
 #[test]

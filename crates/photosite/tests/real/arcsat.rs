@@ -4,8 +4,11 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use photosite::event::{Cancel, Silent};
 use photosite::report::RunReport;
+use photosite::run::{Context, lay_over, offer_files, survey};
 use photosite_file::fits::{read_frame, read_image};
+use photosite_pix::align::{Alignment, Point};
 use photosite_pix::{Frame, FrameKind, MaskBits, Plane, stat};
 use tempfile::TempDir;
 
@@ -213,4 +216,48 @@ fn everything_is_used_and_nothing_is_an_error() {
     for finding in &night.report.findings {
         assert_ne!(finding.severity, photosite::finding::Severity::Error, "{finding:?}");
     }
+}
+
+/// Lights that the telescope's software solved, laid by their headers and by their stars.
+#[test]
+fn headers_and_stars_agree() {
+    let Some(night) = night() else { return };
+    let target = |path: &&PathBuf| path.to_string_lossy().contains("XO1-b");
+    let calibrated = night.report.lights.iter().filter_map(|l| l.output.clone());
+    let paths: Vec<PathBuf> = calibrated.filter(|p| target(&p)).collect();
+    assert!(paths.len() > 4, "{paths:?}");
+    let cancel = Cancel::default();
+    let context = Context { threads: 2, memory_bytes: 1 << 30, observer: &Silent, cancel: &cancel };
+    let (offered, _) = offer_files(&paths, &context).unwrap();
+    let (lights, _) = survey(&offered, false, &context).unwrap();
+    let by = |by| lay_over(&lights, &lights[0], by, &context).unwrap();
+    let ((by_stars, _), (by_sky, doubts)) = (by(Alignment::Stars), by(Alignment::Wcs));
+    let codes: Vec<&str> = doubts.iter().map(|f| f.code).collect();
+    assert_eq!(codes.iter().filter(|c| **c == "wcs-missing").count(), 2, "two are not solved");
+    // Their solutions scatter by up to two pixels, and that is told.
+    assert!(codes.contains(&"wcs-rough"), "{doubts:?}");
+    let mut compared = 0;
+    for (stars, sky) in by_stars.iter().zip(&by_sky).skip(1) {
+        let Some((stars, sky)) = stars.as_ref().zip(sky.as_ref()) else { continue };
+        let apart = |x: f64, y: f64| {
+            let p = Point::new(x, y);
+            stars.transform.apply(p).distance(sky.transform.apply(p))
+        };
+        let size = lights[0].size();
+        let (w, h) = (size.width as f64, size.height as f64);
+        let all =
+            [apart(0.0, 0.0), apart(w, 0.0), apart(0.0, h), apart(w, h), apart(w / 2.0, h / 2.0)];
+        println!(
+            "{:?} of {} stars, {:.4} px; {:?} {:.5} px with {} stars; apart by {all:.3?}",
+            stars.transform.model,
+            stars.matched,
+            stars.residual_px,
+            sky.transform.model,
+            sky.residual_px,
+            sky.matched
+        );
+        assert!(all.iter().all(|away| *away < 4.0), "{all:?}");
+        compared += 1;
+    }
+    assert!(compared > 3, "{compared}");
 }
