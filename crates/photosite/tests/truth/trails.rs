@@ -135,7 +135,8 @@ fn night(trails: &[Vec<Drawn>], array: Option<&str>) -> Night {
 }
 
 impl Night {
-    fn stack(&self, how: Integration, threads: usize) -> (Integrated, Vec<Plane<f32>>) {
+    /// What a stack's account tells, its planes, and what its header says was done.
+    fn stack(&self, how: Integration, threads: usize) -> (Integrated, Vec<Plane<f32>>, String) {
         let cancel = Cancel::default();
         let context =
             Context { threads, memory_bytes: 1 << 30, observer: &Silent, cancel: &cancel };
@@ -144,8 +145,9 @@ impl Night {
         let request = IntegrationRequest { paths: &self.paths, output: &output, reference, how };
         let done = integrate(&request, &context).unwrap();
         assert!(done.lights.iter().all(|l| l.used), "{:?}", done.findings);
-        let (frames, _) = read_frames(&output).unwrap();
-        (done, frames.into_iter().map(|f| f.data).collect())
+        let (frames, header) = read_frames(&output).unwrap();
+        let history = header.history().collect::<Vec<_>>().join(" ");
+        (done, frames.into_iter().map(|f| f.data).collect(), history)
     }
 }
 
@@ -240,10 +242,11 @@ fn trails_are_gone_from_stacks_of_few_lights_and_of_more() {
     for lights in [6, 10] {
         let mut trails = sample();
         trails.resize(lights, Vec::new());
-        let (done, stack) = night(&trails, None).stack(Integration::default(), 2);
+        let (done, stack, history) = night(&trails, None).stack(Integration::default(), 2);
         println!("{lights} lights: {:#.1?}", done.trails);
         assert_gone(&format!("{lights} lights"), &stack[0], &truth, &trails, 1.0);
-        assert_eq!(done.trails.len(), trails.iter().map(Vec::len).sum::<usize>());
+        assert_eq!(done.trails.len(), 8);
+        assert!(history.contains("8 trails masked in 6 lights"), "{history}");
     }
 }
 
@@ -257,7 +260,7 @@ fn trails_are_gone_from_colours_and_from_drops() {
         ("debayered", Integration::default()),
         ("drops by colour", Integration { drizzle, ..Integration::default() }),
     ] {
-        let (_, planes) = night.stack(how, if how.drizzle.is_some() { 1 } else { 2 });
+        let (_, planes, _) = night.stack(how, if how.drizzle.is_some() { 1 } else { 2 });
         for (plane, colour) in planes.iter().zip(["red", "green", "blue"]) {
             assert_gone(&format!("{name}, {colour}"), plane, &truth, &trails, 4.0);
         }
@@ -281,13 +284,13 @@ fn what_stands_in_every_light_is_no_trail_and_who_rejects_nothing_keeps_all() {
         })
         .collect();
     let night = night(&trails, None);
-    let (done, _) = night.stack(Integration::default(), 2);
+    let (done, _, _) = night.stack(Integration::default(), 2);
     println!("{:.1?}", done.trails);
     assert_eq!(done.trails.len(), 1);
     assert!(done.trails[0].path.ends_with("light_02.fits"));
     let how = Integration { reject: Some(Reject::None), ..Integration::default() };
-    let (done, _) = night.stack(how, 1);
-    assert!(done.trails.is_empty());
+    let (done, _, history) = night.stack(how, 1);
+    assert!(done.trails.is_empty() && !history.contains("masked"));
 }
 
 /// Lines in frames of noise and stars, from none to as many as the Milky Way has.

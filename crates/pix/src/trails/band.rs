@@ -46,6 +46,12 @@ struct Ground {
     per_sigma: f32,
 }
 
+impl Ground {
+    fn level(&self, aside: f64) -> f32 {
+        (self.middle + aside * self.slopes[usize::from(aside > 0.0)]) as f32
+    }
+}
+
 impl Band {
     /// The samples within `reach` of the straight line between two points.
     pub(super) fn of(view: View<'_>, from: Point, to: Point, reach: usize) -> Self {
@@ -84,17 +90,22 @@ impl Band {
                 }
                 let (dx, dy) = (x as f64 - from.x, y as f64 - from.y);
                 let (t, d) = (dx * ux + dy * uy, dy * ux - dx * uy);
+                // Background and noise change little over the width of a bin.
+                let half = 0.5 * (end - x) as f64;
+                let middle = (t + half * ux).max(0.0) * (1.0 / SECTION_PX);
+                let ground = &ground[(middle as usize).min(sections - 1)];
+                let (level, per_sigma) = (ground.level(d - half * uy), ground.per_sigma);
                 for (k, (&v, m)) in data[x..end].iter().zip(&mask[x..end]).enumerate() {
-                    let (t, d) = (t + k as f64 * ux, d - k as f64 * uy);
+                    let k = k as i32 as f64;
+                    let (t, d) = (t + k * ux, d - k * uy);
                     if !v.is_finite() || m.intersects(UNFIT) || t < 0.0 || t >= length {
                         continue;
                     }
-                    let s = ((t * (1.0 / SECTION_PX)) as usize).min(sections - 1);
-                    let offset = ((d + (reach as f64 + 0.5)).max(0.0) as usize).min(across - 1);
-                    let Ground { middle, slopes, per_sigma } = &ground[s];
-                    let level = middle + d * slopes[usize::from(d > 0.0)];
-                    let v = (v - level as f32) * per_sigma;
-                    let cell = &mut cells[s * across + offset];
+                    // Both are positive, and small.
+                    let s = (t * (1.0 / SECTION_PX)) as i32 as usize;
+                    let offset = ((d + (reach as f64 + 0.5)) as i32).max(0) as usize;
+                    let v = (v - level) * per_sigma;
+                    let cell = &mut cells[s.min(sections - 1) * across + offset.min(across - 1)];
                     cell[0] += v.clamp(-CLIP, CLIP);
                     cell[1] += 1.0;
                     cell[2] += v;

@@ -61,15 +61,10 @@ pub(super) struct Measured {
 }
 
 impl Measured {
-    /// Sums samples over their background into bins; masked and non-finite samples do not count,
-    /// and bins that a star reaches are left out.
-    pub(super) fn of(
-        data: &Plane<f32>,
-        mask: &Plane<MaskBits>,
-        mesh: &Mesh,
-        stars: &[Star],
-        fwhm_px: f64,
-    ) -> Self {
+    /// Sums samples over their background into bins; non-finite samples do not count, and bins that
+    /// a star reaches are left out. Of few samples that are masked nothing is felt, they are cut
+    /// off; lines of them are seen through when the frame itself is looked at.
+    pub(super) fn of(data: &Plane<f32>, mesh: &Mesh, stars: &[Star], fwhm_px: f64) -> Self {
         let frame = data.size();
         let side = frame.width.max(frame.height).div_ceil(MOST).max(LEAST_PX);
         let size = Size::new((frame.width / side).max(1), (frame.height / side).max(1));
@@ -84,7 +79,7 @@ impl Measured {
         if frame.width >= side && frame.height >= side {
             for j in 0..size.height {
                 let lines = j * side..(j + 1) * side;
-                add_lines(data, mask, mesh, lines, &mut rows);
+                add_lines(data, mesh, lines, &mut rows);
                 let parts = rows.sum.chunks_exact(side).zip(rows.count.chunks_exact(side));
                 for (bin, (sum, count)) in sums.row_mut(j).iter_mut().zip(parts) {
                     let (sum, count): (f32, f32) = (sum.iter().sum(), count.iter().sum());
@@ -184,13 +179,7 @@ struct Rows {
     count: Vec<f32>,
 }
 
-fn add_lines(
-    data: &Plane<f32>,
-    mask: &Plane<MaskBits>,
-    mesh: &Mesh,
-    lines: Range<usize>,
-    rows: &mut Rows,
-) {
+fn add_lines(data: &Plane<f32>, mesh: &Mesh, lines: Range<usize>, rows: &mut Rows) {
     // Background and noise change little over the height of a bin.
     let middle = (lines.start + lines.end) / 2;
     mesh.level_row(middle, &mut rows.level);
@@ -200,23 +189,23 @@ fn add_lines(
     rows.count.fill(0.0);
     for y in lines {
         let background = (&rows.level[..], &rows.least[..]);
-        add_line((data.row(y), mask.row(y)), background, &mut rows.sum, &mut rows.count);
+        add_line(data.row(y), background, &mut rows.sum, &mut rows.count);
     }
 }
 
 /// Adds a line of samples over their level, in units of the noise and cut off.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn add_line(
-    (data, mask): (&[f32], &[MaskBits]),
+    data: &[f32],
     (level, per_sigma): (&[f32], &[f32]),
     sum: &mut [f32],
     count: &mut [f32],
 ) {
     let n = sum.len();
-    let (data, mask, level) = (&data[..n], &mask[..n], &level[..n]);
-    let (per_sigma, count) = (&per_sigma[..n], &mut count[..n]);
+    let (data, level, per_sigma) = (&data[..n], &level[..n], &per_sigma[..n]);
+    let count = &mut count[..n];
     for x in 0..n {
-        let good = (data[x].abs() < f32::INFINITY) & (mask[x].bits() & UNFIT.bits() == 0);
+        let good = data[x].abs() < f32::INFINITY;
         let v = (data[x] - level[x]) * per_sigma[x];
         let v = if v < CLIP { v } else { CLIP };
         let v = if v > -CLIP { v } else { -CLIP };
@@ -239,12 +228,11 @@ fn around(plane: &Plane<f32>) -> Plane<f32> {
             add_row(&mut down, plane.row(row));
         }
         let to = out.row_mut(y);
-        add_neighbours(
-            &down,
-            &mut to[AROUND.min(width)..width.saturating_sub(AROUND).max(AROUND.min(width))],
-        );
-        let rim = (0..AROUND).chain(width.saturating_sub(AROUND).max(AROUND)..width);
-        for x in rim.filter(|x| *x < width) {
+        let inner = AROUND.min(width)..width.saturating_sub(AROUND).max(AROUND.min(width));
+        if !inner.is_empty() {
+            add_neighbours(&down, &mut to[inner.clone()]);
+        }
+        for x in (0..inner.start).chain(inner.end..width) {
             let far = reach(x, width);
             to[x] = down[x - far..=x + far].iter().sum();
         }

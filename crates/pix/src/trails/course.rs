@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::band::{Band, SECTION_PX, Sum};
 use crate::stat::{MAD_TO_SIGMA, median, median_mad};
 
-/// Signal over noise that makes a line a trail: of six hundred frames of noise and stars, a third of
+/// Signal over noise that makes a line a trail: of two thousand frames of noise and stars, a third of
 /// them crowded, none has one.
 pub(super) const LEAST_SNR: f64 = 9.0;
 
@@ -19,11 +19,17 @@ const SHORT: f64 = 0.5;
 /// How much more.
 const FOR_SHORT: f64 = 2.0;
 
+/// And it must be so bright along its middle, in sigmas of a sample.
+const SHORT_PEAK: f64 = 1.0;
+
 /// Standard error of a median over that of a mean: sqrt(pi / 2).
 const MEDIAN_ERROR: f64 = 1.2533;
 
 /// Sections of strips beside a trail that tell its noise.
 const FEWEST_STRIPS: f64 = 8.0;
+
+/// A side darker than its surroundings by this share of what a line is brighter makes it an edge.
+const DARK_SIDE: f64 = 0.4;
 
 /// A section is part of a trail where it is brighter than this share of its mean.
 const LIT: f64 = 0.25;
@@ -162,6 +168,14 @@ impl Course {
         Self { ends: [self.offset(from), self.offset(to)], bow, sections: lit, half: self.half }
     }
 
+    /// What lies between two distances from its middle.
+    fn between(&self, band: &Band, low: i64, high: i64) -> Sum {
+        self.total(|s| {
+            let middle = self.middle(s);
+            band.sum(s, middle + low, middle + high)
+        })
+    }
+
     /// The strip of a section that lies so many widths aside; empty where it leaves the band.
     fn strip(&self, band: &Band, section: usize, aside: i64) -> Sum {
         let middle = self.middle(section) + aside * (2 * self.half + 1);
@@ -240,10 +254,27 @@ impl Course {
         f64::from(median(&own) - level) / error
     }
 
+    /// Whether the light is that of an edge: what is darker than the background beside it, as the
+    /// background is smooth, cannot be the side of a trail.
+    fn is_edge(&self, band: &Band) -> bool {
+        let (gap, wide) = (self.half + self.half / 2 + 2, 2 * (2 * self.half + 1));
+        let far = band.reach as i64;
+        let strip = |low, high| self.between(band, low, high);
+        let mut base = strip(-far, -far * 3 / 4);
+        base += strip(far * 3 / 4, far);
+        let bright = strip(-self.half, self.half).mean() - base.mean();
+        let sides = [strip(-gap - wide, -gap), strip(gap, gap + wide)];
+        sides.iter().any(|side| side.mean() - base.mean() < -DARK_SIDE * bright)
+    }
+
     /// Whether it is a trail, of a frame whose shorter side is so long.
     pub(super) fn stands_out(&self, band: &Band, side_px: usize) -> bool {
         let length_px = self.sections.len() as f64 * SECTION_PX;
-        let times = if length_px < SHORT * side_px as f64 { FOR_SHORT } else { 1.0 };
+        let is_short = length_px < SHORT * side_px as f64;
+        if (is_short && self.peak(band) < SHORT_PEAK) || self.is_edge(band) {
+            return false;
+        }
+        let times = if is_short { FOR_SHORT } else { 1.0 };
         self.snr(band) >= times * LEAST_SNR && self.steadiness(band) >= times * LEAST_STEADINESS
     }
 
@@ -252,12 +283,7 @@ impl Course {
     pub(super) fn half_width(&self, band: &Band) -> f64 {
         let noise = self.noise(band);
         let far = band.reach as i64;
-        let strip = |low: i64, high: i64| {
-            self.total(|s| {
-                let middle = self.middle(s);
-                band.sum(s, middle + low, middle + high)
-            })
-        };
+        let strip = |low, high| self.between(band, low, high);
         let ends = [-1, 1].map(|sign: i64| {
             let of = |sign: i64, a: i64, b: i64| if sign > 0 { strip(a, b) } else { strip(-b, -a) };
             let mut base = of(sign, far * 3 / 4, far);

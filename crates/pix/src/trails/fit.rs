@@ -27,6 +27,9 @@ const STRAIGHT: (i32, f64) = (0, 0.0);
 /// A bow must make a trail stand out this much more: offsets are whole pixels.
 const BOW_GAIN: f64 = 1.03;
 
+/// Pixels to either side of where a line of bins may run that are looked at first.
+const ROUGH: usize = 24;
+
 /// Pixels to either side of a line that are looked at.
 const NEAR: usize = 64;
 
@@ -87,7 +90,7 @@ impl Straight {
 /// The trail along the line of bins between two points; `None` where there is none.
 pub(super) fn trail(view: View<'_>, line: (Point, Point), fwhm_px: f64) -> Option<Trail> {
     let (side, size) = (view.bins.side(), view.data.size());
-    let rough = Straight::through(view, line.0, line.1, NEAR);
+    let rough = Straight::through(view, line.0, line.1, 2 * side + ROUGH);
     let step_px = (side as f64 / 2.0).max(2.0);
     let found = rough.course(line.0, line.1);
     let found = found.best(&rough.band, &HALVES[1..4], (STEPS, step_px), STRAIGHT);

@@ -49,7 +49,7 @@ pub fn find(
     fwhm_px: Option<f64>,
 ) -> (Vec<Trail>, Bins) {
     let fwhm_px = fwhm_px.unwrap_or(USUAL_FWHM_PX);
-    let mut measured = Measured::of(data, mask, mesh, stars, fwhm_px);
+    let mut measured = Measured::of(data, mesh, stars, fwhm_px);
     let bins = measured.compared();
     let mut trails = Vec::new();
     let mut left = bins.clone();
@@ -103,5 +103,91 @@ fn leave_out_line(measured: &mut Measured, line: &Line) {
                 _ => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Size;
+
+    fn look(data: &Plane<f32>, mask: &Plane<MaskBits>) -> (Vec<Trail>, Bins) {
+        let rows = Mesh::rows_of(data.size());
+        let rows = (0..rows).map(|i| Mesh::measure_row(data, mask, i)).collect();
+        find(data, mask, &Mesh::new(data.size(), rows), &[], None)
+    }
+
+    /// Whole numbers about 0 whose scatter is about 10.
+    fn noise(size: Size) -> Plane<f32> {
+        let mut state = 5u64;
+        Plane::from_fn(size, |_, _| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (0..4).map(|i| ((state >> (24 + 10 * i)) & 1023) as f32 / 1023.0 - 0.5).sum::<f32>()
+                * 17.3
+        })
+    }
+
+    #[test]
+    fn frames_without_a_sky_have_no_trails() {
+        for (width, height) in [(1, 1), (1, 900), (3, 2), (70, 5), (64, 64), (300, 20)] {
+            let size = Size::new(width, height);
+            let mask = Plane::zeroed(size);
+            for value in [0.0, f32::NAN, f32::INFINITY, f32::MAX, f32::MIN, 1e-42] {
+                assert!(look(&Plane::filled(size, value), &mask).0.is_empty(), "{size} {value}");
+            }
+            let wild = Plane::from_fn(size, |x, y| match (x * 31 + y * 17) % 7 {
+                0 => f32::NAN,
+                1 => f32::MAX,
+                2 => f32::NEG_INFINITY,
+                3 => -1e30,
+                n => n as f32,
+            });
+            look(&wild, &mask);
+        }
+    }
+
+    /// Edges, slopes and masked columns are none; a line on the same frame is one, whether its
+    /// middle is masked or not.
+    #[test]
+    fn a_line_is_told_from_edges_slopes_and_masked_columns() {
+        let size = Size::new(700, 500);
+        let mut mask = Plane::zeroed(size);
+        let mut data = noise(size);
+        for y in 0..size.height {
+            for (x, v) in data.row_mut(y).iter_mut().enumerate() {
+                *v += 0.1 * x as f32 + if x + y > 640 { 15.0 } else { 0.0 };
+            }
+            data.row_mut(y)[300] += 2000.0;
+            mask.row_mut(y)[300] = MaskBits::HOT;
+        }
+        assert!(look(&data, &mask).0.is_empty());
+        for y in 0..size.height {
+            for (x, v) in data.row_mut(y).iter_mut().enumerate() {
+                let aside = (y as f32 - 60.0 - 0.3 * x as f32) / 1.6;
+                *v += 20.0 * (-0.5 * aside * aside).exp();
+                if aside.abs() < 0.5 && x % 3 != 0 {
+                    mask.row_mut(y)[x] = MaskBits::SATURATED;
+                }
+            }
+        }
+        let (found, bins) = look(&data, &mask);
+        assert_eq!(found.len(), 1, "{found:?}");
+        let trail = found[0];
+        for share in [0.05, 0.5, 0.95] {
+            let at = trail.at(share);
+            assert!((at.y - 60.0 - 0.3 * at.x).abs() < 1.5, "{trail:?}");
+        }
+        assert!(trail.length_px() > 700.0 && trail.half_width_px < 10.0, "{trail:?}");
+        assert!((trail.peak_sigma - 2.0).abs() < 0.4, "{trail:?}");
+        let path = |aside: f64| {
+            let on = move |i| {
+                let at = trail.at(f64::from(i) / 400.0);
+                crate::align::Point::new(at.x, at.y + aside)
+            };
+            bins.along((0..=400).map(on))
+        };
+        let (on, beside) = (path(0.0).unwrap(), path(40.0).unwrap());
+        assert!(on > 10.0 && beside.abs() < 4.0, "{on} {beside}");
+        assert_eq!(path(1e9), None);
     }
 }
