@@ -1,10 +1,11 @@
 //! The account of a run, for people and machines: `run.json`.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
-use photosite_pix::align::{Alignment, Transform};
+use photosite_pix::align::{Alignment, Point, Transform};
 use photosite_pix::stat::Summary;
+use photosite_pix::trails::Trail;
 use photosite_pix::{FrameKind, Metadata};
 use serde::{Deserialize, Serialize};
 
@@ -240,6 +241,46 @@ pub struct PictureReport {
     pub exposure_s: Option<f64>,
 }
 
+/// A trail that was masked in a light.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrailReport {
+    /// The light.
+    pub path: PathBuf,
+    /// Column and row where its middle begins, in pixels of the light; up to its width outside.
+    pub from: [f64; 2],
+    /// Where it ends.
+    pub to: [f64; 2],
+    /// The width of what was masked, in pixels.
+    pub width_px: f64,
+    /// What it adds to samples on its middle, in sigmas of the light's noise.
+    pub peak_sigma: f64,
+}
+
+impl TrailReport {
+    /// The account of a trail over the light at `path`.
+    pub fn new(path: &Path, trail: &Trail) -> Self {
+        let at = |p: Point| [p.x, p.y];
+        Self {
+            path: path.to_owned(),
+            from: at(trail.from),
+            to: at(trail.to),
+            width_px: 2.0 * trail.half_width_px,
+            peak_sigma: trail.peak_sigma,
+        }
+    }
+
+    /// How many trails were masked in how many lights, in words; `None` without any.
+    pub fn count(trails: &[Self]) -> Option<String> {
+        let lights: BTreeSet<&Path> = trails.iter().map(|t| t.path.as_path()).collect();
+        let many = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let said = || {
+            let (trails, lights) = (many(trails.len(), "trail"), many(lights.len(), "light"));
+            format!("{trails} masked in {lights}")
+        };
+        (!trails.is_empty()).then(said)
+    }
+}
+
 /// One picture.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StackReport {
@@ -261,6 +302,9 @@ pub struct StackReport {
     pub rejected_low: u64,
     /// Samples rejected above.
     pub rejected_high: u64,
+    /// Trails that were masked in its lights.
+    #[serde(default)]
+    pub trails: Vec<TrailReport>,
     /// Its noise in ADU, as blocks of 4 x 4 pixels show it.
     pub noise_adu: f64,
     /// The noise of the light at whose level it is over its own.

@@ -21,6 +21,7 @@ pub mod select;
 pub mod stars;
 pub mod stat;
 pub mod stretch;
+pub mod trails;
 pub mod unit;
 pub mod warp;
 pub mod wcs;

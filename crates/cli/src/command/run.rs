@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anstream::{eprintln, println};
 use anyhow::bail;
-use photosite::report::{MasterSource, RunReport};
+use photosite::report::{MasterSource, RunReport, TrailReport};
 use photosite::run::{Keep, NightRequest, run_night};
 
 use crate::args::{self, Limits, RunArgs};
@@ -178,6 +178,11 @@ pub fn summary(report: &RunReport, dry_run: bool) {
             "",
         ];
         show::table(&heading, &[1, 2, 4, 5, 6, 7], rows);
+        for stack in &report.stacks {
+            if let Some(masked) = TrailReport::count(&stack.trails) {
+                println!("{}: {masked}", name(&stack.path));
+            }
+        }
         println!();
     }
     let f = report.forecast;

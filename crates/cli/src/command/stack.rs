@@ -3,6 +3,7 @@
 use anstream::println;
 use anyhow::Context as _;
 use photosite::finding::Severity;
+use photosite::report::TrailReport;
 use photosite::run::{Drizzle, Integration, IntegrationRequest, Weight, integrate};
 use photosite_pix::combine::Combine;
 use photosite_pix::normalise::Normalise;
@@ -77,6 +78,9 @@ pub fn run(args: StackArgs, limits: Limits) -> anyhow::Result<Done> {
             done.stars,
             show::number(done.fwhm_px.unwrap_or(f64::NAN)),
         );
+        if let Some(masked) = TrailReport::count(&done.trails) {
+            println!("{masked}");
+        }
     }
     let severe = done.findings.iter().any(|f| f.severity == Severity::Error);
     Ok(if severe { Done::WithFindings } else { Done::Well })

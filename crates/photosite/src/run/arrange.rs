@@ -6,6 +6,7 @@ use photosite_pix::normalise::{Affine, LevelScale, Normalise};
 
 use super::levels::{bright, even_out, not_normalised, star_fluxes, star_scale, weight};
 use super::place::lay_over;
+use super::trails::mask_trails;
 use super::{Context, Integration, LightPart, SurveyedLight};
 use crate::{Error, Finding, Result};
 
@@ -111,9 +112,11 @@ pub fn arrange<'a>(
             registration: placed.clone().flatten(),
             weight: if used { weight(how.weight, light, combined) } else { 0.0 },
             normalisation,
+            trails: Vec::new(),
         });
     }
     even_out(&mut parts);
+    mask_trails(lights, &mut parts, how, &mut findings);
     Ok(Arranged { lights, reference, level, how, parts, findings })
 }
 

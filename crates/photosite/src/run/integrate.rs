@@ -9,6 +9,7 @@ use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::normalise::{Affine, Normalise};
 use photosite_pix::reject::Reject;
 use photosite_pix::stars::Criteria;
+use photosite_pix::trails::Trail;
 use photosite_pix::{Applied, Frame, FrameKind, Header, Plane, Rect, RowOrder, Size, Unit, stat};
 use serde::Serialize;
 use serde_json::json;
@@ -18,6 +19,7 @@ use super::stacking::{stack, within_memory};
 use super::survey::{
     SurveyedLight, best_reference, offer_files, reference as find_reference, survey,
 };
+use super::trails::{reports, sentence};
 use super::{Arranged, Context, Product, Standing, arrange, find_stars, standing};
 use crate::budget::Need;
 use crate::event::{Event, Stage};
@@ -25,6 +27,7 @@ use crate::header::{picture_header, registered_header, stack_header};
 use crate::master::{Rejected, default_recipe};
 use crate::preview::{Linked, write_preview};
 use crate::provenance::{Input, Provenance};
+use crate::report::TrailReport;
 use crate::stack::{Layer, Maps, Shares, Stacked};
 use crate::{Error, Finding, Result};
 
@@ -138,6 +141,9 @@ pub struct LightPart {
     pub weight: f64,
     /// What brings its samples to the reference's level, one a plane.
     pub normalisation: Vec<Affine>,
+    /// Trails of satellites that are masked in it.
+    #[serde(skip)]
+    pub trails: Vec<Trail>,
 }
 
 /// A stack on disk.
@@ -159,6 +165,8 @@ pub struct Integrated {
     pub rejected_low: u64,
     /// Samples rejected above.
     pub rejected_high: u64,
+    /// Trails that were masked.
+    pub trails: Vec<TrailReport>,
     /// The noise of the stack, in ADU, as blocks of 4 x 4 pixels show it.
     pub noise_adu: f64,
     /// The noise of the light at whose level they are over the stack's, both as blocks show it.
@@ -260,7 +268,7 @@ impl Arranged<'_> {
             }
             // At its own level: it is a light still.
             let levels = vec![Affine::IDENTITY; part.normalisation.len()];
-            let part = LightPart { normalisation: levels, ..part.clone() };
+            let part = LightPart { normalisation: levels, trails: Vec::new(), ..part.clone() };
             let used = [(light, &part)];
             let size = self.reference.size();
             let (stacked, _) =
@@ -348,6 +356,7 @@ impl Arranged<'_> {
             reject: recipe.reject.name(),
             rejected_low: rejected.low,
             rejected_high: rejected.high,
+            trails: reports(&parts),
             noise_adu,
             noise_gain: level.block_noise / noise_adu,
             fwhm_px: field.fwhm_px,
@@ -474,6 +483,7 @@ fn sentences(
             rejected.high
         ),
     ];
+    out.extend(sentence(parts));
     for left_out in parts.iter().filter(|p| !p.used) {
         let name = left_out.path.file_name().unwrap_or_default().to_string_lossy();
         out.push(format!("left out: {name}"));

@@ -14,7 +14,7 @@ use photosite_pix::{CfaPattern, Rect, Size};
 use super::integrate::TILE_ROWS;
 use super::{Context, Drizzle, Integration, LightPart, SurveyedLight, on_each};
 use crate::debayer::Debayered;
-use crate::stack::{Laid, Layer, Laying};
+use crate::stack::{Laid, Layer, Laying, Untrailed};
 use crate::{Error, Result, env};
 
 /// The used lights on the pixels of the picture; packed ones are unpacked to a nameless file in
@@ -35,6 +35,10 @@ pub(super) fn open(
         let (light, part) = used[i];
         let transform = part.registration.as_ref().map_or(Transform::IDENTITY, |r| r.transform);
         let source = light.light.source(keep_open, scratch.as_ref())?;
+        let source = match &part.trails[..] {
+            [] => source,
+            trails => Box::new(Untrailed { source, trails: trails.to_vec() }),
+        };
         let by_colour = how.drizzle.is_some_and(|d| d.cfa);
         let (source, cfa) = match light.mosaic() {
             Some(cfa) if by_colour => (source, Some(cfa)),

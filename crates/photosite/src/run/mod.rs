@@ -21,6 +21,7 @@ mod product;
 mod stacking;
 mod stars;
 mod survey;
+mod trails;
 
 use crate::event::{Cancel, Observer};
 

@@ -7,6 +7,7 @@ use photosite_pix::align::{Alignment, Point};
 use photosite_pix::debayer::{Debayer, Method};
 use photosite_pix::normalise::{Estimator, LevelScale};
 use photosite_pix::stars::{Criteria, Mesh};
+use photosite_pix::trails::{Bins, Trail, find as find_trails};
 use photosite_pix::warp::Window;
 use photosite_pix::{CfaColor, CfaPattern, Frame, Header, Metadata, Plane, Size, stat};
 
@@ -40,6 +41,10 @@ pub struct SurveyedLight {
     pub backgrounds: Vec<Mesh>,
     /// That its samples contradict the filter array in its header.
     pub doubt: Option<Finding>,
+    /// Lines over it that may be trails, the strongest first.
+    pub trails: Vec<Trail>,
+    /// Its background in bins, in which lines of other lights are looked for.
+    pub bins: Bins,
     /// Its noise as blocks of pixels show it, in the unit of the samples: comparable with that of
     /// an interpolated picture.
     pub block_noise: f64,
@@ -194,6 +199,7 @@ fn look_over(
         star.flux_error *= alike;
     }
     let doubt = mosaic.and_then(|cfa| colour::doubt(&light.path, &frames[0].data, cfa));
+    let (trails, bins) = find_trails(seen, mask, &field.mesh, &field.stars, field.fwhm_px);
     let block_noise = stat::noise_of_blocks(seen.as_slice(), seen.width());
     let backgrounds = match (backgrounds, mosaic) {
         (false, _) => Vec::new(),
@@ -221,6 +227,8 @@ fn look_over(
         levels,
         backgrounds,
         doubt,
+        trails,
+        bins,
         block_noise,
     })
 }

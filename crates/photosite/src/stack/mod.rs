@@ -3,6 +3,7 @@
 mod laid;
 mod prepared;
 mod stacked;
+mod untrailed;
 
 use std::ops::Range;
 
@@ -16,6 +17,7 @@ use crate::Result;
 pub use laid::{Laid, Laying, Masked};
 pub use prepared::{Additive, Prepared};
 pub use stacked::{Band, Maps, Stacked, Tile};
+pub use untrailed::Untrailed;
 
 /// One frame, as it meets the others in a stack.
 pub trait Layer: Send + Sync {

@@ -12,5 +12,6 @@ mod rejection;
 mod stacking;
 mod star_field;
 mod stars;
+mod trails;
 mod traps;
 mod wide_field;

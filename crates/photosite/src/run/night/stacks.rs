@@ -283,6 +283,7 @@ fn stack_report(plan: &StackPlan, done: Integrated) -> StackReport {
         reject: done.reject.to_owned(),
         rejected_low: done.rejected_low,
         rejected_high: done.rejected_high,
+        trails: done.trails,
         noise_adu: done.noise_adu,
         noise_gain: done.noise_gain,
         fwhm_px: done.fwhm_px,

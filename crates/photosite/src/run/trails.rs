@@ -1,0 +1,115 @@
+//! Which lines of a light are trails: those that no other light has.
+
+use photosite_pix::Size;
+use photosite_pix::align::{Point, Transform};
+use photosite_pix::reject::Reject;
+use photosite_pix::trails::Trail;
+
+use super::{Integration, LightPart, SurveyedLight};
+use crate::Finding;
+use crate::finding::Severity;
+use crate::report::TrailReport;
+
+/// Lights that a line is looked for in, at most.
+const MOST_OTHERS: usize = 64;
+
+/// What most lights show in the place of a line, over what the line's own light shows there, from
+/// which it stands in all: half of it would be the same line under a worse sky.
+const STANDING: f64 = 0.4;
+
+/// A light of which more than this is trails has something else.
+const MOST_COVERED: f64 = 0.2;
+
+/// Gives each used light the trails that are masked in it.
+///
+/// A line that stands in the other lights as well, in the same place of the sky or of the sensor,
+/// is none: a spike, a galaxy, a column. Nothing is masked where nothing is rejected, nor in a light
+/// without others to fill its holes.
+pub(super) fn mask_trails(
+    lights: &[SurveyedLight],
+    parts: &mut [LightPart],
+    how: Integration,
+    findings: &mut Vec<Finding>,
+) {
+    let used: Vec<usize> = (0..parts.len()).filter(|i| parts[*i].used).collect();
+    if how.reject == Some(Reject::None) || used.len() < 2 {
+        return;
+    }
+    for &i in &used {
+        let others = used.iter().copied().filter(|j| *j != i);
+        let others: Vec<usize> = others.take(MOST_OTHERS).collect();
+        let stands = |trail: &Trail| stands_elsewhere(trail, i, &others, lights, parts);
+        let found = lights[i].trails.iter();
+        let trails: Vec<Trail> = found.filter(|trail| !stands(trail)).copied().collect();
+        let share = covered(&trails, lights[i].size());
+        if share > MOST_COVERED {
+            findings.push(too_many(&lights[i], trails.len(), share));
+        } else {
+            parts[i].trails = trails;
+        }
+    }
+}
+
+/// Whether most other lights show a line of light `i` where it lies on the sky, or on the sensor.
+fn stands_elsewhere(
+    trail: &Trail,
+    i: usize,
+    others: &[usize],
+    lights: &[SurveyedLight],
+    parts: &[LightPart],
+) -> bool {
+    let transform = |i: usize| {
+        parts[i].registration.as_ref().map_or(Transform::IDENTITY, |found| found.transform)
+    };
+    let step = lights[i].bins.side() as f64 / 2.0;
+    let steps = (trail.length_px() / step).ceil().max(1.0);
+    let path: Vec<Point> = (0..=steps as usize).map(|k| trail.at(k as f64 / steps)).collect();
+    let Some(own) = lights[i].bins.along(path.iter().copied()) else { return false };
+    let own_place = transform(i);
+    let sky: Vec<Point> = path.iter().filter_map(|p| own_place.invert(*p)).collect();
+    let in_most = |of: &dyn Fn(usize) -> Option<f64>| {
+        let mut shown: Vec<f64> = others.iter().filter_map(|j| of(*j)).collect();
+        shown.sort_by(f64::total_cmp);
+        // Of an even number the lower one: a trail that two lights share is still a trail.
+        let middle = shown.len().saturating_sub(1) / 2;
+        shown.get(middle).is_some_and(|shown| *shown > STANDING * own)
+    };
+    in_most(&|j| lights[j].bins.along(path.iter().copied()))
+        || in_most(&|j| {
+            let place = transform(j);
+            lights[j].bins.along(sky.iter().map(|p| place.apply(*p)))
+        })
+}
+
+/// The share of a light that trails cover.
+fn covered(trails: &[Trail], size: Size) -> f64 {
+    let mut pixels = 0;
+    for trail in trails {
+        trail.spans(0..size.height, size.width, |_, columns| pixels += columns.len());
+    }
+    pixels as f64 / size.pixels() as f64
+}
+
+fn too_many(light: &SurveyedLight, count: usize, share: f64) -> Finding {
+    Finding::new(
+        "trails-too-many",
+        Severity::Warning,
+        light.path().display().to_string(),
+        format!("{count} lines cover {:.0} % of it; none is masked as a trail", 100.0 * share),
+    )
+    .hint("Look at it: aircraft, lamps or reflections; leave it out if it harms the picture.")
+    .with("lines", count)
+    .with("share", share)
+}
+
+/// The masked trails of all lights.
+pub(super) fn reports(parts: &[LightPart]) -> Vec<TrailReport> {
+    let used = parts.iter().filter(|part| part.used);
+    used.flat_map(|part| part.trails.iter().map(|trail| TrailReport::new(&part.path, trail)))
+        .collect()
+}
+
+/// What a header says of them; `None` without any.
+pub(super) fn sentence(parts: &[LightPart]) -> Option<String> {
+    TrailReport::count(&reports(parts))
+}
