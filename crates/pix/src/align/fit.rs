@@ -14,7 +14,7 @@ pub(crate) fn fit(model: Model, pairs: &[(Point, Point)], mirrored: bool) -> Opt
 const FREEDOM: f64 = 2.0;
 
 /// Rounds of weighing and fitting.
-const WEIGHINGS: usize = 8;
+const WEIGHINGS: usize = 6;
 
 /// The most likely transform of `model` where errors are those of stars of every brightness, and
 /// twice its unlikelihood as a logarithm, for comparison between models.

@@ -61,6 +61,9 @@ const TRIANGLE_STARS: usize = 200;
 /// Stars of a list that a transform is refined with, the first ones.
 const MATCHED_STARS: usize = 2000;
 
+/// Pairs of stars that a model is chosen by, the first ones.
+const JUDGED_STARS: usize = 1000;
+
 /// Hypotheses that are tried, those with most votes first.
 const TRIED: usize = 3000;
 
@@ -302,6 +305,22 @@ impl<'a> Field<'a> {
     /// Schwarz1978: the model with the least k ln(2n) - 2 ln L for k numbers from n pairs, with
     /// more caution.
     fn refine(&self, found: Registration, mirrored: bool, rules: Rules) -> Registration {
+        let judged = |pairs: &[(usize, usize)]| {
+            // The brightest are measured best, and the first.
+            let points = self.points(&pairs[..pairs.len().min(JUDGED_STARS)]);
+            let price = CAUTION * (2.0 * points.len() as f64).ln();
+            (points, price)
+        };
+        // Where a cubic is not likelier by the price of the least step, no step is worth taking.
+        let (points, price) = judged(&found.pairs);
+        let step = Model::Affine.parameters() - Model::Similarity.parameters();
+        let simple = fit_likely(Model::Similarity, &points, mirrored);
+        let bent = fit_likely(Model::Cubic, &points, mirrored);
+        if let Some(((simple, unlikely), (_, bent))) = simple.zip(bent)
+            && unlikely - bent < step as f64 * price
+        {
+            return self.registration(simple, found.pairs);
+        }
         // Pairs are those of the richest model that they can carry, so that none is at a disadvantage.
         let carried = |m: &&Model| **m <= rules.richest && 5 * m.parameters() <= 2 * found.matched;
         let within = |t: &Transform| self.pairs(t, FIRST_RADIUS_PX).len();
@@ -313,14 +332,13 @@ impl<'a> Field<'a> {
             self.settle(grown, *m, mirrored).filter(|r| within(&r.transform) >= least)
         });
         let Some(rich) = rich else { return found };
-        let points = self.points(&rich.pairs);
-        let numbers = CAUTION * (2.0 * points.len() as f64).ln();
+        let (points, price) = judged(&rich.pairs);
         let likely = Model::ALL
             .into_iter()
             .filter(|m| *m <= rich.transform.model)
             .filter_map(|m| fit_likely(m, &points, mirrored));
         let cost =
-            |(t, unlikely): &(Transform, f64)| unlikely + t.model.parameters() as f64 * numbers;
+            |(t, unlikely): &(Transform, f64)| unlikely + t.model.parameters() as f64 * price;
         let best = likely.min_by(|a, b| cost(a).total_cmp(&cost(b)));
         best.map_or(found, |(t, _)| self.registration(t, rich.pairs))
     }
