@@ -6,7 +6,7 @@ use super::band::{Band, SECTION_PX, Sum};
 use crate::stat::{MAD_TO_SIGMA, median, median_mad};
 
 /// Signal over noise that makes a line a trail: of two thousand frames of noise and stars, a third of
-/// them crowded, none has one.
+/// them crowded, one had one, two bright stars in contact.
 pub(super) const LEAST_SNR: f64 = 9.0;
 
 /// The same of the median of its sections.
