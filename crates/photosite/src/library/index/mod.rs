@@ -150,6 +150,13 @@ impl Library {
     }
 }
 
+/// Times that others may come in between when the journal is to be changed.
+const JOURNAL_TURNS: usize = 100;
+
+fn is_busy(e: &rusqlite::Error) -> bool {
+    e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+}
+
 /// Opens the database with the journal that is safe where it lies.
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -161,9 +168,21 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     // give. SQLite's documentation, "Write-Ahead Logging".
     let local = path.parent().is_some_and(is_local_folder);
     let wanted = if local { "wal" } else { "delete" };
-    let found: String = db.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
-    if found != wanted {
-        db.query_row(&format!("PRAGMA journal_mode = {wanted}"), [], |_| Ok(()))?;
+    let found = || db.query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0));
+    let change = || db.query_row(&format!("PRAGMA journal_mode = {wanted}"), [], |_| Ok(()));
+    let mut turns = 0..JOURNAL_TURNS;
+    while found()? != wanted {
+        match change() {
+            // A change of the journal does not wait for others, be there never so much patience; a
+            // transaction does, and perhaps they make the change meanwhile.
+            Err(e) if is_busy(&e) && turns.next().is_some() => {
+                db.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
+            }
+            changed => {
+                changed?;
+                break;
+            }
+        }
     }
     // Every row can be made again; with a log, NORMAL loses at most the last change on power loss.
     db.pragma_update(None, "synchronous", if local { "NORMAL" } else { "FULL" })?;
