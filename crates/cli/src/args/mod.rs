@@ -29,8 +29,8 @@ pub use product::{CalibrateArgs, CombineName, MasterArgs, MasterKind};
     propagate_version = true,
     max_term_width = 100,
     after_help = "Examples:\n  photosite demo                        a simulated night, calibrated and \
-                  checked\n  photosite run ~/astro/2026-11-20 -o out  masters, calibrated lights and \
-                  an account\n  photosite inspect light.fits          what the header says, in one \
+                  checked\n  photosite run ~/astro/2026-11-20 -o out  masters, pictures and an \
+                  account\n  photosite inspect light.fits          what the header says, in one \
                   vocabulary\n\nExit status: 0 done; 1 done, with frames left out or findings of \
                   severity error; 2 failed."
 )]
@@ -56,7 +56,7 @@ pub struct Limits {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Calibrate a night: masters, calibrated lights, and an account of it all.
+    /// Take a night from raw frames to pictures: masters, stacks, and an account of it all.
     Run(RunArgs),
     /// Simulate a small night, calibrate it and compare it with the truth.
     Demo(DemoArgs),

@@ -160,7 +160,7 @@ struct Residue {
     counts: Vec<usize>,
     /// Scatter in the band, over that far beside.
     scatter: f64,
-    /// Pixels beyond 5 sigma, and how many there are.
+    /// Pixels beyond 5 of their own sigma, and how many there are.
     far: usize,
     pixels: usize,
 }
@@ -168,7 +168,12 @@ struct Residue {
 /// Strips along a trail, by how far aside they lie, in pixels.
 const STRIPS: [(f64, f64); 5] = [(0.0, 2.0), (2.0, 5.0), (5.0, 10.0), (10.0, 20.0), (20.0, 40.0)];
 
-fn residue(stack: &Plane<f32>, truth: &Plane<f32>, light: usize, trail: &Drawn) -> Residue {
+fn residue(
+    stack: &Plane<f32>,
+    truth: &Plane<f32>,
+    (light, lights): (usize, usize),
+    trail: &Drawn,
+) -> Residue {
     let (dx, dy) = dither(light);
     let mut strips: Vec<Vec<f32>> = vec![Vec::new(); STRIPS.len() + 1];
     for y in 24..SIZE.height - 24 {
@@ -190,7 +195,9 @@ fn residue(stack: &Plane<f32>, truth: &Plane<f32>, light: usize, trail: &Drawn) 
     let sigma = beside.sd;
     let strips = &strips[..STRIPS.len()];
     let means = strips.iter().map(|s| (stat::moments(s).mean - beside.mean) / sigma);
-    let far = |v: &&f32| (f64::from(**v) - beside.mean).abs() > 5.0 * sigma;
+    // The noise of a pixel where one light is missing.
+    let own = sigma * (lights as f64 / (lights - 1) as f64).sqrt();
+    let far = |v: &&f32| (f64::from(**v) - beside.mean).abs() > 5.0 * own;
     Residue {
         means: means.collect(),
         counts: strips.iter().map(Vec::len).collect(),
@@ -224,7 +231,7 @@ fn assert_gone(
 ) {
     for (light, trail) in trails.iter().enumerate().flat_map(|(i, t)| t.iter().map(move |t| (i, t)))
     {
-        let residue = residue(stack, truth, light, trail);
+        let residue = residue(stack, truth, (light, trails.len()), trail);
         println!("{name}: peak {:5.1} sigma in light {light}: {residue:.3?}", trail.peak);
         assert!(residue.pixels > 5000, "{residue:?}");
         // Where one of so few lights is missing, the others' noise is a little greater.
