@@ -33,8 +33,8 @@ pub(crate) struct Pending {
     file: NamedTempFile,
 }
 
-/// The folder a path lies in.
-fn folder_of(path: &Path) -> &Path {
+/// The folder a path lies in; of a bare name the one that the process is in.
+pub fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),

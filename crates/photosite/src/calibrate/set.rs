@@ -250,7 +250,7 @@ impl CalibrationSet {
             flat,
             variance: facts.noise.map(|noise| {
                 // Dark electrons that the zero level hides are counted by the scatter of the darks.
-                let scatter = dark.and_then(|_| *self.scatter());
+                let scatter = dark.and_then(|_| self.scatter());
                 let hidden = scatter.map_or(0.0, |s| k.unwrap_or(0.0) * s.hidden_adu(noise));
                 OfVariance { noise, zero: self.bias.as_ref(), hidden_adu: hidden as f32 }
             }),
@@ -260,9 +260,9 @@ impl CalibrationSet {
         })
     }
 
-    fn scatter(&self) -> &Option<DarkScatter> {
+    fn scatter(&self) -> Option<DarkScatter> {
         let of = |dark| DarkScatter::of(self.bias.as_ref(), dark);
-        self.scatter.get_or_init(|| self.dark.as_ref().and_then(of))
+        *self.scatter.get_or_init(|| self.dark.as_ref().and_then(of))
     }
 }
 

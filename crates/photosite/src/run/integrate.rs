@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use photosite_file::atomic::folder_of;
 use photosite_file::fits::Sample;
 use photosite_pix::align::{Alignment, Registration};
 use photosite_pix::combine::{Combine, Recipe};
@@ -262,7 +263,7 @@ impl Arranged<'_> {
             });
             let provenance = Provenance::new("registered light", inputs, parameters);
             let path = name(i);
-            let folder = folder(&path);
+            let folder = folder_of(&path);
             if standing(&path, &provenance.key())? == Standing::Current {
                 continue;
             }
@@ -310,7 +311,7 @@ impl Arranged<'_> {
         let recipe = recipe(how, used.len());
         let size = how.picture_size(reference.size());
         let (mut stacked, part) =
-            combined(&used, (reference, size), (how, recipe), folder(path), context)?;
+            combined(&used, (reference, size), (how, recipe), folder_of(path), context)?;
         let rejected = Rejected {
             low: stacked.iter().map(|s| s.rejected_low).sum(),
             high: stacked.iter().map(|s| s.rejected_high).sum(),
@@ -375,14 +376,6 @@ fn frame(stacked: Stacked, applied: Applied, with_variance: bool) -> Frame {
         mask: stacked.mask,
         unit: Unit::Adu,
         applied,
-    }
-}
-
-/// The folder of a product.
-fn folder(product: &Path) -> &Path {
-    match product.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use photosite_file::atomic::{Existing, copy_file};
+use photosite_file::atomic::{Existing, copy_file, folder_of};
 use photosite_file::fits::Sample;
 use photosite_file::keyword;
 use photosite_file::read_image;
@@ -243,7 +243,7 @@ fn make(
         )));
     }
     let plan = plan_stack(frames, request.maps, context)?;
-    let folder = request.path.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(request.path);
     let mut sources = open_all(frames, &plan, folder, context)?;
     for (source, frame) in sources.iter_mut().zip(frames) {
         source.additive = additive.clone();
