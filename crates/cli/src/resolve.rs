@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use photosite::calibrate::DarkScaling;
 use photosite::event::{Cancel, Observer};
 use photosite::inventory::KindOverrides;
-use photosite::run::Context;
+use photosite::work::Context;
 use photosite_file::fits::Sample;
 use photosite_pix::FrameKind;
 use photosite_pix::unit::NoiseModel;

@@ -2,7 +2,8 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use photosite::event::{Cancel, Silent};
-use photosite::run::{Context, find_stars};
+use photosite::measure::find_stars;
+use photosite::work::Context;
 use photosite_pix::normalise::Estimator;
 use photosite_pix::stars::Criteria;
 use photosite_pix::{Plane, Size, stat};

@@ -1,6 +1,7 @@
 //! What looks wrong, with numbers and the sentence that mends it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -75,4 +76,21 @@ impl Finding {
         self.evidence.insert(name, value.into());
         self
     }
+}
+
+/// A frame that is left out because its file cannot be used: whose fault it is, and what mends it.
+pub fn left_out(path: &Path, e: &photosite_file::Error) -> Finding {
+    use photosite_file::ErrorKind;
+    let (code, hint) = match e.kind() {
+        ErrorKind::Damaged => ("frame-damaged", "Copy it anew from the camera, or delete it."),
+        ErrorKind::Unsupported => ("format-unsupported", "Convert it to FITS, or leave it out."),
+        _ => ("frame-unreadable", "Look at the file's permissions and the disk."),
+    };
+    Finding::new(
+        code,
+        Severity::Error,
+        path.display().to_string(),
+        format!("left out: {}", e.message()),
+    )
+    .hint(hint)
 }

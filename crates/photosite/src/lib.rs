@@ -1,14 +1,17 @@
 //! Calibration of astronomical frames.
 //!
 //! A night is a folder of frames. [`inventory`] reads every header once; [`library`] and [`plan`]
-//! decide what belongs to what and say why, without reading a pixel; [`run`] does the work, and is
-//! the only room with threads. Pixel arithmetic ([`stack`], [`master`], [`calibrate`],
-//! [`defects`]) is kept apart from all of them.
+//! decide what belongs to what and say why, without reading a pixel; [`run`] does the work in its
+//! order. Pixel arithmetic ([`stack`], [`master`], [`calibrate`], [`defects`]) is kept apart from all
+//! of them; what is measured on lights ([`measure`]), where they lie ([`register`]) and what stands on
+//! the disk ([`product`]) have rooms of their own, and threads are met in [`work`] alone.
 
 pub mod budget;
 pub mod calibrate;
+pub mod colour;
 pub mod debayer;
 pub mod defects;
+pub mod detector;
 pub mod env;
 mod error;
 pub mod event;
@@ -17,15 +20,20 @@ pub mod header;
 pub mod inventory;
 pub mod library;
 pub mod master;
+pub mod measure;
 pub mod open;
+pub mod params;
 pub mod plan;
 pub mod preview;
+pub mod product;
 pub mod provenance;
 pub mod raw;
+pub mod register;
 pub mod report;
 pub mod run;
 pub mod stack;
 pub mod succession;
+pub mod work;
 
 pub use error::{Error, ErrorKind, Result};
 pub use finding::Finding;

@@ -1,11 +1,10 @@
 //! The account of a run, for people and machines: `run.json`.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use photosite_pix::align::{Alignment, Point, Transform};
+use photosite_pix::align::{Alignment, Transform};
 use photosite_pix::stat::Summary;
-use photosite_pix::trails::Trail;
 use photosite_pix::{FrameKind, Metadata};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +13,7 @@ use crate::finding::Severity;
 use crate::library::{Check, Cost, Traits};
 use crate::master::NoiseCheck;
 use crate::plan::{CandidateName, Explained};
+pub use crate::register::TrailReport;
 
 /// The name of the schema; its number rises when a key changes its meaning.
 pub const SCHEMA: &str = "photosite.run/1";
@@ -239,46 +239,6 @@ pub struct PictureReport {
     pub light_exposure_s: Option<f64>,
     /// Their exposures together in seconds; `None` where one is not known.
     pub exposure_s: Option<f64>,
-}
-
-/// A trail that was masked in a light.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TrailReport {
-    /// The light.
-    pub path: PathBuf,
-    /// Column and row where its middle begins, in pixels of the light; up to its width outside.
-    pub from: [f64; 2],
-    /// Where it ends.
-    pub to: [f64; 2],
-    /// The width of what was masked, in pixels.
-    pub width_px: f64,
-    /// What it adds to samples on its middle, in sigmas of the light's noise.
-    pub peak_sigma: f64,
-}
-
-impl TrailReport {
-    /// The account of a trail over the light at `path`.
-    pub fn new(path: &Path, trail: &Trail) -> Self {
-        let at = |p: Point| [p.x, p.y];
-        Self {
-            path: path.to_owned(),
-            from: at(trail.from),
-            to: at(trail.to),
-            width_px: 2.0 * trail.half_width_px,
-            peak_sigma: trail.peak_sigma,
-        }
-    }
-
-    /// How many trails were masked in how many lights, in words; `None` without any.
-    pub fn count(trails: &[Self]) -> Option<String> {
-        let lights: BTreeSet<&Path> = trails.iter().map(|t| t.path.as_path()).collect();
-        let many = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-        let said = || {
-            let (trails, lights) = (many(trails.len(), "trail"), many(lights.len(), "light"));
-            format!("{trails} masked in {lights}")
-        };
-        (!trails.is_empty()).then(said)
-    }
 }
 
 /// One picture.

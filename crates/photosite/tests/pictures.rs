@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 use photosite::event::{Cancel, Silent};
-use photosite::run::{
-    Context, Drizzle, Integrated, Integration, IntegrationRequest, Keep, NightRequest, integrate,
-};
+use photosite::params::{Drizzle, Integration};
+use photosite::run::{Integrated, IntegrationRequest, Keep, NightRequest, integrate};
+use photosite::work::Context;
 use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::fits::read_frames;
 use photosite_file::probe;

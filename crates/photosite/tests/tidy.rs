@@ -5,15 +5,20 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of the domain, by layer, as ARCHITECTURE.md has them.
 const ROOMS: [(u8, &[&str]); 5] = [
-    (1, &["error", "event", "env", "finding", "open", "provenance"]),
+    (1, &["error", "event", "env", "finding", "open", "params", "provenance", "work"]),
     (
         2,
         &[
             "stack",
             "master",
             "calibrate",
+            "colour",
             "debayer",
             "defects",
+            "detector",
+            "measure",
+            "product",
+            "register",
             "preview",
             "raw",
             "header",

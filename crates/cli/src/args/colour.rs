@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use photosite::run::Extract;
+use photosite::colour::Extract;
 use photosite_pix::debayer::Method;
 
 /// `photosite debayer`.

@@ -6,10 +6,11 @@ use anstream::println;
 use anyhow::bail;
 use photosite::Finding;
 use photosite::finding::Severity;
-use photosite::run::{
-    BiasChoice, Earlier, LightRequest, Masters, calibrate_light, for_each, left_out, load_master,
-};
+use photosite::finding::left_out;
+use photosite::product::Known;
+use photosite::product::{BiasChoice, LightRequest, Masters, calibrate_light, load_master};
 use photosite::stack::ReadBuffers;
+use photosite::work::for_each;
 use photosite_pix::FrameKind;
 use serde_json::{Value, json};
 
@@ -48,7 +49,7 @@ pub fn run(args: CalibrateArgs, limits: Limits) -> anyhow::Result<Done> {
         bail!("none of {} files is a frame that can be calibrated", args.files.len());
     }
     let names = photosite::plan::product_names(frames.iter().map(|f| f.path.as_path()));
-    let earlier = Earlier::default();
+    let known = Known::default();
     let noise = resolve::noise(args.noise)?;
     let sample = resolve::sample(args.format);
     let results: Vec<Mutex<Option<Value>>> = frames.iter().map(|_| Mutex::new(None)).collect();
@@ -57,7 +58,7 @@ pub fn run(args: CalibrateArgs, limits: Limits) -> anyhow::Result<Done> {
         let path = args.output.join(&names[i]);
         let raw = &frames[i];
         let request = LightRequest { raw, masters: &masters, noise, sample };
-        let done = match calibrate_light(&request, &path, &earlier, buffers) {
+        let done = match calibrate_light(&request, &path, &known, buffers) {
             // A light that cannot be read is left out, and the others go on.
             Err(e) => match e.file().filter(|f| frames[i].is(f.path())) {
                 Some(f) => {
@@ -112,8 +113,8 @@ pub fn run(args: CalibrateArgs, limits: Limits) -> anyhow::Result<Done> {
 /// What is doubtful about masters given by hand.
 fn doubts(
     args: &CalibrateArgs,
-    dark: Option<&photosite::run::LoadedMaster>,
-    flat: Option<&photosite::run::LoadedMaster>,
+    dark: Option<&photosite::product::LoadedMaster>,
+    flat: Option<&photosite::product::LoadedMaster>,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(dark) = dark.filter(|_| args.dark_scale != "none") {
@@ -129,7 +130,7 @@ fn doubts(
             .hint("Take darks of the lights' own exposure and temperature."),
         );
     }
-    let foreign = |m: &photosite::run::LoadedMaster| {
+    let foreign = |m: &photosite::product::LoadedMaster| {
         m.header.get(photosite::provenance::KEY_KEYWORD).is_none()
     };
     if let Some(dark) = dark.filter(|d| foreign(d) && !d.bias_removed()) {

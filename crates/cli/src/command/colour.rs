@@ -1,7 +1,7 @@
 //! `photosite debayer` and `photosite extract`.
 
 use anstream::println;
-use photosite::run::{ColourProduct, debayer_file, extract};
+use photosite::colour::{ColourProduct, debayer_file, extract};
 
 use crate::args::{DebayerArgs, ExtractArgs, Limits};
 use crate::show::{self, Progress};

@@ -6,13 +6,13 @@ use anstream::println;
 use anyhow::Context as _;
 use photosite::Finding;
 use photosite::calibrate::RemovedBy;
+use photosite::finding::left_out;
 use photosite::inventory::{KindOverrides, Taken, take};
 use photosite::master::default_recipe;
+use photosite::product::{AdditivePart, Known, MasterRequest, build_master, load_master};
 use photosite::raw::RawFrame;
-use photosite::run::{
-    AdditivePart, Context, Earlier, MasterRequest, build_master, for_each, left_out, load_master,
-    raw_frame,
-};
+use photosite::run::raw_frame;
+use photosite::work::{Context, for_each};
 use photosite_pix::FrameKind;
 use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::reject::{Reject, Thresholds};
@@ -39,7 +39,7 @@ pub fn run(args: MasterArgs, limits: Limits) -> anyhow::Result<Done> {
         recipe,
         maps: args.maps,
         path: &args.output,
-        earlier: &Earlier::default(),
+        known: &Known::default(),
     };
     let result = build_master(&request, &context)?;
     // Frames are only ever left out of a master for what is wrong with their files.

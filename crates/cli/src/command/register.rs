@@ -3,7 +3,8 @@
 use anstream::println;
 use anyhow::bail;
 use photosite::finding::Severity;
-use photosite::run::{best_reference, lay_over, offer_files, reference, survey};
+use photosite::measure::{offer_files, reference, survey};
+use photosite::register::{best_reference, lay_over};
 use photosite_pix::align::{Point, Registration};
 use serde_json::json;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use anstream::println;
 use anyhow::bail;
 use photosite::inventory::TRUTH_KEYWORD;
-use photosite::run::{Context, for_each};
+use photosite::work::{Context, for_each};
 use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::fits::{FitsWriter, ImageSpec, Sample};
 use photosite_pix::{Card, Header, Plane, Size};

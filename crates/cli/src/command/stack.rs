@@ -3,8 +3,9 @@
 use anstream::println;
 use anyhow::Context as _;
 use photosite::finding::Severity;
+use photosite::params::{Drizzle, Integration, Weight};
 use photosite::report::TrailReport;
-use photosite::run::{Drizzle, Integration, IntegrationRequest, Weight, integrate};
+use photosite::run::{IntegrationRequest, integrate};
 use photosite_pix::combine::Combine;
 use photosite_pix::normalise::Normalise;
 use photosite_pix::reject::{Reject, Thresholds};

@@ -1,7 +1,7 @@
 //! `photosite stars`.
 
 use anstream::println;
-use photosite::run::find_stars;
+use photosite::measure::find_stars;
 use photosite_file::keyword;
 use photosite_pix::stars::{Criteria, Star};
 use serde_json::json;

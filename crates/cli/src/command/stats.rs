@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anstream::println;
-use photosite::inventory;
+use photosite::detector;
 use photosite::master::one_channel;
 use photosite_file::keyword;
 use photosite_pix::stat::Summary;
@@ -39,9 +39,9 @@ pub fn run(args: FilesArgs) -> anyhow::Result<Done> {
 fn describe(path: &Path) -> photosite::Result<Described> {
     let probe = photosite::open::probe(path)?;
     let metadata = keyword::read(&probe.header).metadata;
-    let ceiling = metadata.saturation_adu.or_else(|| inventory::full_scale_adu(&probe.header));
+    let ceiling = metadata.saturation_adu.or_else(|| detector::full_scale_adu(&probe.header));
     // A 16-bit camera file cannot go below 0; floating point can.
-    let floor = inventory::full_scale_adu(&probe.header).map(|_| 0.0);
+    let floor = detector::full_scale_adu(&probe.header).map(|_| 0.0);
     let width = probe.size.width;
     let mut channels = Vec::new();
     for plane in 0..probe.planes {

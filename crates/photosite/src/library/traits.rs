@@ -3,7 +3,8 @@
 use photosite_pix::{Applied, CfaPattern, Gain, Metadata, Size};
 use serde::Serialize;
 
-use crate::inventory::{Frame, used_region};
+use crate::detector::used_region;
+use crate::inventory::Frame;
 
 /// One property that frames are compared by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]

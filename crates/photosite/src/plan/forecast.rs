@@ -5,7 +5,8 @@ use photosite_pix::Size;
 
 use super::Plan;
 use crate::budget::{Budget, Need, budget};
-use crate::inventory::{Inventory, used_region};
+use crate::detector::used_region;
+use crate::inventory::Inventory;
 
 /// What a plan will take, before anything is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

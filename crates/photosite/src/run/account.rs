@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::Context;
 use super::night::{LightResults, MasterResults, NightRequest, Pictures};
 use crate::inventory::Inventory;
 use crate::plan::{FEWEST_LIGHTS, Means, Plan, StackPlan, forecast};
@@ -12,6 +11,7 @@ use crate::report::{
     ChoiceReport, FrameReport, LibraryReport, LightReport, MasterReport, MasterSource,
     PictureReport, RegistrationReport, RunReport, SCHEMA,
 };
+use crate::work::Context;
 use crate::{Finding, env};
 
 /// What there is to tell of a night; without `work`, of what would be done.

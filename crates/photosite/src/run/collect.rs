@@ -7,16 +7,16 @@ use std::sync::Mutex;
 use photosite_file::atomic::{Existing, copy_file, write_bytes};
 use serde::Serialize;
 
-use super::convert::usable;
-use super::{Context, for_each, left_out};
+use super::adopt::usable;
 use crate::event::{Event, Stage};
-use crate::finding::Severity;
+use crate::finding::{Severity, left_out};
 use crate::inventory::{KindOverrides, Walk, walk};
 use crate::library::{
     Added, Entry, FileMark, ID_DIGITS, Library, Life, Missing, Record, Shelvable, Verified,
     master_file_name, shelvable,
 };
 use crate::provenance::ContentHash;
+use crate::work::{Context, for_each};
 use crate::{Finding, Result};
 
 /// Files that are read before the index is written: what a killed process has to do again.

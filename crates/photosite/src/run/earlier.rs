@@ -1,27 +1,21 @@
 //! What earlier work knows of products, so that they are neither made nor read again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use photosite_pix::stat::Summary;
 use serde::Deserialize;
 
-use super::LightResult;
-use super::night::StackedLight;
 use crate::library::{Library, Life};
+use crate::product::{Known, LightResult};
 use crate::report::{RegisteredReport, StackReport, StarsReport};
 use crate::{Result, report};
 
 /// Products by their keys: same key, same bytes.
 #[derive(Debug, Clone, Default)]
 pub struct Earlier {
-    /// Masters in the library.
-    masters: BTreeMap<String, PathBuf>,
-    /// Masters that were retired there.
-    retired: BTreeSet<String>,
-    /// What an earlier account of the same folder tells of samples: of a master its own, of a light
-    /// those before and after.
-    summaries: BTreeMap<String, Vec<Summary>>,
+    /// Masters and lights.
+    pub known: Known,
     /// Pictures that an earlier account of the same folder tells of.
     stacks: BTreeMap<String, StackReport>,
     /// The lights in them, by where they lie.
@@ -77,6 +71,15 @@ impl Told {
     }
 }
 
+/// What earlier work tells of a light that went into a picture.
+#[derive(Debug, Clone)]
+pub(super) struct StackedLight {
+    pub stars: StarsReport,
+    pub registered: RegisteredReport,
+    /// How it was calibrated; `None` where that was done to a file.
+    pub result: Option<LightResult>,
+}
+
 impl Earlier {
     /// From the library, and from the account of an earlier run where there is one that can be read.
     ///
@@ -87,11 +90,11 @@ impl Earlier {
         let masters = library.map(|l| l.list(None)).transpose()?.unwrap_or_default();
         for entry in masters.into_iter().filter(|e| e.is_master) {
             if entry.life == Life::Retired {
-                out.retired.extend(entry.key);
+                out.known.retired.extend(entry.key);
                 continue;
             }
             let path = entry.paths.into_iter().find(|p| p.exists());
-            out.masters.extend(entry.key.zip(path));
+            out.known.masters.extend(entry.key.zip(path));
         }
         // An account that cannot be read tells nothing, and is written anew at the end.
         let told = std::fs::read(account).ok();
@@ -115,19 +118,9 @@ impl Earlier {
                 (None, Some(before), Some(after)) => Some(vec![before, after]),
                 _ => None,
             };
-            out.summaries.extend(t.key.zip(summaries));
+            out.known.summaries.extend(t.key.zip(summaries));
         }
         Ok(out)
-    }
-
-    /// The master of the library that has this key.
-    pub fn master(&self, key: &str) -> Option<&Path> {
-        self.masters.get(key).map(PathBuf::as_path)
-    }
-
-    /// Whether the master that has this key was retired.
-    pub fn is_retired(&self, key: &str) -> bool {
-        self.retired.contains(key)
     }
 
     /// The picture that has this key.
@@ -138,21 +131,5 @@ impl Earlier {
     /// The light at `path`, as it went into a picture.
     pub(super) fn stacked_light(&self, path: &Path) -> Option<&StackedLight> {
         self.stacked.get(path)
-    }
-
-    /// The description of the master that has this key.
-    pub fn of_master(&self, key: &str) -> Option<Summary> {
-        match self.summaries.get(key).map(Vec::as_slice) {
-            Some([own]) => Some(*own),
-            _ => None,
-        }
-    }
-
-    /// The descriptions of the light that has this key, raw and calibrated.
-    pub fn of_light(&self, key: &str) -> Option<(Summary, Summary)> {
-        match self.summaries.get(key).map(Vec::as_slice) {
-            Some([before, after]) => Some((*before, *after)),
-            _ => None,
-        }
     }
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use super::{Context, for_each};
+use crate::detector::used_region;
 use crate::event::{Event, Stage};
-use crate::finding::Severity;
-use crate::inventory::{Frame, Inventory, KindOverrides, Taken, take, used_region, walk};
+use crate::finding::{Severity, left_out};
+use crate::inventory::{Frame, Inventory, KindOverrides, Taken, take, walk};
 use crate::provenance::ContentHash;
 use crate::raw::RawFrame;
+use crate::work::{Context, for_each};
 use crate::{Finding, Result};
 
 /// A frame of the inventory, ready to take part.
@@ -77,23 +78,6 @@ pub fn take_inventory(
     }
     drop_duplicates(&mut inventory)?;
     Ok(inventory)
-}
-
-/// A frame that is left out because its file cannot be used: whose fault it is, and what mends it.
-pub fn left_out(path: &Path, e: &photosite_file::Error) -> Finding {
-    use photosite_file::ErrorKind;
-    let (code, hint) = match e.kind() {
-        ErrorKind::Damaged => ("frame-damaged", "Copy it anew from the camera, or delete it."),
-        ErrorKind::Unsupported => ("format-unsupported", "Convert it to FITS, or leave it out."),
-        _ => ("frame-unreadable", "Look at the file's permissions and the disk."),
-    };
-    Finding::new(
-        code,
-        Severity::Error,
-        path.display().to_string(),
-        format!("left out: {}", e.message()),
-    )
-    .hint(hint)
 }
 
 /// Leaves out frames that hold the very bytes of another: they would count twice.

@@ -5,110 +5,31 @@ use std::sync::Mutex;
 
 use photosite_file::atomic::folder_of;
 use photosite_file::fits::Sample;
-use photosite_pix::align::{Alignment, Registration};
+use photosite_pix::align::Alignment;
 use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::normalise::{Affine, Normalise};
 use photosite_pix::reject::Reject;
 use photosite_pix::stars::Criteria;
-use photosite_pix::trails::Trail;
 use photosite_pix::{Applied, Frame, FrameKind, Header, Plane, Rect, RowOrder, Size, Unit, stat};
 use serde::Serialize;
 use serde_json::json;
 
-use super::layers::{covered, open, window_bytes};
-use super::stacking::{stack, within_memory};
-use super::survey::{
-    SurveyedLight, best_reference, offer_files, reference as find_reference, survey,
-};
-use super::trails::{reports, sentence};
-use super::{Arranged, Context, Product, Standing, arrange, find_stars, standing};
 use crate::budget::Need;
 use crate::event::{Event, Stage};
 use crate::header::{picture_header, registered_header, stack_header};
 use crate::master::{Rejected, default_recipe};
+use crate::measure::{SurveyedLight, find_stars, offer_files, reference as find_reference, survey};
+use crate::params::{Drizzle, Integration, Weight};
 use crate::preview::{Linked, write_preview};
+use crate::product::{Product, Standing, stack, standing, within_memory};
 use crate::provenance::{Input, Provenance};
-use crate::report::TrailReport;
+use crate::register::{
+    Arranged, LightPart, TILE_ROWS, TrailReport, arrange, best_reference, covered, masked_trails,
+    open, trails_sentence, window_bytes,
+};
 use crate::stack::{Layer, Maps, Shares, Stacked};
+use crate::work::Context;
 use crate::{Error, Finding, Result};
-
-/// What a light's part in the mean goes by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Weight {
-    /// All count the same.
-    None,
-    /// The inverse variance of its noise, after normalisation.
-    Noise,
-    /// The square of its stars' typical signal over noise.
-    Snr,
-    /// The inverse variance of its noise over the square of its stars' width.
-    Fwhm,
-}
-
-/// How lights become one picture.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Integration {
-    /// What lights are laid over each other by; `None` where they are taken pixel by pixel.
-    pub register: Option<Alignment>,
-    /// How samples are rejected; by the number of lights where nothing is said.
-    pub reject: Option<Reject>,
-    /// How the kept ones are combined where weights do not say it.
-    pub combine: Option<Combine>,
-    /// How lights are brought to one level.
-    pub normalise: Normalise,
-    /// Their backgrounds are brought to the reference's everywhere, not only as a whole.
-    pub local: bool,
-    /// What their part in the mean goes by.
-    pub weight: Weight,
-    /// Samples are spread by drops instead of being interpolated.
-    pub drizzle: Option<Drizzle>,
-    /// The picture is cut to what every light covers.
-    pub crop: bool,
-    /// Counts of kept and rejected samples are kept for each pixel.
-    pub maps: bool,
-}
-
-/// How samples are spread.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Drizzle {
-    /// Pixels of the picture along one of the reference's.
-    pub scale: f64,
-    /// The side of a drop in pixels of a light.
-    pub drop: f64,
-    /// The colours of a filter array drop each for itself; nothing is interpolated between them.
-    pub cfa: bool,
-}
-
-impl Integration {
-    /// Pixels of the picture along one of the reference's.
-    fn scale(&self) -> f64 {
-        self.drizzle.map_or(1.0, |d| d.scale)
-    }
-
-    /// The size of the picture on the grid of a reference of `size`.
-    fn picture_size(&self, size: Size) -> Size {
-        let along = |n: usize| (n as f64 * self.scale()).round() as usize;
-        Size::new(along(size.width), along(size.height))
-    }
-}
-
-impl Default for Integration {
-    /// Registered, brought to one level and scale, weighted by noise.
-    fn default() -> Self {
-        Self {
-            register: Some(Alignment::Stars),
-            reject: None,
-            combine: None,
-            normalise: Normalise::AdditiveScaled,
-            local: false,
-            weight: Weight::Noise,
-            drizzle: None,
-            crop: false,
-            maps: false,
-        }
-    }
-}
 
 /// Calibrated lights in files, to be stacked.
 #[derive(Debug, Clone)]
@@ -121,30 +42,6 @@ pub struct IntegrationRequest<'a> {
     pub reference: Option<&'a Path>,
     /// How.
     pub how: Integration,
-}
-
-/// One light's part in a stack.
-#[derive(Debug, Clone, Serialize)]
-pub struct LightPart {
-    /// Where it lies.
-    pub path: PathBuf,
-    /// Whether it was used.
-    pub used: bool,
-    /// Stars found.
-    pub stars: usize,
-    /// Their median width in pixels.
-    pub fwhm_px: Option<f64>,
-    /// Its noise, in ADU.
-    pub noise_adu: f64,
-    /// How the reference lies over it; `None` where it was not registered.
-    pub registration: Option<Registration>,
-    /// Its weight, the greatest being 1.
-    pub weight: f64,
-    /// What brings its samples to the reference's level, one a plane.
-    pub normalisation: Vec<Affine>,
-    /// Trails of satellites that are masked in it.
-    #[serde(skip)]
-    pub trails: Vec<Trail>,
 }
 
 /// A stack on disk.
@@ -179,9 +76,6 @@ pub struct Integrated {
     /// What was found on the way.
     pub findings: Vec<Finding>,
 }
-
-/// Rows of a tile, so that the rows that a warp needs beyond it count little.
-pub(super) const TILE_ROWS: usize = 64;
 
 /// Stacks lights into one picture on the pixels of the reference.
 ///
@@ -357,7 +251,7 @@ impl Arranged<'_> {
             reject: recipe.reject.name(),
             rejected_low: rejected.low,
             rejected_high: rejected.high,
-            trails: reports(&parts),
+            trails: masked_trails(&parts),
             noise_adu,
             noise_gain: level.block_noise / noise_adu,
             fwhm_px: field.fwhm_px,
@@ -476,7 +370,7 @@ fn sentences(
             rejected.high
         ),
     ];
-    out.extend(sentence(parts));
+    out.extend(trails_sentence(parts));
     for left_out in parts.iter().filter(|p| !p.used) {
         let name = left_out.path.file_name().unwrap_or_default().to_string_lossy();
         out.push(format!("left out: {name}"));

@@ -6,7 +6,6 @@ use std::sync::Mutex;
 use photosite_file::atomic::{Existing, copy_file};
 
 use super::night::MasterResults;
-use super::{Context, Earlier, MasterResult, Standing, for_each, load_master, standing};
 use crate::finding::Severity;
 use crate::library::{
     Adopted, Candidate, DarkCurrent, FileMark, Level, Library, Life, Record, Shelf, adopt, choose,
@@ -14,8 +13,10 @@ use crate::library::{
 };
 use crate::open::{probe, read_frame};
 use crate::plan::{MasterPlan, Plan};
+use crate::product::{Known, MasterResult, Standing, load_master, standing};
 use crate::provenance::ContentHash;
 use crate::succession::Change;
+use crate::work::{Context, for_each};
 use crate::{Error, Finding, Result};
 
 /// Puts the masters that the library does not have into it; returns their names and what was found
@@ -27,7 +28,7 @@ pub fn keep_masters(
     library: &mut Library,
     planned: &Plan,
     results: &MasterResults,
-    earlier: &Earlier,
+    known: &Known,
     context: &Context<'_>,
 ) -> Result<(Vec<String>, Vec<Finding>)> {
     let shelf = library.shelf()?;
@@ -37,14 +38,14 @@ pub fn keep_masters(
         .zip(results)
         .filter_map(|(plan, result)| {
             let result = result.as_ref().filter(|r| !r.from_library)?;
-            let key = result.key.as_deref().filter(|key| earlier.master(key).is_none())?;
-            Some((plan, result, key)).filter(|_| !earlier.is_retired(key))
+            let key = result.key.as_deref().filter(|key| known.master(key).is_none())?;
+            Some((plan, result, key)).filter(|_| !known.is_retired(key))
         })
         .collect();
     let retired: Vec<Finding> = results
         .iter()
         .flatten()
-        .filter(|r| r.key.as_deref().is_some_and(|key| earlier.is_retired(key)))
+        .filter(|r| r.key.as_deref().is_some_and(|key| known.is_retired(key)))
         .map(|r| {
             Finding::new(
                 "master-retired",

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use photosite::event::{Cancel, Silent};
 use photosite::library::{DateRange, INDEX_NAME, Library, Life};
-use photosite::run::{
-    Collected, Context, add_to_library, export_library, rebuild_library, verify_library,
-};
+use photosite::run::{Collected, add_to_library, export_library, rebuild_library, verify_library};
+use photosite::work::Context;
 use photosite_pix::{FrameKind, Size};
 use photosite_sim::{Counts, Night, Preset, Simulation};
 

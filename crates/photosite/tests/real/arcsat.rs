@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use photosite::event::{Cancel, Silent};
+use photosite::measure::{offer_files, survey};
+use photosite::register::lay_over;
 use photosite::report::RunReport;
-use photosite::run::{Context, lay_over, offer_files, survey};
+use photosite::work::Context;
 use photosite_file::fits::{read_frame, read_image};
 use photosite_pix::align::{Alignment, Point};
 use photosite_pix::{Frame, FrameKind, MaskBits, Plane, stat};

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use photosite::colour::{Extract, debayer_file, extract};
 use photosite::event::{Cancel, Silent};
-use photosite::run::{Context, Extract, debayer_file, extract};
+use photosite::work::Context;
 use photosite_file::fits::{Sample, read_frame, read_frames};
 use photosite_pix::debayer::Method;
 use photosite_pix::{Card, CfaPattern, Header, Plane, Size, stat};

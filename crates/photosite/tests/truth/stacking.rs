@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use photosite::event::{Cancel, Silent};
-use photosite::run::{
-    Context, Integrated, Integration, IntegrationRequest, StarField, find_stars, integrate,
-};
+use photosite::measure::{StarField, find_stars};
+use photosite::params::Integration;
+use photosite::run::{Integrated, IntegrationRequest, integrate};
+use photosite::work::Context;
 use photosite_file::fits::{Sample, read_frame};
 use photosite_pix::align::Point;
 use photosite_pix::stars::Criteria;

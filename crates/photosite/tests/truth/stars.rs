@@ -1,7 +1,8 @@
 //! Star detection on a field whose stars are known.
 
 use photosite::event::{Cancel, Silent};
-use photosite::run::{Context, StarField, find_stars};
+use photosite::measure::{StarField, find_stars};
+use photosite::work::Context;
 use photosite_pix::stars::Criteria;
 use photosite_pix::{MaskBits, Plane, Size};
 

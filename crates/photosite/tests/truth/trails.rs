@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use photosite::event::{Cancel, Silent};
-use photosite::run::{
-    Context, Drizzle, Integrated, Integration, IntegrationRequest, find_stars, integrate, on_each,
-};
+use photosite::measure::find_stars;
+use photosite::params::{Drizzle, Integration};
+use photosite::run::{Integrated, IntegrationRequest, integrate};
+use photosite::work::{Context, on_each};
 use photosite_file::fits::{Sample, read_frames};
 use photosite_pix::reject::Reject;
 use photosite_pix::stars::Criteria;

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use photosite::event::{Cancel, Silent};
-use photosite::run::{
-    Context, Integration, IntegrationRequest, SurveyedLight, find_stars, integrate, lay_over,
-    offer_files, survey,
-};
+use photosite::measure::{SurveyedLight, find_stars, offer_files, survey};
+use photosite::params::Integration;
+use photosite::register::lay_over;
+use photosite::run::{IntegrationRequest, integrate};
+use photosite::work::Context;
 use photosite_file::fits::{Sample, read_frame};
 use photosite_pix::align::{Alignment, Model, Point, Registration};
 use photosite_pix::stars::{Criteria, Star};

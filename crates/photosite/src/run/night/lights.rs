@@ -8,12 +8,13 @@ use super::{LightResults, MasterResults, NightRequest, note_failure};
 use crate::calibrate::DarkScaling;
 use crate::event::{Event, Stage};
 use crate::plan::{LightPlan, Plan};
-use crate::raw::RawFrame;
-use crate::run::{
-    BiasChoice, Context, Earlier, LightRequest, LoadedMaster, Masters, calibrate_light, for_each,
-    load_master, load_samples, on_each,
+use crate::product::{
+    BiasChoice, LightRequest, LoadedMaster, Masters, calibrate_light, load_master, load_samples,
 };
+use crate::raw::RawFrame;
+use crate::run::earlier::Earlier;
 use crate::stack::ReadBuffers;
+use crate::work::{Context, for_each, on_each};
 use crate::{Finding, Result};
 
 /// Bias, dark and flat of a light, as indices into the plan's masters.
@@ -136,7 +137,7 @@ pub(super) fn calibrate_lights(
                     noise: request.noise,
                     sample: request.sample,
                 };
-                let result = match calibrate_light(&request, &path, earlier, buffers) {
+                let result = match calibrate_light(&request, &path, &earlier.known, buffers) {
                     // A product that cannot be written stops the run; a light that cannot be read
                     // does not.
                     Err(e) if !e.file().is_some_and(|f| raw.is(f.path())) => return Err(e),

@@ -8,18 +8,18 @@ use super::{MasterResults, note, note_failure};
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::plan::{MasterPlan, Plan};
-use crate::raw::RawFrame;
-use crate::run::masters::work_units;
-use crate::run::{
-    AdditivePart, Context, Earlier, MasterRequest, MasterResult, build_master, take_master,
+use crate::product::{
+    AdditivePart, Known, MasterRequest, MasterResult, build_master, take_master, work_units,
 };
+use crate::raw::RawFrame;
+use crate::work::Context;
 use crate::{Finding, Result};
 
 /// Builds the planned masters, or finds them built.
 pub(super) fn build_masters(
     planned: &Plan,
     raw: &[Option<RawFrame>],
-    earlier: &Earlier,
+    known: &Known,
     folder: &Path,
     findings: &mut Vec<Finding>,
     context: &Context<'_>,
@@ -45,7 +45,7 @@ pub(super) fn build_masters(
         let path = folder.join(&master.file_name);
         if let Some(ready) = &master.ready {
             // A master of the library that cannot be read is as if it were not there.
-            match take_master(master.kind, &ready.path, &path, earlier, context) {
+            match take_master(master.kind, &ready.path, &path, known, context) {
                 Ok(result) => results.push(Some(result)),
                 Err(e) if e.file().is_some_and(|f| f.path() == ready.path) => {
                     note_failure(&e, findings, context);
@@ -63,7 +63,7 @@ pub(super) fn build_masters(
             recipe: master.recipe,
             maps: false,
             path: &path,
-            earlier,
+            known,
         };
         if request.frames.is_empty() {
             results.push(None);

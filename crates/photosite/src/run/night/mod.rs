@@ -18,21 +18,22 @@ use self::lock::Lock;
 use self::masters::build_masters;
 use self::stacks::{Folders, stack_lights};
 use super::account::{Account, Done, report};
+use super::earlier::Earlier;
+use super::frames::{raw_frame, take_inventory};
 use super::keep::keep_masters;
-use super::{
-    Context, Earlier, LightResult, MasterResult, left_out, on_each, raw_frame, take_inventory,
-};
 use crate::env::Stopwatch;
 use crate::event::{Event, Stage};
-use crate::finding::Severity;
+use crate::finding::{Severity, left_out};
 use crate::inventory::{Inventory, KindOverrides};
 use crate::library::{FEW_REFUSALS, Library};
 use crate::plan::{MasterPlan, Plan, plan};
+use crate::product::{LightResult, MasterResult};
 use crate::raw::RawFrame;
 use crate::report::{LibraryReport, RunReport};
+use crate::work::{Context, on_each};
 use crate::{Error, ErrorKind, Finding, Result};
 
-pub(super) use self::stacks::{Pictures, StackedLight};
+pub(super) use self::stacks::Pictures;
 
 /// A night to be calibrated.
 #[derive(Debug, Clone)]
@@ -145,11 +146,12 @@ pub fn run_night(request: &NightRequest, context: &Context<'_>) -> Result<NightO
             Earlier::read(&report_path, None)?
         }
     };
-    let masters = build_masters(&planned, &raw, &earlier, &masters_dir, &mut findings, context)?;
+    let masters =
+        build_masters(&planned, &raw, &earlier.known, &masters_dir, &mut findings, context)?;
     night.lap("masters");
     let mut used = None;
     if let Some(library) = &mut library {
-        match keep_masters(library, &planned, &masters, &earlier, context) {
+        match keep_masters(library, &planned, &masters, &earlier.known, context) {
             Ok((added, changes)) => {
                 changes.into_iter().for_each(|f| note(f, &mut findings, context));
                 let mut told = library_report(library, &planned, &masters);

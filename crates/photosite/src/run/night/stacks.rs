@@ -9,14 +9,15 @@ use serde_json::json;
 
 use super::lights::{Loaded, SetKey, Sets, Work, set_of};
 use super::{LightResults, note};
+use crate::measure::{SurveyedLight, survey};
+use crate::params::Integration;
 use crate::plan::{FEWEST_LIGHTS, StackPlan};
+use crate::product::{Offered, Standing, standing};
 use crate::provenance::{ContentHash, Input, Provenance};
+use crate::register::{Arranged, LightPart, arrange, best_reference, no_wcs};
 use crate::report::{RegisteredReport, StackReport, StarsReport};
-use crate::run::place::no_wcs;
-use crate::run::{
-    Arranged, Context, Integrated, Integration, LightResult, Offered, Standing, SurveyedLight,
-    arrange, best_reference, standing, survey,
-};
+use crate::run::integrate::Integrated;
+use crate::work::Context;
 use crate::{Finding, Result};
 
 /// What came of a night's pictures.
@@ -256,7 +257,7 @@ fn stars_report(light: &SurveyedLight) -> StarsReport {
 }
 
 fn registered_reports(arranged: &Arranged<'_>, reference: &SurveyedLight) -> Vec<RegisteredReport> {
-    let report = |part: &crate::run::LightPart| RegisteredReport {
+    let report = |part: &LightPart| RegisteredReport {
         path: part.path.clone(),
         reference: reference.path().to_owned(),
         transform: part.registration.as_ref().map(|r| r.transform),
@@ -289,13 +290,4 @@ fn stack_report(plan: &StackPlan, done: Integrated) -> StackReport {
         fwhm_px: done.fwhm_px,
         stars: done.stars,
     }
-}
-
-/// What earlier work tells of a light that went into a picture.
-#[derive(Debug, Clone)]
-pub(in crate::run) struct StackedLight {
-    pub stars: StarsReport,
-    pub registered: RegisteredReport,
-    /// How it was calibrated; `None` where that was done to a file.
-    pub result: Option<LightResult>,
 }

@@ -5,16 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use photosite_file::{Format, keyword};
-use photosite_pix::debayer::{Debayer, contradiction};
+use photosite_pix::debayer::Debayer;
 use photosite_pix::warp::Window;
 use photosite_pix::{CfaPattern, Frame, Header, MaskBits, Plane, Rect, Size, Unit};
 
-use crate::finding::Severity;
-use crate::inventory::{full_scale_adu, used_region};
+use crate::detector::{full_scale_adu, used_region};
 use crate::open::{probe, read_frame};
 use crate::provenance::ContentHash;
-use crate::run::{Context, for_each};
-use crate::{Error, Finding, Result};
+use crate::work::{Context, for_each};
+use crate::{Error, Result};
 
 /// A frame under its array, ready to be taken apart.
 pub(super) struct Mosaic {
@@ -75,29 +74,6 @@ pub(super) fn read_mosaic(path: &Path, outputs: &[&Path]) -> Result<Mosaic> {
         frame.mask = frame.mask.crop(region);
     }
     Ok(Mosaic { path: path.to_owned(), hash, frame, header, region, cfa: shifted })
-}
-
-/// A Finding where the samples contradict the array that the header names.
-pub(in crate::run) fn doubt(path: &Path, data: &Plane<f32>, cfa: CfaPattern) -> Option<Finding> {
-    let found = contradiction(data, cfa)?;
-    let [a, b] = found.instead;
-    Some(
-        Finding::new(
-            "cfa-phase-doubtful",
-            Severity::Warning,
-            path.display().to_string(),
-            format!(
-                "under the array {} the two greens differ by {:.1} ADU, and red and blue by {:.1} \
-                 only: the header names the wrong array, or the frame was cut at an odd row or \
-                 column; {a} or {b} would agree with the samples",
-                cfa, found.greens_differ, found.others_differ
-            ),
-        )
-        .hint("Set BAYERPAT, or XBAYROFF and YBAYROFF, to what the frame is.")
-        .with("cfa", cfa.to_string())
-        .with("greens_differ", found.greens_differ)
-        .with("others_differ", found.others_differ),
-    )
 }
 
 /// Rows that a worker makes at a time.

@@ -1,14 +1,19 @@
 //! Which lines of a light are trails: those that no other light has.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
 use photosite_pix::Size;
 use photosite_pix::align::{Point, Transform};
 use photosite_pix::reject::Reject;
 use photosite_pix::trails::Trail;
+use serde::{Deserialize, Serialize};
 
-use super::{Integration, LightPart, SurveyedLight};
+use super::part::LightPart;
 use crate::Finding;
 use crate::finding::Severity;
-use crate::report::TrailReport;
+use crate::measure::SurveyedLight;
+use crate::params::Integration;
 
 /// Lights that a line is looked for in, at most.
 const MOST_OTHERS: usize = 64;
@@ -103,13 +108,53 @@ fn too_many(light: &SurveyedLight, count: usize, share: f64) -> Finding {
 }
 
 /// The masked trails of all lights.
-pub(super) fn reports(parts: &[LightPart]) -> Vec<TrailReport> {
+pub fn masked_trails(parts: &[LightPart]) -> Vec<TrailReport> {
     let used = parts.iter().filter(|part| part.used);
     used.flat_map(|part| part.trails.iter().map(|trail| TrailReport::new(&part.path, trail)))
         .collect()
 }
 
 /// What a header says of them; `None` without any.
-pub(super) fn sentence(parts: &[LightPart]) -> Option<String> {
-    TrailReport::count(&reports(parts))
+pub fn trails_sentence(parts: &[LightPart]) -> Option<String> {
+    TrailReport::count(&masked_trails(parts))
+}
+
+/// A trail that was masked in a light.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrailReport {
+    /// The light.
+    pub path: PathBuf,
+    /// Column and row where its middle begins, in pixels of the light; up to its width outside.
+    pub from: [f64; 2],
+    /// Where it ends.
+    pub to: [f64; 2],
+    /// The width of what was masked, in pixels.
+    pub width_px: f64,
+    /// What it adds to samples on its middle, in sigmas of the light's noise.
+    pub peak_sigma: f64,
+}
+
+impl TrailReport {
+    /// The account of a trail over the light at `path`.
+    pub fn new(path: &Path, trail: &Trail) -> Self {
+        let at = |p: Point| [p.x, p.y];
+        Self {
+            path: path.to_owned(),
+            from: at(trail.from),
+            to: at(trail.to),
+            width_px: 2.0 * trail.half_width_px,
+            peak_sigma: trail.peak_sigma,
+        }
+    }
+
+    /// How many trails were masked in how many lights, in words; `None` without any.
+    pub fn count(trails: &[Self]) -> Option<String> {
+        let lights: BTreeSet<&Path> = trails.iter().map(|t| t.path.as_path()).collect();
+        let many = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let said = || {
+            let (trails, lights) = (many(trails.len(), "trail"), many(lights.len(), "light"));
+            format!("{trails} masked in {lights}")
+        };
+        (!trails.is_empty()).then(said)
+    }
 }

@@ -8,8 +8,9 @@ use photosite_pix::align::{
 use photosite_pix::wcs::{NoWcs, Wcs};
 use photosite_pix::{Size, stat};
 
-use super::{Context, SurveyedLight, on_each};
 use crate::finding::Severity;
+use crate::measure::SurveyedLight;
+use crate::work::{Context, on_each};
 use crate::{Error, Finding, Result};
 
 /// Lays each light over the reference; `None`, and a Finding, for those that cannot be.
@@ -116,8 +117,19 @@ fn itself(by: Alignment, stars: usize) -> Registration {
 }
 
 /// Whether a light can be laid over others, or they over it.
-pub(super) fn can_be_laid(light: &SurveyedLight, by: Alignment) -> bool {
+fn can_be_laid(light: &SurveyedLight, by: Alignment) -> bool {
     by == Alignment::Stars || Wcs::read(&light.header).is_ok()
+}
+
+/// The index of the light that the others are best laid over; of equal ones the first.
+pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>, by: Alignment) -> usize {
+    let mut best = (0, f64::NEG_INFINITY);
+    for (i, light) in lights.enumerate() {
+        if light.quality() > best.1 && can_be_laid(light, by) {
+            best = (i, light.quality());
+        }
+    }
+    best.0
 }
 
 /// A transform that misses the header's coordinates by more than this many pixels is told of.
@@ -186,7 +198,7 @@ fn doubt(light: &SurveyedLight, message: String) -> Finding {
 }
 
 /// That a light does not say where it lies.
-pub(super) fn no_wcs(light: &SurveyedLight, no: &NoWcs) -> Finding {
+pub fn no_wcs(light: &SurveyedLight, no: &NoWcs) -> Finding {
     let code = match no {
         NoWcs::Missing => "wcs-missing",
         NoWcs::NotUnderstood(_) => "wcs-not-understood",

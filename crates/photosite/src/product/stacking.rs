@@ -9,12 +9,12 @@ use photosite_pix::combine::Recipe;
 use photosite_pix::stat::Summary;
 use photosite_pix::{CfaPattern, Plane};
 
-use super::{Context, for_each};
 use crate::budget::{Budget, Need, budget};
 use crate::event::Event;
 use crate::master::channel_means;
 use crate::raw::{Handling, RawFrame};
 use crate::stack::{Band, Buffers, Layer, Prepared, ReadBuffers, Shares, Stacked, stack_tile};
+use crate::work::{Context, for_each};
 use crate::{Error, Result, env};
 
 /// About as many samples of a flat as its mean is taken from: at a noise of 10 % vignetting included
@@ -42,8 +42,11 @@ pub fn plan_stack(frames: &[&RawFrame], maps: bool, context: &Context<'_>) -> Re
     })
 }
 
-/// Decides how to stack, or says what memory would do.
-pub(super) fn within_memory(need: Need) -> Result<Budget> {
+/// Decides how to stack.
+///
+/// # Errors
+/// When the memory allowed is too little; the message says what would do.
+pub fn within_memory(need: Need) -> Result<Budget> {
     budget(need).map_err(|too_little| {
         let mib = |bytes: u64| bytes.div_ceil(1 << 20);
         Error::request(format!(

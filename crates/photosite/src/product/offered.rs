@@ -8,8 +8,7 @@ use photosite_file::scratch::Scratch;
 use photosite_file::{Access, Source, keyword};
 use photosite_pix::{Frame, Header, Metadata, Size};
 
-use super::Masters;
-use super::lights::{LightRequest, LightResult, calibrate_in_memory};
+use super::light::{LightRequest, LightResult, Masters, calibrate_in_memory};
 use crate::calibrate::CalibratedSource;
 use crate::open::{open, open_mask, probe, read_masked};
 use crate::provenance::ContentHash;
@@ -59,7 +58,7 @@ impl RawLight {
 }
 
 /// A light in memory.
-pub(super) struct Opened {
+pub struct Opened {
     /// Samples and mask, plane by plane.
     pub frames: Vec<Frame>,
     /// The header of the calibrated light.
@@ -97,7 +96,7 @@ impl Offered {
 
     /// The same light with the masters for it; a file needs none.
     #[must_use]
-    pub(super) fn calibrated_by(mut self, masters: Arc<Masters>) -> Self {
+    pub fn calibrated_by(mut self, masters: Arc<Masters>) -> Self {
         if let Origin::Raw(raw) = &mut self.from {
             raw.masters = Some(masters);
         }
@@ -107,7 +106,7 @@ impl Offered {
     /// The same light without its masters, which may then leave the memory; it cannot be read until
     /// it has them again.
     #[must_use]
-    pub(super) fn without_masters(mut self) -> Self {
+    pub fn without_masters(mut self) -> Self {
         if let Origin::Raw(raw) = &mut self.from {
             raw.masters = None;
         }
@@ -115,7 +114,10 @@ impl Offered {
     }
 
     /// Reads it whole; a frame that is done with gives its planes to a raw light.
-    pub(super) fn open(&self, room: Option<Frame>, buffers: &mut ReadBuffers) -> Result<Opened> {
+    ///
+    /// # Errors
+    /// When it cannot be read, or does not fit its masters.
+    pub fn open(&self, room: Option<Frame>, buffers: &mut ReadBuffers) -> Result<Opened> {
         match &self.from {
             Origin::File => {
                 drop(room);
@@ -137,11 +139,10 @@ impl Offered {
     }
 
     /// Its rows on demand, NaN where nothing is known; a packed light is unpacked once, to `scratch`.
-    pub(super) fn source(
-        &self,
-        keep_open: bool,
-        scratch: Option<&Scratch>,
-    ) -> Result<Box<dyn Source>> {
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn source(&self, keep_open: bool, scratch: Option<&Scratch>) -> Result<Box<dyn Source>> {
         match (&self.from, scratch.filter(|_| self.access == Access::Whole)) {
             (Origin::File, Some(scratch)) => Ok(Box::new(scratch.add(&*masked(&self.path)?)?)),
             (Origin::File, None) if keep_open => Ok(masked(&self.path)?),
@@ -159,7 +160,7 @@ impl Offered {
     }
 
     /// Files that it keeps open.
-    pub(super) fn open_files(&self) -> usize {
+    pub fn open_files(&self) -> usize {
         match self.from {
             Origin::File => 2,
             Origin::Raw(_) => 1,

@@ -15,8 +15,10 @@ use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, Header, Size};
 use serde_json::json;
 
+use super::known::Known;
+use super::loaded::load_samples;
 use super::stacking::{equalise, open_all, plan_stack, stack, summarise};
-use super::{Context, Earlier, Product, Standing, for_each, load_samples, standing};
+use super::write::{Product, Standing, standing};
 use crate::calibrate::RemovedBy;
 use crate::defects::{self, Defect};
 use crate::event::Event;
@@ -27,6 +29,7 @@ use crate::open::probe;
 use crate::provenance::{ContentHash, Input, KEY_KEYWORD, Provenance, master_name};
 use crate::raw::RawFrame;
 use crate::stack::{Additive, Shares, Stacked};
+use crate::work::{Context, for_each};
 use crate::{Error, Finding, Result};
 
 /// What is taken off every frame before it is stacked.
@@ -59,7 +62,7 @@ pub struct MasterRequest<'a> {
     /// Where it goes.
     pub path: &'a Path,
     /// What earlier work knows.
-    pub earlier: &'a Earlier,
+    pub known: &'a Known,
 }
 
 /// A built, or reused, master.
@@ -177,11 +180,11 @@ fn attempt(
     );
     let key = provenance.key();
     let stands = standing(request.path, &key)? == Standing::Current;
-    let shelved = request.earlier.master(&key).filter(|_| !stands);
+    let shelved = request.known.master(&key).filter(|_| !stands);
     if stands || shelved.is_some_and(|m| copy_master(m, request.path, &key).is_ok()) {
         let by = work_units(request.kind, frames);
         context.observer.event(Event::Advanced { by, what: "found" });
-        let (stats, header) = describe(request.path, request.earlier.of_master(&key), context)?;
+        let (stats, header) = describe(request.path, request.known.of_master(&key), context)?;
         let inputs = frames.iter().map(|f| f.path.clone()).collect();
         let found = outcome(request.kind, request.path, inputs, stats, &header);
         return Ok(MasterResult { reused: true, from_library: !stands, ..found });
@@ -198,7 +201,7 @@ fn attempt(
 }
 
 /// Units of progress that building a master takes: one a frame and pass.
-pub(super) fn work_units(kind: FrameKind, frames: &[&RawFrame]) -> u64 {
+pub fn work_units(kind: FrameKind, frames: &[&RawFrame]) -> u64 {
     let passes = if kind == FrameKind::Flat { 2 } else { 1 };
     frames.len() as u64 * passes
 }
@@ -399,7 +402,7 @@ pub fn take_master(
     kind: FrameKind,
     from: &Path,
     to: &Path,
-    earlier: &Earlier,
+    known: &Known,
     context: &Context<'_>,
 ) -> Result<MasterResult> {
     // Names of copies hold the master's identity, so what stands there by that name is the copy.
@@ -414,9 +417,8 @@ pub fn take_master(
             from.display()
         )));
     }
-    let known = probe(to)?.header.get_text(KEY_KEYWORD);
-    let known = known.and_then(|key| earlier.of_master(&key));
-    let (stats, header) = describe(to, known, context)?;
+    let told = probe(to)?.header.get_text(KEY_KEYWORD).and_then(|key| known.of_master(&key));
+    let (stats, header) = describe(to, told, context)?;
     let taken = outcome(kind, to, Vec::new(), stats, &header);
     Ok(MasterResult { reused: true, from_library: true, ..taken })
 }

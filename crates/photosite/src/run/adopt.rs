@@ -7,11 +7,11 @@ use photosite_pix::{Card, CfaPattern, FrameKind};
 use serde_json::json;
 
 use super::keep::{master_record, record_of};
-use super::{LoadedMaster, Product, Standing, load_master, standing};
 use crate::finding::Severity;
 use crate::header::imagetyp;
 use crate::library::{ADOPTED_KEYWORD, Adopted, Record, master_file_name};
 use crate::master::channel_means;
+use crate::product::{LoadedMaster, Product, Standing, load_master, standing};
 use crate::provenance::{Input, Provenance, master_name};
 use crate::{Finding, Result};
 

@@ -1,7 +1,4 @@
-//! Frames under a colour filter array made into pictures, and lines taken out of them.
-
-mod mix;
-mod mosaic;
+//! Colour pictures and lines, as products.
 
 use std::path::{Path, PathBuf};
 
@@ -12,13 +9,14 @@ use photosite_pix::{Card, CfaColor, CfaPattern, Frame, Size};
 use serde::Serialize;
 use serde_json::json;
 
-use self::mix::Mix;
-pub(super) use self::mosaic::doubt;
-use self::mosaic::{Mosaic, planes, read_mosaic};
-use super::{Context, Product, Standing, standing};
+use super::mix::Mix;
+use super::mosaic::{Mosaic, planes, read_mosaic};
 use crate::header::picture_header;
+use crate::measure::doubtful_phase;
 use crate::open::{read_frame, read_frames};
+use crate::product::{Product, Standing, standing};
 use crate::provenance::{Input, Provenance};
+use crate::work::Context;
 use crate::{Error, Finding, Result};
 
 /// What is taken out of a frame under a colour filter array.
@@ -99,7 +97,9 @@ pub fn debayer_file(
         width: 0,
         height: 0,
         planes: Vec::new(),
-        findings: doubt(&mosaic.path, &mosaic.frame.data, mosaic.cfa).into_iter().collect(),
+        findings: doubtful_phase(&mosaic.path, &mosaic.frame.data, mosaic.cfa)
+            .into_iter()
+            .collect(),
     };
     if product.reused {
         let (frames, _) = read_frames(output)?;
@@ -186,7 +186,9 @@ fn extract_one(
         width: 0,
         height: 0,
         planes: Vec::new(),
-        findings: doubt(&mosaic.path, &mosaic.frame.data, mosaic.cfa).into_iter().collect(),
+        findings: doubtful_phase(&mosaic.path, &mosaic.frame.data, mosaic.cfa)
+            .into_iter()
+            .collect(),
     };
     let step = debayer.step();
     if product.reused {

@@ -7,9 +7,11 @@ use photosite_pix::normalise::{Affine, Normalise};
 use photosite_pix::stars::Star;
 use photosite_pix::stat;
 
-use super::{LightPart, SurveyedLight, Weight};
+use super::part::LightPart;
 use crate::Finding;
 use crate::finding::Severity;
+use crate::measure::SurveyedLight;
+use crate::params::Weight;
 
 /// Fluxes of a light's stars with signal over noise above this, by the reference's star.
 const SCALE_SNR: f64 = 30.0;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use photosite_pix::align::{Alignment, Point};
+use photosite_pix::align::Point;
 use photosite_pix::debayer::{Debayer, Method};
 use photosite_pix::normalise::{Estimator, LevelScale};
 use photosite_pix::stars::{Criteria, Mesh};
@@ -11,15 +11,13 @@ use photosite_pix::trails::{Bins, Trail, find as find_trails};
 use photosite_pix::warp::Window;
 use photosite_pix::{CfaColor, CfaPattern, Frame, Header, Metadata, Plane, Size, stat};
 
-use super::offered::Opened;
-use super::place::can_be_laid;
-use super::{
-    Context, LightResult, Offered, StarField, background, colour, find_stars, left_out, on_each,
-    on_each_with,
-};
+use super::phase::doubtful_phase;
+use super::stars::{StarField, background, find_stars};
 use crate::event::{Event, Stage};
-use crate::finding::Severity;
+use crate::finding::{Severity, left_out};
+use crate::product::{LightResult, Offered, Opened};
 use crate::stack::ReadBuffers;
+use crate::work::{Context, on_each, on_each_with};
 use crate::{Error, Finding, Result};
 
 /// A light, looked over.
@@ -85,7 +83,7 @@ impl SurveyedLight {
     }
 
     /// Places of its stars, the brightest first.
-    pub(super) fn points(&self) -> Vec<Point> {
+    pub fn points(&self) -> Vec<Point> {
         self.field.stars.iter().map(|s| Point::new(s.x, s.y)).collect()
     }
 }
@@ -198,7 +196,7 @@ fn look_over(
         star.snr /= alike;
         star.flux_error *= alike;
     }
-    let doubt = mosaic.and_then(|cfa| colour::doubt(&light.path, &frames[0].data, cfa));
+    let doubt = mosaic.and_then(|cfa| doubtful_phase(&light.path, &frames[0].data, cfa));
     let (trails, bins) = find_trails(seen, mask, &field.mesh, &field.stars, field.fwhm_px);
     let block_noise = stat::noise_of_blocks(seen.as_slice(), seen.width());
     let backgrounds = match (backgrounds, mosaic) {
@@ -294,17 +292,6 @@ fn one_colour(
         debayer.fill(window, size, rows, planes);
     }
     Ok(data)
-}
-
-/// The index of the light that the others are best laid over; of equal ones the first.
-pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>, by: Alignment) -> usize {
-    let mut best = (0, f64::NEG_INFINITY);
-    for (i, light) in lights.enumerate() {
-        if light.quality() > best.1 && can_be_laid(light, by) {
-            best = (i, light.quality());
-        }
-    }
-    best.0
 }
 
 /// The picture at `path` that others are laid over: one of the lights, or any other.

@@ -4,7 +4,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::Context;
+use super::context::Context;
 use crate::{Error, Result};
 
 /// Calls `work(state, i)` for each i below `count`, on as many threads as the context allows, each

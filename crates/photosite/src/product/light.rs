@@ -12,7 +12,9 @@ use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Card, CfaPattern, Frame, Header, Size};
 use serde_json::json;
 
-use super::{Earlier, LoadedMaster, Product, Standing, standing};
+use super::known::Known;
+use super::loaded::LoadedMaster;
+use super::write::{Product, Standing, standing};
 use crate::Result;
 use crate::calibrate::{
     Bias, CalibratedSource, CalibrationSet, DarkContent, DarkScaling, FlatContent, MasterDark,
@@ -157,7 +159,7 @@ pub struct LightResult {
     pub after: Summary,
 }
 
-/// Calibrates a light to a file at `path`, or finds it calibrated there; `earlier` is what earlier
+/// Calibrates a light to a file at `path`, or finds it calibrated there; `known` is what earlier
 /// work knows.
 ///
 /// # Errors
@@ -165,7 +167,7 @@ pub struct LightResult {
 pub fn calibrate_light(
     request: &LightRequest<'_>,
     path: &Path,
-    earlier: &Earlier,
+    known: &Known,
     buffers: &mut ReadBuffers,
 ) -> Result<LightResult> {
     let raw = request.raw;
@@ -173,7 +175,7 @@ pub fn calibrate_light(
     let provenance = provenance(request, noise);
     let key = provenance.key();
     let stands = standing(path, &key)? == Standing::Current;
-    if let Some((before, after)) = earlier.of_light(&key).filter(|_| stands) {
+    if let Some((before, after)) = known.of_light(&key).filter(|_| stands) {
         let header = photosite_file::probe(path)?.header;
         return Ok(found(path, key, &header, before, after));
     }

@@ -8,8 +8,8 @@ use photosite_pix::stars::{
 use photosite_pix::stat::median_in_place;
 use photosite_pix::{MaskBits, Plane};
 
-use super::{Context, for_each, on_each};
 use crate::Result;
+use crate::work::{Context, for_each, on_each};
 
 /// The stars of a frame, the brightest first, and what they stand on.
 #[derive(Debug, Clone, PartialEq)]

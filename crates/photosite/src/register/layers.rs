@@ -11,15 +11,23 @@ use photosite_pix::normalise::LocalOffsets;
 use photosite_pix::warp::Kernel;
 use photosite_pix::{CfaPattern, Rect, Size};
 
-use super::integrate::TILE_ROWS;
-use super::{Context, Drizzle, Integration, LightPart, SurveyedLight, on_each};
+use super::part::LightPart;
 use crate::debayer::Debayered;
+use crate::measure::SurveyedLight;
+use crate::params::{Drizzle, Integration};
 use crate::stack::{Laid, Layer, Laying, Untrailed};
+use crate::work::{Context, on_each};
 use crate::{Error, Result, env};
+
+/// Rows of a tile, so that the rows that a warp needs beyond it count little.
+pub const TILE_ROWS: usize = 64;
 
 /// The used lights on the pixels of the picture; packed ones are unpacked to a nameless file in
 /// `folder`.
-pub(super) fn open(
+///
+/// # Errors
+/// When a light cannot be opened or brought to the background of the reference.
+pub fn open(
     used: &[(&SurveyedLight, &LightPart)],
     (reference, size): (&SurveyedLight, Size),
     how: Integration,
@@ -81,7 +89,7 @@ fn debayered(source: Box<dyn Source>, cfa: CfaPattern) -> Result<Debayered> {
 }
 
 /// The rows of a light that a tile of the picture rests on, at most, in bytes.
-pub(super) fn window_bytes(light: &Laid) -> u64 {
+pub fn window_bytes(light: &Laid) -> u64 {
     let height = light.size.height;
     let rows = (0..height)
         .step_by(TILE_ROWS)
@@ -96,7 +104,7 @@ const EDGE_STEP: usize = 8;
 
 /// A large rectangle of the picture that every light covers: the edge that is worst covered gives
 /// way, a pixel at a time. `None` where there is none.
-pub(super) fn covered(layers: &[Laid]) -> Option<Rect> {
+pub fn covered(layers: &[Laid]) -> Option<Rect> {
     let mut rect = layers.first()?.size.rect();
     loop {
         if rect.x0 + 1 >= rect.x1 || rect.y0 + 1 >= rect.y1 {

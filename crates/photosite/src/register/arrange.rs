@@ -5,20 +5,28 @@ use photosite_pix::combine::Combine;
 use photosite_pix::normalise::{Affine, LevelScale, Normalise};
 
 use super::levels::{bright, even_out, not_normalised, star_fluxes, star_scale, weight};
+use super::part::LightPart;
 use super::place::lay_over;
 use super::trails::mask_trails;
-use super::{Context, Integration, LightPart, SurveyedLight};
+use crate::measure::SurveyedLight;
+use crate::params::Integration;
+use crate::work::Context;
 use crate::{Error, Finding, Result};
 
 /// Lights with their places, levels and weights: all that is decided before samples meet.
 pub struct Arranged<'a> {
-    pub(super) lights: &'a [SurveyedLight],
-    pub(super) reference: &'a SurveyedLight,
+    /// The lights.
+    pub lights: &'a [SurveyedLight],
+    /// The picture on whose pixels they lie.
+    pub reference: &'a SurveyedLight,
     /// The light at whose level they are.
-    pub(super) level: &'a SurveyedLight,
-    pub(super) how: Integration,
-    pub(super) parts: Vec<LightPart>,
-    pub(super) findings: Vec<Finding>,
+    pub level: &'a SurveyedLight,
+    /// How they become one picture.
+    pub how: Integration,
+    /// Each light's part, in the lights' order.
+    pub parts: Vec<LightPart>,
+    /// What was found on the way.
+    pub findings: Vec<Finding>,
 }
 
 /// Finds each light's place on the pixels of a reference, which need not be among them, its level

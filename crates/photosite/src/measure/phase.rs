@@ -1,0 +1,32 @@
+//! Whether samples agree with the colour filter array that a header names.
+
+use std::path::Path;
+
+use photosite_pix::debayer::contradiction;
+use photosite_pix::{CfaPattern, Plane};
+
+use crate::Finding;
+use crate::finding::Severity;
+
+/// A Finding where the samples contradict the array that the header names.
+pub fn doubtful_phase(path: &Path, data: &Plane<f32>, cfa: CfaPattern) -> Option<Finding> {
+    let found = contradiction(data, cfa)?;
+    let [a, b] = found.instead;
+    Some(
+        Finding::new(
+            "cfa-phase-doubtful",
+            Severity::Warning,
+            path.display().to_string(),
+            format!(
+                "under the array {} the two greens differ by {:.1} ADU, and red and blue by {:.1} \
+                 only: the header names the wrong array, or the frame was cut at an odd row or \
+                 column; {a} or {b} would agree with the samples",
+                cfa, found.greens_differ, found.others_differ
+            ),
+        )
+        .hint("Set BAYERPAT, or XBAYROFF and YBAYROFF, to what the frame is.")
+        .with("cfa", cfa.to_string())
+        .with("greens_differ", found.greens_differ)
+        .with("others_differ", found.others_differ),
+    )
+}

@@ -1,0 +1,19 @@
+//! Products on disk: masters and calibrated lights, made or found made.
+
+mod known;
+mod light;
+mod loaded;
+mod master;
+mod offered;
+mod stacking;
+mod write;
+
+pub use known::Known;
+pub use light::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light};
+pub use loaded::{LoadedMaster, load_master, load_samples};
+pub use master::{
+    AdditivePart, MasterRequest, MasterResult, build_master, take_master, work_units,
+};
+pub use offered::{Offered, Opened};
+pub use stacking::{equalise, open_all, plan_stack, stack, summarise, within_memory};
+pub use write::{Product, Standing, standing};

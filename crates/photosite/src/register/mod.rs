@@ -1,0 +1,14 @@
+//! Lights registered: places, levels, weights, trails, before samples meet.
+
+mod arrange;
+mod layers;
+mod levels;
+mod part;
+mod place;
+mod trails;
+
+pub use arrange::{Arranged, arrange};
+pub use layers::{TILE_ROWS, covered, open, window_bytes};
+pub use part::LightPart;
+pub use place::{best_reference, lay_over, no_wcs};
+pub use trails::{TrailReport, masked_trails, trails_sentence};

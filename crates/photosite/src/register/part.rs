@@ -1,0 +1,32 @@
+//! A light's part in a stack.
+
+use std::path::PathBuf;
+
+use photosite_pix::align::Registration;
+use photosite_pix::normalise::Affine;
+use photosite_pix::trails::Trail;
+use serde::Serialize;
+
+/// One light's part in a stack.
+#[derive(Debug, Clone, Serialize)]
+pub struct LightPart {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Whether it was used.
+    pub used: bool,
+    /// Stars found.
+    pub stars: usize,
+    /// Their median width in pixels.
+    pub fwhm_px: Option<f64>,
+    /// Its noise, in ADU.
+    pub noise_adu: f64,
+    /// How the reference lies over it; `None` where it was not registered.
+    pub registration: Option<Registration>,
+    /// Its weight, the greatest being 1.
+    pub weight: f64,
+    /// What brings its samples to the reference's level, one a plane.
+    pub normalisation: Vec<Affine>,
+    /// Trails of satellites that are masked in it.
+    #[serde(skip)]
+    pub trails: Vec<Trail>,
+}
