@@ -11,6 +11,8 @@ mod show;
 use std::process::ExitCode;
 
 use clap::Parser;
+use photosite::Finding;
+use photosite::finding::Severity;
 
 use crate::args::{Cli, Command};
 
@@ -21,6 +23,14 @@ pub enum Done {
     Well,
     /// Something was left out, or wants a person.
     WithFindings,
+}
+
+impl Done {
+    /// By the gravest of the findings.
+    pub fn of(findings: &[Finding]) -> Self {
+        let severe = findings.iter().any(|f| f.severity == Severity::Error);
+        if severe { Self::WithFindings } else { Self::Well }
+    }
 }
 
 fn main() -> ExitCode {

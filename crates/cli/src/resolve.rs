@@ -2,16 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
-use photosite::calibrate::DarkScaling;
+use anyhow::Context as _;
 use photosite::event::{Cancel, Observer};
 use photosite::inventory::KindOverrides;
+use photosite::params::{RecipeChoice, noise_model, sixteen_bits};
+use photosite::run::NamedBias;
 use photosite::work::Context;
 use photosite_file::fits::Sample;
 use photosite_pix::FrameKind;
+use photosite_pix::combine::Combine;
+use photosite_pix::reject::Thresholds;
 use photosite_pix::unit::NoiseModel;
 
-use crate::args::{Format, FormatArgs, KindArgs, Limits, NoiseArgs, PlaceArgs};
+use crate::args::{CombineName, Format, FormatArgs, KindArgs, Limits, NoiseArgs, PlaceArgs};
 
 /// The one request to stop, set by Ctrl-C.
 static CANCEL: std::sync::LazyLock<Cancel> = std::sync::LazyLock::new(Cancel::default);
@@ -36,20 +39,30 @@ pub fn library_needed(args: &PlaceArgs) -> anyhow::Result<PathBuf> {
 }
 
 /// Gain and read noise given by hand.
-pub fn noise(args: NoiseArgs) -> anyhow::Result<Option<NoiseModel>> {
-    let (Some(gain), Some(read_noise)) = (args.gain, args.read_noise) else { return Ok(None) };
-    let model = NoiseModel::new(gain, read_noise).with_context(|| {
-        format!("a gain of {gain} e-/ADU with a read noise of {read_noise} e- is no noise model")
-    })?;
-    Ok(Some(model))
+pub fn noise(args: NoiseArgs) -> photosite::Result<Option<NoiseModel>> {
+    args.gain.zip(args.read_noise).map(|(gain, noise)| noise_model(gain, noise)).transpose()
 }
 
 /// How samples are stored.
-pub fn sample(args: FormatArgs) -> Sample {
+pub fn sample(args: FormatArgs) -> photosite::Result<Sample> {
     match args.format {
-        Format::F32 => Sample::F32,
-        Format::U16 => Sample::U16 { pedestal_adu: args.pedestal },
+        Format::F32 => Ok(Sample::F32),
+        Format::U16 => sixteen_bits(args.pedestal),
     }
+}
+
+/// How samples are rejected and combined.
+pub fn recipe(
+    reject: &str,
+    low: Option<f32>,
+    high: Option<f32>,
+    combine: Option<CombineName>,
+) -> photosite::Result<RecipeChoice> {
+    let combine = combine.map(|c| match c {
+        CombineName::Mean => Combine::Mean,
+        CombineName::Median => Combine::Median,
+    });
+    RecipeChoice::new(reject, Thresholds { low, high }, combine)
 }
 
 /// Kinds given by hand; their paths are looked through as well.
@@ -72,30 +85,10 @@ pub fn overrides(args: &KindArgs, paths: &mut Vec<PathBuf>) -> anyhow::Result<Ki
     Ok(out)
 }
 
-/// `--bias FILE|ADU`.
-pub enum BiasArg {
-    /// A master in a file.
-    File(PathBuf),
-    /// A level in ADU.
-    Level(f64),
-}
-
 /// Reads `--bias`: a number is a level unless a file of that name is there.
-pub fn bias(text: &str) -> BiasArg {
+pub fn bias(text: &str) -> NamedBias {
     match text.parse::<f64>() {
-        Ok(level) if level.is_finite() && !Path::new(text).exists() => BiasArg::Level(level),
-        _ => BiasArg::File(PathBuf::from(text)),
-    }
-}
-
-/// Reads `--dark-scale`.
-pub fn dark_scaling(text: &str) -> anyhow::Result<DarkScaling> {
-    match text {
-        "none" => Ok(DarkScaling::None),
-        "exposure" => Ok(DarkScaling::Exposure),
-        number => match number.parse::<f64>() {
-            Ok(k) if k.is_finite() && k >= 0.0 => Ok(DarkScaling::Factor(k)),
-            _ => bail!("--dark-scale takes none, exposure or a number from 0 up, not {number:?}"),
-        },
+        Ok(level) if level.is_finite() && !Path::new(text).exists() => NamedBias::Level(level),
+        _ => NamedBias::File(PathBuf::from(text)),
     }
 }

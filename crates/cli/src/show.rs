@@ -97,13 +97,13 @@ pub fn findings(findings: &[Finding]) {
     order.sort_by_key(|f| std::cmp::Reverse(f.severity));
     let mut told: Vec<(&str, &str)> = Vec::new();
     for finding in &order {
-        if told.contains(&(finding.code, &finding.message)) {
+        if told.contains(&(&*finding.code, &*finding.message)) {
             continue;
         }
-        told.push((finding.code, &finding.message));
+        told.push((&finding.code, &finding.message));
         let alike = order
             .iter()
-            .filter(|f| (f.code, &f.message) == (finding.code, &finding.message))
+            .filter(|f| (&f.code, &f.message) == (&finding.code, &finding.message))
             .map(|f| f.subject.as_str());
         // What was left out is named, each by its name; the rest is counted.
         let names = if finding.severity == Severity::Error { NAMED } else { 1 };

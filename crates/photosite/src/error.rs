@@ -1,46 +1,143 @@
-//! What can go wrong in the domain.
+//! What can go wrong in the domain, and how far it reaches.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// The nature of an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A file could not be read or written, or is not what it should be.
-    File,
-    /// The request contradicts itself or the frames.
-    Request,
-    /// The work was interrupted.
+    /// The operating system refused: missing file, no permission, full disk.
+    Io,
+    /// A file breaks its own format or ends early.
+    Malformed,
+    /// A file or a request is of a kind that is not handled here.
+    Unsupported,
+    /// Frames or masters do not fit each other.
+    Mismatch,
+    /// What was asked for contradicts itself or means nothing.
+    Parameters,
+    /// The library cannot be used, or does not have what was asked of it.
+    Library,
+    /// The memory allowed is too little.
+    Memory,
+    /// A file that Photosite did not make stands where a product goes.
+    Foreign,
+    /// The person stopped the work.
     Cancelled,
+    /// Photosite is wrong.
+    Bug,
 }
 
-/// An error: what was found, what was expected, and what to do.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct Error(Inner);
+/// How far a failure reaches: what must be left out because of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reach {
+    /// One frame: the others go on without it.
+    Frame,
+    /// The frames of one set-up: other groups go on.
+    Group,
+    /// One product: a master, a calibrated light, a stack.
+    Product,
+    /// Everything: the run ends, with its report written.
+    Run,
+}
 
+impl ErrorKind {
+    /// How far an error of this kind reaches when nobody knows better.
+    fn usual_reach(self) -> Reach {
+        match self {
+            Self::Io | Self::Malformed | Self::Unsupported => Reach::Frame,
+            Self::Mismatch => Reach::Group,
+            Self::Memory | Self::Foreign => Reach::Product,
+            Self::Parameters | Self::Library | Self::Cancelled | Self::Bug => Reach::Run,
+        }
+    }
+
+    /// The code of the Finding that an error of this kind becomes.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Io => "frame-unreadable",
+            Self::Malformed => "frame-damaged",
+            Self::Unsupported => "format-unsupported",
+            Self::Mismatch => "frames-do-not-fit",
+            Self::Parameters => "parameters-meaningless",
+            Self::Library => "library-unusable",
+            Self::Memory => "memory-too-small",
+            Self::Foreign => "foreign-file",
+            Self::Cancelled => "interrupted",
+            Self::Bug => "internal-fault",
+        }
+    }
+}
+
+/// An error: what was found, what was expected, what to do, and how far it reaches.
 #[derive(Debug, thiserror::Error)]
-enum Inner {
-    #[error(transparent)]
-    File(#[from] photosite_file::Error),
-    #[error("{0}")]
-    Request(String),
-    #[error("interrupted; what is whole is kept, and the same command goes on from there")]
-    Cancelled,
+#[error("{message}")]
+pub struct Error {
+    kind: ErrorKind,
+    reach: Reach,
+    message: String,
+    #[source]
+    file: Option<photosite_file::Error>,
 }
 
 impl Error {
+    fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, reach: kind.usual_reach(), message: message.into(), file: None }
+    }
+
+    /// Frames or masters that do not fit each other: `message` names both and what differs.
+    pub fn mismatch(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Mismatch, message)
+    }
+
     /// A request that cannot be met: `message` says what was asked and what would do.
-    pub fn request(message: impl Into<String>) -> Self {
-        Self(Inner::Request(message.into()))
+    pub fn parameters(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Parameters, message)
+    }
+
+    /// Something that is not handled here: `message` says what to do instead.
+    pub fn unsupported(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Unsupported, message)
+    }
+
+    /// A library that cannot be used, or lacks what was asked of it.
+    pub fn library(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Library, message)
+    }
+
+    /// Too little memory allowed: `message` says what would do.
+    pub fn memory(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Memory, message)
+    }
+
+    /// A file at `path` that Photosite did not make, where a product goes.
+    pub fn foreign(path: &Path) -> Self {
+        Self::new(
+            ErrorKind::Foreign,
+            format!(
+                "{} is there already and was not made by Photosite; it is left alone. Name \
+                 another place with -o, or move the file",
+                path.display()
+            ),
+        )
     }
 
     /// The person stopped the work.
     pub fn cancelled() -> Self {
-        Self(Inner::Cancelled)
+        let message = "interrupted; what is whole is kept, and the same command goes on from there";
+        Self::new(ErrorKind::Cancelled, message)
+    }
+
+    /// A state that cannot be: Photosite is wrong, not its user.
+    pub fn bug(message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self::new(
+            ErrorKind::Bug,
+            format!("{message}; this is a fault of Photosite: please report it"),
+        )
     }
 
     /// The operating system's refusal to do `what` with `path`.
@@ -48,26 +145,62 @@ impl Error {
         photosite_file::Error::io(path, what, source).into()
     }
 
+    /// The same error, reaching as far as is known here.
+    #[must_use]
+    pub fn reaching(mut self, reach: Reach) -> Self {
+        self.reach = reach;
+        self
+    }
+
+    /// The same error about a product that was to be written: what the operating system refuses
+    /// there (a full disk, a folder without permission) it refuses for every product.
+    #[must_use]
+    pub fn of_product(self) -> Self {
+        let reach = if self.kind == ErrorKind::Io { Reach::Run } else { Reach::Product };
+        let reach = if self.kind == ErrorKind::Cancelled { Reach::Run } else { reach };
+        self.reaching(reach)
+    }
+
+    /// The same error, with what it is about in front.
+    #[must_use]
+    pub fn about(mut self, path: &Path) -> Self {
+        if self.file.is_none() {
+            self.message = format!("{}: {}", path.display(), self.message);
+        }
+        self
+    }
+
     /// The nature of the error.
     pub fn kind(&self) -> ErrorKind {
-        match &self.0 {
-            Inner::File(_) => ErrorKind::File,
-            Inner::Request(_) => ErrorKind::Request,
-            Inner::Cancelled => ErrorKind::Cancelled,
-        }
+        self.kind
+    }
+
+    /// How far it reaches.
+    pub fn reach(&self) -> Reach {
+        self.reach
     }
 
     /// The file error underneath, where there is one.
     pub fn file(&self) -> Option<&photosite_file::Error> {
-        match &self.0 {
-            Inner::File(e) => Some(e),
-            _ => None,
-        }
+        self.file.as_ref()
+    }
+
+    /// The file it is about, where it is about one.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.file.as_ref().map(|f| f.path().to_owned())
     }
 }
 
 impl From<photosite_file::Error> for Error {
     fn from(e: photosite_file::Error) -> Self {
-        Self(Inner::File(e))
+        use photosite_file::ErrorKind as Of;
+        let kind = match e.kind() {
+            Of::Io => ErrorKind::Io,
+            Of::Damaged => ErrorKind::Malformed,
+            Of::Unsupported => ErrorKind::Unsupported,
+            Of::Request => ErrorKind::Mismatch,
+            _ => ErrorKind::Malformed,
+        };
+        Self { kind, reach: kind.usual_reach(), message: e.to_string(), file: Some(e) }
     }
 }

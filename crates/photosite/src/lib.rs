@@ -13,7 +13,7 @@ pub mod debayer;
 pub mod defects;
 pub mod detector;
 pub mod env;
-mod error;
+pub mod error;
 pub mod event;
 pub mod finding;
 pub mod header;
@@ -35,5 +35,5 @@ pub mod stack;
 pub mod succession;
 pub mod work;
 
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, Reach, Result};
 pub use finding::Finding;

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use photosite_pix::combine::{Combine, Recipe};
-use photosite_pix::reject::{Reject, Thresholds};
+use photosite_pix::combine::Combine;
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{
     Applied, CFA_LINE, CfaColor, CfaPattern, Frame, FrameKind, MaskBits, Plane, Unit, stat,
@@ -16,31 +15,6 @@ pub const FLAT_FLOOR: f32 = 0.1;
 
 /// Robust sigmas within which a flat's samples count for its mean.
 const FLAT_MEAN_KAPPA: f64 = 5.0;
-
-/// The recipe for a master of `count` frames, when nobody asks for another.
-///
-/// Up to 2 frames are averaged, 3 give their median, more the mean after [`Reject::auto`]. Frames
-/// under a colour filter array that were lit are clipped by each pixel's own scatter instead: in
-/// them neighbours differ in noise, and cannot lend theirs.
-pub fn default_recipe(kind: FrameKind, count: usize, cfa: Option<CfaPattern>) -> Recipe {
-    let lit = matches!(kind, FrameKind::Flat | FrameKind::Light);
-    match count {
-        0..=2 => Recipe { reject: Reject::None, combine: Combine::Mean },
-        3 => Recipe { reject: Reject::None, combine: Combine::Median },
-        _ if lit && cfa.is_some() => Recipe { reject: WINSORIZED, combine: Combine::Mean },
-        _ => {
-            let reject = Reject::auto(count, Thresholds::default());
-            Recipe { reject, combine: Combine::Mean }
-        }
-    }
-}
-
-/// Winsorized sigma clipping, as far below as above.
-///
-/// The customary 4 below and 3 above clip the two tails of symmetric noise unevenly: the mean of 20
-/// frames of Gaussian noise then lies 0.007 sigma too low, and every calibrated light is off by
-/// that (`tests/truth/rejection.rs`). Cosmic rays stand far beyond 4 sigma.
-pub const WINSORIZED: Reject = Reject::Winsorized { sigma_low: 4.0, sigma_high: 4.0 };
 
 /// The mean of each channel of a flat whose additive part is gone: one for a monochrome sensor,
 /// three for a colour filter array. Robust: samples beyond 5 sigma of the median do not count.

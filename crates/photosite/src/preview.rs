@@ -75,15 +75,11 @@ pub fn write_preview(
     let even = planes.windows(2).all(|p| p[0].size() == p[1].size());
     if !matches!(planes.len(), 1 | 3) || !even {
         let message = "a picture has one plane, or three of one size";
-        return Err(Error::request(format!("{}: {message}", png.display())));
+        return Err(Error::mismatch(format!("{}: {message}", png.display())));
     }
     let existing = if png.exists() { Existing::Replace } else { Existing::Refuse };
     if existing == Existing::Replace && !is_ours(png) {
-        return Err(Error::request(format!(
-            "{} is there already and was not made by Photosite; it is left alone. Name another \
-             place with -o, or move the file",
-            png.display()
-        )));
+        return Err(Error::foreign(png));
     }
     let limit = width.unwrap_or(DEFAULT_WIDTH).max(1);
     let channels: Vec<Plane<f32>> = planes.iter().map(|p| shrink(p, limit)).collect();
@@ -103,7 +99,7 @@ pub fn write_preview(
         }
     }
     let file = encode(size, channels.len() == 3, &bytes)
-        .map_err(|e| Error::request(format!("{}: {e}", png.display())))?;
+        .map_err(|e| Error::bug(format!("{}: {e}", png.display())))?;
     write_bytes(png, &file, existing)?;
     Ok(())
 }

@@ -92,6 +92,12 @@ impl RawFrame {
     }
 }
 
+/// The noise model that all frames agree on.
+pub fn common_noise(frames: &[&RawFrame]) -> Option<NoiseModel> {
+    let first = frames.first()?.noise()?;
+    frames.iter().all(|f| f.noise() == Some(first)).then_some(first)
+}
+
 /// What becomes of a frame between one read and the next.
 #[derive(Debug, Clone, Copy)]
 pub enum Handling<'a> {

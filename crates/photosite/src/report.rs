@@ -1,7 +1,7 @@
 //! The account of a run, for people and machines: `run.json`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use photosite_pix::align::{Alignment, Transform};
 use photosite_pix::stat::Summary;
@@ -17,6 +17,17 @@ pub use crate::register::TrailReport;
 
 /// The name of the schema; its number rises when a key changes its meaning.
 pub const SCHEMA: &str = "photosite.run/1";
+
+/// Whether the file at `path` is a report of a run: nothing else is ever replaced by one.
+pub fn is_ours(path: &Path) -> bool {
+    #[derive(Deserialize)]
+    struct Schema {
+        schema: String,
+    }
+    let told = std::fs::read(path).ok();
+    let told = told.and_then(|json| serde_json::from_slice::<Schema>(&json).ok());
+    told.is_some_and(|t| t.schema.starts_with("photosite.run/"))
+}
 
 /// One frame of the night.
 #[derive(Debug, Clone, Serialize)]

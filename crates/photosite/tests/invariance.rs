@@ -6,7 +6,7 @@ mod night;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use photosite::master::{WINSORIZED, default_recipe};
+use photosite::params::{WINSORIZED, default_recipe};
 use photosite::report::RunReport;
 use photosite::run::NightRequest;
 use photosite::stack::{Buffers, Prepared, Shares, Stacked, stack_tile};

@@ -13,7 +13,7 @@ pub fn run(args: PixelsArgs) -> anyhow::Result<Done> {
     let size = source.size();
     let region = Rect::new(args.x, args.y, args.w, args.h);
     if !region.fits(size) {
-        return Err(Error::request(format!(
+        return Err(Error::parameters(format!(
             "{}: the region {region} does not lie inside the image of {size} pixels",
             args.file.display()
         ))

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anstream::{eprintln, println};
 use anyhow::bail;
+use photosite::finding::Severity;
 use photosite::report::{MasterSource, RunReport, TrailReport};
 use photosite::run::{Keep, NightRequest, run_night};
 
@@ -30,7 +31,7 @@ pub fn run(args: RunArgs, limits: Limits) -> anyhow::Result<Done> {
         output: args.output.clone(),
         dry_run: args.dry_run,
         noise: resolve::noise(args.noise)?,
-        sample: resolve::sample(args.format),
+        sample: resolve::sample(args.format)?,
         library: if args.no_library { None } else { resolve::library(&args.place) },
         stack: !args.no_stack,
         align: args.align.into(),
@@ -38,7 +39,7 @@ pub fn run(args: RunArgs, limits: Limits) -> anyhow::Result<Done> {
     };
     let outcome = run_night(&request, &context)?;
     show::findings(&outcome.report.findings);
-    if outcome.found_nothing() {
+    if outcome.failure.is_none() && outcome.found_nothing() {
         bail!("no usable frame was found; {} files were looked at", outcome.report.frames.len());
     }
     if args.json {
@@ -49,7 +50,11 @@ pub fn run(args: RunArgs, limits: Limits) -> anyhow::Result<Done> {
             eprintln!("the whole account is in {}", path.display());
         }
     }
-    Ok(if outcome.wants_attention() { Done::WithFindings } else { Done::Well })
+    match outcome.failure {
+        Some(failure) => Err(failure.into()),
+        None if outcome.report.worst() == Some(Severity::Error) => Ok(Done::WithFindings),
+        None => Ok(Done::Well),
+    }
 }
 
 /// The night in tables: frames, masters, lights, pictures.

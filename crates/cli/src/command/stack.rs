@@ -1,17 +1,13 @@
 //! `photosite stack`.
 
 use anstream::println;
-use anyhow::Context as _;
-use photosite::finding::Severity;
 use photosite::params::{Drizzle, Integration, Weight};
 use photosite::report::TrailReport;
 use photosite::run::{IntegrationRequest, integrate};
-use photosite_pix::combine::Combine;
 use photosite_pix::normalise::Normalise;
-use photosite_pix::reject::{Reject, Thresholds};
 use serde_json::json;
 
-use crate::args::{CombineName, Limits, NormalizeName, StackArgs, WeightName};
+use crate::args::{Limits, NormalizeName, StackArgs, WeightName};
 use crate::show::{self, Progress};
 use crate::{Done, resolve};
 
@@ -19,22 +15,9 @@ use crate::{Done, resolve};
 pub fn run(args: StackArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let asked = Thresholds { low: args.sigma_low, high: args.sigma_high };
-    let named = |name: &str| {
-        Reject::named(name, asked).with_context(|| format!("no rejection is called {name:?}"))
-    };
-    let reject = match args.reject.as_str() {
-        "auto" if asked == Thresholds::default() => None,
-        "auto" => Some(Reject::auto(args.files.len(), asked)),
-        name => Some(named(name)?),
-    };
     let how = Integration {
         register: args.register.then(|| args.align.into()),
-        reject,
-        combine: args.combine.map(|c| match c {
-            CombineName::Mean => Combine::Mean,
-            CombineName::Median => Combine::Median,
-        }),
+        recipe: resolve::recipe(&args.reject, args.sigma_low, args.sigma_high, args.combine)?,
         normalise: match args.normalize {
             NormalizeName::None => Normalise::None,
             NormalizeName::Additive => Normalise::Additive,
@@ -83,8 +66,7 @@ pub fn run(args: StackArgs, limits: Limits) -> anyhow::Result<Done> {
             println!("{masked}");
         }
     }
-    let severe = done.findings.iter().any(|f| f.severity == Severity::Error);
-    Ok(if severe { Done::WithFindings } else { Done::Well })
+    Ok(Done::of(&done.findings))
 }
 
 /// How samples are spread, where that was asked for.

@@ -4,11 +4,27 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{Applied, Frame, MaskBits, stat};
+use photosite_pix::{Applied, CfaPattern, Frame, MaskBits, stat};
 
-use super::set::LightFacts;
-use super::{Bias, DarkContent, MasterDark, MasterFlat};
+use super::masters::{Bias, DarkContent, MasterDark, MasterFlat};
 use crate::defects::Defect;
+
+/// What a calibration asks of a raw light besides its samples.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LightFacts {
+    /// The raw level in ADU from which a sample counts as saturated.
+    pub saturation_adu: Option<f32>,
+    /// What was subtracted as overscan level, in ADU.
+    pub overscan_adu: f32,
+    /// Exposure in seconds.
+    pub exposure_s: Option<f64>,
+    /// The colour filter array over the data.
+    pub cfa: Option<CfaPattern>,
+    /// The steps that the frame already went through.
+    pub applied: Applied,
+    /// Gain and read noise, where a variance is wanted and they are known.
+    pub noise: Option<NoiseModel>,
+}
 
 /// What is done to a light.
 pub(super) struct Course<'a> {

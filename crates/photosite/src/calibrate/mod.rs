@@ -6,7 +6,8 @@ mod set;
 mod source;
 mod steps;
 
+pub use course::LightFacts;
 pub use masters::{Bias, DarkContent, FlatContent, MasterDark, MasterFlat, RemovedBy};
-pub use set::{Calibrated, CalibrationSet, DarkScaling, Light, LightFacts};
+pub use set::{Calibrated, CalibrationSet, Light};
 pub use source::CalibratedSource;
 pub use steps::{STEPS, Step};

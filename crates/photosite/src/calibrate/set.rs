@@ -2,24 +2,13 @@
 
 use std::sync::OnceLock;
 
-use photosite_pix::unit::NoiseModel;
-use photosite_pix::{Applied, CfaPattern, Frame, Plane, Size, Unit};
+use photosite_pix::{Applied, Frame, Plane, Size, Unit};
 
-use super::course::{Course, DarkScatter, OfVariance};
-use super::{Bias, DarkContent, MasterDark, MasterFlat};
+use super::course::{Course, DarkScatter, LightFacts, OfVariance};
+use super::masters::{Bias, DarkContent, MasterDark, MasterFlat};
 use crate::defects::{self, Defect};
+use crate::params::DarkScaling;
 use crate::{Error, Result};
-
-/// How the dark is fitted to the light.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum DarkScaling {
-    /// Not at all: the dark must be of the light's exposure and temperature.
-    None,
-    /// By the ratio of exposures: only right where the dark signal is linear in time.
-    Exposure,
-    /// By a factor given by hand.
-    Factor(f64),
-}
 
 /// A raw light: samples in ADU, overscan already handled.
 #[derive(Debug, Clone)]
@@ -28,23 +17,6 @@ pub struct Light {
     pub data: Plane<f32>,
     /// What a calibration asks besides.
     pub facts: LightFacts,
-}
-
-/// What a calibration asks of a raw light besides its samples.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct LightFacts {
-    /// The raw level in ADU from which a sample counts as saturated.
-    pub saturation_adu: Option<f32>,
-    /// What was subtracted as overscan level, in ADU.
-    pub overscan_adu: f32,
-    /// Exposure in seconds.
-    pub exposure_s: Option<f64>,
-    /// The colour filter array over the data.
-    pub cfa: Option<CfaPattern>,
-    /// The steps that the frame already went through.
-    pub applied: Applied,
-    /// Gain and read noise, where a variance is wanted and they are known.
-    pub noise: Option<NoiseModel>,
 }
 
 /// A calibrated light and what was done to it.
@@ -93,7 +65,7 @@ impl CalibrationSet {
         let known: Vec<(&str, Size)> =
             sizes.into_iter().filter_map(|(n, s)| Some((n, s?))).collect();
         if let Some(pair) = known.windows(2).find(|p| p[0].1 != p[1].1) {
-            return Err(Error::request(format!(
+            return Err(Error::mismatch(format!(
                 "the master {} is {} pixels, the master {} {}; masters of one camera set-up have \
                  one size",
                 pair[0].0, pair[0].1, pair[1].0, pair[1].1
@@ -101,14 +73,14 @@ impl CalibrationSet {
         }
         if let Some(dark) = &dark {
             if dark.content == DarkContent::BiasRemoved && bias.is_none() {
-                return Err(Error::request(
+                return Err(Error::mismatch(
                     "this master dark is free of bias, so the light's bias must go by a master \
                      bias; give --bias",
                 ));
             }
             let scaled = scaling != DarkScaling::None;
             if scaled && dark.content == DarkContent::BiasIncluded && bias.is_none() {
-                return Err(Error::request(
+                return Err(Error::mismatch(
                     "a dark that holds the bias cannot be scaled: the bias does not grow with \
                      time. Give --bias, so that only the dark signal is scaled",
                 ));
@@ -117,7 +89,7 @@ impl CalibrationSet {
         if let DarkScaling::Factor(k) = scaling
             && !(k.is_finite() && k >= 0.0)
         {
-            return Err(Error::request(format!("a dark cannot be scaled by {k}")));
+            return Err(Error::parameters(format!("a dark cannot be scaled by {k}")));
         }
         let listed = |frame: Option<&Frame>| frame.map_or_else(Vec::new, defects_of);
         let defects =
@@ -132,7 +104,7 @@ impl CalibrationSet {
             DarkScaling::Factor(k) => Ok(k),
             DarkScaling::Exposure => match (exposure_s, dark.exposure_s) {
                 (Some(l), Some(d)) if d > 0.0 => Ok(l / d),
-                (l, d) => Err(Error::request(format!(
+                (l, d) => Err(Error::mismatch(format!(
                     "scaling the dark by exposure wants both exposures; the light's is {}, the \
                      dark's {}",
                     known(l),
@@ -186,7 +158,7 @@ impl CalibrationSet {
         match masters.into_iter().flatten().find(|s| *s != size) {
             None => Ok(()),
             Some(other) => {
-                Err(Error::request(format!("the light is {size} pixels, its masters are {other}")))
+                Err(Error::mismatch(format!("the light is {size} pixels, its masters are {other}")))
             }
         }
     }
@@ -208,7 +180,7 @@ impl CalibrationSet {
             Some(DarkContent::BiasIncluded) => bias_in_light - k.unwrap_or(1.0),
         };
         if bias_gone && bias_share != 0.0 && self.bias.is_none() {
-            return Err(Error::request(
+            return Err(Error::mismatch(
                 "the bias was taken out of this light already, and its dark still holds it; a \
                  master bias must take it out of the dark, else it would be subtracted twice",
             ));

@@ -8,7 +8,8 @@ use photosite_file::{Access, Source};
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{CfaPattern, Frame, Plane, Size, Unit};
 
-use super::{Calibrated, CalibrationSet, LightFacts};
+use super::course::LightFacts;
+use super::set::{Calibrated, CalibrationSet};
 use crate::raw::RawFrame;
 use crate::stack::{Prepared, ReadBuffers};
 use crate::{Error, Result, defects};
@@ -59,7 +60,7 @@ impl CalibratedSource {
         buffers: &mut ReadBuffers,
         (mut raw, mut calibrated): (impl FnMut(&[f32]), impl FnMut(&[f32])),
     ) -> Result<Calibrated> {
-        let named = |e: Error| Error::request(format!("{}: {e}", self.path.display()));
+        let named = |e: Error| e.about(&self.path);
         let size = self.size();
         self.set.fits(size).map_err(named)?;
         let course = self.set.course(LightFacts { noise, ..self.facts }).map_err(named)?;

@@ -28,11 +28,11 @@ pub(super) struct Mosaic {
 
 /// Reads a frame under its array, cut to the part that sees light.
 pub(super) fn read_mosaic(path: &Path, outputs: &[&Path]) -> Result<Mosaic> {
-    let refuse = |why: &str| Err(Error::request(format!("{}: {why}", path.display())));
+    let refuse = |why: &str| Err(Error::mismatch(format!("{}: {why}", path.display())));
     for output in outputs {
         if matches!(Format::of_name(output), Some(Format::Xisf | Format::Tiff)) {
             let message = "products are FITS; name it .fits, and convert it afterwards";
-            return Err(Error::request(format!("{}: {message}", output.display())));
+            return Err(Error::parameters(format!("{}: {message}", output.display())));
         }
         let same = output.canonicalize().ok().zip(path.canonicalize().ok());
         if same.is_some_and(|(a, b)| a == b) {
@@ -102,7 +102,7 @@ pub(super) fn planes(
     let size = data.size();
     let picture = debayer.picture_size(size);
     if picture.pixels() == 0 {
-        return Err(Error::request(format!(
+        return Err(Error::mismatch(format!(
             "{}: {size} pixels do not hold one cell of the colour filter array",
             mosaic.path.display()
         )));

@@ -81,7 +81,7 @@ pub fn debayer_file(
     let mosaic = read_mosaic(input, &[output])?;
     let method = method.unwrap_or_else(|| Method::auto(mosaic.cfa));
     let debayer = Debayer::new(mosaic.cfa, method)
-        .map_err(|e| Error::request(format!("{}: {e}", input.display())))?;
+        .map_err(|e| Error::unsupported(format!("{}: {e}", input.display())))?;
     let provenance = Provenance::new(
         "debayered frame",
         vec![Input::new("frame", input, mosaic.hash)],
@@ -151,7 +151,7 @@ pub fn extract(
     let outputs: Vec<&Path> = targets.iter().map(|(_, path)| path.as_path()).collect();
     let mosaic = read_mosaic(input, &outputs)?;
     let debayer = Debayer::new(mosaic.cfa, Method::Superpixel)
-        .map_err(|e| Error::request(format!("{}: {e}", input.display())))?;
+        .map_err(|e| Error::unsupported(format!("{}: {e}", input.display())))?;
     let mut made = None;
     let mut products = Vec::new();
     for (line, path) in targets {

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use crate::detector::full_scale_adu;
 use crate::{Finding, finding::Severity};
 use photosite_file::{Access, Probe, keyword};
-use photosite_pix::{Applied, FrameKind, Header, Metadata, Size};
+use photosite_pix::unit::NoiseModel;
+use photosite_pix::{Applied, Card, FrameKind, Header, Metadata, Size};
 
 pub use classify::{KindSource, classify};
 pub use master_name::MasterName;
@@ -42,6 +43,23 @@ pub struct Frame {
     pub metadata: Metadata,
     /// The level in ADU from which a raw sample counts as saturated, where it is known.
     pub saturation_adu: Option<f64>,
+}
+
+impl Frame {
+    /// Puts gain and read noise given by hand in place of the header's, so that every later step
+    /// goes by them.
+    pub fn set_noise(&mut self, noise: NoiseModel) {
+        let NoiseModel { gain_e_per_adu, read_noise_e } = noise;
+        let cards = [
+            ("EGAIN", gain_e_per_adu.e_per_adu(), "[e-/ADU] given by hand"),
+            ("RDNOISE", read_noise_e, "[e-] given by hand"),
+        ];
+        for (key, value, comment) in cards {
+            self.header.set(Card::real(key, value, comment));
+        }
+        self.metadata.gain_e_per_adu = Some(gain_e_per_adu);
+        self.metadata.read_noise_e = Some(read_noise_e);
+    }
 }
 
 /// All frames of a night.

@@ -52,7 +52,7 @@ impl DateRange {
     pub fn parse(from: Option<&str>, to: Option<&str>) -> Result<Self> {
         for day in [from, to].into_iter().flatten() {
             if day.parse::<jiff::civil::Date>().is_err() || day.len() != 10 {
-                return Err(Error::request(format!(
+                return Err(Error::parameters(format!(
                     "{day:?} is no day; 2026-11-20 is one (year-month-day)"
                 )));
             }
@@ -60,7 +60,9 @@ impl DateRange {
         if let (Some(from), Some(to)) = (from, to)
             && to < from
         {
-            return Err(Error::request(format!("the range ends ({to}) before it begins ({from})")));
+            return Err(Error::parameters(format!(
+                "the range ends ({to}) before it begins ({from})"
+            )));
         }
         Ok(Self { from: from.map(str::to_owned), to: to.map(str::to_owned) })
     }
@@ -111,14 +113,14 @@ impl Lives {
             Err(e) => return Err(Error::io(path, "reading the lives of masters", e)),
         };
         let lives: Self = serde_json::from_slice(&bytes).map_err(|e| {
-            Error::request(format!(
+            Error::library(format!(
                 "{} should hold the lives of masters as Photosite writes them, and does not ({e}); \
                  mend it, or move it away: then all masters are merely proposed",
                 path.display()
             ))
         })?;
         if lives.schema != SCHEMA {
-            return Err(Error::request(format!(
+            return Err(Error::library(format!(
                 "{} is of schema {:?}; this version reads {SCHEMA:?}: use a newer Photosite",
                 path.display(),
                 lives.schema

@@ -271,7 +271,8 @@ fn one_colour(
     wanted: CfaColor,
     room: Option<Plane<f32>>,
 ) -> Result<Plane<f32>> {
-    let debayer = Debayer::new(cfa, Method::Bilinear).map_err(|e| Error::request(e.to_string()))?;
+    let debayer =
+        Debayer::new(cfa, Method::Bilinear).map_err(|e| Error::unsupported(e.to_string()))?;
     let size = frame.size();
     let mut data = room.filter(|room| room.size() == size).unwrap_or_else(|| Plane::zeroed(size));
     let part = COLOUR_ROWS * size.width;

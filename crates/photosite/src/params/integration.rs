@@ -1,14 +1,17 @@
 //! How lights become one picture.
 
-use photosite_pix::Size;
 use photosite_pix::align::Alignment;
-use photosite_pix::combine::Combine;
+use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::normalise::Normalise;
-use photosite_pix::reject::Reject;
-use serde::Serialize;
+use photosite_pix::unit::NoiseModel;
+use photosite_pix::{FrameKind, Size};
+use serde::{Deserialize, Serialize};
+
+use super::recipe::RecipeChoice;
+use crate::{Error, Result};
 
 /// What a light's part in the mean goes by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Weight {
     /// All count the same.
@@ -22,14 +25,12 @@ pub enum Weight {
 }
 
 /// How lights become one picture.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Integration {
     /// What lights are laid over each other by; `None` where they are taken pixel by pixel.
     pub register: Option<Alignment>,
-    /// How samples are rejected; by the number of lights where nothing is said.
-    pub reject: Option<Reject>,
-    /// How the kept ones are combined where weights do not say it.
-    pub combine: Option<Combine>,
+    /// How samples are rejected and combined, where weights do not say it.
+    pub recipe: RecipeChoice,
     /// How lights are brought to one level.
     pub normalise: Normalise,
     /// Their backgrounds are brought to the reference's everywhere, not only as a whole.
@@ -45,7 +46,7 @@ pub struct Integration {
 }
 
 /// How samples are spread.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Drizzle {
     /// Pixels of the picture along one of the reference's.
     pub scale: f64,
@@ -56,6 +57,43 @@ pub struct Drizzle {
 }
 
 impl Integration {
+    /// Checks that what was asked for does not contradict itself.
+    ///
+    /// # Errors
+    /// When it does; the message names the two.
+    pub fn check(&self) -> Result<()> {
+        let median = self.recipe.combine() == Some(Combine::Median);
+        let why = if median && self.drizzle.is_some() {
+            "drops cover pixels by parts, which only a mean can weight; drop --combine median"
+        } else if self.local && self.drizzle.is_some_and(|d| d.scale != 1.0) {
+            "local normalisation works on the reference's own grid; drop --drizzle"
+        } else if median && self.normalise == Normalise::EqualisedFluxes {
+            "a median of lights at levels of their own means nothing; normalise them, or take the \
+             mean"
+        } else {
+            return Ok(());
+        };
+        Err(Error::parameters(why))
+    }
+
+    /// The recipe for `count` lights; `noise` is what their headers agree on.
+    ///
+    /// # Errors
+    /// When the method goes by the detector's noise, which is not known.
+    pub fn recipe(&self, count: usize, noise: Option<NoiseModel>) -> Result<Recipe> {
+        let Recipe { reject, .. } = self.recipe.resolve(FrameKind::Light, count, None, noise)?;
+        let weighted = self.weight != Weight::None
+            || self.drizzle.is_some()
+            // Taking back what samples were judged with goes frame by frame, as weights do.
+            || self.normalise == Normalise::EqualisedFluxes;
+        let combine = match self.recipe.combine() {
+            Some(Combine::Median) => Combine::Median,
+            _ if weighted => Combine::WeightedMean,
+            _ => Combine::Mean,
+        };
+        Ok(Recipe { reject, combine })
+    }
+
     /// Pixels of the picture along one of the reference's.
     pub fn scale(&self) -> f64 {
         self.drizzle.map_or(1.0, |d| d.scale)
@@ -73,8 +111,7 @@ impl Default for Integration {
     fn default() -> Self {
         Self {
             register: Some(Alignment::Stars),
-            reject: None,
-            combine: None,
+            recipe: RecipeChoice::default(),
             normalise: Normalise::AdditiveScaled,
             local: false,
             weight: Weight::Noise,

@@ -1,5 +1,25 @@
 //! What can be asked for, decided once: doors map words to these, rooms below take nothing else.
+//!
+//! ```
+//! use photosite::params::RecipeChoice;
+//! use photosite_pix::FrameKind;
+//! use photosite_pix::reject::Thresholds;
+//!
+//! let auto = RecipeChoice::new("auto", Thresholds::default(), None)?;
+//! assert_eq!(auto.resolve(FrameKind::Dark, 20, None, None)?.reject.name(), "averaged-sigma");
+//! let low = Thresholds { low: Some(f32::NAN), high: None };
+//! assert!(RecipeChoice::new("sigma", low, None).is_err());
+//! # Ok::<(), photosite::Error>(())
+//! ```
 
+mod dark;
+mod format;
 mod integration;
+mod noise;
+mod recipe;
 
+pub use dark::DarkScaling;
+pub use format::{DEFAULT_PEDESTAL_ADU, sixteen_bits};
 pub use integration::{Drizzle, Integration, Weight};
+pub use noise::noise_model;
+pub use recipe::{RecipeChoice, WINSORIZED, default_recipe};

@@ -10,7 +10,7 @@ use crate::inventory::Inventory;
 use crate::library::{
     Candidate, DarkCurrent, Group, Shelf, Shelved, Traits, choose, frame_traits, group_name,
 };
-use crate::master::default_recipe;
+use crate::params::default_recipe;
 
 /// What a plan grows from.
 pub(super) struct Planner<'a> {

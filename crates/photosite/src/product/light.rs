@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use photosite_file::Source;
-use photosite_file::fits::{Sample, read_image};
+use photosite_file::fits::{Clipped, Sample, read_image};
 use photosite_file::keyword;
 use photosite_pix::combine::Combine;
 use photosite_pix::stat::{Glance, Summary};
@@ -15,15 +15,17 @@ use serde_json::json;
 use super::known::Known;
 use super::loaded::LoadedMaster;
 use super::write::{Product, Standing, standing};
-use crate::Result;
 use crate::calibrate::{
-    Bias, CalibratedSource, CalibrationSet, DarkContent, DarkScaling, FlatContent, MasterDark,
-    MasterFlat, RemovedBy,
+    Bias, CalibratedSource, CalibrationSet, DarkContent, FlatContent, MasterDark, MasterFlat,
+    RemovedBy,
 };
+use crate::finding::Severity;
 use crate::header::light_header;
+use crate::params::DarkScaling;
 use crate::provenance::{Input, Provenance};
 use crate::raw::{Handling, RawFrame, read_all};
 use crate::stack::ReadBuffers;
+use crate::{Finding, Result};
 
 /// The masters of a set-up, with their names for the account.
 #[derive(Debug, Clone)]
@@ -153,10 +155,42 @@ pub struct LightResult {
     pub dark_scale: Option<f64>,
     /// Pixels replaced from their neighbours.
     pub repaired: usize,
+    /// Samples that a 16-bit file could not hold; not known of a file that was there already.
+    pub clipped: Clipped,
+    /// What was added to every sample of a 16-bit file, in ADU.
+    pub pedestal_adu: Option<f32>,
     /// The raw samples, described.
     pub before: Summary,
     /// The calibrated samples, described.
     pub after: Summary,
+}
+
+impl LightResult {
+    /// A Finding where a 16-bit file could not hold what was measured.
+    pub fn clipped(&self) -> Option<Finding> {
+        let Clipped { below, above, .. } = self.clipped;
+        if below + above == 0 {
+            return None;
+        }
+        let path = self.path.as_ref().map_or_else(String::new, |p| p.display().to_string());
+        let added = self.pedestal_adu.unwrap_or(0.0);
+        let message = format!(
+            "{below} samples lay below 0 and {above} above 65535 after {added} ADU were added; they \
+             were clipped"
+        );
+        let enough = (-self.after.min).max(0.0).ceil();
+        let hint = match above {
+            0 => format!("Use --pedestal {enough}, or --format f32, which clips nothing."),
+            _ => "Use --format f32, which clips nothing.".to_owned(),
+        };
+        Some(
+            Finding::new("clipped", Severity::Warning, path, message)
+                .hint(hint)
+                .with("below", below)
+                .with("above", above)
+                .with("pedestal_adu", enough),
+        )
+    }
 }
 
 /// Calibrates a light to a file at `path`, or finds it calibrated there; `known` is what earlier
@@ -190,7 +224,7 @@ pub fn calibrate_light(
     let (frame, header, result) = calibrate(request, noise, key, (None, buffers))?;
     let mut sentences = vec![format!("steps: {}", result.steps.join(", "))];
     sentences.extend(request.masters.sentences.iter().cloned());
-    Product {
+    let clipped = Product {
         path,
         frames: &[&frame],
         header,
@@ -200,7 +234,11 @@ pub fn calibrate_light(
         steps: sentences,
     }
     .write()?;
-    Ok(LightResult { path: Some(path.to_owned()), ..result })
+    let pedestal_adu = match request.sample {
+        Sample::U16 { pedestal_adu } => Some(pedestal_adu),
+        Sample::F32 | Sample::Mask => None,
+    };
+    Ok(LightResult { path: Some(path.to_owned()), clipped, pedestal_adu, ..result })
 }
 
 /// Calibrates a light and writes nothing; gives samples and mask, without a variance, and the
@@ -263,6 +301,8 @@ fn calibrate(
         steps: done.steps.iter().map(|s| (*s).to_owned()).collect(),
         dark_scale: done.dark_scale,
         repaired: done.repaired,
+        clipped: Clipped::default(),
+        pedestal_adu: None,
         before: before.summary(),
         after: after.summary(),
     };
@@ -285,6 +325,8 @@ fn found(
         steps: text.split_whitespace().map(str::to_owned).collect(),
         dark_scale: header.get_f64("PSDSCALE"),
         repaired: header.get_i64("PSREPAIR").unwrap_or(0).max(0) as usize,
+        clipped: Clipped::default(),
+        pedestal_adu: header.get_f64("PEDESTAL").map(|p| p as f32),
         before,
         after,
     }

@@ -11,7 +11,6 @@ use photosite_file::keyword;
 use photosite_file::read_image;
 use photosite_pix::combine::Recipe;
 use photosite_pix::stat::{self, Summary};
-use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, Header, Size};
 use serde_json::json;
 
@@ -27,7 +26,7 @@ use crate::header::{MasterFacts, flat_colour_cards, flat_colours, master_header}
 use crate::master::{FLAT_NOISE_LIMIT, Finish, Finished, FlatColour, NoiseCheck, Rejected, finish};
 use crate::open::probe;
 use crate::provenance::{ContentHash, Input, KEY_KEYWORD, Provenance, master_name};
-use crate::raw::RawFrame;
+use crate::raw::{RawFrame, common_noise};
 use crate::stack::{Additive, Shares, Stacked};
 use crate::work::{Context, for_each};
 use crate::{Error, Finding, Result};
@@ -113,7 +112,7 @@ pub fn build_master(request: &MasterRequest<'_>, context: &Context<'_>) -> Resul
     // The product must not depend on the order in which frames were named.
     frames.sort_by_key(|f| (f.name(), f.hash));
     if frames.len() > usize::from(u16::MAX) {
-        return Err(Error::request(format!(
+        return Err(Error::parameters(format!(
             "{} frames are more than {} that a master can count; combine them in parts",
             frames.len(),
             u16::MAX
@@ -122,7 +121,7 @@ pub fn build_master(request: &MasterRequest<'_>, context: &Context<'_>) -> Resul
     let mut left_out = odd_sizes(&mut frames);
     loop {
         if frames.is_empty() {
-            return Err(Error::request(format!(
+            return Err(Error::mismatch(format!(
                 "no readable frame is left for the {}",
                 master_name(request.kind)
             )));
@@ -240,7 +239,7 @@ fn make(
     if let Additive::Plane(p) = &additive
         && p.size() != size
     {
-        return Err(Error::request(format!(
+        return Err(Error::mismatch(format!(
             "the frames are {size} pixels, the master taken off them is {}",
             p.size()
         )));
@@ -323,7 +322,7 @@ fn make(
         steps: facts.sentences(),
     };
     let stats = summarise(&done.frame.data, sample_step(&header), |passes| {
-        product.write_while(passes, context)
+        product.write_while(passes, context).map(drop)
     })?;
     let inputs = frames.iter().map(|f| f.path.clone()).collect();
     let made = outcome(request.kind, request.path, inputs, stats, &header);
@@ -379,16 +378,10 @@ fn signal_adu(
     }
 }
 
-/// The noise model that all frames agree on.
-fn common_noise(frames: &[&RawFrame]) -> Option<NoiseModel> {
-    let first = frames[0].noise()?;
-    frames.iter().all(|f| f.noise() == Some(first)).then_some(first)
-}
-
 /// Copies a master of the library to where it is wanted, if it is what its key says.
 fn copy_master(from: &Path, to: &Path, key: &str) -> Result<()> {
     if standing(from, key)? != Standing::Current {
-        return Err(Error::request(format!("{} has another key", from.display())));
+        return Err(Error::library(format!("{} has another key", from.display())));
     }
     Ok(copy_file(from, to, Existing::Replace)?)
 }
@@ -410,7 +403,7 @@ pub fn take_master(
     if !to.exists() {
         copy_file(from, to, Existing::Refuse)?;
     } else if same(from)? != same(to)? {
-        return Err(Error::request(format!(
+        return Err(Error::mismatch(format!(
             "{} is there already and is no copy of {}; it is left alone. Move it away, or name \
              another folder with -o",
             to.display(),

@@ -16,4 +16,4 @@ pub use master::{
 };
 pub use offered::{Offered, Opened};
 pub use stacking::{equalise, open_all, plan_stack, stack, summarise, within_memory};
-pub use write::{Product, Standing, standing};
+pub use write::{Product, Standing, is_product, standing};

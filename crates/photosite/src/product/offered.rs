@@ -52,7 +52,7 @@ struct RawLight {
 impl RawLight {
     fn masters(&self) -> Result<&Masters> {
         self.masters.as_deref().ok_or_else(|| {
-            Error::request(format!("{} has lost its masters", self.frame.path.display()))
+            Error::bug(format!("{} has lost its masters", self.frame.path.display()))
         })
     }
 }

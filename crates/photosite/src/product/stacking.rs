@@ -49,7 +49,7 @@ pub fn plan_stack(frames: &[&RawFrame], maps: bool, context: &Context<'_>) -> Re
 pub fn within_memory(need: Need) -> Result<Budget> {
     budget(need).map_err(|too_little| {
         let mib = |bytes: u64| bytes.div_ceil(1 << 20);
-        Error::request(format!(
+        Error::memory(format!(
             "{} frames of {} pixels cannot be stacked in {} MiB; allow --memory {}MiB or more",
             need.frames,
             need.size,

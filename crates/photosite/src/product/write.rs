@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use photosite_file::atomic::Existing;
-use photosite_file::fits::{FrameSpec, FrameWriter, Sample, write_frame};
+use photosite_file::fits::{Clipped, FrameSpec, FrameWriter, Sample, write_frame};
 use photosite_pix::{Frame, Header, Plane};
 
 use crate::open::probe;
@@ -36,12 +36,13 @@ pub fn standing(path: &Path, key: &str) -> Result<Standing> {
     match found {
         Some(k) if k == key => Ok(Standing::Current),
         Some(_) => Ok(Standing::Outdated),
-        None => Err(Error::request(format!(
-            "{} is there already and was not made by Photosite; it is left alone. Name another \
-             place with -o, or move the file",
-            path.display()
-        ))),
+        None => Err(Error::foreign(path)),
     }
+}
+
+/// Whether the file at `path` is a product of Photosite's, by its header.
+pub fn is_product(path: &Path) -> bool {
+    probe(path).is_ok_and(|p| p.header.get(KEY_KEYWORD).is_some())
 }
 
 /// A product to be written.
@@ -63,14 +64,14 @@ pub struct Product<'a> {
 }
 
 impl Product<'_> {
-    /// Writes the product whole, in place of an outdated one.
+    /// Writes the product whole, in place of an outdated one; tells what 16 bits could not hold.
     ///
     /// # Errors
     /// When the operating system refuses; then nothing is left behind.
-    pub fn write(mut self) -> Result<()> {
+    pub fn write(mut self) -> Result<Clipped> {
         self.sign();
-        write_frame(self.path, self.frames, self.spec(), Existing::Replace)?;
-        Ok(())
+        write_frame(self.path, self.frames, self.spec(), Existing::Replace)
+            .map_err(|e| Error::from(e).of_product())
     }
 
     /// Writes the product on all threads, and does `beside` meanwhile.
@@ -81,9 +82,11 @@ impl Product<'_> {
         mut self,
         beside: &[&(dyn Fn() + Sync)],
         context: &Context<'_>,
-    ) -> Result<()> {
+    ) -> Result<Clipped> {
         self.sign();
-        let writer = FrameWriter::create(self.path, self.frames, self.spec(), Existing::Replace)?;
+        let refused = |e: photosite_file::Error| Error::from(e).of_product();
+        let writer = FrameWriter::create(self.path, self.frames, self.spec(), Existing::Replace)
+            .map_err(refused)?;
         let jobs = beside.len() + writer.strips();
         // Halfway through, what is written goes to the disk while the processors go on.
         let (threads, sync_at) = match context.threads {
@@ -101,15 +104,14 @@ impl Product<'_> {
                     return Ok(());
                 }
                 match sync_at {
-                    Some(at) if i == at => writer.sync()?,
-                    Some(at) if i > at => writer.write_strip(i - beside.len() - 1)?,
-                    _ => writer.write_strip(i - beside.len())?,
+                    Some(at) if i == at => writer.sync(),
+                    Some(at) if i > at => writer.write_strip(i - beside.len() - 1),
+                    _ => writer.write_strip(i - beside.len()),
                 }
-                Ok(())
+                .map_err(refused)
             },
         )?;
-        writer.finish()?;
-        Ok(())
+        writer.finish().map_err(refused)
     }
 
     /// Puts the account of what was done into the header.

@@ -1,7 +1,6 @@
 //! What is decided about lights before their samples meet: places, levels, weights.
 
 use photosite_pix::align::Registration;
-use photosite_pix::combine::Combine;
 use photosite_pix::normalise::{Affine, LevelScale, Normalise};
 
 use super::levels::{bright, even_out, not_normalised, star_fluxes, star_scale, weight};
@@ -43,7 +42,7 @@ pub fn arrange<'a>(
     let planes = lights.first().map_or(1, SurveyedLight::planes);
     if let Some(odd) = lights.iter().find(|l| l.planes() != planes) {
         let colour = |l: &SurveyedLight| if l.planes() == 1 { "monochrome" } else { "in colour" };
-        return Err(Error::request(format!(
+        return Err(Error::mismatch(format!(
             "{} is {}, {} is {}; they cannot be one picture",
             lights[0].path().display(),
             colour(&lights[0]),
@@ -51,24 +50,12 @@ pub fn arrange<'a>(
             colour(odd)
         )));
     }
-    if how.combine == Some(Combine::Median) && how.drizzle.is_some() {
-        return Err(Error::request("drops cover pixels by parts, which only a mean can weigh"));
-    }
-    if how.local && how.drizzle.is_some_and(|d| d.scale != 1.0) {
-        return Err(Error::request(
-            "local normalisation works on the reference's own grid; leave --drizzle away",
-        ));
-    }
+    how.check()?;
     let under_array = || lights.iter().all(|l| l.mosaic().is_some());
     if how.drizzle.is_some_and(|d| d.cfa) && !under_array() {
-        return Err(Error::request(
+        return Err(Error::mismatch(
             "drizzling by colour wants lights that are still under their filter array; leave \
              --cfa-drizzle away, or name lights that were not debayered",
-        ));
-    }
-    if how.combine == Some(Combine::Median) && how.normalise == Normalise::EqualisedFluxes {
-        return Err(Error::request(
-            "a median of lights at levels of their own means nothing; normalise them, or take the mean",
         ));
     }
     let mut findings = Vec::new();
@@ -144,7 +131,7 @@ fn place(
     }
     let size = reference.size();
     if let Some(odd) = lights.iter().find(|l| l.size() != size) {
-        return Err(Error::request(format!(
+        return Err(Error::mismatch(format!(
             "{} is {} pixels, {} is {size}; lights of different sizes can be stacked with --register",
             odd.path().display(),
             odd.size(),

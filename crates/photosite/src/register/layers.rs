@@ -75,7 +75,7 @@ pub fn open(
 }
 
 fn not_local(light: &SurveyedLight) -> Error {
-    Error::request(format!(
+    Error::mismatch(format!(
         "the background of {} cannot be brought to the reference's; leave it out, or use \
          --normalize additive-scale",
         light.path().display()
@@ -85,7 +85,7 @@ fn not_local(light: &SurveyedLight) -> Error {
 /// The colours of a light that is still under its filter array.
 fn debayered(source: Box<dyn Source>, cfa: CfaPattern) -> Result<Debayered> {
     let method = Method::auto(cfa);
-    Debayered::new(source, cfa, method).map_err(|e| Error::request(e.to_string()))
+    Debayered::new(source, cfa, method).map_err(|e| Error::unsupported(e.to_string()))
 }
 
 /// The rows of a light that a tile of the picture rests on, at most, in bytes.

@@ -29,7 +29,7 @@ pub fn lay_over(
     let sky = match by {
         Alignment::Stars => None,
         Alignment::Wcs => Some(Wcs::read(&reference.header).map_err(|no| {
-            Error::request(format!("{} cannot be the reference: {no}", reference.path().display()))
+            Error::mismatch(format!("{} cannot be the reference: {no}", reference.path().display()))
         })?),
     };
     let done = on_each(lights.len(), context, |i| {

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use photosite_pix::Size;
 use photosite_pix::align::{Point, Transform};
-use photosite_pix::reject::Reject;
 use photosite_pix::trails::Trail;
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +36,7 @@ pub(super) fn mask_trails(
     findings: &mut Vec<Finding>,
 ) {
     let used: Vec<usize> = (0..parts.len()).filter(|i| parts[*i].used).collect();
-    if how.reject == Some(Reject::None) || used.len() < 2 {
+    if how.recipe.keeps_all() || used.len() < 2 {
         return;
     }
     for &i in &used {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::night::{LightResults, MasterResults, NightRequest, Pictures};
+use super::request::NightRequest;
+use super::results::{LightResults, MasterResults, Pictures};
 use crate::inventory::Inventory;
 use crate::plan::{FEWEST_LIGHTS, Means, Plan, StackPlan, forecast};
 use crate::raw::RawFrame;

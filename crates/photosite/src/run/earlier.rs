@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use photosite_file::fits::Clipped;
 use photosite_pix::stat::Summary;
 use serde::Deserialize;
 
@@ -65,6 +66,8 @@ impl Told {
             steps: self.steps.clone(),
             dark_scale: self.dark_scale,
             repaired: self.repaired,
+            clipped: Clipped::default(),
+            pedestal_adu: None,
             before: self.stats_before?,
             after: self.stats_after?,
         })

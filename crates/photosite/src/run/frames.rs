@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use super::named::duplicate;
+use crate::Result;
 use crate::detector::used_region;
 use crate::event::{Event, Stage};
-use crate::finding::{Severity, left_out};
+use crate::finding::left_out;
 use crate::inventory::{Frame, Inventory, KindOverrides, Taken, take, walk};
 use crate::provenance::ContentHash;
 use crate::raw::RawFrame;
 use crate::work::{Context, for_each};
-use crate::{Finding, Result};
 
 /// A frame of the inventory, ready to take part.
 ///
@@ -106,15 +107,7 @@ fn drop_duplicates(inventory: &mut Inventory) -> Result<()> {
     copies.sort_unstable();
     for &(copy, original) in &copies {
         let (copy, original) = (&inventory.frames[copy].path, &inventory.frames[original].path);
-        inventory.findings.push(
-            Finding::new(
-                "duplicate",
-                Severity::Info,
-                copy.display().to_string(),
-                format!("the same bytes as {}; it counts once", original.display()),
-            )
-            .hint("Delete one of the two."),
-        );
+        inventory.findings.push(duplicate(copy, original));
     }
     for &(copy, _) in copies.iter().rev() {
         let frame = inventory.frames.remove(copy);

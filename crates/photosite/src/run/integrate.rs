@@ -10,14 +10,15 @@ use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::normalise::{Affine, Normalise};
 use photosite_pix::reject::Reject;
 use photosite_pix::stars::Criteria;
-use photosite_pix::{Applied, Frame, FrameKind, Header, Plane, Rect, RowOrder, Size, Unit, stat};
+use photosite_pix::unit::NoiseModel;
+use photosite_pix::{Applied, Frame, Header, Plane, Rect, RowOrder, Size, Unit, stat};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::budget::Need;
 use crate::event::{Event, Stage};
 use crate::header::{picture_header, registered_header, stack_header};
-use crate::master::{Rejected, default_recipe};
+use crate::master::Rejected;
 use crate::measure::{SurveyedLight, find_stars, offer_files, reference as find_reference, survey};
 use crate::params::{Drizzle, Integration, Weight};
 use crate::preview::{Linked, write_preview};
@@ -85,6 +86,7 @@ pub struct Integrated {
 /// When no light is left, sizes differ and lights are not registered, the product cannot be
 /// written, or the work is cancelled.
 pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Result<Integrated> {
+    request.how.check()?;
     let mut paths = request.paths.to_vec();
     // The product must not depend on the order in which lights were named.
     paths.sort();
@@ -96,7 +98,7 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
     if lights.is_empty() {
         let why =
             findings.first().map_or(String::new(), |f| format!(": {}: {}", f.subject, f.message));
-        return Err(Error::request(format!("no light is left that can be stacked{why}")));
+        return Err(Error::mismatch(format!("no light is left that can be stacked{why}")));
     }
     let reference = match request.reference {
         None => {
@@ -107,7 +109,7 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
     };
     let arranged = arrange(&lights, &reference, request.how, context)?;
     if arranged.used() == 0 {
-        return Err(Error::request("no light is left that can be stacked"));
+        return Err(Error::mismatch("no light is left that can be stacked"));
     }
     let inputs = offered.iter().map(|l| Input::new("light", &l.path, l.hash)).collect();
     let parameters = json!({
@@ -202,7 +204,7 @@ impl Arranged<'_> {
         let Self { lights, reference, level, how, parts, findings } = self;
         let used: Vec<(&SurveyedLight, &LightPart)> =
             lights.iter().zip(&parts).filter(|(_, part)| part.used).collect();
-        let recipe = recipe(how, used.len());
+        let recipe = how.recipe(used.len(), common_noise(&used))?;
         let size = how.picture_size(reference.size());
         let (mut stacked, part) =
             combined(&used, (reference, size), (how, recipe), folder_of(path), context)?;
@@ -315,23 +317,18 @@ fn combined(
         return Ok((stacked, None));
     }
     let part = covered(&layers).ok_or_else(|| {
-        Error::request("no part of the picture is covered by every light; leave --crop away")
+        Error::mismatch("no part of the picture is covered by every light; leave --crop away")
     })?;
     Ok((stacked.into_iter().map(|s| s.crop(part)).collect(), Some(part)))
 }
 
-fn recipe(how: Integration, count: usize) -> Recipe {
-    let usual = default_recipe(FrameKind::Light, count, None);
-    let reject = how.reject.unwrap_or(usual.reject);
-    let combine = match how.combine {
-        Some(Combine::Median) => Combine::Median,
-        _ if how.weight != Weight::None => Combine::WeightedMean,
-        _ if how.drizzle.is_some() => Combine::WeightedMean,
-        // Taking back what samples were judged with goes frame by frame, as weights do.
-        _ if how.normalise == Normalise::EqualisedFluxes => Combine::WeightedMean,
-        _ => Combine::Mean,
+/// The noise model that all lights agree on.
+fn common_noise(used: &[(&SurveyedLight, &LightPart)]) -> Option<NoiseModel> {
+    let of = |(light, _): &(&SurveyedLight, &LightPart)| {
+        NoiseModel::new(light.metadata.gain_e_per_adu?.e_per_adu(), light.metadata.read_noise_e?)
     };
-    Recipe { reject, combine }
+    let first = of(used.first()?)?;
+    used.iter().all(|light| of(light) == Some(first)).then_some(first)
 }
 
 fn sentences(

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use photosite_file::atomic::{Existing, copy_file};
 
-use super::night::MasterResults;
+use super::results::MasterResults;
 use crate::finding::Severity;
 use crate::library::{
     Adopted, Candidate, DarkCurrent, FileMark, Level, Library, Life, Record, Shelf, adopt, choose,
@@ -110,8 +110,8 @@ pub fn master_record(path: &Path) -> Result<Record> {
     let probe = probe(path)?;
     match adopt(path, &probe) {
         Some(Ok(master)) => record_of(path, &master),
-        Some(Err(finding)) => Err(Error::request(finding.message)),
-        None => Err(Error::request(format!("{} is no master", path.display()))),
+        Some(Err(finding)) => Err(Error::library(finding.message)),
+        None => Err(Error::library(format!("{} is no master", path.display()))),
     }
 }
 

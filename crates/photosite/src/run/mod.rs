@@ -7,7 +7,10 @@ mod earlier;
 mod frames;
 mod integrate;
 mod keep;
+mod named;
 mod night;
+mod request;
+mod results;
 
 pub use collect::{
     Collected, Exported, add_to_library, export_library, rebuild_library, verify_library,
@@ -15,4 +18,9 @@ pub use collect::{
 pub use earlier::Earlier;
 pub use frames::{raw_frame, take_inventory};
 pub use integrate::{Integrated, IntegrationRequest, integrate};
-pub use night::{Keep, NightOutcome, NightRequest, run_night};
+pub use named::{
+    NamedBias, NamedCalibrated, NamedLights, NamedMaster, calibrate_named, dark_of_flats,
+    master_of_named, named_frames,
+};
+pub use night::run_night;
+pub use request::{Keep, NightOutcome, NightRequest};

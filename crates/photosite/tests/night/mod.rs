@@ -81,7 +81,7 @@ pub fn calibrate(night: Night, expected: &[&str]) -> Calibrated {
     let request = NightRequest { stack: false, ..request(vec![folder.path().to_owned()], &output) };
     let report = run(&request, 2);
     for finding in &report.findings {
-        assert!(expected.contains(&finding.code), "{finding:?}");
+        assert!(expected.contains(&&*finding.code), "{finding:?}");
     }
     Calibrated { simulation, folder, report }
 }

@@ -234,7 +234,7 @@ fn headers_and_stars_agree() {
     let (lights, _) = survey(&offered, false, &context).unwrap();
     let by = |by| lay_over(&lights, &lights[0], by, &context).unwrap();
     let ((by_stars, _), (by_sky, doubts)) = (by(Alignment::Stars), by(Alignment::Wcs));
-    let codes: Vec<&str> = doubts.iter().map(|f| f.code).collect();
+    let codes: Vec<&str> = doubts.iter().map(|f| &*f.code).collect();
     assert_eq!(codes.iter().filter(|c| **c == "wcs-missing").count(), 2, "two are not solved");
     // Their solutions scatter by up to two pixels, and that is told.
     assert!(codes.contains(&"wcs-rough"), "{doubts:?}");

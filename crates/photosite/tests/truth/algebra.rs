@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use photosite::calibrate::{
-    Bias, CalibrationSet, DarkContent, DarkScaling, FlatContent, Light, LightFacts, MasterDark,
-    MasterFlat, RemovedBy,
+    Bias, CalibrationSet, DarkContent, FlatContent, Light, LightFacts, MasterDark, MasterFlat,
+    RemovedBy,
 };
 use photosite::master::{Finish, finish};
+use photosite::params::DarkScaling;
 use photosite::stack::Stacked;
 use photosite_pix::combine::Combine;
 use photosite_pix::{Applied, Frame, FrameKind, NoiseModel, Plane, Size, Unit};

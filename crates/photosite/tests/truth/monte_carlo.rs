@@ -8,10 +8,11 @@
 use std::sync::Arc;
 
 use photosite::calibrate::{
-    Bias, CalibrationSet, DarkContent, DarkScaling, FlatContent, Light, LightFacts, MasterDark,
-    MasterFlat, RemovedBy,
+    Bias, CalibrationSet, DarkContent, FlatContent, Light, LightFacts, MasterDark, MasterFlat,
+    RemovedBy,
 };
 use photosite::master::{Finish, finish};
+use photosite::params::DarkScaling;
 use photosite::stack::Stacked;
 use photosite_pix::combine::{Combine, Outcome, Recipe, Samples, Workspace, combine};
 use photosite_pix::reject::Reject;
@@ -185,7 +186,7 @@ fn the_variance_of_a_scaled_dark_is_what_it_says() {
 
 #[test]
 fn the_usual_recipes_predict_their_noise_within_the_bar() {
-    let usual = photosite::master::default_recipe(FrameKind::Dark, FRAMES, None);
+    let usual = photosite::params::default_recipe(FrameKind::Dark, FRAMES, None);
     check(Case { name: "usual recipe", flat: true, recipe: usual, tolerance: 0.02, ..CASE });
     let median = Recipe { reject: Reject::None, combine: Combine::Median };
     // The factor of a median, pi / 2, is that of many frames; for 10 it is 1.38.

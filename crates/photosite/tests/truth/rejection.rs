@@ -1,6 +1,6 @@
 //! Rejection must not move what it does not reject.
 
-use photosite::master::default_recipe;
+use photosite::params::default_recipe;
 use photosite_pix::FrameKind;
 use photosite_pix::combine::{Combine, Outcome, Recipe, Samples, Workspace, combine};
 use photosite_pix::reject::Reject;

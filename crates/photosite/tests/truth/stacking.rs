@@ -312,7 +312,7 @@ fn a_light_that_fails_over_the_reference_is_led_there_by_its_own_filter() {
     let done = stack(&night, 2, false);
     let used: Vec<bool> = done.lights.iter().map(|l| l.used).collect();
     assert_eq!(used, [true, true, true, false]);
-    let codes: Vec<&str> = done.findings.iter().map(|f| f.code).collect();
+    let codes: Vec<&str> = done.findings.iter().map(|f| &*f.code).collect();
     assert_eq!(codes, ["registration-bridged", "registration-failed"]);
     assert!(done.findings[0].message.contains("1.fits"), "{:?}", done.findings);
     let found = done.lights[2].registration.as_ref().unwrap();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use photosite::event::{Cancel, Silent};
 use photosite::measure::find_stars;
-use photosite::params::{Drizzle, Integration};
+use photosite::params::{Drizzle, Integration, RecipeChoice};
 use photosite::run::{Integrated, IntegrationRequest, integrate};
 use photosite::work::{Context, on_each};
 use photosite_file::fits::{Sample, read_frames};
@@ -296,7 +296,7 @@ fn what_stands_in_every_light_is_no_trail_and_who_rejects_nothing_keeps_all() {
     println!("{:.1?}", done.trails);
     assert_eq!(done.trails.len(), 1);
     assert!(done.trails[0].path.ends_with("light_02.fits"));
-    let how = Integration { reject: Some(Reject::None), ..Integration::default() };
+    let how = Integration { recipe: RecipeChoice::of(Reject::None), ..Integration::default() };
     let (done, _, history) = night.stack(how, 1);
     assert!(done.trails.is_empty() && !history.contains("masked"));
 }

@@ -3,12 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use photosite::calibrate::{
-    CalibrationSet, DarkContent, DarkScaling, Light, LightFacts, MasterDark,
-};
+use photosite::calibrate::{CalibrationSet, DarkContent, Light, LightFacts, MasterDark};
 use photosite::defects;
 use photosite::library::{Candidate, Choice, DarkCurrent, FEW_REFUSALS, Traits, choose, groups};
-use photosite::master::{channel_means, default_recipe};
+use photosite::master::channel_means;
+use photosite::params::{DarkScaling, default_recipe};
 use photosite::stack::{Buffers, Prepared, Shares, Stacked, stack_tile};
 use photosite_file::fits::Sample;
 use photosite_pix::{CfaPattern, Frame, FrameKind, Header, MaskBits, Metadata, Plane, Size, Unit};

@@ -276,6 +276,64 @@ impl Reject {
         })
     }
 
+    /// The method called `name` with thresholds that mean something to it.
+    ///
+    /// # Errors
+    /// In words: a name that is not known, or a threshold that is not finite, is negative, or is not
+    /// of the method's unit.
+    pub fn checked(name: &str, asked: Thresholds) -> Result<Self, String> {
+        let method = Self::named(name, Thresholds::default())
+            .ok_or_else(|| format!("no rejection is called {name:?}"))?;
+        method.with(asked)
+    }
+
+    /// The same method with `asked` in place of its thresholds.
+    ///
+    /// # Errors
+    /// In words: a threshold that is not finite, is negative, or is not of the method's unit.
+    pub fn with(self, asked: Thresholds) -> Result<Self, String> {
+        let given = [("low", asked.low), ("high", asked.high)];
+        for (side, value) in given.into_iter().filter_map(|(side, v)| Some((side, v?))) {
+            let (fits, wanted) = match self {
+                Self::None => (false, "takes no thresholds"),
+                Self::Minmax { .. } => (
+                    value >= 0.0 && value.fract() == 0.0 && value <= f32::from(u16::MAX),
+                    "is a count of samples: 0, 1, 2 ...",
+                ),
+                Self::Percentile { .. } => {
+                    (value > 0.0 && value.is_finite(), "is a share of the median above 0")
+                }
+                Self::Gesd { .. } => (value > 0.0 && value < 1.0, "is a share between 0 and 1"),
+                _ => (value > 0.0 && value.is_finite(), "is a number of sigmas above 0"),
+            };
+            if !fits {
+                return Err(format!("the {side} threshold {wanted}, not {value}"));
+            }
+        }
+        let pick = |low: &mut f32, high: &mut f32| {
+            *low = asked.low.unwrap_or(*low);
+            *high = asked.high.unwrap_or(*high);
+        };
+        let mut method = self;
+        match &mut method {
+            Self::None => {}
+            Self::Minmax { low, high } => {
+                *low = asked.low.map_or(*low, |v| v as u16);
+                *high = asked.high.map_or(*high, |v| v as u16);
+            }
+            Self::Percentile { low, high }
+            | Self::Sigma { low, high }
+            | Self::Mad { low, high }
+            | Self::MedianSigma { low, high }
+            | Self::AveragedSigma { low, high }
+            | Self::LinearFit { low, high }
+            | Self::CcdNoise { low, high, .. }
+            | Self::Winsorized { sigma_low: low, sigma_high: high }
+            | Self::Gesd { outliers: low, significance: high } => pick(low, high),
+        }
+        Ok(method)
+    }
+
     /// The method for `n` frames when nobody asks for one by name.
     ///
     /// None up to 3 frames (3 are best combined by their median), averaged sigma clipping from 4
@@ -397,6 +455,25 @@ mod tests {
         ];
         sorted.sort_by(f32::total_cmp);
         assert_eq!(METHOD.keep(&sorted), 0..50);
+    }
+
+    #[test]
+    fn thresholds_that_mean_nothing_are_refused() {
+        let of = |low: f32, high: f32| Thresholds { low: Some(low), high: Some(high) };
+        for (name, bad) in [
+            ("sigma", of(f32::NAN, 3.0)),
+            ("winsorized", of(4.0, -3.0)),
+            ("minmax", of(0.9, 1.0)),
+            ("gesd", of(5.0, 7.0)),
+            ("averaged-sigma", of(f32::INFINITY, 4.0)),
+            ("none", of(3.0, 3.0)),
+        ] {
+            assert!(Reject::checked(name, bad).is_err(), "{name} {bad:?}");
+        }
+        let good = Reject::checked("minmax", of(0.0, 2.0));
+        assert_eq!(good, Ok(Reject::Minmax { low: 0, high: 2 }));
+        let one_side = Thresholds { low: Some(5.0), high: None };
+        assert_eq!(Reject::checked("sigma", one_side), Ok(Reject::Sigma { low: 5.0, high: 3.0 }));
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl Library {
     /// When the entry is no master, or the file of lives cannot be read or written.
     pub fn set_life(&mut self, entry: &Entry, life: Life) -> Result<Life> {
         if !entry.is_master {
-            return Err(Error::request(format!(
+            return Err(Error::library(format!(
                 "{} is a raw {}; only masters are certified or retired",
                 entry.id, entry.kind
             )));
@@ -161,7 +161,7 @@ fn drop_orphans(db: &rusqlite::Connection) -> rusqlite::Result<()> {
 /// A path as the database holds it.
 pub(super) fn path_text(path: &Path) -> Result<&str> {
     path.to_str().ok_or_else(|| {
-        Error::request(format!(
+        Error::library(format!(
             "{} has a name that is no Unicode, which the index cannot hold; rename it",
             path.display()
         ))

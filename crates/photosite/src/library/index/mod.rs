@@ -55,7 +55,7 @@ impl Library {
                 return Err(damaged(&index, &aside));
             }
             if holds_masters(&folder.join(MASTERS_NAME)) {
-                return Err(Error::request(format!(
+                return Err(Error::library(format!(
                     "the index {} is gone, and masters are there. No frame is lost: the files are \
                      the record. {REBUILD}",
                     index.display()
@@ -121,7 +121,7 @@ impl Library {
         // Another process may have been faster.
         let found = schema::version(&tx).map_err(told)?;
         if found > migrations.len() {
-            return Err(Error::request(format!(
+            return Err(Error::library(format!(
                 "the library in {} was written by a newer Photosite (its schema is {found}, this \
                  version knows {}); use that one, or name another library with --library",
                 self.folder.display(),
@@ -202,7 +202,7 @@ fn put_aside(folder: &Path) -> Option<PathBuf> {
 }
 
 fn damaged(index: &Path, aside: &Path) -> Error {
-    Error::request(format!(
+    Error::library(format!(
         "the index {} is damaged. It was put aside as {} and no frame is lost: the files are the \
          record. {REBUILD}",
         index.display(),
@@ -244,7 +244,7 @@ fn explain(path: &Path, what: &str, e: &rusqlite::Error) -> Error {
             // Another process has put it aside already, or the system does not let go of it.
             Err(refusal) => match put_aside(path.parent().unwrap_or(path)) {
                 Some(aside) if !path.exists() => damaged(path, &aside),
-                _ => Error::request(format!(
+                _ => Error::library(format!(
                     "the index {} is damaged and could not be put aside ({refusal}): move it away. \
                      No frame is lost. {REBUILD}",
                     path.display()
@@ -262,11 +262,11 @@ fn explain(path: &Path, what: &str, e: &rusqlite::Error) -> Error {
         }
         // No refusal of the database's: a row holds what no row of ours does.
         None => {
-            return Error::request(format!("{}: {what} failed: {e}. {REBUILD}", path.display()));
+            return Error::library(format!("{}: {what} failed: {e}. {REBUILD}", path.display()));
         }
         _ => "",
     };
-    Error::request(format!("{}: {what} failed: {e}{advice}", path.display()))
+    Error::library(format!("{}: {what} failed: {e}{advice}", path.display()))
 }
 
 #[cfg(test)]

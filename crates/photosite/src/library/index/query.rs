@@ -103,7 +103,7 @@ impl Library {
     pub fn show(&self, id: &str) -> Result<Entry> {
         let plain = id.to_lowercase();
         if plain.is_empty() || !plain.chars().all(|c| c.is_ascii_hexdigit()) {
-            return Err(Error::request(format!(
+            return Err(Error::library(format!(
                 "{id:?} names no frame; a name is the first digits of a content hash, as `library \
                  list` shows them"
             )));
@@ -114,11 +114,11 @@ impl Library {
         )?;
         match <[Entry; 1]>::try_from(found) {
             Ok([entry]) => Ok(entry),
-            Err(found) if found.is_empty() => Err(Error::request(format!(
+            Err(found) if found.is_empty() => Err(Error::library(format!(
                 "nothing in the library in {} begins with {id}",
                 self.folder.display()
             ))),
-            Err(_) => Err(Error::request(format!("several frames begin with {id}; add digits"))),
+            Err(_) => Err(Error::library(format!("several frames begin with {id}; add digits"))),
         }
     }
 

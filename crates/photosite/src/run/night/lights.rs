@@ -2,20 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use super::{LightResults, MasterResults, NightRequest, note_failure};
-use crate::calibrate::DarkScaling;
+use super::notes::Notes;
+use crate::error::Reach;
 use crate::event::{Event, Stage};
+use crate::params::DarkScaling;
 use crate::plan::{LightPlan, Plan};
 use crate::product::{
     BiasChoice, LightRequest, LoadedMaster, Masters, calibrate_light, load_master, load_samples,
 };
 use crate::raw::RawFrame;
 use crate::run::earlier::Earlier;
+use crate::run::request::NightRequest;
+use crate::run::results::{LightResults, MasterResults};
 use crate::stack::ReadBuffers;
-use crate::work::{Context, for_each, on_each};
-use crate::{Finding, Result};
+use crate::work::{Context, on_each, on_each_with};
+use crate::{Error, Result};
 
 /// Bias, dark and flat of a light, as indices into the plan's masters.
 pub(super) type SetKey = [Option<usize>; 3];
@@ -105,12 +108,20 @@ pub(super) struct Work<'a> {
     pub folder: &'a Path,
 }
 
-/// Calibrates those of the planned lights that are `wanted` to files.
+impl<'a> Work<'a> {
+    /// Where a planned light lies; nowhere that is known for one that could not be read.
+    pub fn path(&self, light: usize) -> &'a Path {
+        let frame = self.raw[self.planned.lights[light].frame].as_ref();
+        frame.map_or(Path::new(""), |f| f.path.as_path())
+    }
+}
+
+/// Calibrates those of the planned lights that are `wanted` to files; one that cannot be is left out.
 pub(super) fn calibrate_lights(
     work: Work<'_>,
     wanted: &[usize],
     lights: &mut LightResults,
-    findings: &mut Vec<Finding>,
+    notes: &mut Notes,
     context: &Context<'_>,
 ) -> Result<()> {
     let Work { request, planned, raw, earlier, folder, .. } = work;
@@ -118,41 +129,40 @@ pub(super) fn calibrate_lights(
     context.observer.event(Event::Started { stage: Stage::Lights, total });
     // Lights of one set of masters together, so that only one set is in memory.
     let mut by_set: BTreeMap<SetKey, Vec<usize>> = BTreeMap::new();
-    for &i in wanted {
+    for &i in wanted.iter().filter(|i| raw[planned.lights[**i].frame].is_some()) {
         by_set.entry(set_of(&planned.lights[i])).or_default().push(i);
     }
     let mut sets = Sets::new(work.masters, Loaded::WithVariance);
     for (key, members) in by_set {
         sets.keep(&BTreeSet::from([key]));
-        let set = sets.get(key, context)?;
-        let done: Vec<Mutex<Option<Result<_>>>> =
-            members.iter().map(|_| Mutex::new(None)).collect();
-        for_each(members.len(), context, ReadBuffers::default, |buffers, n| {
-            let light: &LightPlan = &planned.lights[members[n]];
-            if let Some(raw) = &raw[light.frame] {
-                let path = folder.join(&light.file_name);
-                let request = LightRequest {
-                    raw,
-                    masters: &set,
-                    noise: request.noise,
-                    sample: request.sample,
-                };
-                let result = match calibrate_light(&request, &path, &earlier.known, buffers) {
-                    // A product that cannot be written stops the run; a light that cannot be read
-                    // does not.
-                    Err(e) if !e.file().is_some_and(|f| raw.is(f.path())) => return Err(e),
-                    other => other,
-                };
-                *done[n].lock().expect("no holder panics") = Some(result);
+        let set = match sets.get(key, context) {
+            Ok(set) => set,
+            Err(e) if e.reach() == Reach::Run => return Err(e),
+            Err(e) => {
+                members.iter().for_each(|i| notes.failure(&e, work.path(*i), context));
+                continue;
             }
+        };
+        let done = on_each_with(members.len(), context, ReadBuffers::default, |buffers, n| {
+            let light: &LightPlan = &planned.lights[members[n]];
+            let Some(raw) = &raw[light.frame] else {
+                return Err(Error::bug("a light that could not be read was to be calibrated"));
+            };
+            let path = folder.join(&light.file_name);
+            let sample = request.sample;
+            let request = LightRequest { raw, masters: &set, noise: None, sample };
+            let result = calibrate_light(&request, &path, &earlier.known, buffers);
             context.observer.event(Event::Advanced { by: 1, what: "calibrating" });
-            Ok(())
+            result
         })?;
         for (i, done) in members.into_iter().zip(done) {
-            match done.into_inner().expect("no holder panics") {
-                Some(Ok(result)) => lights[i] = Some(result),
-                Some(Err(e)) => note_failure(&e, findings, context),
-                None => {}
+            match done {
+                Ok(result) => {
+                    notes.extend(result.clipped(), context);
+                    lights[i] = Some(result);
+                }
+                Err(e) if e.reach() == Reach::Run => return Err(e),
+                Err(e) => notes.failure(&e, work.path(i), context),
             }
         }
     }

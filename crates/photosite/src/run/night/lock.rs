@@ -17,7 +17,7 @@ impl Lock {
         let path = folder.join(".photosite.lock");
         loop {
             let Some(file) = Self::locked(&path)? else {
-                return Err(Error::request(format!(
+                return Err(Error::parameters(format!(
                     "another run is at work in {}; wait for it, or name another folder with -o",
                     folder.display()
                 )));

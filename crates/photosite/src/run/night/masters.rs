@@ -4,82 +4,124 @@ use std::path::Path;
 
 use photosite_pix::FrameKind;
 
-use super::{MasterResults, note, note_failure};
+use super::notes::Notes;
+use crate::error::Reach;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
-use crate::plan::{MasterPlan, Plan};
+use crate::plan::{LightPlan, MasterPlan, Plan};
 use crate::product::{
     AdditivePart, Known, MasterRequest, MasterResult, build_master, take_master, work_units,
 };
 use crate::raw::RawFrame;
+use crate::run::results::MasterResults;
 use crate::work::Context;
 use crate::{Finding, Result};
 
-/// Builds the planned masters, or finds them built.
+/// Builds the planned masters, or finds them built; one that cannot be made is left out.
 pub(super) fn build_masters(
     planned: &Plan,
     raw: &[Option<RawFrame>],
     known: &Known,
     folder: &Path,
-    findings: &mut Vec<Finding>,
+    results: &mut MasterResults,
+    notes: &mut Notes,
     context: &Context<'_>,
-) -> Result<MasterResults> {
+) -> Result<()> {
     let members = |m: &MasterPlan| -> Vec<&RawFrame> {
         m.frames.iter().filter_map(|&i| raw[i].as_ref()).collect()
     };
     let total = planned.masters.iter().map(|m| work_units(m.kind, &members(m))).sum();
     context.observer.event(Event::Started { stage: Stage::Masters, total });
-    let mut results: MasterResults = Vec::with_capacity(planned.masters.len());
-    for master in &planned.masters {
+    for (i, master) in planned.masters.iter().enumerate() {
         context.cancel.check()?;
-        let additive = match master.additive {
-            None => AdditivePart::Keep,
-            Some((i, by)) => match &results[i] {
-                Some(r) => AdditivePart::Master(r.path.clone(), by),
-                None => {
-                    results.push(None);
-                    continue;
-                }
-            },
-        };
         let path = folder.join(&master.file_name);
-        if let Some(ready) = &master.ready {
-            // A master of the library that cannot be read is as if it were not there.
-            match take_master(master.kind, &ready.path, &path, known, context) {
-                Ok(result) => results.push(Some(result)),
-                Err(e) if e.file().is_some_and(|f| f.path() == ready.path) => {
-                    note_failure(&e, findings, context);
-                    results.push(None);
+        let made = match &master.ready {
+            Some(ready) => take_master(master.kind, &ready.path, &path, known, context).map(Some),
+            None => {
+                let frames = members(master);
+                match additive(master, results) {
+                    Some(additive) if !frames.is_empty() => {
+                        let request = MasterRequest {
+                            kind: master.kind,
+                            frames,
+                            additive,
+                            zero_adu: zero_adu(master, results),
+                            recipe: master.recipe,
+                            maps: false,
+                            path: &path,
+                            known,
+                        };
+                        build_master(&request, context).map(Some)
+                    }
+                    _ => Ok(None),
                 }
-                Err(e) => return Err(e),
             }
-            continue;
-        }
-        let request = MasterRequest {
-            kind: master.kind,
-            frames: members(master),
-            additive,
-            zero_adu: master.zero.and_then(|i| results[i].as_ref()).map(|r| r.stats.median),
-            recipe: master.recipe,
-            maps: false,
-            path: &path,
-            known,
         };
-        if request.frames.is_empty() {
-            results.push(None);
-            continue;
+        match made {
+            Ok(Some(result)) => {
+                for (path, e) in &result.left_out {
+                    notes.failure(e, path, context);
+                }
+                let zero_adu = zero_adu(master, results);
+                let more = [
+                    noise_finding(&result),
+                    black_level_finding(zero_adu, &result),
+                    result.weak_colour(),
+                ];
+                notes.extend(more.into_iter().flatten(), context);
+                results[i] = Some(result);
+            }
+            Ok(None) => {}
+            Err(e) if e.reach() == Reach::Run => return Err(e),
+            Err(e) => notes.failure(&e, &path, context),
         }
-        let result = build_master(&request, context)?;
-        for (_, e) in &result.left_out {
-            note_failure(e, findings, context);
+        if results[i].is_none() {
+            notes.extend(not_made(planned, i), context);
         }
-        let more =
-            [noise_finding(&result), black_level_finding(&request, &result), result.weak_colour()];
-        more.into_iter().flatten().for_each(|f| note(f, findings, context));
-        results.push(Some(result));
     }
     context.observer.event(Event::Finished);
-    Ok(results)
+    Ok(())
+}
+
+/// What is subtracted from each frame of a master; `None` where the master of it was not made.
+fn additive(master: &MasterPlan, results: &MasterResults) -> Option<AdditivePart> {
+    match master.additive {
+        None => Some(AdditivePart::Keep),
+        Some((i, by)) => results[i].as_ref().map(|r| AdditivePart::Master(r.path.clone(), by)),
+    }
+}
+
+/// The bias level of a dark's set-up in ADU.
+fn zero_adu(master: &MasterPlan, results: &MasterResults) -> Option<f64> {
+    master.zero.and_then(|i| results[i].as_ref()).map(|r| r.stats.median)
+}
+
+/// A Finding where lights go without a master that was planned for them.
+fn not_made(planned: &Plan, i: usize) -> Option<Finding> {
+    let uses = |light: &&LightPlan| [light.bias, light.dark, light.flat].contains(&Some(i));
+    let lights = planned.lights.iter().filter(uses).count();
+    let flats = planned.masters.iter().filter(|m| m.additive.is_some_and(|(a, _)| a == i)).count();
+    if lights + flats == 0 {
+        return None;
+    }
+    let master = &planned.masters[i];
+    let mut goes = Vec::new();
+    if lights > 0 {
+        goes.push(format!("{lights} lights are calibrated without it"));
+    }
+    if flats > 0 {
+        goes.push(format!("{flats} master flats that rest on it are not made"));
+    }
+    Some(
+        Finding::new(
+            "master-not-made",
+            Severity::Error,
+            master.file_name.clone(),
+            format!("this master {} could not be made: {}", master.kind, goes.join("; ")),
+        )
+        .hint("Another finding names the frames that are at fault; shoot or copy them anew.")
+        .with("lights", lights),
+    )
 }
 
 /// How far below the bias a dark must lie to be called darker, in ADU: masters know their level
@@ -87,8 +129,8 @@ pub(super) fn build_masters(
 const DARKER_ADU: f64 = 0.5;
 
 /// A Finding where a dark is darker than the bias of its set-up.
-fn black_level_finding(request: &MasterRequest<'_>, dark: &MasterResult) -> Option<Finding> {
-    let bias_adu = request.zero_adu?;
+fn black_level_finding(zero_adu: Option<f64>, dark: &MasterResult) -> Option<Finding> {
+    let bias_adu = zero_adu?;
     let dark_adu = dark.stats.median;
     (dark_adu < bias_adu - DARKER_ADU).then(|| {
         Finding::new(

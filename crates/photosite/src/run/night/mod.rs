@@ -1,196 +1,243 @@
-//! A whole night: inventory, plan, masters, pictures, lights, account.
+//! A whole night: inventory, plan, masters, pictures, lights, report.
 
 mod lights;
 mod lock;
 mod masters;
+mod notes;
 mod stacks;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use photosite_file::atomic::{Existing, remove_leftovers, write_bytes};
-use photosite_file::fits::Sample;
-use photosite_pix::align::Alignment;
-use photosite_pix::unit::NoiseModel;
 
 use self::lights::{Work, calibrate_lights};
 use self::lock::Lock;
 use self::masters::build_masters;
+use self::notes::Notes;
 use self::stacks::{Folders, stack_lights};
 use super::account::{Account, Done, report};
 use super::earlier::Earlier;
 use super::frames::{raw_frame, take_inventory};
 use super::keep::keep_masters;
+use super::request::{NightOutcome, NightRequest};
+use super::results::{LightResults, MasterResults, Pictures, RawFrames};
 use crate::env::Stopwatch;
 use crate::event::{Event, Stage};
-use crate::finding::{Severity, left_out};
-use crate::inventory::{Inventory, KindOverrides};
+use crate::finding::Severity;
+use crate::inventory::Inventory;
 use crate::library::{FEW_REFUSALS, Library};
 use crate::plan::{MasterPlan, Plan, plan};
-use crate::product::{LightResult, MasterResult};
-use crate::raw::RawFrame;
-use crate::report::{LibraryReport, RunReport};
+use crate::product::MasterResult;
+use crate::report::{self, LibraryReport};
 use crate::work::{Context, on_each};
 use crate::{Error, ErrorKind, Finding, Result};
 
-pub(super) use self::stacks::Pictures;
-
-/// A night to be calibrated.
-#[derive(Debug, Clone)]
-pub struct NightRequest {
-    /// Files and folders.
-    pub paths: Vec<PathBuf>,
-    /// Kinds given by hand.
-    pub overrides: KindOverrides,
-    /// The folder of products.
-    pub output: PathBuf,
-    /// Plan only; write nothing.
-    pub dry_run: bool,
-    /// Gain and read noise, where the headers' are to be overruled.
-    pub noise: Option<NoiseModel>,
-    /// How calibrated lights are stored.
-    pub sample: Sample,
-    /// The folder of the library; `None` for none.
-    pub library: Option<PathBuf>,
-    /// Lights are stacked; otherwise they stay calibrated files.
-    pub stack: bool,
-    /// What lights are laid over each other by.
-    pub align: Alignment,
-    /// What is kept beside masters, pictures and the account.
-    pub keep: Keep,
-}
-
-/// Intermediate products that stay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Keep {
-    /// Calibrated lights; without this, those that are in no picture.
-    pub calibrated: bool,
-    /// Lights on the pixels of their picture.
-    pub registered: bool,
-}
-
-/// What came of a night.
-#[derive(Debug)]
-pub struct NightOutcome {
-    /// The account.
-    pub report: RunReport,
-    /// Where it was written; `None` for a dry run, and where no frame was found.
-    pub report_path: Option<PathBuf>,
-}
-
-impl NightOutcome {
-    /// True when there was nothing to do: no frame was found that can be used.
-    pub fn found_nothing(&self) -> bool {
-        !self.report.frames.iter().any(|f| f.used)
-    }
-
-    /// True when frames were left out or a finding is an error.
-    pub fn wants_attention(&self) -> bool {
-        self.report.worst() == Some(Severity::Error)
-    }
-}
-
 /// Calibrates a night.
 ///
-/// A frame that is no good becomes a Finding and is left out; only what stops everything is an
-/// error. Products that are there already, whole and current, are not made again.
+/// What fails is left out as far as the failure reaches: a frame, a group, a product. Only what stops
+/// everything ends the run, and then [`NightOutcome::failure`] says so; the report is written all the
+/// same. Products that are there already, whole and current, are not made again.
 ///
 /// # Errors
-/// When a path does not exist, a product cannot be written or would overwrite a file that is not
-/// Photosite's, another run is at work in the same folder, or the work is cancelled.
+/// When a path does not exist, a file that is not Photosite's stands where the report goes, another
+/// run is at work in the same folder, or the report cannot be written.
 pub fn run_night(request: &NightRequest, context: &Context<'_>) -> Result<NightOutcome> {
-    let watch = Stopwatch::start();
-    let mut night = Night { timing: BTreeMap::new(), watch, lap: 0.0 };
-    let except = Some(request.output.as_path());
-    let mut inventory = take_inventory(&request.paths, except, &request.overrides, context)?;
-    let mut findings = std::mem::take(&mut inventory.findings);
-    let mut library = open_library(request, &mut findings);
-    let planned = plan_with(&mut inventory, library.as_ref(), &mut findings);
-    for finding in &findings {
-        context.observer.event(Event::Found(finding));
+    let mut night = Night::begin(request, context)?;
+    if request.dry_run || night.inventory.frames.is_empty() {
+        let report = night.report(false, context);
+        return Ok(NightOutcome { report, report_path: None, failure: None });
     }
-    night.lap("inventory");
-    let masters_dir = request.output.join("masters");
-    let lights_dir = request.output.join("calibrated");
-    let registered = request.output.join("registered");
-    let folders = Folders {
-        stacks: request.output.join("stacks"),
-        registered: request.keep.registered.then_some(registered.clone()),
-    };
-    if request.dry_run || inventory.frames.is_empty() {
-        let account = Account {
-            inventory: &inventory,
-            planned: &planned,
-            work: None,
-            library: library.as_ref().map(|l| library_report(l, &planned, &[])),
-            findings,
-            timing: night.timing,
-        };
-        let report = report(request, account, context);
-        return Ok(NightOutcome { report, report_path: None });
+    let report_path = request.output.join("run.json");
+    if report_path.symlink_metadata().is_ok() && !report::is_ours(&report_path) {
+        return Err(Error::foreign(&report_path));
     }
     let _lock = Lock::take(&request.output)?;
-    for folder in [&request.output, &masters_dir, &lights_dir, &registered, &folders.stacks] {
-        if folder.is_dir() {
-            remove_leftovers(folder)?;
-        }
+    let failure = night.work(context).err();
+    if let Some(e) = &failure {
+        night.notes.add(Finding::of(e, request.output.display().to_string()), context);
     }
-    let raw = identify(&inventory, &mut findings, context)?;
-    night.lap("identify");
-    let report_path = request.output.join("run.json");
-    let earlier = match Earlier::read(&report_path, library.as_ref()) {
-        Ok(earlier) => earlier,
-        Err(e) => {
-            note(without_library(&e), &mut findings, context);
-            library = None;
-            Earlier::read(&report_path, None)?
+    night.timing.insert("total_s".to_owned(), night.watch.seconds());
+    let report = night.report(true, context);
+    let json = serde_json::to_vec_pretty(&report)
+        .map_err(|e| Error::bug(format!("the report could not be written as JSON: {e}")))?;
+    match (write_bytes(&report_path, &json, Existing::Replace), failure) {
+        // Why the run ended matters more than that this cannot be written either.
+        (Err(_), Some(failure)) => Err(failure),
+        (Err(e), None) => Err(Error::from(e).of_product()),
+        (Ok(()), failure) => Ok(NightOutcome { report, report_path: Some(report_path), failure }),
+    }
+}
+
+/// A night on its way: what was planned, and what was done so far.
+struct Night<'a> {
+    request: &'a NightRequest,
+    inventory: Inventory,
+    library: Option<Library>,
+    planned: Plan,
+    notes: Notes,
+    raw: RawFrames,
+    masters: MasterResults,
+    lights: LightResults,
+    pictures: Pictures,
+    used: Option<LibraryReport>,
+    timing: BTreeMap<String, f64>,
+    watch: Stopwatch,
+    lap: f64,
+}
+
+impl<'a> Night<'a> {
+    /// Reads headers and plans.
+    fn begin(request: &'a NightRequest, context: &Context<'_>) -> Result<Self> {
+        let watch = Stopwatch::start();
+        let except = Some(request.output.as_path());
+        let mut inventory = take_inventory(&request.paths, except, &request.overrides, context)?;
+        if let Some(noise) = request.noise {
+            inventory.frames.iter_mut().for_each(|f| f.set_noise(noise));
         }
-    };
-    let masters =
-        build_masters(&planned, &raw, &earlier.known, &masters_dir, &mut findings, context)?;
-    night.lap("masters");
-    let mut used = None;
-    if let Some(library) = &mut library {
-        match keep_masters(library, &planned, &masters, &earlier.known, context) {
+        let mut findings = std::mem::take(&mut inventory.findings);
+        let library = open_library(request, &mut findings);
+        let planned = plan_with(&mut inventory, library.as_ref(), &mut findings);
+        for finding in &findings {
+            context.observer.event(Event::Found(finding));
+        }
+        let mut night = Self {
+            request,
+            inventory,
+            library,
+            masters: planned.masters.iter().map(|_| None).collect(),
+            lights: planned.lights.iter().map(|_| None).collect(),
+            planned,
+            notes: Notes::new(findings),
+            raw: Vec::new(),
+            pictures: Pictures::default(),
+            used: None,
+            timing: BTreeMap::new(),
+            watch,
+            lap: 0.0,
+        };
+        night.lap("inventory");
+        Ok(night)
+    }
+
+    /// Masters, pictures, lights.
+    fn work(&mut self, context: &Context<'_>) -> Result<()> {
+        let output = &self.request.output;
+        let masters_dir = output.join("masters");
+        let lights_dir = output.join("calibrated");
+        let registered = output.join("registered");
+        let folders = Folders {
+            stacks: output.join("stacks"),
+            registered: self.request.keep.registered.then_some(registered.clone()),
+        };
+        for folder in [output, &masters_dir, &lights_dir, &registered, &folders.stacks] {
+            if folder.is_dir() {
+                remove_leftovers(folder).map_err(|e| Error::from(e).of_product())?;
+            }
+        }
+        self.identify(context)?;
+        self.lap("identify");
+        let earlier = self.earlier(context)?;
+        let planned = &self.planned;
+        let (known, raw) = (&earlier.known, &self.raw[..]);
+        let (masters, notes) = (&mut self.masters, &mut self.notes);
+        build_masters(planned, raw, known, &masters_dir, masters, notes, context)?;
+        self.lap("masters");
+        self.keep_masters(&earlier, context)?;
+        let Self { request, planned, raw, masters, lights, pictures, notes, .. } = self;
+        let (raw, earlier, folder) = (&raw[..], &earlier, lights_dir.as_path());
+        let work = Work { request, planned, raw, masters, earlier, folder };
+        if request.stack {
+            stack_lights(work, &folders, lights, pictures, notes, context)?;
+        }
+        self.lap("stacks");
+        let Self { request, planned, raw, masters, lights, notes, .. } = self;
+        let work = Work { request, planned, raw, masters, earlier, folder };
+        // Lights that are in no picture are kept, and all where that is asked.
+        let wanted: Vec<usize> =
+            (0..lights.len()).filter(|i| request.keep.calibrated || lights[*i].is_none()).collect();
+        calibrate_lights(work, &wanted, lights, notes, context)?;
+        self.lap("lights");
+        Ok(())
+    }
+
+    /// Knows every frame by its content.
+    fn identify(&mut self, context: &Context<'_>) -> Result<()> {
+        let frames = &self.inventory.frames;
+        let total = frames.len() as u64;
+        context.observer.event(Event::Started { stage: Stage::Identify, total });
+        let read = on_each(frames.len(), context, |i| {
+            let raw = raw_frame(&frames[i]);
+            context.observer.event(Event::Advanced { by: 1, what: "identifying" });
+            raw
+        })?;
+        context.observer.event(Event::Finished);
+        for (raw, frame) in read.into_iter().zip(frames) {
+            self.raw.push(match raw {
+                Ok(raw) => Some(raw),
+                Err(e) => {
+                    self.notes.failure(&e, &frame.path, context);
+                    None
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// What earlier work knows; a library that cannot be read is done without.
+    fn earlier(&mut self, context: &Context<'_>) -> Result<Earlier> {
+        let report_path = self.request.output.join("run.json");
+        Earlier::read(&report_path, self.library.as_ref()).or_else(|e| {
+            self.notes.add(without_library(&e), context);
+            self.library = None;
+            Earlier::read(&report_path, None)
+        })
+    }
+
+    /// Puts the masters that the library does not have into it.
+    fn keep_masters(&mut self, earlier: &Earlier, context: &Context<'_>) -> Result<()> {
+        let Some(library) = &mut self.library else { return Ok(()) };
+        match keep_masters(library, &self.planned, &self.masters, &earlier.known, context) {
             Ok((added, changes)) => {
-                changes.into_iter().for_each(|f| note(f, &mut findings, context));
-                let mut told = library_report(library, &planned, &masters);
+                changes.into_iter().for_each(|f| self.notes.add(f, context));
+                let mut told = library_report(library, &self.planned, &self.masters);
                 told.added = added;
-                used = Some(told);
+                self.used = Some(told);
             }
             Err(e) if e.kind() == ErrorKind::Cancelled => return Err(e),
-            Err(e) => note(without_library(&e), &mut findings, context),
+            Err(e) => self.notes.add(without_library(&e), context),
         }
-        night.lap("library");
+        self.lap("library");
+        Ok(())
     }
-    let (planned, masters) = (&planned, &masters);
-    let (raw, earlier, folder) = (&raw[..], &earlier, lights_dir.as_path());
-    let work = Work { request, planned, raw, masters, earlier, folder };
-    let mut lights: LightResults = planned.lights.iter().map(|_| None).collect();
-    let pictures = match request.stack {
-        true => stack_lights(work, &folders, &mut lights, &mut findings, context)?,
-        false => Pictures::default(),
-    };
-    night.lap("stacks");
-    // Lights that are in no picture are kept, and all where that is asked.
-    let wanted: Vec<usize> =
-        (0..lights.len()).filter(|i| request.keep.calibrated || lights[*i].is_none()).collect();
-    calibrate_lights(work, &wanted, &mut lights, &mut findings, context)?;
-    night.lap("lights");
-    night.timing.insert("total_s".to_owned(), night.watch.seconds());
-    let account = Account {
-        inventory: &inventory,
-        planned,
-        work: Some(Done { raw, masters, lights: &lights, pictures }),
-        library: used,
-        findings,
-        timing: night.timing,
-    };
-    let report = report(request, account, context);
-    let json = serde_json::to_vec_pretty(&report)
-        .map_err(|e| Error::request(format!("the report could not be written as JSON: {e}")))?;
-    write_bytes(&report_path, &json, Existing::Replace)?;
-    Ok(NightOutcome { report, report_path: Some(report_path) })
+
+    /// The report of what was done, or would be.
+    fn report(self, worked: bool, context: &Context<'_>) -> report::RunReport {
+        let library = match (&self.library, worked) {
+            (Some(library), false) => Some(library_report(library, &self.planned, &[])),
+            _ => self.used,
+        };
+        let work = worked.then_some(Done {
+            raw: &self.raw,
+            masters: &self.masters,
+            lights: &self.lights,
+            pictures: self.pictures,
+        });
+        let account = Account {
+            inventory: &self.inventory,
+            planned: &self.planned,
+            work,
+            library,
+            findings: self.notes.into_findings(),
+            timing: self.timing,
+        };
+        report(self.request, account, context)
+    }
+
+    fn lap(&mut self, stage: &str) {
+        let now = self.watch.seconds();
+        self.timing.insert(format!("{stage}_s"), now - self.lap);
+        self.lap = now;
+    }
 }
 
 /// Opens the library that was asked for; one that cannot be opened becomes a Finding. A dry run
@@ -244,69 +291,4 @@ fn library_report(
         added: Vec::new(),
         reused: planned.masters.iter().enumerate().filter_map(taken).collect(),
     }
-}
-
-/// Tells of a Finding and keeps it.
-fn note(finding: Finding, findings: &mut Vec<Finding>, context: &Context<'_>) {
-    context.observer.event(Event::Found(&finding));
-    findings.push(finding);
-}
-
-struct Night {
-    timing: BTreeMap<String, f64>,
-    watch: Stopwatch,
-    lap: f64,
-}
-
-impl Night {
-    fn lap(&mut self, stage: &str) {
-        let now = self.watch.seconds();
-        self.timing.insert(format!("{stage}_s"), now - self.lap);
-        self.lap = now;
-    }
-}
-
-/// A raw frame for each frame of the inventory; `None` where it could not be read.
-pub(in crate::run) type RawFrames = Vec<Option<RawFrame>>;
-
-/// A result for each planned light; `None` where there is none.
-pub(in crate::run) type LightResults = Vec<Option<LightResult>>;
-
-/// A result for each planned master; `None` where it could not be made.
-pub(in crate::run) type MasterResults = Vec<Option<MasterResult>>;
-
-fn identify(
-    inventory: &Inventory,
-    findings: &mut Vec<Finding>,
-    context: &Context<'_>,
-) -> Result<RawFrames> {
-    let frames = &inventory.frames;
-    let total = frames.len() as u64;
-    context.observer.event(Event::Started { stage: Stage::Identify, total });
-    let read = on_each(frames.len(), context, |i| {
-        let raw = raw_frame(&frames[i]);
-        context.observer.event(Event::Advanced { by: 1, what: "identifying" });
-        raw
-    })?;
-    context.observer.event(Event::Finished);
-    let mut out = Vec::with_capacity(frames.len());
-    for raw in read {
-        match raw {
-            Ok(raw) => out.push(Some(raw)),
-            Err(e) => {
-                note_failure(&e, findings, context);
-                out.push(None);
-            }
-        }
-    }
-    Ok(out)
-}
-
-/// A frame that failed, as a Finding.
-fn note_failure(e: &Error, findings: &mut Vec<Finding>, context: &Context<'_>) {
-    let finding = match e.file() {
-        Some(f) => left_out(f.path(), f),
-        None => Finding::new("frame-failed", Severity::Error, "", e.to_string()),
-    };
-    note(finding, findings, context);
 }

@@ -1,35 +1,27 @@
 //! The pictures of a night: raw lights laid over each other, calibrated as they are read.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use photosite_pix::align::Alignment;
 use photosite_pix::wcs::Wcs;
 use serde_json::json;
 
 use super::lights::{Loaded, SetKey, Sets, Work, set_of};
-use super::{LightResults, note};
+use super::notes::Notes;
+use crate::error::Reach;
+use crate::finding::Severity;
 use crate::measure::{SurveyedLight, survey};
 use crate::params::Integration;
 use crate::plan::{FEWEST_LIGHTS, StackPlan};
-use crate::product::{Offered, Standing, standing};
+use crate::product::{Offered, Standing, is_product, standing};
 use crate::provenance::{ContentHash, Input, Provenance};
 use crate::register::{Arranged, LightPart, arrange, best_reference, no_wcs};
 use crate::report::{RegisteredReport, StackReport, StarsReport};
 use crate::run::integrate::Integrated;
+use crate::run::results::{LightResults, Pictures};
 use crate::work::Context;
-use crate::{Finding, Result};
-
-/// What came of a night's pictures.
-#[derive(Debug, Default)]
-pub(in crate::run) struct Pictures {
-    /// The pictures.
-    pub stacks: Vec<StackReport>,
-    /// The stars of each light.
-    pub stars: Vec<StarsReport>,
-    /// Where each light lies.
-    pub registered: Vec<RegisteredReport>,
-}
+use crate::{Error, Finding, Result};
 
 /// Where pictures and registered lights go.
 pub(super) struct Folders {
@@ -38,17 +30,17 @@ pub(super) struct Folders {
     pub registered: Option<PathBuf>,
 }
 
-/// Stacks the planned pictures, or finds them stacked.
+/// Stacks the planned pictures, or finds them stacked; one that cannot be made is left out.
 ///
 /// Lights that went into a picture get a result; those that did not have none.
 pub(super) fn stack_lights(
     work: Work<'_>,
     folders: &Folders,
     lights: &mut LightResults,
-    findings: &mut Vec<Finding>,
+    out: &mut Pictures,
+    notes: &mut Notes,
     context: &Context<'_>,
-) -> Result<Pictures> {
-    let mut out = Pictures::default();
+) -> Result<()> {
     for target in &work.planned.stacks {
         let readable = |plan: &StackPlan| -> Vec<usize> {
             let lights = plan.lights.iter().copied();
@@ -63,11 +55,56 @@ pub(super) fn stack_lights(
             continue;
         }
         let target = Target { work, folders, plans };
-        if !target.find(&mut out, lights)? {
-            target.stack(&mut out, lights, findings, context)?;
+        if !target.find(out, lights)? {
+            match target.stack(out, lights, notes, context) {
+                Err(e) if e.reach() != Reach::Run => {
+                    notes.add(not_stacked(&target.name(), &e), context);
+                }
+                done => done?,
+            }
         }
     }
-    Ok(out)
+    let made: BTreeSet<PathBuf> = out.stacks.iter().map(|s| s.path.clone()).collect();
+    notes.extend(outdated(&folders.stacks, &made), context);
+    Ok(())
+}
+
+/// That a picture could not be made.
+fn not_stacked(name: &str, e: &Error) -> Finding {
+    let message = format!("this stack could not be made: {e}");
+    Finding::new("stack-not-made", Severity::Error, name, message)
+        .hint("Its lights are kept as calibrated files; mend what the message names and run again.")
+}
+
+/// Stacks of Photosite's that stand beside those of this run, made of fewer or other lights.
+fn outdated(folder: &Path, made: &BTreeSet<PathBuf>) -> Vec<Finding> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let stem = |path: &Path| {
+        let name = path.file_stem()?.to_str()?;
+        name.rsplit_once('_').map(|(stem, _)| stem.to_owned())
+    };
+    let stems: BTreeMap<String, &PathBuf> =
+        made.iter().filter_map(|path| Some((stem(path)?, path))).collect();
+    let mut old: Vec<PathBuf> = entries
+        .flatten()
+        .map(|e| e.path())
+        .filter(|p| p.extension().is_some_and(|x| x == "fits") && !made.contains(p))
+        .filter(|p| is_product(p))
+        .collect();
+    old.sort();
+    let finding = |path: &PathBuf| {
+        let new = stems.get(&stem(path)?)?;
+        let message = format!(
+            "an older stack of this target and filter; this run made {}",
+            new.file_name().unwrap_or_default().to_string_lossy()
+        );
+        let subject = path.display().to_string();
+        Some(
+            Finding::new("stack-outdated", Severity::Info, subject, message)
+                .hint("Delete it if it is not wanted."),
+        )
+    };
+    old.iter().filter_map(finding).collect()
 }
 
 /// The pictures of one target, which share a grid of pixels.
@@ -78,6 +115,12 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
+    /// What the pictures are called, for a message.
+    fn name(&self) -> String {
+        let names: Vec<&str> = self.plans.iter().map(|(plan, _)| plan.stem.as_str()).collect();
+        names.join(", ")
+    }
+
     /// Every light that goes into one of the pictures.
     fn members(&self) -> Vec<usize> {
         self.plans.iter().flat_map(|(_, lights)| lights.iter().copied()).collect()
@@ -154,18 +197,18 @@ impl Target<'_> {
         &self,
         out: &mut Pictures,
         lights: &mut LightResults,
-        findings: &mut Vec<Finding>,
+        notes: &mut Notes,
         context: &Context<'_>,
     ) -> Result<()> {
         let Work { planned, masters, .. } = self.work;
         let mut sets = Sets::new(masters, Loaded::Samples);
-        let mut seen = self.survey(&mut sets, findings, context)?;
+        let mut seen = self.survey(&mut sets, notes, context)?;
         let by = self.work.request.align;
         let best = best_reference(seen.iter().map(|(_, light)| light), by);
         let Some((_, reference)) = seen.get(best).cloned() else { return Ok(()) };
         if let (Alignment::Wcs, Err(no)) = (by, Wcs::read(&reference.header)) {
             // Not one of them says where it lies.
-            seen.iter().for_each(|(_, light)| note(no_wcs(light, &no), findings, context));
+            notes.extend(seen.iter().map(|(_, light)| no_wcs(light, &no)), context);
             return Ok(());
         }
         for (plan, members) in &self.plans {
@@ -180,10 +223,10 @@ impl Target<'_> {
             }
             // Lights of one picture share header and array.
             let doubt = group.iter().find_map(|light| light.doubt.clone());
-            doubt.into_iter().for_each(|f| note(f, findings, context));
+            notes.extend(doubt, context);
             out.stars.extend(group.iter().map(stars_report));
             let arranged = arrange(&group, &reference, self.how(), context)?;
-            arranged.findings().iter().for_each(|f| note(f.clone(), findings, context));
+            notes.extend(arranged.findings().iter().cloned(), context);
             out.registered.extend(registered_reports(&arranged, &reference));
             if arranged.used() < FEWEST_LIGHTS {
                 continue;
@@ -211,7 +254,7 @@ impl Target<'_> {
     fn survey(
         &self,
         sets: &mut Sets<'_>,
-        findings: &mut Vec<Finding>,
+        notes: &mut Notes,
         context: &Context<'_>,
     ) -> Result<Vec<(usize, SurveyedLight)>> {
         let Work { planned, raw, .. } = self.work;
@@ -230,7 +273,7 @@ impl Target<'_> {
                 }
             }
             let (looked, refused) = survey(&offered, false, context)?;
-            refused.into_iter().for_each(|f| note(f, findings, context));
+            notes.extend(refused, context);
             for light in looked {
                 let at = offered.iter().position(|o| o.path == light.light.path);
                 if let Some(at) = at {

@@ -1,12 +1,19 @@
 //! What looks wrong, with numbers and the sentence that mends it.
 
+mod codes;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+pub use codes::{CODES, Code, markdown, named};
+
+use crate::Error;
 
 /// How much a Finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing.
@@ -29,10 +36,10 @@ impl Severity {
 }
 
 /// One thing found, about one subject.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// A short stable name.
-    pub code: &'static str,
+    /// A short stable name: one of [`CODES`].
+    pub code: Cow<'static, str>,
     /// How much it matters.
     pub severity: Severity,
     /// The file or group it is about.
@@ -42,7 +49,7 @@ pub struct Finding {
     /// The sentence that mends it; empty where nothing need be done.
     pub hint: String,
     /// The numbers behind it.
-    pub evidence: BTreeMap<&'static str, serde_json::Value>,
+    pub evidence: BTreeMap<Cow<'static, str>, serde_json::Value>,
 }
 
 impl Finding {
@@ -53,14 +60,22 @@ impl Finding {
         subject: impl Into<String>,
         message: impl Into<String>,
     ) -> Self {
+        debug_assert!(named(code).is_some(), "{code} is not in the table of codes");
         Self {
-            code,
+            code: code.into(),
             severity,
             subject: subject.into(),
             message: message.into(),
             hint: String::new(),
             evidence: BTreeMap::new(),
         }
+    }
+
+    /// What failed because of an error, as a finding about `subject`.
+    pub fn of(error: &Error, subject: impl Into<String>) -> Self {
+        let code = error.kind().code();
+        let hint = named(code).map_or("", |c| c.remedy);
+        Self::new(code, Severity::Error, subject, error.to_string()).hint(hint)
     }
 
     /// Adds the sentence that mends it.
@@ -73,7 +88,7 @@ impl Finding {
     /// Adds a number or a word behind it.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<serde_json::Value>) -> Self {
-        self.evidence.insert(name, value.into());
+        self.evidence.insert(name.into(), value.into());
         self
     }
 }

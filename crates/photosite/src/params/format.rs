@@ -1,0 +1,22 @@
+//! How calibrated samples are stored.
+
+use photosite_file::fits::Sample;
+
+use crate::{Error, Result};
+
+/// The pedestal of 16-bit products when nobody names one, in ADU: calibrated sky lies around 0.
+pub const DEFAULT_PEDESTAL_ADU: f32 = 100.0;
+
+/// 16 bits without sign, `pedestal_adu` added to every sample and recorded.
+///
+/// # Errors
+/// Unless the pedestal is finite and lies within what 16 bits hold.
+pub fn sixteen_bits(pedestal_adu: f32) -> Result<Sample> {
+    if !(pedestal_adu.is_finite() && (0.0..=65_535.0).contains(&pedestal_adu)) {
+        return Err(Error::parameters(format!(
+            "a pedestal of {pedestal_adu} ADU means nothing: 16 bits hold 0 to 65535; 100 is \
+             customary"
+        )));
+    }
+    Ok(Sample::U16 { pedestal_adu })
+}

@@ -1,0 +1,278 @@
+//! Masters and calibrated frames of files that were named one by one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use photosite_file::fits::Sample;
+use photosite_pix::combine::Recipe;
+use photosite_pix::unit::NoiseModel;
+use photosite_pix::{CfaPattern, FrameKind};
+
+use super::frames::raw_frame;
+use crate::calibrate::RemovedBy;
+use crate::error::Reach;
+use crate::finding::{Severity, left_out};
+use crate::inventory::{KindOverrides, Taken, take};
+use crate::params::{DarkScaling, RecipeChoice};
+use crate::plan::product_names;
+use crate::product::{
+    AdditivePart, BiasChoice, Known, LightRequest, LightResult, LoadedMaster, MasterRequest,
+    MasterResult, Masters, build_master, calibrate_light, load_master,
+};
+use crate::provenance::{ContentHash, KEY_KEYWORD};
+use crate::raw::RawFrame;
+use crate::stack::ReadBuffers;
+use crate::work::{Context, on_each, on_each_with};
+use crate::{Error, Finding, Result};
+
+/// Frames named one by one, taken to be of `kind` whatever they say; what cannot be used, and what
+/// was named twice, becomes a finding.
+///
+/// # Errors
+/// When the work is cancelled.
+pub fn named_frames(
+    files: &[PathBuf],
+    kind: FrameKind,
+    context: &Context<'_>,
+) -> Result<(Vec<RawFrame>, Vec<Finding>)> {
+    let read = on_each(files.len(), context, |i| {
+        let file = &files[i];
+        let whole = file.canonicalize().unwrap_or_else(|_| file.clone());
+        let overrides = KindOverrides { paths: vec![(whole, kind)] };
+        match take(file, file, crate::open::probe(file)?, &overrides) {
+            Taken::Frame(frame, findings) => Ok((Some(raw_frame(&frame)?), findings)),
+            Taken::LeftOut(finding, _) => Ok((None, vec![finding])),
+        }
+    })?;
+    let (mut frames, mut findings) = (Vec::new(), Vec::new());
+    let mut known: BTreeMap<ContentHash, PathBuf> = BTreeMap::new();
+    for (read, file) in read.into_iter().zip(files) {
+        let (frame, more) = match read {
+            Ok(read) => read,
+            Err(e) if e.reach() == Reach::Run => return Err(e),
+            Err(e) => (None, vec![failure(&e, file)]),
+        };
+        findings.extend(more);
+        let Some(frame) = frame else { continue };
+        match known.get(&frame.hash) {
+            Some(first) => findings.push(duplicate(&frame.path, first)),
+            None => {
+                known.insert(frame.hash, frame.path.clone());
+                frames.push(frame);
+            }
+        }
+    }
+    Ok((frames, findings))
+}
+
+/// That a frame holds the very bytes of another.
+pub(super) fn duplicate(copy: &Path, original: &Path) -> Finding {
+    let message = format!("the same bytes as {}; it counts once", original.display());
+    Finding::new("duplicate", Severity::Info, copy.display().to_string(), message)
+        .hint("Delete one of the two.")
+}
+
+fn failure(e: &Error, subject: &Path) -> Finding {
+    match e.file() {
+        Some(file) => left_out(file.path(), file),
+        None => Finding::of(e, subject.display().to_string()),
+    }
+}
+
+/// A master of named frames.
+#[derive(Debug, Clone)]
+pub struct NamedMaster<'a> {
+    /// Its kind.
+    pub kind: FrameKind,
+    /// Its frames.
+    pub files: &'a [PathBuf],
+    /// Where it goes.
+    pub output: &'a Path,
+    /// What is subtracted from each frame first.
+    pub additive: AdditivePart,
+    /// How samples are rejected and combined.
+    pub recipe: RecipeChoice,
+    /// Counts of rejected samples are kept for each pixel.
+    pub maps: bool,
+}
+
+/// Builds a master of named frames, or finds it built.
+///
+/// # Errors
+/// When no frame is left, a parameter means nothing for them, the product cannot be written, or the
+/// work is cancelled.
+pub fn master_of_named(
+    asked: &NamedMaster<'_>,
+    context: &Context<'_>,
+) -> Result<(MasterResult, Recipe, Vec<Finding>)> {
+    let (frames, mut findings) = named_frames(asked.files, asked.kind, context)?;
+    if frames.is_empty() {
+        let why = findings.iter().find(|f| f.severity == Severity::Error);
+        let why = why.map_or_else(String::new, |f| format!(": {}: {}", f.subject, f.message));
+        return Err(Error::mismatch(format!(
+            "none of {} files is a frame that can be used{why}",
+            asked.files.len()
+        )));
+    }
+    let cfa: Option<CfaPattern> = frames[0].metadata.cfa;
+    let noise = crate::raw::common_noise(&frames.iter().collect::<Vec<_>>());
+    let recipe = asked.recipe.resolve(asked.kind, frames.len(), cfa, noise)?;
+    let request = MasterRequest {
+        kind: asked.kind,
+        frames: frames.iter().collect(),
+        additive: asked.additive.clone(),
+        zero_adu: None,
+        recipe,
+        maps: asked.maps,
+        path: asked.output,
+        known: &Known::default(),
+    };
+    let result = build_master(&request, context)?;
+    findings.extend(result.left_out.iter().map(|(path, e)| failure(e, path)));
+    findings.extend(result.weak_colour());
+    Ok((result, recipe, findings))
+}
+
+/// What takes the additive part out of flats that name this master as their dark.
+///
+/// # Errors
+/// When the master cannot be read.
+pub fn dark_of_flats(path: &Path) -> Result<AdditivePart> {
+    let by = match load_master(path)?.metadata.kind {
+        Some(FrameKind::DarkFlat) => RemovedBy::DarkFlat,
+        _ => RemovedBy::Dark,
+    };
+    Ok(AdditivePart::Master(path.to_owned(), by))
+}
+
+/// A bias as a person names it.
+#[derive(Debug, Clone)]
+pub enum NamedBias {
+    /// A master in a file.
+    File(PathBuf),
+    /// A level in ADU.
+    Level(f64),
+}
+
+/// Frames to be calibrated by masters that were named.
+#[derive(Debug, Clone)]
+pub struct NamedLights<'a> {
+    /// The frames.
+    pub files: &'a [PathBuf],
+    /// The folder of calibrated frames.
+    pub output: &'a Path,
+    /// The bias.
+    pub bias: Option<NamedBias>,
+    /// The master dark.
+    pub dark: Option<&'a Path>,
+    /// How it is fitted.
+    pub scaling: DarkScaling,
+    /// The master flat.
+    pub flat: Option<&'a Path>,
+    /// Gain and read noise in place of the headers'.
+    pub noise: Option<NoiseModel>,
+    /// How samples are stored.
+    pub sample: Sample,
+}
+
+/// What came of calibrating named frames.
+#[derive(Debug)]
+pub struct NamedCalibrated {
+    /// (raw frame, result) for each that was calibrated.
+    pub lights: Vec<(PathBuf, LightResult)>,
+    /// What was found.
+    pub findings: Vec<Finding>,
+}
+
+/// Calibrates named frames, one on each thread; one that cannot be is left out.
+///
+/// # Errors
+/// When no master is named or those named do not fit each other, no frame can be used, a product
+/// cannot be written, or the work is cancelled.
+pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result<NamedCalibrated> {
+    if asked.bias.is_none() && asked.dark.is_none() && asked.flat.is_none() {
+        return Err(Error::parameters("name at least one of --bias, --dark and --flat"));
+    }
+    if asked.flat.is_some() && asked.bias.is_none() && asked.dark.is_none() {
+        return Err(Error::parameters(
+            "a flat alone would divide the bias as well; give --bias or --dark, so that only light \
+             is divided",
+        ));
+    }
+    let bias = match &asked.bias {
+        None => None,
+        Some(NamedBias::Level(l)) => Some(BiasChoice::Level(*l)),
+        Some(NamedBias::File(path)) => Some(BiasChoice::Master(Box::new(load_master(path)?))),
+    };
+    let dark = asked.dark.map(load_master).transpose()?;
+    let flat = asked.flat.map(load_master).transpose()?;
+    let mut findings = doubts(asked.scaling, dark.as_ref(), flat.as_ref());
+    let masters = Masters::new(bias, dark, flat, asked.scaling)?;
+    let (frames, more) = named_frames(asked.files, FrameKind::Light, context)?;
+    findings.extend(more);
+    let names = product_names(frames.iter().map(|f| f.path.as_path()));
+    let known = Known::default();
+    let done = on_each_with(frames.len(), context, ReadBuffers::default, |buffers, i| {
+        let request = LightRequest {
+            raw: &frames[i],
+            masters: &masters,
+            noise: asked.noise,
+            sample: asked.sample,
+        };
+        calibrate_light(&request, &asked.output.join(&names[i]), &known, buffers)
+    })?;
+    let mut lights = Vec::new();
+    for (frame, done) in frames.iter().zip(done) {
+        match done {
+            Ok(result) => {
+                findings.extend(result.clipped());
+                lights.push((frame.path.clone(), result));
+            }
+            Err(e) if e.reach() == Reach::Run => return Err(e),
+            Err(e) => findings.push(failure(&e, &frame.path)),
+        }
+    }
+    Ok(NamedCalibrated { lights, findings })
+}
+
+/// What is doubtful about masters that were named.
+fn doubts(
+    scaling: DarkScaling,
+    dark: Option<&LoadedMaster>,
+    flat: Option<&LoadedMaster>,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let subject = |m: &LoadedMaster| m.path.display().to_string();
+    if let Some(dark) = dark.filter(|_| scaling != DarkScaling::None) {
+        findings.push(
+            Finding::new(
+                "dark-scaling-unproven",
+                Severity::Warning,
+                subject(dark),
+                "the dark is scaled without proof that its signal grows evenly with time; amp glow \
+                 does not, and CMOS sensors often do not",
+            )
+            .hint("Take darks of the lights' own exposure and temperature."),
+        );
+    }
+    let foreign = |m: &LoadedMaster| m.header.get(KEY_KEYWORD).is_none();
+    if let Some(dark) = dark.filter(|d| foreign(d) && !d.bias_removed()) {
+        findings.push(Finding::new(
+            "dark-content-assumed",
+            Severity::Info,
+            subject(dark),
+            "the header does not say whether the bias was taken out of this dark; it is taken to \
+             be in it",
+        ));
+    }
+    if let Some(flat) = flat.filter(|f| foreign(f)) {
+        findings.push(Finding::new(
+            "flat-content-assumed",
+            Severity::Info,
+            subject(flat),
+            "the header does not say whether the bias was taken out of this flat; it is taken to \
+             be gone",
+        ));
+    }
+    findings
+}

@@ -1,0 +1,69 @@
+//! What a night is asked for, and what comes of it.
+
+use std::path::PathBuf;
+
+use photosite_file::fits::Sample;
+use photosite_pix::align::Alignment;
+use photosite_pix::unit::NoiseModel;
+
+use crate::Error;
+use crate::finding::Severity;
+use crate::inventory::KindOverrides;
+use crate::report::RunReport;
+
+/// A night to be calibrated.
+#[derive(Debug, Clone)]
+pub struct NightRequest {
+    /// Files and folders.
+    pub paths: Vec<PathBuf>,
+    /// Kinds given by hand.
+    pub overrides: KindOverrides,
+    /// The folder of products.
+    pub output: PathBuf,
+    /// Plan only; write nothing.
+    pub dry_run: bool,
+    /// Gain and read noise, where the headers' are to be overruled.
+    pub noise: Option<NoiseModel>,
+    /// How calibrated lights are stored.
+    pub sample: Sample,
+    /// The folder of the library; `None` for none.
+    pub library: Option<PathBuf>,
+    /// Lights are stacked; otherwise they stay calibrated files.
+    pub stack: bool,
+    /// What lights are laid over each other by.
+    pub align: Alignment,
+    /// What is kept beside masters, pictures and the report.
+    pub keep: Keep,
+}
+
+/// Intermediate products that stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Keep {
+    /// Calibrated lights; without this, those that are in no picture.
+    pub calibrated: bool,
+    /// Lights on the pixels of their picture.
+    pub registered: bool,
+}
+
+/// What came of a night.
+#[derive(Debug)]
+pub struct NightOutcome {
+    /// The report.
+    pub report: RunReport,
+    /// Where it was written; `None` for a dry run, and where no frame was found.
+    pub report_path: Option<PathBuf>,
+    /// What ended the run before its end; what was done until then is in the report.
+    pub failure: Option<Error>,
+}
+
+impl NightOutcome {
+    /// True when there was nothing to do: no frame was found that can be used.
+    pub fn found_nothing(&self) -> bool {
+        !self.report.frames.iter().any(|f| f.used)
+    }
+
+    /// True when frames were left out or a finding is an error.
+    pub fn wants_attention(&self) -> bool {
+        self.report.worst() == Some(Severity::Error)
+    }
+}
