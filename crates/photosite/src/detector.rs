@@ -1,15 +1,14 @@
-//! What a header says of the detector: the part that sees light, and where samples end.
+//! The detector of a frame, from its header.
 
-use photosite_pix::{Header, Metadata, Rect, Size};
+use photosite_pix::{Detector, Header, Metadata, Size};
 
-/// The part of a frame that is used: the area that sees light where the header names one, else all
-/// of it. An overscan that is not inside the frame makes both doubtful.
-pub fn used_region(metadata: &Metadata, size: Size) -> Rect {
-    match (metadata.overscan, metadata.active_area) {
-        (None, Some(a)) if a.fits(size) => a,
-        (Some(o), Some(a)) if a.fits(size) && o.fits(size) => a,
-        _ => size.rect(),
-    }
+/// The detector of a frame of `size` as its header tells; a raw sample saturates at the level that
+/// the header names, else where its type ends.
+pub fn detector_of(metadata: &Metadata, header: &Header, size: Size) -> Detector {
+    let mut detector = Detector::of(metadata, size);
+    let full = || full_scale_adu(header).map(|v| v as f32);
+    detector.saturation_adu = detector.saturation_adu.or_else(full);
+    detector
 }
 
 /// The largest sample the file's own type can hold in ADU, for 8- and 16-bit integers.

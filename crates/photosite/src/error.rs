@@ -13,6 +13,8 @@ pub enum ErrorKind {
     Io,
     /// A file breaks its own format or ends early.
     Malformed,
+    /// A file changed while it was being used.
+    Changed,
     /// A file or a request is of a kind that is not handled here.
     Unsupported,
     /// Frames or masters do not fit each other.
@@ -48,7 +50,7 @@ impl ErrorKind {
     /// How far an error of this kind reaches when nobody knows better.
     fn usual_reach(self) -> Reach {
         match self {
-            Self::Io | Self::Malformed | Self::Unsupported => Reach::Frame,
+            Self::Io | Self::Malformed | Self::Changed | Self::Unsupported => Reach::Frame,
             Self::Mismatch => Reach::Group,
             Self::Memory | Self::Foreign => Reach::Product,
             Self::Parameters | Self::Library | Self::Cancelled | Self::Bug => Reach::Run,
@@ -60,6 +62,7 @@ impl ErrorKind {
         match self {
             Self::Io => "frame-unreadable",
             Self::Malformed => "frame-damaged",
+            Self::Changed => "frame-changed",
             Self::Unsupported => "format-unsupported",
             Self::Mismatch => "frames-do-not-fit",
             Self::Parameters => "parameters-meaningless",
@@ -138,6 +141,13 @@ impl Error {
             ErrorKind::Bug,
             format!("{message}; this is a fault of Photosite: please report it"),
         )
+    }
+
+    /// A file that is no longer what it was when it was first read.
+    pub fn changed(path: &Path) -> Self {
+        let message = "changed while it was being used; nothing that was made of it is kept";
+        let file = photosite_file::Error::damaged(path, message);
+        Self { kind: ErrorKind::Changed, ..file.into() }
     }
 
     /// The operating system's refusal to do `what` with `path`.

@@ -3,10 +3,11 @@
 //! FITS, XISF and TIFF are read by `photosite-file`; camera raw files, where the feature `raw` is
 //! on, by `photosite-raw`.
 
+use std::ops::Range;
 use std::path::Path;
 
-use photosite_file::{Probe, Result, Source};
-use photosite_pix::{Frame, Header};
+use photosite_file::{Access, Probe, Result, Source};
+use photosite_pix::{Frame, Header, Size};
 
 /// Reads what a file's headers say, and no pixel.
 ///
@@ -20,11 +21,73 @@ pub fn probe(path: &Path) -> Result<Probe> {
     photosite_file::probe(path)
 }
 
-/// Opens the image of a file.
+/// Opens the image of a file; a pedestal that its header records is taken off as samples are read.
+///
+/// # Errors
+/// As [`open_stored`].
+pub fn open(path: &Path) -> Result<Box<dyn Source>> {
+    let source = open_stored(path)?;
+    Ok(match pedestal_adu(&probe(path)?.header) {
+        Some(level_adu) => Box::new(Lowered { source, level_adu }),
+        None => source,
+    })
+}
+
+/// The pedestal that a header records, in ADU; `None` where there is none.
+///
+/// Masks and counts have none: only the image that the header describes is asked.
+fn pedestal_adu(header: &Header) -> Option<f32> {
+    let adu = photosite_file::keyword::read(header).metadata.pedestal_adu?;
+    (adu.is_finite() && adu != 0.0).then_some(adu as f32)
+}
+
+/// A source whose samples are lower by a constant.
+struct Lowered {
+    source: Box<dyn Source>,
+    level_adu: f32,
+}
+
+impl Source for Lowered {
+    fn size(&self) -> Size {
+        self.source.size()
+    }
+
+    fn planes(&self) -> usize {
+        self.source.planes()
+    }
+
+    fn access(&self) -> Access {
+        self.source.access()
+    }
+
+    fn read_rows(
+        &self,
+        plane: usize,
+        rows: Range<usize>,
+        scratch: &mut Vec<u8>,
+        out: &mut [f32],
+    ) -> Result<()> {
+        self.source.read_rows(plane, rows, scratch, out)?;
+        out.iter_mut().for_each(|v| *v -= self.level_adu);
+        Ok(())
+    }
+}
+
+/// Takes a recorded pedestal off frames that were read whole.
+fn lower<'a>(frames: impl IntoIterator<Item = &'a mut Frame>, header: &mut Header) {
+    if let Some(level_adu) = pedestal_adu(header) {
+        for frame in frames {
+            frame.data.as_mut_slice().iter_mut().for_each(|v| *v -= level_adu);
+        }
+        header.remove("PEDESTAL");
+    }
+}
+
+/// Opens the image of a file, its samples as they are stored.
 ///
 /// # Errors
 /// When the file is no image that is read here, is cut or breaks its format, or cannot be read.
-pub fn open(path: &Path) -> Result<Box<dyn Source>> {
+pub fn open_stored(path: &Path) -> Result<Box<dyn Source>> {
     #[cfg(feature = "raw")]
     if photosite_file::is_camera_raw(path)? {
         return photosite_raw::open(path);
@@ -32,7 +95,8 @@ pub fn open(path: &Path) -> Result<Box<dyn Source>> {
     photosite_file::open(path)
 }
 
-/// Reads a whole frame and its header, with variance and mask where the file has them.
+/// Reads a whole frame and its header, with variance and mask where the file has them; a pedestal
+/// that the header records is taken off, and its card with it.
 ///
 /// # Errors
 /// When the file cannot be read, or has several planes.
@@ -43,7 +107,9 @@ pub fn read_frame(path: &Path) -> Result<(Frame, Header)> {
         let header = photosite_raw::probe(path)?.header;
         return Ok((Frame::new(data, photosite_pix::Unit::Adu), header));
     }
-    photosite_file::read_frame(path)
+    let (mut frame, mut header) = photosite_file::read_frame(path)?;
+    lower([&mut frame], &mut header);
+    Ok((frame, header))
 }
 
 /// Reads every plane of a file as a frame of its own, else as [`read_frame`].
@@ -56,7 +122,9 @@ pub fn read_frames(path: &Path) -> Result<(Vec<Frame>, Header)> {
         let (frame, header) = read_frame(path)?;
         return Ok((vec![frame], header));
     }
-    photosite_file::read_frames(path)
+    let (mut frames, mut header) = photosite_file::read_frames(path)?;
+    lower(&mut frames, &mut header);
+    Ok((frames, header))
 }
 
 /// Reads a whole frame without its variance, else as [`read_frame`].
@@ -68,7 +136,9 @@ pub fn read_masked(path: &Path) -> Result<(Frame, Header)> {
     if photosite_file::is_camera_raw(path)? {
         return read_frame(path);
     }
-    photosite_file::read_masked(path)
+    let (mut frame, mut header) = photosite_file::read_masked(path)?;
+    lower([&mut frame], &mut header);
+    Ok((frame, header))
 }
 
 /// Opens the mask of a file, where it has one.

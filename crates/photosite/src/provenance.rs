@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use photosite_file::fits::{Column, Table};
 use photosite_pix::{Card, FrameKind, Header};
@@ -75,6 +76,29 @@ impl fmt::Debug for ContentHash {
 impl Serialize for ContentHash {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+/// What tells a file from its later self without reading it through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct FileMark {
+    /// Its length.
+    pub file_bytes: u64,
+    /// When it was last changed, in nanoseconds since 1970; 0 where the system does not say.
+    pub modified_ns: i64,
+}
+
+impl FileMark {
+    /// The mark of the file at `path`.
+    ///
+    /// # Errors
+    /// When the file is not there or cannot be looked at.
+    pub fn of(path: &Path) -> Result<Self> {
+        let meta =
+            std::fs::metadata(path).map_err(|e| Error::io(path, "looking at the file", e))?;
+        let since = meta.modified().ok().and_then(|m| m.duration_since(UNIX_EPOCH).ok());
+        let modified_ns = since.and_then(|d| i64::try_from(d.as_nanos()).ok()).unwrap_or(0);
+        Ok(Self { file_bytes: meta.len(), modified_ns })
     }
 }
 

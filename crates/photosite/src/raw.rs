@@ -7,12 +7,24 @@ use std::ops::Range;
 use photosite_file::scratch::Scratch;
 use photosite_file::{Access, RawSource, Source};
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{Header, Metadata, Rect, Size};
+use photosite_pix::{Applied, Detector, Header, Metadata, Rect, Size};
 
-use crate::open::open;
-use crate::provenance::ContentHash;
+use crate::open::open_stored;
+use crate::provenance::{ContentHash, FileMark};
 use crate::stack::{Additive, Prepared, ReadBuffers};
-use crate::{Result, master};
+use crate::{Error, Result, master};
+
+/// What is subtracted from every sample of a frame before anything else.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Level {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The robust mean of these columns and rows.
+    Overscan(Rect),
+    /// A constant that was added on writing, in ADU.
+    Pedestal(f32),
+}
 
 /// A raw frame that takes part in some work.
 #[derive(Debug, Clone)]
@@ -21,16 +33,12 @@ pub struct RawFrame {
     pub path: PathBuf,
     /// What it holds.
     pub hash: ContentHash,
-    /// Width and height as stored.
-    pub size: Size,
+    /// What tells the file from its later self, taken before it was read.
+    pub mark: FileMark,
     /// What reading a range of rows costs.
     pub access: Access,
-    /// The part that is used.
-    pub region: Rect,
-    /// Columns and rows that never see light.
-    pub overscan: Option<Rect>,
-    /// The raw level in ADU from which a sample counts as saturated.
-    pub saturation_adu: Option<f32>,
+    /// Which pixels see light, and where samples end.
+    pub detector: Detector,
     /// The header's cards.
     pub header: Header,
     /// The header's meaning.
@@ -43,16 +51,19 @@ impl RawFrame {
     /// # Errors
     /// When the file cannot be read, or is not what its header said.
     pub fn open(&self, handling: Handling<'_>) -> Result<Prepared> {
-        let source = open(&self.path)?;
-        if source.size() != self.size {
-            let message = format!("is {} pixels now, was {}", source.size(), self.size);
+        let source = open_stored(&self.path)?;
+        let size = self.detector.size;
+        if source.size() != size {
+            let message = format!("is {} pixels now, was {size}", source.size());
             return Err(photosite_file::Error::damaged(&self.path, message).into());
         }
-        let level_adu = match self.overscan {
-            Some(region) => overscan_level(&*source, region)? as f32,
-            None => 0.0,
+        let level_adu = match self.level() {
+            Level::Overscan(region) => overscan_level(&*source, region)? as f32,
+            Level::Pedestal(adu) => adu,
+            Level::Nothing => 0.0,
         };
-        let cfa = self.metadata.cfa.map(|c| c.shifted(self.region.x0, self.region.y0));
+        let region = self.region();
+        let cfa = self.metadata.cfa.map(|c| c.shifted(region.x0, region.y0));
         let source: Box<dyn Source> = match (handling, self.access) {
             (Handling::Stack { scratch: Some(scratch), .. }, Access::Whole) => {
                 Box::new(scratch.add(&*source)?)
@@ -60,19 +71,50 @@ impl RawFrame {
             (Handling::Stack { keep_open: false, .. }, Access::Rows) => {
                 let raw = source.raw().is_some();
                 let path = self.path.clone();
-                Box::new(Reopened { path, size: self.size, planes: 1, raw, open })
+                Box::new(Reopened { path, size, planes: 1, raw, open: open_stored })
             }
             _ => source,
         };
         Ok(Prepared {
             source,
-            region: self.region,
+            region,
             missing_from_adu: None,
             level_adu,
             additive: Additive::Nothing,
             scale: [1.0; 3],
             cfa,
         })
+    }
+
+    /// The part that is used.
+    pub fn region(&self) -> Rect {
+        self.detector.active
+    }
+
+    /// What is subtracted from every sample before anything else.
+    ///
+    /// The overscan's level, unless it was subtracted before; a pedestal that the header records
+    /// is in the overscan too.
+    pub fn level(&self) -> Level {
+        let done = self.metadata.applied.contains(Applied::OVERSCAN);
+        if let Some(region) = self.detector.overscan.first().filter(|_| !done) {
+            return Level::Overscan(*region);
+        }
+        match self.metadata.pedestal_adu.filter(|p| p.is_finite() && *p != 0.0) {
+            Some(adu) => Level::Pedestal(adu as f32),
+            None => Level::Nothing,
+        }
+    }
+
+    /// Checks that the file is still the one that was read for its hash.
+    ///
+    /// # Errors
+    /// When it is another, or gone.
+    pub fn unchanged(&self) -> Result<()> {
+        if FileMark::of(&self.path)? == self.mark {
+            return Ok(());
+        }
+        Err(Error::changed(&self.path))
     }
 
     /// Gain and read noise as the header gives them.

@@ -8,6 +8,7 @@ pub mod align;
 pub mod cfa;
 pub mod combine;
 pub mod debayer;
+pub mod detector;
 pub mod drizzle;
 pub mod frame;
 pub mod geom;
@@ -27,6 +28,7 @@ pub mod warp;
 pub mod wcs;
 
 pub use cfa::{CFA_LINE, CfaColor, CfaPattern};
+pub use detector::{Amplifier, Detector};
 pub use frame::{Applied, Frame};
 pub use geom::{Rect, Size};
 pub use header::{Card, Header, Value};

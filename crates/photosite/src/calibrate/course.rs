@@ -7,15 +7,19 @@ use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Applied, CfaPattern, Frame, MaskBits, stat};
 
 use super::masters::{Bias, DarkContent, MasterDark, MasterFlat};
+use super::steps::{Step, StepRow};
 use crate::defects::Defect;
+use crate::raw::Level;
 
 /// What a calibration asks of a raw light besides its samples.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LightFacts {
     /// The raw level in ADU from which a sample counts as saturated.
     pub saturation_adu: Option<f32>,
-    /// What was subtracted as overscan level, in ADU.
-    pub overscan_adu: f32,
+    /// What was subtracted from every sample on reading, by overscan or pedestal, in ADU.
+    pub level_adu: f32,
+    /// What that was.
+    pub level: Level,
     /// Exposure in seconds.
     pub exposure_s: Option<f64>,
     /// The colour filter array over the data.
@@ -41,8 +45,8 @@ pub(super) struct Course<'a> {
     pub variance: Option<OfVariance<'a>>,
     /// The defects that the masters bring, row after row.
     pub lists: Vec<&'a [Defect]>,
-    /// The steps, in order; names of [`super::STEPS`].
-    pub steps: Vec<&'static str>,
+    /// The steps, in the order of [`STEPS`](super::STEPS).
+    pub steps: Vec<&'static StepRow>,
     /// What the light carries afterwards.
     pub applied: Applied,
 }
@@ -60,35 +64,71 @@ impl Course<'_> {
     /// Calibrates `rows` of a frame that hold raw samples, save for repairs; row 0 of the frame is
     /// row `first_row` of the masters.
     pub fn calibrate(&self, frame: &mut Frame, rows: Range<usize>, first_row: usize) {
-        let LightFacts { saturation_adu, overscan_adu, .. } = self.facts;
         frame.mark_missing(rows.clone());
         for y in rows {
-            let row = first_row + y;
-            let samples = frame.data.row_mut(y);
-            if let Some(level) = saturation_adu {
-                mark_from(samples, level - overscan_adu, frame.mask.row_mut(y));
+            for step in &self.steps {
+                self.step(step.step, frame, y, first_row + y);
             }
-            let variance = frame.variance.as_mut().map(|v| v.row_mut(y));
-            if let Some((out, of)) = variance.zip(self.variance.as_ref()) {
-                self.raw_variance(of, (samples, row), out);
-            }
-            match self.bias {
-                Some(Bias::Master(b)) => take_off(samples, b.data.row(row), self.bias_share),
-                Some(Bias::Level(l)) => {
-                    let level = self.bias_share * *l as f32;
-                    samples.iter_mut().for_each(|v| *v -= level);
+        }
+    }
+
+    /// The names of the steps.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.steps.iter().map(|row| row.name).collect()
+    }
+
+    /// Does one step to row `y` of a frame, which is row `row` of the masters.
+    fn step(&self, step: Step, frame: &mut Frame, y: usize, row: usize) {
+        let samples = frame.data.row_mut(y);
+        let variance = frame.variance.as_mut().map(|v| v.row_mut(y));
+        match step {
+            Step::Saturation => {
+                if let Some(level) = self.facts.saturation_adu {
+                    mark_from(samples, level - self.facts.level_adu, frame.mask.row_mut(y));
                 }
-                None => {}
             }
-            if let Some(dark) = self.dark {
-                take_off(samples, dark.frame.data.row(row), self.k.unwrap_or(0.0) as f32);
+            // Done as the samples are read; repairs wait for the rows around.
+            Step::Pedestal | Step::Overscan | Step::Defects => {}
+            Step::Variance => {
+                if let Some((out, of)) = variance.zip(self.variance.as_ref()) {
+                    self.raw_variance(of, (samples, row), out);
+                }
             }
-            let Some(MasterFlat { frame: flat, .. }) = self.flat else { continue };
-            if let Some(out) = frame.variance.as_mut().map(|v| v.row_mut(y)) {
-                let of_flat = flat.variance.as_ref().map(|p| p.row(row));
-                divide_variance(out, samples, (flat.data.row(row), of_flat));
+            Step::Bias => self.take_bias(samples, row),
+            Step::Dark => {
+                // Where the bias was gone from the light, the dark's share of it comes back.
+                if !self.takes_bias_by_itself() {
+                    self.take_bias(samples, row);
+                }
+                if let Some(dark) = self.dark {
+                    take_off(samples, dark.frame.data.row(row), self.k.unwrap_or(0.0) as f32);
+                }
             }
-            divide(samples, flat.data.row(row));
+            Step::Flat => {
+                let Some(MasterFlat { frame: flat, .. }) = self.flat else { return };
+                if let Some(out) = variance {
+                    let of_flat = flat.variance.as_ref().map(|p| p.row(row));
+                    divide_variance(out, samples, (flat.data.row(row), of_flat));
+                }
+                divide(samples, flat.data.row(row));
+            }
+        }
+    }
+
+    /// Whether the bias has a step of its own.
+    fn takes_bias_by_itself(&self) -> bool {
+        self.steps.iter().any(|row| row.step == Step::Bias)
+    }
+
+    /// Takes the share of the bias that goes beside the dark.
+    fn take_bias(&self, samples: &mut [f32], row: usize) {
+        match self.bias {
+            Some(Bias::Master(b)) => take_off(samples, b.data.row(row), self.bias_share),
+            Some(Bias::Level(l)) => {
+                let level = self.bias_share * *l as f32;
+                samples.iter_mut().for_each(|v| *v -= level);
+            }
+            None => {}
         }
     }
 

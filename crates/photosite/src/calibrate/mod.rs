@@ -10,4 +10,4 @@ pub use course::LightFacts;
 pub use masters::{Bias, DarkContent, FlatContent, MasterDark, MasterFlat, RemovedBy};
 pub use set::{Calibrated, CalibrationSet, Light};
 pub use source::CalibratedSource;
-pub use steps::{STEPS, Step};
+pub use steps::{STEPS, Step, StepRow};

@@ -6,8 +6,10 @@ use photosite_pix::{Applied, Frame, Plane, Size, Unit};
 
 use super::course::{Course, DarkScatter, LightFacts, OfVariance};
 use super::masters::{Bias, DarkContent, MasterDark, MasterFlat};
+use super::steps::{STEPS, Step, StepRow};
 use crate::defects::{self, Defect};
 use crate::params::DarkScaling;
+use crate::raw::Level;
 use crate::{Error, Result};
 
 /// A raw light: samples in ADU, overscan already handled.
@@ -142,7 +144,7 @@ impl CalibrationSet {
         course.calibrate(&mut frame, all.clone(), 0);
         let defective = course.enter_defects(&mut frame, all, 0);
         let repaired = defects::repair(&mut frame, light.facts.cfa, &defective);
-        Ok(Calibrated { frame, steps: course.steps, dark_scale: course.k, repaired })
+        Ok(Calibrated { frame, steps: course.names(), dark_scale: course.k, repaired })
     }
 
     /// Checks that a light of `size` and its masters have one size.
@@ -189,30 +191,18 @@ impl CalibrationSet {
         let used = [dark.is_some(), flat.is_some()];
         let lists = self.defects.iter().zip(used).filter(|(list, used)| *used && !list.is_empty());
         let lists: Vec<&[Defect]> = lists.map(|(list, _)| &list[..]).collect();
-        let mut steps = vec!["saturation"];
-        let mut applied = facts.applied;
-        if facts.overscan_adu != 0.0 {
-            steps.push("overscan");
-        }
-        if bias.is_some() && !bias_gone {
-            steps.push("bias");
-            applied |= Applied::BIAS;
-        }
-        if facts.noise.is_some() {
-            steps.push("variance");
-        }
-        if dark.is_some() {
-            steps.push("dark");
-            applied |= Applied::DARK | Applied::BIAS;
-        }
-        if flat.is_some() {
-            steps.push("flat");
-            applied |= Applied::FLAT;
-        }
-        if !lists.is_empty() {
-            steps.push("defects");
-            applied |= Applied::DEFECTS;
-        }
+        let wanted = |step: Step| match step {
+            Step::Saturation => true,
+            Step::Pedestal => matches!(facts.level, Level::Pedestal(_)),
+            Step::Overscan => matches!(facts.level, Level::Overscan(_)),
+            Step::Variance => facts.noise.is_some(),
+            Step::Bias => bias.is_some() && !bias_gone,
+            Step::Dark => dark.is_some(),
+            Step::Flat => flat.is_some(),
+            Step::Defects => !lists.is_empty(),
+        };
+        let steps: Vec<&'static StepRow> = STEPS.iter().filter(|row| wanted(row.step)).collect();
+        let applied = steps.iter().fold(facts.applied, |done, row| done | row.applies);
         Ok(Course {
             facts,
             bias,

@@ -27,8 +27,9 @@ impl CalibratedSource {
     /// A light, opened, and what calibrates it.
     pub fn new(frame: &RawFrame, raw: Prepared, set: Arc<CalibrationSet>) -> Self {
         let facts = LightFacts {
-            saturation_adu: frame.saturation_adu,
-            overscan_adu: raw.level_adu,
+            saturation_adu: frame.detector.saturation_adu,
+            level_adu: raw.level_adu,
+            level: frame.level(),
             exposure_s: frame.metadata.exposure_s,
             cfa: raw.cfa,
             applied: frame.metadata.applied,
@@ -42,9 +43,9 @@ impl CalibratedSource {
         self.facts.cfa
     }
 
-    /// What was subtracted as overscan level, in ADU.
-    pub fn overscan_adu(&self) -> f32 {
-        self.facts.overscan_adu
+    /// What was subtracted from every sample on reading, in ADU.
+    pub fn level_adu(&self) -> f32 {
+        self.facts.level_adu
     }
 
     /// Calibrates the whole light, with a variance where `noise` is known; `raw` and `calibrated`
@@ -87,7 +88,7 @@ impl CalibratedSource {
             calibrated(frame.data.rows(done, ready));
             done = ready;
         }
-        Ok(Calibrated { frame, steps: course.steps, dark_scale: course.k, repaired })
+        Ok(Calibrated { frame, steps: course.names(), dark_scale: course.k, repaired })
     }
 }
 

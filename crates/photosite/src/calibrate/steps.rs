@@ -1,10 +1,33 @@
-//! The one order of steps.
+//! The one table of steps, which drives calibration.
 
-use photosite_pix::{MaskBits, Unit};
+use photosite_pix::{Applied, MaskBits, Unit};
 
 /// One step of calibration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Step {
+    /// Raw samples at the end of the converter's range are marked.
+    Saturation,
+    /// A constant that was added on writing is subtracted.
+    Pedestal,
+    /// The level of the overscan is subtracted.
+    Overscan,
+    /// The variance of raw samples is made.
+    Variance,
+    /// The bias is subtracted.
+    Bias,
+    /// The dark is subtracted.
+    Dark,
+    /// The frame is divided by the flat.
+    Flat,
+    /// Defective pixels are replaced.
+    Defects,
+}
+
+/// What is known of a step.
 #[derive(Debug, Clone, Copy)]
-pub struct Step {
+pub struct StepRow {
+    /// The step.
+    pub step: Step,
     /// The step's name in reports and headers.
     pub name: &'static str,
     /// The unit of the samples that go in.
@@ -13,58 +36,92 @@ pub struct Step {
     pub unit_out: Unit,
     /// The mask bits it may set.
     pub sets: MaskBits,
+    /// What a frame carries afterwards.
+    pub applies: Applied,
     /// Why it stands where it stands.
     pub why: &'static str,
     /// Where the arithmetic is from: a key of REFERENCES.md, or ARCHITECTURE.md.
     pub source: &'static str,
 }
 
-const fn step(name: &'static str, sets: MaskBits, why: &'static str, source: &'static str) -> Step {
-    Step { name, unit_in: Unit::Adu, unit_out: Unit::Adu, sets, why, source }
+const fn row(
+    step: Step,
+    name: &'static str,
+    sets: MaskBits,
+    applies: Applied,
+    why: &'static str,
+    source: &'static str,
+) -> StepRow {
+    StepRow { step, name, unit_in: Unit::Adu, unit_out: Unit::Adu, sets, applies, why, source }
 }
 
-/// The steps in the order in which they are done; a step without its master is left out.
-pub const STEPS: &[Step] = &[
-    step(
+/// The bits that a master brings along.
+const OF_MASTER: MaskBits = MaskBits::HOT.union(MaskBits::COLD).union(MaskBits::NO_DATA);
+
+/// The steps in the order in which they are done; one without its master is left out.
+pub const STEPS: &[StepRow] = &[
+    row(
+        Step::Saturation,
         "saturation",
         MaskBits::SATURATED.union(MaskBits::NO_DATA),
+        Applied::empty(),
         "only the raw sample tells whether the converter was at its end",
         "Janesick2001",
     ),
-    step(
+    row(
+        Step::Pedestal,
+        "pedestal",
+        MaskBits::empty(),
+        Applied::empty(),
+        "a constant that the writer added and recorded is no signal, and no flat may divide it",
+        "ARCHITECTURE",
+    ),
+    row(
+        Step::Overscan,
         "overscan",
         MaskBits::empty(),
+        Applied::OVERSCAN,
         "the bias level of this very frame, before any master that lost its own",
         "IRAFccdred",
     ),
-    step(
+    row(
+        Step::Variance,
+        "variance",
+        MaskBits::empty(),
+        Applied::empty(),
+        "Poisson noise follows the electrons above bias, dark ones included, so it is made while \
+         all of them are there",
+        "Janesick2001",
+    ),
+    row(
+        Step::Bias,
         "bias",
         MaskBits::empty(),
+        Applied::BIAS,
         "only where the dark is free of bias, else the dark takes the bias with it",
         "Janesick2001",
     ),
-    step(
-        "variance",
-        MaskBits::empty(),
-        "Poisson noise follows the electrons above bias, dark ones included, so it is made before \
-         the dark goes",
-        "Janesick2001",
-    ),
-    step(
+    row(
+        Step::Dark,
         "dark",
-        MaskBits::HOT.union(MaskBits::COLD).union(MaskBits::NO_DATA),
+        OF_MASTER,
+        Applied::DARK.union(Applied::BIAS),
         "what is added must be gone before what is multiplied",
         "Janesick2001",
     ),
-    step(
+    row(
+        Step::Flat,
         "flat",
-        MaskBits::HOT.union(MaskBits::COLD).union(MaskBits::NO_DATA),
+        OF_MASTER,
+        Applied::FLAT,
         "only light is left, so only now does a division mean anything",
         "Janesick2001",
     ),
-    step(
+    row(
+        Step::Defects,
         "defects",
         MaskBits::INTERPOLATED.union(MaskBits::NO_DATA),
+        Applied::DEFECTS,
         "neighbours can stand in only once they are calibrated themselves",
         "ARCHITECTURE",
     ),

@@ -9,7 +9,7 @@ use photosite_pix::debayer::Debayer;
 use photosite_pix::warp::Window;
 use photosite_pix::{CfaPattern, Frame, Header, MaskBits, Plane, Rect, Size, Unit};
 
-use crate::detector::{full_scale_adu, used_region};
+use crate::detector::detector_of;
 use crate::open::{probe, read_frame};
 use crate::provenance::ContentHash;
 use crate::work::{Context, for_each};
@@ -57,15 +57,12 @@ pub(super) fn read_mosaic(path: &Path, outputs: &[&Path]) -> Result<Mosaic> {
     let (mut frame, header) = read_frame(path)?;
     // A mask tells what was saturated; a frame as the camera wrote it has none yet.
     let untouched = metadata.applied.is_empty() && frame.unit == Unit::Adu;
-    let level = metadata.saturation_adu.or_else(|| full_scale_adu(&header));
-    if let Some(level) = level.filter(|_| untouched) {
+    let detector = detector_of(&metadata, &header, frame.size());
+    if let Some(level) = detector.saturation_adu.filter(|_| untouched) {
         let samples = frame.data.as_slice().iter().zip(frame.mask.as_mut_slice());
-        samples
-            .filter(|(v, _)| f64::from(**v) >= level)
-            .for_each(|(_, m)| *m |= MaskBits::SATURATED);
+        samples.filter(|(v, _)| **v >= level).for_each(|(_, m)| *m |= MaskBits::SATURATED);
     }
-    let region = used_region(&metadata, frame.size());
-    let region = (region != frame.size().rect()).then_some(region);
+    let region = detector.is_trimmed().then_some(detector.active);
     let mut shifted = cfa;
     if let Some(region) = region {
         shifted = cfa.shifted(region.x0, region.y0);

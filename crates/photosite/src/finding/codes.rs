@@ -110,6 +110,12 @@ pub const CODES: &[Code] = &[
         "Write the exposure into EXPTIME.",
     ),
     code(
+        "files-passed-over",
+        Warning,
+        "Files that look like frames are of a kind that is not read; they are passed over.",
+        "Unpack them, or convert them to FITS.",
+    ),
+    code(
         "flat-by-bias",
         Warning,
         "Neither a dark flat nor a dark has the flats' exposure: the bias is subtracted, and their \
@@ -147,6 +153,12 @@ pub const CODES: &[Code] = &[
         Error,
         "Flats still hold the bias and nothing at hand takes it out; no master flat is made.",
         "Take dark flats, or biases.",
+    ),
+    code(
+        "folder-unreadable",
+        Error,
+        "A folder cannot be looked into.",
+        "Mend its permissions, if it holds frames of this night.",
     ),
     code(
         "foreign-file",

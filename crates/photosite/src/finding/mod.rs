@@ -4,7 +4,6 @@ mod codes;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -71,9 +70,16 @@ impl Finding {
         }
     }
 
-    /// What failed because of an error, as a finding about `subject`.
+    /// What failed because of an error: a finding about the file that is to blame, where there is
+    /// one, else about `subject`.
     pub fn of(error: &Error, subject: impl Into<String>) -> Self {
         let code = error.kind().code();
+        if let Some(file) = error.file() {
+            let hint = named(code).map_or("", |c| c.remedy);
+            let subject = file.path().display().to_string();
+            let message = format!("left out: {}", file.message());
+            return Self::new(code, Severity::Error, subject, message).hint(hint);
+        }
         let hint = named(code).map_or("", |c| c.remedy);
         Self::new(code, Severity::Error, subject, error.to_string()).hint(hint)
     }
@@ -91,21 +97,4 @@ impl Finding {
         self.evidence.insert(name.into(), value.into());
         self
     }
-}
-
-/// A frame that is left out because its file cannot be used: whose fault it is, and what mends it.
-pub fn left_out(path: &Path, e: &photosite_file::Error) -> Finding {
-    use photosite_file::ErrorKind;
-    let (code, hint) = match e.kind() {
-        ErrorKind::Damaged => ("frame-damaged", "Copy it anew from the camera, or delete it."),
-        ErrorKind::Unsupported => ("format-unsupported", "Convert it to FITS, or leave it out."),
-        _ => ("frame-unreadable", "Look at the file's permissions and the disk."),
-    };
-    Finding::new(
-        code,
-        Severity::Error,
-        path.display().to_string(),
-        format!("left out: {}", e.message()),
-    )
-    .hint(hint)
 }

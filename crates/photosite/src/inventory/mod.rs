@@ -6,15 +6,15 @@ mod walk;
 
 use std::path::{Path, PathBuf};
 
-use crate::detector::full_scale_adu;
+use crate::detector::detector_of;
 use crate::{Finding, finding::Severity};
 use photosite_file::{Access, Probe, keyword};
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{Applied, Card, FrameKind, Header, Metadata, Size};
+use photosite_pix::{Applied, Card, Detector, FrameKind, Header, Metadata, Size};
 
 pub use classify::{KindSource, classify};
 pub use master_name::MasterName;
-pub use walk::{Walk, walk};
+pub use walk::{Walk, Walked, walk};
 
 /// The header keyword by which a simulation's truth is told from its frames: `bias_adu.fits` and
 /// `light_e_0001.fits` lie in the same night, and their names would make frames of them.
@@ -41,8 +41,8 @@ pub struct Frame {
     pub header: Header,
     /// The header's meaning.
     pub metadata: Metadata,
-    /// The level in ADU from which a raw sample counts as saturated, where it is known.
-    pub saturation_adu: Option<f64>,
+    /// Which pixels see light, and where samples end.
+    pub detector: Detector,
 }
 
 impl Frame {
@@ -181,7 +181,7 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
              photosite calibrate --bias/--dark/--flat FILE.",
         );
     }
-    let saturation_adu = metadata.saturation_adu.or_else(|| full_scale_adu(&probe.header));
+    let detector = detector_of(&metadata, &probe.header, probe.size);
     Taken::Frame(
         Box::new(Frame {
             path: path.to_owned(),
@@ -193,7 +193,7 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
             access: probe.access,
             header: probe.header,
             metadata,
-            saturation_adu,
+            detector,
         }),
         findings,
     )

@@ -1,9 +1,10 @@
 //! The files below the paths that were given.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Result};
+use crate::finding::Severity;
+use crate::{Error, Finding, Result};
 
 /// The endings of files that may hold a frame. Files named one by one are taken whatever they end
 /// in.
@@ -21,61 +22,125 @@ pub struct Walk {
     pub root: PathBuf,
 }
 
+/// What lies below the paths that were given.
+#[derive(Debug, Clone, Default)]
+pub struct Walked {
+    /// The files that may hold a frame, sorted by path, each once.
+    pub files: Vec<Walk>,
+    /// What could not be looked into, and what was passed over.
+    pub findings: Vec<Finding>,
+}
+
 /// The candidate files below `paths`, sorted by path, each once.
 ///
-/// Hidden files and folders are passed over, and so is everything below `except`. Links to files
-/// are followed, links to folders are not, so that no walk goes in circles.
+/// Hidden files and folders are passed over, and so is everything below `except`. Links are
+/// followed, each folder once. A folder that cannot be read, and files that look like frames and are
+/// not read here, become findings.
 ///
 /// # Errors
-/// When a given path does not exist or cannot be read.
-pub fn walk(paths: &[PathBuf], except: Option<&Path>) -> Result<Vec<Walk>> {
+/// When a given path does not exist or cannot be read, or is the folder for products itself.
+pub fn walk(paths: &[PathBuf], except: Option<&Path>) -> Result<Walked> {
     let except = except.and_then(|p| p.canonicalize().ok());
-    let mut found = BTreeSet::new();
+    let mut walker = Walker { except, ..Walker::default() };
     for given in paths {
         let kind =
             std::fs::metadata(given).map_err(|e| Error::io(given, "looking at the path", e))?;
-        if kind.is_dir() {
-            descend(given, given, except.as_deref(), &mut found)?;
-        } else {
+        if !kind.is_dir() {
             let root = given.parent().unwrap_or(given).to_owned();
-            found.insert(Walk { path: given.clone(), root });
-        }
-    }
-    // The same file given twice, by two paths, is one file.
-    let mut seen = BTreeSet::new();
-    Ok(found
-        .into_iter()
-        .filter(|w| seen.insert(w.path.canonicalize().unwrap_or_else(|_| w.path.clone())))
-        .collect())
-}
-
-fn descend(
-    folder: &Path,
-    root: &Path,
-    except: Option<&Path>,
-    found: &mut BTreeSet<Walk>,
-) -> Result<()> {
-    if except.is_some_and(|e| folder.canonicalize().is_ok_and(|f| f == e)) {
-        return Ok(());
-    }
-    let entries =
-        std::fs::read_dir(folder).map_err(|e| Error::io(folder, "reading the folder", e))?;
-    for entry in entries {
-        let entry = entry.map_err(|e| Error::io(folder, "reading the folder", e))?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let path = entry.path();
-        let Ok(kind) = entry.file_type() else { continue };
-        if name.starts_with('.') {
+            walker.found.insert(Walk { path: given.clone(), root });
             continue;
         }
-        if kind.is_dir() {
-            descend(&path, root, except, found)?;
-        } else if has_known_ending(&name) && (kind.is_file() || path.is_file()) {
-            found.insert(Walk { path, root: root.to_owned() });
+        let whole = given.canonicalize().ok();
+        if whole.is_some() && whole == walker.except {
+            return Err(Error::parameters(format!(
+                "{} is both the night and the folder for products; name another folder with -o, \
+                 such as -o {}",
+                given.display(),
+                given.join("out").display()
+            )));
+        }
+        std::fs::read_dir(given).map_err(|e| Error::io(given, "reading the folder", e))?;
+        walker.descend(given, given);
+    }
+    let mut findings = walker.findings;
+    findings.extend(walker.passed_over.iter().map(|(folder, files)| passed_over(folder, files)));
+    // The same file given twice, by two paths, is one file.
+    let mut seen = BTreeSet::new();
+    let files = walker.found.into_iter();
+    let whole = |w: &Walk| w.path.canonicalize().unwrap_or_else(|_| w.path.clone());
+    Ok(Walked { files: files.filter(|w| seen.insert(whole(w))).collect(), findings })
+}
+
+/// A walk on its way.
+#[derive(Default)]
+struct Walker {
+    except: Option<PathBuf>,
+    found: BTreeSet<Walk>,
+    /// Folders that were looked into, whole: links lead into none of them twice.
+    seen: BTreeSet<PathBuf>,
+    /// Files that look like frames and are not read, by their folder.
+    passed_over: BTreeMap<PathBuf, Vec<String>>,
+    findings: Vec<Finding>,
+}
+
+impl Walker {
+    fn descend(&mut self, folder: &Path, root: &Path) {
+        let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        if Some(&whole) == self.except.as_ref() || !self.seen.insert(whole) {
+            return;
+        }
+        let mut entries = match std::fs::read_dir(folder) {
+            Ok(entries) => entries.flatten().collect::<Vec<_>>(),
+            Err(e) => {
+                let message = format!("this folder cannot be looked into: {e}");
+                let subject = folder.display().to_string();
+                self.findings.push(
+                    Finding::new("folder-unreadable", Severity::Error, subject, message)
+                        .hint("Mend its permissions, if it holds frames of this night."),
+                );
+                return;
+            }
+        };
+        // Of two ways to one folder the first by name is gone, whatever the system lists first.
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        for entry in entries {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let path = entry.path();
+            if name.starts_with('.') {
+                continue;
+            }
+            // Links are followed: what they lead to counts.
+            let Ok(kind) = std::fs::metadata(&path) else { continue };
+            if kind.is_dir() {
+                self.descend(&path, root);
+            } else if kind.is_file() && has_known_ending(&name) {
+                self.found.insert(Walk { path, root: root.to_owned() });
+            } else if kind.is_file() && looks_like_a_frame(&name) {
+                let folder = folder.to_owned();
+                self.passed_over.entry(folder).or_default().push(name.into_owned());
+            }
         }
     }
-    Ok(())
+}
+
+/// Endings of files that hold frames in ways that are not read here.
+const PASSED_OVER: &[&str] = &["bz2", "ser", "zip", "7z", "rar", "avi", "xz", "zst", "pef", "srw"];
+
+/// Whether a name is a frame's that is not read here.
+fn looks_like_a_frame(name: &str) -> bool {
+    let ending = name.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase());
+    ending.is_some_and(|e| PASSED_OVER.contains(&e.as_str()))
+}
+
+fn passed_over(folder: &Path, files: &[String]) -> Finding {
+    let (count, first) = (files.len(), &files[0]);
+    let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+    let message = format!("passed over: {first}{more}; files of this kind are not read");
+    let subject = folder.display().to_string();
+    Finding::new("files-passed-over", Severity::Warning, subject, message)
+        .hint("Unpack them, or convert them to FITS.")
+        .with("files", count)
 }
 
 fn has_known_ending(name: &str) -> bool {

@@ -27,7 +27,7 @@ pub use index::{
 };
 pub use life::{DateRange, Life, Lives};
 pub use name::{group_name, master_file_name};
-pub use record::{FileMark, ID_DIGITS, Level, Record, Shelvable, shelvable};
+pub use record::{ID_DIGITS, Level, Record, Shelvable, shelvable};
 pub use rules::{MatchRule, Outcome, Tolerance, rules, rules_table};
 pub use shelf::{Shelf, Shelved};
 pub(crate) use traits::show_seconds;

@@ -1,7 +1,6 @@
 //! What the index keeps of one file.
 
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use photosite_file::Probe;
 use photosite_pix::{FrameKind, Plane, stat};
@@ -10,31 +9,8 @@ use serde::Serialize;
 use super::cost::HOTTEST_SHARE;
 use super::{Adopted, Traits, adopt, frame_traits};
 use crate::inventory::{Frame, KindOverrides, Taken, take};
-use crate::provenance::{ContentHash, KEY_KEYWORD};
-use crate::{Error, Finding, Result, finding::Severity};
-
-/// What tells a file from its later self without reading it through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct FileMark {
-    /// Its length.
-    pub file_bytes: u64,
-    /// When it was last changed, in nanoseconds since 1970; 0 where the system does not say.
-    pub modified_ns: i64,
-}
-
-impl FileMark {
-    /// The mark of the file at `path`.
-    ///
-    /// # Errors
-    /// When the file is not there or cannot be looked at.
-    pub fn of(path: &Path) -> Result<Self> {
-        let meta =
-            std::fs::metadata(path).map_err(|e| Error::io(path, "looking at the file", e))?;
-        let since = meta.modified().ok().and_then(|m| m.duration_since(UNIX_EPOCH).ok());
-        let modified_ns = since.and_then(|d| i64::try_from(d.as_nanos()).ok()).unwrap_or(0);
-        Ok(Self { file_bytes: meta.len(), modified_ns })
-    }
-}
+use crate::provenance::{ContentHash, FileMark, KEY_KEYWORD};
+use crate::{Finding, finding::Severity};
 
 /// The level of a master's samples.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use photosite_pix::FrameKind;
 
 use super::rules::{Outcome, Tolerance, compare, rules};
-use super::{Candidate, DarkCurrent, DarkPoint, FileMark, Level, Library, Life, Traits};
+use super::{Candidate, DarkCurrent, DarkPoint, Level, Library, Life, Traits};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Frame, KindOverrides, Taken, take};
+use crate::provenance::FileMark;
 
 /// A master, or raw frames of one batch that would make one.
 #[derive(Debug, Clone)]

@@ -3,7 +3,6 @@
 use photosite_pix::{Applied, CfaPattern, Gain, Metadata, Size};
 use serde::Serialize;
 
-use crate::detector::used_region;
 use crate::inventory::Frame;
 
 /// One property that frames are compared by.
@@ -214,7 +213,7 @@ impl Traits {
 
 /// The traits of a frame as it will be used: cut to the part that sees light.
 pub fn frame_traits(frame: &Frame) -> Traits {
-    let region = used_region(&frame.metadata, frame.size);
+    let region = frame.detector.active;
     let mut traits = Traits::of(&frame.metadata, region.size());
     traits.cfa = traits.cfa.map(|c| c.shifted(region.x0, region.y0));
     traits

@@ -12,9 +12,10 @@ use photosite_pix::warp::Window;
 use photosite_pix::{CfaColor, CfaPattern, Frame, Header, Metadata, Plane, Size, stat};
 
 use super::phase::doubtful_phase;
+use super::saturated::Saturated;
 use super::stars::{StarField, background, find_stars};
 use crate::event::{Event, Stage};
-use crate::finding::{Severity, left_out};
+use crate::finding::Severity;
 use crate::product::{LightResult, Offered, Opened};
 use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each, on_each_with};
@@ -39,6 +40,8 @@ pub struct SurveyedLight {
     pub backgrounds: Vec<Mesh>,
     /// That its samples contradict the filter array in its header.
     pub doubt: Option<Finding>,
+    /// Its saturated samples.
+    pub saturated: Saturated,
     /// Lines over it that may be trails, the strongest first.
     pub trails: Vec<Trail>,
     /// Its background in bins, in which lines of other lights are looked for.
@@ -149,15 +152,12 @@ fn parted<'a, T>(
 }
 
 fn refusal(path: &Path, e: &Error) -> Finding {
-    match e.file() {
-        Some(file) => left_out(path, file),
-        None => Finding::new(
-            "light-unfit",
-            Severity::Error,
-            path.display().to_string(),
-            format!("left out: {e}"),
-        ),
+    if e.file().is_some() {
+        return Finding::of(e, "");
     }
+    let subject = path.display().to_string();
+    Finding::new("light-unfit", Severity::Error, subject, format!("left out: {e}"))
+        .hint("Look at the light and at its masters.")
 }
 
 /// What a light leaves to the next one that its thread looks over.
@@ -214,6 +214,8 @@ fn look_over(
             frames.iter().map(of).collect::<Result<_>>()?
         }
     };
+    let mut saturated = Saturated::default();
+    frames.iter().for_each(|f| saturated.add(&f.mask));
     let light = light.clone();
     (spare.frame, spare.plane) = (frames.pop(), green);
     Ok(SurveyedLight {
@@ -225,6 +227,7 @@ fn look_over(
         levels,
         backgrounds,
         doubt,
+        saturated,
         trails,
         bins,
         block_noise,

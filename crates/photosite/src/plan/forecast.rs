@@ -5,7 +5,6 @@ use photosite_pix::Size;
 
 use super::Plan;
 use crate::budget::{Budget, Need, budget};
-use crate::detector::used_region;
 use crate::inventory::Inventory;
 
 /// What a plan will take, before anything is done.
@@ -38,10 +37,7 @@ pub struct Means {
 /// Forecasts the work of `plan`.
 pub fn forecast(plan: &Plan, inventory: &Inventory, means: Means) -> Forecast {
     let pixels = |size: Size| size.pixels() as u64;
-    let frame_pixels = |i: usize| {
-        let frame = &inventory.frames[i];
-        pixels(used_region(&frame.metadata, frame.size).size())
-    };
+    let frame_pixels = |i: usize| pixels(inventory.frames[i].detector.active.size());
     let masters: Vec<u64> = plan.masters.iter().map(|m| pixels(m.traits.size)).collect();
     let lights: Vec<u64> = plan.lights.iter().map(|l| frame_pixels(l.frame)).collect();
     let largest = |sizes: &[u64]| sizes.iter().copied().max().unwrap_or(0);

@@ -1,6 +1,6 @@
 //! Names of products: what tells them apart for a person.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Names products by the frames they are made of; where two frames have one name, their folders
@@ -12,7 +12,7 @@ pub fn product_names<'a>(frames: impl Iterator<Item = &'a Path>) -> Vec<String> 
     for (_, stem) in &frames {
         *count_of.entry(stem.to_lowercase()).or_default() += 1;
     }
-    let mut used: BTreeMap<String, usize> = BTreeMap::new();
+    let mut used: BTreeSet<String> = BTreeSet::new();
     let mut names = Vec::with_capacity(frames.len());
     for (path, stem) in frames {
         let shared = count_of[&stem.to_lowercase()] > 1;
@@ -21,9 +21,12 @@ pub fn product_names<'a>(frames: impl Iterator<Item = &'a Path>) -> Vec<String> 
             Some(folder) if shared => format!("{}_{stem}", folder.to_string_lossy()),
             _ => stem,
         };
-        let count = used.entry(name.to_lowercase()).and_modify(|n| *n += 1).or_insert(1);
-        if *count > 1 {
-            name = format!("{name}_{count}");
+        // A number that parts two names may be another frame's own name.
+        let plain = name.clone();
+        let mut number = 1;
+        while !used.insert(name.to_lowercase()) {
+            number += 1;
+            name = format!("{plain}_{number}");
         }
         names.push(format!("{name}.fits"));
     }
@@ -47,4 +50,17 @@ fn stem(path: &Path) -> String {
         }
     }
     stem.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_frames_share_a_name() {
+        let paths = ["n1/a/x.fits", "n2/a/x.fits", "a_x_2.fits", "A_X.fit", "n3/a/x.fits"];
+        let names = product_names(paths.iter().map(Path::new));
+        let different: BTreeSet<String> = names.iter().map(|n| n.to_lowercase()).collect();
+        assert_eq!(different.len(), paths.len(), "{names:?}");
+    }
 }

@@ -345,7 +345,9 @@ impl<'a> Desk<'a> {
         let full = group
             .members
             .iter()
-            .find_map(|&m| self.inventory.frames[lights[m]].saturation_adu.filter(|v| *v > 0.0));
+            .find_map(|&m| self.inventory.frames[lights[m]].detector.saturation_adu)
+            .map(f64::from)
+            .filter(|v| *v > 0.0);
         let have_adu = at.shelved.and_then(|s| s.flat_level_adu);
         shot.flat_level = full.map(|full_scale_adu| FlatLevel {
             aim_adu: FLAT_AIM.map(|share| (share * full_scale_adu).round()),

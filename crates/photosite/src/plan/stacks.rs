@@ -6,7 +6,7 @@ use photosite_pix::Metadata;
 
 use super::LightPlan;
 use crate::inventory::Inventory;
-use crate::library::{SAME_EXPOSURE, filter_key, show_seconds};
+use crate::library::{SAME_EXPOSURE, camera_key, filter_key, show_seconds};
 
 /// Fewest lights that are worth a picture; fewer stay calibrated files.
 pub const FEWEST_LIGHTS: usize = 2;
@@ -61,7 +61,7 @@ pub fn stacks(lights: &[LightPlan], inventory: &Inventory) -> Vec<Vec<StackPlan>
 /// What must be equal in lights of one picture, as text.
 fn set_up(m: &Metadata) -> String {
     let filter = m.filter.as_deref().map(filter_key);
-    let camera = m.camera.as_deref().map(str::to_lowercase);
+    let camera = m.camera.as_deref().map(camera_key);
     format!("{filter:?} {:?} {:?} {} {camera:?}", m.binning, m.gain_setting, m.cfa.is_some())
 }
 

@@ -222,6 +222,7 @@ pub fn calibrate_light(
         return Ok(found(path, key, &header, before, after));
     }
     let (frame, header, result) = calibrate(request, noise, key, (None, buffers))?;
+    raw.unchanged()?;
     let mut sentences = vec![format!("steps: {}", result.steps.join(", "))];
     sentences.extend(request.masters.sentences.iter().cloned());
     let clipped = Product {
@@ -260,7 +261,7 @@ fn glance_at_raw(
     raw: &RawFrame,
     (size, cfa, level_adu): (Size, Option<CfaPattern>, f32),
 ) -> Glance {
-    let ceiling = raw.saturation_adu.map(|s| f64::from(s - level_adu));
+    let ceiling = raw.detector.saturation_adu.map(|s| f64::from(s - level_adu));
     let step = cfa.map_or(1, CfaPattern::period);
     Glance::new(size.pixels(), size.width, step, Some(0.0), ceiling)
 }
@@ -282,7 +283,7 @@ fn calibrate(
     let raw = request.raw;
     let source = CalibratedSource::new(raw, raw.open(Handling::Once)?, request.masters.set());
     let (size, cfa) = (source.size(), source.cfa());
-    let mut before = glance_at_raw(raw, (size, cfa, source.overscan_adu()));
+    let mut before = glance_at_raw(raw, (size, cfa, source.level_adu()));
     let step = cfa.map_or(1, CfaPattern::period);
     let mut after = Glance::new(size.pixels(), size.width, step, None, None);
     let seen = (|raw: &[f32]| before.see(raw), |calibrated: &[f32]| after.see(calibrated));
@@ -350,7 +351,7 @@ fn provenance(request: &LightRequest<'_>, noise: Option<NoiseModel>) -> Provenan
         "gain_e_per_adu": noise.map(|n| n.gain_e_per_adu.e_per_adu()),
         "read_noise_e": noise.map(|n| n.read_noise_e),
         "sample": sample,
-        "saturation_adu": request.raw.saturation_adu,
+        "saturation_adu": request.raw.detector.saturation_adu,
     });
     Provenance::new("calibrated light", inputs, parameters)
 }

@@ -146,18 +146,18 @@ pub fn build_master(request: &MasterRequest<'_>, context: &Context<'_>) -> Resul
 fn odd_sizes(frames: &mut Vec<&RawFrame>) -> Vec<(PathBuf, Error)> {
     let mut counts: BTreeMap<Size, usize> = BTreeMap::new();
     for f in frames.iter() {
-        *counts.entry(f.region.size()).or_default() += 1;
+        *counts.entry(f.region().size()).or_default() += 1;
     }
     let most = counts.values().copied().max().unwrap_or(0);
-    let Some(size) = frames.iter().map(|f| f.region.size()).find(|s| counts[s] == most) else {
+    let Some(size) = frames.iter().map(|f| f.region().size()).find(|s| counts[s] == most) else {
         return Vec::new();
     };
-    let odd = frames.iter().filter(|f| f.region.size() != size).map(|f| {
-        let message = format!("is {} pixels, the other frames are {size}", f.region.size());
+    let odd = frames.iter().filter(|f| f.region().size() != size).map(|f| {
+        let message = format!("is {} pixels, the other frames are {size}", f.region().size());
         (f.path.clone(), photosite_file::Error::damaged(&f.path, message).into())
     });
     let odd = odd.collect();
-    frames.retain(|f| f.region.size() == size);
+    frames.retain(|f| f.region().size() == size);
     odd
 }
 
@@ -235,7 +235,7 @@ fn make(
     context: &Context<'_>,
 ) -> Result<MasterResult> {
     let is_flat = request.kind == FrameKind::Flat;
-    let size = frames[0].region.size();
+    let size = frames[0].region().size();
     if let Additive::Plane(p) = &additive
         && p.size() != size
     {
@@ -250,14 +250,19 @@ fn make(
     for (source, frame) in sources.iter_mut().zip(frames) {
         source.additive = additive.clone();
         // A saturated flat sample measures nothing; in a dark it is the mark of a hot pixel.
-        source.missing_from_adu = frame.saturation_adu.filter(|_| is_flat);
+        source.missing_from_adu = frame.detector.saturation_adu.filter(|_| is_flat);
     }
     let levels = if is_flat { Some(equalise(&mut sources, context)?) } else { None };
     let level_adu = levels.map(|l| l.iter().sum::<f64>() / 3.0);
     let mut stacked = Stacked::empty(size, request.maps);
-    stacked.saturated_from_adu = frames[0].saturation_adu.filter(|_| !is_flat);
+    // The stack holds what is left above the level that was subtracted from each frame.
+    let taken_off = sources.iter().map(|s| s.level_adu).fold(f32::NEG_INFINITY, f32::max);
+    let saturated_from = frames[0].detector.saturation_adu.filter(|_| !is_flat);
+    stacked.saturated_from_adu = saturated_from.map(|level| level - taken_off);
     let planes = std::slice::from_mut(&mut stacked);
     stack(&sources, (request.recipe, Shares::default()), &plan, planes, context)?;
+    // What was made of a frame that changed meanwhile would be kept under the wrong key.
+    frames.iter().try_for_each(|f| f.unchanged())?;
     let maps = stacked.maps.take();
     let cfa = sources[0].cfa;
     drop(sources);

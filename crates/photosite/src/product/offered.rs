@@ -10,8 +10,8 @@ use photosite_pix::{Frame, Header, Metadata, Size};
 
 use super::light::{LightRequest, LightResult, Masters, calibrate_in_memory};
 use crate::calibrate::CalibratedSource;
-use crate::open::{open, open_mask, probe, read_masked};
-use crate::provenance::ContentHash;
+use crate::open::{open, open_mask, probe, read_frames, read_masked};
+use crate::provenance::{ContentHash, FileMark};
 use crate::raw::{Handling, RawFrame, Reopened};
 use crate::stack::{Masked, ReadBuffers};
 use crate::{Error, Result};
@@ -23,6 +23,8 @@ pub struct Offered {
     pub path: PathBuf,
     /// What it holds.
     pub hash: ContentHash,
+    /// What tells the file from its later self.
+    pub mark: FileMark,
     /// Width and height.
     pub size: Size,
     /// Planes of that size.
@@ -75,10 +77,11 @@ impl Offered {
     /// # Errors
     /// When the file cannot be read.
     pub fn file(path: &Path) -> Result<Self> {
+        let mark = FileMark::of(path)?;
         let hash = ContentHash::of_file(path)?;
         let probe = probe(path)?;
         let (size, planes, access) = (probe.size, probe.planes, probe.access);
-        Ok(Self { path: path.to_owned(), hash, size, planes, access, from: Origin::File })
+        Ok(Self { path: path.to_owned(), hash, mark, size, planes, access, from: Origin::File })
     }
 
     /// A raw light and the masters for it.
@@ -87,7 +90,8 @@ impl Offered {
         Self {
             path: frame.path.clone(),
             hash: frame.hash,
-            size: frame.region.size(),
+            mark: frame.mark,
+            size: frame.region().size(),
             planes: 1,
             access: frame.access,
             from: Origin::Raw(Box::new(raw)),
@@ -123,7 +127,7 @@ impl Offered {
                 drop(room);
                 let (frames, header) = match self.planes {
                     1 => read_masked(&self.path).map(|(frame, header)| (vec![frame], header))?,
-                    _ => photosite_file::read_frames(&self.path)?,
+                    _ => read_frames(&self.path)?,
                 };
                 let metadata = keyword::read(&header).metadata;
                 Ok(Opened { frames, header, metadata, calibrated: None })
@@ -156,6 +160,18 @@ impl Offered {
                 let set = raw.masters()?.set();
                 Ok(Box::new(CalibratedSource::new(&raw.frame, prepared, set)))
             }
+        }
+    }
+
+    /// Checks that its file is still the one that was read for its hash.
+    ///
+    /// # Errors
+    /// When it is another, or gone.
+    pub fn unchanged(&self) -> Result<()> {
+        if FileMark::of(&self.path)? == self.mark {
+            Ok(())
+        } else {
+            Err(Error::changed(&self.path))
         }
     }
 

@@ -26,7 +26,7 @@ const MEAN_SAMPLES: usize = 1 << 20;
 /// # Errors
 /// When the memory allowed is too little; the message says what would do.
 pub fn plan_stack(frames: &[&RawFrame], maps: bool, context: &Context<'_>) -> Result<Budget> {
-    let size = frames[0].region.size();
+    let size = frames[0].region().size();
     within_memory(Need {
         frames: frames.len(),
         size,

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use photosite_file::scratch::Scratch;
 use photosite_file::{Access, Source};
-use photosite_pix::align::Transform;
+use photosite_pix::align::{Point, Transform};
 use photosite_pix::debayer::Method;
 use photosite_pix::normalise::LocalOffsets;
 use photosite_pix::warp::Kernel;
-use photosite_pix::{CfaPattern, Rect, Size};
+use photosite_pix::{CfaPattern, MaskBits, Plane, Rect, Size};
 
 use super::part::LightPart;
 use crate::debayer::Debayered;
@@ -97,6 +97,31 @@ pub fn window_bytes(light: &Laid) -> u64 {
         .max();
     // Once as they are laid, and once or twice on the way there.
     (rows.unwrap_or(0) * light.source.size().width * light.planes() * 12) as u64
+}
+
+/// Marks the pixels of a picture on which a saturated sample of a light lies: its stars' cores tell
+/// no flux, whatever the other lights add.
+pub fn mark_saturated(masks: &mut [&mut Plane<MaskBits>], light: &SurveyedLight, laid: &Laid) {
+    let Some(size) = masks.first().map(|m| m.size()) else { return };
+    // A sample covers as many pixels of the picture as the grid is finer, and interpolation takes
+    // it to both neighbours.
+    let here = laid.transform.apply(Point::new(0.0, 0.0));
+    let there = laid.transform.apply(Point::new(1.0, 1.0));
+    let step = ((there.x - here.x).hypot(there.y - here.y) / std::f64::consts::SQRT_2).max(0.01);
+    let reach = if laid.transform == Transform::IDENTITY { 0.0 } else { 0.999 / step };
+    let span = |at: f64, end: usize| {
+        let first = (at - reach).ceil().max(0.0) as usize;
+        let last = (at + reach).floor().min(end as f64 - 1.0);
+        first..(last + 1.0).max(0.0) as usize
+    };
+    for (x, y) in light.saturated.pixels() {
+        let Some(at) = laid.transform.invert(Point::new(x as f64, y as f64)) else { continue };
+        for row in span(at.y, size.height) {
+            for column in span(at.x, size.width) {
+                masks.iter_mut().for_each(|m| m.row_mut(row)[column] |= MaskBits::SATURATED);
+            }
+        }
+    }
 }
 
 /// Pixels between places of an edge that are looked at.

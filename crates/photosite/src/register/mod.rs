@@ -8,7 +8,7 @@ mod place;
 mod trails;
 
 pub use arrange::{Arranged, arrange};
-pub use layers::{TILE_ROWS, covered, open, window_bytes};
+pub use layers::{TILE_ROWS, covered, mark_saturated, open, window_bytes};
 pub use part::LightPart;
 pub use place::{best_reference, lay_over, no_wcs};
 pub use trails::{TrailReport, masked_trails, trails_sentence};

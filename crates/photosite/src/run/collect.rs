@@ -9,15 +9,15 @@ use serde::Serialize;
 
 use super::adopt::usable;
 use crate::event::{Event, Stage};
-use crate::finding::{Severity, left_out};
-use crate::inventory::{KindOverrides, Walk, walk};
+use crate::finding::Severity;
+use crate::inventory::{KindOverrides, Walk, Walked, walk};
 use crate::library::{
-    Added, Entry, FileMark, ID_DIGITS, Library, Life, Missing, Record, Shelvable, Verified,
-    master_file_name, shelvable,
+    Added, Entry, ID_DIGITS, Library, Life, Missing, Record, Shelvable, Verified, master_file_name,
+    shelvable,
 };
-use crate::provenance::ContentHash;
+use crate::provenance::{ContentHash, FileMark};
 use crate::work::{Context, for_each};
-use crate::{Finding, Result};
+use crate::{Error, Finding, Result};
 
 /// Files that are read before the index is written: what a killed process has to do again.
 const AT_ONCE: usize = 256;
@@ -49,13 +49,13 @@ pub fn add_to_library(
     paths: &[PathBuf],
     context: &Context<'_>,
 ) -> Result<Collected> {
-    let files = walk(paths, None)?;
+    let Walked { files, findings } = walk(paths, None)?;
     let masters = library.masters_folder();
     let known: BTreeMap<PathBuf, FileMark> =
         library.files()?.into_iter().map(|k| (k.path, k.mark)).collect();
     let (kinds, one_master) = (&KindOverrides::default(), &Mutex::new(()));
     let reading = Reading { unchanged: &known, kinds, masters: &masters, one_master };
-    let mut out = Collected { files: files.len(), ..Collected::default() };
+    let mut out = Collected { files: files.len(), findings, ..Collected::default() };
     let total = files.len() as u64;
     context.observer.event(Event::Started { stage: Stage::Identify, total });
     for part in files.chunks(AT_ONCE) {
@@ -82,8 +82,9 @@ pub fn rebuild_library(
     context: &Context<'_>,
 ) -> Result<Collected> {
     let masters = library.masters_folder();
-    let mut out = Collected::default();
-    let mut files = walk(&[paths, std::slice::from_ref(&masters)].concat(), None)?;
+    let below = [paths, std::slice::from_ref(&masters)].concat();
+    let Walked { mut files, findings } = walk(&below, None)?;
+    let mut out = Collected { findings, ..Collected::default() };
     let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let named: BTreeSet<PathBuf> = files.iter().map(|f| whole(&f.path)).collect();
     let mut kinds = KindOverrides::default();
@@ -206,15 +207,7 @@ fn look(file: &Walk, reading: Reading<'_>) -> Looked {
         };
         Ok(Looked::Record(Box::new(record), findings))
     };
-    read().unwrap_or_else(|e| match e.file() {
-        Some(f) => Looked::No(left_out(f.path(), f)),
-        None => Looked::No(Finding::new(
-            "frame-unreadable",
-            Severity::Error,
-            path.display().to_string(),
-            e.to_string(),
-        )),
-    })
+    read().unwrap_or_else(|e| Looked::No(Finding::of(&e, path.display().to_string())))
 }
 
 /// Looks at every file that the index names, and at the index.
@@ -279,6 +272,14 @@ pub struct Exported {
     pub list: PathBuf,
 }
 
+/// As much of an entry as tells that a list is the library's.
+#[derive(serde::Deserialize)]
+#[expect(dead_code, reason = "only read to see whether they are there")]
+struct Listed {
+    id: String,
+    hash: String,
+}
+
 /// Copies every master in use into a folder, and writes a list of all that the library knows.
 ///
 /// # Errors
@@ -299,6 +300,13 @@ pub fn export_library(library: &Library, folder: &Path) -> Result<Exported> {
         out.masters.push(target);
     }
     let json = serde_json::to_vec_pretty(&entries).expect("plain data is always JSON");
+    let ours = || {
+        let told = std::fs::read(&out.list).ok();
+        told.is_some_and(|t| serde_json::from_slice::<Vec<Listed>>(&t).is_ok())
+    };
+    if out.list.symlink_metadata().is_ok() && !ours() {
+        return Err(Error::foreign(&out.list));
+    }
     write_bytes(&out.list, &json, Existing::Replace)?;
     Ok(out)
 }

@@ -5,30 +5,26 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::named::duplicate;
-use crate::Result;
-use crate::detector::used_region;
 use crate::event::{Event, Stage};
-use crate::finding::left_out;
-use crate::inventory::{Frame, Inventory, KindOverrides, Taken, take, walk};
-use crate::provenance::ContentHash;
+use crate::inventory::{Frame, Inventory, KindOverrides, Taken, Walked, take, walk};
+use crate::provenance::{ContentHash, FileMark};
 use crate::raw::RawFrame;
 use crate::work::{Context, for_each};
+use crate::{Finding, Result};
 
 /// A frame of the inventory, ready to take part.
 ///
 /// # Errors
 /// When the file cannot be read for its hash.
 pub fn raw_frame(frame: &Frame) -> Result<RawFrame> {
-    let region = used_region(&frame.metadata, frame.size);
-    let trimmed = region != frame.size.rect();
+    // The mark comes first: what changes while the file is hashed is seen later.
+    let mark = FileMark::of(&frame.path)?;
     Ok(RawFrame {
         path: frame.path.clone(),
         hash: ContentHash::of_file(&frame.path)?,
-        size: frame.size,
+        mark,
         access: frame.access,
-        region,
-        overscan: frame.metadata.overscan.filter(|_| trimmed),
-        saturation_adu: frame.saturation_adu.map(|v| v as f32),
+        detector: frame.detector.clone(),
         header: frame.header.clone(),
         metadata: frame.metadata.clone(),
     })
@@ -44,7 +40,7 @@ pub fn take_inventory(
     overrides: &KindOverrides,
     context: &Context<'_>,
 ) -> Result<Inventory> {
-    let files = walk(paths, except)?;
+    let Walked { files, findings } = walk(paths, except)?;
     let total = files.len() as u64;
     context.observer.event(Event::Started { stage: Stage::Inventory, total });
     let taken: Vec<Mutex<Option<Taken>>> = files.iter().map(|_| Mutex::new(None)).collect();
@@ -56,7 +52,7 @@ pub fn take_inventory(
             let file = &files[i];
             let result = match crate::open::probe(&file.path) {
                 Ok(probe) => take(&file.path, &file.root, probe, overrides),
-                Err(e) => Taken::LeftOut(left_out(&file.path, &e), None),
+                Err(e) => Taken::LeftOut(Finding::of(&e.into(), ""), None),
             };
             *taken[i].lock().expect("no holder panics") = Some(result);
             context.observer.event(Event::Advanced { by: 1, what: "headers" });
@@ -64,7 +60,7 @@ pub fn take_inventory(
         },
     )?;
     context.observer.event(Event::Finished);
-    let mut inventory = Inventory::default();
+    let mut inventory = Inventory { findings, ..Inventory::default() };
     for (file, slot) in files.into_iter().zip(taken) {
         match slot.into_inner().expect("no holder panics").expect("every index was visited") {
             Taken::Frame(frame, findings) => {

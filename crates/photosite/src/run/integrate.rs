@@ -11,13 +11,13 @@ use photosite_pix::normalise::{Affine, Normalise};
 use photosite_pix::reject::Reject;
 use photosite_pix::stars::Criteria;
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{Applied, Frame, Header, Plane, Rect, RowOrder, Size, Unit, stat};
+use photosite_pix::{Applied, Frame, Plane, Rect, RowOrder, Size, Unit, stat};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::budget::Need;
 use crate::event::{Event, Stage};
-use crate::header::{picture_header, registered_header, stack_header};
+use crate::header::{StackedHeader, picture_header, registered_header, stack_header};
 use crate::master::Rejected;
 use crate::measure::{SurveyedLight, find_stars, offer_files, reference as find_reference, survey};
 use crate::params::{Drizzle, Integration, Weight};
@@ -25,8 +25,8 @@ use crate::preview::{Linked, write_preview};
 use crate::product::{Product, Standing, stack, standing, within_memory};
 use crate::provenance::{Input, Provenance};
 use crate::register::{
-    Arranged, LightPart, TILE_ROWS, TrailReport, arrange, best_reference, covered, masked_trails,
-    open, trails_sentence, window_bytes,
+    Arranged, LightPart, TILE_ROWS, TrailReport, arrange, best_reference, covered, mark_saturated,
+    masked_trails, open, trails_sentence, window_bytes,
 };
 use crate::stack::{Layer, Maps, Shares, Stacked};
 use crate::work::Context;
@@ -218,9 +218,15 @@ impl Arranged<'_> {
             stacked.into_iter().map(|s| frame(s, applied, used.len() > 1)).collect();
         let exposures: Option<Vec<f64>> = used.iter().map(|(l, _)| l.metadata.exposure_s).collect();
         let exposure_s = exposures.map(|e| e.iter().sum());
-        let raw: Vec<&Header> = used.iter().map(|(l, _)| &l.header).collect();
-        let header =
-            stack_header(&reference.header, &raw, exposure_s, recipe, rejected, how.scale());
+        let told: Vec<StackedHeader<'_>> = used
+            .iter()
+            .map(|(light, part)| StackedHeader {
+                header: &light.header,
+                metadata: &light.metadata,
+                weight: part.weight,
+            })
+            .collect();
+        let header = stack_header(&reference.header, &told, recipe, rejected, how.scale());
         let header = picture_header(&header, part, (0.0, 0.0), 1.0);
         let product = Product {
             path,
@@ -313,6 +319,11 @@ fn combined(
     context.observer.event(Event::Started { stage: Stage::Stacking, total });
     stack(&layers, (recipe, shares), &plan, &mut stacked, context)?;
     context.observer.event(Event::Finished);
+    for ((light, _), laid) in used.iter().zip(&layers) {
+        light.light.unchanged()?;
+        let mut masks: Vec<_> = stacked.iter_mut().map(|s| &mut s.mask).collect();
+        mark_saturated(&mut masks, light, laid);
+    }
     if !how.crop {
         return Ok((stacked, None));
     }

@@ -8,13 +8,13 @@ use photosite_file::atomic::{Existing, copy_file};
 use super::results::MasterResults;
 use crate::finding::Severity;
 use crate::library::{
-    Adopted, Candidate, DarkCurrent, FileMark, Level, Library, Life, Record, Shelf, adopt, choose,
+    Adopted, Candidate, DarkCurrent, Level, Library, Life, Record, Shelf, adopt, choose,
     master_file_name,
 };
 use crate::open::{probe, read_frame};
 use crate::plan::{MasterPlan, Plan};
 use crate::product::{Known, MasterResult, Standing, load_master, standing};
-use crate::provenance::ContentHash;
+use crate::provenance::{ContentHash, FileMark};
 use crate::succession::Change;
 use crate::work::{Context, for_each};
 use crate::{Error, Finding, Result};

@@ -11,7 +11,7 @@ use photosite_pix::{CfaPattern, FrameKind};
 use super::frames::raw_frame;
 use crate::calibrate::RemovedBy;
 use crate::error::Reach;
-use crate::finding::{Severity, left_out};
+use crate::finding::Severity;
 use crate::inventory::{KindOverrides, Taken, take};
 use crate::params::{DarkScaling, RecipeChoice};
 use crate::plan::product_names;
@@ -50,7 +50,7 @@ pub fn named_frames(
         let (frame, more) = match read {
             Ok(read) => read,
             Err(e) if e.reach() == Reach::Run => return Err(e),
-            Err(e) => (None, vec![failure(&e, file)]),
+            Err(e) => (None, vec![Finding::of(&e, file.display().to_string())]),
         };
         findings.extend(more);
         let Some(frame) = frame else { continue };
@@ -70,13 +70,6 @@ pub(super) fn duplicate(copy: &Path, original: &Path) -> Finding {
     let message = format!("the same bytes as {}; it counts once", original.display());
     Finding::new("duplicate", Severity::Info, copy.display().to_string(), message)
         .hint("Delete one of the two.")
-}
-
-fn failure(e: &Error, subject: &Path) -> Finding {
-    match e.file() {
-        Some(file) => left_out(file.path(), file),
-        None => Finding::of(e, subject.display().to_string()),
-    }
 }
 
 /// A master of named frames.
@@ -128,7 +121,8 @@ pub fn master_of_named(
         known: &Known::default(),
     };
     let result = build_master(&request, context)?;
-    findings.extend(result.left_out.iter().map(|(path, e)| failure(e, path)));
+    findings
+        .extend(result.left_out.iter().map(|(path, e)| Finding::of(e, path.display().to_string())));
     findings.extend(result.weak_colour());
     Ok((result, recipe, findings))
 }
@@ -229,7 +223,7 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
                 lights.push((frame.path.clone(), result));
             }
             Err(e) if e.reach() == Reach::Run => return Err(e),
-            Err(e) => findings.push(failure(&e, &frame.path)),
+            Err(e) => findings.push(Finding::of(&e, frame.path.display().to_string())),
         }
     }
     Ok(NamedCalibrated { lights, findings })

@@ -46,24 +46,25 @@ pub trait Layer: Send + Sync {
         room: &mut [Room<'_>],
     ) -> Result<()>;
 
-    /// Whether its samples are 16-bit numbers to which nothing is done.
-    fn is_raw(&self) -> bool {
-        false
+    /// Its samples as 16-bit numbers, where nothing is done to them.
+    fn raw(&self) -> Option<&dyn RawLayer> {
+        None
     }
+}
 
-    /// Reads a part of it as 16-bit numbers; only where [`is_raw`](Self::is_raw).
+/// A frame whose samples are 16-bit numbers to which nothing is done.
+pub trait RawLayer {
+    /// Reads a part of it, as [`Layer::read`].
     ///
     /// # Errors
-    /// As [`read`](Self::read).
+    /// When the frame cannot be read; the error names it.
     fn read_raw(
         &self,
-        _rows: Range<usize>,
-        _columns: Range<usize>,
-        _buffers: &mut ReadBuffers,
-        _out: &mut [u16],
-    ) -> Result<()> {
-        Ok(())
-    }
+        rows: Range<usize>,
+        columns: Range<usize>,
+        buffers: &mut ReadBuffers,
+        out: &mut [u16],
+    ) -> Result<()>;
 }
 
 /// Where a plane's samples go.
@@ -148,9 +149,10 @@ pub fn stack_tile<'b, L: Layer>(
         }
         combine(samples, recipe, workspace, &mut tiles[plane].outcome());
     };
-    if planes == 1 && layers.iter().all(L::is_raw) {
+    let raw: Option<Vec<&dyn RawLayer>> = layers.iter().map(L::raw).collect();
+    if let Some(raw) = raw.filter(|_| planes == 1) {
         raw_samples.resize(pixels * layers.len(), 0);
-        for (layer, out) in layers.iter().zip(raw_samples.chunks_exact_mut(pixels)) {
+        for (layer, out) in raw.into_iter().zip(raw_samples.chunks_exact_mut(pixels)) {
             layer.read_raw(rows.clone(), columns.clone(), read, out)?;
         }
         combined(0, Samples::raw(raw_samples, pixels, ALL_THERE));

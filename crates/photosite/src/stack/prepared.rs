@@ -6,8 +6,8 @@ use std::sync::Arc;
 use photosite_file::{RawSource, Source};
 use photosite_pix::{CfaPattern, Plane, Rect, Size};
 
-use super::{Layer, ReadBuffers, Room};
-use crate::Result;
+use super::{Layer, RawLayer, ReadBuffers, Room};
+use crate::{Error, Result};
 
 /// What is taken off each sample before samples are compared.
 #[derive(Debug, Clone)]
@@ -150,10 +150,12 @@ impl Layer for Prepared {
         Ok(())
     }
 
-    fn is_raw(&self) -> bool {
-        self.as_it_is().is_some()
+    fn raw(&self) -> Option<&dyn RawLayer> {
+        self.as_it_is().map(|_| self as &dyn RawLayer)
     }
+}
 
+impl RawLayer for Prepared {
     fn read_raw(
         &self,
         rows: Range<usize>,
@@ -162,7 +164,7 @@ impl Layer for Prepared {
         out: &mut [u16],
     ) -> Result<()> {
         let ReadBuffers { bytes, raw_rows, .. } = buffers;
-        let Some(raw) = self.as_it_is() else { return Ok(()) };
+        let raw = self.as_it_is().ok_or_else(|| Error::bug("samples to be raw are not"))?;
         Ok(self.part(&rows, &columns, raw_rows, out, |wanted, out| {
             raw.read_raw_rows(0, wanted, bytes, out)
         })?)

@@ -181,7 +181,7 @@ fn write(folder: &Path) {
 
 fn inventory(folder: &Path) -> Inventory {
     let mut inventory = Inventory::default();
-    for file in walk(&[folder.to_owned()], None).unwrap() {
+    for file in walk(&[folder.to_owned()], None).unwrap().files {
         let probe = photosite_file::probe(&file.path).unwrap();
         match take(&file.path, &file.root, probe, &KindOverrides::default()) {
             Taken::Frame(frame, _) => inventory.frames.push(*frame),

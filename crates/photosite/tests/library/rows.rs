@@ -4,10 +4,11 @@
 use std::path::PathBuf;
 
 use photosite::inventory::{Frame, Inventory, KindSource};
-use photosite::library::{Choice, FEW_REFUSALS, FileMark, Record, Shelf, choose, frame_traits};
+use photosite::library::{Choice, FEW_REFUSALS, Record, Shelf, choose, frame_traits};
 use photosite::provenance::ContentHash;
+use photosite::provenance::FileMark;
 use photosite_file::Access;
-use photosite_pix::{FrameKind, Gain, Header, Metadata, Size};
+use photosite_pix::{Detector, FrameKind, Gain, Header, Metadata, Size};
 
 const CAMERAS: [(&str, Size); 5] = [
     ("ZWO ASI2600MM Pro", Size::new(6248, 4176)),
@@ -69,7 +70,7 @@ fn frame(n: usize, metadata: Metadata) -> Frame {
         access: Access::Rows,
         header: Header::new(),
         metadata,
-        saturation_adu: Some(65535.0),
+        detector: Detector::whole(Size::new(4656, 3520)),
     }
 }
 

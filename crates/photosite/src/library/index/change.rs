@@ -90,8 +90,8 @@ impl Library {
         Ok(before)
     }
 
-    /// Forgets paths whose file is not there, and deletes retired masters and unfinished files in
-    /// the library's own folder; a `dry_run` only says what it would do.
+    /// Forgets paths whose file is not there, and deletes retired masters of Photosite's and
+    /// unfinished files in the library's own folder; another program's master is left where it is; a `dry_run` only says what it would do.
     ///
     /// # Errors
     /// When the database cannot be written or a file cannot be deleted.
@@ -103,7 +103,7 @@ impl Library {
             for path in entry.paths {
                 if !path.exists() {
                     pruned.missing.push(path);
-                } else if retired && path.starts_with(&masters) {
+                } else if retired && path.starts_with(&masters) && entry.key.is_some() {
                     pruned.retired.push(path);
                 }
             }

@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::Library;
 use super::rows::{TRAITS_COLUMNS, kind_of, level_of, traits_of};
 use crate::library::record::ID_DIGITS;
-use crate::library::{FileMark, Level, Life, Shelf, Shelved, Traits};
+use crate::library::{Level, Life, Shelf, Shelved, Traits};
+use crate::provenance::FileMark;
 use crate::{Error, Result};
 
 /// One frame or master of the library.
@@ -141,7 +142,7 @@ impl Library {
                 let paths: Vec<String> = paths.collect::<rusqlite::Result<_>>()?;
                 Ok(Entry {
                     id: hash.get(..ID_DIGITS).unwrap_or(&hash).to_owned(),
-                    kind: kind_of(&row.get::<_, String>(2)?).unwrap_or(FrameKind::Dark),
+                    kind: kind_of(&row.get::<_, String>(2)?)?,
                     is_master: row.get::<_, i64>(3)? != 0,
                     life: self.lives.of(&hash).clone(),
                     frames: usize::try_from(row.get::<_, i64>(4)?).unwrap_or(0),
@@ -201,7 +202,7 @@ impl Library {
                 let frames = usize::try_from(row.get::<_, i64>(1)?).unwrap_or(0);
                 let (sum_c, temps): (f64, i64) = (row.get(2)?, row.get(3)?);
                 let hash: Vec<u8> = row.get(4)?;
-                let kind = kind_of(&row.get::<_, String>(5)?).unwrap_or(FrameKind::Dark);
+                let kind = kind_of(&row.get::<_, String>(5)?)?;
                 let mut traits = traits_of(row, 6)?;
                 traits.temp_c = (temps > 0).then(|| sum_c / temps as f64);
                 let id: String =
@@ -283,7 +284,7 @@ impl Library {
                     path: PathBuf::from(row.get::<_, String>(0)?),
                     mark: FileMark { file_bytes, modified_ns: row.get(2)? },
                     hash: row.get(3)?,
-                    kind: kind_of(&row.get::<_, String>(4)?).unwrap_or(FrameKind::Dark),
+                    kind: kind_of(&row.get::<_, String>(4)?)?,
                     is_master: row.get::<_, i64>(5)? != 0,
                 })
             })

@@ -77,8 +77,14 @@ pub(super) fn traits_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Traits> {
 }
 
 /// The kind that a column names.
-pub(super) fn kind_of(name: &str) -> Option<FrameKind> {
-    FrameKind::ALL.into_iter().find(|k| k.slug() == name)
+///
+/// # Errors
+/// When no kind has that name: a row that no version known here wrote is never taken for another.
+pub(super) fn kind_of(name: &str) -> rusqlite::Result<FrameKind> {
+    FrameKind::ALL.into_iter().find(|k| k.slug() == name).ok_or_else(|| {
+        let told = format!("{name:?} is no kind of frame that this version knows");
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, told.into())
+    })
 }
 
 /// What became of one record.

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use crate::event::Event;
-use crate::finding::left_out;
 use crate::work::Context;
 use crate::{Error, Finding};
 
@@ -30,11 +29,7 @@ impl Notes {
 
     /// That something failed: the file that is to blame, where there is one, else `subject`.
     pub fn failure(&mut self, e: &Error, subject: &Path, context: &Context<'_>) {
-        let finding = match e.file() {
-            Some(f) => left_out(f.path(), f),
-            None => Finding::of(e, subject.display().to_string()),
-        };
-        self.add(finding, context);
+        self.add(Finding::of(e, subject.display().to_string()), context);
     }
 
     /// All of them, in the order in which they were told.

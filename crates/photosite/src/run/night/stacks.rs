@@ -14,7 +14,7 @@ use crate::finding::Severity;
 use crate::measure::{SurveyedLight, survey};
 use crate::params::Integration;
 use crate::plan::{FEWEST_LIGHTS, StackPlan};
-use crate::product::{Offered, Standing, is_product, standing};
+use crate::product::{LightResult, Offered, Standing, is_product, standing};
 use crate::provenance::{ContentHash, Input, Provenance};
 use crate::register::{Arranged, LightPart, arrange, best_reference, no_wcs};
 use crate::report::{RegisteredReport, StackReport, StarsReport};
@@ -225,28 +225,75 @@ impl Target<'_> {
             let doubt = group.iter().find_map(|light| light.doubt.clone());
             notes.extend(doubt, context);
             out.stars.extend(group.iter().map(stars_report));
-            let arranged = arrange(&group, &reference, self.how(), context)?;
-            notes.extend(arranged.findings().iter().cloned(), context);
-            out.registered.extend(registered_reports(&arranged, &reference));
-            if arranged.used() < FEWEST_LIGHTS {
-                continue;
-            }
-            for ((i, light), part) in indices.iter().zip(&group).zip(arranged.parts()) {
-                if part.used {
-                    lights[*i] = light.calibrated.clone();
+            let parts = self.picture(plan, (&indices, &mut group), &reference, notes, context)?;
+            out.registered.extend(parts.registered);
+            if let Some(stack) = parts.stack {
+                for (i, light) in parts.used {
+                    lights[i] = light;
                 }
+                out.stacks.push(stack);
             }
-            if let Some(folder) = &self.folders.registered {
-                let name = |n: usize| folder.join(&planned.lights[indices[n]].file_name);
-                arranged.write_registered(&name, context)?;
-            }
-            let path = self.folders.stacks.join(plan.file_name(arranged.used()));
-            let png = path.with_extension("png");
-            let provenance = self.provenance(members)?;
-            let done = arranged.stack(&path, Some(&png), &provenance, context)?;
-            out.stacks.push(stack_report(plan, done));
         }
         Ok(())
+    }
+
+    /// Makes one picture; a light that fails meanwhile is left out, and the rest begins anew.
+    fn picture(
+        &self,
+        plan: &StackPlan,
+        (indices, group): (&[usize], &mut Vec<SurveyedLight>),
+        reference: &SurveyedLight,
+        notes: &mut Notes,
+        context: &Context<'_>,
+    ) -> Result<Picture> {
+        let mut indices = indices.to_vec();
+        loop {
+            let arranged = arrange(group, reference, self.how(), context)?;
+            let findings = arranged.findings().to_vec();
+            let registered = registered_reports(&arranged, reference);
+            if arranged.used() < FEWEST_LIGHTS {
+                notes.extend(findings, context);
+                return Ok(Picture { registered, stack: None, used: Vec::new() });
+            }
+            let used: Vec<bool> = arranged.parts().iter().map(|part| part.used).collect();
+            match self.written(plan, &indices, arranged, context) {
+                Ok(done) => {
+                    notes.extend(findings, context);
+                    let used = indices.iter().zip(group.iter()).zip(used);
+                    let used = used.filter(|(_, used)| *used);
+                    let used = used.map(|((i, light), _)| (*i, light.calibrated.clone()));
+                    let stack = Some(stack_report(plan, done));
+                    return Ok(Picture { registered, stack, used: used.collect() });
+                }
+                Err(e) if e.reach() == Reach::Frame => {
+                    let culprit = e.path();
+                    let at = group.iter().position(|l| Some(l.path()) == culprit.as_deref());
+                    let Some(at) = at else { return Err(e) };
+                    notes.failure(&e, group[at].path(), context);
+                    group.remove(at);
+                    indices.remove(at);
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Writes a picture and what is kept beside it.
+    fn written(
+        &self,
+        plan: &StackPlan,
+        indices: &[usize],
+        arranged: Arranged<'_>,
+        context: &Context<'_>,
+    ) -> Result<Integrated> {
+        if let Some(folder) = &self.folders.registered {
+            let name = |n: usize| folder.join(&self.work.planned.lights[indices[n]].file_name);
+            arranged.write_registered(&name, context)?;
+        }
+        let path = self.folders.stacks.join(plan.file_name(arranged.used()));
+        let png = path.with_extension("png");
+        let provenance = self.provenance(indices)?;
+        arranged.stack(&path, Some(&png), &provenance, context)
     }
 
     /// Looks the lights over, those of one set of masters at a time; without their masters, which
@@ -286,6 +333,14 @@ impl Target<'_> {
         seen.sort_by_key(|(i, _)| *i);
         Ok(seen)
     }
+}
+
+/// What came of one picture.
+struct Picture {
+    registered: Vec<RegisteredReport>,
+    stack: Option<StackReport>,
+    /// The lights in it, and how each was calibrated.
+    used: Vec<(usize, Option<LightResult>)>,
 }
 
 fn stars_report(light: &SurveyedLight) -> StarsReport {

@@ -1,0 +1,45 @@
+//! The headers of calibrated and registered lights.
+
+use photosite_pix::{Applied, Card, CfaPattern, Header};
+
+use super::cards::{STALE, is_world};
+use super::picture::trim;
+use crate::raw::RawFrame;
+
+/// The letters of CALSTAT for the steps that were done: O overscan, B bias, D dark, F flat, X
+/// defects.
+fn calstat(applied: Applied) -> String {
+    let letters = [
+        (Applied::OVERSCAN, 'O'),
+        (Applied::BIAS, 'B'),
+        (Applied::DARK, 'D'),
+        (Applied::FLAT, 'F'),
+        (Applied::DEFECTS, 'X'),
+    ];
+    letters.into_iter().filter_map(|(step, l)| applied.contains(step).then_some(l)).collect()
+}
+
+/// The header of a calibrated light: the raw light's cards to the byte, less what is no longer
+/// true, plus what was done.
+pub fn light_header(raw: &RawFrame, applied: Applied, cfa: Option<CfaPattern>) -> Header {
+    let mut header = raw.header.clone();
+    for key in STALE {
+        header.remove(key);
+    }
+    trim(&mut header, raw, cfa);
+    let letters = calstat(applied);
+    if !letters.is_empty() {
+        header.set(Card::string("CALSTAT", &letters, "steps done: bias, dark, flat, defects (X)"));
+    }
+    header
+}
+
+/// The header of a light that lies on the reference's pixels: its own, with the reference's place
+/// in the sky.
+pub fn registered_header(reference: &Header, light: &Header) -> Header {
+    let own = light.cards().iter().filter(|c| !is_world(&c.keyword()));
+    let mut header = Header::from_cards(own.copied().collect());
+    reference.cards().iter().filter(|c| is_world(&c.keyword())).for_each(|c| header.push(*c));
+    header.remove("PSKEY");
+    header
+}

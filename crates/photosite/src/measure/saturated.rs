@@ -1,0 +1,52 @@
+//! Where a light is saturated.
+
+use std::ops::Range;
+
+use photosite_pix::{MaskBits, Plane};
+
+/// The saturated samples of a light, as runs along its rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Saturated {
+    runs: Vec<(usize, Range<usize>)>,
+}
+
+impl Saturated {
+    /// Adds what a mask marks.
+    pub fn add(&mut self, mask: &Plane<MaskBits>) {
+        for y in 0..mask.size().height {
+            let row = mask.row(y);
+            let mut x = 0;
+            while let Some(first) = row[x..].iter().position(|m| m.contains(MaskBits::SATURATED)) {
+                let start = x + first;
+                let run = row[start..].iter().take_while(|m| m.contains(MaskBits::SATURATED));
+                x = start + run.count();
+                self.runs.push((y, start..x));
+            }
+        }
+    }
+
+    /// Column and row of each.
+    pub fn pixels(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.runs.iter().flat_map(|(y, columns)| columns.clone().map(|x| (x, *y)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use photosite_pix::Size;
+
+    use super::*;
+
+    #[test]
+    fn every_marked_pixel_and_no_other() {
+        let mut mask = Plane::<MaskBits>::zeroed(Size::new(5, 2));
+        for (x, y) in [(0, 0), (1, 0), (4, 0), (3, 1), (4, 1)] {
+            mask.row_mut(y)[x] = MaskBits::SATURATED;
+        }
+        mask.row_mut(1)[0] = MaskBits::HOT;
+        let mut saturated = Saturated::default();
+        saturated.add(&mask);
+        let found: Vec<_> = saturated.pixels().collect();
+        assert_eq!(found, [(0, 0), (1, 0), (4, 0), (3, 1), (4, 1)]);
+    }
+}
