@@ -70,7 +70,7 @@ fn frames_come_back() {
     assert!(v[0] == 0.1 && v[1].is_nan() && v[2] == -1e300);
     assert_eq!(read_table(&path, "NONE").unwrap(), None);
     let names: Vec<_> = probe(&path).unwrap().hdus.into_iter().filter_map(|h| h.name).collect();
-    assert_eq!(names, ["ERR", "DQ", "PROVENANCE"]);
+    assert_eq!(names, ["DQ", "ERR", "PROVENANCE"]);
 }
 
 #[test]
