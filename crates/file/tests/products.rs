@@ -282,3 +282,36 @@ proptest! {
         prop_assert_eq!(back.variance.is_some(), with_variance);
     }
 }
+
+/// Siril 1.0.6 refuses a file whose second image has the type and size of the first.
+#[test]
+fn no_second_image_looks_like_the_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("p.fits");
+    let size = Size::new(9, 5);
+    let counts = Plane::filled(size, 3u16);
+    let with = sample_frame(size);
+    let mut without = with.clone();
+    without.variance = None;
+    for frame in [&with, &without] {
+        for sample in [Sample::F32, Sample::U16 { pedestal_adu: 0.0 }] {
+            for planes in [1, 3] {
+                let all = vec![frame; planes];
+                let header = Header::new();
+                let beside = vec![("COVERAGE", vec![&counts; planes])];
+                let spec = FrameSpec { header: &header, sample, beside, tables: vec![] };
+                write_frame(&path, &all, spec, Existing::Replace).unwrap();
+                assert_checksums(&path);
+                let hdus = probe(&path).unwrap().hdus;
+                assert_ne!(hdus[0].bitpix, hdus[1].bitpix, "{sample:?}");
+                let (back, _) = read_frames(&path).unwrap();
+                assert_eq!(back[planes - 1].mask, frame.mask, "{sample:?}");
+                assert_eq!(back[0].variance.is_some(), frame.variance.is_some());
+                let dq = open_mask(&path).unwrap().unwrap();
+                let mut row = [0.0; 9];
+                dq.read_rows(0, 0..1, &mut Vec::new(), &mut row).unwrap();
+                assert_eq!(row[0], 65535.0);
+            }
+        }
+    }
+}

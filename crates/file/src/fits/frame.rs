@@ -238,8 +238,8 @@ impl<'a> FrameWriter<'a> {
             header,
         };
         let mut specs = vec![spec("", frames.len(), sample, header)];
-        // Siril takes a second image of the first one's type and size for a sequence and opens the
-        // file no more; with the mask between them it does.
+        // Siril takes a second image of the first one's type and size for a sequence and does not
+        // open the file; with the mask between them it does.
         specs.push(spec(DQ, frames.len(), Sample::Mask, mask_header()));
         if known {
             let mut h = Header::new();
