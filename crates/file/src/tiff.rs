@@ -23,11 +23,10 @@ use photosite_pix::{Card, Header, Size};
 
 use crate::atomic::{Existing, Pending, write_error};
 use crate::fits::{Clipped, HduKind, HduSummary, Sample, as_u16, carried, header_of};
+use crate::plausible::{expect_size, most_unpacked};
 use crate::source::check_rows;
 use crate::{Access, Error, Probe, Result, Source, ifd};
 
-/// Bytes of samples that a byte of a packed file can stand for, twice what deflate reaches.
-const MAX_RATIO: u64 = 2048;
 /// Files from here on are written as BigTIFF: offsets of 32 bits end at 4 GiB.
 const BIG: u64 = 0xf000_0000;
 /// Rows of a strip written.
@@ -93,13 +92,14 @@ fn open_file(path: &Path) -> Result<Opened> {
             return Err(Error::unsupported(path, message));
         }
     };
+    expect_size(path, size, planes)?;
     let (w, h) = decoder.chunk_dimensions();
     let chunk = Size::new(w as usize, (h as usize).min(size.height));
     let bytes =
         (size.pixels() as u64).saturating_mul(planes as u64).saturating_mul(u64::from(bits) / 8);
     // 1 is "not compressed".
     let plain = number(&mut decoder, Tag::Compression, 1) == 1;
-    let limit = if plain { file_bytes } else { file_bytes.saturating_mul(MAX_RATIO) };
+    let limit = if plain { file_bytes } else { most_unpacked(file_bytes) };
     if bytes == 0 || bytes > limit || chunk.pixels() == 0 {
         let message = format!(
             "an image of {size} with {planes} plane(s) takes {bytes} bytes; the file has \

@@ -2,12 +2,12 @@
 
 mod common;
 
-use photosite_file::atomic::Existing;
+use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::fits::{
     Column, FitsWriter, FrameSpec, ImageSpec, Sample, Table, layout, read_frame, read_frames,
     read_table, write_frame,
 };
-use photosite_file::{ErrorKind, open, open_mask, probe};
+use photosite_file::{ErrorKind, open, open_mask, probe, verify};
 use photosite_pix::{Card, Frame, Header, MaskBits, Plane, Size, Unit};
 use proptest::prelude::*;
 
@@ -314,4 +314,56 @@ fn no_second_image_looks_like_the_first() {
             }
         }
     }
+}
+
+#[test]
+fn a_changed_byte_is_found_and_its_unit_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("p.fits");
+    let mut header = Header::new();
+    header.push(Card::string("OBJECT", "M 31", ""));
+    let column = ("key".to_owned(), Column::Text(vec!["value".into()]));
+    let table = Table { name: "PROVENANCE".into(), columns: vec![column] };
+    for sample in [Sample::F32, Sample::U16 { pedestal_adu: 0.0 }] {
+        let frame = sample_frame(Size::new(37, 50));
+        let spec = spec(&header, sample, vec![table.clone()]);
+        write_frame(&path, &[&frame], spec, Existing::Replace).unwrap();
+        let found = verify(&path).unwrap();
+        assert!(found.is_whole() && found.right == 4, "{found:?}");
+        let good = std::fs::read(&path).unwrap();
+        let hdus = layout(&path).unwrap().hdus;
+        let mut header_at = 0;
+        for (hdu, name) in hdus.iter().zip(["primary", "DQ", "ERR", "PROVENANCE"]) {
+            let data = hdu.data_offset as usize;
+            let last = data + hdu.data_bytes as usize - 1;
+            // The first and last byte of the data, the padding after them, a card of the header.
+            let padding = (last + 1).next_multiple_of(2880) - 1;
+            for at in [data, data + 6, last, padding, header_at + 10 * 80 + 70] {
+                let mut bad = good.clone();
+                bad[at] ^= 0x10;
+                write_bytes(&path, &bad, Existing::Replace).unwrap();
+                let e = verify(&path).unwrap_err();
+                assert_eq!(e.kind(), ErrorKind::Damaged, "{at} {e}");
+                assert!(e.message().contains(name), "{at} {e}");
+            }
+            header_at = (last + 1).next_multiple_of(2880);
+        }
+        // The last cuts fall between two units, where the format sees nothing amiss.
+        let ends = hdus.iter().map(|h| (h.data_offset + h.data_bytes).next_multiple_of(2880));
+        let ends: Vec<usize> = ends.map(|n| n as usize).filter(|n| *n < good.len()).collect();
+        let cuts = [0, 1, 79, 2880, 3000, good.len() / 2, good.len() - 2880];
+        for cut in cuts.into_iter().chain(ends) {
+            write_bytes(&path, &good[..cut], Existing::Replace).unwrap();
+            assert!(verify(&path).is_err(), "cut to {cut}");
+        }
+        // Half of the samples zeroed, as a bad copy leaves them.
+        let mut bad = good.clone();
+        bad[2880 * 2 + 100..2880 * 2 + 2000].fill(0);
+        write_bytes(&path, &bad, Existing::Replace).unwrap();
+        assert!(verify(&path).is_err());
+    }
+    // Files of others need not carry sums: nothing is known then, and nothing is refused.
+    let bare = verify(&common::samples().join("u16.fits")).unwrap();
+    assert_eq!((bare.right, bare.unsummed.len()), (0, 1));
+    assert!(verify(&common::samples().join("tiff/u16.tif")).is_err());
 }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use photosite_pix::{Card, Header, MaskBits, Size};
 
-use super::carry::carried;
+use super::carry::{EXTENSIONS, carried};
 use super::checksum::{self, Sum};
 use super::layout::BLOCK;
 use super::table::Table;
@@ -125,7 +125,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The header of an image as it will be written, checksums still open.
-fn image_header(spec: &ImageSpec, first: bool, only: bool, bits: i64) -> Header {
+fn image_header(spec: &ImageSpec, first: bool, extensions: usize, bits: i64) -> Header {
     let mut h = Header::new();
     if first {
         h.push(Card::logical("SIMPLE", true, "FITS standard 4.0"));
@@ -142,8 +142,9 @@ fn image_header(spec: &ImageSpec, first: bool, only: bool, bits: i64) -> Header 
     if !first {
         h.push(Card::integer("PCOUNT", 0, ""));
         h.push(Card::integer("GCOUNT", 1, ""));
-    } else if !only {
+    } else if extensions > 0 {
         h.push(Card::logical("EXTEND", true, "extensions follow"));
+        h.push(Card::integer(EXTENSIONS, extensions as i64, "how many"));
     }
     if bits == 16 {
         h.push(Card::integer("BZERO", 32768, "physical = BZERO + BSCALE x stored"));
@@ -215,7 +216,7 @@ impl FitsWriter {
         let Some(_) = specs.first() else {
             return Err(Error::request(path, "a FITS file needs at least one image"));
         };
-        let only = specs.len() + tables.len() == 1;
+        let extensions = specs.len() + tables.len() - 1;
         let mut units = Vec::new();
         let mut offset = 0u64;
         for (i, spec) in specs.iter().enumerate() {
@@ -235,7 +236,7 @@ impl FitsWriter {
                 let message = format!("image {i} is {} with {} plane(s)", spec.size, spec.planes);
                 return Err(Error::request(path, format!("{message}; that cannot be written")));
             };
-            let header = header_bytes(image_header(spec, i == 0, only, bits));
+            let header = header_bytes(image_header(spec, i == 0, extensions, bits));
             let data_offset = offset + header.len() as u64;
             let progress = Progress {
                 sum: Sum::default(),
