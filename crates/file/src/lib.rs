@@ -29,7 +29,7 @@ mod tiff;
 pub mod xisf;
 
 pub use error::{Error, ErrorKind, Result};
-pub use export::{Format, sample_of, write_image};
+pub use export::{Export, Format, Range, sample_of, write_image};
 pub use fits::verify;
 pub use frame::{open_mask, read_frame, read_frames, read_image, read_masked, whole};
 pub use magic::is_camera_raw;

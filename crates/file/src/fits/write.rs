@@ -57,6 +57,9 @@ pub struct Clipped {
     pub above: u64,
     /// NaN, written as 0.
     pub blank: u64,
+    /// Outside the fixed bounds of a floating-point XISF, or outside 0 to 1 where that range was
+    /// asked for; kept as they are, and cut off by programs that heed the bounds.
+    pub beyond: u64,
 }
 
 impl Clipped {
@@ -65,6 +68,7 @@ impl Clipped {
         self.below += other.below;
         self.above += other.above;
         self.blank += other.blank;
+        self.beyond += other.beyond;
     }
 }
 
