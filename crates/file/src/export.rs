@@ -1,13 +1,14 @@
 //! One image written in a format that its name chooses, strip by strip from any source.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use photosite_pix::{Card, Header};
+use photosite_pix::{Card, Header, Size, Unit};
 
 use crate::atomic::Existing;
-use crate::fits::{Clipped, FitsWriter, ImageSpec, Sample};
+use crate::fits::{self, Clipped, FitsWriter, ImageSpec, Sample};
 use crate::xisf::XisfWriter;
-use crate::{Error, Result, Source, keyword, tiff};
+use crate::{Access, Error, Result, Source, keyword, tiff};
 
 /// Rows read and written at a time.
 const STRIP: usize = 64;
@@ -36,6 +37,37 @@ impl Format {
     }
 }
 
+/// What 1 stands for where floating-point samples run from 0 to 1, in ADU.
+///
+/// # Source
+/// XISF1: PixInsight and Siril map 16-bit samples to 0..1 by dividing by 65535.
+pub(crate) const FULL_SCALE_ADU: f32 = 65535.0;
+
+/// The card that tells readers of a TIFF which ADU a sample of 1 stands for.
+pub(crate) const UNIT_KEYWORD: &str = "PSUNIT";
+
+/// The scale of floating-point samples in XISF and TIFF: one for all files, never that of a file's
+/// own samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Range {
+    /// As they are: ADU, electrons, or relative to 1.
+    #[default]
+    AsIs,
+    /// 0 to 65535 ADU become 0 to 1, for programs that want that; samples beyond are kept.
+    Adu16,
+}
+
+/// How an image is written.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Export {
+    /// How samples are stored.
+    pub sample: Sample,
+    /// On which scale.
+    pub range: Range,
+    /// What to do where the file exists.
+    pub existing: Existing,
+}
+
 /// How the image that a header describes is stored without loss: 16 bits where it has no more,
 /// else floating point.
 pub fn sample_of(header: &Header) -> Sample {
@@ -51,24 +83,42 @@ pub fn sample_of(header: &Header) -> Sample {
 /// Writes the image of `source`, all its planes, with the cards of `header`, as `path`.
 ///
 /// Samples are written as they are, in ADU or what BUNIT says: floating point is never scaled to
-/// 0..1. NaN stays NaN in floating point and becomes 0 in 16 bits. Says what 16 bits could not hold.
+/// 0..1, unless [`Range::Adu16`] asks for it. NaN stays NaN in floating point and becomes 0 in 16 bits.
+/// Says what 16 bits could not hold, and what lies beyond the bounds.
 ///
 /// # Errors
-/// When the source cannot be read, the name ends for no format, `sample` is [`Sample::Mask`], a
+/// When the source cannot be read, the name ends for no format, `sample` is [`Sample::Mask`], the
+/// range is asked for 16 bits, FITS or samples that are no ADU, a
 /// pedestal would be added to one that is there, the file exists and `existing` refuses, or the
 /// disk is full.
 pub fn write_image(
     path: &Path,
     source: &dyn Source,
     header: &Header,
-    sample: Sample,
-    existing: Existing,
+    how: Export,
 ) -> Result<Clipped> {
+    let Export { sample, range, existing } = how;
     let Some(format) = Format::of_name(path) else {
         let message = "its name ends for no format that is written: .fits, .xisf or .tif";
         return Err(Error::request(path, message));
     };
     let mut header = header.clone();
+    if range == Range::Adu16 {
+        let adu = fits::unit_of(&header) == Unit::Adu;
+        if format == Format::Fits || sample != Sample::F32 || !adu {
+            let message = "samples from 0 to 1 are for XISF and TIFF in floating point, of frames \
+                           that count ADU";
+            return Err(Error::request(path, message));
+        }
+        // They count ADU no more.
+        header.remove("BUNIT");
+        if format == Format::Tiff {
+            let comment = "[adu] what a sample of 1 stands for";
+            header.set(Card::real(UNIT_KEYWORD, f64::from(FULL_SCALE_ADU), comment));
+        }
+    }
+    let scaled = Scaled { source, beyond: AtomicU64::new(0) };
+    let source: &dyn Source = if range == Range::Adu16 { &scaled } else { source };
     if let Sample::U16 { pedestal_adu } = sample
         && pedestal_adu != 0.0
     {
@@ -88,12 +138,60 @@ pub fn write_image(
             Ok(writer.finish()?[0])
         }
         Format::Xisf => {
-            let mut writer = XisfWriter::create(path, (size, planes), sample, &header, existing)?;
+            let how = (sample, range);
+            let mut writer = XisfWriter::create(path, (size, planes), how, &header, existing)?;
             each_strip(source, |plane, y0, rows| writer.write_rows(plane, y0, rows))?;
             writer.finish()
         }
-        Format::Tiff => tiff::write(path, source, &header, sample, existing),
+        Format::Tiff => {
+            let mut clipped = tiff::write(path, source, &header, sample, existing)?;
+            clipped.beyond = scaled.beyond.into_inner();
+            Ok(clipped)
+        }
     }
+}
+
+/// A source whose ADU are divided by the full scale of 16 bits.
+struct Scaled<'a> {
+    source: &'a dyn Source,
+    /// Samples read that are below 0 or above 1.
+    beyond: AtomicU64,
+}
+
+impl Source for Scaled<'_> {
+    fn size(&self) -> Size {
+        self.source.size()
+    }
+
+    fn planes(&self) -> usize {
+        self.source.planes()
+    }
+
+    fn access(&self) -> Access {
+        self.source.access()
+    }
+
+    fn read_rows(
+        &self,
+        plane: usize,
+        rows: std::ops::Range<usize>,
+        scratch: &mut Vec<u8>,
+        out: &mut [f32],
+    ) -> Result<()> {
+        self.source.read_rows(plane, rows, scratch, out)?;
+        out.iter_mut().for_each(|v| *v /= FULL_SCALE_ADU);
+        let beyond = out.iter().filter(|v| **v < 0.0 || **v > 1.0).count();
+        self.beyond.fetch_add(beyond as u64, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// ADU of a sample that was divided by the full scale of 16 bits: a whole ADU comes back whole.
+pub(crate) fn scaled_up(v: f32) -> f32 {
+    let adu = f64::from(v) * f64::from(FULL_SCALE_ADU);
+    let whole = adu.round();
+    // The very sample that this whole ADU became: the rounding is undone.
+    if (whole / f64::from(FULL_SCALE_ADU)) as f32 == v { whole as f32 } else { adu as f32 }
 }
 
 /// Reads every plane in strips of whole rows.

@@ -7,6 +7,7 @@
 //! - [`open`] gives a [`Source`]: rows on demand, from several threads.
 //! - [`read_frame`] and [`fits::write_frame`] carry a whole frame with variance and mask.
 //! - [`write_image`] writes one image in the format that its name chooses.
+//! - [`verify`] compares a FITS file with the sums in its headers.
 //! - [`fits::FitsWriter`] writes large products row range by row range.
 //! - [`atomic`] puts any product in place whole or not at all.
 
@@ -20,6 +21,7 @@ pub mod ifd;
 pub mod keyword;
 mod magic;
 mod platform;
+mod plausible;
 mod probe;
 pub mod scratch;
 mod source;
@@ -27,7 +29,8 @@ mod tiff;
 pub mod xisf;
 
 pub use error::{Error, ErrorKind, Result};
-pub use export::{Format, sample_of, write_image};
+pub use export::{Export, Format, Range, sample_of, write_image};
+pub use fits::verify;
 pub use frame::{open_mask, read_frame, read_frames, read_image, read_masked, whole};
 pub use magic::is_camera_raw;
 pub use platform::is_local_folder;

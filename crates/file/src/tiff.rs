@@ -1,7 +1,7 @@
 //! TIFF: grey or RGB samples, 8 to 64 bits, whole or floating point, in strips or tiles.
 //!
 //! - Samples are values as they are, on both ways: floating point is not taken to run from 0 to 1
-//!   and not scaled to it.
+//!   and not scaled to it, unless that was asked for; a card then says so, and they come back as ADU.
 //! - What is written holds the header's cards in its ImageDescription, a line each, and is read
 //!   back with them. Other TIFFs say nothing of how a frame was taken.
 //!
@@ -22,12 +22,12 @@ use ::tiff::{ColorType, TiffError};
 use photosite_pix::{Card, Header, Size};
 
 use crate::atomic::{Existing, Pending, write_error};
+use crate::export::{UNIT_KEYWORD, scaled_up};
 use crate::fits::{Clipped, HduKind, HduSummary, Sample, as_u16, carried, header_of};
+use crate::plausible::{expect_size, most_unpacked};
 use crate::source::check_rows;
 use crate::{Access, Error, Probe, Result, Source, ifd};
 
-/// Bytes of samples that a byte of a packed file can stand for, twice what deflate reaches.
-const MAX_RATIO: u64 = 2048;
 /// Files from here on are written as BigTIFF: offsets of 32 bits end at 4 GiB.
 const BIG: u64 = 0xf000_0000;
 /// Rows of a strip written.
@@ -93,13 +93,14 @@ fn open_file(path: &Path) -> Result<Opened> {
             return Err(Error::unsupported(path, message));
         }
     };
+    expect_size(path, size, planes)?;
     let (w, h) = decoder.chunk_dimensions();
     let chunk = Size::new(w as usize, (h as usize).min(size.height));
     let bytes =
         (size.pixels() as u64).saturating_mul(planes as u64).saturating_mul(u64::from(bits) / 8);
     // 1 is "not compressed".
     let plain = number(&mut decoder, Tag::Compression, 1) == 1;
-    let limit = if plain { file_bytes } else { file_bytes.saturating_mul(MAX_RATIO) };
+    let limit = if plain { file_bytes } else { most_unpacked(file_bytes) };
     if bytes == 0 || bytes > limit || chunk.pixels() == 0 {
         let message = format!(
             "an image of {size} with {planes} plane(s) takes {bytes} bytes; the file has \
@@ -148,6 +149,11 @@ pub(crate) fn probe(path: &Path) -> Result<Probe> {
         notes.push("a TIFF says nothing of how the frame was taken".to_owned());
     }
     let mut header = cards;
+    if header.get(UNIT_KEYWORD).is_some() {
+        // The samples are given in ADU.
+        header.remove(UNIT_KEYWORD);
+        notes.push("floating-point samples from 0 to 1 are read as ADU / 65535".to_owned());
+    }
     if header.get("ROWORDER").is_none() {
         header.push(Card::string("ROWORDER", "TOP-DOWN", "as TIFF has it"));
     }
@@ -190,11 +196,13 @@ fn cards(text: &str) -> Header {
 
 /// Opens the first image of a TIFF file.
 pub(crate) fn open(path: &Path) -> Result<Box<dyn Source>> {
-    let file = open_file(path)?;
+    let mut file = open_file(path)?;
+    let text = file.decoder.get_tag_ascii_string(Tag::ImageDescription).unwrap_or_default();
+    let scaled = file.bitpix < 0 && cards(&text).get(UNIT_KEYWORD).is_some();
     let access = file.access();
     let Opened { decoder, size, planes, chunk, .. } = file;
     let band = Mutex::new(Band { decoder, index: None, samples: Vec::new() });
-    Ok(Box::new(TiffSource { path: path.to_owned(), size, planes, chunk, access, band }))
+    Ok(Box::new(TiffSource { path: path.to_owned(), size, planes, chunk, access, scaled, band }))
 }
 
 /// The rows that were unpacked last: those of one line of strips or tiles.
@@ -211,6 +219,8 @@ struct TiffSource {
     planes: usize,
     chunk: Size,
     access: Access,
+    /// Samples are scaled up to ADU.
+    scaled: bool,
     band: Mutex<Band>,
 }
 
@@ -238,6 +248,9 @@ impl TiffSource {
                 let end = start + w.min(width - x0) * planes;
                 band.samples[start..end].copy_from_slice(&row[..end - start]);
             }
+        }
+        if self.scaled {
+            band.samples.iter_mut().for_each(|v| *v = scaled_up(*v));
         }
         band.index = Some(index);
         Ok(())

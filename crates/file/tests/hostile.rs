@@ -352,3 +352,204 @@ fn a_decompression_bomb_is_not_unpacked() {
     assert!(peak < 2_000_000, "{peak}");
     assert_eq!(open(&path).err().unwrap().kind(), ErrorKind::Damaged);
 }
+
+/// A header from `key = value` pairs, padded.
+fn fits_header(cards: &[(&str, &str)]) -> Vec<u8> {
+    let text: String = cards.iter().map(|(k, v)| format!("{k:<8}= {v:>20}{:50}", "")).collect();
+    let mut bytes = (text + "END").into_bytes();
+    bytes.resize(bytes.len().next_multiple_of(2880), b' ');
+    bytes
+}
+
+fn gzip(parts: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
+    use std::io::Write;
+    let mut e = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    for part in parts {
+        e.write_all(&part).unwrap();
+    }
+    e.finish().unwrap()
+}
+
+/// Zstandard blocks that each say "131072 times 0".
+fn zstd_of_zeros(size: u64) -> Vec<u8> {
+    let mut out = 0xfd2f_b528_u32.to_le_bytes().to_vec();
+    out.push(0xe0);
+    out.extend(size.to_le_bytes());
+    let mut left = size;
+    while left > 0 {
+        let n = left.min(131_072);
+        left -= n;
+        let block = (n as u32) << 3 | 2 | u32::from(left == 0);
+        out.extend(&block.to_le_bytes()[..3]);
+        out.push(0);
+    }
+    out
+}
+
+fn xisf(width: u64, height: u64) -> Vec<u8> {
+    let block = zstd_of_zeros(width * height * 2);
+    let xml = format!(
+        "<xisf version=\"1.0\"><Image geometry=\"{width}:{height}:1\" sampleFormat=\"UInt16\" \
+         compression=\"zstd:{}\" location=\"attachment:4096:{}\"/></xisf>",
+        width * height * 2,
+        block.len()
+    );
+    let mut file = b"XISF0100".to_vec();
+    file.extend((xml.len() as u32).to_le_bytes());
+    file.extend([0; 4]);
+    file.extend(xml.as_bytes());
+    file.resize(4096, 0);
+    file.extend(block);
+    file
+}
+
+/// Tiles of equal zeros, as a table of GZIP_1.
+fn tiles(width: u64, height: u64, tile_rows: u64) -> Vec<u8> {
+    let rows = height / tile_rows;
+    let packed = gzip(std::iter::once(vec![0u8; (2 * width * tile_rows).min(1 << 23) as usize]));
+    let (w, h, t) = (width.to_string(), height.to_string(), tile_rows.to_string());
+    let (rows_text, heap) = (rows.to_string(), (packed.len() as u64 * (rows + 1)).to_string());
+    let mut file = fits_header(&[("SIMPLE", "T"), ("BITPIX", "8"), ("NAXIS", "0")]);
+    file.extend(fits_header(&[
+        ("XTENSION", "'BINTABLE'"),
+        ("BITPIX", "8"),
+        ("NAXIS", "2"),
+        ("NAXIS1", "8"),
+        ("NAXIS2", &rows_text),
+        ("PCOUNT", &heap),
+        ("GCOUNT", "1"),
+        ("TFIELDS", "1"),
+        ("TTYPE1", "'COMPRESSED_DATA'"),
+        ("TFORM1", "'1PB(9)  '"),
+        ("ZIMAGE", "T"),
+        ("ZCMPTYPE", "'GZIP_1  '"),
+        ("ZBITPIX", "16"),
+        ("ZNAXIS", "2"),
+        ("ZNAXIS1", &w),
+        ("ZNAXIS2", &h),
+        ("ZTILE1", &w),
+        ("ZTILE2", &t),
+    ]));
+    for _ in 0..rows {
+        file.extend((packed.len() as u32).to_be_bytes());
+        file.extend(0u32.to_be_bytes());
+    }
+    file.extend(&packed);
+    file.resize(file.len() + packed.len() * rows as usize, 0);
+    file.resize(file.len().next_multiple_of(2880), 0);
+    file
+}
+
+/// Files of some kilobytes that claim gigabytes are refused in one sentence and little memory, by
+/// everything that looks at them.
+#[test]
+fn what_claims_more_than_a_frame_holds_is_refused() {
+    let image = |w: &str, h: &str| {
+        fits_header(&[
+            ("SIMPLE", "T"),
+            ("BITPIX", "16"),
+            ("NAXIS", "2"),
+            ("NAXIS1", w),
+            ("NAXIS2", h),
+        ])
+    };
+    let small = [image("64", "64"), vec![0; 8640]].concat();
+    let empty = fits_header(&[
+        ("XTENSION", "'IMAGE   '"),
+        ("BITPIX", "8"),
+        ("NAXIS", "0"),
+        ("PCOUNT", "0"),
+        ("GCOUNT", "1"),
+    ]);
+    let million = vec![0u8; 1 << 20];
+    let cases: Vec<(&str, Vec<u8>, &str)> = vec![
+        ("zstd of 1.8 GB", xisf(30_000, 30_000), "unpack"),
+        ("zstd of 10^17 pixels", xisf_claim(), "damaged"),
+        (
+            "gzip of 256 MB",
+            gzip(std::iter::once(image("16384", "8192")).chain((0..256).map(|_| million.clone()))),
+            "unpack",
+        ),
+        (
+            "gzip of 10^18 pixels",
+            gzip(std::iter::once(image("1000000000", "1000000000"))),
+            "unpack",
+        ),
+        (
+            "gzip of 30,000 units",
+            gzip(std::iter::once(small.clone()).chain((0..300).map(|_| empty.repeat(100)))),
+            "units",
+        ),
+        ("30,000 units", [small, empty.repeat(30_000)].concat(), "units"),
+        ("tiles that share bytes", tiles(2048, 65_536, 1024), "unpack"),
+        ("one tile of 10^16 pixels", tiles(100_000_000, 100_000_000, 100_000_000), "damaged"),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("bomb");
+    for (name, bytes, word) in cases {
+        write(&path, &bytes);
+        let (peak, took) = use_file(&path);
+        // That there are too many units is known only once their headers are unpacked.
+        let bound = if name.starts_with("gzip of 30") { 150_000_000 } else { 20_000_000 };
+        assert!(peak < bound, "{name}: {peak} bytes of memory for {}", bytes.len());
+        assert!(took < Duration::from_secs(5), "{name}: {took:?}");
+        let e = read_frame(&path).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Damaged, "{name}: {e}");
+        assert!(e.message().contains(word), "{name}: {e}");
+        if !name.starts_with("gzip of 30") {
+            assert!(probe(&path).is_err(), "{name}: known by its header");
+        }
+    }
+}
+
+/// A header alone that asks for more than 2^32 pixels.
+fn xisf_claim() -> Vec<u8> {
+    let text = String::from_utf8_lossy(&xisf(64, 64)[16..4096]).replace("64:64", "9999999:9999999");
+    let text = text.trim_end_matches('\0').replace("zstd:8192", "zstd:199999960000002");
+    let mut file = b"XISF0100".to_vec();
+    file.extend((text.len() as u32).to_le_bytes());
+    file.extend([0; 4]);
+    file.extend(text.as_bytes());
+    file.resize(4096, 0);
+    file.extend(zstd_of_zeros(8192));
+    file
+}
+
+/// A file with holes may be as large as its header says and still be no frame.
+#[test]
+fn a_sparse_file_of_a_sensor_that_cannot_be_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sparse.fits");
+    let head = fits_header(&[
+        ("SIMPLE", "T"),
+        ("BITPIX", "8"),
+        ("NAXIS", "2"),
+        ("NAXIS1", "2000000"),
+        ("NAXIS2", "2000000"),
+    ]);
+    write(&path, &head);
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    if file.set_len(2880 + 4_000_000_000_000).is_err() {
+        println!("SKIPPED: the file system has no files of 4 TB");
+        return;
+    }
+    let (peak, _) = use_file(&path);
+    assert!(peak < 2_000_000, "{peak}");
+    for e in [probe(&path).err(), open(&path).err(), read_frame(&path).err()] {
+        assert!(e.unwrap().message().contains("No sensor is so large"));
+    }
+}
+
+/// Honest frames of one value pack without bound and are read all the same.
+#[test]
+fn a_drawn_frame_of_one_value_is_no_bomb() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, bytes) in [("z.xisf", xisf(4000, 3000)), ("t.fits", tiles(2048, 4096, 1024))] {
+        let path = dir.path().join(name);
+        write(&path, &bytes);
+        let source = open(&path).unwrap();
+        let mut row = vec![1.0; source.size().width];
+        source.read_rows(0, 7..8, &mut Vec::new(), &mut row).unwrap();
+        assert!(row.iter().all(|v| *v == 0.0), "{name}");
+    }
+}

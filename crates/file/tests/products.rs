@@ -2,12 +2,12 @@
 
 mod common;
 
-use photosite_file::atomic::Existing;
+use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::fits::{
     Column, FitsWriter, FrameSpec, ImageSpec, Sample, Table, layout, read_frame, read_frames,
     read_table, write_frame,
 };
-use photosite_file::{ErrorKind, open, open_mask, probe};
+use photosite_file::{ErrorKind, open, open_mask, probe, verify};
 use photosite_pix::{Card, Frame, Header, MaskBits, Plane, Size, Unit};
 use proptest::prelude::*;
 
@@ -70,7 +70,7 @@ fn frames_come_back() {
     assert!(v[0] == 0.1 && v[1].is_nan() && v[2] == -1e300);
     assert_eq!(read_table(&path, "NONE").unwrap(), None);
     let names: Vec<_> = probe(&path).unwrap().hdus.into_iter().filter_map(|h| h.name).collect();
-    assert_eq!(names, ["ERR", "DQ", "PROVENANCE"]);
+    assert_eq!(names, ["DQ", "ERR", "PROVENANCE"]);
 }
 
 #[test]
@@ -281,4 +281,89 @@ proptest! {
         prop_assert_eq!(back.mask, frame.mask);
         prop_assert_eq!(back.variance.is_some(), with_variance);
     }
+}
+
+/// Siril 1.0.6 refuses a file whose second image has the type and size of the first.
+#[test]
+fn no_second_image_looks_like_the_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("p.fits");
+    let size = Size::new(9, 5);
+    let counts = Plane::filled(size, 3u16);
+    let with = sample_frame(size);
+    let mut without = with.clone();
+    without.variance = None;
+    for frame in [&with, &without] {
+        for sample in [Sample::F32, Sample::U16 { pedestal_adu: 0.0 }] {
+            for planes in [1, 3] {
+                let all = vec![frame; planes];
+                let header = Header::new();
+                let beside = vec![("COVERAGE", vec![&counts; planes])];
+                let spec = FrameSpec { header: &header, sample, beside, tables: vec![] };
+                write_frame(&path, &all, spec, Existing::Replace).unwrap();
+                assert_checksums(&path);
+                let hdus = probe(&path).unwrap().hdus;
+                assert_ne!(hdus[0].bitpix, hdus[1].bitpix, "{sample:?}");
+                let (back, _) = read_frames(&path).unwrap();
+                assert_eq!(back[planes - 1].mask, frame.mask, "{sample:?}");
+                assert_eq!(back[0].variance.is_some(), frame.variance.is_some());
+                let dq = open_mask(&path).unwrap().unwrap();
+                let mut row = [0.0; 9];
+                dq.read_rows(0, 0..1, &mut Vec::new(), &mut row).unwrap();
+                assert_eq!(row[0], 65535.0);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_changed_byte_is_found_and_its_unit_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("p.fits");
+    let mut header = Header::new();
+    header.push(Card::string("OBJECT", "M 31", ""));
+    let column = ("key".to_owned(), Column::Text(vec!["value".into()]));
+    let table = Table { name: "PROVENANCE".into(), columns: vec![column] };
+    for sample in [Sample::F32, Sample::U16 { pedestal_adu: 0.0 }] {
+        let frame = sample_frame(Size::new(37, 50));
+        let spec = spec(&header, sample, vec![table.clone()]);
+        write_frame(&path, &[&frame], spec, Existing::Replace).unwrap();
+        let found = verify(&path).unwrap();
+        assert!(found.is_whole() && found.right == 4, "{found:?}");
+        let good = std::fs::read(&path).unwrap();
+        let hdus = layout(&path).unwrap().hdus;
+        let mut header_at = 0;
+        for (hdu, name) in hdus.iter().zip(["primary", "DQ", "ERR", "PROVENANCE"]) {
+            let data = hdu.data_offset as usize;
+            let last = data + hdu.data_bytes as usize - 1;
+            // The first and last byte of the data, the padding after them, a card of the header.
+            let padding = (last + 1).next_multiple_of(2880) - 1;
+            for at in [data, data + 6, last, padding, header_at + 10 * 80 + 70] {
+                let mut bad = good.clone();
+                bad[at] ^= 0x10;
+                write_bytes(&path, &bad, Existing::Replace).unwrap();
+                let e = verify(&path).unwrap_err();
+                assert_eq!(e.kind(), ErrorKind::Damaged, "{at} {e}");
+                assert!(e.message().contains(name), "{at} {e}");
+            }
+            header_at = (last + 1).next_multiple_of(2880);
+        }
+        // The last cuts fall between two units, where the format sees nothing amiss.
+        let ends = hdus.iter().map(|h| (h.data_offset + h.data_bytes).next_multiple_of(2880));
+        let ends: Vec<usize> = ends.map(|n| n as usize).filter(|n| *n < good.len()).collect();
+        let cuts = [0, 1, 79, 2880, 3000, good.len() / 2, good.len() - 2880];
+        for cut in cuts.into_iter().chain(ends) {
+            write_bytes(&path, &good[..cut], Existing::Replace).unwrap();
+            assert!(verify(&path).is_err(), "cut to {cut}");
+        }
+        // Half of the samples zeroed, as a bad copy leaves them.
+        let mut bad = good.clone();
+        bad[2880 * 2 + 100..2880 * 2 + 2000].fill(0);
+        write_bytes(&path, &bad, Existing::Replace).unwrap();
+        assert!(verify(&path).is_err());
+    }
+    // Files of others need not carry sums: nothing is known then, and nothing is refused.
+    let bare = verify(&common::samples().join("u16.fits")).unwrap();
+    assert_eq!((bare.right, bare.unsummed.len()), (0, 1));
+    assert!(verify(&common::samples().join("tiff/u16.tif")).is_err());
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{Format, StretchName};
 
@@ -59,9 +59,12 @@ pub struct PreviewArgs {
 #[command(
     after_help = "Examples:\n  photosite convert IMG_0001.CR2 -o IMG_0001.fits\n  photosite \
                         convert out/masters/bias.fits -o bias.xisf\n  photosite convert light.fits \
-                        -o light.tif --format u16 --pedestal 100\n\nSamples are written in ADU as \
-                        they are; floating point is not scaled to 0..1. ERR, DQ and PROVENANCE \
-                        stay in the FITS file. What is there is not overwritten."
+                        -o light.tif --format u16 --pedestal 100\n  photosite convert \
+                        stack.fits -o plain.fits --image-only\n  photosite convert stack.fits -o \
+                        stack.tif --range adu16\n\nSamples are written in ADU as \
+                        they are, and on one scale in every file: the bounds of XISF are 0 to 65535 \
+                        whatever the samples. ERR, DQ and PROVENANCE stay in the FITS file. What is \
+                        there is not overwritten."
 )]
 pub struct ConvertArgs {
     /// The file.
@@ -75,7 +78,22 @@ pub struct ConvertArgs {
     /// Added to every sample of a u16 file and recorded as PEDESTAL, in ADU.
     #[arg(long, value_name = "ADU", requires = "format")]
     pub pedestal: Option<f32>,
+    /// The scale of floating-point samples in XISF and TIFF.
+    #[arg(long, value_enum, value_name = "RANGE", default_value = "as-is")]
+    pub range: RangeName,
+    /// FITS to FITS: the image and its header alone, without ERR, DQ and what else lies beside it.
+    #[arg(long)]
+    pub image_only: bool,
     /// Print what was done as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Scales of floating-point samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RangeName {
+    /// As they are: ADU.
+    AsIs,
+    /// 0 to 65535 ADU become 0 to 1; samples beyond are kept.
+    Adu16,
 }

@@ -14,7 +14,7 @@ use clap_complete::Shell;
 
 pub use colour::{DebayerArgs, ExtractArgs, StretchName};
 pub use library::{LibraryArgs, LibraryVerb, MatchArgs, PlaceArgs, PlanArgs};
-pub use looking::{ConvertArgs, FilesArgs, PixelsArgs, PreviewArgs};
+pub use looking::{ConvertArgs, FilesArgs, PixelsArgs, PreviewArgs, RangeName};
 pub use night::{
     DemoArgs, Format, FormatArgs, Keep, KindArgs, NoiseArgs, PresetName, RunArgs, SimulateArgs,
 };

@@ -5,17 +5,22 @@ use anyhow::bail;
 use photosite::open;
 use photosite_file::atomic::Existing;
 use photosite_file::fits::Sample;
-use photosite_file::{Format, sample_of, write_image};
+use photosite_file::{Export, Format, Range, sample_of, write_image};
 use serde_json::json;
 
 use crate::Done;
-use crate::args::{ConvertArgs, Format as SampleFormat};
+use crate::args::{ConvertArgs, Format as SampleFormat, RangeName};
 
 /// Writes an image in another format.
 pub fn run(args: &ConvertArgs) -> anyhow::Result<Done> {
     let probe = open::probe(&args.file)?;
-    if Format::of_name(&args.output) == Some(Format::Fits) && probe.format.starts_with("FITS") {
-        bail!("{}: is FITS already; copy it, so that nothing in it is lost", args.file.display());
+    let target = Format::of_name(&args.output);
+    let from_fits = probe.format.starts_with("FITS");
+    if target == Some(Format::Fits) && from_fits && !args.image_only {
+        bail!(
+            "{}: is FITS already; copy it, so that nothing in it is lost, or ask for --image-only",
+            args.file.display()
+        );
     }
     let sample = match (args.format, args.pedestal) {
         (None, _) => sample_of(&probe.header),
@@ -23,15 +28,24 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<Done> {
         (Some(SampleFormat::F32), Some(_)) => bail!("--pedestal is for --format u16"),
         (Some(SampleFormat::U16), p) => Sample::U16 { pedestal_adu: p.unwrap_or(0.0) },
     };
-    let source = open::open(&args.file)?;
-    let clipped = write_image(&args.output, &*source, &probe.header, sample, Existing::Refuse)?;
-    let samples = if sample == Sample::F32 { "f32" } else { "u16" };
     let beside: Vec<&str> = probe
         .hdus
         .iter()
         .filter(|h| h.index != probe.image)
         .filter_map(|h| h.name.as_deref())
         .collect();
+    let mut header = probe.header.clone();
+    if from_fits && !beside.is_empty() {
+        header.push_history(&format!("the image alone; left behind: {}", beside.join(", ")));
+    }
+    let range = match args.range {
+        RangeName::AsIs => Range::AsIs,
+        RangeName::Adu16 => Range::Adu16,
+    };
+    let source = open::open(&args.file)?;
+    let export = Export { sample, range, existing: Existing::Refuse };
+    let clipped = write_image(&args.output, &*source, &header, export)?;
+    let samples = if sample == Sample::F32 { "f32" } else { "u16" };
     if args.json {
         let account = json!({
             "path": args.file,
@@ -40,6 +54,7 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<Done> {
             "clipped_below": clipped.below,
             "clipped_above": clipped.above,
             "blank": clipped.blank,
+            "beyond_bounds": clipped.beyond,
             "left_behind": beside,
         });
         println!("{}", serde_json::to_string_pretty(&account)?);
@@ -51,6 +66,13 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<Done> {
         println!(
             "{} samples below 0, {} above 65535 and {} without a value could not be held by 16 bits",
             clipped.below, clipped.above, clipped.blank
+        );
+    }
+    if clipped.beyond > 0 {
+        println!(
+            "{} samples lie beyond the bounds of the scale; they are kept, and programs that heed \
+             the bounds cut them off",
+            clipped.beyond
         );
     }
     if !beside.is_empty() {

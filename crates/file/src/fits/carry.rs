@@ -2,13 +2,17 @@
 
 use photosite_pix::{Card, Header, Size};
 
+/// The keyword of a primary header for the number of extensions after it, without which a file cut
+/// between two units looks whole.
+pub(super) const EXTENSIONS: &str = "NEXTEND";
+
 /// Keywords that describe how a unit is laid out: written anew, never carried.
 ///
 /// # Source
 /// FITS standard 4.0, sections 4.4.1, 4.4.2.5, 4.4.2.7 and 7.3 (FITS4).
-const STRUCTURAL: [&str; 16] = [
-    "SIMPLE", "XTENSION", "BITPIX", "NAXIS", "EXTEND", "PCOUNT", "GCOUNT", "GROUPS", "BSCALE",
-    "BZERO", "BLANK", "CHECKSUM", "DATASUM", "INHERIT", "THEAP", "TFIELDS",
+const STRUCTURAL: [&str; 17] = [
+    EXTENSIONS, "SIMPLE", "XTENSION", "BITPIX", "NAXIS", "EXTEND", "PCOUNT", "GCOUNT", "GROUPS",
+    "BSCALE", "BZERO", "BLANK", "CHECKSUM", "DATASUM", "INHERIT", "THEAP", "TFIELDS",
 ];
 
 /// Keywords of tile compression (FITS 4.0, section 10.1). A list, not a pattern: ZENITH is no

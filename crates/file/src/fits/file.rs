@@ -12,6 +12,7 @@ use super::table::Table;
 use super::unzip;
 use crate::bytes::Bytes;
 use crate::magic::Magic;
+use crate::plausible::expect_unpacked;
 use crate::source::{check_rows, expect_picture, planes_of};
 use crate::{Access, Error, Probe, Result, Source};
 
@@ -37,6 +38,11 @@ impl FitsFile {
         Ok(Self { bytes, layout })
     }
 
+    /// Its bytes, unpacked.
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
     /// Where the file lies.
     pub(crate) fn path(&self) -> &Path {
         self.bytes.path()
@@ -44,6 +50,7 @@ impl FitsFile {
 
     /// The image of `hdu`, ready to be read.
     pub(crate) fn source(self, hdu: &Hdu) -> Result<Box<dyn Source>> {
+        expect_packed(self.path(), hdu, self.bytes.len())?;
         if hdu.kind == HduKind::CompressedImage {
             return Ok(Box::new(super::tiled::decode(&self.bytes, hdu)?));
         }
@@ -75,6 +82,7 @@ impl FitsFile {
         let path = self.bytes.path();
         let size = hdu.size.ok_or_else(|| Error::unsupported(path, "holds no image"))?;
         expect_picture(path, hdu.planes)?;
+        expect_packed(path, hdu, self.bytes.len())?;
         let short = || Error::damaged(path, "the image is not as large as its header says");
         if hdu.kind == HduKind::CompressedImage {
             let samples = super::tiled::decode(&self.bytes, hdu)?.into_samples();
@@ -94,6 +102,16 @@ impl FitsFile {
     }
 }
 
+/// Refuses a tile-compressed image that claims more pixels than the file can bear out.
+fn expect_packed(path: &Path, hdu: &Hdu, file_bytes: u64) -> Result<()> {
+    if hdu.kind != HduKind::CompressedImage {
+        return Ok(());
+    }
+    let pixels = hdu.axes.iter().try_fold(1u64, |n, &axis| n.checked_mul(axis));
+    let bytes = pixels.and_then(|n| n.checked_mul(hdu.bitpix.unsigned_abs() / 8));
+    expect_unpacked(path, bytes.unwrap_or(u64::MAX), file_bytes)
+}
+
 fn image_header(layout: &Layout, hdu: &Hdu) -> Header {
     if hdu.index == 0 {
         return hdu.header.clone();
@@ -110,6 +128,7 @@ pub(crate) fn probe(path: &Path, magic: Magic) -> Result<Probe> {
     };
     let image = layout.image(path)?;
     let size = image.size.ok_or_else(|| Error::unsupported(path, "holds no image"))?;
+    expect_packed(path, image, bytes.len())?;
     let format = match (magic, image.kind) {
         (Magic::Gzip, _) => "FITS (gzip)",
         (_, HduKind::CompressedImage) => "FITS (tile-compressed)",

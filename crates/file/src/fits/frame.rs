@@ -238,12 +238,14 @@ impl<'a> FrameWriter<'a> {
             header,
         };
         let mut specs = vec![spec("", frames.len(), sample, header)];
+        // Siril takes a second image of the first one's type and size for a sequence and does not
+        // open the file; with the mask between them it does.
+        specs.push(spec(DQ, frames.len(), Sample::Mask, mask_header()));
         if known {
             let mut h = Header::new();
             h.push(Card::string("BUNIT", unit.bunit(), "one standard deviation"));
             specs.push(spec(ERR, frames.len(), Sample::F32, h));
         }
-        specs.push(spec(DQ, frames.len(), Sample::Mask, mask_header()));
         let counts = Sample::U16 { pedestal_adu: 0.0 };
         specs
             .extend(beside.iter().map(|(name, _)| spec(name, frames.len(), counts, Header::new())));
@@ -271,12 +273,12 @@ impl<'a> FrameWriter<'a> {
         let y1 = (y0 + STRIP).min(frame.size().height);
         self.writer.write_rows(0, plane, y0, frame.data.rows(y0, y1))?;
         let mut next = 1;
+        self.writer.write_mask_rows(next, plane, y0, frame.mask.rows(y0, y1))?;
         if let Some(variance) = &frame.variance {
+            next += 1;
             let err: Vec<f32> = variance.rows(y0, y1).iter().map(|v| v.sqrt()).collect();
             self.writer.write_rows(next, plane, y0, &err)?;
-            next += 1;
         }
-        self.writer.write_mask_rows(next, plane, y0, frame.mask.rows(y0, y1))?;
         for (_, counts) in &self.beside {
             next += 1;
             let rows = counts[plane].rows(y0, y1).iter();

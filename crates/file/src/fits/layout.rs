@@ -9,6 +9,7 @@ use photosite_pix::{Card, Header, Size, Value};
 use serde::Serialize;
 
 use crate::bytes::Bytes;
+use crate::plausible::expect_size;
 use crate::{Error, Result};
 
 /// The unit in which FITS files are laid out, in bytes.
@@ -16,6 +17,9 @@ pub(crate) const BLOCK: u64 = 2880;
 
 /// A header longer than this (100,000 cards) is taken for damage.
 const MAX_HEADER_BYTES: u64 = 8_000_000;
+
+/// More units than a file of frames has: each is held in memory while the file is open.
+const MAX_UNITS: usize = 20_000;
 
 /// What a header and data unit holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -124,6 +128,10 @@ pub(crate) trait Feed {
     fn path(&self) -> &Path;
     /// Fills `buf` from `offset` as far as there are bytes; says how many there were.
     fn fill(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize>;
+    /// Refuses a header that asks for bytes up to `end`, where that cannot be true.
+    fn promise(&mut self, _end: u64) -> Result<()> {
+        Ok(())
+    }
     /// How many of the `want` bytes from `offset` are there.
     fn available(&mut self, offset: u64, want: u64) -> Result<u64>;
 }
@@ -161,6 +169,10 @@ pub(crate) fn scan(feed: &mut dyn Feed, depth: Depth) -> Result<Layout> {
     let mut offset = 0u64;
     loop {
         let index = layout.hdus.len();
+        if index > MAX_UNITS {
+            let message = format!("holds more than {MAX_UNITS} units; a file of frames has fewer");
+            return Err(Error::damaged(&path, message));
+        }
         if index > 0 {
             let mut start = [0u8; 80];
             let n = feed.fill(offset, &mut start)?;
@@ -181,6 +193,7 @@ pub(crate) fn scan(feed: &mut dyn Feed, depth: Depth) -> Result<Layout> {
         let (kind, pixels, bytes, label) =
             (hdu.kind, hdu.has_pixels(), hdu.data_bytes, hdu.label());
         layout.hdus.push(hdu);
+        feed.promise(data_offset.saturating_add(bytes))?;
         if depth == Depth::FirstImage && pixels {
             break;
         }
@@ -397,14 +410,15 @@ impl Layout {
             let message = format!("holds no image: the primary has no pixels, then {held}");
             return Err(Error::unsupported(path, message));
         };
-        if hdu.size.is_none() {
+        let Some(size) = hdu.size else {
             let message = format!(
                 "{} has the axes {:?}; an image of 2 axes, or 3 for planes, was expected",
                 hdu.label(),
                 hdu.axes
             );
             return Err(Error::unsupported(path, message));
-        }
+        };
+        expect_size(path, size, hdu.planes)?;
         Ok(hdu)
     }
 

@@ -12,6 +12,7 @@ mod plain;
 mod table;
 mod tiled;
 mod unzip;
+mod verify;
 mod write;
 
 pub(crate) use carry::carried;
@@ -25,5 +26,6 @@ pub(crate) use frame::{open_mask, read_masked, unit_of};
 pub use layout::{Hdu, HduKind, HduSummary, Layout};
 pub use plain::FitsSource;
 pub use table::{Column, Table};
+pub use verify::{Verified, verify};
 pub(crate) use write::as_u16;
 pub use write::{Clipped, FitsWriter, ImageSpec, Sample};

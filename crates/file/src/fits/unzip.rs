@@ -7,11 +7,8 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::MultiGzDecoder;
 
 use super::layout::{Depth, Feed, Layout, scan};
+use crate::plausible::expect_unpacked;
 use crate::{Error, Result};
-
-/// Deflate packs at most 1032 bytes into one (258 bytes in two bits): a header that asks for more
-/// than that is a lie.
-const MAX_RATIO: u64 = 1032;
 
 /// Bytes unpacked at a time.
 const CHUNK: usize = 64 * 1024;
@@ -26,8 +23,8 @@ struct Unpacker {
     held_from: u64,
     keep: bool,
     ended: bool,
-    /// More than this cannot come out.
-    limit: u64,
+    /// Bytes of the packed file.
+    packed: u64,
 }
 
 impl Unpacker {
@@ -41,7 +38,7 @@ impl Unpacker {
             held_from: 0,
             keep,
             ended: false,
-            limit: packed.saturating_mul(MAX_RATIO),
+            packed,
         })
     }
 
@@ -106,15 +103,13 @@ impl Feed for Unpacker {
         Ok(done)
     }
 
+    fn promise(&mut self, end: u64) -> Result<()> {
+        expect_unpacked(&self.path, end, self.packed)
+    }
+
     fn available(&mut self, offset: u64, want: u64) -> Result<u64> {
         let end = offset.saturating_add(want);
-        if end > self.limit {
-            let message = format!(
-                "the header asks for {end} bytes; what is packed here cannot be more than {}",
-                self.limit
-            );
-            return Err(Error::damaged(&self.path, message));
-        }
+        self.promise(end)?;
         self.advance(end)?;
         Ok(self.end().saturating_sub(offset).min(want))
     }

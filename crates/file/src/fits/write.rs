@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use photosite_pix::{Card, Header, MaskBits, Size};
 
-use super::carry::carried;
+use super::carry::{EXTENSIONS, carried};
 use super::checksum::{self, Sum};
 use super::layout::BLOCK;
 use super::table::Table;
@@ -27,7 +27,8 @@ pub enum Sample {
         /// What is added before rounding, in the unit of the samples.
         pedestal_adu: f32,
     },
-    /// Mask bits as 16-bit numbers without sign.
+    /// Mask bits as 16-bit numbers without sign; as 32-bit numbers in the first extension after an
+    /// image of 16 bits, which Siril would take for a second image of a sequence.
     Mask,
 }
 
@@ -56,6 +57,9 @@ pub struct Clipped {
     pub above: u64,
     /// NaN, written as 0.
     pub blank: u64,
+    /// Outside the fixed bounds of a floating-point XISF, or outside 0 to 1 where that range was
+    /// asked for; kept as they are, and cut off by programs that heed the bounds.
+    pub beyond: u64,
 }
 
 impl Clipped {
@@ -64,6 +68,7 @@ impl Clipped {
         self.below += other.below;
         self.above += other.above;
         self.blank += other.blank;
+        self.beyond += other.beyond;
     }
 }
 
@@ -81,6 +86,8 @@ struct Unit {
     size: Size,
     planes: usize,
     sample: Option<Sample>,
+    /// A mask of 32 bits.
+    wide: bool,
     progress: Mutex<Progress>,
 }
 
@@ -122,15 +129,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The header of an image as it will be written, checksums still open.
-fn image_header(spec: &ImageSpec, first: bool, only: bool) -> Header {
+fn image_header(spec: &ImageSpec, first: bool, extensions: usize, bits: i64) -> Header {
     let mut h = Header::new();
     if first {
         h.push(Card::logical("SIMPLE", true, "FITS standard 4.0"));
     } else {
         h.push(Card::string("XTENSION", "IMAGE", "image extension"));
     }
-    let bitpix = if spec.sample == Sample::F32 { -32 } else { 16 };
-    h.push(Card::integer("BITPIX", bitpix, "bits a sample"));
+    h.push(Card::integer("BITPIX", bits, "bits a sample"));
     h.push(Card::integer("NAXIS", if spec.planes == 1 { 2 } else { 3 }, "axes"));
     h.push(Card::integer("NAXIS1", spec.size.width as i64, "columns"));
     h.push(Card::integer("NAXIS2", spec.size.height as i64, "rows"));
@@ -140,10 +146,11 @@ fn image_header(spec: &ImageSpec, first: bool, only: bool) -> Header {
     if !first {
         h.push(Card::integer("PCOUNT", 0, ""));
         h.push(Card::integer("GCOUNT", 1, ""));
-    } else if !only {
+    } else if extensions > 0 {
         h.push(Card::logical("EXTEND", true, "extensions follow"));
+        h.push(Card::integer(EXTENSIONS, extensions as i64, "how many"));
     }
-    if spec.sample != Sample::F32 {
+    if bits == 16 {
         h.push(Card::integer("BZERO", 32768, "physical = BZERO + BSCALE x stored"));
         h.push(Card::integer("BSCALE", 1, ""));
     }
@@ -213,11 +220,17 @@ impl FitsWriter {
         let Some(_) = specs.first() else {
             return Err(Error::request(path, "a FITS file needs at least one image"));
         };
-        let only = specs.len() + tables.len() == 1;
+        let extensions = specs.len() + tables.len() - 1;
         let mut units = Vec::new();
         let mut offset = 0u64;
         for (i, spec) in specs.iter().enumerate() {
-            let each = if spec.sample == Sample::F32 { 4 } else { 2 };
+            let after_u16 = i == 1 && matches!(specs[0].sample, Sample::U16 { .. });
+            let bits: i64 = match spec.sample {
+                Sample::F32 => -32,
+                Sample::Mask if after_u16 => 32,
+                Sample::Mask | Sample::U16 { .. } => 16,
+            };
+            let each = bits.unsigned_abs() / 8;
             let data = (spec.size.width as u64)
                 .checked_mul(spec.size.height as u64)
                 .and_then(|n| n.checked_mul(spec.planes as u64))
@@ -227,7 +240,7 @@ impl FitsWriter {
                 let message = format!("image {i} is {} with {} plane(s)", spec.size, spec.planes);
                 return Err(Error::request(path, format!("{message}; that cannot be written")));
             };
-            let header = header_bytes(image_header(spec, i == 0, only));
+            let header = header_bytes(image_header(spec, i == 0, extensions, bits));
             let data_offset = offset + header.len() as u64;
             let progress = Progress {
                 sum: Sum::default(),
@@ -241,6 +254,7 @@ impl FitsWriter {
                 size: spec.size,
                 planes: spec.planes,
                 sample: Some(spec.sample),
+                wide: bits == 32,
                 progress: Mutex::new(progress),
             });
             offset = data_offset + data.next_multiple_of(BLOCK);
@@ -261,6 +275,7 @@ impl FitsWriter {
                 size: Size::new(0, 0),
                 planes: 0,
                 sample: None,
+                wide: false,
                 progress: Mutex::new(progress),
             });
             offset = data_offset + data.len() as u64;
@@ -366,6 +381,13 @@ impl FitsWriter {
         bits: &[MaskBits],
     ) -> Result<()> {
         let (unit, rows) = self.target(hdu, plane, y0, bits.len(), true)?;
+        if unit.wide {
+            return self.write_unit(unit, plane, (y0, rows), bits, |part, raw: &mut [[u8; 4]]| {
+                for (slot, v) in raw.iter_mut().zip(part) {
+                    *slot = u32::from(v.bits()).to_be_bytes();
+                }
+            });
+        }
         self.write_unit(unit, plane, (y0, rows), bits, |part, raw: &mut [[u8; 2]]| {
             for (slot, v) in raw.iter_mut().zip(part) {
                 *slot = (v.bits() ^ 0x8000).to_be_bytes();

@@ -12,6 +12,7 @@ use super::cards;
 use super::samples::{Encoding, XisfSource};
 use crate::bytes::Bytes;
 use crate::fits::{HduKind, HduSummary, header_of};
+use crate::plausible::{expect_size, expect_unpacked};
 use crate::{Access, Error, Probe, Result, Source};
 
 /// Signature, length of the header, four bytes kept for later.
@@ -90,6 +91,10 @@ impl XisfFile {
                 packed.uncompressed_size
             );
             return Err(Error::damaged(path, message));
+        }
+        expect_size(path, size, planes)?;
+        if element.data.compression.is_some() {
+            expect_unpacked(path, expected, self.bytes.len())?;
         }
         let rows_at = match &element.data.location {
             Some(Location::Attachment { position, size: stored }) => {

@@ -7,14 +7,9 @@ use xisf_core::block::ByteOrder;
 use xisf_core::image::SampleFormat;
 
 use crate::bytes::Bytes;
+use crate::export::{FULL_SCALE_ADU, scaled_up};
 use crate::source::check_rows;
 use crate::{Access, Result, Source};
-
-/// What a sample of 1 counts where floating point runs from 0 to 1.
-///
-/// # Source
-/// XISF1: PixInsight maps 16-bit samples to 0..1 by dividing by 65535.
-const FULL_SCALE_ADU: f64 = 65535.0;
 
 /// How one image stores its samples.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +39,7 @@ impl Encoding {
 
     /// What floating-point samples are multiplied with to be ADU, where they are.
     pub(super) fn scale_adu(&self) -> Option<f64> {
-        self.normal.then_some(FULL_SCALE_ADU)
+        self.normal.then_some(f64::from(FULL_SCALE_ADU))
     }
 
     /// Bytes from one sample of a plane to its next.
@@ -66,16 +61,7 @@ impl Encoding {
             }
             SampleFormat::Float64 => self.each(raw, first, out, |b| f64::from_le_bytes(b) as f32),
             _ if self.normal => {
-                self.each(raw, first, out, |b| {
-                    let v = f32::from_le_bytes(b);
-                    let whole = (f64::from(v) * FULL_SCALE_ADU).round();
-                    // The very sample that this whole ADU became: the rounding is undone.
-                    if (whole / FULL_SCALE_ADU) as f32 == v {
-                        whole as f32
-                    } else {
-                        (f64::from(v) * FULL_SCALE_ADU) as f32
-                    }
-                });
+                self.each(raw, first, out, |b| scaled_up(f32::from_le_bytes(b)));
             }
             _ => self.each(raw, first, out, f32::from_le_bytes),
         }
@@ -100,7 +86,7 @@ impl Encoding {
 
 /// ADU of a 64-bit sample from 0 to 1: f64 keeps whole ADU whole once rounded to f32.
 fn adu(v: f64) -> f64 {
-    v * FULL_SCALE_ADU
+    v * f64::from(FULL_SCALE_ADU)
 }
 
 /// An image in an XISF file, or one that was unpacked into memory.

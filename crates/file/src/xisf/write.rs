@@ -1,14 +1,16 @@
 //! Writing XISF: one image, one attached block that is not packed, in place only when whole.
 //!
-//! The samples are written first, behind room for the header, because their bounds are known last.
+//! Bounds are the same for every file of a unit, whatever its samples are: files of one night then
+//! stand on one scale in every program.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-use photosite_pix::{FrameKind, Header, Metadata, Size};
+use photosite_pix::{FrameKind, Header, Metadata, Size, Unit};
 
 use super::cards::PROPERTY;
 use crate::atomic::{Existing, Pending, write_error};
+use crate::export::{FULL_SCALE_ADU, Range};
 use crate::fits::{Clipped, Sample, as_u16, carried, unit_of};
 use crate::{Error, Result, keyword, platform};
 
@@ -16,8 +18,6 @@ use crate::{Error, Result, keyword, platform};
 const ALIGNMENT: usize = 4096;
 /// Signature, length of the header, reserved bytes.
 const PREAMBLE: usize = 16;
-/// The longest that a number written here can be.
-const WIDEST: f64 = -f32::MAX as f64;
 
 /// An XISF file in the making; dropped before [`XisfWriter::finish`] it leaves nothing behind.
 pub struct XisfWriter {
@@ -29,30 +29,27 @@ pub struct XisfWriter {
     text: Text,
     /// Where the samples start.
     block: usize,
-    /// The lowest and highest finite sample.
-    range: (f64, f64),
     clipped: Clipped,
     rows: Vec<bool>,
 }
 
-/// The header around its bounds.
+/// The header around the place of its block.
 struct Text {
     before: String,
     after: String,
-    /// What a float image of this unit usually reaches up to.
-    upper: f64,
+    /// Where the bounds of floating-point samples end; they begin at 0.
+    upper: f32,
 }
 
 impl Text {
-    fn with(&self, block: usize, bytes: u64, bounds: Option<(f64, f64)>) -> String {
-        let bounds =
-            bounds.map_or_else(String::new, |(low, high)| format!(" bounds=\"{low}:{high}\""));
-        format!("{}{bounds} location=\"attachment:{block}:{bytes}\">{}", self.before, self.after)
+    fn with(&self, block: usize, bytes: u64) -> String {
+        format!("{} location=\"attachment:{block}:{bytes}\">{}", self.before, self.after)
     }
 }
 
 impl XisfWriter {
-    /// Starts a file of `planes` of `size`; rows may then be written.
+    /// Starts a file of `planes` of `size`; rows may then be written, already on the scale that
+    /// `range` names.
     ///
     /// # Errors
     /// When there are no pixels, `sample` is [`Sample::Mask`], the file exists and `existing`
@@ -60,17 +57,17 @@ impl XisfWriter {
     pub fn create(
         path: &Path,
         (size, planes): (Size, usize),
-        sample: Sample,
+        (sample, range): (Sample, Range),
         header: &Header,
         existing: Existing,
     ) -> Result<Self> {
         if sample == Sample::Mask || size.pixels() == 0 || planes == 0 {
             return Err(Error::request(path, "an image of samples was expected"));
         }
-        let text = text(header, (size, planes), sample);
+        let text = text(header, (size, planes), sample, range);
         let each = if sample == Sample::F32 { 4 } else { 2 };
         let bytes = size.pixels() as u64 * planes as u64 * each;
-        let longest = text.with(usize::MAX, bytes, Some((WIDEST, WIDEST))).len();
+        let longest = text.with(usize::MAX, bytes).len();
         let block = (PREAMBLE + longest).next_multiple_of(ALIGNMENT);
         let pending = Pending::create(path, existing)?;
         pending
@@ -84,7 +81,6 @@ impl XisfWriter {
             sample,
             text,
             block,
-            range: (f64::INFINITY, f64::NEG_INFINITY),
             clipped: Clipped::default(),
             rows: vec![false; size.height * planes],
         })
@@ -97,7 +93,8 @@ impl XisfWriter {
 
     /// Writes whole rows from `y0` of `plane`, in any order.
     ///
-    /// NaN is kept by [`Sample::F32`] and becomes 0 in [`Sample::U16`].
+    /// NaN is kept by [`Sample::F32`] and becomes 0 in [`Sample::U16`]. Floating-point samples beyond
+    /// the bounds are kept and counted.
     ///
     /// # Errors
     /// When the rows are not part of the image, or the disk is full.
@@ -123,9 +120,9 @@ impl XisfWriter {
                 .flat_map(|v| as_u16(*v, pedestal_adu, &mut self.clipped).to_le_bytes())
                 .collect(),
             _ => {
-                for v in samples.iter().filter(|v| v.is_finite()).map(|v| f64::from(*v)) {
-                    self.range = (self.range.0.min(v), self.range.1.max(v));
-                }
+                let upper = self.text.upper;
+                let beyond = samples.iter().filter(|v| **v < 0.0 || **v > upper).count();
+                self.clipped.beyond += beyond as u64;
                 samples.iter().flat_map(|v| v.to_le_bytes()).collect()
             }
         };
@@ -144,13 +141,9 @@ impl XisfWriter {
             let message = format!("row {y} of plane {plane} was never written");
             return Err(Error::request(self.pending.target(), message));
         }
-        let floats = self.sample == Sample::F32;
-        let each = if floats { 4 } else { 2 };
+        let each = if self.sample == Sample::F32 { 4 } else { 2 };
         let bytes = (self.size.pixels() * self.planes * each) as u64;
-        // No sample lies outside, and the usual range is never cut short: two frames of a night
-        // have the same bounds unless one of them goes beyond.
-        let (low, high) = (self.range.0.min(0.0), self.range.1.max(self.text.upper));
-        let text = self.text.with(self.block, bytes, floats.then_some((low, high)));
+        let text = self.text.with(self.block, bytes);
         let room = self.block - PREAMBLE;
         let mut head = b"XISF0100".to_vec();
         head.extend((room as u32).to_le_bytes());
@@ -180,7 +173,7 @@ fn escaped(text: &str) -> String {
     out
 }
 
-fn text(header: &Header, (size, planes): (Size, usize), sample: Sample) -> Text {
+fn text(header: &Header, (size, planes): (Size, usize), sample: Sample, range: Range) -> Text {
     let metadata = keyword::read(header).metadata;
     let format = if sample == Sample::F32 { "Float32" } else { "UInt16" };
     let mut before = format!(
@@ -195,6 +188,15 @@ fn text(header: &Header, (size, planes): (Size, usize), sample: Sample) -> Text 
         // Other numbers of planes are grey with further channels.
         if planes == 3 { "RGB" } else { "Gray" },
     );
+    // A flat's mean is 1, and half of its samples lie above.
+    let upper = match (range, unit_of(header)) {
+        (Range::Adu16, _) => 1.0,
+        (Range::AsIs, Unit::Relative) => 2.0,
+        (Range::AsIs, _) => FULL_SCALE_ADU,
+    };
+    if sample == Sample::F32 {
+        let _ = write!(before, " bounds=\"0:{upper}\"");
+    }
     if let Some(kind) = image_type(&metadata) {
         let _ = write!(before, " imageType=\"{kind}\"");
     }
@@ -215,10 +217,6 @@ fn text(header: &Header, (size, planes): (Size, usize), sample: Sample) -> Text 
         "</Image><Metadata><Property id=\"XISF:CreatorApplication\" type=\"String\">Photosite \
          {version}</Property></Metadata></xisf>"
     );
-    let upper = match unit_of(header) {
-        photosite_pix::Unit::Relative => 1.0,
-        _ => 65535.0,
-    };
     Text { before, after, upper }
 }
 

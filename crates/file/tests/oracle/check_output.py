@@ -40,7 +40,7 @@ for path in inputs:
                 warnings.simplefilter("always")
                 with fits.open(out, checksum=True) as ours:
                     names = [h.name for h in ours]
-                    if names[1:] != ["ERR", "DQ", "PROVENANCE"]:
+                    if names[1:] != ["DQ", "ERR", "PROVENANCE"]:
                         problems.append(f"units {names}")
                     data = np.asarray(ours[0].data, dtype="f8")
                     dq = ours["DQ"].data
