@@ -68,33 +68,61 @@ fn a_packed_frame_that_is_cut_is_left_out_as_well() {
 }
 
 #[test]
-fn other_peoples_files_among_the_products_stop_the_run() {
+fn other_peoples_files_among_the_products_are_left_alone_and_the_rest_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let (night, out) = (dir.path().join("night"), dir.path().join("out"));
     simulate(&night, &[]);
-    let theirs = out.join("calibrated/Light_M00_60.0s_0001.fits");
-    write(&theirs, b"a drawing");
-    refused(
-        &["run", "--no-stack", text(&night), "-o", text(&out)],
-        &["Light_M00_60.0s_0001.fits", "was not made by Photosite", "left alone"],
-    );
-    assert_eq!(std::fs::read(&theirs).unwrap(), b"a drawing");
+    let theirs = [
+        "calibrated/Light_M00_60.0s_0001.fits",
+        "masters/bias_-10.0C_gain100_offset50_bin1x1.fits",
+        "masters/flat_M00_L.png",
+    ];
+    for name in theirs {
+        write(&out.join(name), b"a drawing");
+    }
+    let output = expect(1, &["run", "--no-stack", text(&night), "-o", text(&out)]);
+    for words in ["Light_M00_60.0s_0001.fits", "was not made by Photosite", "left alone"] {
+        assert!(stderr(&output).contains(words), "{words} in {}", stderr(&output));
+    }
+    for name in theirs {
+        assert_eq!(std::fs::read(out.join(name)).unwrap(), b"a drawing");
+    }
+    assert_eq!(visible(&out.join("calibrated")).len(), files(&night.join("lights")).len());
+    assert!(out.join("run.json").exists());
+    // A report that is none of ours is not replaced either, and then nothing is done.
+    let other = dir.path().join("other");
+    write(&other.join("run.json"), b"{\"my\": \"notes\"}");
+    let words = ["run.json", "left alone"];
+    refused(&["run", "--no-stack", text(&night), "-o", text(&other)], &words);
+    assert_eq!(visible(&other).len(), 1);
 }
 
 #[test]
-fn a_product_that_lost_its_end_is_not_taken_for_whole() {
+fn products_that_are_damaged_or_cut_are_made_anew() {
     let dir = tempfile::tempdir().unwrap();
     let (night, out) = (dir.path().join("night"), dir.path().join("out"));
     simulate(&night, &[]);
-    expect(0, &["run", "--no-stack", text(&night), "-o", text(&out)]);
-    let product = out.join("calibrated/Light_M00_60.0s_0001.fits");
-    cut(&product);
-    // Either made anew or refused by name: never counted as done.
-    let output = crate::support::run(&["run", "--no-stack", text(&night), "-o", text(&out)]);
-    match output.status.code() {
-        Some(0) => assert_checksums(&product),
-        Some(2) => assert!(stderr(&output).contains("Light_M00_60.0s_0001.fits")),
-        other => panic!("{other:?} {}", stderr(&output)),
+    expect(0, &["run", text(&night), "-o", text(&out), "--keep", "calibrated"]);
+    let light = out.join("calibrated/Light_M00_60.0s_0001.fits");
+    let dark = files(&out.join("masters"))
+        .into_iter()
+        .find(|p| text(p).contains("masters/dark_"))
+        .unwrap();
+    let stack = files(&out.join("stacks")).into_iter().find(|p| text(p).ends_with("fits")).unwrap();
+    for product in [&light, &dark, &stack] {
+        let whole = std::fs::read(product).unwrap();
+        let mut scratched = whole.clone();
+        let at = whole.len() / 3;
+        scratched[at..at + 4000].fill(0);
+        let cuts = [0, 3000, whole.len() / 2].map(|n| whole[..n].to_vec());
+        for broken in cuts.into_iter().chain([scratched]) {
+            std::fs::write(product, &broken).unwrap();
+            let output =
+                expect(0, &["run", text(&night), "-o", text(&out), "--keep", "calibrated"]);
+            let told = stderr(&output);
+            assert_eq!(std::fs::read(product).unwrap(), whole, "{} bytes: {told}", broken.len());
+            assert!(told.contains("made anew"), "{} of {}: {told}", broken.len(), whole.len());
+        }
     }
 }
 
@@ -181,7 +209,7 @@ fn a_full_disk_leaves_whole_products_and_a_clear_message() {
     assert_eq!(status, 2, "{message}");
     assert!(message.contains("the disk is full"), "{message}");
     assert!(!left.contains(".part"), "{left}");
-    assert!(left.lines().count() >= 1 && !left.contains("run.json"), "{left}");
+    assert!(left.lines().count() >= 1 && left.contains("run.json"), "{left}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use codes::{CODES, Code, markdown, named};
 
-use crate::Error;
+use crate::{Error, Reach};
 
 /// How much a Finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -77,7 +77,10 @@ impl Finding {
         if let Some(file) = error.file() {
             let hint = named(code).map_or("", |c| c.remedy);
             let subject = file.path().display().to_string();
-            let message = format!("left out: {}", file.message());
+            let message = match error.reach() {
+                Reach::Frame => format!("left out: {}", file.message()),
+                _ => file.message().to_owned(),
+            };
             return Self::new(code, Severity::Error, subject, message).hint(hint);
         }
         let hint = named(code).map_or("", |c| c.remedy);

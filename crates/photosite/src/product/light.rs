@@ -159,6 +159,8 @@ pub struct LightResult {
     pub clipped: Clipped,
     /// What was added to every sample of a 16-bit file, in ADU.
     pub pedestal_adu: Option<f32>,
+    /// What stood in its place was damaged or cut.
+    pub damaged: bool,
     /// The raw samples, described.
     pub before: Summary,
     /// The calibrated samples, described.
@@ -208,7 +210,8 @@ pub fn calibrate_light(
     let noise = request.noise.or_else(|| raw.noise());
     let provenance = provenance(request, noise);
     let key = provenance.key();
-    let stands = standing(path, &key)? == Standing::Current;
+    let at_its_place = standing(path, &key)?;
+    let stands = at_its_place == Standing::Current;
     if let Some((before, after)) = known.of_light(&key).filter(|_| stands) {
         let header = photosite_file::probe(path)?.header;
         return Ok(found(path, key, &header, before, after));
@@ -239,7 +242,8 @@ pub fn calibrate_light(
         Sample::U16 { pedestal_adu } => Some(pedestal_adu),
         Sample::F32 | Sample::Mask => None,
     };
-    Ok(LightResult { path: Some(path.to_owned()), clipped, pedestal_adu, ..result })
+    let damaged = at_its_place == Standing::Damaged;
+    Ok(LightResult { path: Some(path.to_owned()), clipped, pedestal_adu, damaged, ..result })
 }
 
 /// Calibrates a light and writes nothing; gives samples and mask, without a variance, and the
@@ -304,6 +308,7 @@ fn calibrate(
         repaired: done.repaired,
         clipped: Clipped::default(),
         pedestal_adu: None,
+        damaged: false,
         before: before.summary(),
         after: after.summary(),
     };
@@ -328,6 +333,7 @@ fn found(
         repaired: header.get_i64("PSREPAIR").unwrap_or(0).max(0) as usize,
         clipped: Clipped::default(),
         pedestal_adu: header.get_f64("PEDESTAL").map(|p| p as f32),
+        damaged: false,
         before,
         after,
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use photosite_file::keyword;
 use photosite_pix::{Applied, Frame, Header, Metadata};
 
+use super::write::whole;
 use crate::Result;
 use crate::open::{read_frame, read_masked};
 use crate::provenance::ContentHash;
@@ -40,7 +41,16 @@ pub fn load_master(path: &Path) -> Result<LoadedMaster> {
     load(path, read_frame)
 }
 
-/// The same without its variance.
+/// Reads a master that a person named, and holds it against its own checksums first.
+///
+/// # Errors
+/// When the file cannot be read, or is not what was written.
+pub fn load_named(path: &Path) -> Result<LoadedMaster> {
+    whole(path)?;
+    load_master(path)
+}
+
+/// The same as [`load_master`] without its variance.
 ///
 /// # Errors
 /// As [`load_master`].

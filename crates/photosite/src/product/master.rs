@@ -17,7 +17,7 @@ use serde_json::json;
 use super::known::Known;
 use super::loaded::load_samples;
 use super::stacking::{equalise, open_all, plan_stack, stack, summarise};
-use super::write::{Product, Standing, standing};
+use super::write::{Product, Standing, standing, whole};
 use crate::calibrate::RemovedBy;
 use crate::defects::{self, Defect};
 use crate::event::Event;
@@ -93,6 +93,8 @@ pub struct MasterResult {
     pub noise: Option<NoiseCheck>,
     /// For a flat under a colour filter array: its colours.
     pub colours: Option<[FlatColour; 3]>,
+    /// What stood in its place was damaged or cut.
+    pub damaged: bool,
     /// Frames that turned out not to be readable, with the reason.
     pub left_out: Vec<(PathBuf, Error)>,
     /// Frames that went into it.
@@ -178,7 +180,8 @@ fn attempt(
             .map(|(m, by)| Input::new(format!("master {}", by.name()), &m.path, m.hash)),
     );
     let key = provenance.key();
-    let stands = standing(request.path, &key)? == Standing::Current;
+    let found = standing(request.path, &key)?;
+    let (stands, damaged) = (found == Standing::Current, found == Standing::Damaged);
     let shelved = request.known.master(&key).filter(|_| !stands);
     if stands || shelved.is_some_and(|m| copy_master(m, request.path, &key).is_ok()) {
         let by = work_units(request.kind, frames);
@@ -196,7 +199,8 @@ fn attempt(
         }
         (AdditivePart::Master(..), None) => unreachable!("loaded above"),
     };
-    make(request, frames, removed, &provenance, context)
+    let made = make(request, frames, removed, &provenance, context)?;
+    Ok(MasterResult { damaged, ..made })
 }
 
 /// Units of progress that building a master takes: one a frame and pass.
@@ -403,22 +407,23 @@ pub fn take_master(
     known: &Known,
     context: &Context<'_>,
 ) -> Result<MasterResult> {
+    whole(from)?;
     // Names of copies hold the master's identity, so what stands there by that name is the copy.
     let same = |p: &Path| ContentHash::of_file(p);
-    if !to.exists() {
-        copy_file(from, to, Existing::Refuse)?;
+    let mut damaged = false;
+    if to.symlink_metadata().is_err() {
+        copy_file(from, to, Existing::Refuse).map_err(|e| Error::from(e).of_product())?;
     } else if same(from)? != same(to)? {
-        return Err(Error::mismatch(format!(
-            "{} is there already and is no copy of {}; it is left alone. Move it away, or name \
-             another folder with -o",
-            to.display(),
-            from.display()
-        )));
+        if standing(to, "")? != Standing::Damaged && whole(to).is_ok() {
+            return Err(Error::foreign(to));
+        }
+        copy_file(from, to, Existing::Replace).map_err(|e| Error::from(e).of_product())?;
+        damaged = true;
     }
     let told = probe(to)?.header.get_text(KEY_KEYWORD).and_then(|key| known.of_master(&key));
     let (stats, header) = describe(to, told, context)?;
     let taken = outcome(kind, to, Vec::new(), stats, &header);
-    Ok(MasterResult { reused: true, from_library: true, ..taken })
+    Ok(MasterResult { reused: !damaged, damaged, from_library: true, ..taken })
 }
 
 /// The description of a master's samples, as it is known or by reading them, and its header.
@@ -476,6 +481,7 @@ fn outcome(
         stats,
         noise: noise.map(|(scatter_adu, model_adu)| NoiseCheck { scatter_adu, model_adu }),
         colours: flat_colours(header),
+        damaged: false,
         left_out: Vec::new(),
         inputs,
     }

@@ -10,10 +10,10 @@ mod write;
 
 pub use known::Known;
 pub use light::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light};
-pub use loaded::{LoadedMaster, load_master, load_samples};
+pub use loaded::{LoadedMaster, load_master, load_named, load_samples};
 pub use master::{
     AdditivePart, MasterRequest, MasterResult, build_master, take_master, work_units,
 };
 pub use offered::{Offered, Opened};
 pub use stacking::{equalise, open_all, plan_stack, stack, summarise, within_memory};
-pub use write::{Product, Standing, is_product, standing};
+pub use write::{Product, Standing, is_product, replaced, standing};

@@ -1,43 +1,91 @@
 //! Products on disk: reused when whole, never mixed up with what is not ours.
 
+use std::io::Read;
 use std::path::Path;
 
 use photosite_file::atomic::Existing;
 use photosite_file::fits::{Clipped, FrameSpec, FrameWriter, Sample, write_frame};
+use photosite_file::verify;
 use photosite_pix::{Frame, Header, Plane};
 
+use crate::finding::Severity;
 use crate::open::probe;
 use crate::provenance::{KEY_KEYWORD, Provenance};
 use crate::stack::Maps;
 use crate::work::{Context, for_each};
-use crate::{Error, Result};
+use crate::{Error, Finding, Result};
 
 /// What stands where a product is to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// Nothing.
     Absent,
-    /// The very product: same key, so same bytes.
+    /// The very product: same key, so same bytes, and its checksums agree.
     Current,
     /// A product of Photosite's with another key: inputs or parameters have changed.
     Outdated,
+    /// What is left of a product that was damaged or cut.
+    Damaged,
 }
 
-/// Looks at what stands at `path`.
+/// Looks at what stands at `path`, and reads it through where it is the product.
 ///
 /// # Errors
 /// When a file stands there that Photosite did not make: it is never overwritten.
 pub fn standing(path: &Path, key: &str) -> Result<Standing> {
-    if !path.exists() {
+    if path.symlink_metadata().is_err() {
         return Ok(Standing::Absent);
     }
-    // A file that cannot be read is not known to be ours either.
-    let found = probe(path).ok().and_then(|p| p.header.get_text(KEY_KEYWORD));
-    match found {
-        Some(k) if k == key => Ok(Standing::Current),
-        Some(_) => Ok(Standing::Outdated),
-        None => Err(Error::foreign(path)),
+    match probe(path).map(|p| p.header.get_text(KEY_KEYWORD)) {
+        Ok(Some(k)) if k == key => match verify(path) {
+            Ok(_) => Ok(Standing::Current),
+            Err(_) => Ok(Standing::Damaged),
+        },
+        Ok(Some(_)) => Ok(Standing::Outdated),
+        Err(_) if is_remains(path) => Ok(Standing::Damaged),
+        // A file that cannot be read is not known to be ours either.
+        _ => Err(Error::foreign(path)),
     }
+}
+
+/// Checks that a file is what was written, as far as it carries sums of itself.
+///
+/// # Errors
+/// When it is not, or cannot be read.
+pub fn whole(path: &Path) -> Result<()> {
+    match verify(path) {
+        // Other formats carry no sums.
+        Err(e) if e.kind() == photosite_file::ErrorKind::Request => Ok(()),
+        told => Ok(told.map(drop)?),
+    }
+}
+
+/// The card that begins every FITS file.
+const FIRST_CARD: &[u8] = b"SIMPLE  =";
+
+/// Bytes of a file that are searched for the card of a product's key: more than any header of ours.
+const HEAD_BYTES: u64 = 1 << 20;
+
+/// Whether a file that cannot be read is what a power cut or a bad copy left of a product of ours:
+/// nothing, or a FITS file that names its key, or that ends within its header.
+fn is_remains(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = |file: std::fs::File| file.take(HEAD_BYTES).read_to_end(&mut head);
+    if !path.is_file() || std::fs::File::open(path).and_then(read).is_err() {
+        return false;
+    }
+    let card = |name: &str| {
+        let name = format!("{name:<8}");
+        head.chunks(80).any(|card| card.starts_with(name.as_bytes()))
+    };
+    head.is_empty() || head.starts_with(FIRST_CARD) && (card(KEY_KEYWORD) || !card("END"))
+}
+
+/// A Finding where what was left of a damaged product was replaced.
+pub fn replaced(path: &Path) -> Finding {
+    let message = "what stood here was damaged or cut; it was made anew";
+    Finding::new("product-damaged", Severity::Warning, path.display().to_string(), message)
+        .hint("If this happens again, look at the disk.")
 }
 
 /// Whether the file at `path` is a product of Photosite's, by its header.

@@ -68,6 +68,7 @@ impl Told {
             repaired: self.repaired,
             clipped: Clipped::default(),
             pedestal_adu: None,
+            damaged: false,
             before: self.stats_before?,
             after: self.stats_after?,
         })

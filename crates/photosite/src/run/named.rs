@@ -17,7 +17,7 @@ use crate::params::{DarkScaling, RecipeChoice};
 use crate::plan::product_names;
 use crate::product::{
     AdditivePart, BiasChoice, Known, LightRequest, LightResult, LoadedMaster, MasterRequest,
-    MasterResult, Masters, build_master, calibrate_light, load_master,
+    MasterResult, Masters, build_master, calibrate_light, load_named,
 };
 use crate::provenance::{ContentHash, KEY_KEYWORD};
 use crate::raw::RawFrame;
@@ -132,7 +132,7 @@ pub fn master_of_named(
 /// # Errors
 /// When the master cannot be read.
 pub fn dark_of_flats(path: &Path) -> Result<AdditivePart> {
-    let by = match load_master(path)?.metadata.kind {
+    let by = match load_named(path)?.metadata.kind {
         Some(FrameKind::DarkFlat) => RemovedBy::DarkFlat,
         _ => RemovedBy::Dark,
     };
@@ -196,10 +196,10 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
     let bias = match &asked.bias {
         None => None,
         Some(NamedBias::Level(l)) => Some(BiasChoice::Level(*l)),
-        Some(NamedBias::File(path)) => Some(BiasChoice::Master(Box::new(load_master(path)?))),
+        Some(NamedBias::File(path)) => Some(BiasChoice::Master(Box::new(load_named(path)?))),
     };
-    let dark = asked.dark.map(load_master).transpose()?;
-    let flat = asked.flat.map(load_master).transpose()?;
+    let dark = asked.dark.map(load_named).transpose()?;
+    let flat = asked.flat.map(load_named).transpose()?;
     let mut findings = doubts(asked.scaling, dark.as_ref(), flat.as_ref());
     let masters = Masters::new(bias, dark, flat, asked.scaling)?;
     let (frames, more) = named_frames(asked.files, FrameKind::Light, context)?;

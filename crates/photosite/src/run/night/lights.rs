@@ -11,6 +11,7 @@ use crate::params::DarkScaling;
 use crate::plan::{LightPlan, Plan};
 use crate::product::{
     BiasChoice, LightRequest, LoadedMaster, Masters, calibrate_light, load_master, load_samples,
+    replaced,
 };
 use crate::raw::RawFrame;
 use crate::run::earlier::Earlier;
@@ -159,6 +160,8 @@ pub(super) fn calibrate_lights(
             match done {
                 Ok(result) => {
                     notes.extend(result.clipped(), context);
+                    let damaged = result.path.as_deref().filter(|_| result.damaged);
+                    notes.extend(damaged.map(replaced), context);
                     lights[i] = Some(result);
                 }
                 Err(e) if e.reach() == Reach::Run => return Err(e),

@@ -10,7 +10,8 @@ use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::plan::{LightPlan, MasterPlan, Plan};
 use crate::product::{
-    AdditivePart, Known, MasterRequest, MasterResult, build_master, take_master, work_units,
+    AdditivePart, Known, MasterRequest, MasterResult, build_master, replaced, take_master,
+    work_units,
 };
 use crate::raw::RawFrame;
 use crate::run::results::MasterResults;
@@ -64,6 +65,7 @@ pub(super) fn build_masters(
                 }
                 let zero_adu = zero_adu(master, results);
                 let more = [
+                    result.damaged.then(|| replaced(&result.path)),
                     noise_finding(&result),
                     black_level_finding(zero_adu, &result),
                     result.weak_colour(),

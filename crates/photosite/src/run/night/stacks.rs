@@ -14,7 +14,7 @@ use crate::finding::Severity;
 use crate::measure::{SurveyedLight, survey};
 use crate::params::Integration;
 use crate::plan::{FEWEST_LIGHTS, StackPlan};
-use crate::product::{LightResult, Offered, Standing, is_product, standing};
+use crate::product::{LightResult, Offered, Standing, is_product, replaced, standing};
 use crate::provenance::{ContentHash, Input, Provenance};
 use crate::register::{Arranged, LightPart, arrange, best_reference, no_wcs};
 use crate::report::{RegisteredReport, StackReport, StarsReport};
@@ -55,7 +55,7 @@ pub(super) fn stack_lights(
             continue;
         }
         let target = Target { work, folders, plans };
-        if !target.find(out, lights)? {
+        if !target.find(out, lights, notes, context)? {
             match target.stack(out, lights, notes, context) {
                 Err(e) if e.reach() != Reach::Run => {
                     notes.add(not_stacked(&target.name(), &e), context);
@@ -157,16 +157,27 @@ impl Target<'_> {
     }
 
     /// Takes the pictures from earlier work, if all of them stand; otherwise takes none.
-    fn find(&self, out: &mut Pictures, lights: &mut LightResults) -> Result<bool> {
+    fn find(
+        &self,
+        out: &mut Pictures,
+        lights: &mut LightResults,
+        notes: &mut Notes,
+        context: &Context<'_>,
+    ) -> Result<bool> {
         let Work { planned, raw, earlier, .. } = self.work;
         let mut found = Vec::new();
         for (_, members) in &self.plans {
             let key = self.provenance(members)?.key();
             let Some(told) = earlier.stack(&key) else { return Ok(false) };
             let path = self.folders.stacks.join(told.path.file_name().unwrap_or_default());
-            let seen = path.with_extension("png").exists();
-            if !seen || standing(&path, &key)? != Standing::Current {
-                return Ok(false);
+            match standing(&path, &key) {
+                Ok(Standing::Current) if path.with_extension("png").exists() => {}
+                Ok(Standing::Damaged) => {
+                    notes.add(replaced(&path), context);
+                    return Ok(false);
+                }
+                // A foreign file is met again where the picture is to be written.
+                _ => return Ok(false),
             }
             found.push(StackReport { path, reused: true, ..told.clone() });
         }
