@@ -204,7 +204,7 @@ fn median_to_mean(count: usize) -> f64 {
 }
 
 /// The noise of one frame as gain and read noise foretell it, and as its samples scatter.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct NoiseCheck {
     /// The scatter of the samples: one standard deviation, in ADU.
     pub scatter_adu: f64,

@@ -261,23 +261,39 @@ pub struct Summary {
     /// Finite samples.
     pub n: usize,
     /// The smallest.
+    #[serde(deserialize_with = "nan_of_null")]
     pub min: f64,
     /// The largest.
+    #[serde(deserialize_with = "nan_of_null")]
     pub max: f64,
     /// The mean.
+    #[serde(deserialize_with = "nan_of_null")]
     pub mean: f64,
     /// The median.
+    #[serde(deserialize_with = "nan_of_null")]
     pub median: f64,
     /// The standard deviation (n − 1).
+    #[serde(deserialize_with = "nan_of_null")]
     pub sd: f64,
     /// The median absolute deviation from the median.
+    #[serde(deserialize_with = "nan_of_null")]
     pub mad: f64,
     /// The noise of one sample, from second differences along x ([`noise`]).
+    #[serde(deserialize_with = "nan_of_null")]
     pub noise: f64,
     /// Samples at or below the lowest value that the camera can write.
     pub clipped_low: usize,
     /// Samples at or above the saturation level.
     pub clipped_high: usize,
+}
+
+/// Reads a number that may not be known: JSON has no NaN and writes null.
+///
+/// # Errors
+/// When it is neither a number nor null.
+pub fn nan_of_null<'de, D: serde::Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    let number: Option<f64> = serde::Deserialize::deserialize(from)?;
+    Ok(number.unwrap_or(f64::NAN))
 }
 
 /// What is told of samples as they come by, part by part.

@@ -20,8 +20,14 @@ pub struct RunArgs {
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// The folder for products.
-    #[arg(short, long, value_name = "OUT")]
-    pub output: PathBuf,
+    #[arg(short, long, value_name = "OUT", required_unless_present = "plan")]
+    pub output: Option<PathBuf>,
+    /// Run a plan that `--dry-run --json` wrote; frames and options are the plan's.
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "paths", "keep", "no_stack", "align", "dry_run", "no_library", "library", "bias", "darks",
+        "flats", "dark_flats", "lights", "gain", "read_noise", "format", "pedestal",
+    ])]
+    pub plan: Option<PathBuf>,
     /// What to keep beside masters and pictures; lights that are in no picture are always kept.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
     pub keep: Vec<Keep>,

@@ -57,6 +57,7 @@ pub fn run(args: DemoArgs, limits: Limits) -> anyhow::Result<Done> {
         overrides: KindOverrides::default(),
         output: folder.join("out"),
         dry_run: false,
+        graph: false,
         noise: None,
         sample: Sample::F32,
         library: None,

@@ -6,7 +6,7 @@ use anstream::{eprintln, println};
 use anyhow::bail;
 use photosite::finding::Severity;
 use photosite::report::{MasterSource, RunReport, TrailReport};
-use photosite::run::{Keep, NightRequest, run_night};
+use photosite::run::{Keep, NightRequest, read_plan, run_night, run_plan};
 
 use crate::args::{self, Limits, RunArgs};
 use crate::show::{self, Progress};
@@ -14,30 +14,12 @@ use crate::{Done, resolve};
 
 /// Calibrates a night.
 pub fn run(args: RunArgs, limits: Limits) -> anyhow::Result<Done> {
-    let mut paths = args.paths.clone();
-    let overrides = resolve::overrides(&args.kinds, &mut paths)?;
-    if paths.is_empty() {
-        bail!("name a folder of frames, or frames by kind with --lights, --darks and the like");
-    }
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let keep = Keep {
-        calibrated: args.keep.contains(&args::Keep::Calibrated),
-        registered: args.keep.contains(&args::Keep::Registered),
+    let outcome = match &args.plan {
+        Some(plan) => run_plan(&read_plan(plan)?, args.output.as_deref(), &context)?,
+        None => run_night(&request(&args)?, &context)?,
     };
-    let request = NightRequest {
-        paths,
-        overrides,
-        output: args.output.clone(),
-        dry_run: args.dry_run,
-        noise: resolve::noise(args.noise)?,
-        sample: resolve::sample(args.format)?,
-        library: if args.no_library { None } else { resolve::library(&args.place) },
-        stack: !args.no_stack,
-        align: args.align.into(),
-        keep,
-    };
-    let outcome = run_night(&request, &context)?;
     show::findings(&outcome.report.findings);
     if outcome.failure.is_none() && outcome.found_nothing() {
         bail!("no usable frame was found; {} files were looked at", outcome.report.frames.len());
@@ -55,6 +37,32 @@ pub fn run(args: RunArgs, limits: Limits) -> anyhow::Result<Done> {
         None if outcome.report.worst() == Some(Severity::Error) => Ok(Done::WithFindings),
         None => Ok(Done::Well),
     }
+}
+
+/// What was typed, as a night.
+fn request(args: &RunArgs) -> anyhow::Result<NightRequest> {
+    let mut paths = args.paths.clone();
+    let overrides = resolve::overrides(&args.kinds, &mut paths)?;
+    if paths.is_empty() {
+        bail!("name a folder of frames, or frames by kind with --lights, --darks and the like");
+    }
+    let keep = Keep {
+        calibrated: args.keep.contains(&args::Keep::Calibrated),
+        registered: args.keep.contains(&args::Keep::Registered),
+    };
+    Ok(NightRequest {
+        paths,
+        overrides,
+        output: args.output.clone().unwrap_or_default(),
+        dry_run: args.dry_run,
+        graph: args.dry_run && args.json,
+        noise: resolve::noise(args.noise)?,
+        sample: resolve::sample(args.format)?,
+        library: if args.no_library { None } else { resolve::library(&args.place) },
+        stack: !args.no_stack,
+        align: args.align.into(),
+        keep,
+    })
 }
 
 /// The night in tables: frames, masters, lights, pictures.

@@ -101,7 +101,7 @@ fn other_peoples_files_among_the_products_are_left_alone_and_the_rest_goes_on() 
 fn products_that_are_damaged_or_cut_are_made_anew() {
     let dir = tempfile::tempdir().unwrap();
     let (night, out) = (dir.path().join("night"), dir.path().join("out"));
-    simulate(&night, &[]);
+    simulate(&night, &["--width", "256", "--height", "256", "--lights", "4"]);
     expect(0, &["run", text(&night), "-o", text(&out), "--keep", "calibrated"]);
     let light = out.join("calibrated/Light_M00_60.0s_0001.fits");
     let dark = files(&out.join("masters"))

@@ -1,13 +1,13 @@
 //! Choosing among candidates: the hard rules first, then what each would leave in the light.
 
 use photosite_pix::FrameKind;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::rules::{MatchRule, Outcome, compare, rules};
 use super::{Cost, DarkCurrent, Field, Life, Traits, cost};
 
 /// One property, compared.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// The property.
     pub field: Field,

@@ -2,12 +2,12 @@
 //! ADU, else as a share of the signal.
 
 use photosite_pix::FrameKind;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Field, Traits};
 
 /// What a cost is counted in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CostUnit {
     /// Electrons.
     #[serde(rename = "e-")]
@@ -32,7 +32,7 @@ impl CostUnit {
 }
 
 /// The residual that one candidate is foretold to leave: the root mean square over all pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     /// By all priced differences together.
     pub value: f64,

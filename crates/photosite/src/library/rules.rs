@@ -2,7 +2,7 @@
 //! documentation.
 
 use photosite_pix::FrameKind;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::camera::same_camera;
 use super::{Field, Traits, filter_key};
@@ -166,7 +166,7 @@ impl std::fmt::Display for Tolerance {
 }
 
 /// What came of comparing one property.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Within the rule.

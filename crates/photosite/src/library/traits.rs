@@ -1,12 +1,12 @@
 //! What decides whether two frames belong together.
 
 use photosite_pix::{Applied, CfaPattern, Gain, Metadata, Size};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::inventory::Frame;
 
 /// One property that frames are compared by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Field {
     /// Width and height in pixels.
@@ -74,7 +74,7 @@ impl Field {
 }
 
 /// The properties of a frame, or of a group of alike frames, that matching looks at.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Traits {
     /// Width and height.
     pub size: Size,

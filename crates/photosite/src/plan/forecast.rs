@@ -1,27 +1,70 @@
-//! What a plan will take of the machine.
+//! What a plan will take of the machine, step by step, before anything is done.
 
 use photosite_file::Access;
-use photosite_pix::Size;
+use photosite_pix::{FrameKind, Size};
+use serde::{Deserialize, Serialize};
 
-use super::Plan;
+use super::{FEWEST_LIGHTS, LightPlan, MasterPlan, Plan, StackPlan};
 use crate::budget::{Budget, Need, budget};
-use crate::inventory::Inventory;
+use crate::inventory::{Frame, Inventory};
 
 /// What a plan will take, before anything is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Forecast {
-    /// Bytes read, at most: every frame twice.
+    /// Bytes read, by all steps together.
     pub read_bytes: u64,
-    /// Bytes of masters and calibrated lights.
+    /// Bytes of masters, stacks, previews and calibrated lights.
     pub write_bytes: u64,
-    /// Bytes on disk for packed frames, unpacked while a master is made.
+    /// Bytes of temporary disk space for packed frames, by the step that takes most.
     pub scratch_bytes: u64,
-    /// Peak memory in bytes, about.
+    /// Peak memory in bytes, of the step that takes most.
     pub memory_bytes: u64,
 }
 
-/// Bytes a pixel of a frame in memory or in a product: data, ERR and DQ.
-const FRAME_BYTES: u64 = 4 + 4 + 2;
+/// What one step takes.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct StepCost {
+    /// Bytes read.
+    pub read_bytes: u64,
+    /// Bytes written.
+    pub write_bytes: u64,
+    /// Bytes of temporary disk space.
+    pub scratch_bytes: u64,
+    /// Peak memory in bytes.
+    pub memory_bytes: u64,
+    /// Seconds, about: on two cores, from a warm page cache.
+    pub seconds: f64,
+}
+
+/// Bytes a pixel of a product: samples, variance, mask.
+const PRODUCT_BYTES: u64 = 4 + 4 + 2;
+
+/// Bytes a pixel of samples and mask in memory.
+const SAMPLES_BYTES: u64 = 4 + 2;
+
+/// Headers and tables of a product.
+const PRODUCT_HEAD: u64 = 20 << 10;
+
+/// What the process takes whatever it does.
+const PROCESS_BYTES: u64 = 24 << 20;
+
+/// Bytes a pixel that looking over a light takes: samples, mask, what describes them.
+const SURVEY_BYTES: u64 = 16;
+
+/// Rows beyond a tile that interpolation and repairs read.
+const HALO_ROWS: u64 = 12;
+
+/// Rows of a tile of lights, at least.
+const TILE_ROWS: usize = 64;
+
+/// Samples of a flat that its mean is taken from.
+const MEAN_SAMPLES: u64 = 1 << 20;
+
+/// The longer side of a preview in pixels.
+const PREVIEW_PX: u64 = 1600;
+
+/// Bytes that are read, decoded and combined in a second; measured on two cores.
+const BYTES_A_SECOND: f64 = 6e8;
 
 /// What a forecast reckons with.
 #[derive(Debug, Clone, Copy)]
@@ -32,46 +75,277 @@ pub struct Means {
     pub memory_bytes: u64,
     /// Files that may be open at once.
     pub open_files: usize,
+    /// Lights are stacked.
+    pub stack: bool,
+    /// All calibrated lights are kept, in pictures or not.
+    pub keep_calibrated: bool,
+    /// Lights on the pixels of their picture are kept.
+    pub keep_registered: bool,
+    /// Samples of calibrated lights are stored in 16 bits.
+    pub sixteen_bits: bool,
+    /// New masters are copied into a library.
+    pub library: bool,
 }
 
-/// Forecasts the work of `plan`.
-pub fn forecast(plan: &Plan, inventory: &Inventory, means: Means) -> Forecast {
-    let pixels = |size: Size| size.pixels() as u64;
-    let frame_pixels = |i: usize| pixels(inventory.frames[i].detector.active.size());
-    let masters: Vec<u64> = plan.masters.iter().map(|m| pixels(m.traits.size)).collect();
-    let lights: Vec<u64> = plan.lights.iter().map(|l| frame_pixels(l.frame)).collect();
-    let largest = |sizes: &[u64]| sizes.iter().copied().max().unwrap_or(0);
-    let budgets: Vec<Budget> = plan
-        .masters
-        .iter()
-        .filter(|m| m.ready.is_none())
-        .filter_map(|m| {
-            let packed = |i: &&usize| inventory.frames[**i].access == Access::Whole;
-            let need = Need {
-                frames: m.frames.len(),
-                size: m.traits.size,
-                planes: 1,
-                coverage: false,
-                packed: m.frames.iter().filter(packed).count(),
-                maps: false,
-                least_rows: 1,
-                worker_bytes: 0,
-                threads: means.threads,
-                memory_bytes: means.memory_bytes,
-                open_files: means.open_files,
-            };
-            // A budget that is too small is told of when the work begins; here it counts in full.
-            budget(need).or_else(|t| budget(Need { memory_bytes: t.needed_bytes, ..need })).ok()
-        })
-        .collect();
-    let stacking = budgets.iter().map(|b| b.memory_bytes).max().unwrap_or(0);
-    // Masters, and for each thread a light with the file it is read from.
-    let per_light = largest(&lights) * (2 * FRAME_BYTES + 8);
-    let calibrating = largest(&masters) * 3 * FRAME_BYTES + means.threads as u64 * per_light;
-    Forecast {
-        read_bytes: 2 * inventory.frames.iter().map(|f| f.file_bytes).sum::<u64>(),
-        write_bytes: FRAME_BYTES * (masters.iter().sum::<u64>() + lights.iter().sum::<u64>()),
-        scratch_bytes: budgets.iter().map(|b| b.scratch_bytes).max().unwrap_or(0),
-        memory_bytes: if lights.is_empty() { stacking } else { stacking.max(calibrating) },
+/// Forecasts one plan.
+pub struct Forecaster<'a> {
+    plan: &'a Plan,
+    inventory: &'a Inventory,
+    means: Means,
+}
+
+impl<'a> Forecaster<'a> {
+    /// For a plan and the frames that it speaks of.
+    pub fn new(plan: &'a Plan, inventory: &'a Inventory, means: Means) -> Self {
+        Self { plan, inventory, means }
     }
+
+    /// All steps together.
+    pub fn total(&self) -> Forecast {
+        let masters = self.plan.masters.iter().map(|m| self.master(m));
+        let stacks = self.stacked().map(|(plan, _)| self.stack(plan));
+        let lights = self.kept_lights().map(|l| self.light(l));
+        let mut out = Forecast { memory_bytes: PROCESS_BYTES, ..Forecast::default() };
+        for step in std::iter::once(self.identify()).chain(masters).chain(stacks).chain(lights) {
+            out.read_bytes += step.read_bytes;
+            out.write_bytes += step.write_bytes;
+            out.scratch_bytes = out.scratch_bytes.max(step.scratch_bytes);
+            out.memory_bytes = out.memory_bytes.max(step.memory_bytes);
+        }
+        out
+    }
+
+    /// Reading every frame through to know it by its content.
+    pub fn identify(&self) -> StepCost {
+        let read_bytes = self.inventory.frames.iter().map(|f| f.file_bytes).sum();
+        StepCost { memory_bytes: PROCESS_BYTES, ..cost(read_bytes, 0) }
+    }
+
+    /// The stacks that will be made, those of each target together, with their targets' number.
+    pub fn stacked(&self) -> impl Iterator<Item = (&'a StackPlan, usize)> + '_ {
+        let targets = self.plan.stacks.iter().enumerate().filter(|_| self.means.stack);
+        let plans = targets.flat_map(|(i, plans)| plans.iter().map(move |plan| (plan, i)));
+        plans.filter(|(plan, _)| plan.lights.len() >= FEWEST_LIGHTS)
+    }
+
+    /// The lights that will be written as calibrated files.
+    pub fn kept_lights(&self) -> impl Iterator<Item = &'a LightPlan> + '_ {
+        let mut stacked = vec![false; self.plan.lights.len()];
+        for (plan, _) in self.stacked() {
+            plan.lights.iter().for_each(|i| stacked[*i] = true);
+        }
+        let all = self.means.keep_calibrated;
+        let lights = self.plan.lights.iter().zip(stacked);
+        lights.filter(move |(_, stacked)| all || !stacked).map(|(light, _)| light)
+    }
+
+    fn frame(&self, i: usize) -> &'a Frame {
+        &self.inventory.frames[i]
+    }
+
+    fn need(&self, frames: &[usize], size: Size) -> Need {
+        let packed = |i: &&usize| self.frame(**i).access == Access::Whole;
+        Need {
+            frames: frames.len(),
+            size,
+            planes: 1,
+            coverage: false,
+            packed: frames.iter().filter(packed).count(),
+            maps: false,
+            least_rows: 1,
+            worker_bytes: 0,
+            threads: self.means.threads,
+            memory_bytes: self.means.memory_bytes,
+            open_files: self.means.open_files,
+        }
+    }
+
+    /// How a master is stacked; `None` for one of the library.
+    pub fn master_budget(&self, master: &MasterPlan) -> Option<Result<Budget, u64>> {
+        if master.ready.is_some() || master.frames.is_empty() {
+            return None;
+        }
+        let size = self.frame(master.frames[0]).detector.active.size();
+        Some(budget(self.need(&master.frames, size)).map_err(|t| t.needed_bytes))
+    }
+
+    /// What making a master takes.
+    pub fn master(&self, master: &MasterPlan) -> StepCost {
+        let pixels = |i: usize| self.frame(i).detector.active.size().pixels() as u64;
+        let product = |pixels: u64, inputs: usize| {
+            pixels * PRODUCT_BYTES + PRODUCT_HEAD + 300 * inputs as u64
+        };
+        let (whole, bytes) = match (&master.ready, master.frames.first()) {
+            (None, Some(&first)) => {
+                let read: u64 = master.frames.iter().map(|i| self.frame(*i).file_bytes).sum();
+                (pixels(first), read)
+            }
+            // One of the library is copied, and read for its description.
+            _ => {
+                let pixels = master.traits.size.pixels() as u64;
+                return cost(2 * product(pixels, 0) + 4 * pixels, product(pixels, 0));
+            }
+        };
+        let mut read = bytes;
+        if master.kind == FrameKind::Flat {
+            let sample = (bytes / (whole * master.frames.len() as u64).max(1)).max(1);
+            read += master.frames.len() as u64 * sample * whole.min(MEAN_SAMPLES);
+        }
+        if let Some((additive, _)) = master.additive {
+            read += self.loaded(&self.plan.masters[additive]);
+        }
+        let packed = self.need(&master.frames, Size::new(0, 0)).packed as u64;
+        read += 4 * packed * whole;
+        let mut write = product(whole, master.frames.len());
+        if self.means.library && !master.from_library {
+            // A copy for the library, read for its hash and its level.
+            read += 3 * write;
+            write *= 2;
+        }
+        let budget = self.master_budget(master).and_then(Result::ok);
+        let memory = budget.map_or(0, |b| b.memory_bytes);
+        let additive = if master.additive.is_some() { whole * SAMPLES_BYTES } else { 0 };
+        StepCost {
+            scratch_bytes: budget.map_or(0, |b| b.scratch_bytes),
+            // Describing and marking a finished master takes a copy of its samples.
+            memory_bytes: memory + additive + 4 * whole,
+            ..cost(read, write)
+        }
+    }
+
+    /// Bytes that are read to have a master's samples and mask in memory: once for its hash.
+    fn loaded(&self, master: &MasterPlan) -> u64 {
+        let pixels = self.region_pixels(master);
+        pixels * (PRODUCT_BYTES + SAMPLES_BYTES) + 2 * PRODUCT_HEAD
+    }
+
+    fn region_pixels(&self, master: &MasterPlan) -> u64 {
+        let size = master.frames.first().map(|i| self.frame(*i).detector.active.size());
+        size.unwrap_or(master.traits.size).pixels() as u64
+    }
+
+    /// The masters that calibrate some lights, each once.
+    fn masters_of(&self, lights: &[usize]) -> Vec<usize> {
+        let mut all: Vec<usize> = lights
+            .iter()
+            .flat_map(|i| {
+                let l = &self.plan.lights[*i];
+                // A dark that holds the bias takes it along.
+                let alone = l.dark.is_some_and(|d| !self.plan.masters[d].traits.bias_removed);
+                [l.bias.filter(|_| !alone), l.dark, l.flat]
+            })
+            .flatten()
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// How a stack's lights are combined.
+    pub fn stack_budget(&self, plan: &StackPlan) -> Result<Budget, u64> {
+        let frames: Vec<usize> = plan.lights.iter().map(|i| self.plan.lights[*i].frame).collect();
+        let first = self.frame(frames[0]);
+        let size = first.detector.active.size();
+        let planes = if first.metadata.cfa.is_some() { 3 } else { 1 };
+        let rows = (TILE_ROWS as u64 + HALO_ROWS).min(size.height as u64);
+        let need = Need {
+            planes,
+            packed: 0,
+            least_rows: TILE_ROWS,
+            worker_bytes: rows * size.width as u64 * planes as u64 * 12,
+            open_files: usize::MAX,
+            ..self.need(&frames, size)
+        };
+        budget(need).map_err(|t| t.needed_bytes)
+    }
+
+    /// What a stack takes: its lights are looked over, then read tile by tile.
+    pub fn stack(&self, plan: &StackPlan) -> StepCost {
+        let frames: Vec<&Frame> =
+            plan.lights.iter().map(|i| self.frame(self.plan.lights[*i].frame)).collect();
+        let size = frames[0].detector.active.size();
+        let pixels = size.pixels() as u64;
+        let planes = if frames[0].metadata.cfa.is_some() { 3 } else { 1 };
+        let masters = self.masters_of(&plan.lights);
+        let bytes: u64 = frames.iter().map(|f| f.file_bytes).sum();
+        let packed: u64 =
+            frames.iter().filter(|f| f.access == Access::Whole).map(|f| f.file_bytes).sum();
+        let loaded: u64 = masters.iter().map(|m| self.loaded(&self.plan.masters[*m])).sum();
+        let budget = self.stack_budget(plan);
+        let rows = budget.as_ref().map_or(TILE_ROWS as u64, |b| b.rows as u64);
+        let tiles = (size.height as u64).div_ceil(rows.max(1));
+        // Each tile but the first and the last reads a halo on both sides.
+        let again =
+            |bytes: u64| bytes + bytes * (tiles - 1) * HALO_ROWS / size.height.max(1) as u64;
+        let unpacked =
+            frames.iter().filter(|f| f.access == Access::Whole).count() as u64 * pixels * 4;
+        let read = bytes + loaded + again(bytes - packed) + packed + again(unpacked);
+        let shown = (PREVIEW_PX as f64 / size.width.max(size.height).max(1) as f64).min(1.0);
+        let preview = pixels as f64 * shown * shown * planes as f64 * 0.8;
+        let product = planes * pixels * PRODUCT_BYTES + PRODUCT_HEAD + 300 * frames.len() as u64;
+        let mut write = product + preview as u64;
+        if self.means.keep_registered {
+            write += frames.len() as u64 * (planes * pixels * SAMPLES_BYTES + PRODUCT_HEAD);
+        }
+        let in_memory: u64 = masters
+            .iter()
+            .map(|m| self.region_pixels(&self.plan.masters[*m]) * SAMPLES_BYTES)
+            .sum();
+        let at_once = self.means.threads.min(frames.len()) as u64;
+        let affordable = (self.means.memory_bytes / (pixels * SURVEY_BYTES).max(1)).max(1);
+        let mosaic = if planes == 3 { 4 } else { 0 };
+        let survey = at_once.min(affordable) * pixels * (SAMPLES_BYTES + 2 + mosaic) + in_memory;
+        let stacking = budget.as_ref().map_or_else(|needed| *needed, |b| b.memory_bytes);
+        StepCost {
+            scratch_bytes: unpacked,
+            memory_bytes: (stacking + in_memory).max(survey + PROCESS_BYTES),
+            ..cost(read, write)
+        }
+    }
+
+    /// What calibrating a light to a file takes.
+    pub fn light(&self, light: &LightPlan) -> StepCost {
+        let frame = self.frame(light.frame);
+        let pixels = frame.detector.active.size().pixels() as u64;
+        let noise =
+            frame.metadata.gain_e_per_adu.is_some() && frame.metadata.read_noise_e.is_some();
+        let sample = if self.means.sixteen_bits { 2 } else { 4 };
+        let write = pixels * (sample + 2 + if noise { 4 } else { 0 }) + PRODUCT_HEAD;
+        let masters = [light.bias, light.dark, light.flat].into_iter().flatten();
+        let in_memory: u64 =
+            masters.map(|m| self.region_pixels(&self.plan.masters[m]) * PRODUCT_BYTES).sum();
+        let at_once = self.means.threads.min(self.plan.lights.len()) as u64;
+        let each = pixels * (PRODUCT_BYTES + sample);
+        StepCost {
+            memory_bytes: PROCESS_BYTES + in_memory + at_once * each,
+            ..cost(frame.file_bytes + self.share_of_masters(light), write)
+        }
+    }
+
+    /// A light's share of reading the masters of its set-up once.
+    fn share_of_masters(&self, light: &LightPlan) -> u64 {
+        let set = [light.bias, light.dark, light.flat];
+        let alike = self.kept_lights().filter(|l| [l.bias, l.dark, l.flat] == set).count() as u64;
+        let masters = set.into_iter().flatten();
+        let bytes = masters.map(|m| self.region_pixels(&self.plan.masters[m]) * 2 * PRODUCT_BYTES);
+        bytes.sum::<u64>() / alike.max(1)
+    }
+
+    /// The first product for which the memory allowed is too little, and what would do, in bytes.
+    pub fn too_little(&self) -> Option<(String, u64)> {
+        let masters = self.plan.masters.iter().filter_map(|m| {
+            let needed = self.master_budget(m)?.err()?;
+            Some((m.file_name.clone(), needed))
+        });
+        let stacks = self.stacked().filter_map(|(plan, _)| {
+            let needed = self.stack_budget(plan).err()?;
+            Some((plan.file_name(plan.lights.len()), needed))
+        });
+        masters.chain(stacks).max_by_key(|(_, needed)| *needed)
+    }
+}
+
+fn cost(read_bytes: u64, write_bytes: u64) -> StepCost {
+    let seconds = (read_bytes + 2 * write_bytes) as f64 / BYTES_A_SECOND;
+    StepCost { read_bytes, write_bytes, seconds, ..StepCost::default() }
 }

@@ -1,6 +1,7 @@
 //! What will be done to a night, and why: data and decisions, no pixel read.
 
 mod forecast;
+mod graph;
 mod missing;
 mod names;
 mod pick;
@@ -21,7 +22,8 @@ use crate::library::{
     stack_for_each_light,
 };
 
-pub use forecast::{Forecast, Means, forecast};
+pub use forecast::{Forecast, Forecaster, Means, StepCost};
+pub use graph::{Graph, Grapher, PLAN_SCHEMA, PlanInput, PlanStep};
 pub use names::product_names;
 use pick::Planner;
 pub use shooting::{FlatLevel, Share, Shooting, Shot, shooting_list};

@@ -3,20 +3,22 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::planned::PlannedNight;
 use super::request::NightRequest;
 use super::results::{LightResults, MasterResults, Pictures};
+use crate::Finding;
 use crate::inventory::Inventory;
-use crate::plan::{FEWEST_LIGHTS, Means, Plan, StackPlan, forecast};
+use crate::plan::{FEWEST_LIGHTS, Forecast, Plan, StackPlan};
 use crate::raw::RawFrame;
 use crate::report::{
     ChoiceReport, FrameReport, LibraryReport, LightReport, MasterReport, MasterSource,
     PictureReport, RegistrationReport, RunReport, SCHEMA,
 };
-use crate::work::Context;
-use crate::{Finding, env};
 
 /// What there is to tell of a night; without `work`, of what would be done.
 pub(super) struct Account<'a> {
+    pub forecast: Forecast,
+    pub plan: Option<PlannedNight>,
     pub inventory: &'a Inventory,
     pub planned: &'a Plan,
     pub work: Option<Done<'a>>,
@@ -56,12 +58,8 @@ fn planned_pictures(
 }
 
 /// Puts the account of a night together.
-pub(super) fn report(
-    request: &NightRequest,
-    account: Account<'_>,
-    context: &Context<'_>,
-) -> RunReport {
-    let Account { inventory, planned, work, library, findings, timing } = account;
+pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport {
+    let Account { forecast, plan, inventory, planned, work, library, findings, timing } = account;
     let nothing = (Vec::new(), Vec::new());
     let (raw, masters, lights, pictures) = match work {
         Some(done) => (Some(done.raw), done.masters, done.lights, done.pictures),
@@ -144,7 +142,7 @@ pub(super) fn report(
                 cold: made.map_or(0, |m| m.cold),
                 no_data: made.map_or(0, |m| m.no_data),
                 noise: made.and_then(|m| m.noise),
-                additive_removed_by: plan.additive.map(|(_, by)| by.name()),
+                additive_removed_by: plan.additive.map(|(_, by)| by.name().into()),
                 traits: plan.traits.clone(),
                 key: made.and_then(|m| m.key.clone()),
                 reused: made.is_some_and(|m| m.reused),
@@ -186,14 +184,9 @@ pub(super) fn report(
             }
         })
         .collect();
-    let means = Means {
-        threads: context.threads,
-        memory_bytes: context.memory_bytes,
-        open_files: env::open_file_limit(),
-    };
     RunReport {
-        schema: SCHEMA,
-        version: env!("CARGO_PKG_VERSION"),
+        schema: SCHEMA.into(),
+        version: env!("CARGO_PKG_VERSION").into(),
         frames,
         masters: master_reports,
         lights: light_reports,
@@ -203,7 +196,8 @@ pub(super) fn report(
         stacks,
         library,
         findings,
-        forecast: forecast(planned, inventory, means),
+        forecast,
+        plan: plan.map(|p| serde_json::to_value(p).unwrap_or_default()),
         timing,
     }
 }

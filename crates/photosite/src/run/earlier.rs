@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use photosite_file::fits::Clipped;
-use photosite_pix::stat::Summary;
-use serde::Deserialize;
 
+use crate::Result;
 use crate::library::{Library, Life};
 use crate::product::{Known, LightResult};
-use crate::report::{RegisteredReport, StackReport, StarsReport};
-use crate::{Result, report};
+use crate::report::{LightReport, RegisteredReport, RunReport, StackReport, StarsReport};
 
 /// Products by their keys: same key, same bytes.
 #[derive(Debug, Clone, Default)]
@@ -23,56 +21,21 @@ pub struct Earlier {
     stacked: BTreeMap<PathBuf, StackedLight>,
 }
 
-/// As much of an account as is of use; all else in it is passed over.
-#[derive(Deserialize)]
-struct Account {
-    schema: String,
-    masters: Vec<Told>,
-    lights: Vec<Told>,
-    #[serde(default)]
-    stars: Vec<StarsReport>,
-    #[serde(default)]
-    registration: Registered,
-    #[serde(default)]
-    stacks: Vec<StackReport>,
-}
-
-#[derive(Default, Deserialize)]
-struct Registered {
-    frames: Vec<RegisteredReport>,
-}
-
-#[derive(Deserialize)]
-struct Told {
-    path: PathBuf,
-    #[serde(default)]
-    steps: Vec<String>,
-    dark_scale: Option<f64>,
-    #[serde(default)]
-    repaired: usize,
-    key: Option<String>,
-    stats: Option<Summary>,
-    stats_before: Option<Summary>,
-    stats_after: Option<Summary>,
-}
-
-impl Told {
-    /// The light as it was calibrated; `None` for what is no light.
-    fn result(&self) -> Option<LightResult> {
-        Some(LightResult {
-            path: None,
-            key: self.key.clone()?,
-            reused: true,
-            steps: self.steps.clone(),
-            dark_scale: self.dark_scale,
-            repaired: self.repaired,
-            clipped: Clipped::default(),
-            pedestal_adu: None,
-            damaged: false,
-            before: self.stats_before?,
-            after: self.stats_after?,
-        })
-    }
+/// A light as an earlier report tells of it; `None` where it was not calibrated.
+fn result(light: &LightReport) -> Option<LightResult> {
+    Some(LightResult {
+        path: None,
+        key: light.key.clone()?,
+        reused: true,
+        steps: light.steps.clone(),
+        dark_scale: light.dark_scale,
+        repaired: light.repaired,
+        clipped: Clipped::default(),
+        pedestal_adu: None,
+        damaged: false,
+        before: light.stats_before?,
+        after: light.stats_after?,
+    })
 }
 
 /// What earlier work tells of a light that went into a picture.
@@ -100,29 +63,24 @@ impl Earlier {
             let path = entry.paths.into_iter().find(|p| p.exists());
             out.known.masters.extend(entry.key.zip(path));
         }
-        // An account that cannot be read tells nothing, and is written anew at the end.
-        let told = std::fs::read(account).ok();
-        let told = told.and_then(|json| serde_json::from_slice::<Account>(&json).ok());
-        let Some(told) = told.filter(|t| t.schema == report::SCHEMA) else { return Ok(out) };
+        // A report that cannot be read tells nothing, and is written anew at the end.
+        let Ok(told) = RunReport::read(account) else { return Ok(out) };
         let mut stars: BTreeMap<PathBuf, StarsReport> =
             told.stars.into_iter().map(|s| (s.path.clone(), s)).collect();
         let mut places: BTreeMap<PathBuf, RegisteredReport> =
             told.registration.frames.into_iter().map(|r| (r.path.clone(), r)).collect();
-        for light in &told.lights {
+        for light in told.lights {
             let path = &light.path;
             if let Some((stars, registered)) = stars.remove(path).zip(places.remove(path)) {
-                let result = light.result();
+                let result = result(&light);
                 out.stacked.insert(path.clone(), StackedLight { stars, registered, result });
             }
+            let both = light.stats_before.zip(light.stats_after).map(|(b, a)| vec![b, a]);
+            out.known.summaries.extend(light.key.zip(both));
         }
         out.stacks.extend(told.stacks.into_iter().map(|s| (s.key.clone(), s)));
-        for t in told.masters.into_iter().chain(told.lights) {
-            let summaries: Option<Vec<Summary>> = match (t.stats, t.stats_before, t.stats_after) {
-                (Some(own), None, None) => Some(vec![own]),
-                (None, Some(before), Some(after)) => Some(vec![before, after]),
-                _ => None,
-            };
-            out.known.summaries.extend(t.key.zip(summaries));
+        for master in told.masters {
+            out.known.summaries.extend(master.key.zip(master.stats.map(|s| vec![s])));
         }
         Ok(out)
     }

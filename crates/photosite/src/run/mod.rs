@@ -9,6 +9,7 @@ mod integrate;
 mod keep;
 mod named;
 mod night;
+mod planned;
 mod request;
 mod results;
 
@@ -22,5 +23,6 @@ pub use named::{
     NamedBias, NamedCalibrated, NamedLights, NamedMaster, calibrate_named, dark_of_flats,
     master_of_named, named_frames,
 };
-pub use night::run_night;
+pub use night::{run_night, run_plan};
+pub use planned::{AskedNight, PlannedNight, read_plan};
 pub use request::{Keep, NightOutcome, NightRequest};

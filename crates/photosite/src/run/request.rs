@@ -22,6 +22,8 @@ pub struct NightRequest {
     pub output: PathBuf,
     /// Plan only; write nothing.
     pub dry_run: bool,
+    /// The plan is wanted as data: each frame is read for its content.
+    pub graph: bool,
     /// Gain and read noise, where the headers' are to be overruled.
     pub noise: Option<NoiseModel>,
     /// How calibrated lights are stored.

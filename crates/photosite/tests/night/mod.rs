@@ -50,6 +50,7 @@ pub fn request(paths: Vec<PathBuf>, output: &Path) -> NightRequest {
         overrides: KindOverrides::default(),
         output: output.to_owned(),
         dry_run: false,
+        graph: false,
         noise: None,
         sample: Sample::F32,
         library: None,

@@ -7,8 +7,10 @@ mod notes;
 mod stacks;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use photosite_file::atomic::{Existing, remove_leftovers, write_bytes};
+use photosite_file::fits::Sample;
 
 use self::lights::{Work, calibrate_lights};
 use self::lock::Lock;
@@ -19,6 +21,7 @@ use super::account::{Account, Done, report};
 use super::earlier::Earlier;
 use super::frames::{raw_frame, take_inventory};
 use super::keep::keep_masters;
+use super::planned::{AskedNight, PlannedNight};
 use super::request::{NightOutcome, NightRequest};
 use super::results::{LightResults, MasterResults, Pictures, RawFrames};
 use crate::env::Stopwatch;
@@ -26,11 +29,12 @@ use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::inventory::Inventory;
 use crate::library::{FEW_REFUSALS, Library};
-use crate::plan::{MasterPlan, Plan, plan};
+use crate::params::Integration;
+use crate::plan::{Forecaster, Graph, Grapher, MasterPlan, Means, Plan, plan};
 use crate::product::MasterResult;
 use crate::report::{self, LibraryReport};
 use crate::work::{Context, on_each};
-use crate::{Error, ErrorKind, Finding, Result};
+use crate::{Error, ErrorKind, Finding, Result, env};
 
 /// Calibrates a night.
 ///
@@ -42,10 +46,48 @@ use crate::{Error, ErrorKind, Finding, Result};
 /// When a path does not exist, a file that is not Photosite's stands where the report goes, another
 /// run is at work in the same folder, or the report cannot be written.
 pub fn run_night(request: &NightRequest, context: &Context<'_>) -> Result<NightOutcome> {
+    run(request, None, context)
+}
+
+/// Calibrates a night as it was planned, into `output` where that is named.
+///
+/// # Errors
+/// As [`run_night`], and when the same frames would now be planned otherwise; the message names the
+/// product.
+pub fn run_plan(
+    planned: &PlannedNight,
+    output: Option<&Path>,
+    context: &Context<'_>,
+) -> Result<NightOutcome> {
+    run(&planned.asked.request(output)?, Some(&planned.graph), context)
+}
+
+fn run(
+    request: &NightRequest,
+    expected: Option<&Graph>,
+    context: &Context<'_>,
+) -> Result<NightOutcome> {
     let mut night = Night::begin(request, context)?;
+    if request.graph || expected.is_some() {
+        night.identify(context)?;
+        let graph = night.graph(context);
+        if let Some(difference) = expected.and_then(|e| e.difference(&graph)) {
+            return Err(Error::parameters(format!(
+                "the night is not what was planned: {difference}; plan it anew with --dry-run --json"
+            )));
+        }
+        night.graph = request.graph.then_some(graph);
+    }
     if request.dry_run || night.inventory.frames.is_empty() {
         let report = night.report(false, context);
         return Ok(NightOutcome { report, report_path: None, failure: None });
+    }
+    if let Some((product, needed)) = night.forecaster(context).too_little() {
+        return Err(Error::memory(format!(
+            "{product} cannot be made in {} MiB; allow --memory {}MiB or more",
+            context.memory_bytes.div_ceil(1 << 20),
+            needed.div_ceil(1 << 20)
+        )));
     }
     let report_path = request.output.join("run.json");
     if report_path.symlink_metadata().is_ok() && !report::is_ours(&report_path) {
@@ -80,6 +122,7 @@ struct Night<'a> {
     lights: LightResults,
     pictures: Pictures,
     used: Option<LibraryReport>,
+    graph: Option<Graph>,
     timing: BTreeMap<String, f64>,
     watch: Stopwatch,
     lap: f64,
@@ -111,6 +154,7 @@ impl<'a> Night<'a> {
             raw: Vec::new(),
             pictures: Pictures::default(),
             used: None,
+            graph: None,
             timing: BTreeMap::new(),
             watch,
             lap: 0.0,
@@ -134,7 +178,9 @@ impl<'a> Night<'a> {
                 remove_leftovers(folder).map_err(|e| Error::from(e).of_product())?;
             }
         }
-        self.identify(context)?;
+        if self.raw.is_empty() {
+            self.identify(context)?;
+        }
         self.lap("identify");
         let earlier = self.earlier(context)?;
         let planned = &self.planned;
@@ -183,6 +229,31 @@ impl<'a> Night<'a> {
         Ok(())
     }
 
+    /// What steps take.
+    fn forecaster(&self, context: &Context<'_>) -> Forecaster<'_> {
+        let Self { request, library, .. } = self;
+        let means = Means {
+            threads: context.threads,
+            memory_bytes: context.memory_bytes,
+            open_files: env::open_file_limit(),
+            stack: request.stack,
+            keep_calibrated: request.keep.calibrated,
+            keep_registered: request.keep.registered,
+            sixteen_bits: matches!(request.sample, Sample::U16 { .. }),
+            library: library.is_some(),
+        };
+        Forecaster::new(&self.planned, &self.inventory, means)
+    }
+
+    /// The plan as data.
+    fn graph(&self, context: &Context<'_>) -> Graph {
+        let known: Vec<_> = self.raw.iter().map(|r| r.as_ref().map(|r| (r.hash, r.mark))).collect();
+        let forecaster = self.forecaster(context);
+        let how = Integration { register: Some(self.request.align), ..Integration::default() };
+        let (plan, inventory) = (&self.planned, &self.inventory);
+        Grapher { plan, inventory, known: &known, forecaster, how }.graph()
+    }
+
     /// What earlier work knows; a library that cannot be read is done without.
     fn earlier(&mut self, context: &Context<'_>) -> Result<Earlier> {
         let report_path = self.request.output.join("run.json");
@@ -212,6 +283,8 @@ impl<'a> Night<'a> {
 
     /// The report of what was done, or would be.
     fn report(self, worked: bool, context: &Context<'_>) -> report::RunReport {
+        let forecast = self.forecaster(context).total();
+        let asked = AskedNight::of(self.request);
         let library = match (&self.library, worked) {
             (Some(library), false) => Some(library_report(library, &self.planned, &[])),
             _ => self.used,
@@ -223,6 +296,8 @@ impl<'a> Night<'a> {
             pictures: self.pictures,
         });
         let account = Account {
+            forecast,
+            plan: self.graph.map(|graph| PlannedNight { asked, graph }),
             inventory: &self.inventory,
             planned: &self.planned,
             work,
@@ -230,7 +305,7 @@ impl<'a> Night<'a> {
             findings: self.notes.into_findings(),
             timing: self.timing,
         };
-        report(self.request, account, context)
+        report(self.request, account)
     }
 
     fn lap(&mut self, stage: &str) {

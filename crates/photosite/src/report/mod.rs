@@ -1,22 +1,43 @@
 //! The account of a run, for people and machines: `run.json`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use photosite_pix::align::{Alignment, Transform};
-use photosite_pix::stat::Summary;
+use photosite_pix::stat::{Summary, nan_of_null};
 use photosite_pix::{FrameKind, Metadata};
 use serde::{Deserialize, Serialize};
 
-use crate::Finding;
 use crate::finding::Severity;
 use crate::library::{Check, Cost, Traits};
 use crate::master::NoiseCheck;
 use crate::plan::{CandidateName, Explained};
 pub use crate::register::TrailReport;
+use crate::{Error, Finding, Result};
+
+mod shown;
 
 /// The name of the schema; its number rises when a key changes its meaning.
 pub const SCHEMA: &str = "photosite.run/1";
+
+impl RunReport {
+    /// Reads a report back.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no report of a run, or is one of another schema.
+    pub fn read(path: &Path) -> Result<Self> {
+        let json = std::fs::read(path).map_err(|e| Error::io(path, "reading the report", e))?;
+        let unfit = |why: String| {
+            Error::unsupported(format!("{} is no report that is read here: {why}", path.display()))
+        };
+        let report: Self = serde_json::from_slice(&json).map_err(|e| unfit(e.to_string()))?;
+        match &*report.schema {
+            SCHEMA => Ok(report),
+            other => Err(unfit(format!("its schema is {other}, not {SCHEMA}"))),
+        }
+    }
+}
 
 /// Whether the file at `path` is a report of a run: nothing else is ever replaced by one.
 pub fn is_ours(path: &Path) -> bool {
@@ -30,9 +51,10 @@ pub fn is_ours(path: &Path) -> bool {
 }
 
 /// One frame of the night.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FrameReport {
     /// Where it lies.
+    #[serde(with = "shown::path")]
     pub path: PathBuf,
     /// What it is; `None` where that is not known.
     pub kind: Option<FrameKind>,
@@ -46,13 +68,15 @@ pub struct FrameReport {
 }
 
 /// One master.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MasterReport {
     /// Its kind.
     pub kind: FrameKind,
     /// Where it lies; `None` where it could not be made.
+    #[serde(with = "shown::path")]
     pub path: PathBuf,
     /// The frames it was made of; none for a master of the library that is taken as it is.
+    #[serde(with = "shown::list", default)]
     pub inputs: Vec<PathBuf>,
     /// How many frames it was made of.
     pub frames: usize,
@@ -75,7 +99,7 @@ pub struct MasterReport {
     /// The noise of one frame: as its samples scatter, and as gain and read noise foretell it.
     pub noise: Option<NoiseCheck>,
     /// For a flat: what took its additive part out.
-    pub additive_removed_by: Option<&'static str>,
+    pub additive_removed_by: Option<Cow<'static, str>>,
     /// What its frames have in common.
     pub traits: Traits,
     /// The key of its inputs and parameters: same key, same bytes; `None` before it is made, and for
@@ -90,7 +114,7 @@ pub struct MasterReport {
 }
 
 /// Where a master came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MasterSource {
     /// It was made for this folder of products, now or earlier.
@@ -100,7 +124,7 @@ pub enum MasterSource {
 }
 
 /// A candidate that did not fit.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RefusedReport {
     /// The candidate's file name.
     pub master: String,
@@ -111,7 +135,7 @@ pub struct RefusedReport {
 }
 
 /// How one master of a light was chosen.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ChoiceReport {
     /// The kind of master.
     pub kind: FrameKind,
@@ -134,7 +158,7 @@ pub struct ChoiceReport {
 }
 
 /// The second best master.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunnerUpReport {
     /// Its file name.
     pub master: String,
@@ -147,9 +171,10 @@ pub struct RunnerUpReport {
 }
 
 /// What the library gave and took.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LibraryReport {
     /// Its folder.
+    #[serde(with = "shown::path")]
     pub path: PathBuf,
     /// The masters that were put into it.
     pub added: Vec<String>,
@@ -158,19 +183,24 @@ pub struct LibraryReport {
 }
 
 /// One light.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LightReport {
     /// The raw light.
+    #[serde(with = "shown::path")]
     pub path: PathBuf,
     /// The calibrated light; `None` where none was kept.
+    #[serde(with = "shown::optional", default)]
     pub output: Option<PathBuf>,
     /// The master bias that was subtracted; `None` where the dark took the bias with it.
+    #[serde(with = "shown::optional", default)]
     pub bias: Option<PathBuf>,
     /// The master dark.
+    #[serde(with = "shown::optional", default)]
     pub dark: Option<PathBuf>,
     /// The factor of the dark.
     pub dark_scale: Option<f64>,
     /// The master flat.
+    #[serde(with = "shown::optional", default)]
     pub flat: Option<PathBuf>,
     /// What was done, in order.
     pub steps: Vec<String>,
@@ -192,6 +222,7 @@ pub struct LightReport {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StarsReport {
     /// The raw light.
+    #[serde(with = "shown::path")]
     pub path: PathBuf,
     /// How many were found.
     pub count: usize,
@@ -200,8 +231,10 @@ pub struct StarsReport {
     /// The median of their short axes over their long ones.
     pub roundness: Option<f64>,
     /// The typical background in ADU.
+    #[serde(deserialize_with = "nan_of_null")]
     pub background_adu: f64,
     /// The typical noise of a sample in ADU.
+    #[serde(deserialize_with = "nan_of_null")]
     pub noise_adu: f64,
 }
 
@@ -209,8 +242,10 @@ pub struct StarsReport {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RegisteredReport {
     /// The raw light.
+    #[serde(with = "shown::path")]
     pub path: PathBuf,
     /// The light that it was laid over.
+    #[serde(with = "shown::path")]
     pub reference: PathBuf,
     /// Takes pixels of the reference to those of the light; `None` where no place was found.
     pub transform: Option<Transform>,
@@ -227,16 +262,17 @@ pub struct RegisteredReport {
 }
 
 /// Where the lights lie.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RegistrationReport {
     /// The light that the others were laid over; that of the first target where there are several.
+    #[serde(with = "shown::optional", default)]
     pub reference: Option<PathBuf>,
     /// Each light.
     pub frames: Vec<RegisteredReport>,
 }
 
 /// One picture as planned, before any light is looked at.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PictureReport {
     /// Its file name, if every light goes into it.
     pub name: String,
@@ -245,6 +281,7 @@ pub struct PictureReport {
     /// The filter.
     pub filter: Option<String>,
     /// The raw lights for it.
+    #[serde(with = "shown::list", default)]
     pub lights: Vec<PathBuf>,
     /// One light's exposure in seconds.
     pub light_exposure_s: Option<f64>,
@@ -256,12 +293,14 @@ pub struct PictureReport {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StackReport {
     /// Where it lies.
+    #[serde(with = "shown::path")]
     pub path: PathBuf,
     /// The target.
     pub object: Option<String>,
     /// The filter.
     pub filter: Option<String>,
     /// The raw lights in it.
+    #[serde(with = "shown::list", default)]
     pub inputs: Vec<PathBuf>,
     /// Their exposures together in seconds; `None` where one is not known.
     pub exposure_s: Option<f64>,
@@ -277,14 +316,17 @@ pub struct StackReport {
     #[serde(default)]
     pub trails: Vec<TrailReport>,
     /// Its noise in ADU, as blocks of 4 x 4 pixels show it.
+    #[serde(deserialize_with = "nan_of_null")]
     pub noise_adu: f64,
     /// The noise of the light at whose level it is over its own.
+    #[serde(deserialize_with = "nan_of_null")]
     pub noise_gain: f64,
     /// The median full width at half maximum of its stars in pixels.
     pub fwhm_px: Option<f64>,
     /// Stars found in it.
     pub stars: usize,
     /// The light on whose pixels it lies.
+    #[serde(with = "shown::path")]
     pub reference: PathBuf,
     /// The key of its inputs and parameters.
     pub key: String,
@@ -293,12 +335,12 @@ pub struct StackReport {
 }
 
 /// The whole account.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunReport {
     /// [`SCHEMA`].
-    pub schema: &'static str,
+    pub schema: Cow<'static, str>,
     /// The software's version.
-    pub version: &'static str,
+    pub version: Cow<'static, str>,
     /// Every frame that was found.
     pub frames: Vec<FrameReport>,
     /// Every master.
@@ -317,8 +359,11 @@ pub struct RunReport {
     pub library: Option<LibraryReport>,
     /// Everything that was found.
     pub findings: Vec<Finding>,
-    /// What the work takes, or took, at most.
+    /// What the work takes, or was expected to take.
     pub forecast: crate::plan::Forecast,
+    /// The plan as data, where it was asked for: `photosite run --plan FILE` runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<serde_json::Value>,
     /// Seconds a stage; the only part that differs between equal runs.
     pub timing: BTreeMap<String, f64>,
 }

@@ -1,0 +1,128 @@
+//! A night planned now and run later.
+
+use std::path::{Path, PathBuf};
+
+use photosite_file::fits::Sample;
+use photosite_pix::FrameKind;
+use photosite_pix::align::Alignment;
+use photosite_pix::unit::NoiseModel;
+use serde::{Deserialize, Serialize};
+
+use super::request::{Keep, NightRequest};
+use crate::inventory::KindOverrides;
+use crate::params::sixteen_bits;
+use crate::plan::{Graph, PLAN_SCHEMA};
+use crate::provenance::{ALGORITHM_VERSION, ContentHash, FileMark, SOFTWARE};
+use crate::{Error, Result};
+
+/// A night as it was asked for, to be asked for again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AskedNight {
+    paths: Vec<PathBuf>,
+    kinds: Vec<(PathBuf, FrameKind)>,
+    output: PathBuf,
+    noise: Option<NoiseModel>,
+    pedestal_adu: Option<f32>,
+    library: Option<PathBuf>,
+    stack: bool,
+    align: Alignment,
+    keep_calibrated: bool,
+    keep_registered: bool,
+}
+
+/// A plan that can be run: what was asked for, and what was to be made of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedNight {
+    /// What was asked for.
+    pub asked: AskedNight,
+    /// What was to be made.
+    #[serde(flatten)]
+    pub graph: Graph,
+}
+
+fn whole(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+impl AskedNight {
+    /// Writes a request down; paths are whole, so that it can be run from any folder.
+    pub(super) fn of(request: &NightRequest) -> Self {
+        let kinds = request.overrides.paths.iter().map(|(p, kind)| (whole(p), *kind));
+        Self {
+            paths: request.paths.iter().map(|p| whole(p)).collect(),
+            kinds: kinds.collect(),
+            output: whole(&request.output),
+            noise: request.noise,
+            pedestal_adu: match request.sample {
+                Sample::U16 { pedestal_adu } => Some(pedestal_adu),
+                Sample::F32 | Sample::Mask => None,
+            },
+            library: request.library.as_deref().map(whole),
+            stack: request.stack,
+            align: request.align,
+            keep_calibrated: request.keep.calibrated,
+            keep_registered: request.keep.registered,
+        }
+    }
+
+    /// The request, with another folder of products where one is named.
+    ///
+    /// # Errors
+    /// When what is written down means nothing.
+    pub fn request(&self, output: Option<&Path>) -> Result<NightRequest> {
+        Ok(NightRequest {
+            paths: self.paths.clone(),
+            overrides: KindOverrides { paths: self.kinds.clone() },
+            output: output.unwrap_or(&self.output).to_owned(),
+            dry_run: false,
+            graph: false,
+            noise: self.noise,
+            sample: self.pedestal_adu.map_or(Ok(Sample::F32), sixteen_bits)?,
+            library: self.library.clone(),
+            stack: self.stack,
+            align: self.align,
+            keep: Keep { calibrated: self.keep_calibrated, registered: self.keep_registered },
+        })
+    }
+}
+
+/// Reads a plan: a file of its own, or the report of a dry run that holds one.
+///
+/// # Errors
+/// When the file holds no plan, one of another version, or a frame that it rests on is gone or has
+/// changed; the message names it.
+pub fn read_plan(path: &Path) -> Result<PlannedNight> {
+    let json = std::fs::read(path).map_err(|e| Error::io(path, "reading the plan", e))?;
+    let unfit = |why: String| {
+        let again = "make it anew: photosite run ... --dry-run --json > plan.json";
+        Error::parameters(format!("{} cannot be run: {why}; {again}", path.display()))
+    };
+    let mut value: serde_json::Value =
+        serde_json::from_slice(&json).map_err(|e| unfit(format!("it is no JSON ({e})")))?;
+    let plan = match value.get_mut("plan") {
+        Some(plan) => plan.take(),
+        None => value,
+    };
+    let schema = plan.get("schema").and_then(|s| s.as_str()).unwrap_or("none").to_owned();
+    if schema != PLAN_SCHEMA {
+        return Err(unfit(format!("it holds no plan (its schema is {schema}, not {PLAN_SCHEMA})")));
+    }
+    let plan: PlannedNight = serde_json::from_value(plan).map_err(|e| unfit(e.to_string()))?;
+    let Graph { software, algorithm_version, .. } = &plan.graph;
+    if software != SOFTWARE || *algorithm_version != ALGORITHM_VERSION {
+        return Err(unfit(format!(
+            "it was made by {software} (arithmetic {algorithm_version}), this is {SOFTWARE} \
+             (arithmetic {ALGORITHM_VERSION})"
+        )));
+    }
+    for input in &plan.graph.inputs {
+        let changed = |what: &str| unfit(format!("{} {what}", input.path.display()));
+        let Ok(mark) = FileMark::of(&input.path) else { return Err(changed("is gone")) };
+        let planned = FileMark { file_bytes: input.file_bytes, modified_ns: input.modified_ns };
+        // A file that was only touched holds what it held.
+        if mark != planned && ContentHash::of_file(&input.path)?.to_string() != input.id {
+            return Err(changed("has changed since the plan was made"));
+        }
+    }
+    Ok(plan)
+}
