@@ -9,7 +9,7 @@
 //! - [`write_image`] writes one image in the format that its name chooses.
 //! - [`verify`] compares a FITS file with the sums in its headers.
 //! - [`fits::FitsWriter`] writes large products row range by row range.
-//! - [`atomic`] puts any product in place whole or not at all.
+//! - [`atomic`] puts any product in place whole or not at all; [`is_ours`] says what may be replaced.
 
 pub mod atomic;
 mod bytes;
@@ -20,6 +20,7 @@ mod frame;
 pub mod ifd;
 pub mod keyword;
 mod magic;
+mod ours;
 mod platform;
 mod plausible;
 mod probe;
@@ -33,6 +34,7 @@ pub use export::{Export, Format, Range, sample_of, write_image};
 pub use fits::verify;
 pub use frame::{open_mask, read_frame, read_frames, read_image, read_masked, whole};
 pub use magic::is_camera_raw;
+pub use ours::{KEY_KEYWORD, SCHEMA_PREFIX, SOFTWARE_PREFIX, is_ours};
 pub use platform::is_local_folder;
 pub use probe::{Probe, open, probe};
 pub use source::{Access, RawSource, Source, check_rows, planes_of};

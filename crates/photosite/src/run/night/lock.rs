@@ -32,8 +32,7 @@ impl Lock {
 
     /// The lock file, locked; `None` where it is locked already.
     fn locked(path: &Path) -> Result<Option<std::fs::File>> {
-        let file =
-            std::fs::File::create(path).map_err(|e| Error::io(path, "making the lock file", e))?;
+        let file = photosite_file::atomic::open_lock(path)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),
