@@ -15,6 +15,7 @@ pub mod atomic;
 mod bytes;
 mod error;
 mod export;
+mod finite;
 pub mod fits;
 mod frame;
 pub mod ifd;
@@ -31,6 +32,7 @@ pub mod xisf;
 
 pub use error::{Error, ErrorKind, Result};
 pub use export::{Export, Format, Range, sample_of, write_image};
+pub use finite::{finite, make_finite};
 pub use fits::verify;
 pub use frame::{open_mask, read_frame, read_frames, read_image, read_masked, whole};
 pub use magic::is_camera_raw;

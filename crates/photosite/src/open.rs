@@ -20,7 +20,7 @@ pub fn probe(path: &Path) -> Result<Probe> {
     photosite_file::probe(path)
 }
 
-/// Opens the image of a file.
+/// Opens the image of a file; infinite samples are read as NaN.
 ///
 /// # Errors
 /// When the file is no image that is read here, is cut or breaks its format, or cannot be read.
@@ -29,7 +29,7 @@ pub fn open(path: &Path) -> Result<Box<dyn Source>> {
     if photosite_file::is_camera_raw(path)? {
         return photosite_raw::open(path);
     }
-    photosite_file::open(path)
+    Ok(photosite_file::finite(photosite_file::open(path)?))
 }
 
 /// Reads a whole frame and its header, with variance and mask where the file has them.

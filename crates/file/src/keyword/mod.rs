@@ -9,6 +9,7 @@ mod geometry;
 mod history;
 mod kind;
 mod property;
+mod scale;
 mod state;
 mod time;
 mod unread;
@@ -17,6 +18,7 @@ use photosite_pix::{Header, Metadata};
 use serde::Serialize;
 
 pub use kind::kind_from_words;
+pub use scale::{SampleKind, Samples, Scale, samples};
 
 /// One way in which one field is written in headers.
 pub struct Rule {
