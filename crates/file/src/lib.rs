@@ -9,17 +9,19 @@
 //! - [`write_image`] writes one image in the format that its name chooses.
 //! - [`verify`] compares a FITS file with the sums in its headers.
 //! - [`fits::FitsWriter`] writes large products row range by row range.
-//! - [`atomic`] puts any product in place whole or not at all.
+//! - [`atomic`] puts any product in place whole or not at all; [`is_ours`] says what may be replaced.
 
 pub mod atomic;
 mod bytes;
 mod error;
 mod export;
+mod finite;
 pub mod fits;
 mod frame;
 pub mod ifd;
 pub mod keyword;
 mod magic;
+mod ours;
 mod platform;
 mod plausible;
 mod probe;
@@ -30,9 +32,11 @@ pub mod xisf;
 
 pub use error::{Error, ErrorKind, Result};
 pub use export::{Export, Format, Range, sample_of, write_image};
+pub use finite::{finite, make_finite};
 pub use fits::verify;
 pub use frame::{open_mask, read_frame, read_frames, read_image, read_masked, whole};
 pub use magic::is_camera_raw;
+pub use ours::{KEY_KEYWORD, SCHEMA_PREFIX, SOFTWARE_PREFIX, is_ours};
 pub use platform::is_local_folder;
 pub use probe::{Probe, open, probe};
 pub use source::{Access, RawSource, Source, check_rows, planes_of};

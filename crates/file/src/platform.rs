@@ -86,6 +86,63 @@ pub(crate) fn sync_folder(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes an opening refuse a path whose last part is a symbolic link.
+#[cfg(unix)]
+pub(crate) fn follow_no_link(options: &mut std::fs::OpenOptions) {
+    use std::os::unix::fs::OpenOptionsExt;
+    // A pipe in the place of a file must not keep us waiting either.
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    options.custom_flags(flags.bits() as i32);
+}
+
+/// Windows opens the link itself, which then is no ordinary file.
+#[cfg(windows)]
+pub(crate) fn follow_no_link(options: &mut std::fs::OpenOptions) {
+    use std::os::windows::fs::OpenOptionsExt;
+    const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
+    options.custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
+}
+
+/// A file without a name in `folder`, which goes with the process unless it is given one; `None`
+/// where the system or the file system has no such thing.
+#[cfg(target_os = "linux")]
+pub(crate) fn nameless_in(folder: &Path) -> Option<File> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    // The rights of any new file; the umask is taken off by the system.
+    let file = File::from(rustix::fs::open(folder, flags, Mode::from_raw_mode(0o666)).ok()?);
+    own_path(&file).exists().then_some(file)
+}
+
+/// Other systems have no files without a name that can be given one.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn nameless_in(_folder: &Path) -> Option<File> {
+    None
+}
+
+/// Where the system shows an open file without a name.
+#[cfg(target_os = "linux")]
+fn own_path(file: &File) -> std::path::PathBuf {
+    use std::os::fd::AsRawFd;
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
+/// Gives a file of [`nameless_in`] the name `path`, which must be free.
+///
+/// # Errors
+/// `AlreadyExists` where it is not, else what the operating system says.
+#[cfg(target_os = "linux")]
+pub(crate) fn give_name(file: &File, path: &Path) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD, linkat};
+    Ok(linkat(CWD, own_path(file), CWD, path, AtFlags::SYMLINK_FOLLOW)?)
+}
+
+/// Never asked where there are no such files.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn give_name(_file: &File, _path: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Lets a temporary file be made with the rights of any new file: by itself it would be private,
 /// and a product would stay so.
 #[cfg(unix)]

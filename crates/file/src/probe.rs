@@ -5,6 +5,7 @@ use std::path::Path;
 use photosite_pix::{Header, Size};
 
 use crate::fits::{self, HduSummary};
+use crate::keyword::{self, Samples};
 use crate::magic::{Magic, raw_not_read};
 use crate::{Access, Result, Source, tiff, xisf};
 
@@ -32,6 +33,13 @@ pub struct Probe {
     pub file_bytes: u64,
     /// Oddities that do not keep the file from being read, one sentence each.
     pub notes: Vec<String>,
+}
+
+impl Probe {
+    /// How the samples are stored and what they count, as far as the header tells.
+    pub fn samples(&self) -> Option<Samples> {
+        keyword::samples(&self.header)
+    }
 }
 
 /// Reads the headers of the image file at `path`, and no pixel.

@@ -152,6 +152,7 @@ pub(crate) fn probe(path: &Path) -> Result<Probe> {
     if header.get(UNIT_KEYWORD).is_some() {
         // The samples are given in ADU.
         header.remove(UNIT_KEYWORD);
+        header.set(Card::string("BUNIT", "adu", "scaled up on reading"));
         notes.push("floating-point samples from 0 to 1 are read as ADU / 65535".to_owned());
     }
     if header.get("ROWORDER").is_none() {

@@ -83,7 +83,7 @@ fn lower<'a>(frames: impl IntoIterator<Item = &'a mut Frame>, header: &mut Heade
     }
 }
 
-/// Opens the image of a file, its samples as they are stored.
+/// Opens the image of a file, its samples as they are stored, infinite ones as NaN.
 ///
 /// # Errors
 /// When the file is no image that is read here, is cut or breaks its format, or cannot be read.
@@ -92,7 +92,7 @@ pub fn open_stored(path: &Path) -> Result<Box<dyn Source>> {
     if photosite_file::is_camera_raw(path)? {
         return photosite_raw::open(path);
     }
-    photosite_file::open(path)
+    Ok(photosite_file::finite(photosite_file::open(path)?))
 }
 
 /// Reads a whole frame and its header, with variance and mask where the file has them; a pedestal

@@ -33,6 +33,6 @@ pub use frame::{Applied, Frame};
 pub use geom::{Rect, Size};
 pub use header::{Card, Header, Value};
 pub use mask::MaskBits;
-pub use meta::{FrameKind, Metadata, RowOrder};
+pub use meta::{FrameKind, Metadata, RowOrder, Unread};
 pub use plane::Plane;
 pub use unit::{Gain, NoiseModel, Unit};

@@ -60,6 +60,15 @@ pub enum RowOrder {
     BottomUp,
 }
 
+/// A card whose value is not what its keyword promises.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// The keyword.
+    pub keyword: String,
+    /// Its value as it stands in the file.
+    pub text: String,
+}
+
 /// Everything known about how a frame was taken; what is not known is `None`, never a stand-in.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Metadata {
@@ -83,7 +92,12 @@ pub struct Metadata {
     pub gain_e_per_adu: Option<Gain>,
     /// Read noise in electrons.
     pub read_noise_e: Option<f64>,
-    /// Filter name as written.
+    /// The number on the GAIN card, whatever it means: two frames with different numbers were taken
+    /// with different settings.
+    #[serde(default)]
+    pub gain_written: Option<f64>,
+    /// Filter name as written, its letters' case kept; with two filter wheels both names, joined by
+    /// `+`.
     pub filter: Option<String>,
     /// Sensor pixels summed into one, along x and y.
     pub binning: Option<(u32, u32)>,
@@ -101,6 +115,9 @@ pub struct Metadata {
     pub readout_mode: Option<String>,
     /// Camera name.
     pub camera: Option<String>,
+    /// What parts this camera from another of its model: serial number or driver's identifier.
+    #[serde(default)]
+    pub camera_id: Option<String>,
     /// Telescope name.
     pub telescope: Option<String>,
     /// Focal length in millimetres.
@@ -117,8 +134,14 @@ pub struct Metadata {
     pub pedestal_adu: Option<f64>,
     /// The level in ADU from which a raw sample counts as saturated.
     pub saturation_adu: Option<f64>,
+    /// DATAMAX as written: a converter's full scale, a saturation level, or merely the largest sample.
+    #[serde(default)]
+    pub data_max_adu: Option<f64>,
     /// The steps that the header says were done.
     pub applied: Applied,
     /// The program that wrote the file.
     pub software: Option<String>,
+    /// Cards that should say something of the above and cannot be read.
+    #[serde(default)]
+    pub unread: Vec<Unread>,
 }

@@ -2,7 +2,7 @@
 
 use photosite_pix::{Gain, Header, Metadata};
 
-use super::{Note, Rule, number, text, writer};
+use super::{Note, Rule, name, number, text, writer};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -12,6 +12,21 @@ pub(super) const RULES: &[Rule] = &[
         read: |h, m, _| {
             m.camera = text(h, &["INSTRUME", "CAMERA", "DETNAM", "DETECTOR", "CAMID"]);
             m.camera.is_some()
+        },
+    },
+    Rule {
+        name: "camera-id",
+        field: "camera_id",
+        about: "CAMERAID, CAMSN, CAM-SN, CAMSERNO, CCDSN, CCD-SN, DETSERNO, DET-SN, SERIALNO or SERNUM \
+                parts one camera from another of its model. SERIAL is not asked: MaxIm writes its \
+                licence there.",
+        read: |h, m, _| {
+            let keys = [
+                "CAMERAID", "CAMSN", "CAM-SN", "CAMSERNO", "CCDSN", "CCD-SN", "DETSERNO", "DET-SN",
+                "SERIALNO", "SERNUM",
+            ];
+            m.camera_id = name(h, &keys);
+            m.camera_id.is_some()
         },
     },
     Rule {
@@ -60,11 +75,21 @@ pub(super) const RULES: &[Rule] = &[
         read: conversion_gain_in_gain,
     },
     Rule {
+        name: "gain-written",
+        field: "gain_written",
+        about: "GAIN holds a number; frames in which it differs differ in their setting, whatever \
+                it means.",
+        read: |h, m, _| {
+            m.gain_written = number(h, &["GAIN"]).map(|(v, _)| v).filter(|v| *v >= 0.0);
+            m.gain_written.is_some()
+        },
+    },
+    Rule {
         name: "gain-setting",
         field: "gain_setting",
         about: "GAIN holds the camera's register where it is whole and the comment does not \
-                speak of electrons: from 10 up always, below only beside OFFSET, EGAIN or a \
-                comment that speaks of the sensor or camera.",
+                speak of electrons; 0 is a register's value, never e-/ADU. What may be either is \
+                taken as a register, for equal numbers are equal in both meanings.",
         read: gain_setting,
     },
     Rule {
@@ -108,6 +133,15 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "data-max",
+        field: "data_max_adu",
+        about: "DATAMAX as it stands, whatever was meant by it.",
+        read: |h, m, _| {
+            m.data_max_adu = number(h, &["DATAMAX"]).map(|(v, _)| v);
+            m.data_max_adu.is_some()
+        },
+    },
+    Rule {
         name: "saturation",
         field: "saturation_adu",
         about: "SATURATE, SATLEVEL or MAXLIN, or a DATAMAX that is an ADC's full scale, holds \
@@ -127,10 +161,9 @@ fn celsius(header: &Header, keyword: &str) -> Option<f64> {
     let (number, unit) = match value.as_f64() {
         Some(v) => (v, String::new()),
         None => {
-            // '11 C', '-10.0C', '283 K'
-            let text = value.as_text()?.into_owned();
-            let end = text.find(|c: char| c.is_alphabetic() || c == '°').unwrap_or(text.len());
-            (text[..end].trim().parse().ok()?, text[end..].to_uppercase())
+            // '11 C', '-10,5 C', '283 K'
+            let (number, unit) = super::measured(&value.as_text()?)?;
+            (number, unit.to_uppercase())
         }
     };
     // MicroObservatory writes -1 K for "no data"; no sensor is within 50 K of absolute zero.
@@ -160,10 +193,14 @@ fn temperature(header: &Header, m: &mut Metadata, notes: &mut Vec<Note>) -> bool
     false
 }
 
-/// What GAIN holds: `Ok` e-/ADU, `Err` a setting, `None` when it cannot be told.
+/// What GAIN holds: `Ok` e-/ADU, `Err` a setting, `None` when it may be either.
 fn gain_keyword(header: &Header) -> Option<Result<f64, f64>> {
     let (value, _) = number(header, &["GAIN"])?;
     let comment = header.comment("GAIN").to_lowercase();
+    // No sensor gives an ADU for no electron.
+    if value == 0.0 {
+        return Some(Err(value));
+    }
     let electrons =
         comment.contains("e-") || comment.contains("electron") || comment.contains("/adu");
     if electrons {
@@ -195,11 +232,14 @@ fn gain_setting(header: &Header, m: &mut Metadata, notes: &mut Vec<Note>) -> boo
         Some(_) => {}
         None => {
             if let Some((v, _)) = number(header, &["GAIN"]) {
+                if v >= 0.0 {
+                    m.gain_setting = Some(v);
+                }
                 notes.push(Note {
                     code: "gain-ambiguous",
                     message: format!(
-                        "GAIN = {v} may be a setting or e-/ADU; it is used as neither. A comment \
-                         on the card, or EGAIN, would tell"
+                        "GAIN = {v} may be a setting or e-/ADU; it is taken as a setting, and noise \
+                         is not derived from it. A comment on the card, or EGAIN, would tell"
                     ),
                 });
             }
@@ -260,7 +300,18 @@ mod tests {
         assert_eq!(gains(&["GAIN    = 2 / electrons per ADU"]), (None, Some(2.0)));
         assert_eq!(gains(&["GAIN    = 2.3"]), (None, Some(2.3)));
         assert_eq!(gains(&["GAIN    = 100.", "EGAIN   = 0.8"]), (Some(100.0), Some(0.8)));
-        assert_eq!(gains(&["GAIN    = 2"]), (None, None));
+        // Either, and different from 5 in both meanings.
+        assert_eq!(gains(&["GAIN    = 2"]), (Some(2.0), None));
+        assert_eq!(gains(&["GAIN    = 0"]), (Some(0.0), None));
+        assert_eq!(gains(&["GAIN    = 0 / [e-/ADU]"]), (Some(0.0), None));
+        assert_eq!(gains(&["GAIN    = -1"]), (None, None));
+        for (line, written) in [
+            ("GAIN    = 1.9 / e-/ADU", Some(1.9)),
+            ("GAIN    = 0", Some(0.0)),
+            ("GAIN    = -1", None),
+        ] {
+            assert_eq!(meta(&[line]).gain_written, written, "{line}");
+        }
         assert_eq!(read(&header(&["GAIN    = 2"])).notes[0].code, "gain-ambiguous");
         assert_eq!(gains(&["ISO     = 800"]), (Some(800.0), None));
     }
@@ -271,6 +322,12 @@ mod tests {
         assert_eq!(meta(&["RDNOISE = 5.0"]).read_noise_e, Some(5.0));
         assert_eq!(meta(&["READMODE= 'High Gain'"]).readout_mode.as_deref(), Some("High Gain"));
         assert_eq!(meta(&["DATAMAX = 60224."]).saturation_adu, None);
+        assert_eq!(meta(&["DATAMAX = 60224."]).data_max_adu, Some(60224.0));
+        let id = |line: &str| meta(&[line]).camera_id;
+        assert_eq!(id("CAMERAID= 'QHY268M-1234'").as_deref(), Some("QHY268M-1234"));
+        assert_eq!(id("CCD-SN  = 83022").as_deref(), Some("83022"));
+        assert_eq!(id("SERIAL  = '1AJSF-V5KK5-K3H21'"), None);
+        assert_eq!(id("CAMERAID= 'unknown'"), None);
         assert_eq!(meta(&["DATAMAX = 65535"]).saturation_adu, Some(65535.0));
         assert_eq!(meta(&["SATURATE= 60000"]).saturation_adu, Some(60000.0));
     }

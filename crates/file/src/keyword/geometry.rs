@@ -1,15 +1,16 @@
 //! Which pixels, under which filters, behind which optics.
 
-use photosite_pix::{CfaPattern, Header, Metadata, Rect, RowOrder};
+use photosite_pix::{CfaPattern, Header, Metadata, Rect, RowOrder, Size};
 
-use super::{Note, Rule, number, text};
+use super::{Note, Rule, name, number, text};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "filter",
         field: "filter",
-        about: "FILTER, FILT-1, FILTER1, FILTER2 or FILTERS names the filter; NoFilter, None and \
-                the letters of a Bayer cell are no filter.",
+        about: "FILTER, FILTER1 or FILT-1, FILTER2 or FILT-2, and FILTER3 name the filters of the \
+                wheels, else FILTERS a code; NoFilter, None and the letters of a Bayer cell are no \
+                filter, Clear and its like are none beside another.",
         read: filter,
     },
     Rule {
@@ -52,11 +53,14 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "subframe",
         field: "origin",
-        about: "XORGSUBF and YORGSUBF, or CCDSUBFL and CCDSUBFT, hold the first column and row, \
-                0-based.",
+        about: "XORGSUBF and YORGSUBF, CCDSUBFL and CCDSUBFT, ROI_X and ROI_Y, or ROI-X and ROI-Y \
+                hold the first column and row, 0-based.",
         read: |h, m, _| {
             let pair = |x: &str, y: &str| Some((h.get_i64(x)?, h.get_i64(y)?));
-            m.origin = pair("XORGSUBF", "YORGSUBF").or_else(|| pair("CCDSUBFL", "CCDSUBFT"));
+            m.origin = pair("XORGSUBF", "YORGSUBF")
+                .or_else(|| pair("CCDSUBFL", "CCDSUBFT"))
+                .or_else(|| pair("ROI_X", "ROI_Y"))
+                .or_else(|| pair("ROI-X", "ROI-Y"));
             m.origin.is_some()
         },
     },
@@ -64,20 +68,31 @@ pub(super) const RULES: &[Rule] = &[
         name: "section",
         field: "origin",
         about: "CCDSEC or DETSEC holds the frame's region on the sensor, 1-based, in IRAF's \
-                brackets.",
+                brackets; in unbinned pixels where it is as many times as large as the frame.",
         read: |h, m, _| {
-            m.origin = text(h, &["CCDSEC", "DETSEC"])
-                .and_then(|t| iraf_section(&t))
-                .map(|r| (r.x0 as i64, r.y0 as i64));
+            let section = text(h, &["CCDSEC", "DETSEC"]).and_then(|t| iraf_section(&t));
+            let (bx, by) = m.binning.map_or((1, 1), |(x, y)| (x as usize, y as usize));
+            m.origin = section.map(|r| {
+                let unbinned = frame_size(h).is_some_and(|size| {
+                    (r.width(), r.height()) != (size.width, size.height)
+                        && r.width() / bx == size.width
+                        && r.height() / by == size.height
+                });
+                let (bx, by) = if unbinned { (bx, by) } else { (1, 1) };
+                ((r.x0 / bx) as i64, (r.y0 / by) as i64)
+            });
             m.origin.is_some()
         },
     },
     Rule {
         name: "overscan-section",
         field: "overscan",
-        about: "BIASSEC holds the overscan region in IRAF's brackets.",
-        read: |h, m, _| {
-            m.overscan = text(h, &["BIASSEC"]).and_then(|t| iraf_section(&t));
+        about: "BIASSEC holds the overscan region in IRAF's brackets, in pixels of the frame or of \
+                the unbinned sensor; not used where it or TRIMSEC does not fit the frame.",
+        read: |h, m, notes| {
+            let sections = Sections::read(h, m);
+            notes.extend(sections.note);
+            m.overscan = sections.overscan;
             m.overscan.is_some()
         },
     },
@@ -85,24 +100,18 @@ pub(super) const RULES: &[Rule] = &[
         name: "active-section",
         field: "active_area",
         about: "TRIMSEC, or DATASEC beside BIASSEC, holds the part that sees light in IRAF's \
-                brackets.",
+                brackets, under the rules of BIASSEC.",
         read: |h, m, _| {
-            let beside = h.get("BIASSEC").map(|_| "DATASEC");
-            let keys: Vec<&str> = std::iter::once("TRIMSEC").chain(beside).collect();
-            m.active_area = text(h, &keys).and_then(|t| iraf_section(&t));
+            m.active_area = Sections::read(h, m).active;
             m.active_area.is_some()
         },
     },
     Rule {
         name: "row-order",
         field: "row_order",
-        about: "ROWORDER holds TOP-DOWN or BOTTOM-UP.",
+        about: "ROWORDER holds TOP-DOWN or BOTTOM-UP, whatever joins the words.",
         read: |h, m, _| {
-            m.row_order = match text(h, &["ROWORDER"]).map(|t| t.to_uppercase()).as_deref() {
-                Some("TOP-DOWN") => Some(RowOrder::TopDown),
-                Some("BOTTOM-UP") => Some(RowOrder::BottomUp),
-                _ => None,
-            };
+            m.row_order = row_order(h);
             m.row_order.is_some()
         },
     },
@@ -137,10 +146,10 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "rotator",
         field: "rotator_deg",
-        about: "ROTATANG, ROTATOR, ROTPOS, OBJCTROT or ROTSKYPA holds the rotator's \
-                angle in degrees.",
+        about: "ROTATANG, ROTATOR or ROTPOS holds the rotator's angle in degrees; OBJCTROT is what \
+                was planned, ROTSKYPA an angle on the sky.",
         read: |h, m, _| {
-            m.rotator_deg = number(h, &["ROTATANG", "ROTATOR", "ROTPOS", "OBJCTROT", "ROTSKYPA"])
+            m.rotator_deg = number(h, &["ROTATANG", "ROTATOR", "ROTPOS"])
                 .map(|(v, _)| v)
                 .filter(|v| v.abs() <= 720.0);
             m.rotator_deg.is_some()
@@ -161,9 +170,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "object",
         field: "object",
-        about: "OBJECT names the target.",
+        about: "OBJECT names the target; Unknown, None and their like do not.",
         read: |h, m, _| {
-            m.object = text(h, &["OBJECT"]);
+            m.object = name(h, &["OBJECT"]);
             m.object.is_some()
         },
     },
@@ -185,9 +194,113 @@ fn iraf_section(text: &str) -> Option<Rect> {
 }
 
 fn filter(header: &Header, m: &mut Metadata, _: &mut Vec<Note>) -> bool {
-    m.filter = text(header, &["FILTER", "FILT-1", "FILTER1", "FILTER2", "FILTERS"])
-        .filter(|f| is_filter(f));
+    let wheels = [&["FILTER"][..], &["FILTER1", "FILT-1"], &["FILTER2", "FILT-2"], &["FILTER3"]];
+    let mut names: Vec<String> = Vec::new();
+    for found in wheels.iter().filter_map(|keys| text(header, keys)).filter(|f| is_filter(f)) {
+        // FILTER often repeats a wheel, or names all of them.
+        let named =
+            |n: &String| n.split([' ', '+', ',', '/']).any(|w| w.eq_ignore_ascii_case(&found));
+        if !names.iter().any(|n| n.eq_ignore_ascii_case(&found) || named(n)) {
+            names.push(found);
+        }
+    }
+    if names.iter().any(|n| !is_empty_slot(n)) {
+        names.retain(|n| !is_empty_slot(n));
+    } else {
+        names.truncate(1);
+    }
+    m.filter = if names.is_empty() {
+        text(header, &["FILTERS"]).filter(|f| is_filter(f))
+    } else {
+        Some(names.join("+"))
+    };
     m.filter.is_some()
+}
+
+/// Whether a name says that the slot of a wheel lets everything through.
+fn is_empty_slot(name: &str) -> bool {
+    let plain = name.to_lowercase();
+    ["clear", "c", "open", "air", "empty", "blank", "hole"].contains(&plain.as_str())
+}
+
+fn row_order(header: &Header) -> Option<RowOrder> {
+    let words: String =
+        header.get_text("ROWORDER")?.chars().filter(char::is_ascii_alphabetic).collect();
+    match words.to_uppercase().as_str() {
+        "TOPDOWN" => Some(RowOrder::TopDown),
+        "BOTTOMUP" => Some(RowOrder::BottomUp),
+        _ => None,
+    }
+}
+
+/// Width and height of the frame, where its header tells.
+fn frame_size(header: &Header) -> Option<Size> {
+    let axis = |key: &str| usize::try_from(header.get_i64(key)?).ok().filter(|n| *n > 0);
+    Some(Size::new(axis("NAXIS1")?, axis("NAXIS2")?))
+}
+
+/// BIASSEC and the section that sees light, checked against the frame together.
+#[derive(Default)]
+struct Sections {
+    overscan: Option<Rect>,
+    active: Option<Rect>,
+    note: Option<Note>,
+}
+
+impl Sections {
+    fn read(header: &Header, m: &Metadata) -> Self {
+        let section = |key: &'static str| {
+            let text = text(header, &[key])?;
+            Some((key, iraf_section(&text), text))
+        };
+        let overscan = section("BIASSEC");
+        let active =
+            section("TRIMSEC").or_else(|| header.get("BIASSEC").and_then(|_| section("DATASEC")));
+        let parsed = |s: &Option<(_, Option<Rect>, _)>| s.as_ref().and_then(|(_, r, _)| *r);
+        let (o, a) = (parsed(&overscan), parsed(&active));
+        let Some(size) = frame_size(header) else {
+            return Self { overscan: o, active: a, note: None };
+        };
+        let all = || o.iter().chain(&a);
+        if all().all(|r| r.fits(size)) {
+            return Self { overscan: o, active: a, note: None };
+        }
+        // Some programs count the pixels of the sensor, not those of the binned frame.
+        let binning = m.binning.map(|(x, y)| (x as usize, y as usize)).filter(|b| *b != (1, 1));
+        if let Some(b) = binning
+            && all().all(|r| binned(*r, b).fits(size))
+        {
+            let named: Vec<&str> =
+                [&overscan, &active].into_iter().flatten().map(|s| s.0).collect();
+            let message = format!(
+                "{} count unbinned pixels; divided by the binning of {}x{} they fit the frame of {size}",
+                named.join(" and "),
+                b.0,
+                b.1
+            );
+            let note = Some(Note { code: "section-binned", message });
+            let scaled = |r: Option<Rect>| r.map(|r| binned(r, b));
+            return Self { overscan: scaled(o), active: scaled(a), note };
+        }
+        // One that does not fit makes the other doubtful.
+        let outside: Vec<String> = [&overscan, &active]
+            .into_iter()
+            .flatten()
+            .filter(|(_, r, _)| r.is_some_and(|r| !r.fits(size)))
+            .map(|(key, _, text)| format!("{key} = {text}"))
+            .collect();
+        let message = format!(
+            "{} does not fit the frame of {size}; neither overscan nor trimming is used. Mend the \
+             card, or leave it out",
+            outside.join(" and ")
+        );
+        Self { note: Some(Note { code: "section-outside", message }), ..Self::default() }
+    }
+}
+
+/// A region of the sensor in the binned pixels that lie wholly or partly in it.
+fn binned(r: Rect, (bx, by): (usize, usize)) -> Rect {
+    Rect { x0: r.x0 / bx, y0: r.y0 / by, x1: r.x1.div_ceil(bx), y1: r.y1.div_ceil(by) }
 }
 
 /// Whether a name means that there is a filter.
@@ -219,9 +332,7 @@ fn bayer_pattern(header: &Header, m: &mut Metadata, notes: &mut Vec<Note>) -> bo
         return false;
     };
     let mut pattern = pattern.shifted(dx, dy);
-    let bottom_up =
-        header.get_text("ROWORDER").is_some_and(|t| t.eq_ignore_ascii_case("BOTTOM-UP"));
-    if bottom_up
+    if row_order(header) == Some(RowOrder::BottomUp)
         && let Some(height) = header.get_i64("NAXIS2").and_then(|h| usize::try_from(h).ok())
     {
         pattern = pattern.flipped_rows(height);
@@ -271,6 +382,68 @@ mod tests {
     }
 
     #[test]
+    fn both_filter_wheels_count_and_case_is_kept() {
+        let filter = |lines: &[&str]| meta(lines).filter;
+        for (lines, expected) in [
+            (&["FILTER1 = 'Clear'", "FILTER2 = 'B'"][..], Some("B")),
+            (&["FILTER  = 'NO_FILTER'", "FILTER2 = 'V'"], Some("V")),
+            (&["FILTER1 = 'Ha'", "FILTER2 = 'OIII'"], Some("Ha+OIII")),
+            (&["FILTER  = 'Ha OIII'", "FILTER1 = 'Ha'", "FILTER2 = 'OIII'"], Some("Ha OIII")),
+            (&["FILTER  = 'R'", "FILTER1 = 'air'", "FILTER2 = 'R'"], Some("R")),
+            (&["FILT-1  = 'Open'", "FILT-2  = 'r'"], Some("r")),
+            (&["FILTER1 = 'Clear'", "FILTER2 = 'Open'"], Some("Clear")),
+            (&["FILTER  = 'Clear'"], Some("Clear")),
+            (&["FILTER  = 'r'"], Some("r")),
+            (&["FILTER  = 'R'"], Some("R")),
+            (&["FILTER  = 'none'", "FILTER2 = 'N/A'"], None),
+        ] {
+            assert_eq!(filter(lines).as_deref(), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn sections_are_held_against_the_frame() {
+        let size = ["NAXIS1  = 320", "NAXIS2  = 240"];
+        let read = |lines: &[&str]| {
+            let r = super::super::read(&header(&[&size[..], lines].concat()));
+            (r.metadata.overscan, r.metadata.active_area, r.notes.first().map(|n| n.code))
+        };
+        let rect = |x0, y0, x1, y1| Some(Rect { x0, y0, x1, y1 });
+        let fits = ["BIASSEC = '[301:320,1:240]'", "TRIMSEC = '[1:300,1:240]'"];
+        let ours = (rect(300, 0, 320, 240), rect(0, 0, 300, 240), None);
+        assert_eq!(read(&fits), ours);
+        // Counted on the sensor, of a frame binned 2x2.
+        let sensor = ["BIASSEC = '[601:640,1:480]'", "TRIMSEC = '[1:600,1:480]'"];
+        let bin = ["XBINNING= 2", "YBINNING= 2"];
+        assert_eq!(read(&[&sensor[..], &bin].concat()), (ours.0, ours.1, Some("section-binned")));
+        assert_eq!(read(&[&fits[..], &bin].concat()), ours);
+        assert_eq!(read(&sensor), (None, None, Some("section-outside")));
+        let one = ["BIASSEC = '[331:340,1:240]'", "TRIMSEC = '[1:300,1:240]'"];
+        assert_eq!(read(&one), (None, None, Some("section-outside")), "one makes both doubtful");
+        let three = ["BIASSEC = '[901:960,1:720]'", "XBINNING= 2", "YBINNING= 2"];
+        assert_eq!(read(&three), (None, None, Some("section-outside")));
+        let notes = super::super::read(&header(&[&size[..], &one].concat()));
+        assert!(notes.notes[0].message.contains("BIASSEC = [331:340,1:240]"));
+        assert_eq!(notes.metadata.unread[0].keyword, "BIASSEC");
+    }
+
+    #[test]
+    fn regions_of_the_sensor() {
+        let origin = |lines: &[&str]| meta(lines).origin;
+        assert_eq!(origin(&["ROI_X   = 640", "ROI_Y   = 480"]), Some((640, 480)));
+        let frame = ["NAXIS1  = 50", "NAXIS2  = 25", "CCDSUM  = '2 2'"];
+        let sec = |t: &'static str| [&frame[..], &[t]].concat();
+        assert_eq!(origin(&sec("CCDSEC  = '[101:200,1:50]'")), Some((50, 0)));
+        assert_eq!(origin(&sec("CCDSEC  = '[101:150,1:25]'")), Some((100, 0)));
+        assert_eq!(meta(&["ROWORDER= 'top_down'"]).row_order, Some(RowOrder::TopDown));
+        assert_eq!(meta(&["ROWORDER= 'Bottom up'"]).row_order, Some(RowOrder::BottomUp));
+        for none in ["Unknown", "unknown ", "NONE", "n/a", "<Unnamed>", "-"] {
+            assert_eq!(meta(&[&format!("OBJECT  = '{none}'")]).object, None, "{none}");
+        }
+        assert_eq!(meta(&["OBJECT  = 'M 31'"]).object.as_deref(), Some("M 31"));
+    }
+
+    #[test]
     fn colour_filter_arrays() {
         let cfa = |lines: &[&str]| meta(lines).cfa.map(|c| c.to_string());
         assert_eq!(cfa(&["BAYERPAT= 'RGGB'"]).as_deref(), Some("RGGB"));
@@ -286,6 +459,8 @@ mod tests {
     fn optics() {
         let m = meta(&["FOCALLEN= +0.000000000000E+000", "ROTATANG= 91.5"]);
         assert_eq!((m.focal_length_mm, m.rotator_deg), (None, Some(91.5)));
+        let planned = meta(&["OBJCTROT= 45.0", "ROTSKYPA= 12.0"]);
+        assert_eq!(planned.rotator_deg, None);
         assert_eq!(meta(&["FLENGTH = 0.53"]).focal_length_mm, Some(530.0));
     }
 }

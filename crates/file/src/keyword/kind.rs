@@ -8,7 +8,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "kind-by-word",
         field: "kind",
-        about: "IMAGETYP, FRAMETYP, OBSTYPE, CCDTYPE, PICTTYPE or FRAME holds a word for the kind.",
+        about: "IMAGETYP, FRAMETYP, OBSTYPE, CCDTYPE, PICTTYPE, FRAME or SUBTYPE holds a word for \
+                the kind.",
         read: kind_by_word,
     },
     Rule {
@@ -31,7 +32,8 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-const KEYWORDS: &[&str] = &["IMAGETYP", "FRAMETYP", "OBSTYPE", "CCDTYPE", "PICTTYPE", "FRAME"];
+const KEYWORDS: &[&str] =
+    &["IMAGETYP", "FRAMETYP", "OBSTYPE", "CCDTYPE", "PICTTYPE", "FRAME", "SUBTYPE"];
 
 /// The kind that a word means: `Light Frame`, `zero`, `FLATDARK`, `masterDark` and their like.
 ///
@@ -133,6 +135,8 @@ mod tests {
     fn headers_for_kinds() {
         let kind = |lines: &[&str]| read(&header(lines)).metadata.kind;
         assert_eq!(kind(&["FRAME   = 'Light   '"]), Some(FrameKind::Light));
+        // Jocular.
+        assert_eq!(kind(&["SUBTYPE = 'light   '"]), Some(FrameKind::Light));
         assert_eq!(kind(&["CCDSFPT =                    3"]), Some(FrameKind::Dark));
         // The word counts before the number.
         assert_eq!(kind(&["CCDSFPT = 1", "IMAGETYP= 'Flat Field'"]), Some(FrameKind::Flat));

@@ -6,15 +6,19 @@
 
 mod camera;
 mod geometry;
+mod history;
 mod kind;
 mod property;
+mod scale;
 mod state;
 mod time;
+mod unread;
 
 use photosite_pix::{Header, Metadata};
 use serde::Serialize;
 
 pub use kind::kind_from_words;
+pub use scale::{SampleKind, Samples, Scale, samples};
 
 /// One way in which one field is written in headers.
 pub struct Rule {
@@ -63,21 +67,69 @@ pub fn read(header: &Header) -> Reading {
             reading.rules.push((rule.field, rule.name));
         }
     }
+    unread::gather(header, &mut reading);
     reading
 }
 
 /// The first of `keywords` that holds a number a camera can have meant.
 fn number(header: &Header, keywords: &[&'static str]) -> Option<(f64, &'static str)> {
-    // Drivers write ±1.79e308 and the like for "not known".
+    quantity(header, keywords).map(|(v, _, k)| (v, k))
+}
+
+/// The first of `keywords` that holds a number a camera can have meant, with the unit that stands
+/// behind it in a text.
+fn quantity(header: &Header, keywords: &[&'static str]) -> Option<(f64, String, &'static str)> {
     keywords.iter().find_map(|k| {
-        let v = header.get_f64(k)?;
-        (v.is_finite() && v.abs() < 1.0e30).then_some((v, *k))
+        let value = header.get(k)?;
+        let (v, unit) = match value.as_f64() {
+            Some(v) => (v, String::new()),
+            None => measured(&value.as_text()?)?,
+        };
+        // Drivers write ±1.79e308 and the like for "not known".
+        (v.is_finite() && v.abs() < 1.0e30).then_some((v, unit, *k))
     })
+}
+
+/// A number as people write it, `60,0`, `60.0 s` or `-10C`, with the letters behind it in lower case.
+fn measured(text: &str) -> Option<(f64, String)> {
+    let text = text.trim();
+    let digit = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | '+' | '-');
+    let mut end = text.find(|c| !digit(c)).unwrap_or(text.len());
+    // An exponent, `1e3`, is part of the number; `1 e` is not.
+    if let Some(rest) = text[end..].strip_prefix(['e', 'E'])
+        && rest.starts_with(|c: char| c.is_ascii_digit() || c == '+' || c == '-')
+    {
+        end += 1 + rest.find(|c| !digit(c)).unwrap_or(rest.len());
+    }
+    let (number, unit) = text.split_at(end);
+    // A comma is a decimal point where it stands alone; with a point, or twice, nobody can tell.
+    let number = match (number.matches(',').count(), number.contains('.')) {
+        (0, _) => number.to_owned(),
+        (1, false) => number.replace(',', "."),
+        _ => return None,
+    };
+    let unit = unit.trim();
+    let plain = unit.chars().all(|c| c.is_alphabetic() || matches!(c, '.' | '°' | 'µ' | '"'));
+    let v = number.parse().ok()?;
+    plain.then(|| (v, unit.trim_end_matches('.').to_lowercase()))
 }
 
 /// The first of `keywords` that holds text.
 fn text(header: &Header, keywords: &[&str]) -> Option<String> {
     keywords.iter().find_map(|k| header.get_text(k)).map(|t| t.trim().to_owned())
+}
+
+/// The first of `keywords` that holds a name: not `Unknown`, `none` and their like.
+fn name(header: &Header, keywords: &[&str]) -> Option<String> {
+    keywords.iter().find_map(|k| header.get_text(k).filter(|t| is_name(t)))
+}
+
+/// False for the words that programs write where nothing is known.
+fn is_name(text: &str) -> bool {
+    let plain: String =
+        text.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
+    !["", "unknown", "none", "null", "na", "nan", "notset", "undefined", "unspecified", "unnamed"]
+        .contains(&plain.as_str())
 }
 
 /// The program that wrote a file, in lower case; empty when the header does not say.
@@ -117,6 +169,26 @@ mod tests {
             assert!(rule.about.ends_with('.'), "{} is not described by a sentence", rule.name);
         }
         assert!(names.len() > 30);
+    }
+
+    #[test]
+    fn numbers_as_people_write_them() {
+        for (text, expected) in [
+            ("60,0", Some((60.0, ""))),
+            ("60.0 s", Some((60.0, "s"))),
+            ("-10.5C", Some((-10.5, "c"))),
+            ("300sec.", Some((300.0, "sec"))),
+            ("1e3 ms", Some((1000.0, "ms"))),
+            ("2x2", None),
+            ("1,234.5", None),
+            ("1,2,3", None),
+            ("", None),
+            ("s", None),
+            ("12 / 5", None),
+        ] {
+            let found = measured(text);
+            assert_eq!(found.as_ref().map(|(v, u)| (*v, u.as_str())), expected, "{text}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@
 
 use photosite_pix::{Gain, Header};
 
-use super::{Rule, number, text};
+use super::{Rule, name, number, text};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -152,7 +152,7 @@ pub(super) const RULES: &[Rule] = &[
         field: "object",
         about: "Property Observation:Object:Name names the target.",
         read: |h, m, _| {
-            m.object = text(h, &["XISF OBSERVATION:OBJECT:NAME"]);
+            m.object = name(h, &["XISF OBSERVATION:OBJECT:NAME"]);
             m.object.is_some()
         },
     },

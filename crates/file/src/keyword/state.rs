@@ -8,9 +8,10 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "applied",
         field: "applied",
-        about: "CALSTAT letters (B, D, F), IRAF's OVERSCAN, ZEROCOR, DARKCOR, FLATCOR and FIXPIX, \
-                LCO's L1IDBIAS, L1IDDARK and L1IDFLAT, BIASSUB, DARKSUB and FLATNORM, and HISTORY \
-                lines of MaxIm, AstroImageJ, CCDSoft and CCDOPS tell which steps were done.",
+        about: "CALSTAT (O, B, D, F, X, or words), IRAF's OVERSCAN, ZEROCOR, DARKCOR, FLATCOR and \
+                FIXPIX, LCO's L1IDBIAS, L1IDDARK and L1IDFLAT, BIASSUB, DARKSUB and FLATNORM, \
+                SUBOSCAN, SUBBIAS and SUBDARK of ccdproc, DARK_CNT, FLAT_CNT and BIAS_CNT of ASTAP, \
+                and HISTORY lines by their words tell which steps were done.",
         read: applied,
     },
     Rule {
@@ -29,77 +30,70 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 fn applied(header: &Header, m: &mut Metadata, _: &mut Vec<Note>) -> bool {
-    let mut done = Applied::empty();
-    if let Some(calstat) = header.get_text("CALSTAT") {
-        for letter in calstat.to_uppercase().chars() {
-            done |= match letter {
-                'O' => Applied::OVERSCAN,
-                'B' => Applied::BIAS,
-                'D' => Applied::DARK,
-                'F' => Applied::FLAT,
-                'X' => Applied::DEFECTS,
-                _ => Applied::empty(),
-            };
-        }
-    }
-    let keys = [
-        ("OVERSCAN", Applied::OVERSCAN),
-        ("ZEROCOR", Applied::BIAS),
-        ("DARKCOR", Applied::DARK),
-        ("FLATCOR", Applied::FLAT),
-        ("FIXPIX", Applied::DEFECTS),
-        ("L1IDBIAS", Applied::BIAS),
-        ("L1IDDARK", Applied::DARK),
-        ("L1IDFLAT", Applied::FLAT),
-        ("BIASSUB", Applied::BIAS),
-        ("DARKSUB", Applied::DARK),
-        ("FLATNORM", Applied::FLAT),
-    ];
-    for (key, step) in keys {
+    let mut done = header.get_text("CALSTAT").map_or(Applied::empty(), |t| from_calstat(&t));
+    for (key, step) in KEYS {
         let Some(value) = header.get(key) else { continue };
         let denied = value.as_bool() == Some(false)
             || value.as_text().is_some_and(|t| {
-                ["", "no", "n/a", "none", "false", "0", "omit"].contains(&t.to_lowercase().as_str())
+                let no = ["", "no", "n/a", "none", "false", "0", "omit", "skipped", "perform"];
+                no.contains(&t.to_lowercase().as_str())
             });
         let said = value.as_bool() == Some(true) || value.as_text().is_some();
         if said && !denied {
-            done |= step;
+            done |= *step;
         }
     }
     for line in header.history() {
-        done |= from_history(&line);
+        done |= super::history::steps(&line);
     }
     m.applied = done;
     !done.is_empty()
 }
 
-/// The step that a HISTORY line reports.
-fn from_history(line: &str) -> Applied {
-    let line = line.to_lowercase();
-    let starts = |words: &[&str]| words.iter().any(|w| line.trim_start().starts_with(w));
-    // MaxIm: "Bias Subtraction (Bias 1, …", "Dark Subtraction (…", "Flat Field (…";
-    // AstroImageJ: "Bias corrected with …"; CCDSoft and CCDOPS: "Dark Subtract", "AutoDark".
-    if starts(&["bias subtract", "bias corrected", "zero subtract"]) {
-        Applied::BIAS
-    } else if starts(&[
-        "dark subtract",
-        "dark corrected",
-        "auto dark",
-        "autodark",
-        "dark frame subtract",
-    ]) {
-        Applied::DARK
-    } else if starts(&[
-        "flat field (",
-        "flat corrected",
-        "flat fielded",
-        "flat-field",
-        "flat field correct",
-    ]) {
-        Applied::FLAT
-    } else {
-        Applied::empty()
+/// Keywords that tell of one step: a date or a master's name, a count of frames, or T.
+const KEYS: &[(&str, Applied)] = &[
+    // IRAF.
+    ("OVERSCAN", Applied::OVERSCAN),
+    ("ZEROCOR", Applied::BIAS),
+    ("DARKCOR", Applied::DARK),
+    ("FLATCOR", Applied::FLAT),
+    ("FIXPIX", Applied::DEFECTS),
+    // LCO.
+    ("L1IDBIAS", Applied::BIAS),
+    ("L1IDDARK", Applied::DARK),
+    ("L1IDFLAT", Applied::FLAT),
+    ("BIASSUB", Applied::BIAS),
+    ("DARKSUB", Applied::DARK),
+    ("FLATNORM", Applied::FLAT),
+    // ccdproc of Astropy, which shortens the names of its functions.
+    ("SUBOSCAN", Applied::OVERSCAN),
+    ("SUBBIAS", Applied::BIAS),
+    ("SUBDARK", Applied::DARK),
+    ("BIASCORR", Applied::BIAS),
+    ("DARKCORR", Applied::DARK),
+    ("FLATCORR", Applied::FLAT),
+    // ASTAP: how many frames each master was made of.
+    ("BIAS_CNT", Applied::BIAS),
+    ("DARK_CNT", Applied::DARK),
+    ("FLAT_CNT", Applied::FLAT),
+];
+
+/// CALSTAT: letters as MaxIm, ASTAP and AstroImageJ write them, else words.
+fn from_calstat(text: &str) -> Applied {
+    let letters = text.chars().filter(|c| c.is_ascii_alphabetic()).map(|c| c.to_ascii_uppercase());
+    // M is a master, C a colour, S a stack; a word such as NONE or DONE has others.
+    if letters.clone().all(|c| "OBDFXMCS".contains(c)) {
+        let step = |c| match c {
+            'O' => Applied::OVERSCAN,
+            'B' => Applied::BIAS,
+            'D' => Applied::DARK,
+            'F' => Applied::FLAT,
+            'X' => Applied::DEFECTS,
+            _ => Applied::empty(),
+        };
+        return letters.map(step).fold(Applied::empty(), |all, step| all | step);
     }
+    super::history::named(text)
 }
 
 fn adds(header: &Header) -> Option<bool> {
@@ -109,7 +103,10 @@ fn adds(header: &Header) -> Option<bool> {
     if comment.contains("subtract") || any(&["pixinsight", "siril", "photosite"]) {
         return Some(false);
     }
-    if comment.contains("to add") || any(&["maxim", "ccdsoft", "ccdops", "sbig", "astroimagej"]) {
+    if comment.contains("to add")
+        || comment.contains("add to")
+        || any(&["maxim", "ccdsoft", "ccdops", "sbig", "astroimagej"])
+    {
         return Some(true);
     }
     // Nobody adds a negative constant to keep samples positive.
@@ -152,6 +149,23 @@ mod tests {
         let done = |lines: &[&str]| meta(lines).applied;
         assert_eq!(done(&["CALSTAT = 'BDF'"]), Applied::BIAS | Applied::DARK | Applied::FLAT);
         assert_eq!(done(&["CALSTAT = 'M'"]), Applied::empty());
+        for (calstat, expected) in [
+            ("O", Applied::OVERSCAN),
+            ("OBDF", Applied::OVERSCAN | Applied::BIAS | Applied::DARK | Applied::FLAT),
+            ("b,d,f", Applied::BIAS | Applied::DARK | Applied::FLAT),
+            ("DFM", Applied::DARK | Applied::FLAT),
+            ("NONE", Applied::empty()),
+            ("DONE", Applied::empty()),
+            ("OK", Applied::empty()),
+            ("raw", Applied::empty()),
+            ("bias, dark", Applied::BIAS | Applied::DARK),
+            ("Dark Flat", Applied::DARK | Applied::FLAT),
+        ] {
+            assert_eq!(done(&[&format!("CALSTAT = '{calstat}'")]), expected, "{calstat}");
+        }
+        assert_eq!(done(&["SUBBIAS = 'ccd=<CCDData>, master=<CCDData>'"]), Applied::BIAS);
+        assert_eq!(done(&["DARK_CNT= 20", "FLAT_CNT= 0"]), Applied::DARK);
+        assert_eq!(done(&["DARKCORR= 'PERFORM'", "FLATCORR= 'COMPLETE'"]), Applied::FLAT);
         assert_eq!(done(&["ZEROCOR = 'Jun  2 12:00 Zero level'"]), Applied::BIAS);
         assert_eq!(done(&["FLATCOR = 'no'"]), Applied::empty());
         assert_eq!(done(&["BIASSUB =                    T"]), Applied::BIAS);

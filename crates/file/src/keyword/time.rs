@@ -3,20 +3,20 @@
 use jiff::civil::DateTime;
 use photosite_pix::{Header, Metadata};
 
-use super::{Note, Rule, number};
+use super::{Note, Rule, number, quantity};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "exposure-seconds",
         field: "exposure_s",
-        about: "EXPTIME, EXPOSURE, XPOSURE, TELAPSE or DARKTIME holds seconds; milliseconds where \
-                the comment says ms.",
+        about: "EXPTIME, EXPOSURE, XPOSURE, TELAPSE or DARKTIME holds seconds, or what the unit in a \
+                text ('60,0 ms') or the comment says: ms, us, minutes.",
         read: exposure_seconds,
     },
     Rule {
         name: "exposure-microseconds",
         field: "exposure_s",
-        about: "EXPOINUS holds microseconds (ASICAP).",
+        about: "EXPOINUS, EXPTUS, EXPUS or EXP-US holds microseconds (ASICAP and SDK drivers).",
         read: exposure_microseconds,
     },
     Rule {
@@ -43,7 +43,7 @@ pub(super) const RULES: &[Rule] = &[
 
 fn exposure_seconds(header: &Header, m: &mut Metadata, notes: &mut Vec<Note>) -> bool {
     let keywords = ["EXPTIME", "EXPOSURE", "XPOSURE", "TELAPSE", "DARKTIME"];
-    let Some((value, keyword)) = number(header, &keywords) else { return false };
+    let Some((value, unit, keyword)) = quantity(header, &keywords) else { return false };
     if value < 0.0 {
         notes.push(Note {
             code: "exposure-negative",
@@ -52,14 +52,36 @@ fn exposure_seconds(header: &Header, m: &mut Metadata, notes: &mut Vec<Note>) ->
         return false;
     }
     let comment = header.comment(keyword).to_lowercase();
-    let milliseconds = comment.split(|c: char| !c.is_alphanumeric()).any(|w| w == "ms")
-        || comment.contains("millisec");
-    m.exposure_s = Some(if milliseconds { value / 1000.0 } else { value });
+    let words: Vec<&str> = comment.split(|c: char| !c.is_alphanumeric()).collect();
+    let factor = match seconds(&unit) {
+        Some(factor) => factor,
+        None if !unit.is_empty() => return false,
+        // A comment may speak of several units; the smallest is no slip of the pen.
+        None if words.iter().any(|w| matches!(*w, "us" | "µs") || w.starts_with("microsec")) => {
+            1e-6
+        }
+        None if words.iter().any(|w| *w == "ms" || w.starts_with("millisec")) => 1e-3,
+        None if comment.contains("in minutes") || comment.contains("[min]") => 60.0,
+        None => 1.0,
+    };
+    m.exposure_s = Some(if factor == 1e-3 { value / 1000.0 } else { value * factor });
     true
 }
 
+/// Seconds of a unit of time; `None` for what is none.
+fn seconds(unit: &str) -> Option<f64> {
+    Some(match unit {
+        "s" | "sec" | "secs" | "second" | "seconds" | "\"" => 1.0,
+        "ms" | "msec" | "millisec" | "milliseconds" => 1e-3,
+        "us" | "µs" | "usec" | "microsec" | "microseconds" => 1e-6,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
+        _ => return None,
+    })
+}
+
 fn exposure_microseconds(header: &Header, m: &mut Metadata, _: &mut Vec<Note>) -> bool {
-    m.exposure_s = number(header, &["EXPOINUS"]).map(|(v, _)| v * 1e-6).filter(|v| *v >= 0.0);
+    let keywords = ["EXPOINUS", "EXPTUS", "EXPUS", "EXP-US"];
+    m.exposure_s = number(header, &keywords).map(|(v, _)| v * 1e-6).filter(|v| *v >= 0.0);
     m.exposure_s.is_some()
 }
 
@@ -97,7 +119,9 @@ pub(super) fn parse_date(date: &str, time: Option<&str>) -> Option<String> {
     if let Some(iso) = parse_iso(date) {
         return Some(iso);
     }
-    let day = if let [d, mo, y] = date.split('/').collect::<Vec<_>>()[..] {
+    let day = if date.find('/') == Some(4) {
+        date.replace('/', "-")
+    } else if let [d, mo, y] = date.split('/').collect::<Vec<_>>()[..] {
         // FITS 4.0 section 4.4.2: dd/mm/yy means 19yy.
         format!("{}-{:0>2}-{:0>2}", if y.len() == 2 { format!("19{y}") } else { y.into() }, mo, d)
     } else {
@@ -110,16 +134,24 @@ pub(super) fn parse_date(date: &str, time: Option<&str>) -> Option<String> {
     parse_iso(&joined)
 }
 
+/// A date with a time, as ISO has it and as programs bend it: a blank or a small letter for the T,
+/// slashes in `YYYY/MM/DD`, a comma for the point, more digits than nanoseconds have.
 fn parse_iso(text: &str) -> Option<String> {
-    let text = text.trim_end_matches(['Z', 'z']);
+    let text =
+        text.trim().trim_end_matches("UTC").trim_end().trim_end_matches(['Z', 'z']).trim_end();
     let (when, offset) = match text.rfind(['+', '-']).filter(|&p| p > 13) {
-        Some(p) => (&text[..p], &text[p..]),
+        Some(p) => (text[..p].trim_end(), &text[p..]),
         None => (text, ""),
     };
-    if !when.contains('T') {
-        return None;
-    }
-    let local: DateTime = when.parse().ok()?;
+    let (day, time) = when.split_once(['T', 't', ' '])?;
+    let day = if day.find('/') == Some(4) { day.replace('/', "-") } else { day.to_owned() };
+    let time = time.trim().replace(',', ".");
+    let time = match time.split_once('.') {
+        Some((whole, part)) => format!("{whole}.{}", part.get(..9).unwrap_or(part)),
+        None => time,
+    };
+    let time = time.trim_end_matches('.');
+    let local: DateTime = format!("{day}T{time}").parse().ok()?;
     let minutes = if offset.is_empty() { 0 } else { offset_minutes(offset)? };
     let utc = local.checked_sub(jiff::Span::new().minutes(minutes)).ok()?;
     Some(utc.to_string())
@@ -159,6 +191,18 @@ mod tests {
         assert_eq!(exposure(&["EXPTIME = 060.00 / Exposure time in Seconds"]), Some(60.0));
         assert_eq!(exposure(&["EXPTIME =  160000 / exposure time in ms"]), Some(160.0));
         assert_eq!(exposure(&["EXPOINUS=    2000"]), Some(0.002));
+        for (line, expected) in [
+            ("EXPTIME = '60,0    '", Some(60.0)),
+            ("EXPTIME = '60.0 s  '", Some(60.0)),
+            ("EXPTIME = '2,5min  '", Some(150.0)),
+            ("EXPOSURE= '15000 ms'", Some(15.0)),
+            ("EXPTIME = '30 apples'", None),
+            ("EXPTIME = 32000 / [us] exposure", Some(0.032)),
+            ("EXPTIME = 0.5 / exposure in minutes", Some(30.0)),
+            ("EXP-US  = 1500000", Some(1.5)),
+        ] {
+            assert_eq!(exposure(&[line]), expected, "{line}");
+        }
         assert_eq!(exposure(&["EXPTIME =  -1"]), None);
         assert_eq!(exposure(&["EXPTIME =  nan", "EXPOSURE= 30."]), Some(30.0));
     }
@@ -175,7 +219,27 @@ mod tests {
         assert_eq!(date("2013-07-13", Some("00:57:33")), "2013-07-13T00:57:33");
         assert_eq!(date("09/12/96", Some("11:56:26")), "1996-12-09T11:56:26");
         assert_eq!(date("2024-01-01T00:00:00Z", None), "2024-01-01T00:00:00");
-        assert_eq!(parse_date("yesterday", None), None);
+        for (text, expected) in [
+            ("2026-01-15 20:00:00", "2026-01-15T20:00:00"),
+            ("2026-01-15t20:00:00.5", "2026-01-15T20:00:00.5"),
+            ("2026/01/15 20:00:00", "2026-01-15T20:00:00"),
+            ("2026-01-15T20:00:00.123456789012", "2026-01-15T20:00:00.123456789"),
+            ("2026-01-15T20:00:00,25", "2026-01-15T20:00:00.25"),
+            ("2026-01-15 20:00:00.241 UTC", "2026-01-15T20:00:00.241"),
+            ("2026-01-15 20:00:00 +02:00", "2026-01-15T18:00:00"),
+            ("2026-01-15T20:00:00.123456789012+0100", "2026-01-15T19:00:00.123456789"),
+            ("2026/01/15", "2026-01-15T00:00:00"),
+        ] {
+            assert_eq!(date(text, None), expected, "{text}");
+        }
+        assert_eq!(
+            date("2026/01/15", Some("20:00:00.123456789012")),
+            "2026-01-15T20:00:00.123456789"
+        );
+        for text in ["yesterday", "15.01.2026 20:00", "2026-13-01T00:00:00", "2026-01-15 later", ""]
+        {
+            assert_eq!(parse_date(text, None), None, "{text}");
+        }
         let r = read(&header(&["DATE-LOC= '2026-11-20T23:30:05'"]));
         assert_eq!(r.metadata.date_obs.as_deref(), Some("2026-11-20T23:30:05"));
         assert_eq!(r.notes[0].code, "date-zone-unknown");

@@ -146,6 +146,7 @@ impl XisfFile {
         }
         if let Some(scale) = encoding.scale_adu() {
             notes.push(format!("floating-point samples from 0 to 1 are read as ADU / {scale}"));
+            header.push(Card::string("BUNIT", "adu", "scaled up on reading"));
             if header.get("SATURATE").is_none() {
                 header.push(Card::real("SATURATE", scale, "[adu] upper bound of the samples"));
             }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Reach, Result};
+use crate::{Error, Result};
 
 /// Keeps a second run out of the same folder, while it is held.
 pub(super) struct Lock {
@@ -32,16 +32,7 @@ impl Lock {
 
     /// The lock file, locked; `None` where it is locked already.
     fn locked(path: &Path) -> Result<Option<std::fs::File>> {
-        // A link would be followed, and what it leads to is not ours.
-        if path.symlink_metadata().is_ok_and(|m| !m.is_file()) {
-            return Err(Error::foreign(path).reaching(Reach::Run));
-        }
-        let file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(|e| Error::io(path, "making the lock file", e))?;
+        let file = photosite_file::atomic::open_lock(path)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),

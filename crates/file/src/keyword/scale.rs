@@ -1,0 +1,144 @@
+//! What the numbers of an image count, as far as its header tells.
+//!
+//! Nothing is scaled here: a mix of scales in a set is for the caller to mend or to refuse.
+
+use photosite_pix::{Header, Unit};
+use serde::{Deserialize, Serialize};
+
+use super::writer;
+use crate::fits::unit_of;
+use crate::ours::KEY_KEYWORD;
+
+/// How samples are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SampleKind {
+    /// Whole numbers of so many bits, without sign.
+    Unsigned(u8),
+    /// Whole numbers of so many bits, with sign.
+    Signed(u8),
+    /// Whole numbers that BZERO and BSCALE turn into others.
+    Scaled(u8),
+    /// Floating point of so many bits.
+    Float(u8),
+}
+
+/// What a sample of 1 stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scale {
+    /// One ADU: whole numbers up to 16 bits, and what BUNIT calls so.
+    Adu,
+    /// One of 255 levels of a picture or a video: an ADU of a converter of 8 bits, or what is left of
+    /// one of more.
+    EightBit,
+    /// One electron.
+    Electron,
+    /// The mean of a flat, or another level of the frame's own.
+    Relative,
+    /// The full scale of 16 bits, 65535 ADU: floating point of a program that is known to write 0 to
+    /// 1. Data with samples far above 1 prove otherwise.
+    FullScale,
+    /// The header does not tell: the data must.
+    Unknown,
+}
+
+/// Storage and scale of an image's samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Samples {
+    /// How they are stored.
+    pub kind: SampleKind,
+    /// What they count.
+    pub scale: Scale,
+}
+
+/// Programs whose floating-point FITS files run from 0 to 1.
+///
+/// # Source
+/// Siril and PixInsight write 32-bit images so; Astro Pixel Processor as well.
+const UNIT_WRITERS: [&str; 4] =
+    ["siril", "pixinsight", "astro pixel processor", "astropixelprocessor"];
+
+/// What the header says of the samples; `None` without a BITPIX that FITS knows.
+pub fn samples(header: &Header) -> Option<Samples> {
+    let bitpix = header.get_i64("BITPIX")?;
+    let bits = u8::try_from(bitpix.unsigned_abs()).ok()?;
+    let number = |key: &str, default: f64| header.get_f64(key).unwrap_or(default);
+    let (zero, scale) = (number("BZERO", 0.0), number("BSCALE", 1.0));
+    let half = (f64::from(bits) - 1.0).exp2();
+    let kind = match bitpix {
+        -32 | -64 => SampleKind::Float(bits),
+        8 if (zero, scale) == (0.0, 1.0) => SampleKind::Unsigned(8),
+        8 if (zero, scale) == (-128.0, 1.0) => SampleKind::Signed(8),
+        16 | 32 | 64 if (zero, scale) == (0.0, 1.0) => SampleKind::Signed(bits),
+        16 | 32 | 64 if (zero, scale) == (half, 1.0) => SampleKind::Unsigned(bits),
+        8 | 16 | 32 | 64 => SampleKind::Scaled(bits),
+        _ => return None,
+    };
+    let told = header.get("BUNIT").map(|_| unit_of(header));
+    let scale = match (told, kind) {
+        (Some(Unit::Electron), _) => Scale::Electron,
+        (Some(Unit::Relative), _) => Scale::Relative,
+        (_, SampleKind::Unsigned(8) | SampleKind::Signed(8)) => Scale::EightBit,
+        (Some(Unit::Adu), _) => Scale::Adu,
+        (None, SampleKind::Unsigned(16) | SampleKind::Signed(16)) => Scale::Adu,
+        (None, SampleKind::Float(_)) => float_scale(header),
+        // Counts of many frames, or 16 bits blown up to 32: nobody can tell.
+        (None, _) => Scale::Unknown,
+    };
+    Some(Samples { kind, scale })
+}
+
+fn float_scale(header: &Header) -> Scale {
+    if header.get(KEY_KEYWORD).is_some() {
+        return Scale::Adu;
+    }
+    let largest = header.get_f64("DATAMAX").filter(|v| v.is_finite());
+    match largest {
+        Some(v) if v > 2.0 => Scale::Adu,
+        _ => {
+            let writer = writer(header);
+            let known = UNIT_WRITERS.iter().any(|w| writer.contains(w));
+            if known || largest == Some(1.0) { Scale::FullScale } else { Scale::Unknown }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::header;
+    use super::*;
+
+    #[test]
+    fn what_headers_say_of_samples() {
+        use SampleKind::{Float, Scaled, Signed, Unsigned};
+        for (lines, kind, scale) in [
+            (&["BITPIX  = 8"][..], Unsigned(8), Scale::EightBit),
+            (&["BITPIX  = 16", "BZERO   = 32768"], Unsigned(16), Scale::Adu),
+            (&["BITPIX  = 16"], Signed(16), Scale::Adu),
+            (&["BITPIX  = 16", "BZERO   = 0.5", "BSCALE  = 1.5E-5"], Scaled(16), Scale::Unknown),
+            (&["BITPIX  = 32"], Signed(32), Scale::Unknown),
+            (&["BITPIX  = 32", "BUNIT   = 'adu'"], Signed(32), Scale::Adu),
+            (&["BITPIX  = -32"], Float(32), Scale::Unknown),
+            (&["BITPIX  = -32", "PROGRAM = 'Siril 1.2.0'"], Float(32), Scale::FullScale),
+            (&["BITPIX  = -64", "PROGRAM = 'PixInsight 1.8.9'"], Float(64), Scale::FullScale),
+            (&["BITPIX  = -32", "SWCREATE= 'MaxIm DL'"], Float(32), Scale::Unknown),
+            (&["BITPIX  = -32", "BUNIT   = 'electron'"], Float(32), Scale::Electron),
+            (&["BITPIX  = -32", "BUNIT   = ''"], Float(32), Scale::Relative),
+            (
+                &["BITPIX  = -32", "PROGRAM = 'Siril 1.2.0'", "DATAMAX = 60000.0"],
+                Float(32),
+                Scale::Adu,
+            ),
+            (
+                &["BITPIX  = -32", "PROGRAM = 'Siril 1.2.0'", "BUNIT   = 'adu'"],
+                Float(32),
+                Scale::Adu,
+            ),
+        ] {
+            assert_eq!(samples(&header(lines)), Some(Samples { kind, scale }), "{lines:?}");
+        }
+        assert_eq!(samples(&header(&["BITPIX  = 12"])), None);
+        assert_eq!(samples(&header(&[])), None);
+    }
+}
