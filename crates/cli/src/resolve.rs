@@ -35,7 +35,7 @@ pub fn library(args: &PlaceArgs) -> Option<PathBuf> {
 
 /// The folder of the library of a command that cannot do without one.
 pub fn library_needed(args: &PlaceArgs) -> anyhow::Result<PathBuf> {
-    library(args).context("this system names no folder for a user's data; name one with --library")
+    library(args).context("this system has no folder for user data; choose one with --library")
 }
 
 /// Gain and read noise given by hand.

@@ -109,14 +109,14 @@ pub fn folder_of(path: &Path) -> &Path {
 /// An error of writing, with a sentence for a full disk.
 pub(crate) fn write_error(target: &Path, what: &str, e: std::io::Error) -> Error {
     if matches!(e.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) {
-        let advice = "the disk is full: free space and run again; nothing was left behind";
+        let advice = "the disk is full: free some space and run again; no partial file was left";
         return Error::io(target, &format!("{what} ({advice})"), e);
     }
     Error::io(target, what, e)
 }
 
 fn refuse(target: &Path) -> Error {
-    Error::request(target, "exists already and is not to be replaced")
+    Error::request(target, "already exists and must not be replaced")
 }
 
 /// Refuses what may not be replaced: links, which lead to files elsewhere, and what is no ordinary

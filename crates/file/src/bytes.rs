@@ -116,7 +116,7 @@ impl Bytes {
 
     fn short(&self, end: u64) -> Error {
         let message = format!(
-            "the file ends early: bytes up to {end} were asked for; it had {} when it was opened",
+            "the file is truncated: bytes up to {end} are needed; it had {} when it was opened",
             self.len
         );
         Error::damaged(&self.path, message)

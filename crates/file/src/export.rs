@@ -99,21 +99,21 @@ pub fn write_image(
 ) -> Result<Clipped> {
     let Export { sample, range, existing } = how;
     let Some(format) = Format::of_name(path) else {
-        let message = "its name ends for no format that is written: .fits, .xisf or .tif";
+        let message = "its extension is not one of those written: .fits, .xisf or .tif";
         return Err(Error::request(path, message));
     };
     let mut header = header.clone();
     if range == Range::Adu16 {
         let adu = fits::unit_of(&header) == Unit::Adu;
         if format == Format::Fits || sample != Sample::F32 || !adu {
-            let message = "samples from 0 to 1 are for XISF and TIFF in floating point, of frames \
-                           that count ADU";
+            let message = "a range of 0 to 1 needs floating-point XISF or TIFF, and samples in \
+                           ADU";
             return Err(Error::request(path, message));
         }
         // They count ADU no more.
         header.remove("BUNIT");
         if format == Format::Tiff {
-            let comment = "[adu] what a sample of 1 stands for";
+            let comment = "[adu] level of a sample of 1";
             header.set(Card::real(UNIT_KEYWORD, f64::from(FULL_SCALE_ADU), comment));
         }
     }
@@ -123,7 +123,7 @@ pub fn write_image(
         && pedestal_adu != 0.0
     {
         if keyword::read(&header).metadata.pedestal_adu.is_some_and(|p| p != 0.0) {
-            let message = "the samples carry a pedestal already; write it with a pedestal of 0";
+            let message = "the samples have a pedestal already; write them with a pedestal of 0";
             return Err(Error::request(path, message));
         }
         let comment = "to be subtracted from every sample";

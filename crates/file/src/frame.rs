@@ -81,8 +81,8 @@ pub fn whole(path: &Path, source: &dyn Source) -> Result<Plane<f32>> {
     let planes = source.planes();
     if planes != 1 {
         let message = format!(
-            "the image has {planes} planes; one was expected. Calibration works on raw frames, \
-             before they become colour pictures"
+            "the image has {planes} planes; one was expected. Calibrate raw frames before \
+             debayering"
         );
         return Err(Error::unsupported(path, message));
     }

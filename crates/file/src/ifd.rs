@@ -120,7 +120,7 @@ impl Tiff {
         let mut tiff = Self { bytes, big_endian, big: false, base, first: 0 };
         // The words after the byte order differ between makers; the byte order does not.
         if !big_endian && !start.starts_with(b"II") {
-            return Err(tiff.damaged("no TIFF begins here"));
+            return Err(tiff.damaged("it is not a TIFF file"));
         }
         tiff.big = tiff.number(&start[2..4]) == 43;
         tiff.first = tiff.number(if tiff.big { &start[8..16] } else { &start[4..8] });
@@ -183,7 +183,7 @@ impl Tiff {
 
     fn visit(&self, offset: u64, seen: &mut BTreeSet<u64>) -> Result<(Directory, u64)> {
         if !seen.insert(offset) || seen.len() > MAX_DIRECTORIES {
-            return Err(self.damaged(format!("the one at byte {offset} is one too many")));
+            return Err(self.damaged(format!("there are too many, the last at byte {offset}")));
         }
         self.directory(offset)
     }
@@ -202,7 +202,7 @@ impl Tiff {
         let first = start.saturating_add(head as u64);
         let there = self.bytes.len().saturating_sub(first);
         if there / (each as u64) < count {
-            return Err(self.damaged(format!("the one at byte {start} is cut short")));
+            return Err(self.damaged(format!("the one at byte {start} is truncated")));
         }
         let fields = count as usize * each;
         let mut raw = vec![0u8; fields + wide];

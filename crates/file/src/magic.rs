@@ -52,22 +52,20 @@ pub(crate) fn raw_not_read(path: &Path) -> Error {
 fn known(start: &[u8]) -> Option<&'static str> {
     Some(match start {
         s if s.starts_with(b"IIRO") || s.starts_with(b"IIU\0") => {
-            "a camera raw file of a kind not read here (ORF, RW2); convert it to DNG or FITS"
+            "a camera raw file of a type not read (ORF, RW2); convert it to DNG or FITS"
         }
         s if s.starts_with(b"\x89PNG\r\n\x1a\n") => {
-            "PNG, a picture for the eye; the frame that it was made from is needed, as FITS"
+            "PNG, a display image; use the frame it was made from, as FITS"
         }
-        [0xff, 0xd8, 0xff, ..] => {
-            "JPEG, a picture for the eye; the frame that it was made from is needed, as FITS"
-        }
+        [0xff, 0xd8, 0xff, ..] => "JPEG, a display image; use the frame it was made from, as FITS",
         s if s.starts_with(b"LUCAM-RECORDER") => {
-            "SER video, recognised and not read; export its frames as FITS"
+            "SER video, which is not read; export its frames as FITS"
         }
         [0x50, 0x4b, 3, 4, ..] => "a ZIP archive; unpack it first",
         s if s.starts_with(b"BZh") => "packed with bzip2; unpack it with bunzip2 first",
         [0x28, 0xb5, 0x2f, 0xfd, ..] => "packed with zstd; unpack it first",
         s if s.starts_with(b"XTENSION") => {
-            "a FITS extension without the primary before it; the start of the file is missing"
+            "a FITS extension without a primary HDU; the start of the file is missing"
         }
         _ => return None,
     })
@@ -82,10 +80,10 @@ impl Magic {
         }
         if !meta.is_file() {
             // A pipe would keep us waiting for ever.
-            return Err(Error::request(path, "is no ordinary file; an image file was expected"));
+            return Err(Error::request(path, "is not a regular file; an image file was expected"));
         }
         if meta.len() == 0 {
-            let message = "the file is empty (0 bytes); copy it again from where it came from";
+            let message = "the file is empty (0 bytes); copy it again from its source";
             return Err(Error::damaged(path, message));
         }
         let file = File::open(path).map_err(|e| Error::io(path, "opening", e))?;
@@ -112,9 +110,10 @@ impl Magic {
             return Ok(Self::Tiff);
         }
         if start.iter().all(|&b| b == 0) {
-            let message = "begins with zeros only: the file was never filled, as after a power cut";
+            let message = "starts with zeros only: the file was never written to its end, as \
+                           after a power cut";
             return Err(Error::damaged(path, message));
         }
-        Err(Error::unsupported(path, known(&start).unwrap_or("not an image format known here")))
+        Err(Error::unsupported(path, known(&start).unwrap_or("not a known image format")))
     }
 }

@@ -38,8 +38,8 @@ pub(crate) fn expect_unpacked(path: &Path, bytes: u64, file_bytes: u64) -> Resul
         return Ok(());
     }
     let message = format!(
-        "claims to unpack to {bytes} bytes from a file of {file_bytes}; no camera's frame packs so \
-         well. If it is what you mean to read, unpack it first"
+        "claims to unpack to {bytes} bytes from a file of {file_bytes}; no camera frame \
+         compresses that well. If you do want to read it, unpack it first"
     );
     Err(Error::damaged(path, message))
 }

@@ -94,7 +94,7 @@ pub(crate) fn expect_picture(path: &Path, planes: usize) -> Result<()> {
     if (1..=MOST_PLANES).contains(&planes) {
         return Ok(());
     }
-    let message = format!("the image has {planes} planes; a picture has 1 to {MOST_PLANES}");
+    let message = format!("the image has {planes} planes; an image has 1 to {MOST_PLANES}");
     Err(Error::unsupported(path, message))
 }
 

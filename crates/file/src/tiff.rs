@@ -77,7 +77,7 @@ fn open_file(path: &Path) -> Result<Opened> {
         decoder.find_tag_unsigned::<u32>(tag).ok().flatten().unwrap_or(default)
     };
     if planes > 1 && number(&mut decoder, Tag::PlanarConfiguration, 1) != 1 {
-        let message = "an RGB TIFF with its colours apart; interleaved ones are read";
+        let message = "an RGB TIFF with separate colour planes; only interleaved samples are read";
         return Err(Error::unsupported(path, message));
     }
     // SampleFormat: 1 whole numbers, 2 with sign, 3 floating point.
@@ -104,7 +104,7 @@ fn open_file(path: &Path) -> Result<Opened> {
     if bytes == 0 || bytes > limit || chunk.pixels() == 0 {
         let message = format!(
             "an image of {size} with {planes} plane(s) takes {bytes} bytes; the file has \
-             {file_bytes}; copy it again from where it came from"
+             {file_bytes}; copy it again from its source"
         );
         return Err(Error::damaged(path, message));
     }
@@ -146,7 +146,7 @@ pub(crate) fn probe(path: &Path) -> Result<Probe> {
     let cards = cards(&text);
     let mut notes = Vec::new();
     if cards.cards().is_empty() {
-        notes.push("a TIFF says nothing of how the frame was taken".to_owned());
+        notes.push("TIFF does not record how the frame was taken".to_owned());
     }
     let mut header = cards;
     if header.get(UNIT_KEYWORD).is_some() {
@@ -350,7 +350,7 @@ fn write_kind<K: TiffKind>(
             job.write::<RGB16, K, _>(&mut out, |v| as_u16(v, pedestal_adu, &mut clipped))?;
         }
         (n, _) => {
-            let message = format!("an image of {n} planes; a TIFF is written of 1 or 3");
+            let message = format!("an image of {n} planes; TIFF files are written with 1 or 3");
             return Err(Error::request(path, message));
         }
     }

@@ -297,7 +297,7 @@ fn every_error_names_what_is_wrong() {
         (b"IIRO\x08\0\0\0............", "camera raw"),
         (b"\x89PNG\r\n\x1a\n............", "PNG"),
         (b"\xff\xd8\xff\xe0............", "JPEG"),
-        (b"Hello world, no image here", "not an image format known here"),
+        (b"Hello world, no image here", "not a known image format"),
     ] {
         let (kind, text) = say(start);
         assert_eq!(kind, ErrorKind::Unsupported);
@@ -476,11 +476,11 @@ fn what_claims_more_than_a_frame_holds_is_refused() {
             "unpack",
         ),
         (
-            "gzip of 30,000 units",
+            "gzip of 30,000 HDUs",
             gzip(std::iter::once(small.clone()).chain((0..300).map(|_| empty.repeat(100)))),
-            "units",
+            "HDUs",
         ),
-        ("30,000 units", [small, empty.repeat(30_000)].concat(), "units"),
+        ("30,000 HDUs", [small, empty.repeat(30_000)].concat(), "HDUs"),
         ("tiles that share bytes", tiles(2048, 65_536, 1024), "unpack"),
         ("one tile of 10^16 pixels", tiles(100_000_000, 100_000_000, 100_000_000), "damaged"),
     ];

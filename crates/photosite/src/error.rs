@@ -121,8 +121,8 @@ impl Error {
         Self::new(
             ErrorKind::Foreign,
             format!(
-                "{} is there already and was not made by Photosite; it is left alone. Name \
-                 another place with -o, or move the file",
+                "{} exists and was not made by Photosite; it is left alone. Choose another \
+                 location with -o, or move the file",
                 path.display()
             ),
         )
@@ -130,7 +130,8 @@ impl Error {
 
     /// The person stopped the work.
     pub fn cancelled() -> Self {
-        let message = "interrupted; what is whole is kept, and the same command goes on from there";
+        let message = "interrupted; finished products are kept, and the same command continues \
+                       from there";
         Self::new(ErrorKind::Cancelled, message)
     }
 
@@ -139,13 +140,13 @@ impl Error {
         let message = message.into();
         Self::new(
             ErrorKind::Bug,
-            format!("{message}; this is a fault of Photosite: please report it"),
+            format!("{message}; this is a bug in Photosite: please report it"),
         )
     }
 
     /// A file that is no longer what it was when it was first read.
     pub fn changed(path: &Path) -> Self {
-        let message = "changed while it was being used; nothing that was made of it is kept";
+        let message = "changed while it was in use; nothing made from it is kept";
         let file = photosite_file::Error::damaged(path, message);
         Self { kind: ErrorKind::Changed, ..file.into() }
     }

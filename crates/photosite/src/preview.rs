@@ -74,7 +74,7 @@ pub fn write_preview(
 ) -> Result<()> {
     let even = planes.windows(2).all(|p| p[0].size() == p[1].size());
     if !matches!(planes.len(), 1 | 3) || !even {
-        let message = "a picture has one plane, or three of one size";
+        let message = "a preview needs one plane, or three of equal size";
         return Err(Error::mismatch(format!("{}: {message}", png.display())));
     }
     let existing = if png.exists() { Existing::Replace } else { Existing::Refuse };

@@ -94,8 +94,8 @@ impl FileMark {
     /// # Errors
     /// When the file is not there or cannot be looked at.
     pub fn of(path: &Path) -> Result<Self> {
-        let meta =
-            std::fs::metadata(path).map_err(|e| Error::io(path, "looking at the file", e))?;
+        let meta = std::fs::metadata(path)
+            .map_err(|e| Error::io(path, "reading the file's size and date", e))?;
         let since = meta.modified().ok().and_then(|m| m.duration_since(UNIX_EPOCH).ok());
         let modified_ns = since.and_then(|d| i64::try_from(d.as_nanos()).ok()).unwrap_or(0);
         Ok(Self { file_bytes: meta.len(), modified_ns })

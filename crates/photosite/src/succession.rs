@@ -62,21 +62,21 @@ impl Change {
     pub fn clauses(&self, level_reach_adu: f64) -> Vec<String> {
         let mut out = Vec::new();
         if self.level_adu.abs() > level_reach_adu {
-            out.push(format!("its level moved by {:+.2} ADU", self.level_adu));
+            out.push(format!("its level changed by {:+.2} ADU", self.level_adu));
         }
         if let Some(expected) = self.expected_adu
             && self.scatter_adu > STRUCTURE_RATIO * expected
         {
             out.push(format!(
-                "its structure changed: the two differ by {:.4} from pixel to pixel, their noise \
-                 explains {expected:.4}",
+                "its structure changed: the pixel-to-pixel difference is {:.4}, noise explains \
+                 {expected:.4}",
                 self.scatter_adu
             ));
         }
         let worth = NEW_HOT_FEWEST.max((NEW_HOT_SHARE * self.old_hot as f64) as usize);
         if self.new_hot > worth {
             out.push(format!(
-                "{} pixels are hot that were not, beside {} that were",
+                "{} pixels are newly hot, {} were hot before",
                 self.new_hot, self.old_hot
             ));
         }

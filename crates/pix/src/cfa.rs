@@ -130,8 +130,12 @@ impl Serialize for CfaPattern {
 impl<'de> Deserialize<'de> for CfaPattern {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text)
-            .ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no colour filter array")))
+        Self::parse(&text).ok_or_else(|| {
+            serde::de::Error::custom(format!(
+                "{text:?} is not a colour filter \
+                                                             array"
+            ))
+        })
     }
 }
 

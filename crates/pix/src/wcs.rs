@@ -175,18 +175,18 @@ impl Wcs {
         let kind = code(&first);
         if kind != code(&second) || !["TAN", "TAN-SIP", "TPV"].contains(&kind.as_str()) {
             return no(format!(
-                "CTYPE1 is {first:?}, CTYPE2 {second:?}; projections TAN, TAN-SIP and TPV are"
+                "CTYPE1 is {first:?}, CTYPE2 {second:?}; only TAN, TAN-SIP and TPV are read"
             ));
         }
         let number = |key: &str| header.get_f64(key).filter(|v| v.is_finite());
         for key in ["CUNIT1", "CUNIT2"] {
             if let Some(unit) = header.get_text(key).filter(|u| !u.is_empty() && u != "deg") {
-                return no(format!("{key} is {unit:?}; degrees (deg) are"));
+                return no(format!("{key} is {unit:?}; degrees (deg) are expected"));
             }
         }
         let need = |key: &str| {
             number(key)
-                .ok_or_else(|| NoWcs::NotUnderstood(format!("{key} is missing, or no number")))
+                .ok_or_else(|| NoWcs::NotUnderstood(format!("{key} is missing or not a number")))
         };
         let origin = Point::new(need("CRPIX1")? - 1.0, need("CRPIX2")? - 1.0);
         let value = [need("CRVAL1")?, need("CRVAL2")?];
@@ -195,7 +195,7 @@ impl Wcs {
             matrix.swap(0, 1);
         }
         let Some(inverse) = inverted(matrix) else {
-            return no("the matrix of its pixels (CD, PC, CDELT) cannot be turned back".to_owned());
+            return no("its pixel matrix (CD, PC, CDELT) is singular".to_owned());
         };
         let (ra_deg, dec_deg) = (value[lon], value[1 - lon]);
         // The native longitude of the celestial pole, which lies elsewhere for a pole on the pole.
@@ -258,7 +258,7 @@ fn matrix(header: &Header) -> Result<[[f64; 2]; 2], NoWcs> {
         return Ok(cd.map(|row| row.map(|v| v.unwrap_or(0.0))));
     }
     let (Some(dx), Some(dy)) = (number("CDELT1"), number("CDELT2")) else {
-        let what = "neither CD1_1 nor CDELT1 and CDELT2 say how large a pixel is";
+        let what = "neither CD1_1 nor CDELT1 and CDELT2 give the pixel scale";
         return Err(NoWcs::NotUnderstood(what.to_owned()));
     };
     let pc = four("PC");
@@ -288,7 +288,7 @@ fn distortion(header: &Header, kind: &str, lon: usize) -> Result<Distortion, NoW
     }
     let said = |v: Option<f64>| v.is_some_and(|v| v != 0.0);
     if [0, 1].into_iter().any(|axis| of_degrees(axis).into_iter().any(said)) {
-        return no(format!("PV1_m or PV2_m stand beside {kind}; they belong to TPV"));
+        return no(format!("PV1_m or PV2_m are present with {kind}; they belong to TPV"));
     }
     let order = |key: &str| header.get_i64(key);
     // Some solvers write the terms without saying so in CTYPE.
@@ -298,7 +298,7 @@ fn distortion(header: &Header, kind: &str, lon: usize) -> Result<Distortion, NoW
         _ => return no("its distortion lacks A_ORDER or B_ORDER".to_owned()),
     };
     if let Some((stem, order)) = polynomials.iter().find(|(_, n)| !(0..=SIP_ORDER).contains(n)) {
-        return no(format!("{stem}_ORDER is {order}; orders up to {SIP_ORDER} are"));
+        return no(format!("{stem}_ORDER is {order}; orders up to {SIP_ORDER} are read"));
     }
     Ok(Distortion::Sip(polynomials.map(|(stem, order)| {
         let terms = (0..=order as i32).flat_map(|p| (0..=order as i32 - p).map(move |q| (p, q)));

@@ -1,4 +1,4 @@
-//! Verbs of colour, as typed.
+//! Colour verbs, as typed.
 
 use std::path::PathBuf;
 
@@ -11,19 +11,19 @@ use photosite_pix::debayer::Method;
 #[command(
     after_help = "Examples:\n  photosite debayer out/calibrated/m31.fits -o m31_rgb.fits\n  \
                         photosite debayer IMG_0001.CR2 -o rgb.fits --method superpixel\n\nThe \
-                        picture has three planes: red, green, blue. ERR and DQ come along, three \
-                        planes each. Measured samples stay as they are. directional: sharpest, \
+                        image has three planes: red, green, blue. ERR and DQ come along, three \
+                        planes each. Measured samples are not changed. directional: sharpest, \
                         Bayer arrays only; bilinear: smoothest; superpixel: half the size (a third \
                         under X-Trans), nothing interpolated; auto: directional, bilinear under \
                         X-Trans."
 )]
 pub struct DebayerArgs {
-    /// A frame under a colour filter array, best calibrated: FITS, XISF, TIFF or camera raw.
+    /// A CFA frame (Bayer or X-Trans), preferably calibrated: FITS, XISF, TIFF or camera raw.
     pub file: PathBuf,
     /// The FITS file to write.
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    /// How colours are made.
+    /// Debayering method.
     #[arg(long, value_enum, value_name = "M", default_value_t = MethodName::Auto)]
     pub method: MethodName,
     /// Print what was done as JSON.
@@ -31,21 +31,21 @@ pub struct DebayerArgs {
     pub json: bool,
 }
 
-/// Ways of making colours.
+/// Debayering methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum MethodName {
-    /// What suits the array.
+    /// Directional for Bayer arrays, bilinear for X-Trans.
     Auto,
-    /// Means of neighbours.
+    /// The mean of the neighbours of each colour.
     Bilinear,
-    /// One pixel a cell.
+    /// One pixel for each cell of the array, nothing interpolated.
     Superpixel,
-    /// Along the direction in which less changes.
+    /// Along the direction of the smaller gradient.
     Directional,
 }
 
 impl MethodName {
-    /// The method; `None` for the one that suits.
+    /// The method; `None` for the default of the array.
     pub fn method(self) -> Option<Method> {
         match self {
             Self::Auto => None,
@@ -64,24 +64,24 @@ impl MethodName {
                         writes l1_ha.fits and l1_oiii.fits, of one size. Results are monochrome, \
                         half as wide and high as the frame (a third under X-Trans); nothing is \
                         interpolated. ha is the red samples alone; green the mean of both greens; \
-                        oiii green and blue by the inverse of their noise, blue moved to green's \
+                        oiii green and blue weighted by inverse variance, blue shifted to green's \
                         level."
 )]
 pub struct ExtractArgs {
-    /// What to take out.
+    /// What to extract.
     #[arg(value_enum)]
     pub line: LineName,
-    /// A frame under a colour filter array, calibrated and not debayered.
+    /// A CFA frame, calibrated and not debayered.
     pub file: PathBuf,
-    /// The FITS file to write; ha-oiii puts _ha and _oiii before its ending.
+    /// The FITS file to write; ha-oiii adds _ha and _oiii before the extension.
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    /// Print what was done as JSON: a list, one entry a file.
+    /// Print what was done as JSON: a list with one entry for each file.
     #[arg(long)]
     pub json: bool,
 }
 
-/// What can be taken out.
+/// What can be extracted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LineName {
     /// Hydrogen alpha: red.
@@ -106,11 +106,11 @@ impl From<LineName> for Extract {
     }
 }
 
-/// Ways of stretching a colour picture.
+/// Ways of stretching a colour image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum StretchName {
-    /// Each colour by itself: the background comes out grey.
+    /// Each colour separately: the background becomes grey.
     Unlinked,
-    /// All colours alike: they keep their proportions, best after the background was made neutral.
+    /// All colours alike, so that colour ratios are kept; best after background neutralisation.
     Linked,
 }

@@ -9,7 +9,7 @@ use super::MasterKind;
 /// Where the library is.
 #[derive(Debug, Clone, Args)]
 pub struct PlaceArgs {
-    /// The folder of the library; by default PHOTOSITE_LIBRARY, or the user's data folder.
+    /// Library folder; by default PHOTOSITE_LIBRARY, or the user's data folder.
     #[arg(long, value_name = "PATH", global = true)]
     pub library: Option<PathBuf>,
 }
@@ -35,7 +35,7 @@ pub struct LibraryArgs {
 /// What can be done with a library.
 #[derive(Debug, Subcommand)]
 pub enum LibraryVerb {
-    /// Add calibration frames and masters, wherever they lie.
+    /// Add calibration frames and masters; the files stay where they are.
     Add {
         /// Files and folders; subfolders are searched.
         #[arg(required = true, value_name = "PATH")]
@@ -47,13 +47,13 @@ pub enum LibraryVerb {
         #[arg(long, value_enum, value_name = "K")]
         kind: Option<MasterKind>,
     },
-    /// Show all that is known of one.
+    /// Show everything known about one entry.
     Show {
         /// The first digits of its content hash, as `list` shows them.
         #[arg(value_name = "ID")]
         id: String,
     },
-    /// Vouch for a master, for lights of a range of dates.
+    /// Certify a master for lights taken in a range of dates.
     Certify {
         /// The master.
         #[arg(value_name = "ID")]
@@ -65,33 +65,33 @@ pub enum LibraryVerb {
         #[arg(long, value_name = "D")]
         to: Option<String>,
     },
-    /// Use a master no more; its file stays.
+    /// Stop using a master; its file is kept.
     Retire {
         /// The master.
         #[arg(value_name = "ID")]
         id: String,
     },
-    /// Look whether every file is there and is what it was.
+    /// Check that every file exists and is unchanged.
     Verify {
-        /// Read every file through, not only masters and those that look changed.
+        /// Read every file completely, not only masters and files that look changed.
         #[arg(long)]
         full: bool,
     },
-    /// Make the index anew from the files.
+    /// Rebuild the index from the files.
     Rebuild {
-        /// Where calibration frames and masters lie.
+        /// Folders of calibration frames and masters.
         #[arg(value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
-    /// Copy the masters in use, and a list of everything, into a folder.
+    /// Copy the masters in use, and a list of all entries, into a folder.
     Export {
         /// The folder.
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
-    /// Forget what is gone, and delete retired masters that Photosite made.
+    /// Remove missing files from the index, and delete retired masters that Photosite made.
     Prune {
-        /// Say what would be done; do nothing.
+        /// Show what would be done; change nothing.
         #[arg(long)]
         dry_run: bool,
     },
@@ -100,16 +100,16 @@ pub enum LibraryVerb {
 /// `photosite match`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  photosite match light.fits --explain\n  photosite match \
-                        night/lights --json\n\nCalibration frames among the paths come before \
-                        those of the library. docs/matching.md has the rules.")]
+                        night/lights --json\n\nCalibration frames among the paths are preferred to \
+                        those in the library. The rules are in docs/matching.md.")]
 pub struct MatchArgs {
     /// Lights: files and folders.
     #[arg(required = true, value_name = "LIGHT")]
     pub lights: Vec<PathBuf>,
-    /// Tell every property of every candidate, the refused ones too.
+    /// Show every property of every candidate, including rejected ones.
     #[arg(long)]
     pub explain: bool,
-    /// Print JSON: a list, one entry a light.
+    /// Print JSON: a list with one entry for each light.
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
@@ -120,11 +120,11 @@ pub struct MatchArgs {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  photosite plan night/\n  photosite plan night/lights --share \
-                        2\n\nCounts are those at which the master adds less than the share to \
-                        one light's noise; the customary numbers stand beside them."
+                        2\n\nCounts are those at which the master adds less than SHARE to \
+                        the noise of one light; typical numbers are shown beside them."
 )]
 pub struct PlanArgs {
-    /// Lights, or folders with them; calibration frames among them count as taken.
+    /// Lights, or folders with them; calibration frames among them count as on hand.
     #[arg(required = true, value_name = "LIGHTS_OR_FOLDER")]
     pub paths: Vec<PathBuf>,
     /// How much a master may add to one light's noise: 5%, 5 or 0.05.

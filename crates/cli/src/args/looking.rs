@@ -1,4 +1,4 @@
-//! Looking into files and writing them anew, as typed.
+//! Inspecting and converting files, as typed.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ pub struct FilesArgs {
     /// The files.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Print JSON: a list, one entry a file.
+    /// Print JSON: a list with one entry for each file.
     #[arg(long)]
     pub json: bool,
 }
@@ -36,9 +36,9 @@ pub struct PixelsArgs {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  photosite preview light.fits -o light.png\n  photosite preview \
-                        m31_rgb.fits -o m31.png --width 2400 --stretch linked\n\nA frame under a \
-                        colour filter array is shown in colour, a pixel a cell. The background is \
-                        never cut to black. A picture that Photosite made is replaced."
+                        m31_rgb.fits -o m31.png --width 2400 --stretch linked\n\nA CFA frame is \
+                        shown in colour, one pixel for each cell. The background is never \
+                        clipped to black. An existing PNG is replaced if Photosite made it."
 )]
 pub struct PreviewArgs {
     /// The file.
@@ -46,10 +46,10 @@ pub struct PreviewArgs {
     /// The PNG to write.
     #[arg(short, long, value_name = "PNG")]
     pub output: PathBuf,
-    /// Columns of the picture; larger images are averaged down to it.
+    /// Width of the PNG; larger images are averaged down to it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub width: Option<u32>,
-    /// How the colours of a picture are stretched.
+    /// How the colours are stretched.
     #[arg(long, value_enum, value_name = "HOW", default_value_t = StretchName::Unlinked)]
     pub stretch: StretchName,
 }
@@ -58,21 +58,20 @@ pub struct PreviewArgs {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  photosite convert IMG_0001.CR2 -o IMG_0001.fits\n  photosite \
-                        convert out/masters/bias.fits -o bias.xisf\n  photosite convert light.fits \
-                        -o light.tif --format u16 --pedestal 100\n  photosite convert \
-                        stack.fits -o plain.fits --image-only\n  photosite convert stack.fits -o \
-                        stack.tif --range adu16\n\nSamples are written in ADU as \
-                        they are, and on one scale in every file: the bounds of XISF are 0 to 65535 \
-                        whatever the samples. ERR, DQ and PROVENANCE stay in the FITS file. What is \
-                        there is not overwritten."
+                  convert out/masters/bias.fits -o bias.xisf\n  photosite convert light.fits -o \
+                  light.tif --format u16 --pedestal 100\n  photosite convert stack.fits -o \
+                  plain.fits --image-only\n  photosite convert stack.fits -o stack.tif --range \
+                  adu16\n\nSamples are written in ADU, unscaled, and on one scale in every file: \
+                  the bounds of XISF are 0 to 65535 whatever the samples. ERR, DQ and PROVENANCE \
+                  stay in the FITS file. Existing files are not overwritten."
 )]
 pub struct ConvertArgs {
     /// The file.
     pub file: PathBuf,
-    /// The file to write; its ending names the format: .fits, .xisf, .tif.
+    /// The file to write; its extension sets the format: .fits, .xisf, .tif.
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    /// How samples are stored; as 16 bits where the file has no more, else f32, by default.
+    /// Sample format; by default u16 if the file has at most 16 bits, else f32.
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<Format>,
     /// Added to every sample of a u16 file and recorded as PEDESTAL, in ADU.
@@ -81,7 +80,7 @@ pub struct ConvertArgs {
     /// The scale of floating-point samples in XISF and TIFF.
     #[arg(long, value_enum, value_name = "RANGE", default_value = "as-is")]
     pub range: RangeName,
-    /// FITS to FITS: the image and its header alone, without ERR, DQ and what else lies beside it.
+    /// FITS to FITS: the image and its header alone, without ERR, DQ and other extensions.
     #[arg(long)]
     pub image_only: bool,
     /// Print what was done as JSON.
@@ -94,6 +93,6 @@ pub struct ConvertArgs {
 pub enum RangeName {
     /// As they are: ADU.
     AsIs,
-    /// 0 to 65535 ADU become 0 to 1; samples beyond are kept.
+    /// 0 to 65535 ADU become 0 to 1; samples outside are kept.
     Adu16,
 }

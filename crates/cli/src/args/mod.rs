@@ -21,7 +21,7 @@ pub use night::{
 pub use picture::{AlignName, NormalizeName, RegisterArgs, StackArgs, StarsArgs, WeightName};
 pub use product::{CalibrateArgs, CombineName, MasterArgs, MasterKind};
 
-/// From raw astronomical frames to the light that reached the sensor.
+/// Calibrate, register and stack raw astronomical frames.
 #[derive(Debug, Parser)]
 #[command(
     name = "photosite",
@@ -29,9 +29,9 @@ pub use product::{CalibrateArgs, CombineName, MasterArgs, MasterKind};
     propagate_version = true,
     max_term_width = 100,
     after_help = "Examples:\n  photosite demo                        a simulated night, calibrated and \
-                  checked\n  photosite run ~/astro/2026-11-20 -o out  masters, pictures and an \
-                  account\n  photosite inspect light.fits          what the header says, in one \
-                  vocabulary\n\nExit status: 0 done; 1 done, with frames left out or findings of \
+                  checked\n  photosite run ~/astro/2026-11-20 -o out  masters, stacks and a \
+                  report\n  photosite inspect light.fits          what the header says, in common \
+                  terms\n\nExit status: 0 done; 1 done, with frames left out or findings of \
                   severity error; 2 failed."
 )]
 pub struct Cli {
@@ -42,13 +42,13 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// What the work may take of the machine. No result depends on it.
+/// Limits on threads and memory. No result depends on them.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Limits {
-    /// Threads to use; one a core by default.
+    /// Threads to use; one per core by default.
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// Memory that stacking may take: 512MiB, 2GB; a quarter of what is free by default.
+    /// Memory limit of stacking: 512MiB, 2GB; by default a quarter of the free memory.
     #[arg(long, global = true, value_name = "SIZE", value_parser = memory_size)]
     pub memory: Option<u64>,
 }
@@ -56,7 +56,7 @@ pub struct Limits {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Take a night from raw frames to pictures: masters, stacks, and an account of it all.
+    /// Calibrate, register and stack a whole night: masters, stacks and a report.
     Run(RunArgs),
     /// Simulate a small night, calibrate it and compare it with the truth.
     Demo(DemoArgs),
@@ -64,35 +64,35 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Build one master from frames.
     Master(MasterArgs),
-    /// Calibrate frames with masters at hand.
+    /// Calibrate frames with given masters.
     Calibrate(CalibrateArgs),
-    /// Stack calibrated lights into one picture.
+    /// Register and stack calibrated lights.
     Stack(StackArgs),
-    /// Lay frames over each other, and tell how.
+    /// Measure how frames are registered to each other: shift, rotation, residual.
     Register(RegisterArgs),
     /// List the stars of a frame.
     Stars(StarsArgs),
-    /// Make a colour picture of a frame under a colour filter array.
+    /// Debayer a CFA frame.
     Debayer(DebayerArgs),
-    /// Take Ha, OIII or green out of a frame under a colour filter array.
+    /// Extract Ha, OIII or green from a CFA frame.
     Extract(ExtractArgs),
-    /// Show what a file is and what its header says.
+    /// Show the type and header of a file, in common terms.
     Inspect(FilesArgs),
-    /// Describe a file's samples, channel by channel.
+    /// Print statistics of a file, channel by channel.
     Stats(FilesArgs),
-    /// Print a table of samples.
+    /// Print pixel values.
     Pixels(PixelsArgs),
-    /// Write a stretched picture for the eye.
+    /// Write a stretched PNG for viewing.
     Preview(PreviewArgs),
     /// Write an image in another format: FITS, XISF or TIFF.
     Convert(ConvertArgs),
-    /// Keep calibration frames and masters in order, for months.
+    /// Manage the library of calibration frames and masters.
     Library(LibraryArgs),
-    /// Show which master each light gets, what it costs, and why others do not do.
+    /// Show which master each light gets, its expected residual, and why others were rejected.
     Match(MatchArgs),
-    /// Say which calibration frames to shoot next.
+    /// List the calibration frames still to take.
     Plan(PlanArgs),
-    /// Print a completion script for a shell.
+    /// Print a shell completion script.
     Completions {
         /// The shell.
         shell: Shell,
@@ -120,11 +120,11 @@ fn memory_size(text: &str) -> Result<u64, String> {
         "mib" => f64::from(1u32 << 20),
         "gib" => f64::from(1u32 << 30),
         "tib" => 1024.0 * f64::from(1u32 << 30),
-        _ => return Err(format!("{unit:?} is no unit of memory; 512MiB and 2GB are sizes")),
+        _ => return Err(format!("{unit:?} is not a unit of memory; write 512MiB or 2GB")),
     };
     match number.trim().parse::<f64>() {
         Ok(n) if n.is_finite() && n > 0.0 => Ok((n * factor) as u64),
-        _ => Err(format!("{text:?} is no size; 512MiB and 2GB are")),
+        _ => Err(format!("{text:?} is not a size; write 512MiB or 2GB")),
     }
 }
 

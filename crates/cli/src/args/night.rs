@@ -11,10 +11,10 @@ use super::{AlignName, PlaceArgs};
 #[command(after_help = "Examples:\n  photosite run night/ -o out\n  photosite run night/ -o out \
                         --dry-run\n  photosite run --lights m31/ --darks library/darks --bias \
                         library/bias --flats m31/flats -o out\n\nWrites OUT/masters, \
-                        OUT/stacks (a picture of each target, filter and exposure) and \
-                        OUT/run.json. What is there already, whole and made from the same frames, \
-                        is not made again. Masters are kept in the library \
-                        and taken from there where the night has none that fit.")]
+                        OUT/stacks (one stack per target, filter and exposure) and \
+                        OUT/run.json. Products that exist, are intact and were made from the same \
+                        frames are reused. Masters are kept in the library and taken from there \
+                        if the night has no matching frames.")]
 pub struct RunArgs {
     /// Files and folders of frames; subfolders are searched.
     #[arg(value_name = "PATH")]
@@ -28,22 +28,22 @@ pub struct RunArgs {
         "flats", "dark_flats", "lights", "gain", "read_noise", "format", "pedestal",
     ])]
     pub plan: Option<PathBuf>,
-    /// What to keep beside masters and pictures; lights that are in no picture are always kept.
+    /// Intermediate products to keep; calibrated lights that are in no stack are always kept.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
     pub keep: Vec<Keep>,
-    /// Calibrate only: lights are not stacked, and stay as calibrated files.
+    /// Calibrate only: write calibrated lights, do not register or stack.
     #[arg(long)]
     pub no_stack: bool,
-    /// What lights are laid over each other by.
+    /// Registration method.
     #[arg(long, value_enum, value_name = "BY", default_value_t)]
     pub align: AlignName,
-    /// Print the account as JSON.
+    /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
-    /// Print frames, groups, matches and the forecast; write nothing.
+    /// Show frames, masters, matches and the disk and memory needed; write nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Neither take masters from the library nor put new ones into it.
+    /// Do not use the library, and add no masters to it.
     #[arg(long, conflicts_with = "library")]
     pub no_library: bool,
     #[command(flatten)]
@@ -61,38 +61,38 @@ pub struct RunArgs {
 pub enum Keep {
     /// Calibrated lights.
     Calibrated,
-    /// Lights on the pixels of their picture.
+    /// Registered lights, on the pixel grid of their stack.
     Registered,
 }
 
-/// Kinds given by hand.
+/// Frame types.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Kinds given by hand")]
+#[command(next_help_heading = "Frame types")]
 pub struct KindArgs {
-    /// These are biases, whatever they say themselves.
+    /// Bias frames, whatever their headers say.
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub bias: Vec<PathBuf>,
-    /// These are darks.
+    /// Darks.
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub darks: Vec<PathBuf>,
-    /// These are flats.
+    /// Flats.
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub flats: Vec<PathBuf>,
-    /// These are dark flats.
+    /// Dark flats.
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub dark_flats: Vec<PathBuf>,
-    /// These are lights.
+    /// Lights.
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub lights: Vec<PathBuf>,
 }
 
-/// What variance is made from.
+/// The noise model from which variance is computed.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct NoiseArgs {
-    /// Gain in e-/ADU, in place of the header's; makes a variance plane with --read-noise.
+    /// Gain in e-/ADU, overriding the header; with --read-noise it gives ERR.
     #[arg(long, value_name = "E_PER_ADU", requires = "read_noise")]
     pub gain: Option<f64>,
-    /// Read noise in e-, in place of the header's.
+    /// Read noise in e-, overriding the header.
     #[arg(long, value_name = "E", requires = "gain")]
     pub read_noise: Option<f64>,
 }
@@ -100,7 +100,7 @@ pub struct NoiseArgs {
 /// How samples are stored.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct FormatArgs {
-    /// How calibrated samples are stored: f32 keeps everything, u16 rounds and clips.
+    /// Sample format of calibrated lights: f32 keeps everything, u16 rounds and clips.
     #[arg(long, value_enum, default_value_t = Format::F32, value_name = "FORMAT")]
     pub format: Format,
     /// Added to every sample of a u16 file and recorded as PEDESTAL, in ADU.
@@ -113,14 +113,14 @@ pub struct FormatArgs {
 pub enum Format {
     /// 32-bit floating point.
     F32,
-    /// 16 bits without sign.
+    /// Unsigned 16-bit integers.
     U16,
 }
 
 /// `photosite demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// The folder to make; a fresh one under the working directory by default.
+    /// Folder to create; by default a new one in the working directory.
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
     /// The seed of the simulation.
@@ -134,11 +134,11 @@ pub struct DemoArgs {
 /// `photosite simulate`.
 #[derive(Debug, Args)]
 #[command(after_help = "Writes bias/ darks/ flats/ darkflats/ lights/ and truth/. In truth/: \
-                        truth.json (parameters, stars, hot pixels, a record a frame), \
+                        truth.json (parameters, stars, hot pixels, a record for each frame), \
                         light_e_NNNN.fits (electrons that the sky brought to each pixel of a \
                         light), and the sensor's maps.")]
 pub struct SimulateArgs {
-    /// The folder to make.
+    /// Folder to create.
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
     /// The camera.
@@ -150,7 +150,7 @@ pub struct SimulateArgs {
     /// Rows.
     #[arg(long, default_value_t = 1024, value_name = "H", value_parser = clap::value_parser!(u32).range(16..=65_536))]
     pub height: u32,
-    /// Biases.
+    /// Number of bias frames.
     #[arg(long, value_name = "N")]
     pub bias: Option<usize>,
     /// Darks.

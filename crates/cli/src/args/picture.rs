@@ -1,4 +1,4 @@
-//! Stars, places and pictures, as typed.
+//! Stars, registration and stacks, as typed.
 
 use std::path::PathBuf;
 
@@ -14,66 +14,66 @@ use super::product::reject_names;
                         --register\n  photosite stack *.fits -o sum.fits --register --weight \
                         noise --normalize additive-scale --maps")]
 pub struct StackArgs {
-    /// The lights, calibrated; their masks (extension DQ) are respected.
+    /// The calibrated lights; masked pixels (extension DQ) are not used.
     #[arg(required = true, value_name = "FILES")]
     pub files: Vec<PathBuf>,
     /// The file to write.
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    /// Lay the lights over each other first; else they are taken pixel by pixel.
+    /// Register the lights first; otherwise they are stacked pixel by pixel.
     #[arg(long)]
     pub register: bool,
-    /// What they are laid over each other by.
+    /// Registration method.
     #[arg(long, value_enum, value_name = "BY", default_value_t, requires = "register")]
     pub align: AlignName,
-    /// The light that the others are laid over; the best one by default.
+    /// Reference for registration; the best light by default.
     #[arg(long, value_name = "FILE")]
     pub reference: Option<PathBuf>,
-    /// How samples are rejected; auto goes by the number of lights.
+    /// Rejection method; auto depends on the number of lights.
     #[arg(long, value_name = "NAME", default_value = "auto", value_parser = reject_names())]
     pub reject: String,
-    /// Threshold below the centre, in the method's own unit; the method's own by default.
+    /// Low rejection threshold, in the unit of the method.
     #[arg(long, value_name = "L", alias = "low")]
     pub sigma_low: Option<f32>,
-    /// Threshold above the centre.
+    /// High rejection threshold.
     #[arg(long, value_name = "H", alias = "high")]
     pub sigma_high: Option<f32>,
-    /// How the kept samples become one.
+    /// How the samples that remain are combined.
     #[arg(long, value_enum, value_name = "HOW")]
     pub combine: Option<CombineName>,
-    /// How lights are brought to the level of the reference before samples are compared.
+    /// How lights are normalised to the reference before rejection.
     #[arg(long, value_enum, value_name = "HOW", default_value_t = NormalizeName::AdditiveScale)]
     pub normalize: NormalizeName,
-    /// What a light's part in the mean goes by.
+    /// Weights of the lights in the mean.
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = WeightName::Noise)]
     pub weight: WeightName,
-    /// Spread samples by drops on SCALE times as many pixels along each axis.
+    /// Drizzle onto a grid SCALE times finer along each axis.
     #[arg(long, value_name = "SCALE", value_parser = finer)]
     pub drizzle: Option<f64>,
-    /// The side of a drop in pixels of a light; 0.7 by default, 1 by colour.
-    #[arg(long, value_name = "D", value_parser = share)]
+    /// Drop size of drizzle, in input pixels; 0.7 by default, 1 with --cfa-drizzle.
+    #[arg(long = "pixfrac", alias = "drop", value_name = "F", value_parser = share)]
     pub drop: Option<f64>,
-    /// Drizzle each colour of the filter array for itself: nothing is interpolated.
+    /// Drizzle each colour of the filter array separately, without debayering.
     #[arg(long)]
     pub cfa_drizzle: bool,
-    /// Cut the picture to what every light covers.
+    /// Crop the stack to the area that every light covers.
     #[arg(long)]
     pub crop: bool,
-    /// Keep counts at each pixel, of each colour: COVERAGE (samples kept), REJLOW, REJHIGH.
+    /// Write maps, for each colour: COVERAGE (samples used), REJLOW, REJHIGH.
     #[arg(long)]
     pub maps: bool,
-    /// Print the account as JSON.
+    /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
 }
 
-/// What lights are laid over each other by.
+/// Registration methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum AlignName {
-    /// Their stars.
+    /// By stars.
     #[default]
     Stars,
-    /// The world coordinates of their headers, as plate solvers write them: TAN, SIP, TPV.
+    /// By the world coordinates (WCS) a plate solver wrote into the headers: TAN, SIP, TPV.
     Wcs,
 }
 
@@ -86,35 +86,35 @@ impl From<AlignName> for Alignment {
     }
 }
 
-/// Ways of normalising.
+/// Normalisation methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum NormalizeName {
-    /// Not at all.
+    /// No normalisation.
     None,
-    /// The level by adding.
+    /// Background level, by an offset.
     Additive,
-    /// Level and scale, about the level.
+    /// Background level by an offset, and scale.
     AdditiveScale,
-    /// The level by multiplying.
+    /// Background level, by a factor.
     Multiplicative,
-    /// Level and scale, for levels above 0.
+    /// Background level by a factor, and scale; for levels above 0.
     MultiplicativeScale,
-    /// The level by multiplying, for rejection only; samples are combined as they were.
+    /// Background level by a factor, for rejection only; the stack uses the original values.
     EqualisedFluxes,
-    /// Level and scale, and the background everywhere: for gradients that differ between lights.
+    /// Background by an offset that varies over the frame, and scale: for changing gradients.
     Local,
 }
 
-/// What weights go by.
+/// Weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum WeightName {
-    /// All lights count the same.
+    /// Equal weights.
     None,
-    /// The inverse variance of the noise.
+    /// Inverse variance of the background noise.
     Noise,
-    /// The square of the stars' signal over noise.
+    /// Square of the stars' signal-to-noise ratio.
     Snr,
-    /// The inverse variance of the noise, over the square of the stars' width.
+    /// Inverse variance of the noise, divided by the square of the FWHM.
     Fwhm,
 }
 
@@ -126,13 +126,13 @@ pub struct RegisterArgs {
     /// The frames.
     #[arg(required = true, value_name = "FILES")]
     pub files: Vec<PathBuf>,
-    /// What they are laid over each other by.
+    /// Registration method.
     #[arg(long, value_enum, value_name = "BY", default_value_t)]
     pub align: AlignName,
-    /// The frame that the others are laid over; the best one by default.
+    /// Reference frame; the best frame by default.
     #[arg(long, value_name = "FILE")]
     pub reference: Option<PathBuf>,
-    /// Print the account as JSON.
+    /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
 }
@@ -142,24 +142,24 @@ pub struct RegisterArgs {
 #[command(after_help = "Examples:\n  photosite stars light.fits\n  photosite stars light.fits \
                         --csv > stars.csv")]
 pub struct StarsArgs {
-    /// The frame; its mask (extension DQ) is respected.
+    /// The frame; masked pixels (extension DQ) are not used.
     pub file: PathBuf,
-    /// Least signal over noise of a star's match.
+    /// Detection threshold: signal-to-noise ratio of the matched filter.
     #[arg(long, value_name = "SNR", default_value_t = 5.5)]
     pub snr: f64,
     /// Print every star as JSON.
     #[arg(long, conflicts_with = "csv")]
     pub json: bool,
-    /// Print every star as comma separated values.
+    /// Print every star as comma-separated values.
     #[arg(long)]
     pub csv: bool,
 }
 
-/// Reads how much finer a grid is: 1 to 4.
+/// Reads the scale of a finer grid: 1 to 4.
 fn finer(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(n) if (1.0..=4.0).contains(&n) => Ok(n),
-        _ => Err(format!("{text:?} is no scale from 1 to 4")),
+        _ => Err(format!("{text:?} is not a scale from 1 to 4")),
     }
 }
 

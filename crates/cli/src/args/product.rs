@@ -14,7 +14,7 @@ use super::{FormatArgs, NoiseArgs};
                         master dark darks/*.fits -o dark.fits\n  photosite master flat \
                         flats/*.fits -o flat.fits --dark darkflat.fits")]
 pub struct MasterArgs {
-    /// The kind of master.
+    /// Type of master.
     #[arg(value_enum)]
     pub kind: MasterKind,
     /// Its frames.
@@ -23,42 +23,42 @@ pub struct MasterArgs {
     /// The file to write.
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    /// Master bias, or a level in ADU, to take off each frame.
+    /// Master bias, or a level in ADU, to subtract from each frame.
     #[arg(long, value_name = "FILE|ADU", allow_negative_numbers = true)]
     pub bias: Option<String>,
-    /// Master dark, or master dark flat, to take off each flat.
+    /// Master dark, or master dark flat, to subtract from each flat.
     #[arg(long, value_name = "FILE", conflicts_with = "bias")]
     pub dark: Option<PathBuf>,
-    /// How the kept samples become one.
+    /// How the samples that remain are combined.
     #[arg(long, value_enum, value_name = "HOW")]
     pub combine: Option<CombineName>,
-    /// How samples are rejected; auto goes by the number of frames.
+    /// Rejection method; auto depends on the number of frames.
     #[arg(long, value_name = "NAME", default_value = "auto", value_parser = reject_names())]
     pub reject: String,
-    /// Threshold below the centre, in the method's own unit; the method's own by default.
+    /// Low rejection threshold, in the unit of the method.
     #[arg(long, value_name = "L", alias = "low")]
     pub sigma_low: Option<f32>,
-    /// Threshold above the centre; other than below, it moves the mean of the noise.
+    /// High rejection threshold; if it differs from the low one, the mean is biased.
     #[arg(long, value_name = "H", alias = "high")]
     pub sigma_high: Option<f32>,
-    /// Keep counts at each pixel: COVERAGE (samples kept), REJLOW, REJHIGH.
+    /// Write maps: COVERAGE (samples used), REJLOW, REJHIGH.
     #[arg(long)]
     pub maps: bool,
-    /// Print the account as JSON.
+    /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
 }
 
-/// Kinds of master.
+/// Types of master.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum MasterKind {
-    /// Of biases.
+    /// Master bias.
     Bias,
-    /// Of darks.
+    /// Master dark.
     Dark,
-    /// Of flats.
+    /// Master flat.
     Flat,
-    /// Of dark flats.
+    /// Master dark flat.
     DarkFlat,
 }
 
@@ -73,12 +73,12 @@ impl From<MasterKind> for FrameKind {
     }
 }
 
-/// Ways of combining.
+/// How samples are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum CombineName {
-    /// The mean of the kept samples.
+    /// Mean.
     Mean,
-    /// Their median.
+    /// Median.
     Median,
 }
 
@@ -105,7 +105,7 @@ pub struct CalibrateArgs {
     /// Master dark.
     #[arg(long, value_name = "FILE")]
     pub dark: Option<PathBuf>,
-    /// Factor of the dark: none (1), exposure (the ratio of exposures), or a number.
+    /// Dark scale factor: none (1), exposure (ratio of exposures), or a number.
     #[arg(long, value_name = "none|exposure|NUMBER", default_value = "none", requires = "dark")]
     pub dark_scale: String,
     /// Master flat.
@@ -115,7 +115,7 @@ pub struct CalibrateArgs {
     pub noise: NoiseArgs,
     #[command(flatten)]
     pub format: FormatArgs,
-    /// Print the account as JSON.
+    /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
 }

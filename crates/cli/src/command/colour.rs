@@ -37,7 +37,7 @@ pub fn extract_lines(args: &ExtractArgs, limits: Limits) -> anyhow::Result<Done>
 
 /// Tells of a picture.
 fn tell(product: &ColourProduct) {
-    let stands = if product.reused { "stands already" } else { "written" };
+    let stands = if product.reused { "exists already" } else { "written" };
     println!(
         "{} {stands}: {}x{}, {} of {}",
         product.path.display(),

@@ -18,7 +18,7 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<Done> {
     let from_fits = probe.format.starts_with("FITS");
     if target == Some(Format::Fits) && from_fits && !args.image_only {
         bail!(
-            "{}: is FITS already; copy it, so that nothing in it is lost, or ask for --image-only",
+            "{}: is FITS already; copy the file to keep everything in it, or use --image-only",
             args.file.display()
         );
     }
@@ -36,7 +36,7 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<Done> {
         .collect();
     let mut header = probe.header.clone();
     if from_fits && !beside.is_empty() {
-        header.push_history(&format!("the image alone; left behind: {}", beside.join(", ")));
+        header.push_history(&format!("image only; not copied: {}", beside.join(", ")));
     }
     let range = match args.range {
         RangeName::AsIs => Range::AsIs,
@@ -64,19 +64,19 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<Done> {
     let lost = clipped.below + clipped.above + clipped.blank;
     if lost > 0 {
         println!(
-            "{} samples below 0, {} above 65535 and {} without a value could not be held by 16 bits",
+            "lost in 16 bits: {} samples below 0, {} above 65535, {} without a value",
             clipped.below, clipped.above, clipped.blank
         );
     }
     if clipped.beyond > 0 {
         println!(
-            "{} samples lie beyond the bounds of the scale; they are kept, and programs that heed \
-             the bounds cut them off",
+            "{} samples are outside the bounds of the scale; they are kept, but programs that \
+             respect the bounds clip them",
             clipped.beyond
         );
     }
     if !beside.is_empty() {
-        println!("left in {}: {}", args.file.display(), beside.join(", "));
+        println!("not copied from {}: {}", args.file.display(), beside.join(", "));
     }
     Ok(Done::Well)
 }

@@ -81,8 +81,8 @@ pub fn run(args: DemoArgs, limits: Limits) -> anyhow::Result<Done> {
     preview_file(&raw.join("lights").join(first), &before, Some(1024), Linked::No)?;
     let calibrated = request.output.join("calibrated").join(first);
     preview_file(&calibrated, &after, Some(1024), Linked::No)?;
-    eprintln!("look at {} and {}", before.display(), after.display());
-    eprintln!("the account is in {}", request.output.join("run.json").display());
+    eprintln!("compare {} and {}", before.display(), after.display());
+    eprintln!("the report is in {}", request.output.join("run.json").display());
     let good = compared.iter().all(|c| (c.ratio - 1.0).abs() <= TOLERANCE);
     Ok(if good && !outcome.wants_attention() { Done::Well } else { Done::WithFindings })
 }
@@ -95,7 +95,7 @@ fn fresh_folder() -> anyhow::Result<PathBuf> {
             return Ok(folder);
         }
     }
-    bail!("there are 999 folders photosite-demo-N here; name one with -o")
+    bail!("there are 999 folders photosite-demo-N here; choose one with -o")
 }
 
 fn compare(simulation: &Simulation, output: &Path) -> anyhow::Result<Vec<Compared>> {
@@ -133,10 +133,10 @@ fn tell(compared: &[Compared]) {
             ]
         })
         .collect();
-    let heading = ["CALIBRATED - TRUE", "pixels", "mean ADU", "rms ADU", "predicted", "ratio"];
+    let heading = ["CALIBRATED - TRUTH", "pixels", "mean ADU", "rms ADU", "predicted", "ratio"];
     show::table(&heading, &[1, 2, 3, 4, 5], rows);
     println!(
-        "the noise that is left is the noise that the variance plane predicts where the ratio is \
-         within {TOLERANCE} of 1"
+        "the residual is the noise predicted by the variance plane if the ratio is within \
+         {TOLERANCE} of 1"
     );
 }

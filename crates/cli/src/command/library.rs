@@ -53,13 +53,14 @@ pub fn run(args: LibraryArgs, limits: Limits) -> anyhow::Result<Done> {
             tell(json, &pruned, || {
                 let would = if dry_run { "would be " } else { "" };
                 for path in &pruned.missing {
-                    println!("{would}forgotten: {} (it is not there)", path.display());
+                    println!("{would}removed from the index: {} (missing)", path.display());
                 }
                 for path in &pruned.retired {
-                    println!("{would}deleted: {} (it was retired)", path.display());
+                    println!("{would}deleted: {} (retired)", path.display());
                 }
                 println!(
-                    "{would}forgotten {}, {would}deleted {} masters and {} unfinished files",
+                    "{would}removed from the index: {}; {would}deleted: {} masters and {} \
+                     unfinished files",
                     pruned.missing.len(),
                     pruned.retired.len(),
                     pruned.unfinished
@@ -85,7 +86,7 @@ fn collected(collected: &Collected, folder: &Path, json: bool) -> anyhow::Result
     tell(json, collected, || {
         let a = collected.added;
         println!(
-            "{}: {} files; {} new, {} known, {} known under another name, {} unchanged",
+            "{}: {} files; {} new, {} known, {} known at a new path, {} unchanged",
             folder.display(),
             collected.files,
             a.new,
@@ -129,17 +130,17 @@ fn verify(
             println!("{}: {}: {}", p.id, p.path.display(), p.problem);
         }
         println!(
-            "{} files, {} of them read through: {}",
+            "{} files, {} of them read completely: {}",
             verified.files,
             verified.read,
             match verified.problems.len() + verified.index.len() {
-                0 => "all is well".to_owned(),
+                0 => "no problems".to_owned(),
                 n => format!("{n} problems"),
             }
         );
     })?;
     if !verified.index.is_empty() {
-        eprintln!("`photosite library rebuild` makes the index anew from the files");
+        eprintln!("`photosite library rebuild` rebuilds the index from the files");
     }
     let well = verified.problems.is_empty() && verified.index.is_empty();
     Ok(if well { Done::Well } else { Done::WithFindings })
@@ -187,7 +188,8 @@ fn show_one(entry: &Entry) {
     rows.extend(entry.software.iter().map(|s| vec!["made by".to_owned(), s.clone()]));
     rows.extend(entry.level.iter().map(|l| {
         let hot = show::number(l.hot_adu);
-        let told = format!("{} ADU; a thousandth lies {hot} ADU above", show::number(l.median_adu));
+        let told =
+            format!("{} ADU; hottest 0.1 % of pixels {hot} ADU above", show::number(l.median_adu));
         vec!["median".to_owned(), told]
     }));
     let fields = [

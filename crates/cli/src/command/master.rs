@@ -52,7 +52,7 @@ pub fn run(args: MasterArgs, limits: Limits) -> anyhow::Result<Done> {
         });
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
-        let verb = if result.reused { "is there already" } else { "written" };
+        let verb = if result.reused { "exists already" } else { "written" };
         println!(
             "{} {verb}: {} of {} frames, {}, rejection {} ({} low, {} high), median {}, noise {}",
             result.path.display(),

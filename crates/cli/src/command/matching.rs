@@ -68,18 +68,18 @@ pub fn open(folder: Option<std::path::PathBuf>) -> anyhow::Result<Option<Library
 
 fn price(cost: &Cost) -> String {
     let digits = |v: f64| if v >= 100.0 { format!("{v:.0}") } else { format!("{v:.2}") };
-    let assumed = if cost.measured == Some(false) { ", dark current assumed" } else { "" };
+    let assumed = if cost.measured == Some(false) { " (dark current assumed)" } else { "" };
     let unit = cost.unit.sign();
     match (cost.unit, cost.floor) {
         (photosite::library::CostUnit::Share, _) => {
-            format!("leaves {:.2} % of the signal", cost.value * 100.0)
+            format!("residual {:.2} % of the signal", cost.value * 100.0)
         }
         (_, Some(floor)) => format!(
-            "leaves {} {unit}{assumed} beside a noise of {} {unit}",
+            "residual {} {unit} RMS{assumed}, light noise {} {unit}",
             digits(cost.value),
             digits(floor)
         ),
-        (_, None) => format!("leaves {} {unit}{assumed}", digits(cost.value)),
+        (_, None) => format!("residual {} {unit} RMS{assumed}", digits(cost.value)),
     }
 }
 
@@ -93,11 +93,11 @@ fn tell(matched: &Matched, explain: bool) {
             (Some(name), Some(cost)) => {
                 println!("  {:9} {name}{}: {}", m.kind.name(), from(&m.library_id), price(cost));
             }
-            _ => println!("  {:9} none of {} fits", m.kind.name(), m.refused_count),
+            _ => println!("  {:9} none of {} matches", m.kind.name(), m.refused_count),
         }
         if let Some(second) = &m.runner_up {
             println!(
-                "            next: {}{}: {}",
+                "            runner-up: {}{}: {}",
                 second.master,
                 from(&second.library_id),
                 price(&second.cost)
@@ -128,7 +128,7 @@ fn tell(matched: &Matched, explain: bool) {
                     ]
                 })
                 .collect();
-            show::table(&["            PROPERTY", "light", "master", "", "leaves"], &[], rows);
+            show::table(&["            PROPERTY", "light", "master", "", "residual"], &[], rows);
         }
         let few = if m.chosen.is_none() || explain { usize::MAX } else { 0 };
         for refused in m.refused.iter().take(few) {

@@ -14,7 +14,7 @@ pub fn run(args: PixelsArgs) -> anyhow::Result<Done> {
     let region = Rect::new(args.x, args.y, args.w, args.h);
     if !region.fits(size) {
         return Err(Error::parameters(format!(
-            "{}: the region {region} does not lie inside the image of {size} pixels",
+            "{}: the region {region} is not inside the image of {size} pixels",
             args.file.display()
         ))
         .into());

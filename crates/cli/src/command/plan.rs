@@ -31,25 +31,15 @@ pub fn run(args: PlanArgs, limits: Limits) -> anyhow::Result<Done> {
     }
     let heading = |first: &'static str, last: &'static str| {
         [
-            "",
-            first,
-            "temp",
-            "exposure",
-            "gain",
-            "offset",
-            "filter",
-            "have",
-            "need",
-            last,
-            "customary",
-            "time",
+            "", first, "temp", "exposure", "gain", "offset", "filter", "have", "need", last,
+            "typical", "time",
         ]
     };
     let right = [0, 2, 3, 4, 5, 7, 8, 9, 11];
     if list.shots.is_empty() {
         println!("nothing is missing for {} lights", list.lights);
     } else {
-        show::table(&heading("SHOOT", "shoot"), &right, list.shots.iter().map(row).collect());
+        show::table(&heading("TO SHOOT", "shoot"), &right, list.shots.iter().map(row).collect());
         println!();
         for shot in &list.shots {
             println!("{:>2}. {}", shot.order, note(shot));
@@ -57,16 +47,16 @@ pub fn run(args: PlanArgs, limits: Limits) -> anyhow::Result<Done> {
         println!();
         let unknown = list.shots.iter().any(|s| s.total_s.is_none());
         println!(
-            "{}{} in all, reading out not counted; a master of `need` frames adds less than {} % \
-             to the noise of one light",
+            "{}{} in total, readout not counted; a master of `need` frames adds less than {} % to \
+             the noise of one light",
             duration(list.total_s),
-            if unknown { " and what flats and their darks take" } else { "" },
+            if unknown { " plus the time for flats and their darks" } else { "" },
             show::number(share.value() * 100.0)
         );
     }
     if !list.have.is_empty() {
         println!();
-        show::table(&heading("THERE", ""), &right, list.have.iter().map(row).collect());
+        show::table(&heading("ON HAND", ""), &right, list.have.iter().map(row).collect());
     }
     Ok(Done::Well)
 }
@@ -74,10 +64,10 @@ pub fn run(args: PlanArgs, limits: Limits) -> anyhow::Result<Done> {
 /// Reads `--share`: `5%` and `5` are per cent, a number below 1 is the share itself.
 fn share(text: &str) -> anyhow::Result<Share> {
     let number = text.strip_suffix('%').unwrap_or(text).trim();
-    let value: f64 = number.parse().with_context(|| format!("--share {text:?} is no number"))?;
+    let value: f64 = number.parse().with_context(|| format!("--share {text:?} is not a number"))?;
     let per_cent = text.ends_with('%') || value >= 1.0;
     Share::new(if per_cent { value / 100.0 } else { value })
-        .with_context(|| format!("--share {text} must lie between 0 and 100 %; 5 is customary"))
+        .with_context(|| format!("--share {text} must be between 0 and 100 %; 5 is typical"))
 }
 
 fn duration(seconds: f64) -> String {
@@ -118,7 +108,7 @@ fn note(shot: &Shot) -> String {
             level.aim_adu[0], level.aim_adu[1], level.full_scale_adu
         );
         if let Some(share) = level.have_share {
-            note += &format!(", those at hand lie at {:.0} %", share * 100.0);
+            note += &format!(", those on hand are at {:.0} %", share * 100.0);
         }
     }
     note

@@ -86,7 +86,7 @@ pub fn run(args: RegisterArgs, limits: Limits) -> anyhow::Result<Done> {
             "residual px",
             "dx",
             "dy",
-            "turn deg",
+            "rotation deg",
             "model",
         ];
         show::table(&heading, &[1, 2, 3, 4, 5, 6, 7], rows);

@@ -22,14 +22,14 @@ pub fn run(args: RunArgs, limits: Limits) -> anyhow::Result<Done> {
     };
     show::findings(&outcome.report.findings);
     if outcome.failure.is_none() && outcome.found_nothing() {
-        bail!("no usable frame was found; {} files were looked at", outcome.report.frames.len());
+        bail!("no usable frame was found; {} files were checked", outcome.report.frames.len());
     }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&outcome.report)?);
     } else {
         summary(&outcome.report, args.dry_run);
         if let Some(path) = &outcome.report_path {
-            eprintln!("the whole account is in {}", path.display());
+            eprintln!("the full report is in {}", path.display());
         }
     }
     match outcome.failure {
@@ -44,7 +44,7 @@ fn request(args: &RunArgs) -> anyhow::Result<NightRequest> {
     let mut paths = args.paths.clone();
     let overrides = resolve::overrides(&args.kinds, &mut paths)?;
     if paths.is_empty() {
-        bail!("name a folder of frames, or frames by kind with --lights, --darks and the like");
+        bail!("name a folder of frames, or give frames by type with --lights, --darks etc.");
     }
     let keep = Keep {
         calibrated: args.keep.contains(&args::Keep::Calibrated),
@@ -156,7 +156,7 @@ pub fn summary(report: &RunReport, dry_run: bool) {
                 ]
             })
             .collect();
-        let heading = ["PICTURE", "lights", "exposure s", "target", "filter"];
+        let heading = ["STACK", "lights", "exposure s", "target", "filter"];
         show::table(&heading, &[1, 2], rows);
         println!();
     }
@@ -185,7 +185,7 @@ pub fn summary(report: &RunReport, dry_run: bool) {
             "exposure s",
             "rejection",
             "noise",
-            "of one's",
+            "vs one light",
             "stars",
             "FWHM px",
             "",
@@ -211,12 +211,12 @@ pub fn summary(report: &RunReport, dry_run: bool) {
     }
     if dry_run {
         println!(
-            "would read {}, write {}{}, and take about {} of memory; nothing was written",
+            "needs to read {}, write {}{}, and about {} of memory; nothing was written",
             show::bytes(f.read_bytes),
             show::bytes(f.write_bytes),
             match f.scratch_bytes {
                 0 => String::new(),
-                n => format!(", unpack {} for a while", show::bytes(n)),
+                n => format!(", {} of temporary disk space", show::bytes(n)),
             },
             show::bytes(f.memory_bytes)
         );

@@ -37,7 +37,7 @@ pub fn run(args: SimulateArgs, limits: Limits) -> anyhow::Result<Done> {
     }
     if let Some(exposure_s) = args.exposure {
         if !(exposure_s.is_finite() && exposure_s > 0.0) {
-            bail!("an exposure of {exposure_s} s cannot be taken");
+            bail!("an exposure of {exposure_s} s is impossible; it must be above 0");
         }
         night.light_exposure_s = exposure_s;
         night.dark_exposure_s = exposure_s;
@@ -63,7 +63,7 @@ pub fn write_night(
     context: &Context<'_>,
 ) -> anyhow::Result<()> {
     if folder.exists() && std::fs::read_dir(folder)?.next().is_some() {
-        bail!("{} is not empty; name a new folder with -o", folder.display());
+        bail!("{} is not empty; choose a new folder with -o", folder.display());
     }
     let truth = folder.join("truth");
     let plans = simulation.frames();
@@ -83,11 +83,7 @@ pub fn write_night(
             if let (Some(light), Some(name)) = (&frame.truth.light_e, &record.frames[i].light_file)
             {
                 let mut header = truth_header();
-                header.set(Card::string(
-                    "BUNIT",
-                    "electron",
-                    "brought by the sky, before response",
-                ));
+                header.set(Card::string("BUNIT", "electron", "from the sky, before response"));
                 write_plane(&truth.join(name), light, Sample::F32, header)?;
             }
             Ok(())
@@ -104,7 +100,7 @@ pub fn write_night(
 /// A header that keeps the truth from being taken for a frame.
 fn truth_header() -> Header {
     let mut header = Header::new();
-    header.set(Card::logical(TRUTH_KEYWORD, true, "truth of a simulation, no frame"));
+    header.set(Card::logical(TRUTH_KEYWORD, true, "truth of a simulation, not a frame"));
     header
 }
 

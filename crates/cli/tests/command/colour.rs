@@ -65,9 +65,9 @@ fn lights_become_pictures() {
 
     refused(
         &["debayer", text(&picture), "-o", "again.fits"],
-        &["3 planes", "colour picture already"],
+        &["3 planes", "already a colour image"],
     );
-    refused(&["debayer", text(&light), "-o", text(&light)], &["another file"]);
+    refused(&["debayer", text(&light), "-o", text(&light)], &["another output file"]);
     refused(&["debayer", text(&light), "-o", "x.tif"], &["FITS"]);
     let foreign = dir.path().join("notes.fits");
     write(&foreign, b"my notes");
@@ -111,7 +111,7 @@ fn lines_are_taken_out() {
     let mono = dir.path().join("m_ha.fits");
     refused(&["extract", "ha", text(&mono), "-o", "x.fits"], &["no colour filter array"]);
     let told = stdout(&expect(0, &["extract", "ha", text(&light), "-o", text(&mono)]));
-    assert!(told.contains("stands already"), "{told}");
+    assert!(told.contains("exists already"), "{told}");
 }
 
 #[test]

@@ -136,7 +136,7 @@ fn two_runs_do_not_share_a_folder() {
     lock.lock().unwrap();
     refused(
         &["run", "--no-stack", text(&night), "-o", text(&out)],
-        &["another run is at work", "-o"],
+        &["another run is using", "-o"],
     );
     assert!(visible(&out).is_empty());
     // A lock that nobody holds any more is no lock.

@@ -52,7 +52,7 @@ fn what_is_converted_reads_back_to_the_bit() {
             expect(0, &["convert", text(&made), "-o", text(&back)]);
             assert!(bits(&back) == bits(&path));
             let before = std::fs::read(&made).unwrap();
-            refused(&["convert", text(&path), "-o", text(&made)], &["exists already"]);
+            refused(&["convert", text(&path), "-o", text(&made)], &["already exists"]);
             assert_eq!(std::fs::read(&made).unwrap(), before);
             std::fs::remove_file(&made).unwrap();
             expect(0, &["convert", text(&path), "-o", text(&made)]);
@@ -87,7 +87,7 @@ fn the_image_alone_is_written_on_request() {
         for key in ["EXTEND", "NEXTEND"] {
             assert_eq!(probe.header.get(key), None, "{key}");
         }
-        let told = probe.header.history().any(|h| h.contains("left behind: DQ, ERR, PROVENANCE"));
+        let told = probe.header.history().any(|h| h.contains("not copied: DQ, ERR, PROVENANCE"));
         assert!(told, "the header says what is missing");
         refused(&["convert", text(&path), "-o", text(&plain), "--image-only"], &["exists"]);
         std::fs::remove_file(&plain).unwrap();

@@ -138,7 +138,7 @@ fn a_dark_that_holds_the_bias_is_not_scaled_without_one() {
     // With a bias it goes, and says that it is not proven.
     let args = ["calibrate", &light, "-o", text(&out), "--dark", dark, "--bias", "500"];
     let told = stderr(&expect(0, &[&args[..], &["--dark-scale", "0.5"]].concat()));
-    assert!(told.contains("without proof"), "{told}");
+    assert!(told.contains("without evidence"), "{told}");
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn master_tells_what_it_did() {
     assert_eq!(told["inputs"].as_array().unwrap().len(), 4);
     assert_eq!(json(&expect(0, &args))["reused"], true);
     args.retain(|a| *a != "--json");
-    assert!(stdout(&expect(0, &args)).contains("is there already"));
+    assert!(stdout(&expect(0, &args)).contains("exists already"));
     refused(&["master", "dark", "-o", text(&path)], &["FILES"]);
     refused(&["master", "sky", text(&path), "-o", text(&path)], &["sky"]);
 }

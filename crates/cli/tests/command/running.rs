@@ -138,7 +138,7 @@ fn a_dry_run_writes_nothing() {
     assert_eq!(plan["pictures"].as_array().unwrap().len(), 1);
     let name = picture["name"].as_str().unwrap();
     let said = stdout(&expect(0, &dry));
-    assert!(said.contains("PICTURE") && said.contains(name.trim_end_matches(".fits")), "{said}");
+    assert!(said.contains("STACK") && said.contains(name.trim_end_matches(".fits")), "{said}");
     assert!(!out.exists());
 }
 

@@ -31,7 +31,7 @@ impl FitsFile {
             return Ok(Self { bytes: Bytes::memory(path, bytes), layout });
         }
         if magic != Magic::Fits {
-            return Err(Error::request(path, "is no FITS file; one was expected here"));
+            return Err(Error::request(path, "is not a FITS file, which was expected here"));
         }
         let bytes = Bytes::open(path)?;
         let layout = scan(&mut &bytes, Depth::All)?;
@@ -69,8 +69,7 @@ impl FitsFile {
             return Ok(());
         }
         let message = format!(
-            "{} has {} planes; one was expected. Calibration works on raw frames, before they \
-             become colour pictures",
+            "{} has {} planes; one was expected. Calibrate raw frames before debayering",
             hdu.label(),
             hdu.planes
         );
@@ -83,7 +82,7 @@ impl FitsFile {
         let size = hdu.size.ok_or_else(|| Error::unsupported(path, "holds no image"))?;
         expect_picture(path, hdu.planes)?;
         expect_packed(path, hdu, self.bytes.len())?;
-        let short = || Error::damaged(path, "the image is not as large as its header says");
+        let short = || Error::damaged(path, "the image is smaller than its header says");
         if hdu.kind == HduKind::CompressedImage {
             let samples = super::tiled::decode(&self.bytes, hdu)?.into_samples();
             if hdu.planes == 1 {

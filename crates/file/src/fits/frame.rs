@@ -118,7 +118,7 @@ fn masks(file: &FitsFile) -> Result<Vec<Plane<MaskBits>>> {
     let of_plane = |dq: Plane<f32>| {
         let bits: Option<Vec<MaskBits>> = dq.as_slice().iter().map(|v| mask_bits(*v)).collect();
         let Some(bits) = bits else {
-            let message = "extension DQ holds values that are no mask of 16 bits";
+            let message = "extension DQ has values that do not fit a 16-bit mask";
             return Err(Error::damaged(file.path(), message));
         };
         Ok(Plane::from_vec(dq.size(), bits).expect("one mask entry a sample"))
@@ -325,7 +325,7 @@ pub fn write_frame(
 /// Cards that say what the bits of a DQ extension mean.
 fn mask_header() -> Header {
     let mut h = Header::new();
-    h.push_comment("Each pixel is a sum of bits; 0: nothing is known against it.");
+    h.push_comment("Each pixel is a sum of bits; 0 means good.");
     for (name, bit) in MaskBits::all().iter_names() {
         h.push_comment(&format!("{:>5} {name}", bit.bits()));
     }

@@ -170,7 +170,7 @@ pub(crate) fn scan(feed: &mut dyn Feed, depth: Depth) -> Result<Layout> {
     loop {
         let index = layout.hdus.len();
         if index > MAX_UNITS {
-            let message = format!("holds more than {MAX_UNITS} units; a file of frames has fewer");
+            let message = format!("holds more than {MAX_UNITS} HDUs; no frame file has that many");
             return Err(Error::damaged(&path, message));
         }
         if index > 0 {
@@ -181,8 +181,7 @@ pub(crate) fn scan(feed: &mut dyn Feed, depth: Depth) -> Result<Layout> {
             }
             if !start[..n].starts_with(b"XTENSION") {
                 if start[..n].iter().any(|&b| b != 0) {
-                    let note =
-                        format!("bytes after the last unit, from byte {offset}, are ignored");
+                    let note = format!("bytes after the last HDU, from byte {offset}, are ignored");
                     layout.notes.push(note);
                 }
                 break;
@@ -202,7 +201,7 @@ pub(crate) fn scan(feed: &mut dyn Feed, depth: Depth) -> Result<Layout> {
             let what = if kind == HduKind::Primary && !pixels { "the data" } else { &label };
             let message = format!(
                 "cut short in {what}: {found} bytes of data found, {bytes} expected; copy the \
-                 file again from where it came from"
+                 file again from its source"
             );
             return Err(Error::damaged(&path, message));
         }
@@ -242,8 +241,7 @@ fn read_header(
             let card = Card::from_bytes(bytes.try_into().expect("chunks of 80 bytes"));
             if card.is_end() {
                 if n < block.len() {
-                    notes
-                        .push(format!("the header of unit {index} is not padded to {BLOCK} bytes"));
+                    notes.push(format!("the header of HDU {index} is not padded to {BLOCK} bytes"));
                 }
                 let end = start + read.next_multiple_of(BLOCK);
                 return Ok((Header::from_cards(cards), end));
@@ -252,15 +250,15 @@ fn read_header(
         }
         if n < block.len() {
             let message = format!(
-                "the header of unit {index} does not end: {read} bytes found and no END card; \
-                 the file is cut or is not FITS"
+                "the header of HDU {index} does not end: {read} bytes found and no END card; the \
+                 file is truncated or not FITS"
             );
             return Err(Error::damaged(path, message));
         }
         if read > MAX_HEADER_BYTES {
             let message = format!(
-                "the header of unit {index} does not end within {MAX_HEADER_BYTES} bytes; \
-                 an END card was expected"
+                "the header of HDU {index} does not end within {MAX_HEADER_BYTES} bytes; an END \
+                 card was expected"
             );
             return Err(Error::damaged(path, message));
         }
@@ -274,7 +272,7 @@ fn need(path: &Path, index: usize, header: &Header, key: &str) -> Result<i64> {
             None => "is missing".to_owned(),
             Some(v) => format!("is {v:?}"),
         };
-        Error::damaged(path, format!("{key} {found} in unit {index}; a whole number was expected"))
+        Error::damaged(path, format!("{key} {found} in HDU {index}; a whole number was expected"))
     })
 }
 
@@ -283,7 +281,7 @@ fn axes(path: &Path, index: usize, header: &Header, prefix: &str) -> Result<Vec<
     let count = need(path, index, header, prefix)?;
     // FITS 4.0, section 4.4.1: NAXIS is at most 999.
     if !(0..=999).contains(&count) {
-        let message = format!("{prefix} is {count} in unit {index}; 0 to 999 was expected");
+        let message = format!("{prefix} is {count} in HDU {index}; 0 to 999 was expected");
         return Err(Error::damaged(path, message));
     }
     (1..=count)
@@ -291,7 +289,7 @@ fn axes(path: &Path, index: usize, header: &Header, prefix: &str) -> Result<Vec<
             let key = format!("{prefix}{i}");
             let n = need(path, index, header, &key)?;
             u64::try_from(n).map_err(|_| {
-                let message = format!("{key} is {n} in unit {index}; 0 or more was expected");
+                let message = format!("{key} is {n} in HDU {index}; 0 or more was expected");
                 Error::damaged(path, message)
             })
         })
@@ -313,12 +311,12 @@ fn describe(
     let mut bitpix = need(path, index, &header, "BITPIX")?;
     let Some(bytes) = sample_bytes(bitpix) else {
         let message =
-            format!("BITPIX is {bitpix} in unit {index}; 8, 16, 32, 64, -32 or -64 was expected");
+            format!("BITPIX is {bitpix} in HDU {index}; 8, 16, 32, 64, -32 or -64 was expected");
         return Err(Error::damaged(path, message));
     };
     let mut shape = axes(path, index, &header, "NAXIS")?;
     if index == 0 && header.get("SIMPLE").is_some_and(|v| v == Value::Logical(false)) {
-        notes.push("SIMPLE is F: the file says that it keeps to no standard".to_owned());
+        notes.push("SIMPLE is F: the file does not conform to the FITS standard".to_owned());
     }
     let flag = |key: &str| header.get(key).and_then(|v| v.as_bool()) == Some(true);
     let groups = index == 0 && shape.first() == Some(&0) && flag("GROUPS");
@@ -336,7 +334,7 @@ fn describe(
     let count = |key: &str, default: i64| -> Result<u64> {
         let n = header.get_i64(key).unwrap_or(default);
         u64::try_from(n).map_err(|_| {
-            Error::damaged(path, format!("{key} is {n} in unit {index}; 0 or more was expected"))
+            Error::damaged(path, format!("{key} is {n} in HDU {index}; 0 or more was expected"))
         })
     };
     // A primary image has neither; some writers put stray values there.
@@ -355,7 +353,7 @@ fn describe(
             .filter(|&n| n < 1 << 62)
     };
     let data_bytes = data_bytes.ok_or_else(|| {
-        let message = format!("the axes {shape:?} of unit {index} make no size that can be held");
+        let message = format!("the axes {shape:?} of HDU {index} are too large");
         Error::damaged(path, message)
     })?;
     if kind == HduKind::CompressedImage {
@@ -467,7 +465,7 @@ mod tests {
             (&["NAXIS   = 2", "NAXIS1  = 5", "NAXIS2  = -4"], "0 or more"),
             (&["NAXIS   = 2", "NAXIS1  = 5"], "NAXIS2 is missing"),
             (&["NAXIS   = 1000"], "0 to 999"),
-            (&["NAXIS   = 2", "NAXIS1  = 4294967296", "NAXIS2  = 4294967296"], "no size"),
+            (&["NAXIS   = 2", "NAXIS1  = 4294967296", "NAXIS2  = 4294967296"], "too large"),
             (&["NAXIS   = 2", "NAXIS1  = 500", "NAXIS2  = 400"], "200000 expected"),
             (
                 &["NAXIS   = 4", "NAXIS1  = 1", "NAXIS2  = 1", "NAXIS3  = 1", "NAXIS4  = 2"],

@@ -33,7 +33,7 @@ impl Encoding {
         };
         let (bscale, bzero) = (number("BSCALE", 1.0)?, number("BZERO", 0.0)?);
         if bscale == 0.0 {
-            let message = "BSCALE is 0, which makes every sample the same; 1 was meant, perhaps";
+            let message = "BSCALE is 0, which makes all samples equal; perhaps 1 was meant";
             return Err(Error::damaged(path, message));
         }
         let blank = if bitpix > 0 { header.get_i64("BLANK") } else { None };

@@ -57,11 +57,12 @@ impl Unpacker {
                 Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
                     return Err(Error::damaged(
                         &self.path,
-                        format!("the gzip stream is cut after {} bytes unpacked", self.end()),
+                        format!("the gzip stream is truncated after {} unpacked bytes", self.end()),
                     ));
                 }
                 Err(e) => {
-                    let message = format!("the gzip stream breaks after {} bytes: {e}", self.end());
+                    let message =
+                        format!("the gzip stream is corrupt after {} bytes: {e}", self.end());
                     return Err(Error::damaged(&self.path, message));
                 }
             };
@@ -119,7 +120,7 @@ fn check_inside(unpacker: &mut Unpacker) -> Result<()> {
     let mut start = [0u8; 10];
     let n = unpacker.fill(0, &mut start)?;
     if !crate::magic::is_fits(&start[..n]) {
-        let message = "gzip, yet what is packed inside is no FITS file; unpack it and look";
+        let message = "gzip, but its content is not a FITS file; unpack it to see what it is";
         return Err(Error::unsupported(&unpacker.path, message));
     }
     Ok(())
@@ -132,7 +133,7 @@ pub(crate) fn probe(path: &Path) -> Result<Layout> {
     // The start was looked at; from here on nothing is looked at twice.
     unpacker.keep = false;
     let mut layout = scan(&mut unpacker, Depth::FirstImage)?;
-    layout.notes.push("packed with gzip: units after the image were not looked at".to_owned());
+    layout.notes.push("packed with gzip: HDUs after the image were not read".to_owned());
     Ok(layout)
 }
 

@@ -84,7 +84,7 @@ fn check(bytes: &Bytes, hdu: &Hdu, unit: std::ops::Range<u64>) -> Result<bool> {
         let stored: Option<u32> = text.parse().ok();
         if stored != Some(data.value()) {
             let message = format!(
-                "{}: its data sum up to {}, DATASUM says {text:?}; {advice}",
+                "{}: its data have the checksum {}, DATASUM says {text:?}; {advice}",
                 hdu.label(),
                 data.value()
             );
@@ -96,7 +96,7 @@ fn check(bytes: &Bytes, hdu: &Hdu, unit: std::ops::Range<u64>) -> Result<bool> {
     // All ones or all zeros: both are zero of a ones' complement.
     if checksum && !matches!(whole.value(), 0 | u32::MAX) {
         let message =
-            format!("{}: header and data do not sum up to 0 with CHECKSUM; {advice}", hdu.label());
+            format!("{}: header and data do not agree with CHECKSUM; {advice}", hdu.label());
         return Err(Error::damaged(path, message));
     }
     Ok(true)

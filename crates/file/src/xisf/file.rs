@@ -64,8 +64,9 @@ impl XisfFile {
         }
         let mut text = vec![0u8; len];
         bytes.read_exact_at(PREAMBLE as u64, &mut text)?;
-        let text = String::from_utf8(text)
-            .map_err(|e| Error::damaged(path, format!("the XISF header is no UTF-8: {e}")))?;
+        let text = String::from_utf8(text).map_err(|e| {
+            Error::damaged(path, format!("the XISF header is not valid UTF-8: {e}"))
+        })?;
         let header = xisf_core::header::parse(&text).map_err(|e| error(path, &e))?;
         Ok(Self { bytes, header, data_start: (PREAMBLE + len) as u64 })
     }
@@ -75,13 +76,13 @@ impl XisfFile {
         let path = self.bytes.path();
         let images = self.header.images();
         let Some(element) = images.first().copied() else {
-            return Err(Error::unsupported(path, "holds no image: its XISF header names none"));
+            return Err(Error::unsupported(path, "holds no image: its XISF header lists none"));
         };
         let image = Image::parse(element).map_err(|e| error(path, &e))?;
         let (size, planes) = shape(path, &image)?;
         let expected = image.data_size().filter(|&n| n > 0 && n < 1 << 50);
         let Some(expected) = expected else {
-            return Err(Error::damaged(path, format!("an image of {size} has no size in bytes")));
+            return Err(Error::damaged(path, format!("an image of {size} is too large")));
         };
         if let Some(packed) = &element.data.compression
             && packed.uncompressed_size != expected
@@ -102,7 +103,7 @@ impl XisfFile {
                 if *position < self.data_start || end.is_none_or(|end| end > self.bytes.len()) {
                     let message = format!(
                         "cut short: the image's block is {stored} bytes from {position}, the file \
-                         has {}; copy it again from where it came from",
+                         has {}; copy it again from its source",
                         self.bytes.len()
                     );
                     return Err(Error::damaged(path, message));
@@ -116,7 +117,7 @@ impl XisfFile {
             }
             Some(Location::Inline { .. } | Location::Embedded { .. }) => None,
             Some(_) => {
-                let message = "keeps its samples in another file; save it as one file";
+                let message = "stores its samples in another file; save it as a single file";
                 return Err(Error::unsupported(path, message));
             }
             None => return Err(Error::damaged(path, "the image has no data block")),

@@ -68,23 +68,23 @@ impl CalibrationSet {
             sizes.into_iter().filter_map(|(n, s)| Some((n, s?))).collect();
         if let Some(pair) = known.windows(2).find(|p| p[0].1 != p[1].1) {
             return Err(Error::mismatch(format!(
-                "the master {} is {} pixels, the master {} {}; masters of one camera set-up have \
-                 one size",
+                "the master {} is {} pixels, the master {} is {}; masters of one set-up must have \
+                 the same size",
                 pair[0].0, pair[0].1, pair[1].0, pair[1].1
             )));
         }
         if let Some(dark) = &dark {
             if dark.content == DarkContent::BiasRemoved && bias.is_none() {
                 return Err(Error::mismatch(
-                    "this master dark is free of bias, so the light's bias must go by a master \
-                     bias; give --bias",
+                    "this master dark is bias-subtracted, so the light needs a master bias as \
+                     well; give --bias",
                 ));
             }
             let scaled = scaling != DarkScaling::None;
             if scaled && dark.content == DarkContent::BiasIncluded && bias.is_none() {
                 return Err(Error::mismatch(
-                    "a dark that holds the bias cannot be scaled: the bias does not grow with \
-                     time. Give --bias, so that only the dark signal is scaled",
+                    "a dark that includes bias cannot be scaled: bias does not grow with \
+                     exposure. Give --bias, so that only the dark signal is scaled",
                 ));
             }
         }
@@ -107,7 +107,7 @@ impl CalibrationSet {
             DarkScaling::Exposure => match (exposure_s, dark.exposure_s) {
                 (Some(l), Some(d)) if d > 0.0 => Ok(l / d),
                 (l, d) => Err(Error::mismatch(format!(
-                    "scaling the dark by exposure wants both exposures; the light's is {}, the \
+                    "scaling the dark by exposure needs both exposures; the light's is {}, the \
                      dark's {}",
                     known(l),
                     known(d)
@@ -183,8 +183,8 @@ impl CalibrationSet {
         };
         if bias_gone && bias_share != 0.0 && self.bias.is_none() {
             return Err(Error::mismatch(
-                "the bias was taken out of this light already, and its dark still holds it; a \
-                 master bias must take it out of the dark, else it would be subtracted twice",
+                "bias was already subtracted from this light, but its dark still includes it; \
+                 give a master bias for the dark, or bias would be subtracted twice",
             ));
         }
         let bias = self.bias.as_ref().filter(|_| bias_share != 0.0);

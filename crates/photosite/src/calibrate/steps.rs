@@ -65,7 +65,7 @@ pub const STEPS: &[StepRow] = &[
         "saturation",
         MaskBits::SATURATED.union(MaskBits::NO_DATA),
         Applied::empty(),
-        "only the raw sample tells whether the converter was at its end",
+        "only the raw sample shows whether the converter was saturated",
         "Janesick2001",
     ),
     row(
@@ -73,7 +73,7 @@ pub const STEPS: &[StepRow] = &[
         "pedestal",
         MaskBits::empty(),
         Applied::empty(),
-        "a constant that the writer added and recorded is no signal, and no flat may divide it",
+        "a recorded pedestal is not signal and must not be divided by the flat",
         "ARCHITECTURE",
     ),
     row(
@@ -81,7 +81,7 @@ pub const STEPS: &[StepRow] = &[
         "overscan",
         MaskBits::empty(),
         Applied::OVERSCAN,
-        "the bias level of this very frame, before any master that lost its own",
+        "the bias level of this very frame; the masters had their own subtracted",
         "IRAFccdred",
     ),
     row(
@@ -89,8 +89,8 @@ pub const STEPS: &[StepRow] = &[
         "variance",
         MaskBits::empty(),
         Applied::empty(),
-        "Poisson noise follows the electrons above bias, dark ones included, so it is made while \
-         all of them are there",
+        "Poisson noise follows all electrons above bias, dark current included, so it is computed \
+         before the dark is subtracted",
         "Janesick2001",
     ),
     row(
@@ -98,7 +98,7 @@ pub const STEPS: &[StepRow] = &[
         "bias",
         MaskBits::empty(),
         Applied::BIAS,
-        "only where the dark is free of bias, else the dark takes the bias with it",
+        "only where the dark is bias-subtracted; otherwise the dark removes bias as well",
         "Janesick2001",
     ),
     row(
@@ -106,7 +106,7 @@ pub const STEPS: &[StepRow] = &[
         "dark",
         OF_MASTER,
         Applied::DARK.union(Applied::BIAS),
-        "what is added must be gone before what is multiplied",
+        "additive signal must be subtracted before anything is divided",
         "Janesick2001",
     ),
     row(
@@ -114,7 +114,7 @@ pub const STEPS: &[StepRow] = &[
         "flat",
         OF_MASTER,
         Applied::FLAT,
-        "only light is left, so only now does a division mean anything",
+        "only light is left, so the division is meaningful",
         "Janesick2001",
     ),
     row(
@@ -122,7 +122,7 @@ pub const STEPS: &[StepRow] = &[
         "defects",
         MaskBits::INTERPOLATED.union(MaskBits::NO_DATA),
         Applied::DEFECTS,
-        "neighbours can stand in only once they are calibrated themselves",
+        "neighbours can replace a pixel only once they are calibrated themselves",
         "ARCHITECTURE",
     ),
 ];

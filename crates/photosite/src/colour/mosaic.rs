@@ -36,13 +36,13 @@ pub(super) fn read_mosaic(path: &Path, outputs: &[&Path]) -> Result<Mosaic> {
         }
         let same = output.canonicalize().ok().zip(path.canonicalize().ok());
         if same.is_some_and(|(a, b)| a == b) {
-            return refuse("is what the picture is made of; name another file with -o");
+            return refuse("is the input; choose another output file with -o");
         }
     }
     let probe = probe(path)?;
     if probe.planes != 1 {
         return refuse(&format!(
-            "has {} planes: it is a colour picture already, not a frame under a colour filter array",
+            "has {} planes: it is already a colour image, not a CFA frame",
             probe.planes
         ));
     }
@@ -50,7 +50,7 @@ pub(super) fn read_mosaic(path: &Path, outputs: &[&Path]) -> Result<Mosaic> {
     let Some(cfa) = metadata.cfa else {
         return refuse(
             "its header names no colour filter array (BAYERPAT), and a monochrome frame has no \
-             colours to be taken apart",
+             colours to separate",
         );
     };
     let hash = ContentHash::of_file(path)?;
@@ -100,7 +100,7 @@ pub(super) fn planes(
     let picture = debayer.picture_size(size);
     if picture.pixels() == 0 {
         return Err(Error::mismatch(format!(
-            "{}: {size} pixels do not hold one cell of the colour filter array",
+            "{}: {size} pixels are less than one cell of the colour filter array",
             mosaic.path.display()
         )));
     }

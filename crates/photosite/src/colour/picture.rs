@@ -108,7 +108,7 @@ pub fn debayer_file(
     let frames = planes(&mosaic, &debayer, context)?;
     let middle = (step as f64 - 1.0) / 2.0;
     let mut header = picture_header(&mosaic.header, mosaic.region, (middle, middle), step as f64);
-    header.set(Card::string("PSDEBAYE", method.name(), "how colours were made"));
+    header.set(Card::string("PSDEBAYE", method.name(), "debayering method"));
     Product {
         path: output,
         frames: &[&frames[0], &frames[1], &frames[2]],
@@ -116,7 +116,7 @@ pub fn debayer_file(
         sample: Sample::F32,
         maps: &[],
         provenance: &provenance,
-        steps: vec![format!("colours of {} by the method {}", mosaic.cfa, method.name())],
+        steps: vec![format!("{} debayered, method {}", mosaic.cfa, method.name())],
     }
     .write_while(&[], context)?;
     Ok(described(product, &names, &frames, step))
@@ -211,7 +211,7 @@ fn extract_one(
             let (g, b) = (debayer.centre(CfaColor::Green), debayer.centre(CfaColor::Blue));
             let of = |g: f64, b: f64| mix.green * g + (1.0 - mix.green) * b;
             let sentence = format!(
-                "{:.4} parts of green, {:.4} of blue moved by {:.4} to the level of green",
+                "{:.4} of green plus {:.4} of blue, blue shifted by {:.4} to the level of green",
                 mix.green,
                 1.0 - mix.green,
                 mix.blue_offset
@@ -224,7 +224,7 @@ fn extract_one(
     if let Some(filter) = header.get_text("FILTER") {
         steps.push(format!("FILTER was {filter}"));
     }
-    header.set(Card::string("FILTER", name, "line or colour taken out of the array"));
+    header.set(Card::string("FILTER", name, "line or colour extracted"));
     Product {
         path,
         frames: &[&frame],

@@ -43,10 +43,10 @@ impl MasterFacts {
     pub fn sentences(&self) -> Vec<String> {
         let mut out = Vec::new();
         if let Some(by) = self.removed_by {
-            out.push(format!("additive part of each frame taken off by: {}", by.name()));
+            out.push(format!("subtracted from each frame: {}", by.name()));
         }
         if self.normalised_channels > 0 {
-            out.push("each frame scaled to a mean of 1 before samples were compared".to_owned());
+            out.push("each frame normalised to a mean of 1 before rejection".to_owned());
         }
         let parameters = match self.recipe.reject.parameters() {
             p if p.is_empty() => p,
@@ -111,11 +111,11 @@ pub fn master_header(frames: &[&RawFrame], facts: &MasterFacts) -> Header {
         let scatter = round(noise.scatter_adu);
         header.set(Card::real("PSNSCAT", scatter, "[adu] scatter of one frame's samples"));
         let model = round(noise.model_adu);
-        header.set(Card::real("PSNMODEL", model, "[adu] noise foretold by gain and read noise"));
+        header.set(Card::real("PSNMODEL", model, "[adu] noise predicted by gain, read noise"));
     }
     match (facts.kind, facts.removed_by) {
         (FrameKind::Flat, Some(by)) => {
-            header.set(Card::string("PSADD", by.name(), "took the additive part out"));
+            header.set(Card::string("PSADD", by.name(), "what was subtracted from each frame"));
             let n = i64::from(facts.normalised_channels);
             header.set(Card::integer("PSNORM", n, "channels normalised to mean 1"));
             if let Some(level) = facts.level_adu {
@@ -125,7 +125,7 @@ pub fn master_header(frames: &[&RawFrame], facts: &MasterFacts) -> Header {
         }
         (FrameKind::Dark | FrameKind::DarkFlat, removed) => {
             let gone = removed.is_some() || facts.bias_gone;
-            header.set(Card::logical("BIASSUB", gone, "bias taken out"));
+            header.set(Card::logical("BIASSUB", gone, "bias subtracted"));
         }
         _ => {}
     }

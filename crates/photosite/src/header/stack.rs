@@ -124,9 +124,9 @@ fn dates(header: &mut Header, lights: &[StackedHeader<'_>]) {
     let middle = |l: &(f64, f64, f64)| part(l) * (l.0 + 0.5 * l.1 / 86_400.0);
     let average = starts.iter().map(middle).sum::<f64>() / whole;
     if let Some(date) = date_of(average).filter(|_| average.is_finite()) {
-        header.set(Card::string("DATE-AVG", &date, "middle, weighted by what went in, UTC"));
+        header.set(Card::string("DATE-AVG", &date, "mean time, weighted, UTC"));
         let mjd = (average * 1e8).round() / 1e8;
-        header.set(Card::real("MJD-AVG", mjd, "[d] the same as Modified Julian Date"));
+        header.set(Card::real("MJD-AVG", mjd, "[d] the same, Modified Julian Date"));
     }
 }
 

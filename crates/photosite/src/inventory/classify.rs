@@ -42,9 +42,9 @@ pub fn classify(
                         "kind-contradicted",
                         Severity::Warning,
                         path.display().to_string(),
-                        format!("the header says {h}, the name says {n}; the name decides"),
+                        format!("the header says {h}, the name says {n}; the name is used"),
                     )
-                    .hint(format!("If it is a {h}, name it with --{}.", option_of(h)))
+                    .hint(format!("If it really is a {h}, use --{}.", option_of(h)))
                     .with("header", h.slug())
                     .with("name", n.slug()),
                 );

@@ -119,7 +119,7 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
                 "already-a-product",
                 Severity::Info,
                 &subject,
-                "this file was made by Photosite; it is no raw frame",
+                "this file was made by Photosite; it is not a raw frame",
             )
             .hint("Give the folder of raw frames only, or move products elsewhere."),
             metadata.kind,
@@ -131,7 +131,7 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
                 "simulated-truth",
                 Severity::Info,
                 &subject,
-                "this file is the truth of a simulated night; it is no raw frame",
+                "this file is the truth of a simulated night; it is not a raw frame",
             ),
             None,
         );
@@ -144,7 +144,7 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
         return left_out(
             "not-one-plane",
             format!("the image has {} planes; a raw frame has one", probe.planes),
-            "Calibrate the raw frames before they are made into colour pictures.",
+            "Calibrate the raw frames before debayering.",
         );
     }
     let forced = overrides.kind_of(path).map(|kind| (kind, KindSource::Option));
@@ -156,8 +156,8 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
             "neither header, file name nor folder says whether this is a bias, dark, flat, dark \
              flat or light"
                 .to_owned(),
-            "Put it in a folder named bias, darks, flats, darkflats or lights, or name it with \
-             --bias, --darks, --flats, --dark-flats or --lights.",
+            "Put it in a folder named bias, darks, flats, darkflats or lights, or use --bias, \
+             --darks, --flats, --dark-flats or --lights.",
         );
     };
     let calibrated = Applied::DARK | Applied::FLAT;
@@ -165,7 +165,7 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
         return left_out(
             "already-calibrated",
             format!(
-                "the header says that {} were applied; a second pass would apply them twice",
+                "the header says that {} were applied; calibrating again would apply them twice",
                 metadata.applied.names().join(", ")
             ),
             "Give the raw frame.",
@@ -177,7 +177,7 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
             "master-not-adopted",
             "this is a master, by its header or its name; it is not stacked with raw frames"
                 .to_owned(),
-            "Put it into the library, from which run takes it: photosite library add FILE. Or use \
+            "Add it to the library, where run finds it: photosite library add FILE. Or use \
              photosite calibrate --bias/--dark/--flat FILE.",
         );
     }

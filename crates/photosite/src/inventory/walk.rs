@@ -43,8 +43,7 @@ pub fn walk(paths: &[PathBuf], except: Option<&Path>) -> Result<Walked> {
     let except = except.and_then(|p| p.canonicalize().ok());
     let mut walker = Walker { except, ..Walker::default() };
     for given in paths {
-        let kind =
-            std::fs::metadata(given).map_err(|e| Error::io(given, "looking at the path", e))?;
+        let kind = std::fs::metadata(given).map_err(|e| Error::io(given, "reading the path", e))?;
         if !kind.is_dir() {
             let root = given.parent().unwrap_or(given).to_owned();
             walker.found.insert(Walk { path: given.clone(), root });
@@ -53,8 +52,7 @@ pub fn walk(paths: &[PathBuf], except: Option<&Path>) -> Result<Walked> {
         let whole = given.canonicalize().ok();
         if whole.is_some() && whole == walker.except {
             return Err(Error::parameters(format!(
-                "{} is both the night and the folder for products; name another folder with -o, \
-                 such as -o {}",
+                "{} is both input and output folder; choose another with -o, such as -o {}",
                 given.display(),
                 given.join("out").display()
             )));
@@ -92,11 +90,11 @@ impl Walker {
         let mut entries = match std::fs::read_dir(folder) {
             Ok(entries) => entries.flatten().collect::<Vec<_>>(),
             Err(e) => {
-                let message = format!("this folder cannot be looked into: {e}");
+                let message = format!("this folder cannot be read: {e}");
                 let subject = folder.display().to_string();
                 self.findings.push(
                     Finding::new("folder-unreadable", Severity::Error, subject, message)
-                        .hint("Mend its permissions, if it holds frames of this night."),
+                        .hint("Fix its permissions if it holds frames of this night."),
                 );
                 return;
             }
@@ -136,7 +134,7 @@ fn looks_like_a_frame(name: &str) -> bool {
 fn passed_over(folder: &Path, files: &[String]) -> Finding {
     let (count, first) = (files.len(), &files[0]);
     let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
-    let message = format!("passed over: {first}{more}; files of this kind are not read");
+    let message = format!("skipped: {first}{more}; files of this type are not read");
     let subject = folder.display().to_string();
     Finding::new("files-passed-over", Severity::Warning, subject, message)
         .hint("Unpack them, or convert them to FITS.")

@@ -62,9 +62,12 @@ pub fn adopt(path: &Path, probe: &Probe) -> Option<Result<Adopted, Finding>> {
             "master-not-one-plane",
             Severity::Error,
             subject,
-            format!("this master has {} planes; one of a sensor's own grid has one", probe.planes),
+            format!(
+                "this master has {} planes; a master on the sensor's own grid has one",
+                probe.planes
+            ),
         )
-        .hint("Make it from raw frames that were not made into colour pictures.")));
+        .hint("Make it from raw frames that were not debayered.")));
     }
     let mut findings = Vec::new();
     let filled = name.fill(metadata);
@@ -74,7 +77,10 @@ pub fn adopt(path: &Path, probe: &Probe) -> Option<Result<Adopted, Finding>> {
                 "master-by-name",
                 Severity::Info,
                 &subject,
-                format!("the header does not tell {}; the name does", filled.1.join(", ")),
+                format!(
+                    "the header does not give {}; it is taken from the file name",
+                    filled.1.join(", ")
+                ),
             )
             .with("fields", filled.1.clone()),
         );
@@ -87,9 +93,10 @@ pub fn adopt(path: &Path, probe: &Probe) -> Option<Result<Adopted, Finding>> {
                 "master-content-assumed",
                 Severity::Info,
                 &subject,
-                "nothing says that the bias was taken out of this dark; it is taken to hold it",
+                "nothing says whether bias was subtracted from this dark; it is assumed to \
+                 include bias",
             )
-            .hint("If the bias was taken out, write BIASSUB = T into its header."),
+            .hint("If bias was subtracted, set BIASSUB = T in its header."),
         );
     }
     let frames = metadata.combined_count.map_or(1, |n| n as usize);

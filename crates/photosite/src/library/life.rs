@@ -53,7 +53,7 @@ impl DateRange {
         for day in [from, to].into_iter().flatten() {
             if day.parse::<jiff::civil::Date>().is_err() || day.len() != 10 {
                 return Err(Error::parameters(format!(
-                    "{day:?} is no day; 2026-11-20 is one (year-month-day)"
+                    "{day:?} is not a date; write it as 2026-11-20 (year-month-day)"
                 )));
             }
         }
@@ -110,12 +110,12 @@ impl Lives {
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(e) => return Err(Error::io(path, "reading the lives of masters", e)),
+            Err(e) => return Err(Error::io(path, "reading the states of masters", e)),
         };
         let lives: Self = serde_json::from_slice(&bytes).map_err(|e| {
             Error::library(format!(
-                "{} should hold the lives of masters as Photosite writes them, and does not ({e}); \
-                 mend it, or move it away: then all masters are merely proposed",
+                "{} should hold the states of masters as Photosite writes them, but does not \
+                 ({e}); fix it, or move it away: all masters then count as proposed",
                 path.display()
             ))
         })?;

@@ -96,7 +96,7 @@ pub fn shelvable(
                 "light-not-kept",
                 Severity::Info,
                 path.display().to_string(),
-                "a light; the library keeps calibration frames and masters",
+                "a light; the library keeps only calibration frames and masters",
             );
             (Shelvable::No(finding), Vec::new())
         }

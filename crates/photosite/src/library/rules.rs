@@ -52,13 +52,13 @@ const fn priced(field: Field, tolerance: Tolerance, why: &'static str) -> MatchR
 }
 
 const SIZE: MatchRule = exact(Field::Size, "pixels are matched one to one");
-const BINNING: MatchRule = exact(Field::Binning, "a binned pixel is another pixel");
+const BINNING: MatchRule = exact(Field::Binning, "binned pixels are different pixels");
 const REGION: MatchRule = exact(Field::Region, "each pixel has its own bias, dark and response");
-const CAMERA: MatchRule = exact(Field::Camera, "by name, aliases brought together");
-const MODE: MatchRule = exact(Field::ReadoutMode, "a mode has its own noise, gain and level");
-const GAIN: MatchRule = exact(Field::GainSetting, "level, pattern and noise go with it");
-const OFFSET: MatchRule = exact(Field::OffsetSetting, "the level goes with it");
-const CFA: MatchRule = exact(Field::Cfa, "colours must lie over colours, in phase");
+const CAMERA: MatchRule = exact(Field::Camera, "by name; aliases count as one");
+const MODE: MatchRule = exact(Field::ReadoutMode, "each mode has its own noise, gain and level");
+const GAIN: MatchRule = exact(Field::GainSetting, "level, pattern and noise depend on it");
+const OFFSET: MatchRule = exact(Field::OffsetSetting, "the level depends on it");
+const CFA: MatchRule = exact(Field::Cfa, "colours must match pixel by pixel, in phase");
 
 /// A bias changes little with temperature, so the nearest is taken.
 const BIAS: &[MatchRule] = &[
@@ -70,7 +70,7 @@ const BIAS: &[MatchRule] = &[
     GAIN,
     OFFSET,
     CFA,
-    priced(Field::Temperature, Tolerance::Nearest, "the level drifts a little with the warmth"),
+    priced(Field::Temperature, Tolerance::Nearest, "the level drifts a little with temperature"),
     priced(Field::Age, Tolerance::Nearest, "electronics age"),
 ];
 
@@ -94,7 +94,7 @@ const DARK: &[MatchRule] = &[
         Tolerance::Within { absolute: 0.5, relative: 0.02 },
         "dark signal grows with the exposure",
     ),
-    priced(Field::Age, Tolerance::Nearest, "pixels become hot"),
+    priced(Field::Age, Tolerance::Nearest, "new hot pixels appear"),
 ];
 
 /// A flat measures the optics as much as the sensor.
@@ -107,7 +107,7 @@ const FLAT: &[MatchRule] = &[
     GAIN,
     OFFSET,
     CFA,
-    exact(Field::Filter, "each filter has its own dust and its own colour"),
+    exact(Field::Filter, "each filter has its own dust and colour"),
     exact(Field::Telescope, "each telescope has its own vignetting"),
     MatchRule {
         field: Field::FocalLength,
@@ -119,7 +119,7 @@ const FLAT: &[MatchRule] = &[
         field: Field::Rotator,
         tolerance: Tolerance::Angle { degrees: 2.0 },
         priced: false,
-        why: "vignetting and dust before the rotator turn with it",
+        why: "vignetting and dust in front of the rotator turn with it",
     },
     priced(Field::Age, Tolerance::Nearest, "dust comes and goes"),
 ];
@@ -157,7 +157,7 @@ impl std::fmt::Display for Tolerance {
             Self::Exact => f.write_str("no"),
             Self::Within { absolute, relative: 0.0 } => write!(f, "by {absolute}"),
             Self::Within { absolute, relative } => {
-                write!(f, "by {absolute} or {} %, whichever is more", relative * 100.0)
+                write!(f, "by {absolute} or {} %, whichever is larger", relative * 100.0)
             }
             Self::Angle { degrees } => write!(f, "by {degrees} degrees"),
             Self::Nearest => f.write_str("by anything; the nearest is preferred"),

@@ -116,12 +116,12 @@ impl<'a> Shelf<'a> {
             let subject = path.display().to_string();
             let gone = |what: String| {
                 Finding::new("library-frame-gone", Severity::Warning, subject.clone(), what)
-                    .hint("photosite library verify tells of all such files.")
+                    .hint("photosite library verify lists all such files.")
             };
             match FileMark::of(&path) {
                 Ok(now) if now == mark => {}
                 Ok(_) => {
-                    findings.push(gone("this frame of the library has changed since".into()));
+                    findings.push(gone("this library frame has changed since it was added".into()));
                     continue;
                 }
                 Err(e) => {
@@ -136,7 +136,7 @@ impl<'a> Shelf<'a> {
                 Ok(probe) => match take(&path, &root, probe, &kinds) {
                     Taken::Frame(frame, _) => frames.push(*frame),
                     Taken::LeftOut(..) => {
-                        findings.push(gone(format!("this is no raw {} any more", shelved.kind)));
+                        findings.push(gone(format!("this is no longer a raw {}", shelved.kind)));
                     }
                 },
                 Err(e) => findings.push(gone(e.to_string())),

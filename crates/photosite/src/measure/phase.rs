@@ -18,13 +18,13 @@ pub fn doubtful_phase(path: &Path, data: &Plane<f32>, cfa: CfaPattern) -> Option
             Severity::Warning,
             path.display().to_string(),
             format!(
-                "under the array {} the two greens differ by {:.1} ADU, and red and blue by {:.1} \
-                 only: the header names the wrong array, or the frame was cut at an odd row or \
-                 column; {a} or {b} would agree with the samples",
+                "with the array {} the two greens differ by {:.1} ADU, but red and blue by only \
+                 {:.1}: the header gives the wrong array, or the frame was cropped at an odd row \
+                 or column; {a} or {b} would agree with the samples",
                 cfa, found.greens_differ, found.others_differ
             ),
         )
-        .hint("Set BAYERPAT, or XBAYROFF and YBAYROFF, to what the frame is.")
+        .hint("Set BAYERPAT, or XBAYROFF and YBAYROFF, to match the frame.")
         .with("cfa", cfa.to_string())
         .with("greens_differ", found.greens_differ)
         .with("others_differ", found.others_differ),

@@ -157,7 +157,7 @@ fn refusal(path: &Path, e: &Error) -> Finding {
     }
     let subject = path.display().to_string();
     Finding::new("light-unfit", Severity::Error, subject, format!("left out: {e}"))
-        .hint("Look at the light and at its masters.")
+        .hint("Check the light and its masters.")
 }
 
 /// What a light leaves to the next one that its thread looks over.

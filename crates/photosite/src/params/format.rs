@@ -14,8 +14,7 @@ pub const DEFAULT_PEDESTAL_ADU: f32 = 100.0;
 pub fn sixteen_bits(pedestal_adu: f32) -> Result<Sample> {
     if !(pedestal_adu.is_finite() && (0.0..=65_535.0).contains(&pedestal_adu)) {
         return Err(Error::parameters(format!(
-            "a pedestal of {pedestal_adu} ADU means nothing: 16 bits hold 0 to 65535; 100 is \
-             customary"
+            "invalid pedestal: {pedestal_adu} ADU; 16 bits hold 0 to 65535, and 100 is typical"
         )));
     }
     Ok(Sample::U16 { pedestal_adu })

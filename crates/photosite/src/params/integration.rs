@@ -64,11 +64,12 @@ impl Integration {
     pub fn check(&self) -> Result<()> {
         let median = self.recipe.combine() == Some(Combine::Median);
         let why = if median && self.drizzle.is_some() {
-            "drops cover pixels by parts, which only a mean can weight; drop --combine median"
+            "drizzle weights samples by their overlap, which only a mean can use; omit --combine \
+             median"
         } else if self.local && self.drizzle.is_some_and(|d| d.scale != 1.0) {
-            "local normalisation works on the reference's own grid; drop --drizzle"
+            "local normalisation works on the reference's own grid; omit --drizzle"
         } else if median && self.normalise == Normalise::EqualisedFluxes {
-            "a median of lights at levels of their own means nothing; normalise them, or take the \
+            "a median of lights at different levels is meaningless; normalise them, or use the \
              mean"
         } else {
             return Ok(());

@@ -95,7 +95,7 @@ impl RecipeChoice {
             Some(Reject::CcdNoise { low, high, sensitivity, pedestal_adu, .. }) => {
                 let noise = noise.ok_or_else(|| {
                     Error::parameters(
-                        "--reject ccd-noise wants gain and read noise, and the headers have none \
+                        "--reject ccd-noise needs gain and read noise, but the headers have none \
                          that all frames agree on; choose another method",
                     )
                 })?;

@@ -43,8 +43,8 @@ pub(super) fn additive(group: &Group, frames: &[Frame], by: Option<RemovedBy>) -
                 "flat-without-bias",
                 Severity::Error,
                 subject,
-                "these flats still hold the bias and nothing at hand takes it out; dividing by \
-                 them would brighten the corners, so no master flat is made",
+                "these flats still contain bias and nothing on hand removes it; dividing by them \
+                 would under-correct vignetting, so no master flat is made",
             )
             .hint(format!("Take 20 or more dark flats ({wanted}), or biases.")),
         ),
@@ -53,8 +53,8 @@ pub(super) fn additive(group: &Group, frames: &[Frame], by: Option<RemovedBy>) -
                 "flat-by-bias",
                 Severity::Warning,
                 subject,
-                "no dark flat and no dark has these flats' exposure; the bias is taken off, their \
-                 dark signal stays in",
+                "no dark flat or dark matches the exposure of these flats; only bias is \
+                 subtracted, their dark signal remains",
             )
             .hint(format!("Take 20 or more dark flats: {wanted}."))
             .with("exposure_s", exposure_s),
@@ -84,8 +84,8 @@ pub(super) fn of_light(
                 "flat-not-used",
                 Severity::Warning,
                 subject,
-                "neither a dark nor a bias takes the bias off this light, so it is not divided by \
-                 the flat: that would divide the bias too",
+                "no bias or dark can be subtracted from this light, so the flat is not applied: \
+                 it would divide the bias as well",
             )
             .hint("Take biases of this gain and offset, or darks of this exposure."),
         );
@@ -109,7 +109,7 @@ fn unknown(kind: FrameKind, explained: &Explained, subject: &str) -> Option<Find
             Severity::Info,
             subject,
             format!(
-                "the {kind} fits as far as the headers tell; not known on both sides: {}",
+                "the {kind} matches as far as the headers say; not given in both headers: {}",
                 unknown.join(", ")
             ),
         )
@@ -124,16 +124,16 @@ fn costly(kind: FrameKind, explained: &Explained, subject: &str) -> Option<Findi
     let (floor, sign) = (cost.floor?, cost.unit.sign());
     let told = if kind == FrameKind::Flat {
         format!(
-            "the best flat, {name}, is of another time: dust has moved meanwhile, by about {} \
+            "the best flat, {name}, was taken at another time; expect dust residuals of about {} \
              {sign}",
             rounded(cost.value)
         )
     } else {
         let assumed = cost.measured == Some(false);
-        let known = if assumed { ", by an assumed dark current" } else { "" };
+        let known = if assumed { " (dark current assumed)" } else { "" };
         format!(
-            "the best {kind}, {name}, fits within the rules and would leave about {} {sign}{known}; \
-             the light's own noise without its sky is {} {sign}",
+            "the best {kind}, {name}, is within the matching rules but would leave a residual of \
+             about {} {sign}{known}; the light's own noise without sky is {} {sign}",
             rounded(cost.value),
             rounded(floor)
         )
@@ -215,15 +215,15 @@ fn missing_dark(subject: &str, wanted: &Traits, dark: &Explained, bias: &Explain
     ]);
     let nearest = nearest_refused(dark).unwrap_or_else(|| "there are no darks".to_owned());
     let rest = if bias.chosen().is_some() {
-        "only the bias is taken off; hot pixels and glow stay"
+        "only bias is subtracted; hot pixels and amp glow remain"
     } else {
-        "nothing is taken off; bias, hot pixels and glow stay"
+        "nothing is subtracted; bias, hot pixels and amp glow remain"
     };
     Finding::new(
         "dark-missing",
         Severity::Warning,
         subject,
-        format!("no dark fits this light: {nearest}; {rest}"),
+        format!("no dark matches this light: {nearest}; {rest}"),
     )
     .hint(format!("Take 10 or more darks: {shoot}."))
     .with("exposure_s", wanted.exposure_s)
@@ -237,7 +237,7 @@ fn missing_flat(subject: &str, wanted: &Traits, flat: &Explained) -> Finding {
         "flat-missing",
         Severity::Warning,
         subject,
-        format!("no flat fits this light: {nearest}; vignetting and dust stay"),
+        format!("no flat matches this light: {nearest}; vignetting and dust remain"),
     )
     .hint(format!("Take 20 or more flats through the same optics: {shoot}."))
     .with("filter", wanted.filter.clone())

@@ -270,11 +270,11 @@ impl<'a> Desk<'a> {
             _ => need,
         };
         let why = match (at.frames, count, &at.nearest) {
-            (_, 0, _) => "enough are there".to_owned(),
-            (0, _, Some(nearest)) => format!("none fits: the nearest has {nearest}"),
+            (_, 0, _) => "enough on hand".to_owned(),
+            (0, _, Some(nearest)) => format!("none matches: the nearest has {nearest}"),
             (0, _, None) => format!("there is no {kind}"),
-            (n, ..) if at.is_raw => format!("only {n} are there"),
-            (n, ..) => format!("the master at hand is made of {n}, and cannot be added to"),
+            (n, ..) if at.is_raw => format!("only {n} on hand"),
+            (n, ..) => format!("the master on hand is made of {n} frames and cannot be extended"),
         };
         let lit = kind == FrameKind::Flat;
         let exposure_s = if lit || kind == FrameKind::Bias { None } else { t.exposure_s };
@@ -325,9 +325,9 @@ impl<'a> Desk<'a> {
         if shot.count > 0 {
             shot.optional = !needed;
             let serves = if needed {
-                "they do for flats without dark flats, and tell the dark current"
+                "they calibrate flats without dark flats, and measure the dark current"
             } else {
-                "darks and dark flats do without them; they tell the dark current"
+                "not needed with darks and dark flats; they help to measure the dark current"
             };
             shot.why = format!("{}; {serves}", shot.why);
         }
@@ -380,8 +380,7 @@ impl<'a> Desk<'a> {
         let mut shot = self.shot(FrameKind::DarkFlat, wanted, lights, need, &at);
         shot.filter.clone_from(&wanted.filter);
         if !exposure_known {
-            shot.why =
-                "as the flats to be taken: their exposure, gain, offset and temperature".into();
+            shot.why = "exposure, gain, offset and temperature of the flats to be taken".into();
         } else if let (Some(low), Some(high)) = (wanted.exposure_s, wanted.exposure_max_s)
             && high > low
         {

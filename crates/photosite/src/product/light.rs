@@ -177,7 +177,7 @@ impl LightResult {
         let path = self.path.as_ref().map_or_else(String::new, |p| p.display().to_string());
         let added = self.pedestal_adu.unwrap_or(0.0);
         let message = format!(
-            "{below} samples lay below 0 and {above} above 65535 after {added} ADU were added; they \
+            "{below} samples below 0 and {above} above 65535, after a pedestal of {added} ADU, \
              were clipped"
         );
         let enough = (-self.after.min).max(0.0).ceil();
@@ -295,10 +295,10 @@ fn calibrate(
     let mut header = light_header(raw, done.frame.applied, cfa);
     header.set_text("PSSTEPS", &done.steps.join(" "), "steps done");
     if let Some(k) = done.dark_scale {
-        header.set(Card::real("PSDSCALE", k, "factor of the dark"));
+        header.set(Card::real("PSDSCALE", k, "dark scale factor"));
     }
     let repaired = done.repaired as i64;
-    header.set(Card::integer("PSREPAIR", repaired, "pixels from neighbours"));
+    header.set(Card::integer("PSREPAIR", repaired, "pixels repaired from neighbours"));
     let result = LightResult {
         path: None,
         key,

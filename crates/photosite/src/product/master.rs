@@ -115,7 +115,7 @@ pub fn build_master(request: &MasterRequest<'_>, context: &Context<'_>) -> Resul
     frames.sort_by_key(|f| (f.name(), f.hash));
     if frames.len() > usize::from(u16::MAX) {
         return Err(Error::parameters(format!(
-            "{} frames are more than {} that a master can count; combine them in parts",
+            "{} frames are more than the {} that a master can combine; combine them in parts",
             frames.len(),
             u16::MAX
         )));
@@ -244,7 +244,7 @@ fn make(
         && p.size() != size
     {
         return Err(Error::mismatch(format!(
-            "the frames are {size} pixels, the master taken off them is {}",
+            "the frames are {size} pixels, the master to subtract is {}",
             p.size()
         )));
     }
@@ -495,8 +495,8 @@ impl MasterResult {
         let FlatColour { level_adu, noise } = colours[weak.channel()];
         let brightest = colours.iter().map(|c| c.level_adu).fold(f64::NAN, f64::max);
         let known = match noise.is_finite() {
-            true => format!("a pixel of it is known to {:.1} % only", 100.0 * noise),
-            false => "nothing is known of it".to_owned(),
+            true => format!("the noise of a pixel is {:.1} %", 100.0 * noise),
+            false => "it holds no signal".to_owned(),
         };
         Some(
             Finding::new(
@@ -504,15 +504,15 @@ impl MasterResult {
                 Severity::Warning,
                 self.path.display().to_string(),
                 format!(
-                    "{} of this flat lies at {level_adu:.0} ADU where the brightest colour has \
-                     {brightest:.0}: {known}, and dividing by it puts more noise into {} than it \
-                     takes out",
+                    "{} in this flat is at {level_adu:.0} ADU, the brightest colour at \
+                     {brightest:.0}: {known}, and dividing by it adds more noise to {} than it \
+                     removes",
                     weak.name(),
                     weak.name()
                 ),
             )
             .hint(
-                "Light the flat more evenly in colour, expose it longer without saturating the \
+                "Use a light source of more even colour, expose longer without saturating the \
                  brightest colour, or take more flats.",
             )
             .with("colour", weak.name())

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use photosite_file::atomic::Existing;
 use photosite_file::fits::{Clipped, FrameSpec, FrameWriter, Sample, write_frame};
-use photosite_file::verify;
+use photosite_file::{is_ours, verify};
 use photosite_pix::{Frame, Header, Plane};
 
 use crate::finding::Severity;
@@ -42,7 +42,10 @@ pub fn standing(path: &Path, key: &str) -> Result<Standing> {
             Err(_) => Ok(Standing::Damaged),
         },
         Ok(Some(_)) => Ok(Standing::Outdated),
-        Err(_) if is_remains(path) => Ok(Standing::Damaged),
+        Err(_) if is_remains(path) => {
+            set_aside(path)?;
+            Ok(Standing::Damaged)
+        }
         // A file that cannot be read is not known to be ours either.
         _ => Err(Error::foreign(path)),
     }
@@ -79,6 +82,22 @@ fn is_remains(path: &Path) -> bool {
         head.chunks(80).any(|card| card.starts_with(name.as_bytes()))
     };
     head.is_empty() || head.starts_with(FIRST_CARD) && (card(KEY_KEYWORD) || !card("END"))
+}
+
+/// Moves what cannot be told to be ours to a name of its own, so that nothing is ever lost.
+fn set_aside(path: &Path) -> Result<()> {
+    if is_ours(path)? {
+        return Ok(());
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".damaged");
+    let free = (0..u32::MAX).map(|n| match n {
+        0 => path.with_file_name(&name),
+        n => path.with_file_name(format!("{}-{n}", name.to_string_lossy())),
+    });
+    let aside = free.into_iter().find(|p| p.symlink_metadata().is_err());
+    let aside = aside.ok_or_else(|| Error::foreign(path))?;
+    std::fs::rename(path, aside).map_err(|e| Error::io(path, "moving a damaged file aside", e))
 }
 
 /// A Finding where what was left of a damaged product was replaced.

@@ -43,7 +43,7 @@ pub fn arrange<'a>(
     if let Some(odd) = lights.iter().find(|l| l.planes() != planes) {
         let colour = |l: &SurveyedLight| if l.planes() == 1 { "monochrome" } else { "in colour" };
         return Err(Error::mismatch(format!(
-            "{} is {}, {} is {}; they cannot be one picture",
+            "{} is {}, {} is {}; they cannot be stacked together",
             lights[0].path().display(),
             colour(&lights[0]),
             odd.path().display(),
@@ -54,8 +54,8 @@ pub fn arrange<'a>(
     let under_array = || lights.iter().all(|l| l.mosaic().is_some());
     if how.drizzle.is_some_and(|d| d.cfa) && !under_array() {
         return Err(Error::mismatch(
-            "drizzling by colour wants lights that are still under their filter array; leave \
-             --cfa-drizzle away, or name lights that were not debayered",
+            "CFA drizzle needs lights that were not debayered; omit --cfa-drizzle, or give such \
+             lights",
         ));
     }
     let mut findings = Vec::new();

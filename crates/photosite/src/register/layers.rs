@@ -76,7 +76,7 @@ pub fn open(
 
 fn not_local(light: &SurveyedLight) -> Error {
     Error::mismatch(format!(
-        "the background of {} cannot be brought to the reference's; leave it out, or use \
+        "the background of {} cannot be normalised to the reference's; leave it out, or use \
          --normalize additive-scale",
         light.path().display()
     ))

@@ -84,5 +84,5 @@ pub(super) fn not_normalised(light: &SurveyedLight, how: Normalise) -> Finding {
             how.name()
         ),
     )
-    .hint("A level at or below 0 cannot be multiplied; use --normalize additive-scale.")
+    .hint("Multiplicative normalisation needs a level above 0; use --normalize additive-scale.")
 }

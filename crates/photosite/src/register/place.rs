@@ -155,20 +155,26 @@ fn by_sky(
     let map = |p: Point| own.to_pixel(sky.to_sky(p));
     let Some((transform, residual_px)) = follow(map, reference.size(), light.size()) else {
         let message =
-            format!("left out: by its header it lies beside {}", reference.path().display());
+            format!("left out: by its header it does not overlap {}", reference.path().display());
         let subject = light.path().display().to_string();
         return Err(Finding::new("wcs-apart", Severity::Error, subject, message)
-            .hint("Another field, or a header that is wrong; leave it out or align by stars."));
+            .hint("Either another field or a wrong header; leave it out or align by stars."));
     };
     let pairs = coincident(&transform, fixed, stars);
     let doubt = beside(&transform, &pairs, fixed, stars)
         .map(|away_px| {
-            doubt(light, format!("its stars lie {away_px:.2} px beside those of the reference"))
-                .with("away_px", away_px)
+            doubt(
+                light,
+                format!(
+                    "its stars are offset by {away_px:.2} px from those of the \
+                                  reference"
+                ),
+            )
+            .with("away_px", away_px)
         })
         .or_else(|| {
             (residual_px > ROUGH_PX).then(|| {
-                let message = format!("its distortion is followed to {residual_px:.2} px only");
+                let message = format!("its distortion is fitted to {residual_px:.2} px only");
                 doubt(light, message).with("residual_px", residual_px)
             })
         });
@@ -194,7 +200,7 @@ fn beside(
 fn doubt(light: &SurveyedLight, message: String) -> Finding {
     let subject = light.path().display().to_string();
     Finding::new("wcs-rough", Severity::Warning, subject, message)
-        .hint("Align by stars, or solve it anew.")
+        .hint("Align by stars, or plate-solve it again.")
 }
 
 /// That a light does not say where it lies.
@@ -205,7 +211,7 @@ pub fn no_wcs(light: &SurveyedLight, no: &NoWcs) -> Finding {
     };
     let subject = light.path().display().to_string();
     Finding::new(code, Severity::Error, subject, format!("left out: {no}"))
-        .hint("Solve it (ASTAP, astrometry.net), or align by stars.")
+        .hint("Plate-solve it (ASTAP, astrometry.net), or align by stars.")
 }
 
 /// That a light is laid over the reference by way of another.
@@ -219,7 +225,7 @@ fn bridged_over(
         Severity::Info,
         light.path().display().to_string(),
         format!(
-            "its stars could not be laid over those of {}; it lies where {} leads it",
+            "no match with {} was found; registered through {}",
             reference.path().display(),
             bridge.path().display()
         ),
@@ -235,10 +241,10 @@ fn not_registered(light: &SurveyedLight, reference: &SurveyedLight) -> Finding {
         Severity::Error,
         light.path().display().to_string(),
         format!(
-            "left out: its {stars} stars could not be laid over the {} of {}",
+            "left out: its {stars} stars could not be matched with the {} of {}",
             reference.field.stars.len(),
             reference.path().display()
         ),
     )
-    .hint("Look at it: clouds, trailing or another field; or name another reference.")
+    .hint("Inspect it: clouds, trailing or another field; or choose another reference.")
 }

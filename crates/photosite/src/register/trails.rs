@@ -101,7 +101,7 @@ fn too_many(light: &SurveyedLight, count: usize, share: f64) -> Finding {
         light.path().display().to_string(),
         format!("{count} lines cover {:.0} % of it; none is masked as a trail", 100.0 * share),
     )
-    .hint("Look at it: aircraft, lamps or reflections; leave it out if it harms the picture.")
+    .hint("Inspect it: aircraft, lamps or reflections; leave it out if it harms the stack.")
     .with("lines", count)
     .with("share", share)
 }

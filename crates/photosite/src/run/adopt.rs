@@ -54,7 +54,7 @@ pub fn usable(path: &Path, master: &Adopted, folder: &Path) -> Result<(Record, O
     let copy = convert(path, master, loaded, factors, folder)?;
     let what = match master.kind {
         FrameKind::Flat => "its mean is not 1".to_owned(),
-        _ => format!("its samples lie between 0 and 1, where 1 is taken to be {UNIT_ADU} ADU"),
+        _ => format!("its samples are between 0 and 1, where 1 is taken as {UNIT_ADU} ADU"),
     };
     let finding = Finding::new(
         "master-converted",
@@ -131,7 +131,7 @@ fn convert(
         sample: Sample::F32,
         maps: &[],
         provenance: &provenance,
-        steps: vec![format!("samples multiplied with {factors:?}")],
+        steps: vec![format!("samples multiplied by {factors:?}")],
     }
     .write()?;
     Ok(target)

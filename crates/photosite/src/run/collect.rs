@@ -103,9 +103,9 @@ pub fn rebuild_library(
                     "library-frame-gone",
                     Severity::Warning,
                     known.path.display().to_string(),
-                    "this file is not there any more, so the new index does not know it",
+                    "this file no longer exists, so it is not in the new index",
                 )
-                .hint("When it is back, add it again."),
+                .hint("Add it again when it is back."),
             ),
         }
     }
@@ -187,7 +187,7 @@ fn look(file: &Walk, reading: Reading<'_>) -> Looked {
                     "name-not-unicode",
                     Severity::Error,
                     path.display().to_string(),
-                    "this name is no Unicode, which the index cannot hold",
+                    "this name is not valid Unicode, which the index cannot store",
                 )
                 .hint("Rename the file."),
             ));
@@ -242,8 +242,8 @@ pub fn verify_library(library: &Library, full: bool, context: &Context<'_>) -> R
                 Ok(_) => match ContentHash::of_file(&file.path) {
                     Ok(found) if found.to_string() == file.hash => (true, None),
                     Ok(_) => {
-                        let told = "holds other bytes than when it was added; add it again if that \
-                                    is meant";
+                        let told = "its content has changed since it was added; add it again if \
+                                    that is intended";
                         (true, Some(problem(told.to_owned())))
                     }
                     Err(e) => (true, Some(problem(e.to_string()))),

@@ -180,7 +180,7 @@ impl Arranged<'_> {
                 sample: Sample::F32,
                 maps: &[],
                 provenance: &provenance,
-                steps: vec![format!("laid over {}, interpolated once", self.reference.name())],
+                steps: vec![format!("registered to {}, interpolated once", self.reference.name())],
             };
             product.write_while(&[], context)?;
         }
@@ -328,7 +328,7 @@ fn combined(
         return Ok((stacked, None));
     }
     let part = covered(&layers).ok_or_else(|| {
-        Error::mismatch("no part of the picture is covered by every light; leave --crop away")
+        Error::mismatch("no part of the stack is covered by every light; omit --crop")
     })?;
     Ok((stacked.into_iter().map(|s| s.crop(part)).collect(), Some(part)))
 }
@@ -349,16 +349,16 @@ fn sentences(
     rejected: Rejected,
 ) -> Vec<String> {
     let laid = match how.register {
-        Some(Alignment::Stars) => "laid over the reference by their stars",
-        Some(Alignment::Wcs) => "laid over the reference by their world coordinates",
-        None => "taken pixel by pixel",
+        Some(Alignment::Stars) => "registered to the reference by stars",
+        Some(Alignment::Wcs) => "registered to the reference by world coordinates",
+        None => "not registered",
     };
     let laid = match how.drizzle {
         None if how.register.is_some() => format!("{laid}, interpolated once (Lanczos 4)"),
         None => laid.to_owned(),
         Some(Drizzle { scale, drop, cfa }) => {
-            let colours = if cfa { ", each colour for itself" } else { "" };
-            format!("{laid}, drizzled to {scale} times as many pixels by drops of {drop}{colours}")
+            let colours = if cfa { ", each colour separately" } else { "" };
+            format!("{laid}, drizzled at scale {scale}, pixfrac {drop}{colours}")
         }
     };
     let weight = json!(how.weight);

@@ -51,7 +51,8 @@ pub fn keep_masters(
                 "master-retired",
                 Severity::Warning,
                 r.path.display().to_string(),
-                "this master was retired in the library, and the night's own frames make it again",
+                "this master was retired in the library, but was made again from the night's own \
+                 frames",
             )
             .hint("Leave those frames out of the night, or certify the master again.")
         })
@@ -111,7 +112,7 @@ pub fn master_record(path: &Path) -> Result<Record> {
     match adopt(path, &probe) {
         Some(Ok(master)) => record_of(path, &master),
         Some(Err(finding)) => Err(Error::library(finding.message)),
-        None => Err(Error::library(format!("{} is no master", path.display()))),
+        None => Err(Error::library(format!("{} is not a master", path.display()))),
     }
 }
 
@@ -172,9 +173,9 @@ fn changed(new: &Path, old: &Path, result: &MasterResult) -> Result<Option<Findi
             "master-changed",
             Severity::Warning,
             result.path.display().to_string(),
-            format!("this master is not what {name} was: {}", clauses.join("; ")),
+            format!("this master differs from its predecessor {name}: {}", clauses.join("; ")),
         )
-        .hint("Look at both; then retire the one that is wrong: photosite library retire ID.")
+        .hint("Inspect both, then retire the wrong one: photosite library retire ID.")
         .with("level_adu", change.level_adu)
         .with("scatter_adu", change.scatter_adu)
         .with("expected_adu", change.expected_adu)

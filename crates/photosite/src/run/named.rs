@@ -67,7 +67,7 @@ pub fn named_frames(
 
 /// That a frame holds the very bytes of another.
 pub(super) fn duplicate(copy: &Path, original: &Path) -> Finding {
-    let message = format!("the same bytes as {}; it counts once", original.display());
+    let message = format!("identical to {}; counted once", original.display());
     Finding::new("duplicate", Severity::Info, copy.display().to_string(), message)
         .hint("Delete one of the two.")
 }
@@ -243,10 +243,10 @@ fn doubts(
                 "dark-scaling-unproven",
                 Severity::Warning,
                 subject(dark),
-                "the dark is scaled without proof that its signal grows evenly with time; amp glow \
-                 does not, and CMOS sensors often do not",
+                "the dark is scaled without evidence that its signal grows linearly with \
+                 exposure; amp glow does not, and CMOS sensors often do not",
             )
-            .hint("Take darks of the lights' own exposure and temperature."),
+            .hint("Take darks at the lights' own exposure and temperature."),
         );
     }
     let foreign = |m: &LoadedMaster| m.header.get(KEY_KEYWORD).is_none();
@@ -255,8 +255,8 @@ fn doubts(
             "dark-content-assumed",
             Severity::Info,
             subject(dark),
-            "the header does not say whether the bias was taken out of this dark; it is taken to \
-             be in it",
+            "the header does not say whether bias was subtracted from this dark; it is assumed to \
+             include bias",
         ));
     }
     if let Some(flat) = flat.filter(|f| foreign(f)) {
@@ -264,8 +264,8 @@ fn doubts(
             "flat-content-assumed",
             Severity::Info,
             subject(flat),
-            "the header does not say whether the bias was taken out of this flat; it is taken to \
-             be gone",
+            "the header does not say whether bias was subtracted from this flat; it is assumed \
+             that it was",
         ));
     }
     findings

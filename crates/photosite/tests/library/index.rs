@@ -76,7 +76,7 @@ fn a_frame_is_what_it_holds_and_the_files_are_the_record() {
         let _ = std::fs::remove_file(folder.join(format!("{INDEX_NAME}{part}")));
     }
     let message = Library::open(&folder).unwrap_err().to_string();
-    assert!(message.contains("is gone") && message.contains("rebuild"), "{message}");
+    assert!(message.contains("is missing") && message.contains("rebuild"), "{message}");
     let mut library = Library::open_for_rebuild(&folder).unwrap();
     with_context(|c| rebuild_library(&mut library, std::slice::from_ref(&night), c)).unwrap();
     assert_eq!(told(&library), before);

@@ -62,10 +62,7 @@ impl Method {
 
 /// A method that cannot be used with an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the directional method follows the greens of a Bayer array; {0} is none. Bilinear and \
-     superpixel work on every array"
-)]
+#[error("the directional method needs a Bayer array; {0} is not one. Use bilinear or superpixel")]
 pub struct NoBayer(CfaPattern);
 
 /// One method on one array.

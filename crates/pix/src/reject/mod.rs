@@ -283,7 +283,7 @@ impl Reject {
     /// of the method's unit.
     pub fn checked(name: &str, asked: Thresholds) -> Result<Self, String> {
         let method = Self::named(name, Thresholds::default())
-            .ok_or_else(|| format!("no rejection is called {name:?}"))?;
+            .ok_or_else(|| format!("there is no rejection method {name:?}"))?;
         method.with(asked)
     }
 
@@ -301,9 +301,9 @@ impl Reject {
                     "is a count of samples: 0, 1, 2 ...",
                 ),
                 Self::Percentile { .. } => {
-                    (value > 0.0 && value.is_finite(), "is a share of the median above 0")
+                    (value > 0.0 && value.is_finite(), "is a fraction of the median, above 0")
                 }
-                Self::Gesd { .. } => (value > 0.0 && value < 1.0, "is a share between 0 and 1"),
+                Self::Gesd { .. } => (value > 0.0 && value < 1.0, "is a fraction between 0 and 1"),
                 _ => (value > 0.0 && value.is_finite(), "is a number of sigmas above 0"),
             };
             if !fits {

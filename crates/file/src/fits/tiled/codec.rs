@@ -144,7 +144,7 @@ impl Decoder {
         } else {
             flate2::read::ZlibDecoder::new(bytes).take(most).read_to_end(&mut self.raw)
         };
-        read.map(|_| ()).map_err(|e| format!("gzip data break: {e}"))
+        read.map(|_| ()).map_err(|e| format!("gzip data are corrupt: {e}"))
     }
 
     /// Puts bytes back together that GZIP_2 sorted by significance.
@@ -206,7 +206,7 @@ impl Foreign {
     }
 
     fn decode(&mut self, tile: &[u8], pixels: usize) -> Answer<Vec<i32>> {
-        let len = u32::try_from(tile.len()).map_err(|_| "a tile above 4 GiB".to_owned())?;
+        let len = u32::try_from(tile.len()).map_err(|_| "a tile larger than 4 GiB".to_owned())?;
         self.bytes.clear();
         self.bytes.extend_from_slice(&len.to_be_bytes());
         self.bytes.extend_from_slice(&[0; 4]);
@@ -219,7 +219,7 @@ impl Foreign {
         let values = match read_image_data(&self.bytes, &self.hdu) {
             Ok(ImageData::I32(v)) => v,
             Ok(ImageData::I16(v)) => v.into_iter().map(i32::from).collect(),
-            Ok(_) => return Err("the decoder gave no whole numbers".to_owned()),
+            Ok(_) => return Err("the decoder gave no integers".to_owned()),
             Err(e) => return Err(e.to_string()),
         };
         if values.len() != pixels {

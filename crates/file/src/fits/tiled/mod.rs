@@ -48,7 +48,7 @@ pub(crate) fn decode(bytes: &Bytes, hdu: &Hdu) -> Result<Decoded> {
     match run {
         Ok(Ok(())) => Ok(Decoded::new(path, tiled.size, tiled.planes, out)),
         Ok(Err(what)) => Err(damaged(what)),
-        Err(_) => Err(damaged("the compressed data broke the decoder".to_owned())),
+        Err(_) => Err(damaged("the decoder failed on the compressed data".to_owned())),
     }
 }
 

@@ -139,7 +139,7 @@ impl Columns {
                 _ => 0,
             };
             let (Some(repeat), true) = (repeat, each > 0) else {
-                return Err(format!("TFORM{i} = {form:?} is no form of a table of tiles"));
+                return Err(format!("TFORM{i} = {form:?} is not valid in a tile-compressed table"));
             };
             let name = header.get_text(&format!("TTYPE{i}")).unwrap_or_default();
             found.push((name.to_ascii_uppercase(), at, form[digits..].to_owned()));
@@ -212,7 +212,7 @@ impl Tiled {
         };
         let size = hdu.size.ok_or_else(|| Error::unsupported(path, "holds no image"))?;
         if sample_bytes(hdu.bitpix).is_none() {
-            return Err(damaged(format!("ZBITPIX is {}; no such type", hdu.bitpix)));
+            return Err(damaged(format!("ZBITPIX is {}; there is no such type", hdu.bitpix)));
         }
         let (row_bytes, rows, fields) = (whole("NAXIS1")?, whole("NAXIS2")?, whole("TFIELDS")?);
         let table = row_bytes.checked_mul(rows).filter(|&n| n as u64 <= hdu.data_bytes);
@@ -287,8 +287,7 @@ impl Tiled {
         };
         let whole_only = matches!(tiled.codec, Codec::Rice { .. } | Codec::Hcompress { .. });
         if hdu.bitpix < 0 && whole_only && tiled.quantized.is_none() {
-            let message =
-                "floating point in a compression for whole numbers needs ZSCALE and ZZERO";
+            let message = "floating-point data in integer compression need ZSCALE and ZZERO";
             return Err(damaged(message.to_owned()));
         }
         Ok(tiled)
@@ -371,7 +370,7 @@ impl Tiled {
                 }
             }
         }
-        Err("there are no data for it".to_owned())
+        Err("it has no data".to_owned())
     }
 
     /// Checks before memory is asked for that the tiles can hold as many pixels as they claim.

@@ -55,7 +55,7 @@ impl Library {
     /// # Errors
     /// When the database cannot be written; then it is as it was.
     pub fn replace_all(&mut self, records: &[Record]) -> Result<Added> {
-        let told = self.told("building the index anew");
+        let told = self.told("rebuilding the index");
         let tx =
             self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&told)?;
         tx.execute_batch("DELETE FROM path; DELETE FROM frame; DELETE FROM batch;")
@@ -72,7 +72,7 @@ impl Library {
     pub fn set_life(&mut self, entry: &Entry, life: Life) -> Result<Life> {
         if !entry.is_master {
             return Err(Error::library(format!(
-                "{} is a raw {}; only masters are certified or retired",
+                "{} is a raw {}; only masters can be certified or retired",
                 entry.id, entry.kind
             )));
         }
@@ -112,7 +112,7 @@ impl Library {
         if dry_run {
             return Ok(pruned);
         }
-        let told = self.told("forgetting what is gone");
+        let told = self.told("removing missing files from the index");
         let tx =
             self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&told)?;
         for path in pruned.missing.iter().chain(&pruned.retired) {
@@ -162,7 +162,7 @@ fn drop_orphans(db: &rusqlite::Connection) -> rusqlite::Result<()> {
 pub(super) fn path_text(path: &Path) -> Result<&str> {
     path.to_str().ok_or_else(|| {
         Error::library(format!(
-            "{} has a name that is no Unicode, which the index cannot hold; rename it",
+            "{} has a name that is not valid Unicode, which the index cannot store; rename it",
             path.display()
         ))
     })

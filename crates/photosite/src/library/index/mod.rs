@@ -56,8 +56,8 @@ impl Library {
             }
             if holds_masters(&folder.join(MASTERS_NAME)) {
                 return Err(Error::library(format!(
-                    "the index {} is gone, and masters are there. No frame is lost: the files are \
-                     the record. {REBUILD}",
+                    "the index {} is missing, but there are masters. No frame is lost: the files \
+                     are the record. {REBUILD}",
                     index.display()
                 )));
             }
@@ -82,7 +82,7 @@ impl Library {
         }
         drop(library);
         if index.exists() {
-            set_aside(&index).map_err(|e| Error::io(&index, "putting the index aside", e))?;
+            set_aside(&index).map_err(|e| Error::io(&index, "moving the index aside", e))?;
         }
         Self::open_as_is(folder)
     }
@@ -113,7 +113,7 @@ impl Library {
     /// Brings the schema forward, one version after the other, each whole or not at all.
     fn migrate(&mut self, migrations: &[&str]) -> Result<()> {
         let path = self.index_path();
-        let told = |e: rusqlite::Error| explain(&path, "bringing the index up to date", &e);
+        let told = |e: rusqlite::Error| explain(&path, "upgrading the index", &e);
         if schema::version(&self.db).map_err(told)? == migrations.len() {
             return Ok(());
         }
@@ -123,7 +123,7 @@ impl Library {
         if found > migrations.len() {
             return Err(Error::library(format!(
                 "the library in {} was written by a newer Photosite (its schema is {found}, this \
-                 version knows {}); use that one, or name another library with --library",
+                 version knows {}); use that one, or choose another library with --library",
                 self.folder.display(),
                 migrations.len()
             )));
@@ -203,7 +203,7 @@ fn put_aside(folder: &Path) -> Option<PathBuf> {
 
 fn damaged(index: &Path, aside: &Path) -> Error {
     Error::library(format!(
-        "the index {} is damaged. It was put aside as {} and no frame is lost: the files are the \
+        "the index {} is damaged. It was moved to {}, and no frame is lost: the files are the \
          record. {REBUILD}",
         index.display(),
         aside.display()
@@ -212,7 +212,7 @@ fn damaged(index: &Path, aside: &Path) -> Error {
 
 /// What mends an index.
 const REBUILD: &str = "`photosite library rebuild PATH...` with the folders of your calibration \
-                       frames makes the index anew";
+                       frames rebuilds the index";
 
 fn holds_masters(folder: &Path) -> bool {
     let Ok(entries) = std::fs::read_dir(folder) else { return false };
@@ -245,8 +245,8 @@ fn explain(path: &Path, what: &str, e: &rusqlite::Error) -> Error {
             Err(refusal) => match put_aside(path.parent().unwrap_or(path)) {
                 Some(aside) if !path.exists() => damaged(path, &aside),
                 _ => Error::library(format!(
-                    "the index {} is damaged and could not be put aside ({refusal}): move it away. \
-                     No frame is lost. {REBUILD}",
+                    "the index {} is damaged and could not be moved ({refusal}): move it away. No \
+                     frame is lost. {REBUILD}",
                     path.display()
                 )),
             },
@@ -258,7 +258,7 @@ fn explain(path: &Path, what: &str, e: &rusqlite::Error) -> Error {
         }
         Some(ErrorCode::DiskFull) => "; the disk is full: free space and try again",
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-            "; the folder must be there and writable: name another with --library"
+            "; the folder must exist and be writable: choose another with --library"
         }
         // No refusal of the database's: a row holds what no row of ours does.
         None => {

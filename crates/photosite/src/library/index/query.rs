@@ -105,8 +105,8 @@ impl Library {
         let plain = id.to_lowercase();
         if plain.is_empty() || !plain.chars().all(|c| c.is_ascii_hexdigit()) {
             return Err(Error::library(format!(
-                "{id:?} names no frame; a name is the first digits of a content hash, as `library \
-                 list` shows them"
+                "{id:?} is not an ID; an ID is the first digits of a content hash, as shown by \
+                 `library list`"
             )));
         }
         let found = self.entries(
@@ -116,10 +116,10 @@ impl Library {
         match <[Entry; 1]>::try_from(found) {
             Ok([entry]) => Ok(entry),
             Err(found) if found.is_empty() => Err(Error::library(format!(
-                "nothing in the library in {} begins with {id}",
+                "nothing in the library {} has an ID that begins with {id}",
                 self.folder.display()
             ))),
-            Err(_) => Err(Error::library(format!("several frames begin with {id}; add digits"))),
+            Err(_) => Err(Error::library(format!("several IDs begin with {id}; give more digits"))),
         }
     }
 
@@ -313,7 +313,7 @@ impl Library {
             )
             .map_err(&told)?;
         if wrong > 0 {
-            lines.push(format!("{wrong} batches of frames are miscounted"));
+            lines.push(format!("{wrong} batches of frames have a wrong count"));
         }
         Ok(lines)
     }

@@ -82,7 +82,7 @@ pub(super) fn traits_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Traits> {
 /// When no kind has that name: a row that no version known here wrote is never taken for another.
 pub(super) fn kind_of(name: &str) -> rusqlite::Result<FrameKind> {
     FrameKind::ALL.into_iter().find(|k| k.slug() == name).ok_or_else(|| {
-        let told = format!("{name:?} is no kind of frame that this version knows");
+        let told = format!("{name:?} is not a frame kind known to this version");
         rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, told.into())
     })
 }

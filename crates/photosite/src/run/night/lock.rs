@@ -18,7 +18,7 @@ impl Lock {
         loop {
             let Some(file) = Self::locked(&path)? else {
                 return Err(Error::parameters(format!(
-                    "another run is at work in {}; wait for it, or name another folder with -o",
+                    "another run is using {}; wait for it, or choose another folder with -o",
                     folder.display()
                 )));
             };

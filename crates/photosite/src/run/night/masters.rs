@@ -112,7 +112,7 @@ fn not_made(planned: &Plan, i: usize) -> Option<Finding> {
         goes.push(format!("{lights} lights are calibrated without it"));
     }
     if flats > 0 {
-        goes.push(format!("{flats} master flats that rest on it are not made"));
+        goes.push(format!("{flats} master flats that depend on it are not made"));
     }
     Some(
         Finding::new(
@@ -121,7 +121,7 @@ fn not_made(planned: &Plan, i: usize) -> Option<Finding> {
             master.file_name.clone(),
             format!("this master {} could not be made: {}", master.kind, goes.join("; ")),
         )
-        .hint("Another finding names the frames that are at fault; shoot or copy them anew.")
+        .hint("Another finding names the frames at fault; take or copy them again.")
         .with("lights", lights),
     )
 }
@@ -141,8 +141,8 @@ fn black_level_finding(zero_adu: Option<f64>, dark: &MasterResult) -> Option<Fin
             dark.path.display().to_string(),
             format!(
                 "this dark ({dark_adu:.1} ADU) is darker than the bias ({bias_adu:.1} ADU): the \
-                 sensor corrects its own black level, so its darks fit lights of their own \
-                 exposure and temperature only"
+                 sensor corrects its own black level, so its darks match only lights of the same \
+                 exposure and temperature"
             ),
         )
         .with("dark_adu", dark_adu)
@@ -161,7 +161,7 @@ fn noise_finding(master: &MasterResult) -> Option<Finding> {
     }
     let is_dark = matches!(master.kind, FrameKind::Dark | FrameKind::DarkFlat);
     let hint = if noise.ratio() > 1.0 && is_dark {
-        "The sensor may correct its own black level and so hide dark electrons, light may leak in, \
+        "The sensor may correct its own black level and so hide dark signal, light may leak in, \
          or the gain or read noise in the headers may be wrong."
     } else if noise.ratio() > 1.0 {
         "The level may drift from frame to frame, light may leak in, or the gain or read noise in \
@@ -175,7 +175,7 @@ fn noise_finding(master: &MasterResult) -> Option<Finding> {
             if is_dark { Severity::Info } else { Severity::Warning },
             master.path.display().to_string(),
             format!(
-                "one frame scatters by {:.2} ADU, gain and read noise foretell {:.2} ADU",
+                "the scatter of one frame is {:.2} ADU, gain and read noise predict {:.2} ADU",
                 noise.scatter_adu, noise.model_adu
             ),
         )

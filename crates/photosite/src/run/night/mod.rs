@@ -332,7 +332,7 @@ fn without_library(e: &Error) -> Finding {
         "library",
         format!("{e}; the night is calibrated without the library"),
     )
-    .hint("Use --no-library to do without it, or --library PATH for another.")
+    .hint("Use --no-library to work without it, or --library PATH for another.")
 }
 
 /// Plans with what the library offers; where it cannot be read, without.

@@ -73,7 +73,7 @@ pub(super) fn stack_lights(
 fn not_stacked(name: &str, e: &Error) -> Finding {
     let message = format!("this stack could not be made: {e}");
     Finding::new("stack-not-made", Severity::Error, name, message)
-        .hint("Its lights are kept as calibrated files; mend what the message names and run again.")
+        .hint("Its lights are kept as calibrated files; fix what the message names and run again.")
 }
 
 /// Stacks of Photosite's that stand beside those of this run, made of fewer or other lights.
@@ -101,7 +101,7 @@ fn outdated(folder: &Path, made: &BTreeSet<PathBuf>) -> Vec<Finding> {
         let subject = path.display().to_string();
         Some(
             Finding::new("stack-outdated", Severity::Info, subject, message)
-                .hint("Delete it if it is not wanted."),
+                .hint("Delete it if it is no longer wanted."),
         )
     };
     old.iter().filter_map(finding).collect()
