@@ -16,7 +16,7 @@ use crate::{Error, Result, Source, fits, open, planes_of, probe};
 /// # Errors
 /// When the file cannot be read, has several planes, or its planes do not fit each other.
 pub fn read_frame(path: &Path) -> Result<(Frame, Header)> {
-    if matches!(Magic::of(path)?, Magic::Fits | Magic::Gzip) {
+    if matches!(Magic::of(path)?, Magic::Fits | Magic::Packed(_)) {
         return fits::read_frame(path);
     }
     let (data, header) = read_image(path)?;
@@ -29,7 +29,7 @@ pub fn read_frame(path: &Path) -> Result<(Frame, Header)> {
 /// # Errors
 /// When the file cannot be read, or its planes do not fit each other.
 pub fn read_frames(path: &Path) -> Result<(Vec<Frame>, Header)> {
-    if matches!(Magic::of(path)?, Magic::Fits | Magic::Gzip) {
+    if matches!(Magic::of(path)?, Magic::Fits | Magic::Packed(_)) {
         return fits::read_frames(path);
     }
     let header = probe(path)?.header;
@@ -46,7 +46,7 @@ pub fn read_frames(path: &Path) -> Result<(Vec<Frame>, Header)> {
 /// As [`read_frame`].
 pub fn read_masked(path: &Path) -> Result<(Frame, Header)> {
     match Magic::of(path)? {
-        Magic::Fits | Magic::Gzip => fits::read_masked(path),
+        Magic::Fits | Magic::Packed(_) => fits::read_masked(path),
         _ => read_frame(path),
     }
 }
@@ -57,7 +57,7 @@ pub fn read_masked(path: &Path) -> Result<(Frame, Header)> {
 /// When the file cannot be read, or the mask differs from the image in size.
 pub fn open_mask(path: &Path) -> Result<Option<Box<dyn Source>>> {
     match Magic::of(path)? {
-        Magic::Fits | Magic::Gzip => fits::open_mask(path),
+        Magic::Fits | Magic::Packed(_) => fits::open_mask(path),
         _ => Ok(None),
     }
 }
@@ -67,7 +67,7 @@ pub fn open_mask(path: &Path) -> Result<Option<Box<dyn Source>>> {
 /// # Errors
 /// When the file cannot be read or has several planes.
 pub fn read_image(path: &Path) -> Result<(Plane<f32>, Header)> {
-    if matches!(Magic::of(path)?, Magic::Fits | Magic::Gzip) {
+    if matches!(Magic::of(path)?, Magic::Fits | Magic::Packed(_)) {
         return fits::read_image(path);
     }
     Ok((whole(path, &*open(path)?)?, probe(path)?.header))

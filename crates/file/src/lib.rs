@@ -4,6 +4,7 @@
 //! for, and what makes no sense is an [`Error`] that says whose fault it is.
 //!
 //! - [`probe`] reads headers only: for an inventory of ten thousand frames.
+//! - [`probe_frames`] and [`open_image`] do so for files of many frames: sequences, videos.
 //! - [`open`] gives a [`Source`]: rows on demand, from several threads.
 //! - [`read_frame`] and [`fits::write_frame`] carry a whole frame with variance and mask.
 //! - [`write_image`] writes one image in the format that its name chooses.
@@ -26,6 +27,7 @@ mod platform;
 mod plausible;
 mod probe;
 pub mod scratch;
+mod ser;
 mod source;
 mod tiff;
 pub mod xisf;
@@ -35,8 +37,8 @@ pub use export::{Export, Format, Range, sample_of, write_image};
 pub use finite::{finite, make_finite};
 pub use fits::verify;
 pub use frame::{open_mask, read_frame, read_frames, read_image, read_masked, whole};
-pub use magic::is_camera_raw;
+pub use magic::{is_camera_raw, is_image};
 pub use ours::{KEY_KEYWORD, SCHEMA_PREFIX, SOFTWARE_PREFIX, is_ours};
 pub use platform::is_local_folder;
-pub use probe::{Probe, open, probe};
+pub use probe::{Probe, open, open_image, probe, probe_frames};
 pub use source::{Access, RawSource, Source, check_rows, planes_of};

@@ -4,21 +4,32 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use crate::{Error, Result, ifd};
+use crate::{Error, ErrorKind, Result, ifd, ser};
 
 /// What a file that can be read begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Magic {
     /// FITS, plain or with tile-compressed images.
     Fits,
-    /// Something packed with gzip.
-    Gzip,
+    /// Something packed as a whole.
+    Packed(Packing),
+    /// SER, a video.
+    Ser,
     /// XISF, header and blocks in one file.
     Xisf,
     /// TIFF that is no camera raw.
     Tiff,
     /// A camera raw file, which is read by a crate of its own.
     CameraRaw,
+}
+
+/// How a file is packed as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Packing {
+    /// gzip.
+    Gzip,
+    /// bzip2.
+    Bzip2,
 }
 
 /// True for the first bytes of a FITS file: `SIMPLE  =`, the blanks not insisted upon.
@@ -41,6 +52,19 @@ pub fn is_camera_raw(path: &Path) -> Result<bool> {
     Ok(Magic::of(path)? == Magic::CameraRaw)
 }
 
+/// Whether a file is one that is read here, by its first bytes, whatever its name; a camera raw file
+/// counts.
+///
+/// # Errors
+/// When it cannot be read, or is empty.
+pub fn is_image(path: &Path) -> Result<bool> {
+    match Magic::of(path) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == ErrorKind::Unsupported => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
 /// What is said of a camera raw file where nothing is at hand that reads it.
 pub(crate) fn raw_not_read(path: &Path) -> Error {
     let message = "a camera raw file; this program was built without the feature `raw`, which \
@@ -58,11 +82,7 @@ fn known(start: &[u8]) -> Option<&'static str> {
             "PNG, a display image; use the frame it was made from, as FITS"
         }
         [0xff, 0xd8, 0xff, ..] => "JPEG, a display image; use the frame it was made from, as FITS",
-        s if s.starts_with(b"LUCAM-RECORDER") => {
-            "SER video, which is not read; export its frames as FITS"
-        }
         [0x50, 0x4b, 3, 4, ..] => "a ZIP archive; unpack it first",
-        s if s.starts_with(b"BZh") => "packed with bzip2; unpack it with bunzip2 first",
         [0x28, 0xb5, 0x2f, 0xfd, ..] => "packed with zstd; unpack it first",
         s if s.starts_with(b"XTENSION") => {
             "a FITS extension without a primary HDU; the start of the file is missing"
@@ -93,7 +113,13 @@ impl Magic {
             return Ok(Self::Fits);
         }
         if start.starts_with(&[0x1f, 0x8b]) {
-            return Ok(Self::Gzip);
+            return Ok(Self::Packed(Packing::Gzip));
+        }
+        if start.starts_with(b"BZh") {
+            return Ok(Self::Packed(Packing::Bzip2));
+        }
+        if start.starts_with(ser::MAGIC) {
+            return Ok(Self::Ser);
         }
         if start.starts_with(b"XISF0100") {
             return Ok(Self::Xisf);

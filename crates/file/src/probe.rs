@@ -7,14 +7,14 @@ use photosite_pix::{Header, Size};
 use crate::fits::{self, HduSummary};
 use crate::keyword::{self, Samples};
 use crate::magic::{Magic, raw_not_read};
-use crate::{Access, Result, Source, tiff, xisf};
+use crate::{Access, Error, Result, Source, ser, tiff, xisf};
 
 /// What the headers of a file say.
 #[derive(Debug, Clone)]
 pub struct Probe {
     /// The format as people name it.
     pub format: &'static str,
-    /// Every unit of the file; of a file packed with gzip, those up to the image; of other formats
+    /// Every unit of the file; of a file packed as a whole, those up to the image; of other formats
     /// than FITS, its images.
     pub hdus: Vec<HduSummary>,
     /// Which of `hdus` holds the image.
@@ -35,7 +35,46 @@ pub struct Probe {
     pub notes: Vec<String>,
 }
 
+/// Names of extensions that tell of an image beside them and are no frame of their own: of
+/// Photosite, ccdproc, SDFITS, IRAF and the archives.
+const BESIDE: [&str; 17] = [
+    "ERR",
+    "DQ",
+    "COVERAGE",
+    "REJLOW",
+    "REJHIGH",
+    "UNCERT",
+    "UNCERTAINTY",
+    "MASK",
+    "VAR",
+    "VARIANCE",
+    "SIGMA",
+    "WEIGHT",
+    "WHT",
+    "BPM",
+    "THUMBNAIL",
+    "PREVIEW",
+    "CTX",
+];
+
 impl Probe {
+    /// The units that are frames: the image, and every other of its size, planes and storage that
+    /// is no error, mask or count beside it. More than one in FITS sequences, videos and mosaics of
+    /// several sensors or amplifiers, which DETSEC tells apart.
+    pub fn frames(&self) -> Vec<usize> {
+        let bitpix = self.hdus.iter().find(|h| h.index == self.image).map(|h| h.bitpix);
+        let frame = |h: &&HduSummary| {
+            let beside =
+                h.name.as_ref().is_some_and(|n| BESIDE.iter().any(|b| n.eq_ignore_ascii_case(b)));
+            h.index == self.image
+                || (h.size == Some(self.size)
+                    && h.planes == self.planes
+                    && Some(h.bitpix) == bitpix
+                    && !beside)
+        };
+        self.hdus.iter().filter(frame).map(|h| h.index).collect()
+    }
+
     /// How the samples are stored and what they count, as far as the header tells.
     pub fn samples(&self) -> Option<Samples> {
         keyword::samples(&self.header)
@@ -45,14 +84,15 @@ impl Probe {
 /// Reads the headers of the image file at `path`, and no pixel.
 ///
 /// The format is known by the first bytes, not by the name. That the data are all there is checked
-/// against the size of the file, save for one packed with gzip, of which only the start is
+/// against the size of the file, save for one packed as a whole, of which only the start is
 /// unpacked.
 ///
 /// # Errors
 /// When the file is no image that is read here, is cut or breaks its format, or cannot be read.
 pub fn probe(path: &Path) -> Result<Probe> {
     match Magic::of(path)? {
-        magic @ (Magic::Fits | Magic::Gzip) => fits::probe(path, magic),
+        magic @ (Magic::Fits | Magic::Packed(_)) => fits::probe(path, magic),
+        Magic::Ser => ser::probe(path),
         Magic::Xisf => xisf::probe(path),
         Magic::Tiff => tiff::probe(path),
         Magic::CameraRaw => Err(raw_not_read(path)),
@@ -68,9 +108,37 @@ pub fn probe(path: &Path) -> Result<Probe> {
 /// When the file is no image that is read here, is cut or breaks its format, or cannot be read.
 pub fn open(path: &Path) -> Result<Box<dyn Source>> {
     match Magic::of(path)? {
-        magic @ (Magic::Fits | Magic::Gzip) => fits::open(path, magic),
+        magic @ (Magic::Fits | Magic::Packed(_)) => fits::open(path, magic, None),
+        Magic::Ser => ser::open(path, 0),
         Magic::Xisf => xisf::open(path),
         Magic::Tiff => tiff::open(path),
         Magic::CameraRaw => Err(raw_not_read(path)),
+    }
+}
+
+/// Describes every frame of a file, one entry each, whose `image` is what [`open_image`] asks for:
+/// FITS sequences, videos. A file of one frame gives one entry, that of [`probe`].
+///
+/// # Errors
+/// As [`probe`].
+pub fn probe_frames(path: &Path) -> Result<Vec<Probe>> {
+    match Magic::of(path)? {
+        magic @ (Magic::Fits | Magic::Packed(_)) => fits::probe_frames(path, magic),
+        Magic::Ser => ser::probe_frames(path),
+        _ => Ok(vec![probe(path)?]),
+    }
+}
+
+/// Opens the image in unit `unit` of a file, as [`Probe::image`] and [`Probe::frames`] count them;
+/// else as [`open`].
+///
+/// # Errors
+/// As [`open`], and where there is no image in that unit.
+pub fn open_image(path: &Path, unit: usize) -> Result<Box<dyn Source>> {
+    match Magic::of(path)? {
+        magic @ (Magic::Fits | Magic::Packed(_)) => fits::open(path, magic, Some(unit)),
+        Magic::Ser => ser::open(path, unit),
+        _ if unit == 0 => open(path),
+        _ => Err(Error::request(path, format!("has one image; that of unit {unit} was asked for"))),
     }
 }

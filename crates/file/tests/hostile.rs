@@ -492,7 +492,8 @@ fn what_claims_more_than_a_frame_holds_is_refused() {
         // That there are too many units is known only once their headers are unpacked.
         let bound = if name.starts_with("gzip of 30") { 150_000_000 } else { 20_000_000 };
         assert!(peak < bound, "{name}: {peak} bytes of memory for {}", bytes.len());
-        assert!(took < Duration::from_secs(5), "{name}: {took:?}");
+        // A second on an idle machine; what is told apart here is a hang.
+        assert!(took < Duration::from_secs(30), "{name}: {took:?}");
         let e = read_frame(&path).unwrap_err();
         assert_eq!(e.kind(), ErrorKind::Damaged, "{name}: {e}");
         assert!(e.message().contains(word), "{name}: {e}");

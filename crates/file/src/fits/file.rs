@@ -6,13 +6,13 @@ use std::path::Path;
 use photosite_pix::{Header, Plane, Size};
 
 use super::carry::merged;
-use super::layout::{Depth, Hdu, HduKind, Layout, scan};
+use super::layout::{Depth, Hdu, HduKind, HduSummary, Layout, scan};
 use super::plain::FitsSource;
 use super::table::Table;
 use super::unzip;
 use crate::bytes::Bytes;
-use crate::magic::Magic;
-use crate::plausible::expect_unpacked;
+use crate::magic::{Magic, Packing};
+use crate::plausible::{expect_size, expect_unpacked};
 use crate::source::{check_rows, expect_picture, planes_of};
 use crate::{Access, Error, Probe, Result, Source};
 
@@ -26,8 +26,8 @@ pub(crate) struct FitsFile {
 impl FitsFile {
     /// Reads the headers; unpacks the file where it is packed.
     pub(crate) fn open(path: &Path, magic: Magic) -> Result<Self> {
-        if magic == Magic::Gzip {
-            let (bytes, layout) = unzip::unpack(path)?;
+        if let Magic::Packed(packing) = magic {
+            let (bytes, layout) = unzip::unpack(path, packing)?;
             return Ok(Self { bytes: Bytes::memory(path, bytes), layout });
         }
         if magic != Magic::Fits {
@@ -122,38 +122,87 @@ fn image_header(layout: &Layout, hdu: &Hdu) -> Header {
 pub(crate) fn probe(path: &Path, magic: Magic) -> Result<Probe> {
     let bytes = Bytes::open(path)?;
     let layout = match magic {
-        Magic::Gzip => unzip::probe(path)?,
+        Magic::Packed(packing) => unzip::probe(path, packing)?,
         _ => scan(&mut &bytes, Depth::All)?,
     };
     let image = layout.image(path)?;
+    let hdus = layout.hdus.iter().map(Hdu::summary).collect();
+    let mut probe = describe(path, magic, (&layout, image), hdus, bytes.len())?;
+    let frames = probe.frames().len();
+    if frames > 1 {
+        probe.notes.push(format!("holds {frames} images of this size; the first is described"));
+    }
+    Ok(probe)
+}
+
+/// What is said of one image of a file.
+fn describe(
+    path: &Path,
+    magic: Magic,
+    (layout, image): (&Layout, &Hdu),
+    hdus: Vec<HduSummary>,
+    file_bytes: u64,
+) -> Result<Probe> {
     let size = image.size.ok_or_else(|| Error::unsupported(path, "holds no image"))?;
-    expect_packed(path, image, bytes.len())?;
+    expect_size(path, size, image.planes)?;
+    expect_packed(path, image, file_bytes)?;
     let format = match (magic, image.kind) {
-        (Magic::Gzip, _) => "FITS (gzip)",
+        (Magic::Packed(Packing::Gzip), _) => "FITS (gzip)",
+        (Magic::Packed(Packing::Bzip2), _) => "FITS (bzip2)",
         (_, HduKind::CompressedImage) => "FITS (tile-compressed)",
         _ => "FITS",
     };
     Ok(Probe {
         format,
         image: image.index,
-        header: image_header(&layout, image),
+        header: image_header(layout, image),
         size,
         planes: image.planes,
         access: if format == "FITS" { Access::Rows } else { Access::Whole },
-        file_bytes: bytes.len(),
-        hdus: layout.hdus.iter().map(Hdu::summary).collect(),
-        notes: layout.notes,
+        file_bytes,
+        hdus,
+        notes: layout.notes.clone(),
     })
 }
 
-/// Opens the image of a FITS file.
-pub(crate) fn open(path: &Path, magic: Magic) -> Result<Box<dyn Source>> {
+/// Describes every frame of a FITS file; a packed one is unpacked on the way.
+pub(crate) fn probe_frames(path: &Path, magic: Magic) -> Result<Vec<Probe>> {
     let file = FitsFile::open(path, magic)?;
-    let hdu = file.layout.image(path)?.clone();
+    let file_bytes = Bytes::open(path)?.len();
+    let layout = &file.layout;
+    let all: Vec<HduSummary> = layout.hdus.iter().map(Hdu::summary).collect();
+    let first = describe(path, magic, (layout, layout.image(path)?), all.clone(), file_bytes)?;
+    let units = first.frames();
+    if units.len() == 1 {
+        return Ok(vec![first]);
+    }
+    // Each names its own unit alone: a list of all in each would grow with the square.
+    let one = |i: usize| {
+        let hdus = vec![all[i].clone()];
+        describe(path, magic, (layout, &layout.hdus[i]), hdus, file_bytes)
+    };
+    units.into_iter().map(one).collect()
+}
+
+/// Opens the image of a FITS file, or that of one of its units.
+pub(crate) fn open(path: &Path, magic: Magic, unit: Option<usize>) -> Result<Box<dyn Source>> {
+    let file = FitsFile::open(path, magic)?;
+    let hdu = match unit {
+        None => file.layout.image(path)?.clone(),
+        Some(unit) => {
+            let found = file.layout.hdus.get(unit);
+            let Some((hdu, size)) = found.and_then(|h| Some((h, h.size?))) else {
+                let message = format!("holds no image in unit {unit}, which was asked for");
+                return Err(Error::request(path, message));
+            };
+            expect_size(path, size, hdu.planes)?;
+            hdu.clone()
+        }
+    };
     file.source(&hdu)
 }
 
-/// Reads every header of a FITS file, and no pixel; one packed with gzip is unpacked on the way.
+/// Reads every header of a FITS file, and no pixel; one packed as a whole is unpacked on the way.
 ///
 /// # Errors
 /// When the file is no FITS, is cut or breaks its format, or cannot be read.

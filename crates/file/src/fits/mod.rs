@@ -18,7 +18,7 @@ mod write;
 pub(crate) use carry::carried;
 pub use carry::header_of;
 pub use file::{layout, read_table};
-pub(crate) use file::{open, probe};
+pub(crate) use file::{open, probe, probe_frames};
 pub use frame::{
     FrameSpec, FrameWriter, mask_bits, read_frame, read_frames, read_image, write_frame,
 };

@@ -1,22 +1,33 @@
-//! Whole files packed with gzip (`.fits.gz`), known by their first bytes.
+//! Whole files packed with gzip or bzip2 (`.fits.gz`, `.fits.bz2`), known by their first bytes.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
 
 use super::layout::{Depth, Feed, Layout, scan};
+use crate::magic::Packing;
 use crate::plausible::expect_unpacked;
 use crate::{Error, Result};
 
 /// Bytes unpacked at a time.
 const CHUNK: usize = 64 * 1024;
 
+/// The name of a packing.
+fn name(packing: Packing) -> &'static str {
+    match packing {
+        Packing::Gzip => "gzip",
+        Packing::Bzip2 => "bzip2",
+    }
+}
+
 /// Unpacks forward, keeping what it unpacked or letting it go.
 struct Unpacker {
     path: PathBuf,
-    decoder: MultiGzDecoder<BufReader<File>>,
+    packing: Packing,
+    decoder: Box<dyn Read>,
     /// What was unpacked; only the latest chunk when `keep` is false.
     held: Vec<u8>,
     /// Where `held` starts in the unpacked file.
@@ -28,12 +39,18 @@ struct Unpacker {
 }
 
 impl Unpacker {
-    fn open(path: &Path, keep: bool) -> Result<Self> {
+    fn open(path: &Path, packing: Packing, keep: bool) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io(path, "opening", e))?;
         let packed = file.metadata().map_err(|e| Error::io(path, "asking for the size", e))?.len();
+        let file = BufReader::with_capacity(CHUNK, file);
+        let decoder: Box<dyn Read> = match packing {
+            Packing::Gzip => Box::new(MultiGzDecoder::new(file)),
+            Packing::Bzip2 => Box::new(MultiBzDecoder::new(file)),
+        };
         Ok(Self {
             path: path.to_owned(),
-            decoder: MultiGzDecoder::new(BufReader::with_capacity(CHUNK, file)),
+            packing,
+            decoder,
             held: Vec::new(),
             held_from: 0,
             keep,
@@ -57,12 +74,16 @@ impl Unpacker {
                 Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
                     return Err(Error::damaged(
                         &self.path,
-                        format!("the gzip stream is truncated after {} unpacked bytes", self.end()),
+                        format!(
+                            "the {} stream is truncated after {} unpacked bytes",
+                            name(self.packing),
+                            self.end()
+                        ),
                     ));
                 }
                 Err(e) => {
-                    let message =
-                        format!("the gzip stream is corrupt after {} bytes: {e}", self.end());
+                    let (name, end) = (name(self.packing), self.end());
+                    let message = format!("the {name} stream is corrupt after {end} bytes: {e}");
                     return Err(Error::damaged(&self.path, message));
                 }
             };
@@ -120,26 +141,29 @@ fn check_inside(unpacker: &mut Unpacker) -> Result<()> {
     let mut start = [0u8; 10];
     let n = unpacker.fill(0, &mut start)?;
     if !crate::magic::is_fits(&start[..n]) {
-        let message = "gzip, but its content is not a FITS file; unpack it to see what it is";
+        let name = name(unpacker.packing);
+        let message =
+            format!("{name}, but its content is not a FITS file; unpack it to see what it is");
         return Err(Error::unsupported(&unpacker.path, message));
     }
     Ok(())
 }
 
 /// The layout up to the first image, unpacking no more than that takes.
-pub(crate) fn probe(path: &Path) -> Result<Layout> {
-    let mut unpacker = Unpacker::open(path, true)?;
+pub(crate) fn probe(path: &Path, packing: Packing) -> Result<Layout> {
+    let mut unpacker = Unpacker::open(path, packing, true)?;
     check_inside(&mut unpacker)?;
     // The start was looked at; from here on nothing is looked at twice.
     unpacker.keep = false;
     let mut layout = scan(&mut unpacker, Depth::FirstImage)?;
-    layout.notes.push("packed with gzip: HDUs after the image were not read".to_owned());
+    let name = name(packing);
+    layout.notes.push(format!("packed with {name}: HDUs after the image were not read"));
     Ok(layout)
 }
 
 /// Unpacks a whole file into memory: as much as its own headers ask for, never more.
-pub(crate) fn unpack(path: &Path) -> Result<(Vec<u8>, Layout)> {
-    let mut unpacker = Unpacker::open(path, true)?;
+pub(crate) fn unpack(path: &Path, packing: Packing) -> Result<(Vec<u8>, Layout)> {
+    let mut unpacker = Unpacker::open(path, packing, true)?;
     check_inside(&mut unpacker)?;
     let layout = scan(&mut unpacker, Depth::All)?;
     Ok((unpacker.held, layout))

@@ -5,8 +5,7 @@
 //! names a step and then what was done with it, or what was done and then the steps; a line that
 //! denies it, or speaks of another thing, does not.
 //!
-//! # Source
-//! Headers of MaxIm DL, CCDOPS, CCDSoft, AstroImageJ and ccdproc; PixInsight: HISTORY of
+//! Known from headers of MaxIm DL, CCDOPS, CCDSoft, AstroImageJ and ccdproc; PixInsight: HISTORY of
 //! ImageCalibration is `ImageCalibration.masterDark.enabled: true`.
 
 use photosite_pix::Applied;

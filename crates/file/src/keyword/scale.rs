@@ -55,7 +55,7 @@ pub struct Samples {
 /// Programs whose floating-point FITS files run from 0 to 1.
 ///
 /// # Source
-/// Siril and PixInsight write 32-bit images so; Astro Pixel Processor as well.
+/// XISF1: the usual bounds of floating point are 0 to 1; Siril and Astro Pixel Processor keep to them.
 const UNIT_WRITERS: [&str; 4] =
     ["siril", "pixinsight", "astro pixel processor", "astropixelprocessor"];
 
