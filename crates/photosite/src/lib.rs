@@ -37,3 +37,7 @@ pub mod work;
 
 pub use error::{Error, ErrorKind, Reach, Result};
 pub use finding::Finding;
+pub use params::{DarkScaling, RecipeChoice};
+pub use product::{CalibratedFrame, Calibration};
+pub use raw::RawFrame;
+pub use work::Workplace;

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::ops::Range;
 
 use photosite_file::scratch::Scratch;
-use photosite_file::{Access, RawSource, Source};
+use photosite_file::{Access, Probe, RawSource, Source, keyword};
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Applied, Detector, Header, Metadata, Rect, Size};
 
-use crate::open::open_stored;
+use crate::detector::detector_of;
+use crate::open::{open_stored, probe};
 use crate::provenance::{ContentHash, FileMark};
 use crate::stack::{Additive, Prepared, ReadBuffers};
 use crate::{Error, Result, master};
@@ -46,6 +47,27 @@ pub struct RawFrame {
 }
 
 impl RawFrame {
+    /// A frame from its file, as its own header describes it; the file is read through once, for
+    /// its content hash.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or has several planes.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let mark = FileMark::of(path)?;
+        let hash = ContentHash::of_file(path)?;
+        let Probe { header, size, planes, access, .. } = probe(path)?;
+        if planes != 1 {
+            return Err(Error::unsupported(format!(
+                "{} has {planes} planes; a raw frame has one",
+                path.display()
+            )));
+        }
+        let metadata = keyword::read(&header).metadata;
+        let detector = detector_of(&metadata, &header, size);
+        Ok(Self { path: path.to_owned(), hash, mark, access, detector, header, metadata })
+    }
+
     /// Opens the frame, with its own overscan level measured.
     ///
     /// # Errors

@@ -286,3 +286,310 @@ fn no_file_is_too_long() {
         }
     }
 }
+
+/// What the leaves of the `use` lines of a file name, each as a whole path: `crate::a::B`.
+fn imports(text: &str) -> Vec<String> {
+    fn leaves(prefix: &str, tree: &str, out: &mut Vec<String>) {
+        let (mut depth, mut start) = (0, 0);
+        let mut parts = Vec::new();
+        for (i, c) in tree.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                ',' if depth == 0 => {
+                    parts.push(&tree[start..i]);
+                    start = i + 1;
+                }
+                _ => {}
+            }
+        }
+        parts.push(&tree[start..]);
+        for part in parts.into_iter().map(str::trim).filter(|p| !p.is_empty()) {
+            match part.split_once('{') {
+                Some((head, rest)) => {
+                    let inner = rest.trim_end().trim_end_matches('}');
+                    leaves(&format!("{prefix}{head}"), inner, out);
+                }
+                None => out.push(format!("{prefix}{}", part.split(" as ").next().unwrap())),
+            }
+        }
+    }
+    let mut out = Vec::new();
+    let code: String = text
+        .split("#[cfg(test)]\nmod tests")
+        .next()
+        .unwrap()
+        .lines()
+        .filter(|l| !l.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join(" ");
+    for statement in code.split("use ").skip(1) {
+        let before_end = statement.split(';').next().unwrap();
+        if before_end.starts_with("crate")
+            || before_end.starts_with("super")
+            || before_end.starts_with("self")
+        {
+            leaves("", before_end, &mut out);
+        }
+    }
+    out
+}
+
+/// The files of a crate by the path of their module: `a::b` for `src/a/b.rs` and `src/a/b/mod.rs`.
+fn modules(source: &Path) -> BTreeMap<String, PathBuf> {
+    rust_files(source)
+        .into_iter()
+        .map(|file| {
+            let inside = file.strip_prefix(source).unwrap().with_extension("");
+            let parts: Vec<String> =
+                inside.components().map(|c| c.as_os_str().to_string_lossy().into_owned()).collect();
+            let parts: Vec<&str> = parts
+                .iter()
+                .map(String::as_str)
+                .filter(|p| !["mod", "lib", "main"].contains(p))
+                .collect();
+            (parts.join("::"), file)
+        })
+        .collect()
+}
+
+/// The file in which what a path names is defined: modules are followed, and so is what a module
+/// only hands on.
+fn defined_in(path: &[&str], modules: &BTreeMap<String, PathBuf>, depth: usize) -> Option<String> {
+    let deepest = (0..path.len()).rev().find(|n| modules.contains_key(&path[..=*n].join("::")));
+    let (module, rest) = match deepest {
+        Some(n) => (path[..=n].join("::"), &path[n + 1..]),
+        None => (String::new(), path),
+    };
+    let (Some(name), true) = (rest.first(), depth < 8) else { return Some(module) };
+    let text = read(modules.get(&module)?);
+    for statement in text.split("pub").filter(|s| {
+        s.trim_start_matches("(super)")
+            .trim_start_matches("(crate)")
+            .trim_start()
+            .starts_with("use ")
+    }) {
+        let statement = statement.split(';').next().unwrap();
+        let body = statement.split_once("use ").unwrap().1;
+        for leaf in imports(&format!("use self::{};", body.trim_start_matches("self::"))) {
+            let leaf = leaf.trim_start_matches("self::").to_owned();
+            if leaf.rsplit("::").next() == Some(*name) {
+                let absolute: Vec<&str> =
+                    module.split("::").filter(|p| !p.is_empty()).chain(leaf.split("::")).collect();
+                return defined_in(&absolute, modules, depth + 1);
+            }
+        }
+    }
+    Some(module)
+}
+
+/// For each module of a crate, the modules whose definitions it imports.
+fn arrows(source: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let modules = modules(source);
+    let mut out = BTreeMap::new();
+    for (module, file) in &modules {
+        let mut used = BTreeSet::new();
+        let is_folder =
+            file.ends_with("mod.rs") || file.ends_with("lib.rs") || file.ends_with("main.rs");
+        for import in imports(&read(file)) {
+            let mut base: Vec<&str> = module.split("::").filter(|p| !p.is_empty()).collect();
+            let mut rest: Vec<&str> = import.split("::").collect();
+            match rest[0] {
+                "crate" => base.clear(),
+                // A file that is no folder stands in its parent; a folder is its own parent.
+                "super" => {
+                    base.pop();
+                    while rest.get(1) == Some(&"super") {
+                        base.pop();
+                        rest.remove(1);
+                    }
+                }
+                _ => assert!(is_folder || !base.is_empty()),
+            }
+            base.extend(&rest[1..]);
+            used.extend(defined_in(&base, &modules, 0).filter(|to| to != module));
+        }
+        out.insert(module.clone(), used);
+    }
+    out
+}
+
+/// The first circle in a graph of imports, as the modules along it.
+fn circle(arrows: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+    fn visit<'a>(
+        at: &'a str,
+        arrows: &'a BTreeMap<String, BTreeSet<String>>,
+        way: &mut Vec<&'a str>,
+        done: &mut BTreeSet<&'a str>,
+    ) -> Option<Vec<String>> {
+        if let Some(start) = way.iter().position(|w| *w == at) {
+            return Some(way[start..].iter().map(|w| (*w).to_owned()).collect());
+        }
+        if !done.insert(at) {
+            return None;
+        }
+        way.push(at);
+        let found = arrows.get(at)?.iter().find_map(|to| visit(to, arrows, way, done));
+        way.pop();
+        found
+    }
+    let mut done = BTreeSet::new();
+    arrows.keys().find_map(|from| visit(from, arrows, &mut Vec::new(), &mut done))
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let mut seen = 0;
+    for (name, _) in CRATES {
+        let mut arrows = arrows(&root().join("crates").join(name).join("src"));
+        // The face of a crate hands on what its rooms define.
+        arrows.remove("");
+        seen += arrows.values().map(BTreeSet::len).sum::<usize>();
+        if let Some(circle) = circle(&arrows) {
+            panic!("crates/{name}: these import each other in a circle: {}", circle.join(" -> "));
+        }
+    }
+    assert!(seen > 300, "only {seen} arrows between files were seen");
+}
+
+#[test]
+fn a_circle_is_seen_and_a_name_that_is_handed_on_is_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("lib.rs", "mod a;\nmod b;\n");
+    write("a/mod.rs", "mod c;\nmod d;\npub use c::{Other, Thing};\n");
+    write("a/c.rs", "pub struct Thing;\npub struct Other;\n");
+    write("a/d.rs", "use super::c::Thing;\nuse crate::b::{self, call};\n");
+    write("b.rs", "use crate::a::Thing;\n");
+    assert_eq!(circle(&arrows(dir.path())), None);
+    write("a/c.rs", "use crate::b::call;\npub struct Thing;\n");
+    let found = circle(&arrows(dir.path())).unwrap();
+    assert!(found.contains(&"a::c".to_owned()) && found.contains(&"b".to_owned()), "{found:?}");
+}
+
+/// What belongs to science or to files, by the names by which it is called: the command line maps
+/// words to parameters and shows reports.
+const NOT_IN_CLI: [&str; 16] = [
+    "photosite::stack::",
+    "photosite::calibrate::CalibrationSet",
+    "photosite::calibrate::CalibratedSource",
+    "photosite::product::build_master",
+    "photosite::product::calibrate_light",
+    "photosite::master::",
+    "photosite::defects",
+    "photosite::inventory::take",
+    "default_recipe",
+    "Reject::",
+    "NoiseModel::new",
+    "photosite_pix::stat::median",
+    "photosite_pix::combine::combine",
+    "photosite_file::open",
+    "photosite_file::keyword",
+    "rusqlite",
+];
+
+/// What reads or holds samples: deciding goes by headers alone.
+const NOT_IN_DECIDING: [&str; 9] = [
+    "Plane",
+    "read_rows",
+    "read_frame",
+    "read_image",
+    "read_masked",
+    "open_stored",
+    "stat::",
+    "as_slice()",
+    "&[f32]",
+];
+
+/// The words of a text that stand in it outside of comments and tests.
+fn spoken<'a>(text: &str, words: &[&'a str]) -> Vec<&'a str> {
+    let code = text.split("#[cfg(test)]").next().unwrap();
+    let lines = code.lines().filter(|l| !l.trim_start().starts_with("//"));
+    let code: String = lines.collect::<Vec<_>>().join("\n");
+    words.iter().copied().filter(|w| code.contains(w)).collect()
+}
+
+#[test]
+fn the_command_line_holds_no_science() {
+    let files = rust_files(&root().join("crates/cli/src"));
+    assert!(files.len() > 20, "the command line was not found");
+    let mut wrong = Vec::new();
+    for file in files {
+        for word in spoken(&read(&file), &NOT_IN_CLI) {
+            wrong.push(format!("{} calls {word}", file.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let text =
+        "use photosite_pix::reject::Reject;\nlet r = Reject::auto(3);\n// photosite::defects";
+    assert_eq!(spoken(text, &NOT_IN_CLI), ["Reject::"]);
+}
+
+#[test]
+fn deciding_reads_no_pixel() {
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for (_, rooms) in ROOMS.iter().filter(|(layer, _)| *layer == 3) {
+        for room in rooms.iter().filter(|r| **r != "report") {
+            for file in rust_files(&root().join("crates/photosite/src").join(room)) {
+                seen += 1;
+                for word in spoken(&read(&file), &NOT_IN_DECIDING) {
+                    wrong.push(format!("{} holds {word}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(seen > 25, "only {seen} files that decide were found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The codes of findings and notes that stand in the sources, as they are written.
+fn codes_in_sources() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for file in rust_files(&root().join("crates")) {
+        if file.components().any(|c| c.as_os_str() == "tests") || file.ends_with("codes.rs") {
+            continue;
+        }
+        let text = read(&file);
+        for start in ["Finding::new(", "code: \"", "left_out(", "fault("] {
+            for after in text.split(start).skip(1) {
+                let after = if start.ends_with('"') {
+                    after
+                } else {
+                    let Some(rest) = after.trim_start().strip_prefix('"') else { continue };
+                    rest
+                };
+                let code: String =
+                    after.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
+                if code.contains('-') && after[code.len()..].starts_with('"') {
+                    found.insert(code);
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_code_of_a_finding_is_in_the_table_and_the_table_in_the_docs() {
+    use photosite::finding::{CODES, markdown, named};
+    let sorted = CODES.windows(2).all(|w| w[0].name < w[1].name);
+    assert!(sorted, "the table of codes is not sorted by name");
+    let used = codes_in_sources();
+    assert!(used.len() > 30, "{used:?}");
+    let missing: Vec<&String> = used.iter().filter(|c| named(c).is_none()).collect();
+    assert!(missing.is_empty(), "not in the table of codes: {missing:?}");
+    let path = root().join("docs/findings.md");
+    if std::env::var_os("PHOTOSITE_WRITE_DOCS").is_some() {
+        std::fs::write(&path, markdown()).unwrap();
+    }
+    let written = if path.exists() { read(&path) } else { String::new() };
+    assert!(
+        written == markdown(),
+        "docs/findings.md is not what the table says; PHOTOSITE_WRITE_DOCS=1 cargo test -p photosite \
+         --test tidy writes it anew"
+    );
+}

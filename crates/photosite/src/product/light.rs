@@ -260,6 +260,21 @@ pub(super) fn calibrate_in_memory(
     calibrate(request, None, key, room)
 }
 
+/// Calibrates a light with its variance and writes nothing; gives what its file would hold.
+///
+/// # Errors
+/// As [`calibrate_light`].
+pub(super) fn calibrate_kept(
+    request: &LightRequest<'_>,
+    buffers: &mut ReadBuffers,
+) -> Result<(Frame, Header, LightResult, Provenance)> {
+    let noise = request.noise.or_else(|| request.raw.noise());
+    let provenance = provenance(request, noise);
+    let (frame, header, result) = calibrate(request, noise, provenance.key(), (None, buffers))?;
+    request.raw.unchanged()?;
+    Ok((frame, header, result, provenance))
+}
+
 /// What is told of raw samples, begun; `level_adu` was taken off them.
 fn glance_at_raw(
     raw: &RawFrame,

@@ -1,5 +1,6 @@
 //! Products on disk: masters and calibrated lights, made or found made.
 
+mod calibration;
 mod known;
 mod light;
 mod loaded;
@@ -8,6 +9,7 @@ mod offered;
 mod stacking;
 mod write;
 
+pub use calibration::{CalibratedFrame, Calibration};
 pub use known::Known;
 pub use light::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light};
 pub use loaded::{LoadedMaster, load_master, load_named, load_samples};

@@ -38,6 +38,25 @@ pub struct NightRequest {
     pub keep: Keep,
 }
 
+impl NightRequest {
+    /// Everything below `paths`, calibrated, registered and stacked into `output`, without a library.
+    pub fn new(paths: Vec<PathBuf>, output: PathBuf) -> Self {
+        Self {
+            paths,
+            overrides: KindOverrides::default(),
+            output,
+            dry_run: false,
+            graph: false,
+            noise: None,
+            sample: Sample::F32,
+            library: None,
+            stack: true,
+            align: Alignment::Stars,
+            keep: Keep::default(),
+        }
+    }
+}
+
 /// Intermediate products that stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Keep {

@@ -2,6 +2,8 @@
 
 mod context;
 mod parallel;
+mod workplace;
 
 pub use context::Context;
 pub use parallel::{for_each, on_each, on_each_with};
+pub use workplace::Workplace;
