@@ -1,4 +1,4 @@
-//! A new master beside the one it follows: what has changed in the camera.
+//! A new master compared with its predecessor: what has changed in the camera.
 
 use photosite_pix::{Frame, MaskBits, stat};
 use serde::Serialize;
