@@ -525,7 +525,7 @@ mod tests {
         let cut = layout(&bytes[..bytes.len() - 2860]).unwrap_err();
         assert!(cut.message().contains("20 bytes of data found, 24 expected"), "{cut}");
         let cut = layout(&bytes[..2880 * 3 + 100]).unwrap_err();
-        assert!(cut.message().contains("unit 2 does not end"), "{cut}");
+        assert!(cut.message().contains("HDU 2 does not end"), "{cut}");
     }
 
     #[test]
