@@ -88,10 +88,10 @@ fn label(severity: Severity) -> String {
     }
 }
 
-/// Subjects of one error that are named one by one; the account names them all.
+/// Subjects of one error that are named one by one; the report names them all.
 const NAMED: usize = 20;
 
-/// Tells findings, the gravest first; those of one code that say the same are told once.
+/// Prints findings, the gravest first; those of one code with one message are printed once.
 pub fn findings(findings: &[Finding]) {
     let mut order: Vec<&Finding> = findings.iter().collect();
     order.sort_by_key(|f| std::cmp::Reverse(f.severity));

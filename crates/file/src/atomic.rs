@@ -130,16 +130,16 @@ fn check_target(target: &Path, existing: Existing) -> Result<()> {
         return Err(Error::request(target, "is a folder; a file was to be written there"));
     }
     if meta.is_symlink() {
-        let message = "is a symbolic link; neither it nor what it leads to is replaced. Remove the \
+        let message = "is a symbolic link; neither it nor its target is replaced. Remove the \
                        link, or name another place";
         return Err(Error::request(target, message));
     }
     if !meta.is_file() {
-        return Err(Error::request(target, "is no ordinary file and is not replaced"));
+        return Err(Error::request(target, "is not a regular file and is not replaced"));
     }
     if existing == Existing::ReplaceOurs && !is_ours(target)? {
-        let message = "is there already and was not made by Photosite; it is left alone. Name \
-                       another place with -o, or move the file";
+        let message = "exists and was not made by Photosite; it is left alone. Choose another \
+                       place with -o, or move the file";
         return Err(Error::request(target, message));
     }
     Ok(())
@@ -192,8 +192,7 @@ impl Pending {
 /// lock of Photosite's; Io when the operating system refuses.
 pub fn open_lock(path: &Path) -> Result<File> {
     let foreign = || {
-        let message =
-            "stands where an empty lock file was expected; it is left alone. Move it away";
+        let message = "is not empty, as a lock file should be; it is left alone. Move it away";
         Error::request(path, message)
     };
     if path.symlink_metadata().is_ok_and(|m| !m.is_file()) {

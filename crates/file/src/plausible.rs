@@ -21,7 +21,7 @@ const MAX_RATIO: u64 = 256;
 /// Pixels of a plane: 65536 x 65536, four times the largest mosaic of sensors read as one image.
 const MAX_PIXELS: u64 = 1 << 32;
 
-/// Planes of an image; cubes of many planes are no pictures, yet may be read plane by plane.
+/// Planes of an image; cubes of many planes are not images, yet may be read plane by plane.
 const MAX_PLANES: usize = 1 << 16;
 
 /// Bytes that a file of so many may unpack to.

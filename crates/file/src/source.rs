@@ -21,7 +21,7 @@ pub trait Source: Send + Sync {
     /// Width and height.
     fn size(&self) -> Size;
 
-    /// Planes of that size: 1 for a raw frame, 3 for a colour picture.
+    /// Planes of that size: 1 for a raw frame, 3 for a colour image.
     fn planes(&self) -> usize;
 
     /// What reading a range of rows costs.
@@ -82,10 +82,10 @@ pub trait RawSource: Send + Sync {
     ) -> Result<()>;
 }
 
-/// Planes that a picture has at most: three colours, and a fourth beside them in some files.
+/// Planes that an image has at most: three colours, and a fourth beside them in some files.
 const MOST_PLANES: usize = 4;
 
-/// Refuses an image with more planes than a picture has: each costs more memory than a file of
+/// Refuses an image with more planes than an image has: each costs more memory than a file of
 /// planes of one pixel is large.
 ///
 /// # Errors

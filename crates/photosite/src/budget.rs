@@ -59,7 +59,7 @@ pub struct Budget {
     pub columns: usize,
     /// Rows of a tile.
     pub rows: usize,
-    /// True when all frames stay open; otherwise each is opened anew for every tile.
+    /// True when all frames stay open; otherwise each is opened again for every tile.
     pub keep_open: bool,
     /// Bytes on disk for unpacked frames while the work lasts.
     pub scratch_bytes: u64,

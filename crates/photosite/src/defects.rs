@@ -32,8 +32,8 @@ pub fn bands(height: usize) -> impl Iterator<Item = Range<usize>> {
 
 /// Finds, in `rows` of a master, pixels far above their surroundings (HOT) and far below (COLD).
 ///
-/// A pixel is HOT when it stands more than [`KAPPA`] sigma above the median of the 24 same-colour
-/// pixels around it, COLD when it stands as far below. Sigma is the noise of the master in the
+/// A pixel is HOT when it is more than [`KAPPA`] sigma above the median of the 24 same-colour
+/// pixels around it, COLD when it is as far below. Sigma is the noise of the master in the
 /// pixel's tile of 256x256, per colour (`pix::stat::noise`), or `frame_noise`, the noise of one
 /// frame, where that is larger: a pixel that a single light cannot tell from its neighbours needs
 /// no repair. Missing samples do not count. `rows` must be one of [`bands`].
@@ -219,7 +219,7 @@ pub const CALLS_FOR_REPAIR: MaskBits =
     MaskBits::HOT.union(MaskBits::COLD).union(MaskBits::UNSTABLE).union(MaskBits::NO_DATA);
 
 /// Replaces each pixel of `which` by the median of its healthy same-colour neighbours and marks it
-/// INTERPOLATED; the bits that told of the defect stay.
+/// INTERPOLATED; the bits of the defect stay.
 ///
 /// The neighbourhood is 5x5 of one colour; at least 3 healthy pixels must stand in it, else the
 /// pixel becomes NaN and NO_DATA. The variance of the median of n neighbours of mean variance v is

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// A stopwatch, for the account of a run; no result depends on it.
+/// A stopwatch, for the report of a run; no result depends on it.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(Instant);
 

@@ -25,7 +25,7 @@ pub enum ErrorKind {
     Library,
     /// The memory allowed is too little.
     Memory,
-    /// A file that Photosite did not make stands where a product goes.
+    /// A file that Photosite did not make is where a product would be written.
     Foreign,
     /// The person stopped the work.
     Cancelled,

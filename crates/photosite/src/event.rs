@@ -1,4 +1,4 @@
-//! What long work tells whoever waits for it.
+//! Progress events of long work, and the request to stop it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

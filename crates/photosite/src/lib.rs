@@ -1,10 +1,10 @@
 //! Calibration of astronomical frames.
 //!
 //! A night is a folder of frames. [`inventory`] reads every header once; [`library`] and [`plan`]
-//! decide what belongs to what and say why, without reading a pixel; [`run`] does the work in its
-//! order. Pixel arithmetic ([`stack`], [`master`], [`calibrate`], [`defects`]) is kept apart from all
-//! of them; what is measured on lights ([`measure`]), where they lie ([`register`]) and what stands on
-//! the disk ([`product`]) have rooms of their own, and threads are met in [`work`] alone.
+//! decide what belongs together and say why, without reading a pixel; [`run`] does the work in
+//! order. Pixel arithmetic ([`stack`], [`master`], [`calibrate`], [`defects`]) is separate from all
+//! of them, and so are measurements of lights ([`measure`]), registration ([`register`]) and
+//! products on disk ([`product`]). Threads are started in [`work`] alone.
 
 pub mod budget;
 pub mod calibrate;

@@ -16,8 +16,8 @@ pub const FLAT_FLOOR: f32 = 0.1;
 /// Robust sigmas within which a flat's samples count for its mean.
 const FLAT_MEAN_KAPPA: f64 = 5.0;
 
-/// The mean of each channel of a flat whose additive part is gone: one for a monochrome sensor,
-/// three for a colour filter array. Robust: samples beyond 5 sigma of the median do not count.
+/// The mean of each channel of a flat that was bias- or dark-subtracted: one for a monochrome
+/// sensor, three for a colour filter array. Robust: samples beyond 5 sigma of the median do not count.
 pub fn channel_means(rows: &[f32], width: usize, cfa: Option<CfaPattern>) -> [f64; 3] {
     match cfa {
         None => [stat::robust_mean(rows, FLAT_MEAN_KAPPA); 3],
@@ -80,7 +80,7 @@ impl FlatColour {
         }))
     }
 
-    /// The colour that is noise beside the others, if there is one.
+    /// The colour that is mostly noise compared with the others, if there is one.
     pub fn weak(colours: &[Self; 3]) -> Option<CfaColor> {
         // One of which nothing is known is the weakest.
         let noise = |c: CfaColor| {
@@ -103,7 +103,7 @@ pub struct Rejected {
     pub high: u64,
 }
 
-/// A finished master and what is worth telling of it.
+/// A finished master and its facts.
 #[derive(Debug, Clone)]
 pub struct Finished {
     /// The master.
@@ -203,7 +203,7 @@ fn median_to_mean(count: usize) -> f64 {
     (1.0 - 2.0 / (9.0 * (count as f64 - 1.0))).powi(3)
 }
 
-/// The noise of one frame as gain and read noise foretell it, and as its samples scatter.
+/// The noise of one frame as gain and read noise predict it, and as its samples scatter.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct NoiseCheck {
     /// The scatter of the samples: one standard deviation, in ADU.

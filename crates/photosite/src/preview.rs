@@ -1,4 +1,4 @@
-//! Stretched pictures for the eye. The data stay as they are.
+//! Stretched PNGs for viewing. The data are not changed.
 
 use std::path::Path;
 
@@ -13,10 +13,10 @@ use crate::open::{open, probe};
 use crate::provenance::SOFTWARE;
 use crate::{Error, Result};
 
-/// Columns of a picture when nobody says.
+/// Default width of a preview.
 const DEFAULT_WIDTH: usize = 1600;
 
-/// Whether the colours of a picture share one stretch.
+/// Whether the colours share one stretch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Linked {
     /// Each colour has its own: the background comes out grey, whatever its colour was.
@@ -26,9 +26,9 @@ pub enum Linked {
     Yes,
 }
 
-/// Writes a stretched picture of a file, at most `width` columns wide.
+/// Writes a stretched PNG of a file, at most `width` columns wide.
 ///
-/// Three planes, or a colour filter array, make a colour picture, each colour stretched by itself
+/// Three planes, or a colour filter array, make a colour preview, each colour stretched by itself
 /// unless they are linked; of any other number of planes the first is shown.
 ///
 /// # Errors
@@ -56,7 +56,7 @@ pub fn preview_file(path: &Path, png: &Path, width: Option<usize>, linked: Linke
     write_preview(&planes, top_down, png, width, linked)
 }
 
-/// Writes a stretched picture of one plane, or of red, green and blue of one size, at most `width`
+/// Writes a stretched PNG of one plane, or of red, green and blue of one size, at most `width`
 /// columns wide, 1600 by default.
 ///
 /// Samples that are not finite are black; the background is not. A PNG that Photosite made is
@@ -124,7 +124,7 @@ fn encode(
     Ok(file)
 }
 
-/// Whether a file is a picture that says it was made by Photosite.
+/// Whether a file is a PNG that says it was made by Photosite.
 fn is_ours(path: &Path) -> bool {
     let Ok(file) = std::fs::File::open(path) else { return false };
     let decoder = png::Decoder::new(std::io::BufReader::new(file));
@@ -147,7 +147,7 @@ fn superpixels(frame: Plane<f32>, cfa: CfaPattern) -> Vec<Plane<f32>> {
     planes.into()
 }
 
-/// The picture averaged down by a whole factor until it is at most `limit` columns wide.
+/// The image averaged down by a whole factor until it is at most `limit` columns wide.
 fn shrink(data: &Plane<f32>, limit: usize) -> Plane<f32> {
     let factor = data.width().div_ceil(limit);
     if factor <= 1 {
@@ -179,7 +179,7 @@ fn shrink(data: &Plane<f32>, limit: usize) -> Plane<f32> {
 mod tests {
     use super::*;
 
-    /// The bytes of a picture, and whether it is in colour.
+    /// The bytes of a PNG, and whether it is in colour.
     fn decoded(path: &Path) -> (Vec<u8>, bool) {
         let file = std::io::BufReader::new(std::fs::File::open(path).unwrap());
         let mut reader = png::Decoder::new(file).read_info().unwrap();

@@ -79,7 +79,7 @@ impl Serialize for ContentHash {
     }
 }
 
-/// What tells a file from its later self without reading it through.
+/// What shows that a file has changed without reading it completely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct FileMark {
     /// Its length.
@@ -137,7 +137,7 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// The account of a product.
+    /// The provenance of a product.
     pub fn new(
         product: impl Into<String>,
         mut inputs: Vec<Input>,
@@ -159,7 +159,7 @@ impl Provenance {
         blake3::hash(json.as_bytes()).to_hex()[..32].to_owned()
     }
 
-    /// Writes the account for people into a header.
+    /// Writes the provenance for people into a header.
     pub fn write_history(&self, header: &mut Header, steps: &[String]) {
         header.set(Card::string(KEY_KEYWORD, &self.key(), "key of inputs and parameters"));
         header.set_text("SWMODIFY", self.software, "program that made this product");
@@ -172,7 +172,7 @@ impl Provenance {
         }
     }
 
-    /// The account for machines: one row an input, then one row a parameter.
+    /// The provenance for machines: one row per input, then one row per parameter.
     pub fn table(&self) -> Table {
         let mut rows: Vec<[String; 3]> = vec![
             ["software".into(), self.software.into(), String::new()],

@@ -34,7 +34,7 @@ pub struct RawFrame {
     pub path: PathBuf,
     /// What it holds.
     pub hash: ContentHash,
-    /// What tells the file from its later self, taken before it was read.
+    /// What shows that the file has changed, taken before it was read.
     pub mark: FileMark,
     /// What reading a range of rows costs.
     pub access: Access,
@@ -176,7 +176,7 @@ pub enum Handling<'a> {
     },
 }
 
-/// A file that is opened anew for each read, because too many would be open at once.
+/// A file that is opened again for each read, because too many would be open at once.
 pub(crate) struct Reopened {
     /// Where it lies.
     pub path: PathBuf,

@@ -1,4 +1,4 @@
-//! A new master beside the one it follows: what has changed in the camera.
+//! A new master compared with its predecessor: what has changed in the camera.
 
 use photosite_pix::{Frame, MaskBits, stat};
 use serde::Serialize;
@@ -115,10 +115,10 @@ mod tests {
             hot.mask.row_mut(3)[x] |= MaskBits::HOT;
         }
         let words = |new: &Frame| Change::between(new, &old).unwrap().clauses(0.5).join(";");
-        assert!(words(&frame(103.0, 0.1)).contains("level moved by +3.00 ADU"));
+        assert!(words(&frame(103.0, 0.1)).contains("level changed by +3.00 ADU"));
         let structured = words(&frame(100.0, 9.0));
         assert!(structured.contains("structure") && !structured.contains("level"), "{structured}");
-        assert!(words(&hot).contains("40 pixels are hot"));
+        assert!(words(&hot).contains("40 pixels are newly hot"));
         let other = Frame::new(Plane::filled(Size::new(2, 2), 0.0), Unit::Adu);
         assert_eq!(Change::between(&other, &old), None);
     }

@@ -1,4 +1,4 @@
-//! Where in the sky the pixels of a picture lie, as its header says.
+//! Where in the sky the pixels of an image lie, as its header says.
 //!
 //! The gnomonic projection that every plate solver writes (TAN), its matrix in any of the three
 //! spellings, and the two distortions in use: polynomials of pixels (SIP) and of degrees (TPV).
@@ -42,7 +42,7 @@ fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
     a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 }
 
-/// Why a header does not say where its picture lies.
+/// Why a header does not say where its image lies.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NoWcs {
     /// It has no world coordinates.
@@ -64,7 +64,7 @@ impl std::fmt::Display for NoWcs {
 
 impl std::error::Error for NoWcs {}
 
-/// World coordinates of a picture.
+/// World coordinates of an image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wcs {
     /// The reference pixel, 0-based.

@@ -7,7 +7,7 @@ use crate::args::{DebayerArgs, ExtractArgs, Limits};
 use crate::show::{self, Progress};
 use crate::{Done, resolve};
 
-/// Makes a colour picture.
+/// Debayers a frame.
 pub fn debayer(args: &DebayerArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
@@ -35,7 +35,7 @@ pub fn extract_lines(args: &ExtractArgs, limits: Limits) -> anyhow::Result<Done>
     Ok(Done::Well)
 }
 
-/// Tells of a picture.
+/// Prints what was made.
 fn tell(product: &ColourProduct) {
     let stands = if product.reused { "exists already" } else { "written" };
     println!(

@@ -71,7 +71,7 @@ pub fn run(args: LibraryArgs, limits: Limits) -> anyhow::Result<Done> {
     Ok(Done::Well)
 }
 
-/// Prints JSON, or tells it in words.
+/// Prints JSON, or words.
 fn tell(json: bool, value: &impl Serialize, words: impl FnOnce()) -> anyhow::Result<()> {
     if json {
         println!("{}", serde_json::to_string_pretty(value)?);

@@ -44,7 +44,7 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Does `look` for each file; one that fails is told of and the others go on.
+/// Does `look` for each file; one that fails is reported and the others go on.
 fn each(
     args: &FilesArgs,
     look: impl Fn(&Path) -> photosite::Result<serde_json::Result<Value>>,

@@ -6,7 +6,7 @@ use photosite::preview::{Linked, preview_file};
 use crate::Done;
 use crate::args::{PreviewArgs, StretchName};
 
-/// Writes a picture.
+/// Writes a preview.
 pub fn run(args: &PreviewArgs) -> anyhow::Result<Done> {
     let linked = match args.stretch {
         StretchName::Unlinked => Linked::No,

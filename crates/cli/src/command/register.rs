@@ -12,7 +12,7 @@ use crate::args::{Limits, RegisterArgs};
 use crate::show::{self, Progress};
 use crate::{Done, resolve};
 
-/// Lays frames over each other and tells how; writes nothing.
+/// Registers frames and prints how; writes nothing.
 pub fn run(args: RegisterArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);

@@ -65,7 +65,7 @@ fn request(args: &RunArgs) -> anyhow::Result<NightRequest> {
     })
 }
 
-/// The night in tables: frames, masters, lights, pictures.
+/// The night in tables: frames, masters, lights, stacks.
 pub fn summary(report: &RunReport, dry_run: bool) {
     let mut kinds: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for frame in &report.frames {

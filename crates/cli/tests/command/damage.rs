@@ -121,7 +121,7 @@ fn products_that_are_damaged_or_cut_are_made_anew() {
                 expect(0, &["run", text(&night), "-o", text(&out), "--keep", "calibrated"]);
             let told = stderr(&output);
             assert_eq!(std::fs::read(product).unwrap(), whole, "{} bytes: {told}", broken.len());
-            assert!(told.contains("made anew"), "{} of {}: {told}", broken.len(), whole.len());
+            assert!(told.contains("made again"), "{} of {}: {told}", broken.len(), whole.len());
         }
     }
 }

@@ -185,7 +185,7 @@ pub struct FrameSpec<'a> {
 /// Frames being written as the planes of one image: the data as the primary, ERR where the variance
 /// is known, DQ always, then what is written beside them; BUNIT is that of the frames.
 ///
-/// One frame makes an image of two axes, three make a colour picture: red, green, blue. ERR is
+/// One frame makes an image of two axes, three make a colour image: red, green, blue. ERR is
 /// always 32-bit floating point: the square root of the variance; a negative variance becomes NaN.
 /// Strips may be written in any order and by several threads.
 pub struct FrameWriter<'a> {

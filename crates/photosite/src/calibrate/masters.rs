@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum DarkContent {
     /// Bias and dark signal: subtracted as it is, and never scaled.
     BiasIncluded,
-    /// Dark signal alone: wants the bias subtracted too, and can be scaled.
+    /// Dark signal alone: needs the bias subtracted too, and can be scaled.
     BiasRemoved,
 }
 

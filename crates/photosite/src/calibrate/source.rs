@@ -1,4 +1,4 @@
-//! A light calibrated as it is read, so that no calibrated file has to lie between.
+//! A light calibrated as it is read, so that no calibrated file is needed in between.
 
 use std::ops::Range;
 use std::path::PathBuf;

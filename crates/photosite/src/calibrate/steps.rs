@@ -23,7 +23,7 @@ pub enum Step {
     Defects,
 }
 
-/// What is known of a step.
+/// The facts of a step.
 #[derive(Debug, Clone, Copy)]
 pub struct StepRow {
     /// The step.
@@ -38,7 +38,7 @@ pub struct StepRow {
     pub sets: MaskBits,
     /// What a frame carries afterwards.
     pub applies: Applied,
-    /// Why it stands where it stands.
+    /// Why it comes at this point.
     pub why: &'static str,
     /// Where the arithmetic is from: a key of REFERENCES.md, or ARCHITECTURE.md.
     pub source: &'static str,

@@ -1,4 +1,4 @@
-//! Frames under a colour filter array made into pictures, and lines taken out of them.
+//! CFA frames debayered, and lines and colours extracted from them.
 
 mod mix;
 mod mosaic;

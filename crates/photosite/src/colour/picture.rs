@@ -1,4 +1,4 @@
-//! Colour pictures and lines, as products.
+//! Colour images and extracted lines, as products.
 
 use std::path::{Path, PathBuf};
 
@@ -32,7 +32,7 @@ pub enum Extract {
     Green,
 }
 
-/// A picture on disk.
+/// A colour product on disk.
 #[derive(Debug, Clone, Serialize)]
 pub struct ColourProduct {
     /// Where it lies.
@@ -53,7 +53,7 @@ pub struct ColourProduct {
     pub findings: Vec<Finding>,
 }
 
-/// One plane of a picture, described.
+/// Statistics of one plane.
 #[derive(Debug, Clone, Serialize)]
 pub struct PlaneSummary {
     /// `red`, `green`, `blue`, or the name of a line.
@@ -63,7 +63,7 @@ pub struct PlaneSummary {
     pub summary: Summary,
 }
 
-/// Makes a colour picture of a frame under a colour filter array: red, green and blue, with ERR where
+/// Debayers a frame under a colour filter array: red, green and blue, with ERR where
 /// the frame has it, and DQ.
 ///
 /// Pixels that the mask makes holes serve no neighbour, and keep what they measured in the plane of

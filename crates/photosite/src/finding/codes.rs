@@ -1,4 +1,4 @@
-//! The one table of finding codes: what each means, and what mends it.
+//! The one table of finding codes: what each means, and what to do.
 
 use std::fmt::Write;
 

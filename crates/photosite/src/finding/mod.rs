@@ -1,4 +1,4 @@
-//! What looks wrong, with numbers and the sentence that mends it.
+//! What looks wrong, with numbers and the remedy.
 
 mod codes;
 
@@ -45,7 +45,7 @@ pub struct Finding {
     pub subject: String,
     /// What was found.
     pub message: String,
-    /// The sentence that mends it; empty where nothing need be done.
+    /// The remedy; empty where no action is needed.
     pub hint: String,
     /// The numbers behind it.
     pub evidence: BTreeMap<Cow<'static, str>, serde_json::Value>,
@@ -87,7 +87,7 @@ impl Finding {
         Self::new(code, Severity::Error, subject, error.to_string()).hint(hint)
     }
 
-    /// Adds the sentence that mends it.
+    /// Adds the remedy.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();

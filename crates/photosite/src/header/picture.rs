@@ -1,4 +1,4 @@
-//! The header of a picture on other pixels than its frame's: world coordinates, pixel sizes, arrays.
+//! The header of an image on other pixels than its frame's: world coordinates, pixel sizes, arrays.
 
 use photosite_pix::{Card, CfaPattern, Header, Rect, RowOrder};
 
@@ -31,7 +31,7 @@ const CFA_OFFSETS: [&str; 4] = ["XBAYROFF", "YBAYROFF", "BAYOFFX", "BAYOFFY"];
 /// Keywords that hold the cell itself, FILTER among them for some cameras.
 const CFA_NAMES: [&str; 5] = ["BAYERPAT", "COLORTYP", "CFAPAT", "CFAIMAGE", "FILTER"];
 
-/// Keywords of the region on the sensor, in pixels that a coarser picture does not have.
+/// Keywords of the region on the sensor, in pixels that a coarser image does not have.
 const SENSOR_REGION: [&str; 6] =
     ["XORGSUBF", "YORGSUBF", "CCDSUBFL", "CCDSUBFT", "CCDSEC", "DETSEC"];
 
@@ -42,11 +42,11 @@ const PIXEL_SIZES: [&str; 15] = [
     "SCALE", "CDELT1", "CDELT2", "CD1_1", "CD1_2", "CD2_1", "CD2_2",
 ];
 
-/// The header of a picture made of a frame under a colour filter array: the frame's cards without
-/// the array, its world coordinates on the picture's pixels.
+/// The header of an image made of a frame under a colour filter array: the frame's cards without
+/// the array, its world coordinates on the image's pixels.
 ///
 /// `region` is the part of the frame that was used, where that is not all of it; `step` pixels of
-/// it make one of the picture (less than 1 on a finer grid), whose first pixel lies at `centre` of
+/// it make one of the image (less than 1 on a finer grid), whose first pixel lies at `centre` of
 /// the region.
 pub fn picture_header(
     frame: &Header,
@@ -140,7 +140,7 @@ mod tests {
 
     use super::*;
 
-    /// Coarser and finer pictures of part of a frame see the sky where the frame does.
+    /// Coarser and finer images of part of a frame see the sky where the frame does.
     #[test]
     fn pixels_of_a_picture_see_what_those_of_its_frame_saw() {
         let common = [("CRPIX1", 101.25), ("CRPIX2", 57.5), ("CRVAL1", 84.0), ("CRVAL2", -5.0)];

@@ -37,7 +37,7 @@ pub fn stack_header(
     let mut header = consensus(&lights.iter().map(|l| l.header).collect::<Vec<_>>());
     let own: Vec<String> = header.cards().iter().map(Card::keyword).collect();
     own.iter().filter(|key| is_world(key)).for_each(|key| header.remove(key));
-    // The picture lies on the reference's pixels, so its place in the sky is the reference's.
+    // The stack is on the reference's pixels, so its world coordinates are the reference's.
     reference.cards().iter().filter(|c| is_world(&c.keyword())).for_each(|c| header.push(*c));
     for key in OF_ONE_LIGHT {
         header.remove(key);

@@ -1,11 +1,11 @@
-//! The names that other programs give to masters, and what they tell.
+//! The names that other programs give to masters, and what they contain.
 
 use std::path::Path;
 
 use photosite_file::keyword;
 use photosite_pix::{FrameKind, Metadata};
 
-/// What a file's name tells of another program's master.
+/// What a file's name says about another program's master.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MasterName {
     /// It is one.
@@ -87,7 +87,7 @@ impl MasterName {
         }
     }
 
-    /// Fills what the header does not tell; returns what was filled.
+    /// Fills what the header does not give; returns what was filled.
     pub fn fill(&self, mut m: Metadata) -> (Metadata, Vec<&'static str>) {
         let mut filled = Vec::new();
         let mut note = |missing: bool, name| {

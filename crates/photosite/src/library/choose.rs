@@ -26,7 +26,7 @@ pub struct Candidate<'a> {
     pub traits: &'a Traits,
     /// How many frames it is made of, or would be.
     pub frames: usize,
-    /// Where it stands in its life.
+    /// Its state: proposed, certified or retired.
     pub life: &'a Life,
     /// Its file is where it is said to be, as far as has been looked.
     pub there: bool,

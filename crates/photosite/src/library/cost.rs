@@ -31,7 +31,7 @@ impl CostUnit {
     }
 }
 
-/// The residual that one candidate is foretold to leave: the root mean square over all pixels.
+/// The residual that one candidate is expected to leave: the root mean square over all pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     /// By all priced differences together.
@@ -254,7 +254,7 @@ pub fn cost(
                 _ => CostUnit::Electrons,
             };
             let factor = if current.is_measured() { gain.unwrap_or(1.0) } else { 1.0 };
-            // Without an exposure or a temperature there is no dark signal to foretell.
+            // Without an exposure or a temperature no dark signal can be predicted.
             let exposures = wanted.exposure_s.zip(found.exposure_s);
             let (t_c, s) = (wanted.temp_c.or(found.temp_c), wanted.exposure_s.or(found.exposure_s));
             let left = |a, b| factor * current.difference(a, b);

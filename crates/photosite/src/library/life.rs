@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// Where a master stands in its life.
+/// The state of a master.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "state")]
 pub enum Life {
     /// Nobody has judged it.
     #[default]
     Proposed,
-    /// A person vouches for it, for lights of these dates.
+    /// A person certified it for lights of these dates.
     Certified(DateRange),
     /// It is not used any more.
     Retired,
@@ -102,7 +102,7 @@ impl Default for Lives {
 }
 
 impl Lives {
-    /// Reads the file; one that is not there tells of no life.
+    /// Reads the file; one that does not exist holds no state.
     ///
     /// # Errors
     /// When it cannot be read or is not what Photosite writes.

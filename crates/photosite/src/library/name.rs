@@ -1,4 +1,4 @@
-//! Names of groups and masters: what tells them apart for a person.
+//! Names of groups and masters: what distinguishes them for a person.
 
 use std::collections::BTreeMap;
 

@@ -44,7 +44,7 @@ pub struct Record {
     pub hash: ContentHash,
     /// Where it lies.
     pub path: PathBuf,
-    /// What tells the file from its later self.
+    /// What shows that the file has changed.
     pub mark: FileMark,
     /// What it is.
     pub kind: FrameKind,

@@ -25,7 +25,7 @@ pub struct Shelved {
     pub frames: usize,
     /// What matching looks at.
     pub traits: Traits,
-    /// Where it stands in its life.
+    /// Its state: proposed, certified or retired.
     pub life: Life,
     /// Its file was there when the shelf was looked over.
     pub there: bool,
@@ -55,7 +55,7 @@ impl Shelved {
         }
     }
 
-    /// The name of its copy beside a night's own masters: one that holds its identity.
+    /// The name of its copy among a night's own masters: one that holds its identity.
     pub fn file_name(&self) -> String {
         let stem = self.name.strip_suffix(".fits").unwrap_or(&self.name);
         // Those in the library's own folder hold their key's first digits already.
@@ -100,7 +100,7 @@ impl<'a> Shelf<'a> {
         DarkCurrent::measured(points.collect())
     }
 
-    /// The frames of a batch, their headers read anew; what is gone or changed is left out with a
+    /// The frames of a batch, their headers read again; what is missing or changed is left out with a
     /// Finding.
     pub fn frames_of(&self, shelved: &Shelved) -> (Vec<Frame>, Vec<Finding>) {
         let files = match self.library.batch_files(&shelved.batch) {

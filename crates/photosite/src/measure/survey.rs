@@ -1,4 +1,4 @@
-//! Lights looked over before they are stacked: stars, level, noise.
+//! Lights measured before they are stacked: stars, background, noise.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each, on_each_with};
 use crate::{Error, Finding, Result};
 
-/// A light, looked over.
+/// A light, measured.
 #[derive(Debug, Clone)]
 pub struct SurveyedLight {
     /// The light.
@@ -67,12 +67,12 @@ impl SurveyedLight {
         self.light.size
     }
 
-    /// The filter array that still lies over it.
+    /// The filter array, while it is not debayered.
     pub fn mosaic(&self) -> Option<CfaPattern> {
         self.metadata.cfa.filter(|_| self.light.planes == 1)
     }
 
-    /// Planes of its picture: 3 for a light under a filter array.
+    /// Planes of its image: 3 for a light under a filter array.
     pub fn planes(&self) -> usize {
         self.levels.len()
     }
@@ -298,10 +298,10 @@ fn one_colour(
     Ok(data)
 }
 
-/// The picture at `path` that others are laid over: one of the lights, or any other.
+/// The image at `path` that others are registered to: one of the lights, or any other.
 ///
 /// # Errors
-/// When it is none of the lights and cannot be looked over.
+/// When it is none of the lights and cannot be measured.
 pub fn reference(
     path: &Path,
     lights: &[SurveyedLight],

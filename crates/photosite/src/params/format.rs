@@ -4,13 +4,13 @@ use photosite_file::fits::Sample;
 
 use crate::{Error, Result};
 
-/// The pedestal of 16-bit products when nobody names one, in ADU: calibrated sky lies around 0.
+/// The default pedestal of 16-bit products, in ADU: calibrated sky is around 0.
 pub const DEFAULT_PEDESTAL_ADU: f32 = 100.0;
 
 /// 16 bits without sign, `pedestal_adu` added to every sample and recorded.
 ///
 /// # Errors
-/// Unless the pedestal is finite and lies within what 16 bits hold.
+/// Unless the pedestal is finite and within what 16 bits hold.
 pub fn sixteen_bits(pedestal_adu: f32) -> Result<Sample> {
     if !(pedestal_adu.is_finite() && (0.0..=65_535.0).contains(&pedestal_adu)) {
         return Err(Error::parameters(format!(

@@ -1,4 +1,4 @@
-//! How lights become one picture.
+//! How lights are integrated into one stack.
 
 use photosite_pix::align::Alignment;
 use photosite_pix::combine::{Combine, Recipe};
@@ -24,10 +24,10 @@ pub enum Weight {
     Fwhm,
 }
 
-/// How lights become one picture.
+/// How lights are integrated into one stack.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Integration {
-    /// What lights are laid over each other by; `None` where they are taken pixel by pixel.
+    /// How lights are registered; `None` where they are stacked pixel by pixel.
     pub register: Option<Alignment>,
     /// How samples are rejected and combined, where weights do not say it.
     pub recipe: RecipeChoice,
@@ -37,9 +37,9 @@ pub struct Integration {
     pub local: bool,
     /// What their part in the mean goes by.
     pub weight: Weight,
-    /// Samples are spread by drops instead of being interpolated.
+    /// Samples are drizzled instead of being interpolated.
     pub drizzle: Option<Drizzle>,
-    /// The picture is cut to what every light covers.
+    /// The stack is cropped to what every light covers.
     pub crop: bool,
     /// Counts of kept and rejected samples are kept for each pixel.
     pub maps: bool,
@@ -48,7 +48,7 @@ pub struct Integration {
 /// How samples are spread.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Drizzle {
-    /// Pixels of the picture along one of the reference's.
+    /// Pixels of the stack along one of the reference's.
     pub scale: f64,
     /// The side of a drop in pixels of a light.
     pub drop: f64,
@@ -95,12 +95,12 @@ impl Integration {
         Ok(Recipe { reject, combine })
     }
 
-    /// Pixels of the picture along one of the reference's.
+    /// Pixels of the stack along one of the reference's.
     pub fn scale(&self) -> f64 {
         self.drizzle.map_or(1.0, |d| d.scale)
     }
 
-    /// The size of the picture on the grid of a reference of `size`.
+    /// The size of the stack on the grid of a reference of `size`.
     pub fn picture_size(&self, size: Size) -> Size {
         let along = |n: usize| (n as f64 * self.scale()).round() as usize;
         Size::new(along(size.width), along(size.height))

@@ -189,7 +189,7 @@ impl Graph {
             }
             if mine.key != theirs.key {
                 return Some(format!(
-                    "{} would be made of other frames or in another way",
+                    "{} would be made from other frames or in another way",
                     mine.id
                 ));
             }

@@ -102,9 +102,9 @@ fn set_aside(path: &Path) -> Result<()> {
 
 /// A Finding where what was left of a damaged product was replaced.
 pub fn replaced(path: &Path) -> Finding {
-    let message = "what stood here was damaged or cut; it was made anew";
+    let message = "the existing product was damaged or truncated; it was made again";
     Finding::new("product-damaged", Severity::Warning, path.display().to_string(), message)
-        .hint("If this happens again, look at the disk.")
+        .hint("If this happens again, check the disk.")
 }
 
 /// Whether the file at `path` is a product of Photosite's, by its header.

@@ -16,11 +16,11 @@ use crate::{Error, Finding, Result};
 pub struct Arranged<'a> {
     /// The lights.
     pub lights: &'a [SurveyedLight],
-    /// The picture on whose pixels they lie.
+    /// The image on whose pixels they are stacked.
     pub reference: &'a SurveyedLight,
     /// The light at whose level they are.
     pub level: &'a SurveyedLight,
-    /// How they become one picture.
+    /// How they are integrated.
     pub how: Integration,
     /// Each light's part, in the lights' order.
     pub parts: Vec<LightPart>,

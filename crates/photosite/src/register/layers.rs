@@ -1,4 +1,4 @@
-//! Lights opened for a stack, on the pixels of the picture.
+//! Lights opened for a stack, on its pixels.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::{Error, Result, env};
 /// Rows of a tile, so that the rows that a warp needs beyond it count little.
 pub const TILE_ROWS: usize = 64;
 
-/// The used lights on the pixels of the picture; packed ones are unpacked to a nameless file in
+/// The used lights on the pixels of the stack; packed ones are unpacked to a nameless file in
 /// `folder`.
 ///
 /// # Errors
@@ -88,7 +88,7 @@ fn debayered(source: Box<dyn Source>, cfa: CfaPattern) -> Result<Debayered> {
     Debayered::new(source, cfa, method).map_err(|e| Error::unsupported(e.to_string()))
 }
 
-/// The rows of a light that a tile of the picture rests on, at most, in bytes.
+/// The rows of a light that a tile of the stack needs, at most, in bytes.
 pub fn window_bytes(light: &Laid) -> u64 {
     let height = light.size.height;
     let rows = (0..height)
@@ -99,7 +99,7 @@ pub fn window_bytes(light: &Laid) -> u64 {
     (rows.unwrap_or(0) * light.source.size().width * light.planes() * 12) as u64
 }
 
-/// Marks the pixels of a picture on which a saturated sample of a light lies: its stars' cores tell
+/// Marks the pixels of a stack on which a saturated sample of a light falls: its stars' cores tell
 /// no flux, whatever the other lights add.
 pub fn mark_saturated(masks: &mut [&mut Plane<MaskBits>], light: &SurveyedLight, laid: &Laid) {
     let Some(size) = masks.first().map(|m| m.size()) else { return };
@@ -127,7 +127,7 @@ pub fn mark_saturated(masks: &mut [&mut Plane<MaskBits>], light: &SurveyedLight,
 /// Pixels between places of an edge that are looked at.
 const EDGE_STEP: usize = 8;
 
-/// A large rectangle of the picture that every light covers: the edge that is worst covered gives
+/// A large rectangle of the stack that every light covers: the edge that is worst covered gives
 /// way, a pixel at a time. `None` where there is none.
 pub fn covered(layers: &[Laid]) -> Option<Rect> {
     let mut rect = layers.first()?.size.rect();

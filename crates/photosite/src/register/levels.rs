@@ -1,4 +1,4 @@
-//! What brings lights to one level, and what their part in a mean is.
+//! Normalisation and weights of lights.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub(super) fn star_fluxes(
     bright(pairs.iter().map(|&(there, here)| (there, &light.field.stars[here])))
 }
 
-/// The fluxes of those of the stars that tell a scale.
+/// The fluxes of the stars that give a scale.
 pub(super) fn bright<'a>(stars: impl Iterator<Item = (usize, &'a Star)>) -> BTreeMap<usize, f64> {
     stars.filter(|(_, s)| s.snr >= SCALE_SNR).map(|(there, s)| (there, s.flux)).collect()
 }

@@ -1,4 +1,4 @@
-//! Lights registered: places, levels, weights, trails, before samples meet.
+//! Lights registered: transforms, levels, weights, trails, before samples are combined.
 
 mod arrange;
 mod layers;

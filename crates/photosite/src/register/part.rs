@@ -20,13 +20,13 @@ pub struct LightPart {
     pub fwhm_px: Option<f64>,
     /// Its noise, in ADU.
     pub noise_adu: f64,
-    /// How the reference lies over it; `None` where it was not registered.
+    /// Its registration to the reference; `None` where it was not registered.
     pub registration: Option<Registration>,
     /// Its weight, the greatest being 1.
     pub weight: f64,
     /// What brings its samples to the reference's level, one a plane.
     pub normalisation: Vec<Affine>,
-    /// Trails of satellites that are masked in it.
+    /// Satellite trails that are masked in it.
     #[serde(skip)]
     pub trails: Vec<Trail>,
 }

@@ -1,4 +1,4 @@
-//! Lights laid over a reference: by their stars, or by what their headers say of the sky.
+//! Lights registered to a reference: by stars, or by the world coordinates of their headers.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::{Error, Finding, Result};
 /// Lays each light over the reference; `None`, and a Finding, for those that cannot be.
 ///
 /// # Errors
-/// When the reference does not say where it lies and lights are laid by that, or the work is
+/// When lights are registered by world coordinates and the reference has none, or the work is
 /// cancelled.
 pub fn lay_over(
     lights: &[SurveyedLight],
@@ -80,10 +80,10 @@ pub fn lay_over(
     Ok((placed, findings))
 }
 
-/// Lights that others may be laid over where the reference does not do, at most.
+/// Lights that others may be registered through if the reference does not match, at most.
 const BRIDGES: usize = 5;
 
-/// The placed lights that are best laid over, the best first.
+/// The registered lights that others are best registered through, the best first.
 fn bridges(lights: &[SurveyedLight], placed: &[Option<Registration>]) -> Vec<usize> {
     let mut out: Vec<usize> = (0..lights.len()).filter(|i| placed[*i].is_some()).collect();
     out.sort_by(|a, b| lights[*b].quality().total_cmp(&lights[*a].quality()).then(a.cmp(b)));
@@ -91,7 +91,7 @@ fn bridges(lights: &[SurveyedLight], placed: &[Option<Registration>]) -> Vec<usi
     out
 }
 
-/// A light laid over the reference by way of another, which `first` lays over it.
+/// A light registered to the reference through another, whose own registration is `first`.
 fn over(
     first: &Registration,
     between: &[Point],
@@ -116,12 +116,12 @@ fn itself(by: Alignment, stars: usize) -> Registration {
     Registration { transform: Transform::IDENTITY, by, matched: stars, residual_px: 0.0, pairs }
 }
 
-/// Whether a light can be laid over others, or they over it.
+/// Whether a light can be registered to others, or they to it.
 fn can_be_laid(light: &SurveyedLight, by: Alignment) -> bool {
     by == Alignment::Stars || Wcs::read(&light.header).is_ok()
 }
 
-/// The index of the light that the others are best laid over; of equal ones the first.
+/// The index of the light that is the best reference; of equal ones the first.
 pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>, by: Alignment) -> usize {
     let mut best = (0, f64::NEG_INFINITY);
     for (i, light) in lights.enumerate() {
@@ -132,16 +132,16 @@ pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>, by: A
     best.0
 }
 
-/// A transform that misses the header's coordinates by more than this many pixels is told of.
+/// A transform that misses the header's coordinates by more than this many pixels is reported.
 const ROUGH_PX: f64 = 0.1;
 
-/// Stars that lie further beside the reference's than this many pixels are told of.
+/// Stars that are offset from the reference's by more than this many pixels are reported.
 const BESIDE_PX: f64 = 0.5;
 
-/// Fewest stars that tell how far they lie beside others.
+/// Fewest stars that show an offset.
 const TELLING_STARS: usize = 10;
 
-/// Where the light lies by its header; and a doubt, where there is one.
+/// The registration by the light's header; and a doubt, where there is one.
 fn by_sky(
     sky: &Wcs,
     (reference, fixed): (&SurveyedLight, &[Point]),
@@ -182,7 +182,7 @@ fn by_sky(
     Ok((Registration { transform, by, matched: pairs.len(), residual_px, pairs }, doubt))
 }
 
-/// How far the stars of a light lie beside the reference's as a whole, where that is far.
+/// The offset of a light's stars from the reference's as a whole, where it is large.
 fn beside(
     transform: &Transform,
     pairs: &[(usize, usize)],
@@ -214,7 +214,7 @@ pub fn no_wcs(light: &SurveyedLight, no: &NoWcs) -> Finding {
         .hint("Plate-solve it (ASTAP, astrometry.net), or align by stars.")
 }
 
-/// That a light is laid over the reference by way of another.
+/// That a light was registered through another.
 fn bridged_over(
     light: &SurveyedLight,
     bridge: &SurveyedLight,
@@ -233,7 +233,7 @@ fn bridged_over(
     .with("bridge", bridge.path().display().to_string())
 }
 
-/// That a light could not be laid over the reference.
+/// That a light could not be registered.
 fn not_registered(light: &SurveyedLight, reference: &SurveyedLight) -> Finding {
     let stars = light.field.stars.len();
     Finding::new(

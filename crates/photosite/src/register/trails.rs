@@ -18,7 +18,7 @@ use crate::params::Integration;
 const MOST_OTHERS: usize = 64;
 
 /// What most lights show in the place of a line, over what the line's own light shows there, from
-/// which it stands in all: half of it would be the same line under a worse sky.
+/// which it is in all: half of it would be the same line under a worse sky.
 const STANDING: f64 = 0.4;
 
 /// A light of which more than this is trails has something else.
@@ -26,7 +26,7 @@ const MOST_COVERED: f64 = 0.2;
 
 /// Gives each used light the trails that are masked in it.
 ///
-/// A line that stands in the other lights as well, in the same place of the sky or of the sensor,
+/// A line that is in the other lights as well, in the same place of the sky or of the sensor,
 /// is none: a spike, a galaxy, a column. Nothing is masked where nothing is rejected, nor in a light
 /// without others to fill its holes.
 pub(super) fn mask_trails(
@@ -134,7 +134,7 @@ pub struct TrailReport {
 }
 
 impl TrailReport {
-    /// The account of a trail over the light at `path`.
+    /// The report of the trails in the light at `path`.
     pub fn new(path: &Path, trail: &Trail) -> Self {
         let at = |p: Point| [p.x, p.y];
         Self {

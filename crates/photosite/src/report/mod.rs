@@ -29,7 +29,10 @@ impl RunReport {
     pub fn read(path: &Path) -> Result<Self> {
         let json = std::fs::read(path).map_err(|e| Error::io(path, "reading the report", e))?;
         let unfit = |why: String| {
-            Error::unsupported(format!("{} is no report that is read here: {why}", path.display()))
+            Error::unsupported(format!(
+                "{} is not a report that can be read: {why}",
+                path.display()
+            ))
         };
         let report: Self = serde_json::from_slice(&json).map_err(|e| unfit(e.to_string()))?;
         match &*report.schema {

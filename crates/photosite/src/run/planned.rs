@@ -94,18 +94,18 @@ impl AskedNight {
 pub fn read_plan(path: &Path) -> Result<PlannedNight> {
     let json = std::fs::read(path).map_err(|e| Error::io(path, "reading the plan", e))?;
     let unfit = |why: String| {
-        let again = "make it anew: photosite run ... --dry-run --json > plan.json";
+        let again = "make a new plan: photosite run ... --dry-run --json > plan.json";
         Error::parameters(format!("{} cannot be run: {why}; {again}", path.display()))
     };
     let mut value: serde_json::Value =
-        serde_json::from_slice(&json).map_err(|e| unfit(format!("it is no JSON ({e})")))?;
+        serde_json::from_slice(&json).map_err(|e| unfit(format!("it is not valid JSON ({e})")))?;
     let plan = match value.get_mut("plan") {
         Some(plan) => plan.take(),
         None => value,
     };
     let schema = plan.get("schema").and_then(|s| s.as_str()).unwrap_or("none").to_owned();
     if schema != PLAN_SCHEMA {
-        return Err(unfit(format!("it holds no plan (its schema is {schema}, not {PLAN_SCHEMA})")));
+        return Err(unfit(format!("it is not a plan (its schema is {schema}, not {PLAN_SCHEMA})")));
     }
     let plan: PlannedNight = serde_json::from_value(plan).map_err(|e| unfit(e.to_string()))?;
     let Graph { software, algorithm_version, .. } = &plan.graph;

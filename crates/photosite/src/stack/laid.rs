@@ -1,4 +1,4 @@
-//! Lights laid over each other, on their way into one picture.
+//! Registered lights on their way into one stack.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use photosite_pix::{CfaColor, CfaPattern, MaskBits, Size};
 use super::{Layer, ReadBuffers, Room};
 use crate::Result;
 
-/// A picture and its mask, whose holes ([`MaskBits::is_hole`]) are missing samples.
+/// An image and its mask, whose holes ([`MaskBits::is_hole`]) are missing samples.
 pub struct Masked {
-    /// The picture.
+    /// The image.
     pub source: Box<dyn Source>,
     /// Its mask, with as many planes.
     pub mask: Box<dyn Source>,
@@ -73,7 +73,7 @@ impl Source for Masked {
 /// Pixels of a mask that are looked at together.
 const RUN: usize = 64;
 
-/// How a light's samples come to the pixels of the picture.
+/// How a light's samples come to the pixels of the stack.
 #[derive(Debug, Clone)]
 pub enum Laying {
     /// They are interpolated.
@@ -87,13 +87,13 @@ pub enum Laying {
     },
 }
 
-/// A light on the pixels of the picture that it is stacked into.
+/// A light on the pixels of its stack.
 pub struct Laid {
     /// The calibrated light; NaN is a hole.
     pub source: Box<dyn Source>,
-    /// Width and height of the picture.
+    /// Width and height of the stack.
     pub size: Size,
-    /// Takes pixels of the picture to those of the light.
+    /// Maps pixels of the stack to those of the light.
     pub transform: Transform,
     /// How samples come there.
     pub laying: Laying,
@@ -104,13 +104,13 @@ pub struct Laid {
 }
 
 impl Laid {
-    /// Every pixel of the picture is one of the light's.
+    /// Every pixel of the stack is one of the light's.
     fn lies_as_it_is(&self) -> bool {
         let interpolated = matches!(self.laying, Laying::Interpolated(_));
         interpolated && self.transform == Transform::IDENTITY && self.source.size() == self.size
     }
 
-    /// Whether the light has all that a pixel of the picture is made of, holes aside.
+    /// Whether the light has all that a pixel of the stack is made of, holes aside.
     pub fn covers(&self, x: usize, y: usize) -> bool {
         if self.lies_as_it_is() {
             return true;
@@ -134,7 +134,7 @@ impl Laid {
         }
     }
 
-    /// The rows of the light that a region of the picture rests on.
+    /// The rows of the light that a region of the stack needs.
     fn needed(&self, rows: &Range<usize>, columns: &Range<usize>) -> Range<usize> {
         let size = self.source.size();
         match self.drops(0) {
@@ -144,7 +144,7 @@ impl Laid {
         }
     }
 
-    /// The rows of the light that `rows` of the picture rest on.
+    /// The rows of the light that `rows` of the stack need.
     pub fn rows_needed(&self, rows: &Range<usize>) -> Range<usize> {
         self.needed(rows, &(0..self.size.width))
     }

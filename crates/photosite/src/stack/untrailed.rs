@@ -1,4 +1,4 @@
-//! A light whose trails are holes.
+//! A light whose trails are masked.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! Threads, memory, who is told, whether to stop.
+//! Threads, memory, progress, cancellation.
 
 use crate::event::{Cancel, Observer};
 
@@ -9,7 +9,7 @@ pub struct Context<'a> {
     pub threads: usize,
     /// Memory that stacking may take, in bytes.
     pub memory_bytes: u64,
-    /// Who is told of progress.
+    /// Receives progress.
     pub observer: &'a dyn Observer,
     /// Whether to stop.
     pub cancel: &'a Cancel,

@@ -8,18 +8,18 @@ use crate::Size;
 /// Places along each side at which the map is asked.
 const ASKED: usize = 65;
 
-/// Fewest places that must fall on the frame: a fiftieth of the picture.
+/// Fewest places that must fall on the frame: a fiftieth of the image.
 const LEAST_PLACES: usize = ASKED * ASKED / 50;
 
 /// A transform that is nowhere further from the map than this many pixels is as good as the map: a
 /// tenth of what stars of a good frame are measured to.
 const GOOD_PX: f64 = 0.01;
 
-/// The simplest transform that does what `map` does from the pixels of a picture of size `from` to
+/// The simplest transform that does what `map` does from the pixels of an image of size `from` to
 /// those of a frame of size `to`, and its root mean square misfit in pixels of the frame.
 ///
 /// Where none is within a hundredth of a pixel everywhere, the nearest. `None` where the map takes
-/// less than a fiftieth of the picture onto the frame.
+/// less than a fiftieth of the image onto the frame.
 pub fn follow(
     map: impl Fn(Point) -> Option<Point>,
     from: Size,

@@ -1,4 +1,4 @@
-//! One frame's stars laid over another's.
+//! Registration of frames by their stars.
 //!
 //! Triangles of neighbouring stars are compared by their shape, which shift, rotation and scale
 //! leave alone. What many pairs of triangles agree on is tried on all stars, and believed only when

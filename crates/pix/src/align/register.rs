@@ -27,7 +27,7 @@ impl Default for Rules {
     }
 }
 
-/// What frames are laid over each other by.
+/// How frames are registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Alignment {
@@ -38,7 +38,7 @@ pub enum Alignment {
     Wcs,
 }
 
-/// A frame laid over the reference.
+/// A frame registered to the reference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Registration {
     /// Takes positions of the reference to positions of the frame.
@@ -86,7 +86,7 @@ const CAUTION: f64 = 3.0;
 /// The logarithm of the chance that is believed, all hypotheses together.
 const BELIEVED_LN: f64 = -20.0;
 
-/// Finds the transform that lays `frame` over `reference`, both lists of star positions with the
+/// Finds the transform from `reference` to `frame`, both lists of star positions with the
 /// brightest first; `None` where none can be believed.
 ///
 /// Shift and rotation may be any, scales may differ by `rules.most_scale`, and the frame may be

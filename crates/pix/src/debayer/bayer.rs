@@ -65,7 +65,7 @@ impl Lines {
     }
 }
 
-/// One row of the picture: green, the other colour of the row, and the colour of the rows between.
+/// One row of the image: green, the other colour of the row, and the colour of the rows between.
 struct Row<'a> {
     /// 1 where the row begins with the other colour, 0 where with green.
     green_at: usize,
@@ -83,7 +83,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Fills rows of the picture, bilinear or directional, then mends by the plain rule what lacks a
+/// Fills rows of the image, bilinear or directional, then mends by the plain rule what lacks a
 /// neighbour.
 pub(super) fn fill(
     debayer: &Debayer,

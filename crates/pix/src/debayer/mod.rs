@@ -1,11 +1,11 @@
-//! Colour pictures from frames under a colour filter array.
+//! Debayering: colour images from CFA frames.
 //!
 //! A measured sample is never changed: in the plane of its own colour it stands as it is, and where
 //! it is missing the plane has a hole. The other two colours are made of their finite neighbours.
 //! Everything is sums and differences, never ratios: calibrated sky lies around 0.
 //!
-//! What a pixel becomes depends on its neighbours alone, so a picture made band by band is the
-//! picture made at once, to the bit.
+//! What a pixel becomes depends on its neighbours alone, so an image made band by band is the
+//! image made at once, to the bit.
 
 mod bayer;
 mod dense;
@@ -104,30 +104,30 @@ impl Debayer {
         self.cfa
     }
 
-    /// Columns and rows of the frame that make one pixel of the picture: 1, or a superpixel's 2
+    /// Columns and rows of the frame that make one pixel of the image: 1, or a superpixel's 2
     /// (Bayer) or 3 (X-Trans), or 6 for an array whose parts do not hold every colour.
     pub fn step(&self) -> usize {
         self.plain.step()
     }
 
-    /// The size of the picture of a frame; what makes no whole superpixel is left out.
+    /// The size of the image of a frame; what makes no whole superpixel is left out.
     pub fn picture_size(&self, frame: Size) -> Size {
         Size::new(frame.width / self.step(), frame.height / self.step())
     }
 
-    /// Where on the frame the colour of the picture's first pixel lies: on that pixel, or for
+    /// Where on the frame the colour of the image's first pixel lies: on that pixel, or for
     /// superpixels amid its samples, on the mean of all superpixels.
     pub fn centre(&self, color: CfaColor) -> (f64, f64) {
         if self.method == Method::Superpixel { self.plain.centre(color) } else { (0.0, 0.0) }
     }
 
-    /// The colour that pixel (x, y) of the picture measured itself; `None` for superpixels, which
+    /// The colour that pixel (x, y) of the image measured itself; `None` for superpixels, which
     /// measured all three.
     pub fn measured(&self, x: usize, y: usize) -> Option<CfaColor> {
         (self.method != Method::Superpixel).then(|| self.cfa.color(x, y))
     }
 
-    /// The rows of a frame of `size` that rows of the picture are made of.
+    /// The rows of a frame of `size` that rows of the image are made of.
     pub fn rows_needed(&self, rows: &Range<usize>, size: Size) -> Range<usize> {
         let reach = match self.method {
             Method::Directional => bayer::REACH,
@@ -138,7 +138,7 @@ impl Debayer {
         (rows.start * step).saturating_sub(reach).min(end)..end
     }
 
-    /// Fills rows of the picture, red, green and blue, from a window that has all the rows that
+    /// Fills rows of the image, red, green and blue, from a window that has all the rows that
     /// [`rows_needed`](Self::rows_needed) names of a frame of `size`.
     ///
     /// Samples that are not finite are missing. A colour is NaN where none of its neighbours has a
@@ -155,7 +155,7 @@ impl Debayer {
         }
     }
 
-    /// Fills rows of the picture's variance from a window of the frame's samples and one of its
+    /// Fills rows of the image's variance from a window of the frame's samples and one of its
     /// variance, as [`fill`](Self::fill) makes colours.
     ///
     /// Exact for bilinear and superpixel. The directional method's weights go by the samples; its
@@ -194,7 +194,7 @@ impl Debayer {
         }
     }
 
-    /// Fills rows of the picture's mask from a window of the frame's samples and the mask of the
+    /// Fills rows of the image's mask from a window of the frame's samples and the mask of the
     /// same rows.
     ///
     /// A measured pixel keeps its bits, a superpixel has those of its samples. A pixel that was made
@@ -239,7 +239,7 @@ impl Debayer {
         }
     }
 
-    /// For each pixel of rows of the picture, whether a sample that it may be made of is one of
+    /// For each pixel of rows of the image, whether a sample that it may be made of is one of
     /// those that `which` picks by their index in the window, or lies beyond the frame.
     fn near(
         &self,
@@ -272,7 +272,7 @@ impl Debayer {
         near
     }
 
-    /// Calls `take` with the place and the part of each sample that a colour of the picture's pixel
+    /// Calls `take` with the place and the part of each sample that a colour of the image's pixel
     /// `at` is made of; the parts have a sum of 1.
     fn sources(
         &self,

@@ -19,9 +19,9 @@ struct Tap {
 /// Weights of one linear rule, for each place of the array and each colour.
 #[derive(Debug, Clone)]
 pub(super) struct Taps {
-    /// Pixels of the frame for one of the picture, along each axis.
+    /// Pixels of the frame for one of the image, along each axis.
     step: usize,
-    /// Pixels of the picture after which the rule repeats.
+    /// Pixels of the image after which the rule repeats.
     period: usize,
     lists: Vec<Vec<Tap>>,
 }
@@ -114,7 +114,7 @@ impl Taps {
         (mean(|t| t.dx), mean(|t| t.dy))
     }
 
-    /// Rows beyond a picture's row that its samples lie at, outside its own block.
+    /// Rows beyond an image's row that its samples lie at, outside its own block.
     pub(super) fn reach(&self) -> usize {
         let beyond = |t: &Tap| (-t.dy).max(t.dy - (self.step as isize - 1)).max(0) as usize;
         self.lists.iter().flatten().map(beyond).max().unwrap_or(0)
@@ -192,7 +192,7 @@ impl Taps {
         Lines((0..self.period).map(line).collect())
     }
 
-    /// Fills rows of the picture.
+    /// Fills rows of the image.
     pub(super) fn fill(
         &self,
         frame: Window,

@@ -4,7 +4,7 @@
 //! method keeps a contiguous part of it; what lies below was rejected low, what lies above high.
 //! All arithmetic is in f64. What all methods share:
 //!
-//! - A **round** finds bounds from the samples still kept. It takes off samples from the low end
+//! - A **round** finds bounds from the samples still kept. It removes samples from the low end
 //!   while they lie strictly below their bound, then from the high end while they lie strictly
 //!   above theirs; a sample on its bound stays (to the rounding of f64). Rounds go on until one takes nothing off.
 //! - **Fewest kept.** A column of 3 samples or fewer is never touched, and a round that would
@@ -98,7 +98,7 @@ pub enum Reject {
         /// Sigmas above the median.
         high: f32,
     },
-    /// Winsorized sigma clipping: as [`Sigma`](Self::Sigma) with s found anew in each round by
+    /// Winsorized sigma clipping: as [`Sigma`](Self::Sigma) with s computed again in each round by
     /// winsorizing the kept samples.
     ///
     /// From s = sd, s' = 1.134 sd(samples clamped to m ± 1.5 s) until |s' − s| ≤ 5e-4 s, at most 50
@@ -153,7 +153,7 @@ pub enum Reject {
     /// Generalised extreme studentised deviate.
     ///
     /// With r = max(1, ⌊`outliers` n⌋), but no more than n − 3, the sample furthest from the mean
-    /// is taken off r times (the greater one of two equally far). Before the i-th is taken off, q
+    /// is removed r times (the greater one of two equally far). Before the i-th is removed, q
     /// samples have mean and sd, and R = |x − mean| / sd is compared with
     /// λ(q) = (q − 1) t / sqrt(q (q − 2 + t²)), t the quantile of Student's distribution at
     /// 1 − `significance` / 2q with q − 2 degrees of freedom. The outliers are all those up to the

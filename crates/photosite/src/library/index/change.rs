@@ -1,4 +1,4 @@
-//! Changes: frames added, masters certified and retired, what is gone forgotten.
+//! Changes: frames added, masters certified and retired, missing files removed.
 
 use std::path::{Path, PathBuf};
 
@@ -130,7 +130,7 @@ impl Library {
     }
 }
 
-/// Enters records; tells what became of them, and whether any took the path of another frame.
+/// Enters records; returns what became of them, and whether any took the path of another frame.
 fn insert_all(
     db: &rusqlite::Connection,
     records: &[Record],

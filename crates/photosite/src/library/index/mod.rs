@@ -65,7 +65,7 @@ impl Library {
         Self::open_as_is(folder)
     }
 
-    /// Opens the library to build its index anew: one that is damaged is put aside, one that is
+    /// Opens the library to rebuild its index: one that is damaged is moved aside, one that is
     /// missing is made.
     ///
     /// # Errors
@@ -210,7 +210,7 @@ fn damaged(index: &Path, aside: &Path) -> Error {
     ))
 }
 
-/// What mends an index.
+/// What repairs an index.
 const REBUILD: &str = "`photosite library rebuild PATH...` with the folders of your calibration \
                        frames rebuilds the index";
 

@@ -24,7 +24,7 @@ pub struct Entry {
     pub kind: FrameKind,
     /// It is a master.
     pub is_master: bool,
-    /// Where a master stands in its life.
+    /// The state of a master: proposed, certified or retired.
     pub life: Life,
     /// How many frames it was made of.
     pub frames: usize,
@@ -47,7 +47,7 @@ pub struct Entry {
 pub struct Known {
     /// The file.
     pub path: PathBuf,
-    /// What told it from its later self.
+    /// What shows that it has changed.
     pub mark: FileMark,
     /// What it held, as a hash.
     pub hash: String,
@@ -231,7 +231,7 @@ impl Library {
         Ok(Shelf::new(self, all))
     }
 
-    /// The files of a batch of raw frames, one a frame, with what tells them from later selves.
+    /// The files of a batch of raw frames, one a frame, with what shows that they have changed.
     ///
     /// # Errors
     /// When the database cannot be read.

@@ -202,7 +202,7 @@ pub(super) fn name_batches(db: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Counts all batches anew.
+/// Counts all batches again.
 pub(super) fn fill_batches(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch(
         "DELETE FROM batch;

@@ -73,7 +73,7 @@ fn run(
         let graph = night.graph(context);
         if let Some(difference) = expected.and_then(|e| e.difference(&graph)) {
             return Err(Error::parameters(format!(
-                "the night is not what was planned: {difference}; plan it anew with --dry-run --json"
+                "the night is not as planned: {difference}; plan again with --dry-run --json"
             )));
         }
         night.graph = request.graph.then_some(graph);
