@@ -14,7 +14,7 @@ use photosite_pix::{Frame, Header};
 /// When the file is no image that is read here, is cut or breaks its format, or cannot be read.
 pub fn probe(path: &Path) -> Result<Probe> {
     #[cfg(feature = "raw")]
-    if photosite_file::is_camera_raw(path)? {
+    if is_raw(path)? {
         return photosite_raw::probe(path);
     }
     photosite_file::probe(path)
@@ -26,7 +26,7 @@ pub fn probe(path: &Path) -> Result<Probe> {
 /// When the file is no image that is read here, is cut or breaks its format, or cannot be read.
 pub fn open(path: &Path) -> Result<Box<dyn Source>> {
     #[cfg(feature = "raw")]
-    if photosite_file::is_camera_raw(path)? {
+    if is_raw(path)? {
         return photosite_raw::open(path);
     }
     photosite_file::open(path)
@@ -38,7 +38,7 @@ pub fn open(path: &Path) -> Result<Box<dyn Source>> {
 /// When the file cannot be read, or has several planes.
 pub fn read_frame(path: &Path) -> Result<(Frame, Header)> {
     #[cfg(feature = "raw")]
-    if photosite_file::is_camera_raw(path)? {
+    if is_raw(path)? {
         let data = photosite_file::whole(path, &*photosite_raw::open(path)?)?;
         let header = photosite_raw::probe(path)?.header;
         return Ok((Frame::new(data, photosite_pix::Unit::Adu), header));
@@ -52,7 +52,7 @@ pub fn read_frame(path: &Path) -> Result<(Frame, Header)> {
 /// When the file cannot be read, or its planes do not fit each other.
 pub fn read_frames(path: &Path) -> Result<(Vec<Frame>, Header)> {
     #[cfg(feature = "raw")]
-    if photosite_file::is_camera_raw(path)? {
+    if is_raw(path)? {
         let (frame, header) = read_frame(path)?;
         return Ok((vec![frame], header));
     }
@@ -65,7 +65,7 @@ pub fn read_frames(path: &Path) -> Result<(Vec<Frame>, Header)> {
 /// As [`read_frame`].
 pub fn read_masked(path: &Path) -> Result<(Frame, Header)> {
     #[cfg(feature = "raw")]
-    if photosite_file::is_camera_raw(path)? {
+    if is_raw(path)? {
         return read_frame(path);
     }
     photosite_file::read_masked(path)
@@ -77,7 +77,7 @@ pub fn read_masked(path: &Path) -> Result<(Frame, Header)> {
 /// When the file cannot be read.
 pub fn open_mask(path: &Path) -> Result<Option<Box<dyn Source>>> {
     #[cfg(feature = "raw")]
-    if photosite_file::is_camera_raw(path)? {
+    if is_raw(path)? {
         return Ok(None);
     }
     photosite_file::open_mask(path)
