@@ -8,6 +8,16 @@ use std::path::Path;
 use photosite_file::{Probe, Result, Source};
 use photosite_pix::{Frame, Header};
 
+/// Whether a file is a camera raw; one that is only named so is refused.
+#[cfg(feature = "raw")]
+fn is_raw(path: &Path) -> Result<bool> {
+    let raw = photosite_file::is_camera_raw(path)?;
+    if !raw {
+        photosite_raw::expect_other_name(path)?;
+    }
+    Ok(raw)
+}
+
 /// Reads what a file's headers say, and no pixel.
 ///
 /// # Errors
