@@ -68,9 +68,16 @@ pub struct Directory {
     /// Those that name other directories, one named twice among them: readers differ in which
     /// counts.
     below: Vec<Field>,
+    /// Bytes of all fields, those named twice counted twice.
+    bytes: u64,
 }
 
 impl Directory {
+    /// Bytes of the values of all fields together.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// The field of a tag.
     pub fn field(&self, tag: u16) -> Option<Field> {
         self.fields.get(&tag).copied()
@@ -227,6 +234,7 @@ impl Tiff {
                 self.base.saturating_add(self.number(&field[4 + wide..]))
             };
             let field = Field { kind, count, at };
+            directory.bytes = directory.bytes.saturating_add(bytes);
             if matches!(tag, SUB_IFDS | EXIF_IFD | GPS_IFD | ICC_PROFILE) {
                 directory.below.push(field);
             }

@@ -9,13 +9,23 @@ use std::path::Path;
 use photosite_file::{Access, Probe, Result, Source};
 use photosite_pix::{Frame, Header, Size};
 
+/// Whether a file is a camera raw; one that is only named so is refused.
+#[cfg(feature = "raw")]
+fn is_raw(path: &Path) -> Result<bool> {
+    let raw = photosite_file::is_camera_raw(path)?;
+    if !raw {
+        photosite_raw::expect_other_name(path)?;
+    }
+    Ok(raw)
+}
+
 /// Reads what a file's headers say, and no pixel.
 ///
 /// # Errors
 /// When the file is no image that is read here, is cut or breaks its format, or cannot be read.
 pub fn probe(path: &Path) -> Result<Probe> {
     #[cfg(feature = "raw")]
-    if photosite_file::is_camera_raw(path)? {
+    if is_raw(path)? {
         return photosite_raw::probe(path);
     }
     photosite_file::probe(path)
@@ -89,7 +99,7 @@ fn lower<'a>(frames: impl IntoIterator<Item = &'a mut Frame>, header: &mut Heade
 /// When the file is no image that is read here, is cut or breaks its format, or cannot be read.
 pub fn open_stored(path: &Path) -> Result<Box<dyn Source>> {
     #[cfg(feature = "raw")]
-    if photosite_file::is_camera_raw(path)? {
+    if is_raw(path)? {
         return photosite_raw::open(path);
     }
     Ok(photosite_file::finite(photosite_file::open(path)?))
@@ -102,7 +112,7 @@ pub fn open_stored(path: &Path) -> Result<Box<dyn Source>> {
 /// When the file cannot be read, or has several planes.
 pub fn read_frame(path: &Path) -> Result<(Frame, Header)> {
     #[cfg(feature = "raw")]
-    if photosite_file::is_camera_raw(path)? {
+    if is_raw(path)? {
         let data = photosite_file::whole(path, &*photosite_raw::open(path)?)?;
         let header = photosite_raw::probe(path)?.header;
         return Ok((Frame::new(data, photosite_pix::Unit::Adu), header));
@@ -118,7 +128,7 @@ pub fn read_frame(path: &Path) -> Result<(Frame, Header)> {
 /// When the file cannot be read, or its planes do not fit each other.
 pub fn read_frames(path: &Path) -> Result<(Vec<Frame>, Header)> {
     #[cfg(feature = "raw")]
-    if photosite_file::is_camera_raw(path)? {
+    if is_raw(path)? {
         let (frame, header) = read_frame(path)?;
         return Ok((vec![frame], header));
     }
@@ -133,7 +143,7 @@ pub fn read_frames(path: &Path) -> Result<(Vec<Frame>, Header)> {
 /// As [`read_frame`].
 pub fn read_masked(path: &Path) -> Result<(Frame, Header)> {
     #[cfg(feature = "raw")]
-    if photosite_file::is_camera_raw(path)? {
+    if is_raw(path)? {
         return read_frame(path);
     }
     let (mut frame, mut header) = photosite_file::read_masked(path)?;
@@ -147,7 +157,7 @@ pub fn read_masked(path: &Path) -> Result<(Frame, Header)> {
 /// When the file cannot be read.
 pub fn open_mask(path: &Path) -> Result<Option<Box<dyn Source>>> {
     #[cfg(feature = "raw")]
-    if photosite_file::is_camera_raw(path)? {
+    if is_raw(path)? {
         return Ok(None);
     }
     photosite_file::open_mask(path)

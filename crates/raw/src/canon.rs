@@ -9,70 +9,24 @@ use std::sync::Arc;
 
 use photosite_file::ifd::{Directory, Tiff};
 
+use crate::boxes::{CANON, boxes};
+
 /// EXIF's field for what makers keep to themselves.
 pub(crate) const MAKER_NOTE: u16 = 37500;
 /// ShotInfo in a Canon maker note.
 const SHOT_INFO: u16 = 4;
 /// Which value of ShotInfo is the temperature.
 const TEMPERATURE: usize = 12;
-/// The box of a CR3 file that holds EXIF and maker notes.
-const CANON_BOX: [u8; 16] = [
-    0x85, 0xc0, 0xb6, 0x87, 0x82, 0x0f, 0x11, 0xe0, 0x81, 0x11, 0xf4, 0xce, 0x46, 0x2b, 0x6a, 0x48,
-];
-
-/// A box of an ISO media file.
-pub(crate) struct MediaBox {
-    pub(crate) name: [u8; 4],
-    /// Where it starts, and how long it says it is, header included.
-    pub(crate) start: u64,
-    pub(crate) size: u64,
-    /// Where its content starts.
-    content: u64,
-}
-
-/// The boxes that stand one after the other in `bytes`, up to the first that does not fit.
-pub(crate) fn boxes(bytes: &[u8]) -> Vec<MediaBox> {
-    let mut found = Vec::new();
-    let mut at = 0usize;
-    while let Some(head) = bytes.get(at..at.saturating_add(8)) {
-        let short = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
-        let name = [head[4], head[5], head[6], head[7]];
-        let long = bytes.get(at + 8..at + 16).and_then(|b| <[u8; 8]>::try_from(b).ok());
-        let (size, header) = match (short, long) {
-            // To the end of the file.
-            (0, _) => ((bytes.len() - at) as u64, 8),
-            (1, Some(long)) => (u64::from_be_bytes(long), 16),
-            (n, _) => (u64::from(n), 8),
-        };
-        let start = at as u64;
-        found.push(MediaBox { name, start, size, content: start + header });
-        let next = usize::try_from(size).ok().and_then(|s| at.checked_add(s));
-        match next {
-            Some(next) if size >= header && next <= bytes.len() => at = next,
-            _ => break,
-        }
-    }
-    found
-}
-
 /// Where the TIFF structure of the maker notes stands in a CR3 file.
 fn cr3_maker_note(bytes: &[u8]) -> Option<u64> {
-    let inside = |outer: &MediaBox| {
-        let from = usize::try_from(outer.content).ok()?;
-        let to = usize::try_from(outer.start.checked_add(outer.size)?).ok()?;
-        bytes.get(from..to).map(|part| (part, outer.content))
-    };
-    let all = boxes(bytes);
-    let (moov, moov_at) = inside(all.iter().find(|b| &b.name == b"moov")?)?;
-    for part in boxes(moov).iter().filter(|b| &b.name == b"uuid") {
-        let from = part.content as usize;
-        if moov.get(from..from + 16) != Some(&CANON_BOX[..]) {
+    let moov = boxes(bytes, 0..bytes.len()).ok()?.into_iter().find(|b| &b.name == b"moov")?;
+    for part in boxes(bytes, moov.content).ok()?.into_iter().filter(|b| &b.name == b"uuid") {
+        let inner = part.content.start + 16..part.content.end;
+        if bytes.get(part.content.start..inner.start) != Some(&CANON[..]) {
             continue;
         }
-        let to = usize::try_from(part.start + part.size).ok()?;
-        let content = moov.get(from + 16..to)?;
-        let note = boxes(content).into_iter().find(|b| &b.name == b"CMT3")?;
-        return Some(moov_at + from as u64 + 16 + note.content);
+        let note = boxes(bytes, inner).ok()?.into_iter().find(|b| &b.name == b"CMT3")?;
+        return Some(note.content.start as u64);
     }
     None
 }
@@ -128,7 +82,7 @@ mod tests {
     }
 
     fn cr3(temperature: u16) -> Arc<Vec<u8>> {
-        let mut canon = CANON_BOX.to_vec();
+        let mut canon = CANON.to_vec();
         canon.extend(boxed(b"CMT1", &[0; 8]));
         canon.extend(boxed(b"CMT3", &note(temperature)));
         let mut file = boxed(b"ftyp", b"crx ");

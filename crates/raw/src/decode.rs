@@ -1,4 +1,5 @@
-//! The one border to `rawler`: what it panics over, or says in many lines, ends here.
+//! Samples of the whole sensor, and the one border to `rawler`: what it panics over, or says in many
+//! lines, ends here.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,6 +11,21 @@ use photosite_pix::Size;
 use rawler::decoders::{Decoder, FormatHint, RawDecodeParams};
 use rawler::rawsource::RawSource;
 use rawler::{RawImageData, RawlerError};
+
+use crate::blocks::{self, Blocks};
+use crate::{arw, nef};
+
+/// Who reads the samples of a file, and what for.
+pub(crate) enum Samples {
+    /// Codes as they are: nothing is looked up.
+    Rawler,
+    /// Strips and tiles of a DNG.
+    Dng(Blocks),
+    /// Nikon's compression, with its curve.
+    Nikon(nef::Compressed),
+    /// Sony's compression, with its curve.
+    Sony(arw::Compressed),
+}
 
 thread_local! {
     /// This thread is inside `rawler`.
@@ -81,7 +97,26 @@ pub(crate) fn with_decoder<T>(
 ///
 /// # Errors
 /// When they cannot be decoded, or are not as many as the file's directories say.
-pub(crate) fn samples(path: &Path, bytes: &Arc<Vec<u8>>, size: Size) -> Result<RawImageData> {
+pub(crate) fn samples(
+    path: &Path,
+    bytes: &Arc<Vec<u8>>,
+    size: Size,
+    how: &Samples,
+) -> Result<RawImageData> {
+    let data = match how {
+        Samples::Rawler => return by_rawler(path, bytes, size),
+        Samples::Dng(blocks) => blocks::decode(path, bytes, blocks)?,
+        Samples::Nikon(how) => nef::decode(path, bytes, how)?,
+        Samples::Sony(how) => arw::decode(bytes, how),
+    };
+    if data.len() != size.pixels() {
+        let message = format!("{} samples were decoded; {size} was expected", data.len());
+        return Err(Error::damaged(path, message));
+    }
+    Ok(RawImageData::Integer(data))
+}
+
+fn by_rawler(path: &Path, bytes: &Arc<Vec<u8>>, size: Size) -> Result<RawImageData> {
     let image = with_decoder(path, bytes, |decoder, source, _| {
         decoder.raw_image(source, &RawDecodeParams::default(), false)
     })?;

@@ -1,4 +1,4 @@
-//! What the directories of a DNG say of the sensor: `rawler` would decode it to tell.
+//! What the directories of a DNG say of the sensor and of where its samples lie.
 //!
 //! # Source
 //! DNG17: Digital Negative 1.7.1, chapter 4: ActiveArea is top, left, bottom, right; the pattern of
@@ -11,13 +11,23 @@ use photosite_file::ifd::{DNG_VERSION, Directory, Tiff, is_sensor_image};
 use photosite_file::{Error, Result};
 use photosite_pix::{CfaPattern, Rect, Size};
 
+use crate::blocks::{self, Blocks};
 use crate::facts::{Sensor, camera_name};
+
+/// What a DNG says of its sensor.
+pub(crate) struct Dng {
+    pub(crate) sensor: Sensor,
+    /// Where the samples lie; `None` for floating point, which `rawler` reads.
+    pub(crate) blocks: Option<Blocks>,
+    pub(crate) notes: Vec<String>,
+}
 
 /// The sensor that a DNG describes; `None` where the file is no DNG.
 ///
 /// # Errors
-/// When no image of a sensor is in it, or it was demosaiced.
-pub(crate) fn sensor(path: &Path, bytes: &Arc<Vec<u8>>) -> Result<Option<Sensor>> {
+/// When no image of a sensor is in it, it was demosaiced, or its samples are stored in a way that is
+/// not read.
+pub(crate) fn read(path: &Path, bytes: &Arc<Vec<u8>>) -> Result<Option<Dng>> {
     let tiff = Tiff::within(path, bytes.clone(), 0)?;
     let all = tiff.directories()?;
     if !all.iter().any(|d| d.field(DNG_VERSION).is_some()) {
@@ -25,13 +35,16 @@ pub(crate) fn sensor(path: &Path, bytes: &Arc<Vec<u8>>) -> Result<Option<Sensor>
     }
     // Bit 0 of NewSubfileType marks a smaller copy.
     let full = |d: &&Directory| tiff.first(d, 254).unwrap_or(0) & 1 == 0;
-    let linear = |d: &Directory| tiff.first(d, 262) != Some(32803);
     let found = all.iter().find(|d| full(d) && is_sensor_image(&tiff, d));
     let Some(image) = found else {
         return Err(Error::unsupported(path, "a DNG without an image of a sensor"));
     };
-    if linear(image) || tiff.first(image, 277).unwrap_or(1) != 1 {
-        let message = "a DNG that was demosaiced; the camera's own file was expected";
+    let planes = tiff.first(image, 277).unwrap_or(1);
+    // A monochrome camera may write one linear sample a pixel; two and more were demosaiced.
+    if planes != 1 {
+        let message = format!(
+            "a DNG that was demosaiced, with {planes} samples a pixel; the camera's own file was expected"
+        );
         return Err(Error::unsupported(path, message));
     }
     let side = |tag| tiff.first(image, tag).and_then(|v| usize::try_from(v).ok()).unwrap_or(0);
@@ -68,15 +81,49 @@ pub(crate) fn sensor(path: &Path, bytes: &Arc<Vec<u8>>) -> Result<Option<Sensor>
     } else {
         stored.iter().map(|&v| v as f64).collect()
     };
+    let mut notes = Vec::new();
+    if [50715, 50716].iter().any(|tag| image.field(*tag).is_some()) {
+        let note = "the DNG names black levels by row or column; none is subtracted";
+        notes.push(note.to_owned());
+    }
+    if image.field(50712).is_some() {
+        notes.push("samples are taken through the DNG's LinearizationTable".to_owned());
+    }
+    // 3 is floating point.
+    let float = tiff.first(image, 339) == Some(3);
+    let version = all.iter().find_map(|d| d.field(DNG_VERSION)).map(|f| tiff.numbers(f, 4));
+    let version = version.transpose()?.unwrap_or_default();
+    let blocks = if float { None } else { Some(blocks::of(path, &tiff, image, &version)?) };
+    if float {
+        expect_float(path, &tiff, &all, image)?;
+    }
     let text = |tag| all[0].field(tag).and_then(|_| tiff.text(&all[0], tag)).unwrap_or_default();
-    Ok(Some(Sensor {
+    let camera = camera_name(&text(271), &text(272));
+    let sensor = Sensor {
         size,
         active,
         black_adu,
         white_adu: list(50717, 1).first().map(|&v| v as f64),
         cfa,
-        // 3 is floating point.
-        bitpix: if tiff.first(image, 339) == Some(3) { -32 } else { 16 },
-        camera: camera_name(&text(271), &text(272)),
-    }))
+        bitpix: if float { -32 } else { 16 },
+        // Those that the DNG was not converted from name themselves here alone.
+        camera: if camera.is_empty() { text(50708) } else { camera },
+    };
+    Ok(Some(Dng { sensor, blocks, notes }))
+}
+
+/// Refuses floating point that `rawler` could take for something else: it decodes the first image
+/// that is no smaller copy.
+fn expect_float(path: &Path, tiff: &Tiff, all: &[Directory], image: &Directory) -> Result<()> {
+    let number = |tag| tiff.first(image, tag).unwrap_or(0);
+    if !matches!(number(259), 1 | 8) {
+        let message = "a DNG of floating point that is neither plain nor in deflate";
+        return Err(Error::unsupported(path, message));
+    }
+    let full = |d: &&Directory| tiff.first(d, 254).unwrap_or(0) & 1 == 0 && d.field(259).is_some();
+    if all.iter().filter(full).count() != 1 {
+        let message = "a DNG of floating point with more than one image of full size";
+        return Err(Error::unsupported(path, message));
+    }
+    Ok(())
 }

@@ -10,7 +10,8 @@ use rawler::decoders::{FormatHint, RawDecodeParams};
 use rawler::exif::Exif;
 use rawler::rawimage::RawPhotometricInterpretation;
 
-use crate::{canon, decode, dng, extent};
+use crate::decode::Samples;
+use crate::{arw, canon, decode, dng, extent, nef};
 
 /// A sensor, as read out.
 #[derive(Debug, Clone)]
@@ -40,6 +41,8 @@ pub(crate) struct Facts {
     pub(crate) exif: Exif,
     pub(crate) temp_c: Option<f64>,
     pub(crate) notes: Vec<String>,
+    /// How the samples are read.
+    pub(crate) samples: Samples,
 }
 
 /// Reads what a file says of itself.
@@ -49,7 +52,7 @@ pub(crate) struct Facts {
 pub(crate) fn read(path: &Path, bytes: &Arc<Vec<u8>>) -> Result<Facts> {
     let most = extent::check(path, bytes)?;
     let tiff = bytes.starts_with(b"II") || bytes.starts_with(b"MM");
-    let own = if tiff { dng::sensor(path, bytes)? } else { None };
+    let own = if tiff { dng::read(path, bytes)? } else { None };
     let params = RawDecodeParams::default();
     let (format, image, exif) = decode::with_decoder(path, bytes, |decoder, source, hint| {
         let format = match hint {
@@ -68,13 +71,19 @@ pub(crate) fn read(path: &Path, bytes: &Arc<Vec<u8>>) -> Result<Facts> {
         };
         Ok((format, image, decoder.raw_metadata(source, &params)?.exif))
     })?;
-    let sensor = match (own, image) {
-        (Some(sensor), _) => sensor,
-        (None, Some(image)) => of_image(path, &image)?,
+    let mut notes = Vec::new();
+    let (sensor, samples) = match (own, image) {
+        (Some(own), _) => {
+            notes = own.notes;
+            (own.sensor, own.blocks.map_or(Samples::Rawler, Samples::Dng))
+        }
+        (None, Some(image)) => {
+            let sensor = of_image(path, &image)?;
+            (sensor, samples_of(path, bytes, format, &image)?)
+        }
         (None, None) => return Err(Error::damaged(path, "says nothing of its sensor")),
     };
     extent::check_sensor(path, sensor.size, most)?;
-    let mut notes = Vec::new();
     if sensor.cfa.is_none() {
         notes.push("no colour filter array is named; taken as monochrome".to_owned());
     }
@@ -86,7 +95,31 @@ pub(crate) fn read(path: &Path, bytes: &Arc<Vec<u8>>) -> Result<Facts> {
         exif,
         temp_c: canon::temp_c(path, bytes),
         notes,
+        samples,
     })
+}
+
+/// How the samples of a file are read: `rawler` adds dither wherever it looks up a curve, so curves
+/// are looked up here, or the file is refused.
+fn samples_of(
+    path: &Path,
+    bytes: &Arc<Vec<u8>>,
+    format: &str,
+    image: &RawImage,
+) -> Result<Samples> {
+    let hint = |name| image.camera.find_hint(name);
+    match format {
+        // These say compressed and are not.
+        "NEF" if ["coolpixsplit", "msb32", "unpacked"].into_iter().any(hint) => Ok(Samples::Rawler),
+        "NEF" => Ok(nef::compressed(path, bytes)?.map_or(Samples::Rawler, Samples::Nikon)),
+        "ARW" => Ok(arw::compressed(path, bytes)?.map_or(Samples::Rawler, Samples::Sony)),
+        "CR2" if hint("linearization") => {
+            let message = "a raw of a camera that stores samples through a curve (EOS D2000), which \
+                           is not read; convert it to DNG";
+            Err(Error::unsupported(path, message))
+        }
+        _ => Ok(Samples::Rawler),
+    }
 }
 
 /// Maker and model, the maker once: many models begin with it.

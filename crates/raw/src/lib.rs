@@ -1,20 +1,29 @@
 //! Camera raw files (CR2, CR3, NEF, ARW, DNG, RAF) as sources of unscaled sensor values.
 //!
-//! `rawler` decodes; it is LGPL-2.1, which is why this is a crate of its own. What it is given has
+//! `rawler` decodes the others; it is LGPL-2.1, which is why this is a crate of its own. What it is given has
 //! been looked at before: that the samples are in the file at all, that no directory names more
 //! bytes than there are, that the image is of a size which the file can hold. What it panics over
 //! becomes an error.
 //!
 //! - The image is the **whole sensor**, masked borders and all, in the camera's own numbers: no black
 //!   level is subtracted, nothing is scaled. The part that sees light is TRIMSEC.
+//! - `rawler` adds dither wherever it looks up a curve; such files (compressed NEF and ARW, DNG) are
+//!   decoded here, to the sample as LibRaw has them.
 //! - The header is made of what the camera wrote: [`probe`] lists the cards.
 
+mod arw;
+mod bits;
+mod blocks;
+mod boxes;
 mod canon;
 mod cards;
 mod decode;
 mod dng;
 mod extent;
 mod facts;
+mod ljpeg;
+mod nef;
+mod raf;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -36,6 +45,28 @@ fn load(path: &Path) -> Result<Arc<Vec<u8>>> {
         return Err(Error::unsupported(path, message));
     }
     std::fs::read(path).map(Arc::new).map_err(io)
+}
+
+/// Endings of the names of camera raw files.
+const ENDINGS: [&str; 8] = ["arw", "cr2", "cr3", "dng", "nef", "nrw", "raf", "sr2"];
+
+/// Refuses a file that is named as a camera raw file and is none: what is left of one, such as its
+/// thumbnail, must not pass for the frame.
+///
+/// # Errors
+/// When the name ends as those of camera raws do.
+pub fn expect_other_name(path: &Path) -> Result<()> {
+    let ending = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+    match ending {
+        Some(ending) if ENDINGS.contains(&ending.as_str()) => {
+            let message = format!(
+                "named .{ending} and holds no sensor image, at most a thumbnail or a picture; copy it \
+                 again from the camera"
+            );
+            Err(Error::unsupported(path, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Reads what a camera raw file says of itself, and no pixel.
@@ -80,7 +111,7 @@ pub fn probe(path: &Path) -> Result<Probe> {
 pub fn open(path: &Path) -> Result<Box<dyn Source>> {
     let bytes = load(path)?;
     let facts = facts::read(path, &bytes)?;
-    let data = decode::samples(path, &bytes, facts.size)?;
+    let data = decode::samples(path, &bytes, facts.size, &facts.samples)?;
     Ok(Box::new(RawSource { path: path.to_owned(), size: facts.size, data }))
 }
 
