@@ -7,8 +7,6 @@
 
 use multiversion::multiversion;
 
-use crate::stat::median_in_place;
-
 /// Below this many samples, copying them and selecting is faster.
 const FEW: usize = 1 << 14;
 
@@ -24,6 +22,24 @@ const LOOK_STEP: usize = 64;
 /// Half the shares of samples that are gathered about the guess: first few, and where the chunks
 /// looked at were further off than that, for pictures are not even, more.
 const HALF_SHARES: [f64; 2] = [0.01, 0.06];
+
+/// Moves the finite samples to the front and returns them.
+pub(crate) fn finite(samples: &mut [f32]) -> &mut [f32] {
+    let mut n = 0;
+    for i in 0..samples.len() {
+        if samples[i].is_finite() {
+            samples[n] = samples[i];
+            n += 1;
+        }
+    }
+    &mut samples[..n]
+}
+
+/// The median of `samples`, the mean of the middle two for an even number; reorders `samples`.
+pub fn median_in_place(samples: &mut [f32]) -> f32 {
+    let all = samples.iter().fold(true, |all, v| all & v.is_finite());
+    median_of_finite(if all { samples } else { finite(samples) })
+}
 
 /// The median of the finite samples of `chunks` chunks, the mean of the middle two for an even
 /// number; NaN without any. `fill` makes a chunk in a buffer that comes empty.

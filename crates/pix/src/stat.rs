@@ -8,26 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::select;
 
+pub use crate::select::median_in_place;
+
 /// The factor that makes a median absolute deviation estimate a Gaussian's standard deviation.
 pub const MAD_TO_SIGMA: f64 = 1.482_602_218_505_602;
-
-/// Moves the finite samples to the front and returns them.
-fn finite(samples: &mut [f32]) -> &mut [f32] {
-    let mut n = 0;
-    for i in 0..samples.len() {
-        if samples[i].is_finite() {
-            samples[n] = samples[i];
-            n += 1;
-        }
-    }
-    &mut samples[..n]
-}
-
-/// The median of `samples`, the mean of the middle two for an even number; reorders `samples`.
-pub fn median_in_place(samples: &mut [f32]) -> f32 {
-    let all = samples.iter().fold(true, |all, v| all & v.is_finite());
-    select::median_of_finite(if all { samples } else { finite(samples) })
-}
 
 /// The median of `samples`.
 pub fn median(samples: &[f32]) -> f32 {

@@ -1,7 +1,7 @@
 //! The boxes of a CR3 file, walked before `rawler` reads them: it trusts their sizes and counts.
 //!
 //! # Source
-//! ISO/IEC 14496-12, 4.2: a box is its size and name, 64 bits of size where the first is 1. CR3: the
+//! ISO14496, 4.2: a box is its size and name, 64 bits of size where the first is 1. CR3: the
 //! layout of Canon's boxes as the project `canon_cr3` describes it.
 
 use std::ops::Range;

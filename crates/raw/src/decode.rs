@@ -13,7 +13,7 @@ use rawler::rawsource::RawSource;
 use rawler::{RawImageData, RawlerError};
 
 use crate::blocks::{self, Blocks};
-use crate::{arw, nef};
+use crate::nef;
 
 /// Who reads the samples of a file, and what for.
 pub(crate) enum Samples {
@@ -23,8 +23,6 @@ pub(crate) enum Samples {
     Dng(Blocks),
     /// Nikon's compression, with its curve.
     Nikon(nef::Compressed),
-    /// Sony's compression, with its curve.
-    Sony(arw::Compressed),
 }
 
 thread_local! {
@@ -107,7 +105,6 @@ pub(crate) fn samples(
         Samples::Rawler => return by_rawler(path, bytes, size),
         Samples::Dng(blocks) => blocks::decode(path, bytes, blocks)?,
         Samples::Nikon(how) => nef::decode(path, bytes, how)?,
-        Samples::Sony(how) => arw::decode(bytes, how),
     };
     if data.len() != size.pixels() {
         let message = format!("{} samples were decoded; {size} was expected", data.len());

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use photosite_file::ifd::{Directory, Tiff, is_sensor_image};
 use photosite_file::{Error, Result};
 use photosite_pix::{CfaPattern, Rect, Size};
 use rawler::RawImage;
@@ -11,7 +12,7 @@ use rawler::exif::Exif;
 use rawler::rawimage::RawPhotometricInterpretation;
 
 use crate::decode::Samples;
-use crate::{arw, canon, decode, dng, extent, nef};
+use crate::{canon, decode, dng, extent, nef};
 
 /// A sensor, as read out.
 #[derive(Debug, Clone)]
@@ -112,7 +113,11 @@ fn samples_of(
         // These say compressed and are not.
         "NEF" if ["coolpixsplit", "msb32", "unpacked"].into_iter().any(hint) => Ok(Samples::Rawler),
         "NEF" => Ok(nef::compressed(path, bytes)?.map_or(Samples::Rawler, Samples::Nikon)),
-        "ARW" => Ok(arw::compressed(path, bytes)?.map_or(Samples::Rawler, Samples::Sony)),
+        "ARW" if stored_by_curve(path, bytes)? => {
+            let message = "Sony's compressed raw, whose samples are stored through a curve, is not \
+                           read yet; set the camera to uncompressed raw, or convert it to DNG";
+            Err(Error::unsupported(path, message))
+        }
         "CR2" if hint("linearization") => {
             let message = "a raw of a camera that stores samples through a curve (EOS D2000), which \
                            is not read; convert it to DNG";
@@ -120,6 +125,20 @@ fn samples_of(
         }
         _ => Ok(Samples::Rawler),
     }
+}
+
+/// Sony's code among the compressions of TIFF.
+const SONY_COMPRESSED: u64 = 32767;
+
+/// Whether a sensor's image in an ARW is compressed by Sony's curve: as many bytes as samples.
+fn stored_by_curve(path: &Path, bytes: &Arc<Vec<u8>>) -> Result<bool> {
+    let tiff = Tiff::within(path, bytes.clone(), 0)?;
+    let packed = |d: &Directory| {
+        let number = |tag| tiff.first(d, tag).unwrap_or(0);
+        let pixels = number(256).saturating_mul(number(257));
+        number(259) == SONY_COMPRESSED && is_sensor_image(&tiff, d) && pixels == number(279)
+    };
+    Ok(tiff.directories()?.iter().any(packed))
 }
 
 /// Maker and model, the maker once: many models begin with it.

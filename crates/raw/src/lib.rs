@@ -11,7 +11,6 @@
 //!   decoded here, to the sample as LibRaw has them.
 //! - The header is made of what the camera wrote: [`probe`] lists the cards.
 
-mod arw;
 mod bits;
 mod blocks;
 mod boxes;

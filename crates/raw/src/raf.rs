@@ -1,7 +1,7 @@
 //! The blocks of a RAF file, looked at before `rawler` reads them.
 //!
 //! # Source
-//! RAF: the header as LibRaw and ExifTool read it: offset and length of the JPEG picture, of the
+//! LIBRAW: the header of a RAF as LibRaw and ExifTool read it: offset and length of the JPEG picture, of the
 //! records and of the samples from byte 84 on; EXIF 12 bytes into the picture; width and height in
 //! record 256 or in the fields 0xf001 and 0xf002 of the directory of the samples.
 
@@ -15,6 +15,8 @@ use crate::extent::{check_fields, check_maker_note, check_samples, cut};
 
 /// The field that names Fuji's own directory.
 const FUJI_IFD: u16 = 0xf000;
+/// How many times longer than wide a sensor may be.
+const MOST_LONG: u64 = 16;
 
 /// Checks the three blocks that the header names, their directories and the size of the picture;
 /// gives the bytes of the last, which holds the samples.
@@ -60,7 +62,13 @@ pub(crate) fn check(path: &Path, bytes: &Arc<Vec<u8>>) -> Result<u64> {
                     return Err(Error::unsupported(path, message));
                 }
                 let side = |tag| tiff.first(&own, tag).unwrap_or(0);
-                check_samples(path, side(0xf001).max(1).saturating_mul(side(0xf002).max(1)), len)?;
+                let (width, height) = (side(0xf001).max(1), side(0xf002).max(1));
+                check_samples(path, width.saturating_mul(height), len)?;
+                // Sensors that stand on a corner are turned into a square that holds them.
+                if width.max(height) > MOST_LONG * width.min(height) {
+                    let message = format!("a sensor of {width} x {height}, which no camera has");
+                    return Err(Error::damaged(path, message));
+                }
                 all.push(own);
             }
         }

@@ -1,7 +1,7 @@
 //! Samples that pass through a curve come out as the curve has them: no dither, no rounding.
 //!
 //! # Source
-//! The stored sums are those of LibRaw 0.22's `raw_image` of the same files (PyPI `rawpy`).
+//! LIBRAW: the stored sums are those of `raw_image` of the same files (PyPI `rawpy`).
 
 mod common;
 

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use photosite_pix::FrameKind;
-use photosite_pix::reject::Reject;
 
 use super::{FormatArgs, NoiseArgs};
 
@@ -84,7 +83,7 @@ pub enum CombineName {
 
 /// The names that `--reject` takes.
 pub(super) fn reject_names() -> Vec<&'static str> {
-    std::iter::once("auto").chain(Reject::NAMES).collect()
+    photosite::params::reject_names()
 }
 
 /// `photosite calibrate`.

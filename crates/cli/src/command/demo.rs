@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use anstream::{eprintln, println};
 use anyhow::{Context as _, bail};
 use photosite::inventory::KindOverrides;
-use photosite::master::channel_means;
 use photosite::preview::{Linked, preview_file};
-use photosite::run::{Keep, NightRequest, run_night};
+use photosite::run::{Keep, NightRequest, mean_response, run_night};
 use photosite_file::fits::{Sample, read_frame};
 use photosite_pix::align::Alignment;
 use photosite_pix::{FrameKind, Size};
@@ -103,7 +102,7 @@ fn compare(simulation: &Simulation, output: &Path) -> anyhow::Result<Vec<Compare
     let response = &simulation.maps().response;
     let scale = Scale {
         gain_e_per_adu: sensor.gain_e_per_adu,
-        response: channel_means(response.as_slice(), response.width(), sensor.cfa),
+        response: mean_response(&response, sensor.cfa),
         cfa: sensor.cfa,
     };
     let lights = simulation.frames().into_iter().filter(|p| p.kind == FrameKind::Light);

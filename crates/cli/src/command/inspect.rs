@@ -1,69 +1,15 @@
 //! `photosite inspect`.
 
-use std::path::Path;
-
 use anstream::println;
-use photosite::Finding;
-use photosite::finding::Severity;
-use photosite::inventory::{KindOverrides, Taken, take};
-use photosite_file::fits::HduSummary;
-use photosite_file::keyword;
-use photosite_pix::{FrameKind, Metadata};
-use serde::Serialize;
+use photosite::run::inspect;
 use serde_json::Value;
 
 use crate::args::FilesArgs;
 use crate::{Done, show};
 
-/// What is known of a file.
-#[derive(Debug, Serialize)]
-struct Inspected {
-    path: String,
-    format: &'static str,
-    file_bytes: u64,
-    width: usize,
-    height: usize,
-    planes: usize,
-    /// What it would be taken for, by header and name.
-    kind: Option<&'static str>,
-    metadata: Metadata,
-    /// Which rule filled which field.
-    rules: Vec<(&'static str, &'static str)>,
-    hdus: Vec<HduSummary>,
-    notes: Vec<String>,
-    findings: Vec<Finding>,
-}
-
 /// Shows what files are.
 pub fn run(args: FilesArgs) -> anyhow::Result<Done> {
     super::each(&args, |path| inspect(path).map(|i| serde_json::to_value(&i)), tell)
-}
-
-fn inspect(path: &Path) -> photosite::Result<Inspected> {
-    let probe = photosite::open::probe(path)?;
-    let reading = keyword::read(&probe.header);
-    let root = path.parent().unwrap_or(path);
-    let (kind, findings) = match take(path, root, probe.clone(), &KindOverrides::default()) {
-        Taken::Frame(frame, findings) => (Some(frame.kind.name()), findings),
-        Taken::LeftOut(finding, kind) => {
-            let doubt = Finding { severity: finding.severity.min(Severity::Warning), ..finding };
-            (kind.map(FrameKind::name), vec![doubt])
-        }
-    };
-    Ok(Inspected {
-        path: super::shown(path),
-        format: probe.format,
-        file_bytes: probe.file_bytes,
-        width: probe.size.width,
-        height: probe.size.height,
-        planes: probe.planes,
-        kind,
-        metadata: reading.metadata,
-        rules: reading.rules,
-        hdus: probe.hdus,
-        notes: probe.notes,
-        findings,
-    })
 }
 
 fn tell(value: &Value) {

@@ -23,21 +23,11 @@ use std::path::Path;
 
 use anstream::println;
 use anyhow::bail;
-use photosite_pix::Plane;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::args::FilesArgs;
 use crate::{Done, show};
-
-/// The first plane of a file, whole.
-fn read_plane(path: &Path, plane: usize) -> photosite::Result<Plane<f32>> {
-    let source = photosite::open::open(path)?;
-    let size = source.size();
-    let mut samples = vec![0.0f32; size.pixels()];
-    source.read_rows(plane, 0..size.height, &mut Vec::new(), &mut samples)?;
-    Ok(Plane::from_vec(size, samples).expect("as many samples as pixels"))
-}
 
 /// A path as it is shown: without the working directory.
 fn shown(path: &Path) -> String {

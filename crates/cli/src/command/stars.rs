@@ -1,9 +1,8 @@
 //! `photosite stars`.
 
 use anstream::println;
-use photosite::measure::find_stars;
-use photosite_file::keyword;
-use photosite_pix::stars::{Criteria, Star};
+use photosite::run::stars_of;
+use photosite_pix::stars::Star;
 use serde_json::json;
 
 use crate::args::{Limits, StarsArgs};
@@ -14,10 +13,7 @@ use crate::{Done, resolve};
 pub fn run(args: StarsArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let (frame, header) = photosite::open::read_masked(&args.file)?;
-    let gain = keyword::read(&header).metadata.gain_e_per_adu.map(|g| g.e_per_adu());
-    let criteria = Criteria { snr: args.snr, ..Criteria::default() };
-    let field = find_stars(&frame.data, &frame.mask, gain, criteria, &context)?;
+    let field = stars_of(&args.file, args.snr, &context)?;
     if args.json {
         let account = json!({
             "path": args.file,

@@ -396,6 +396,18 @@ pub const CODES: &[Code] = &[
         "Inspect it: clouds, trailing or another field; or choose another reference.",
     ),
     code(
+        "section-binned",
+        Info,
+        "BIASSEC or TRIMSEC counts unbinned pixels of a binned frame; it was scaled.",
+        "Nothing need be done if the frame is trimmed rightly.",
+    ),
+    code(
+        "section-outside",
+        Warning,
+        "BIASSEC or TRIMSEC lies outside the frame; overscan and trim are not used.",
+        "Correct the keywords, or have the capture program write them.",
+    ),
+    code(
         "simulated-truth",
         Info,
         "The file is the truth of a simulated night; it is not a raw frame.",

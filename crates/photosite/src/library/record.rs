@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use photosite_file::Probe;
-use photosite_pix::{FrameKind, Plane, stat};
+use photosite_pix::FrameKind;
 use serde::Serialize;
 
-use super::cost::HOTTEST_SHARE;
 use super::{Adopted, Traits, adopt, frame_traits};
 use crate::inventory::{Frame, KindOverrides, Taken, take};
 use crate::provenance::{ContentHash, FileMark, KEY_KEYWORD};
@@ -19,22 +18,6 @@ pub struct Level {
     pub median_adu: f64,
     /// By how much the hottest thousandth exceeds the median, at least, in ADU.
     pub hot_adu: f64,
-}
-
-impl Level {
-    /// Describes a master's samples; NaN do not count.
-    pub fn of(data: &Plane<f32>) -> Self {
-        let mut known: Vec<f32> =
-            data.as_slice().iter().copied().filter(|v| v.is_finite()).collect();
-        if known.is_empty() {
-            return Self { median_adu: 0.0, hot_adu: 0.0 };
-        }
-        let median_adu = f64::from(stat::median(&known));
-        let hottest = (known.len() as f64 * HOTTEST_SHARE) as usize;
-        let at = known.len() - 1 - hottest;
-        let hot = *known.select_nth_unstable_by(at, f32::total_cmp).1;
-        Self { median_adu, hot_adu: f64::from(hot) - median_adu }
-    }
 }
 
 /// One frame or master of the library, as its header tells.

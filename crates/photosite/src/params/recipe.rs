@@ -33,6 +33,11 @@ pub fn default_recipe(kind: FrameKind, count: usize, cfa: Option<CfaPattern>) ->
     }
 }
 
+/// The words that [`RecipeChoice::new`] takes: `auto` and the names of all methods.
+pub fn reject_names() -> Vec<&'static str> {
+    std::iter::once("auto").chain(Reject::NAMES).collect()
+}
+
 /// How samples are to be rejected and combined; what is absent goes by the frames.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct RecipeChoice {

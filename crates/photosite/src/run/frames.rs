@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use super::named::duplicate;
 use crate::event::{Event, Stage};
 use crate::inventory::{Frame, Inventory, KindOverrides, Taken, Walked, take, walk};
 use crate::provenance::{ContentHash, FileMark};
@@ -111,4 +110,11 @@ fn drop_duplicates(inventory: &mut Inventory) -> Result<()> {
     }
     inventory.left_out.sort();
     Ok(())
+}
+
+/// That a frame holds the very bytes of another.
+pub(super) fn duplicate(copy: &Path, original: &Path) -> Finding {
+    let message = format!("identical to {}; counted once", original.display());
+    Finding::new("duplicate", Severity::Info, copy.display().to_string(), message)
+        .hint("Delete one of the two.")
 }

@@ -6,10 +6,12 @@ use std::sync::Mutex;
 use photosite_file::atomic::{Existing, copy_file};
 
 use super::results::MasterResults;
+use photosite_pix::{Plane, stat};
+
 use crate::finding::Severity;
 use crate::library::{
-    Adopted, Candidate, DarkCurrent, Level, Library, Life, Record, Shelf, adopt, choose,
-    master_file_name,
+    Adopted, Candidate, DarkCurrent, HOTTEST_SHARE, Level, Library, Life, Record, Shelf, adopt,
+    choose, master_file_name,
 };
 use crate::open::{probe, read_frame};
 use crate::plan::{MasterPlan, Plan};
@@ -123,8 +125,21 @@ pub fn master_record(path: &Path) -> Result<Record> {
 pub fn record_of(path: &Path, master: &Adopted) -> Result<Record> {
     let mark = FileMark::of(path)?;
     let loaded = load_master(path)?;
-    let level = Level::of(&loaded.frame.data);
+    let level = level_of(&loaded.frame.data);
     Ok(Record::master(path, master, loaded.hash, mark, level))
+}
+
+/// Describes a master's samples; NaN do not count.
+fn level_of(data: &Plane<f32>) -> Level {
+    let mut known: Vec<f32> = data.as_slice().iter().copied().filter(|v| v.is_finite()).collect();
+    if known.is_empty() {
+        return Level { median_adu: 0.0, hot_adu: 0.0 };
+    }
+    let median_adu = f64::from(stat::median(&known));
+    let hottest = (known.len() as f64 * HOTTEST_SHARE) as usize;
+    let at = known.len() - 1 - hottest;
+    let hot = *known.select_nth_unstable_by(at, f32::total_cmp).1;
+    Level { median_adu, hot_adu: f64::from(hot) - median_adu }
 }
 
 /// How near in temperature two masters are compared, in degrees: coolers hold their set point within

@@ -7,6 +7,7 @@ mod earlier;
 mod frames;
 mod integrate;
 mod keep;
+mod looked;
 mod named;
 mod night;
 mod planned;
@@ -19,6 +20,9 @@ pub use collect::{
 pub use earlier::Earlier;
 pub use frames::{raw_frame, take_inventory};
 pub use integrate::{Integrated, IntegrationRequest, integrate};
+pub use looked::{
+    Channel, Described, Inspected, describe_samples, inspect, mean_response, read_plane, stars_of,
+};
 pub use named::{
     NamedBias, NamedCalibrated, NamedLights, NamedMaster, calibrate_named, dark_of_flats,
     master_of_named, named_frames,

@@ -8,7 +8,7 @@ use photosite_pix::combine::Recipe;
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{CfaPattern, FrameKind};
 
-use super::frames::raw_frame;
+use super::frames::{duplicate, raw_frame};
 use crate::calibrate::RemovedBy;
 use crate::error::Reach;
 use crate::finding::Severity;
@@ -63,13 +63,6 @@ pub fn named_frames(
         }
     }
     Ok((frames, findings))
-}
-
-/// That a frame holds the very bytes of another.
-pub(super) fn duplicate(copy: &Path, original: &Path) -> Finding {
-    let message = format!("identical to {}; counted once", original.display());
-    Finding::new("duplicate", Severity::Info, copy.display().to_string(), message)
-        .hint("Delete one of the two.")
 }
 
 /// A master of named frames.

@@ -9,6 +9,7 @@
 #![allow(clippy::needless_range_loop)]
 
 mod engine;
+mod key;
 mod load;
 mod network;
 mod sort;

@@ -7,7 +7,7 @@
 //! # Source
 //! Batcher1968, section on odd-even merging.
 
-use super::sort::Key;
+use super::key::Key;
 use crate::reject::lanes::{LANES, Line};
 
 macro_rules! networks {

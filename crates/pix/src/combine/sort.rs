@@ -2,32 +2,12 @@
 
 use multiversion::multiversion;
 
+use super::key::Key;
 use super::network::sort_short;
 use crate::reject::lanes::{Keys, Line};
 
 /// Rows that one network sorts in registers.
 const RUN: usize = 32;
-
-/// A sample as the networks see it; a missing one is the greatest key.
-pub(super) trait Key: Copy {
-    /// The smaller and the greater of two. Both selections ask one question, so that the pair
-    /// stays the same pair whatever the target does with equal keys.
-    fn order(a: Self, b: Self) -> (Self, Self);
-}
-
-impl Key for f32 {
-    #[inline(always)]
-    fn order(a: Self, b: Self) -> (Self, Self) {
-        (if a < b { a } else { b }, if a < b { b } else { a })
-    }
-}
-
-impl Key for u16 {
-    #[inline(always)]
-    fn order(a: Self, b: Self) -> (Self, Self) {
-        (a.min(b), a.max(b))
-    }
-}
 
 /// Sorts each lane, smallest first.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]

@@ -31,6 +31,9 @@ const AROUND: usize = 5;
 /// Steps of a stored bin in one sigma.
 pub(super) const STEPS: f32 = 32.0;
 
+/// Fewest bins that make a line.
+pub(super) const FEWEST: usize = 16;
+
 /// What a bin holds of which nothing is known.
 pub(super) const MISSING: i8 = i8::MIN;
 
@@ -296,7 +299,7 @@ impl Bins {
                 count += 1;
             }
         }
-        let enough = count as usize >= super::radon::FEWEST;
+        let enough = count as usize >= FEWEST;
         enough.then(|| sum as f64 / f64::from(STEPS) / f64::from(count).sqrt())
     }
 }

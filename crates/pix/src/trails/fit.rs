@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::Trail;
 use super::band::{Band, SECTION_PX, View};
+use super::bins::FEWEST;
 use super::course::{Course, LEAST_SNR};
-use super::radon::FEWEST;
 use crate::align::Point;
 
 /// A line that stands out by less than this share of what is asked for is not fitted further.

@@ -6,11 +6,8 @@
 
 use multiversion::multiversion;
 
-use super::bins::{MISSING, MOST};
+use super::bins::{FEWEST, MISSING, MOST};
 use crate::{Plane, Size};
-
-/// Fewest bins that make a line.
-pub(super) const FEWEST: usize = 16;
 
 /// Bits of a packed sum below those of the values: as many bins as a line may have.
 const COUNT_BITS: u32 = 10;
