@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use crate::event::{Event, Stage};
+use crate::finding::Severity;
 use crate::inventory::{Frame, Inventory, KindOverrides, Taken, Walked, take, walk};
 use crate::provenance::{ContentHash, FileMark};
 use crate::raw::RawFrame;
