@@ -117,7 +117,7 @@ fn products_that_are_damaged_or_cut_are_made_anew() {
         scratched[at..at + 4000].fill(0);
         let cuts = [0, 3000, whole.len() / 2].map(|n| whole[..n].to_vec());
         for broken in cuts.into_iter().chain([scratched]) {
-            std::fs::write(product, &broken).unwrap();
+            write(product, &broken);
             let output =
                 expect(0, &["run", text(&night), "-o", text(&out), "--keep", "calibrated"]);
             let told = stderr(&output);
