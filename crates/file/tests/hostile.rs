@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use common::skip::skip;
 use photosite_file::atomic::Existing;
 use photosite_file::fits::{FrameSpec, Sample, read_table, write_frame};
 use photosite_file::{ErrorKind, open, probe, read_frame, read_frames};
@@ -531,7 +532,7 @@ fn a_sparse_file_of_a_sensor_that_cannot_be_is_refused() {
     write(&path, &head);
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     if file.set_len(2880 + 4_000_000_000_000).is_err() {
-        println!("SKIPPED: the file system has no files of 4 TB");
+        skip("large-files", "the file system has no files of 4 TB");
         return;
     }
     let (peak, _) = use_file(&path);

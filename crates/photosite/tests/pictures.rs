@@ -1,6 +1,8 @@
 //! A night ends in pictures: the same whichever way they are made, and found again.
 
 mod night;
+#[path = "../../file/tests/common/skip.rs"]
+mod skip;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -17,6 +19,7 @@ use photosite_pix::{Frame, MaskBits, Size, stat};
 use photosite_sim::{Night, Preset, Simulation};
 
 use night::{FOLDERS, request, run, write_night};
+use skip::skip;
 
 const SIZE: Size = Size::new(420, 300);
 const LIGHTS: usize = 5;
@@ -92,7 +95,7 @@ fn pictures_are_the_same_from_raw_lights_and_from_files_and_are_found_again() {
             assert!(samples(picture(&one)) == samples(picture(&packed_out)));
             assert_eq!(std::fs::read_dir(packed_out.join("stacks")).unwrap().count(), 2);
         } else {
-            println!("SKIPPED: packed lights: no gzip here");
+            skip("gzip", "packed lights");
         }
 
         // Other threads, another order, everything kept: the same bytes.

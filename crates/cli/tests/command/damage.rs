@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::common::assert_checksums;
+use crate::common::skip::skip;
 use crate::support::{
     cut, expect, files, fresh_library, json, refused, simulate, stderr, stdout, text, visible,
     write,
@@ -53,7 +54,7 @@ fn a_packed_frame_that_is_cut_is_left_out_as_well() {
         let plain = night.join(folder).join(format!("{name}.fits"));
         let packed = night.join(folder).join(format!("{name}.fits.gz"));
         let Ok(done) = Command::new("gzip").arg(&plain).output() else {
-            println!("SKIPPED: no gzip here");
+            skip("gzip", "no gzip here");
             return;
         };
         assert!(done.status.success());
@@ -116,7 +117,7 @@ fn products_that_are_damaged_or_cut_are_made_anew() {
         scratched[at..at + 4000].fill(0);
         let cuts = [0, 3000, whole.len() / 2].map(|n| whole[..n].to_vec());
         for broken in cuts.into_iter().chain([scratched]) {
-            std::fs::write(product, &broken).unwrap();
+            write(product, &broken);
             let output =
                 expect(0, &["run", text(&night), "-o", text(&out), "--keep", "calibrated"]);
             let told = stderr(&output);
@@ -156,6 +157,7 @@ fn an_output_that_is_a_file_is_refused() {
 /// Runs the command, which writes to `place`, with a file system mounted there with `options`, in a
 /// world of its own; `None` where that cannot be had. Gives the status, the messages and what is
 /// left there.
+#[track_caller]
 fn mounted(place: &Path, options: &str, args: &[&str]) -> Option<(i32, String, String)> {
     let script = r#"mount -t tmpfs -o "$1" tmpfs "$2" || exit 77
                     place=$2; shift 2
@@ -172,17 +174,18 @@ fn mounted(place: &Path, options: &str, args: &[&str]) -> Option<(i32, String, S
     match output {
         Ok(o) if o.status.code().is_some_and(|c| c != 77) && !stderr(&o).contains("unshare") => {
             let said = stdout(&o);
-            let left = said.split("LEFT\n").nth(1)?.to_owned();
-            Some((o.status.code()?, stderr(&o), left))
+            let (_, left) = said.split_once("LEFT\n").unwrap_or_else(|| panic!("{o:?}"));
+            Some((o.status.code().unwrap(), stderr(&o), left.to_owned()))
         }
         _ => {
-            println!("SKIPPED: no file system can be mounted here");
+            skip("mount", "no file system can be mounted here");
             None
         }
     }
 }
 
 /// The same for a run of the night.
+#[track_caller]
 fn mounted_run(night: &Path, options: &str) -> Option<(i32, String, String)> {
     let place = tempfile::tempdir().unwrap();
     mounted(place.path(), options, &["run", "--no-stack", text(night), "-o", text(place.path())])
@@ -220,7 +223,7 @@ fn a_disk_that_fills_up_in_mid_stack_leaves_nothing_and_says_so() {
     for packed in [false, true] {
         let bias = files(&dir.path().join("bias"));
         if packed && !Command::new("gzip").args(&bias).status().is_ok_and(|s| s.success()) {
-            println!("SKIPPED: no gzip here");
+            skip("gzip", "no gzip here");
             return;
         }
         let bias = files(&dir.path().join("bias"));

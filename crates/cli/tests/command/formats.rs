@@ -5,6 +5,7 @@ use std::process::Command;
 
 use photosite_file::{keyword, read_image};
 
+use crate::common::skip::skip;
 use crate::support::{expect, json, refused, simulate, stderr, stdout, text, visible, write};
 
 /// A file beside `path` of another ending.
@@ -181,7 +182,7 @@ fn what_is_written_opens_in_the_programs_of_others() {
     let modules = "import xisf, tifffile, astropy, numpy";
     let found = Command::new("python3").args(["-c", modules]).output();
     if !found.is_ok_and(|o| o.status.success()) {
-        println!("SKIPPED: one of {modules} is not here");
+        skip("python", format!("one of these is not here: {modules}"));
         return;
     }
     let dir = tempfile::tempdir().unwrap();

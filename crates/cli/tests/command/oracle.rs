@@ -4,6 +4,7 @@ use std::process::Command;
 
 use photosite_file::fits::{read_frame, read_image};
 
+use crate::common::skip::skip;
 use crate::support::{expect, simulate, stderr, stdout, text, visible, write};
 
 /// Opens each file with its checksums verified and every warning an error, and compares the
@@ -33,11 +34,12 @@ print("compared", len(sys.argv) - 1)
 "#;
 
 /// Whether astropy is here.
+#[track_caller]
 fn astropy() -> bool {
     let found = Command::new("python3").args(["-c", "import astropy, numpy"]).output();
     let there = found.is_ok_and(|o| o.status.success());
     if !there {
-        println!("SKIPPED: astropy is not here");
+        skip("astropy", "python3 has no astropy");
     }
     there
 }

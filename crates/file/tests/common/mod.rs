@@ -1,6 +1,8 @@
-//! Where test data lie.
+//! Where test data lie, and what a test does without them.
 
 use std::path::{Path, PathBuf};
+
+pub mod skip;
 
 /// The small committed files.
 #[allow(dead_code)]
@@ -10,13 +12,17 @@ pub fn samples() -> PathBuf {
 
 /// The real frames, which are not committed: beside the repository, or where PHOTOSITE_DATA says.
 /// Without them a test says so aloud and passes.
+#[track_caller]
 #[allow(dead_code, clippy::disallowed_methods)] // Tests may ask the environment.
-pub fn real(test: &str) -> Option<PathBuf> {
+pub fn real(what: &str) -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     let named = std::env::var_os("PHOTOSITE_DATA").map(PathBuf::from);
     let found = named.into_iter().chain([beside]).find(|p| p.join("odd").is_dir());
     if found.is_none() {
-        println!("SKIPPED: {test}: real frames not found; set PHOTOSITE_DATA to their folder");
+        skip::skip(
+            "data",
+            format!("{what}: not found; set PHOTOSITE_DATA to the folder of real frames"),
+        );
     }
     found
 }
