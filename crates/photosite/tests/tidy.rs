@@ -1,5 +1,10 @@
 //! The house in order: arrows point downward, sources are named, no file grows too long.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "it writes the docs when asked, and trees to look at"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

@@ -5,14 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::MasterKind;
-
-/// Where the library is.
-#[derive(Debug, Clone, Args)]
-pub struct PlaceArgs {
-    /// Library folder; by default PHOTOSITE_LIBRARY, or the user's data folder.
-    #[arg(long, value_name = "PATH", global = true)]
-    pub library: Option<PathBuf>,
-}
+use super::place::PlaceArgs;
 
 /// `photosite library`.
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ mod library;
 mod looking;
 mod night;
 mod picture;
+mod place;
 mod product;
 
 use std::path::PathBuf;
@@ -13,12 +14,13 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use colour::{DebayerArgs, ExtractArgs, StretchName};
-pub use library::{LibraryArgs, LibraryVerb, MatchArgs, PlaceArgs, PlanArgs};
+pub use library::{LibraryArgs, LibraryVerb, MatchArgs, PlanArgs};
 pub use looking::{ConvertArgs, FilesArgs, PixelsArgs, PreviewArgs, RangeName};
 pub use night::{
     DemoArgs, Format, FormatArgs, Keep, KindArgs, NoiseArgs, PresetName, RunArgs, SimulateArgs,
 };
 pub use picture::{AlignName, NormalizeName, RegisterArgs, StackArgs, StarsArgs, WeightName};
+pub use place::PlaceArgs;
 pub use product::{CalibrateArgs, CombineName, MasterArgs, MasterKind};
 
 /// Calibrate, register and stack raw astronomical frames.

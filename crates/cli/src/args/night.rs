@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{AlignName, PlaceArgs};
+use super::AlignName;
+use super::place::PlaceArgs;
 
 /// `photosite run`.
 #[derive(Debug, Args)]

@@ -102,7 +102,7 @@ fn compare(simulation: &Simulation, output: &Path) -> anyhow::Result<Vec<Compare
     let response = &simulation.maps().response;
     let scale = Scale {
         gain_e_per_adu: sensor.gain_e_per_adu,
-        response: mean_response(&response, sensor.cfa),
+        response: mean_response(response, sensor.cfa),
         cfa: sensor.cfa,
     };
     let lights = simulation.frames().into_iter().filter(|p| p.kind == FrameKind::Light);

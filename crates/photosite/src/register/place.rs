@@ -41,7 +41,7 @@ pub fn lay_over(
             None => (register(&fixed, stars, Rules::default()), None),
             Some(sky) => match by_sky(sky, (reference, &fixed), (light, stars)) {
                 Ok((found, doubt)) => (Some(found), doubt),
-                Err(why) => (None, Some(why)),
+                Err(why) => (None, Some(*why)),
             },
         })
     })?;
@@ -146,19 +146,20 @@ fn by_sky(
     sky: &Wcs,
     (reference, fixed): (&SurveyedLight, &[Point]),
     (light, stars): (&SurveyedLight, &[Point]),
-) -> std::result::Result<(Registration, Option<Finding>), Finding> {
-    let own = Wcs::read(&light.header).map_err(|no| no_wcs(light, &no))?;
+) -> std::result::Result<(Registration, Option<Finding>), Box<Finding>> {
+    let own = Wcs::read(&light.header).map_err(|no| Box::new(no_wcs(light, &no)))?;
     if (own.equinox - sky.equinox).abs() > 1e-3 {
         let what = format!("equinox {}, that of the reference {}", own.equinox, sky.equinox);
-        return Err(no_wcs(light, &NoWcs::NotUnderstood(what)));
+        return Err(Box::new(no_wcs(light, &NoWcs::NotUnderstood(what))));
     }
     let map = |p: Point| own.to_pixel(sky.to_sky(p));
     let Some((transform, residual_px)) = follow(map, reference.size(), light.size()) else {
         let message =
             format!("left out: by its header it does not overlap {}", reference.path().display());
         let subject = light.path().display().to_string();
-        return Err(Finding::new("wcs-apart", Severity::Error, subject, message)
-            .hint("Either another field or a wrong header; leave it out or align by stars."));
+        let apart = Finding::new("wcs-apart", Severity::Error, subject, message)
+            .hint("Either another field or a wrong header; leave it out or align by stars.");
+        return Err(Box::new(apart));
     };
     let pairs = coincident(&transform, fixed, stars);
     let doubt = beside(&transform, &pairs, fixed, stars)
