@@ -15,7 +15,7 @@ use crate::{Error, Result};
 pub const SOFTWARE: &str = concat!("Photosite ", env!("CARGO_PKG_VERSION"));
 
 /// Raised whenever the same inputs and parameters would give other pixels.
-pub const ALGORITHM_VERSION: u32 = 4;
+pub const ALGORITHM_VERSION: u32 = 5;
 
 /// The header keyword that holds a product's key.
 pub const KEY_KEYWORD: &str = "PSKEY";

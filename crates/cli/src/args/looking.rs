@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Format, StretchName};
+use super::colour::StretchName;
+use super::samples::Format;
 
 /// `photosite inspect` and `photosite stats`.
 #[derive(Debug, Args)]

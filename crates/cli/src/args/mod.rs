@@ -7,6 +7,7 @@ mod night;
 mod picture;
 mod place;
 mod product;
+mod samples;
 
 use std::path::PathBuf;
 
@@ -16,12 +17,11 @@ use clap_complete::Shell;
 pub use colour::{DebayerArgs, ExtractArgs, StretchName};
 pub use library::{LibraryArgs, LibraryVerb, MatchArgs, PlanArgs};
 pub use looking::{ConvertArgs, FilesArgs, PixelsArgs, PreviewArgs, RangeName};
-pub use night::{
-    DemoArgs, Format, FormatArgs, Keep, KindArgs, NoiseArgs, PresetName, RunArgs, SimulateArgs,
-};
+pub use night::{DemoArgs, Keep, KindArgs, PresetName, RunArgs, SimulateArgs};
 pub use picture::{AlignName, NormalizeName, RegisterArgs, StackArgs, StarsArgs, WeightName};
 pub use place::PlaceArgs;
 pub use product::{CalibrateArgs, CombineName, MasterArgs, MasterKind};
+pub use samples::{Format, FormatArgs, NoiseArgs};
 
 /// Calibrate, register and stack raw astronomical frames.
 #[derive(Debug, Parser)]

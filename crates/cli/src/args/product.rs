@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use photosite_pix::FrameKind;
 
-use super::{FormatArgs, NoiseArgs};
+use super::samples::{FormatArgs, NoiseArgs};
 
 /// `photosite master`.
 #[derive(Debug, Args)]
