@@ -9,8 +9,8 @@ const RESULT_BYTES: u64 = 4 + 4 + 2;
 /// Bytes a pixel of the counts of kept and rejected samples, where they are wanted.
 const MAP_BYTES: u64 = 2 + 2 + 2;
 
-/// What the process takes whatever it does: code, headers, tables, the writer's buffers.
-const FIXED_BYTES: u64 = 24 << 20;
+/// What is set aside for the process whatever it does: code, headers, tables, the writer's buffers.
+pub const FIXED_BYTES: u64 = 24 << 20;
 
 /// Bytes of samples a worker likes to have: they stay in its core's cache between being read and
 /// being combined. 2 MiB is the second-level cache of current server cores.

@@ -13,5 +13,6 @@ mod library;
 mod looking;
 mod masters;
 mod oracle;
+mod planning;
 mod real;
 mod running;

@@ -5,7 +5,7 @@ use photosite_pix::{FrameKind, Size};
 use serde::{Deserialize, Serialize};
 
 use super::{FEWEST_LIGHTS, LightPlan, MasterPlan, Plan, StackPlan};
-use crate::budget::{Budget, Need, budget};
+use crate::budget::{Budget, FIXED_BYTES, Need, budget};
 use crate::inventory::{Frame, Inventory};
 
 /// What a plan will take, before anything is done.
@@ -45,11 +45,20 @@ const SAMPLES_BYTES: u64 = 4 + 2;
 /// Headers and tables of a product.
 const PRODUCT_HEAD: u64 = 20 << 10;
 
-/// What the process takes whatever it does.
-const PROCESS_BYTES: u64 = 24 << 20;
+/// What the process takes whatever it does; measured.
+const PROCESS_BYTES: u64 = 14_000_000;
 
-/// Bytes a pixel that looking over a light takes: samples, mask, what describes them.
+/// Bytes a pixel that looking over a light is allowed: samples, mask, what describes them.
 const SURVEY_BYTES: u64 = 16;
+
+/// Half bytes a pixel that looking over a light takes; measured.
+const SURVEY_HALF_BYTES: u64 = 27;
+
+/// Bytes a pixel that a packed light takes besides, unpacked; measured.
+const UNPACKED_BYTES: u64 = 7;
+
+/// Bytes a pixel that entering a master into the library takes; measured.
+const KEEPING_BYTES: u64 = 29;
 
 /// Rows beyond a tile that interpolation and repairs read.
 const HALO_ROWS: u64 = 12;
@@ -203,12 +212,17 @@ impl<'a> Forecaster<'a> {
             write *= 2;
         }
         let budget = self.master_budget(master).and_then(Result::ok);
-        let memory = budget.map_or(0, |b| b.memory_bytes);
+        let memory = budget.map_or(0, |b| b.memory_bytes - FIXED_BYTES + PROCESS_BYTES);
         let additive = if master.additive.is_some() { whole * SAMPLES_BYTES } else { 0 };
+        let at_once = self.means.threads.min(self.plan.masters.len()) as u64;
+        let keeping = match self.means.library {
+            true => PROCESS_BYTES + at_once * whole * KEEPING_BYTES,
+            false => 0,
+        };
         StepCost {
             scratch_bytes: budget.map_or(0, |b| b.scratch_bytes),
             // Describing and marking a finished master takes a copy of its samples.
-            memory_bytes: memory + additive + 4 * whole,
+            memory_bytes: (memory + additive + 4 * whole).max(keeping),
             ..cost(read, write)
         }
     }
@@ -294,8 +308,11 @@ impl<'a> Forecaster<'a> {
         let at_once = self.means.threads.min(frames.len()) as u64;
         let affordable = (self.means.memory_bytes / (pixels * SURVEY_BYTES).max(1)).max(1);
         let mosaic = if planes == 3 { 4 } else { 0 };
-        let survey = at_once.min(affordable) * pixels * (SAMPLES_BYTES + 2 + mosaic) + in_memory;
+        let beside = mosaic + if packed > 0 { UNPACKED_BYTES } else { 0 };
+        let each = pixels * SURVEY_HALF_BYTES / 2 + pixels * beside;
+        let survey = at_once.min(affordable) * each + in_memory;
         let stacking = budget.as_ref().map_or_else(|needed| *needed, |b| b.memory_bytes);
+        let stacking = stacking - FIXED_BYTES.min(stacking) + PROCESS_BYTES;
         StepCost {
             scratch_bytes: unpacked,
             memory_bytes: (stacking + in_memory).max(survey + PROCESS_BYTES),

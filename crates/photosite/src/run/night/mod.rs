@@ -240,7 +240,8 @@ impl<'a> Night<'a> {
             keep_calibrated: request.keep.calibrated,
             keep_registered: request.keep.registered,
             sixteen_bits: matches!(request.sample, Sample::U16 { .. }),
-            library: library.is_some(),
+            // A library that could not be opened takes nothing; a dry run makes none.
+            library: request.library.is_some() && (request.dry_run || library.is_some()),
         };
         Forecaster::new(&self.planned, &self.inventory, means)
     }
