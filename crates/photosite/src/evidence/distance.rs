@@ -98,7 +98,9 @@ impl<'a> Set<'a> {
         let scatter = median(frames.iter().map(|f| f.scatter_adu));
         let level = median(frames.iter().map(|f| f.level_adu.abs()));
         let sure = frames.iter().map(|f| sure(f, &frames)).collect();
-        Self { kind, scatter_adu: scatter.max(LEAST_SCATTER * level), sure, frames }
+        // Frames of zeros have no scatter at all.
+        let scatter_adu = scatter.max(LEAST_SCATTER * level).max(f64::MIN_POSITIVE);
+        Self { kind, scatter_adu, sure, frames }
     }
 
     pub fn len(&self) -> usize {

@@ -6,7 +6,7 @@ use photosite::evidence::{FrameSummary, Odd, SetVerdict, compare};
 use photosite_pix::{FrameKind, Plane};
 use photosite_sim::Preset;
 
-use crate::frames::{Camera, Course, good};
+use crate::frames::{Camera, Course, SIZE, good};
 
 const KINDS: [FrameKind; 3] = [FrameKind::Bias, FrameKind::Dark, FrameKind::Flat];
 const COUNTS: [usize; 5] = [3, 5, 8, 15, 30];
@@ -250,6 +250,23 @@ fn odd_frames(seeds: u64) {
         assert!(*found as f64 >= 0.98 * *matter as f64, "{of:?}: {found} of {matter}");
     }
     assert!(others.is_empty(), "{} good frames were accused", others.len());
+}
+
+#[test]
+fn frames_without_noise_agree() {
+    let camera = Camera::new(Preset::Ccd, FrameKind::Bias, 1);
+    for level in [0.0, 1.0, 500.0] {
+        for count in [1, 2, 3, 7] {
+            let seen = vec![camera.look(&Plane::filled(SIZE, level)); count];
+            for kind in [FrameKind::Bias, FrameKind::Dark, FrameKind::DarkFlat] {
+                assert_eq!(
+                    compare(kind, &seen),
+                    SetVerdict::Agree(Vec::new()),
+                    "{count} of {level}"
+                );
+            }
+        }
+    }
 }
 
 #[test]
