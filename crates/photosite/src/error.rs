@@ -27,6 +27,12 @@ pub enum ErrorKind {
     Memory,
     /// A file that Photosite did not make is where a product would be written.
     Foreign,
+    /// A frame contradicts the others of its set.
+    Odd,
+    /// The frames of a set contradict each other.
+    Contradiction,
+    /// None of a set's flats can be used.
+    Unusable,
     /// The person stopped the work.
     Cancelled,
     /// Photosite is wrong.
@@ -50,9 +56,11 @@ impl ErrorKind {
     /// How far an error of this kind reaches when nobody knows better.
     fn usual_reach(self) -> Reach {
         match self {
-            Self::Io | Self::Malformed | Self::Changed | Self::Unsupported => Reach::Frame,
+            Self::Io | Self::Malformed | Self::Changed | Self::Unsupported | Self::Odd => {
+                Reach::Frame
+            }
             Self::Mismatch => Reach::Group,
-            Self::Memory | Self::Foreign => Reach::Product,
+            Self::Memory | Self::Foreign | Self::Contradiction | Self::Unusable => Reach::Product,
             Self::Parameters | Self::Library | Self::Cancelled | Self::Bug => Reach::Run,
         }
     }
@@ -69,6 +77,9 @@ impl ErrorKind {
             Self::Library => "library-unusable",
             Self::Memory => "memory-too-small",
             Self::Foreign => "foreign-file",
+            Self::Odd => "frame-odd",
+            Self::Contradiction => "set-contradicts",
+            Self::Unusable => "flats-unusable",
             Self::Cancelled => "interrupted",
             Self::Bug => "internal-fault",
         }
@@ -149,6 +160,22 @@ impl Error {
         let message = "changed while it was in use; nothing made from it is kept";
         let file = photosite_file::Error::damaged(path, message);
         Self { kind: ErrorKind::Changed, ..file.into() }
+    }
+
+    /// A frame that contradicts the others of its set: `message` says in what.
+    pub fn odd(path: &Path, message: impl Into<String>) -> Self {
+        let file = photosite_file::Error::damaged(path, message);
+        Self { kind: ErrorKind::Odd, ..file.into() }
+    }
+
+    /// Frames of a set that contradict each other: `message` names them and what was seen.
+    pub fn contradiction(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Contradiction, message)
+    }
+
+    /// Flats that are of no use, all of them: `message` says why.
+    pub fn unusable(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Unusable, message)
     }
 
     /// The operating system's refusal to do `what` with `path`.

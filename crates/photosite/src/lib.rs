@@ -15,6 +15,7 @@ pub mod detector;
 pub mod env;
 pub mod error;
 pub mod event;
+pub mod evidence;
 pub mod finding;
 pub mod header;
 pub mod inventory;

@@ -21,6 +21,7 @@ const ROOMS: [(u8, &[&str]); 5] = [
             "debayer",
             "defects",
             "detector",
+            "evidence",
             "measure",
             "product",
             "register",

@@ -156,6 +156,13 @@ pub const CODES: &[Code] = &[
         "Take dark flats, or biases.",
     ),
     code(
+        "flats-unusable",
+        Error,
+        "None of the flats of a set can be used: each is saturated or without light; no master \
+         flat is made.",
+        "Take flats at about half of full scale.",
+    ),
+    code(
         "folder-unreadable",
         Error,
         "A folder cannot be read.",
@@ -185,6 +192,14 @@ pub const CODES: &[Code] = &[
         Error,
         "The file is corrupt or truncated; it is left out.",
         "Copy it again from the camera, or delete it.",
+    ),
+    code(
+        "frame-odd",
+        Error,
+        "A frame contradicts the other frames of its set, in level, noise, shape, rows or hot \
+         pixels; it is left out of the master.",
+        "Inspect it. If it is sound, the others may be of another exposure, gain or filter than \
+         their headers say.",
     ),
     code(
         "frame-unreadable",
@@ -406,6 +421,13 @@ pub const CODES: &[Code] = &[
         Warning,
         "BIASSEC or TRIMSEC lies outside the frame; overscan and trim are not used.",
         "Correct the keywords, or have the capture program write them.",
+    ),
+    code(
+        "set-contradicts",
+        Error,
+        "The frames of a set contradict each other and neither part is a clear majority; no \
+         master is made of them.",
+        "Inspect the frames that the message names, and keep those that belong together.",
     ),
     code(
         "simulated-truth",

@@ -14,6 +14,7 @@ use photosite_pix::stat::{self, Summary};
 use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, Header, Size};
 use serde_json::json;
 
+use super::compared::odd_frames;
 use super::known::Known;
 use super::loaded::load_samples;
 use super::stacking::{equalise, open_all, plan_stack, stack, summarise};
@@ -95,7 +96,7 @@ pub struct MasterResult {
     pub colours: Option<[FlatColour; 3]>,
     /// What stood in its place was damaged or cut.
     pub damaged: bool,
-    /// Frames that turned out not to be readable, with the reason.
+    /// Frames that turned out not to be readable or contradict the others, with the reason.
     pub left_out: Vec<(PathBuf, Error)>,
     /// Frames that went into it.
     pub inputs: Vec<PathBuf>,
@@ -103,12 +104,12 @@ pub struct MasterResult {
 
 /// Builds a master, or finds it built.
 ///
-/// A frame that cannot be read to its end, or is not of the others' size, is left out, named, and the
-/// rest goes on.
+/// A frame that cannot be read to its end, is not of the others' size, or contradicts the others, is
+/// left out, named, and the rest goes on.
 ///
 /// # Errors
-/// When no frame is left or there are too many, the product cannot be written, or the work is
-/// cancelled.
+/// When no frame is left or there are too many, they contradict each other without a majority, the
+/// product cannot be written, or the work is cancelled.
 pub fn build_master(request: &MasterRequest<'_>, context: &Context<'_>) -> Result<MasterResult> {
     let mut frames = request.frames.clone();
     // The product must not depend on the order in which frames were named.
@@ -121,6 +122,7 @@ pub fn build_master(request: &MasterRequest<'_>, context: &Context<'_>) -> Resul
         )));
     }
     let mut left_out = odd_sizes(&mut frames);
+    let mut compared = false;
     loop {
         if frames.is_empty() {
             return Err(Error::mismatch(format!(
@@ -128,10 +130,12 @@ pub fn build_master(request: &MasterRequest<'_>, context: &Context<'_>) -> Resul
                 master_name(request.kind)
             )));
         }
-        match attempt(request, &frames, context) {
-            Ok(mut result) => {
-                result.left_out = left_out;
-                return Ok(result);
+        match attempt(request, &frames, compared, context) {
+            Ok(Attempt::Made(result)) => return Ok(MasterResult { left_out, ..*result }),
+            Ok(Attempt::Odd(odd)) => {
+                frames.retain(|f| odd.iter().all(|(path, _)| !f.is(path)));
+                left_out.extend(odd);
+                compared = true;
             }
             Err(e) => {
                 let culprit = e.file().map(|f| f.path().to_owned());
@@ -163,11 +167,23 @@ fn odd_sizes(frames: &mut Vec<&RawFrame>) -> Vec<(PathBuf, Error)> {
     odd
 }
 
+/// What came of trying to make a master of some frames.
+enum Attempt {
+    /// The master.
+    Made(Box<MasterResult>),
+    /// Frames that do not belong to it.
+    Odd(Vec<(PathBuf, Error)>),
+}
+
+/// Makes a master of frames, which are compared with each other first if they were not `compared`.
+///
+/// What stands there under the key of these frames was made of frames that agreed.
 fn attempt(
     request: &MasterRequest<'_>,
     frames: &[&RawFrame],
+    compared: bool,
     context: &Context<'_>,
-) -> Result<MasterResult> {
+) -> Result<Attempt> {
     let additive = match &request.additive {
         AdditivePart::Master(path, by) => Some((load_samples(path)?, *by)),
         AdditivePart::Keep | AdditivePart::Level(_) => None,
@@ -189,7 +205,8 @@ fn attempt(
         let (stats, header) = describe(request.path, request.known.of_master(&key), context)?;
         let inputs = frames.iter().map(|f| f.path.clone()).collect();
         let found = outcome(request.kind, request.path, inputs, stats, &header);
-        return Ok(MasterResult { reused: true, from_library: !stands, ..found });
+        let found = MasterResult { reused: true, from_library: !stands, ..found };
+        return Ok(Attempt::Made(Box::new(found)));
     }
     let removed = match (&request.additive, additive) {
         (AdditivePart::Keep, _) => (Additive::Nothing, None),
@@ -199,8 +216,10 @@ fn attempt(
         }
         (AdditivePart::Master(..), None) => unreachable!("loaded above"),
     };
-    let made = make(request, frames, removed, &provenance, context)?;
-    Ok(MasterResult { damaged, ..made })
+    Ok(match make(request, frames, (removed, compared), &provenance, context)? {
+        Attempt::Made(made) => Attempt::Made(Box::new(MasterResult { damaged, ..*made })),
+        odd @ Attempt::Odd(_) => odd,
+    })
 }
 
 /// Units of progress that building a master takes: one a frame and pass.
@@ -234,10 +253,10 @@ fn provenance(
 fn make(
     request: &MasterRequest<'_>,
     frames: &[&RawFrame],
-    (additive, removed_by): (Additive, Option<RemovedBy>),
+    ((additive, removed_by), compared): ((Additive, Option<RemovedBy>), bool),
     provenance: &Provenance,
     context: &Context<'_>,
-) -> Result<MasterResult> {
+) -> Result<Attempt> {
     let is_flat = request.kind == FrameKind::Flat;
     let size = frames[0].region().size();
     if let Additive::Plane(p) = &additive
@@ -251,6 +270,12 @@ fn make(
     let plan = plan_stack(frames, request.maps, context)?;
     let folder = folder_of(request.path);
     let mut sources = open_all(frames, &plan, folder, context)?;
+    if !compared {
+        let odd = odd_frames(request.kind, frames, &sources, &additive, context)?;
+        if !odd.is_empty() {
+            return Ok(Attempt::Odd(odd));
+        }
+    }
     for (source, frame) in sources.iter_mut().zip(frames) {
         source.additive = additive.clone();
         // A saturated flat sample measures nothing; in a dark it is the mark of a hot pixel.
@@ -335,7 +360,7 @@ fn make(
     })?;
     let inputs = frames.iter().map(|f| f.path.clone()).collect();
     let made = outcome(request.kind, request.path, inputs, stats, &header);
-    Ok(MasterResult { key: Some(provenance.key()), ..made })
+    Ok(Attempt::Made(Box::new(MasterResult { key: Some(provenance.key()), ..made })))
 }
 
 /// Finds the defects of a dark or flat on all threads and enters them into its mask.

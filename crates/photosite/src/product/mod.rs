@@ -1,6 +1,7 @@
 //! Products on disk: masters and calibrated lights, made or found made.
 
 mod calibration;
+mod compared;
 mod known;
 mod light;
 mod loaded;
