@@ -18,16 +18,16 @@ fn night(folder: &Path, preset: &str, side: &str) {
 fn a_plan_that_is_run_makes_what_the_run_makes() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
-    let (raw, plan) = (at("night"), at("plan.json"));
+    let (raw, plan, out) = (at("night"), at("plan.json"), at("out"));
     night(&raw, "cmos-mono", "256");
-    let args = ["run", text(&raw), "-o", text(&at("out")), "--no-library"];
+    let args = ["run", text(&raw), "-o", text(&out), "--no-library"];
     let written = expect(0, &[&args[..], &["--dry-run", "--json"]].concat());
     write(&plan, &written.stdout);
-    assert!(!at("out").exists(), "a dry run writes nothing");
+    assert!(!out.exists(), "a dry run writes nothing");
     expect(0, &args);
     expect(0, &["run", "--plan", text(&plan), "-o", text(&at("planned"))]);
     for folder in ["masters", "stacks"] {
-        let made = files(&at("out").join(folder));
+        let made = files(&out.join(folder));
         assert!(!made.is_empty());
         for file in made {
             let again = at("planned").join(folder).join(file.file_name().unwrap());
