@@ -3,6 +3,17 @@
 //! Data goes to standard output, messages to standard error. Exit status: 0 done; 1 done, with
 //! frames left out or findings of severity error; 2 failed.
 
+/// Prints a line of data to standard output; what cannot be written ends the command in good order.
+macro_rules! println {
+    () => { $crate::show::line(format_args!("")) };
+    ($($t:tt)*) => { $crate::show::line(format_args!($($t)*)) };
+}
+
+/// Prints a message to standard error; a log that takes nothing more loses it, and work goes on.
+macro_rules! eprintln {
+    ($($t:tt)*) => { $crate::show::message(format_args!($($t)*)) };
+}
+
 mod args;
 mod command;
 mod resolve;
@@ -35,7 +46,7 @@ impl Done {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match dispatch(cli) {
+    match dispatch(cli).and_then(|done| show::all_written().map(|()| done)) {
         Ok(Done::Well) => ExitCode::SUCCESS,
         Ok(Done::WithFindings) => ExitCode::from(1),
         Err(e) => {

@@ -1,16 +1,65 @@
 //! What a person sees: messages, progress, tables.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use anstream::{eprintln, println};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
 use photosite::Finding;
 use photosite::event::{Event, Observer};
 use photosite::finding::Severity;
+
+/// Why standard output took no more, where it did not.
+static LOST: Mutex<Option<std::io::Error>> = Mutex::new(None);
+
+/// What a terminal may be told: text, and colours. Other control characters, which headers and file
+/// names may hold, would move its cursor or rename its window.
+fn harmless(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let colour = rest.strip_prefix("\x1b[").and_then(|codes| {
+            let end = codes.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+            codes[end..].starts_with('m').then_some(2 + end + 1)
+        });
+        let length = colour.unwrap_or(c.len_utf8());
+        match c {
+            _ if colour.is_some() => out.push_str(&rest[..length]),
+            '\n' | '\t' => out.push(c),
+            c if c.is_control() => out.push(char::REPLACEMENT_CHARACTER),
+            c => out.push(c),
+        }
+        rest = &rest[length..];
+    }
+    out
+}
+
+/// Prints a line of data.
+pub fn line(text: std::fmt::Arguments<'_>) {
+    let text = harmless(&text.to_string());
+    if let Err(e) = writeln!(anstream::stdout(), "{text}") {
+        LOST.lock().expect("no holder panics").get_or_insert(e);
+    }
+}
+
+/// Prints a message; nobody can be told where it cannot be written.
+pub fn message(text: std::fmt::Arguments<'_>) {
+    let _ = writeln!(anstream::stderr(), "{}", harmless(&text.to_string()));
+}
+
+/// Checks that all data was written; who closed a pipe has seen enough.
+pub fn all_written() -> anyhow::Result<()> {
+    let flushed = std::io::stdout().flush();
+    let lost = LOST.lock().expect("no holder panics").take().map_or(flushed, Err);
+    match lost {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(e).context("standard output could not be written"))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// Says why a command failed.
 pub fn error(e: &anyhow::Error) {
@@ -158,5 +207,25 @@ pub fn number(v: f64) -> String {
         a if a >= 1000.0 => format!("{v:.1}"),
         a if a >= 10.0 => format!("{v:.2}"),
         _ => format!("{v:.4}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::harmless;
+
+    #[test]
+    fn a_terminal_is_told_text_and_colours_only() {
+        for (text, told) in [
+            ("plain \u{e9} \n\t", "plain \u{e9} \n\t"),
+            ("\x1b[31mred\x1b[0m", "\x1b[31mred\x1b[0m"),
+            ("\x1b]0;pwned\x07", "\u{fffd}]0;pwned\u{fffd}"),
+            ("\x1b[2J", "\u{fffd}[2J"),
+            ("good\rEVIL", "good\u{fffd}EVIL"),
+            ("\u{9b}31m", "\u{fffd}31m"),
+            ("\x1b[", "\u{fffd}["),
+        ] {
+            assert_eq!(harmless(text), told, "{text:?}");
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! `photosite calibrate`.
 
-use anstream::println;
 use anyhow::bail;
 use photosite::params::DarkScaling;
 use photosite::run::{NamedLights, calibrate_named};

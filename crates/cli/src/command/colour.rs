@@ -1,6 +1,5 @@
 //! `photosite debayer` and `photosite extract`.
 
-use anstream::println;
 use photosite::colour::{ColourProduct, debayer_file, extract};
 
 use crate::args::{DebayerArgs, ExtractArgs, Limits};

@@ -1,6 +1,5 @@
 //! `photosite convert`.
 
-use anstream::println;
 use anyhow::bail;
 use photosite::open;
 use photosite_file::atomic::Existing;

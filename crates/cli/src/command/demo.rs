@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anstream::{eprintln, println};
 use anyhow::{Context as _, bail};
 use photosite::inventory::KindOverrides;
 use photosite::preview::{Linked, preview_file};

@@ -1,6 +1,5 @@
 //! `photosite inspect`.
 
-use anstream::println;
 use photosite::run::inspect;
 use serde_json::Value;
 

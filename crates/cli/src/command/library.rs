@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anstream::{eprintln, println};
 use photosite::library::{DateRange, Entry, Field, Library, Life};
 use photosite::run::{Collected, add_to_library, export_library, rebuild_library, verify_library};
 use photosite::work::Context;

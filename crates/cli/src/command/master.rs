@@ -1,6 +1,5 @@
 //! `photosite master`.
 
-use anstream::println;
 use photosite::calibrate::RemovedBy;
 use photosite::product::AdditivePart;
 use photosite::run::{NamedBias, NamedMaster, dark_of_flats, master_of_named};

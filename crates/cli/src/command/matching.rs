@@ -1,6 +1,5 @@
 //! `photosite match`.
 
-use anstream::println;
 use anyhow::bail;
 use photosite::Finding;
 use photosite::finding::Severity;

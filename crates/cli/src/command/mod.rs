@@ -21,7 +21,6 @@ pub mod stats;
 
 use std::path::Path;
 
-use anstream::println;
 use anyhow::bail;
 use serde::Serialize;
 use serde_json::Value;

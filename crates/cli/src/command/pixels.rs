@@ -1,6 +1,5 @@
 //! `photosite pixels`.
 
-use anstream::println;
 use photosite::Error;
 use photosite_pix::Rect;
 

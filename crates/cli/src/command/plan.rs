@@ -1,6 +1,5 @@
 //! `photosite plan`.
 
-use anstream::println;
 use anyhow::{Context as _, bail};
 use photosite::inventory::KindOverrides;
 use photosite::library::Library;

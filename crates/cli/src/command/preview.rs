@@ -1,6 +1,5 @@
 //! `photosite preview`.
 
-use anstream::println;
 use photosite::preview::{Linked, preview_file};
 
 use crate::Done;

@@ -1,6 +1,5 @@
 //! `photosite register`.
 
-use anstream::println;
 use anyhow::bail;
 use photosite::finding::Severity;
 use photosite::measure::{offer_files, reference, survey};

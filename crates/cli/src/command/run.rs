@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use anstream::{eprintln, println};
 use anyhow::bail;
 use photosite::finding::Severity;
 use photosite::report::{MasterSource, RunReport, TrailReport};

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anstream::println;
 use anyhow::bail;
 use photosite::inventory::TRUTH_KEYWORD;
 use photosite::work::{Context, for_each};

@@ -1,6 +1,5 @@
 //! `photosite stack`.
 
-use anstream::println;
 use photosite::params::{Drizzle, Integration, Weight};
 use photosite::report::TrailReport;
 use photosite::run::{IntegrationRequest, integrate};
@@ -49,16 +48,21 @@ pub fn run(args: StackArgs, limits: Limits) -> anyhow::Result<Done> {
         println!("{}", serde_json::to_string_pretty(&json!(done))?);
     } else {
         let used = done.lights.iter().filter(|l| l.used).count();
+        // A stack full of holes shows no noise.
+        let gain = match done.noise_gain {
+            g if g.is_finite() => format!(" (1/{g:.2} of the reference's)"),
+            _ => String::new(),
+        };
         println!(
-            "{} written: {used} of {} lights, rejection {} ({} low, {} high), noise {} ADU \
-             (1/{:.2} of the reference's), {} stars, FWHM {} px",
+            "{} written: {used} of {} lights, rejection {} ({} low, {} high), noise {} \
+             ADU{}, {} stars, FWHM {} px",
             done.path.display(),
             args.files.len(),
             done.reject,
             done.rejected_low,
             done.rejected_high,
             show::number(done.noise_adu),
-            done.noise_gain,
+            gain,
             done.stars,
             show::number(done.fwhm_px.unwrap_or(f64::NAN)),
         );

@@ -1,6 +1,5 @@
 //! `photosite stars`.
 
-use anstream::println;
 use photosite::run::stars_of;
 use photosite_pix::stars::Star;
 use serde_json::json;

@@ -1,6 +1,5 @@
 //! `photosite stats`.
 
-use anstream::println;
 use photosite::run::describe_samples;
 use serde_json::Value;
 

@@ -436,6 +436,12 @@ pub const CODES: &[Code] = &[
         "No action needed.",
     ),
     code(
+        "stack-holes",
+        Warning,
+        "No light has a sample in a part of a stack; it was filled with the background.",
+        "Drizzle with larger drops or on a coarser grid, or cut the stack with --crop.",
+    ),
+    code(
         "stack-not-made",
         Error,
         "A stack could not be made; its lights are kept as calibrated files.",

@@ -46,7 +46,7 @@ const SAMPLES_BYTES: u64 = 4 + 2;
 const PRODUCT_HEAD: u64 = 20 << 10;
 
 /// What the process takes whatever it does; measured.
-const PROCESS_BYTES: u64 = 14_000_000;
+const PROCESS_BYTES: u64 = 18_000_000;
 
 /// Bytes a pixel that looking over a light is allowed: samples, mask, what describes them.
 const SURVEY_BYTES: u64 = 16;
@@ -68,6 +68,12 @@ const TILE_ROWS: usize = 64;
 
 /// Samples of a flat that its mean is taken from.
 const MEAN_SAMPLES: u64 = 1 << 20;
+
+/// Samples of a frame by which it is compared with the others of its set.
+const COMPARED_SAMPLES: u64 = 1 << 19;
+
+/// Fewest frames that are compared with each other.
+const FEWEST_COMPARED: u64 = 2;
 
 /// The longer side of a preview in pixels.
 const PREVIEW_PX: u64 = 1600;
@@ -196,9 +202,13 @@ impl<'a> Forecaster<'a> {
             }
         };
         let mut read = bytes;
+        let count = master.frames.len() as u64;
+        let sample = (bytes / (whole * count).max(1)).max(1);
+        if count >= FEWEST_COMPARED {
+            read += count * sample * whole.min(COMPARED_SAMPLES);
+        }
         if master.kind == FrameKind::Flat {
-            let sample = (bytes / (whole * master.frames.len() as u64).max(1)).max(1);
-            read += master.frames.len() as u64 * sample * whole.min(MEAN_SAMPLES);
+            read += count * sample * whole.min(MEAN_SAMPLES);
         }
         if let Some((additive, _)) = master.additive {
             read += self.loaded(&self.plan.masters[additive]);

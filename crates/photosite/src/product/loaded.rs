@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use photosite_file::keyword;
-use photosite_pix::{Applied, Frame, Header, Metadata};
+use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, Header, Metadata};
 
 use super::write::whole;
-use crate::Result;
+use crate::finding::Severity;
+use crate::master::channel_means;
 use crate::open::{read_frame, read_masked};
-use crate::provenance::ContentHash;
+use crate::provenance::{ContentHash, KEY_KEYWORD};
+use crate::{Finding, Result};
 
 /// A master read from a file.
 #[derive(Debug, Clone)]
@@ -26,7 +28,63 @@ pub struct LoadedMaster {
     pub metadata: Metadata,
 }
 
+/// What 1 stands for in a master of PixInsight's or Siril's, in ADU.
+///
+/// # Source
+/// XISF1: 16-bit samples are read as number / 65535.
+pub const UNIT_ADU: f64 = 65_535.0;
+
+/// How far a flat's mean may lie from 1 before it is brought there: a choice.
+const MEAN_REACH: f64 = 0.05;
+
 impl LoadedMaster {
+    /// What a foreign master's samples are multiplied with to be as ours are: ADU, and for a flat a
+    /// mean of 1 in each colour; `None` where they are.
+    pub fn factors(&self, kind: FrameKind, cfa: Option<CfaPattern>) -> Option<[f64; 3]> {
+        let data = &self.frame.data;
+        if kind == FrameKind::Flat {
+            let means = channel_means(data.as_slice(), data.width(), cfa);
+            let near = |m: &f64| (m - 1.0).abs() <= MEAN_REACH;
+            let known = means.iter().all(|m| m.is_finite() && *m > 0.0);
+            return (known && !means.iter().all(near)).then(|| means.map(|m| 1.0 / m));
+        }
+        // No camera's bias lies within one ADU of nothing with all of its hot pixels.
+        let max = data.as_slice().iter().copied().fold(f32::MIN, f32::max);
+        (max <= 1.0 && max > 0.0).then_some([UNIT_ADU; 3])
+    }
+
+    /// The same master with its samples multiplied, colour by colour under a filter array.
+    #[must_use]
+    pub fn scaled(self, factors: [f64; 3], cfa: Option<CfaPattern>) -> Self {
+        let mut frame = Arc::unwrap_or_clone(self.frame);
+        for y in 0..frame.size().height {
+            let factor = |x: usize| factors[cfa.map_or(0, |c| c.color(x, y).channel())];
+            for (x, v) in frame.data.row_mut(y).iter_mut().enumerate() {
+                *v = (f64::from(*v) * factor(x)) as f32;
+            }
+            let Some(variance) = &mut frame.variance else { continue };
+            for (x, v) in variance.row_mut(y).iter_mut().enumerate() {
+                *v = (f64::from(*v) * factor(x) * factor(x)) as f32;
+            }
+        }
+        Self { frame: Arc::new(frame), ..self }
+    }
+
+    /// A master that was named, used as `kind`: another program's is brought to ADU, or to a mean of
+    /// 1; a finding tells what was done.
+    pub fn used_as(self, kind: FrameKind) -> (Self, Option<Finding>) {
+        let cfa = self.metadata.cfa.filter(|_| kind == FrameKind::Flat);
+        let ours = self.header.get(KEY_KEYWORD).is_some();
+        let Some(factors) = self.factors(kind, cfa).filter(|_| !ours) else { return (self, None) };
+        let what = match kind {
+            FrameKind::Flat => "its mean is not 1; it was divided by its mean".to_owned(),
+            _ => format!("its samples are between 0 and 1; 1 is taken as {UNIT_ADU} ADU"),
+        };
+        let subject = self.path.display().to_string();
+        let finding = Finding::new("master-converted", Severity::Info, subject, what);
+        (self.scaled(factors, cfa), Some(finding))
+    }
+
     /// Whether the header says that the bias was taken out.
     pub fn bias_removed(&self) -> bool {
         self.metadata.applied.contains(Applied::BIAS)

@@ -13,7 +13,7 @@ mod write;
 pub use calibration::{CalibratedFrame, Calibration};
 pub use known::Known;
 pub use light::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light};
-pub use loaded::{LoadedMaster, load_master, load_named, load_samples};
+pub use loaded::{LoadedMaster, UNIT_ADU, load_master, load_named, load_samples};
 pub use master::{
     AdditivePart, MasterRequest, MasterResult, build_master, take_master, work_units,
 };

@@ -10,33 +10,9 @@ use super::keep::{master_record, record_of};
 use crate::finding::Severity;
 use crate::header::imagetyp;
 use crate::library::{ADOPTED_KEYWORD, Adopted, Record, master_file_name};
-use crate::master::channel_means;
-use crate::product::{LoadedMaster, Product, Standing, load_master, standing};
+use crate::product::{LoadedMaster, Product, Standing, UNIT_ADU, load_master, standing};
 use crate::provenance::{Input, Provenance, master_name};
 use crate::{Finding, Result};
-
-/// What 1 stands for in a master of PixInsight's or Siril's, in ADU.
-///
-/// # Source
-/// PCL: 16-bit samples are read as number / 65535.
-const UNIT_ADU: f64 = 65_535.0;
-
-/// How far a flat's mean may lie from 1 before it is brought there: a choice.
-const MEAN_REACH: f64 = 0.05;
-
-/// What a foreign master's samples are multiplied with to be as ours are; `None` where they are.
-fn factors(master: &Adopted, loaded: &LoadedMaster) -> Option<[f64; 3]> {
-    let data = &loaded.frame.data;
-    if master.kind == FrameKind::Flat {
-        let means = channel_means(data.as_slice(), data.width(), master.traits.cfa);
-        let near = |m: &f64| (m - 1.0).abs() <= MEAN_REACH;
-        let known = means.iter().all(|m| m.is_finite() && *m > 0.0);
-        return (known && !means.iter().all(near)).then(|| means.map(|m| 1.0 / m));
-    }
-    // No camera's bias lies within one ADU of nothing with all of its hot pixels.
-    let max = data.as_slice().iter().copied().fold(f32::MIN, f32::max);
-    (max <= 1.0).then_some([UNIT_ADU; 3])
-}
 
 /// The record of a master that is to be kept: of itself where it is as ours are, else of a copy
 /// that is, in `folder`.
@@ -48,7 +24,7 @@ pub fn usable(path: &Path, master: &Adopted, folder: &Path) -> Result<(Record, O
         return Ok((record_of(path, master)?, None));
     }
     let loaded = load_master(path)?;
-    let Some(factors) = factors(master, &loaded) else {
+    let Some(factors) = loaded.factors(master.kind, master.traits.cfa) else {
         return Ok((record_of(path, master)?, None));
     };
     let copy = convert(path, master, loaded, factors, folder)?;
@@ -84,20 +60,10 @@ fn convert(
     if standing(&target, &key)? == Standing::Current {
         return Ok(target);
     }
-    let mut frame = (*loaded.frame).clone();
     let cfa: Option<CfaPattern> = t.cfa.filter(|_| master.kind == FrameKind::Flat);
-    for y in 0..frame.size().height {
-        let factor = |x: usize| factors[cfa.map_or(0, |c| c.color(x, y).channel())];
-        for (x, v) in frame.data.row_mut(y).iter_mut().enumerate() {
-            *v = (f64::from(*v) * factor(x)) as f32;
-        }
-        if let Some(variance) = &mut frame.variance {
-            for (x, v) in variance.row_mut(y).iter_mut().enumerate() {
-                *v = (f64::from(*v) * factor(x) * factor(x)) as f32;
-            }
-        }
-    }
-    let mut header = loaded.header;
+    let loaded = loaded.scaled(factors, cfa);
+    let frame = &*loaded.frame;
+    let mut header = loaded.header.clone();
     header.set(Card::string("IMAGETYP", imagetyp(master.kind), "kind of frame"));
     header.set(Card::logical(ADOPTED_KEYWORD, true, "made by another program"));
     header.set(Card::integer("NCOMBINE", master.frames as i64, "frames combined"));
@@ -126,7 +92,7 @@ fn convert(
     }
     Product {
         path: &target,
-        frames: &[&frame],
+        frames: &[frame],
         header,
         sample: Sample::F32,
         maps: &[],

@@ -5,18 +5,20 @@ use std::sync::Mutex;
 
 use photosite_file::atomic::folder_of;
 use photosite_file::fits::Sample;
+use photosite_file::is_ours;
 use photosite_pix::align::Alignment;
 use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::normalise::{Affine, Normalise};
 use photosite_pix::reject::Reject;
 use photosite_pix::stars::Criteria;
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{Applied, Frame, Plane, Rect, RowOrder, Size, Unit, stat};
+use photosite_pix::{Applied, Card, Frame, MaskBits, Plane, Rect, RowOrder, Size, Unit, stat};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::budget::Need;
 use crate::event::{Event, Stage};
+use crate::finding::Severity;
 use crate::header::{StackedHeader, picture_header, registered_header, stack_header};
 use crate::master::Rejected;
 use crate::measure::{SurveyedLight, find_stars, offer_files, reference as find_reference, survey};
@@ -109,7 +111,9 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
     };
     let arranged = arrange(&lights, &reference, request.how, context)?;
     if arranged.used() == 0 {
-        return Err(Error::mismatch("no light is left that can be stacked"));
+        let why = arranged.findings().first();
+        let why = why.map_or_else(String::new, |f| format!(": {}: {}", f.subject, f.message));
+        return Err(Error::mismatch(format!("no light is left that can be stacked{why}")));
     }
     let inputs = offered.iter().map(|l| Input::new("light", &l.path, l.hash)).collect();
     let parameters = json!({
@@ -201,7 +205,11 @@ impl Arranged<'_> {
     ) -> Result<Integrated> {
         // What Photosite did not make is left alone, before any work is done for it.
         standing(path, &provenance.key())?;
-        let Self { lights, reference, level, how, parts, findings } = self;
+        let Self { lights, reference, level, how, parts, mut findings } = self;
+        // A picture for the eye that is not ours stays, and the stack is made all the same.
+        let foreign = preview.filter(|png| png.exists() && !is_ours(png).unwrap_or(false));
+        findings.extend(foreign.map(|png| Finding::of(&Error::foreign(png), shown(png))));
+        let preview = preview.filter(|_| foreign.is_none());
         let used: Vec<(&SurveyedLight, &LightPart)> =
             lights.iter().zip(&parts).filter(|(_, part)| part.used).collect();
         let recipe = how.recipe(used.len(), common_noise(&used))?;
@@ -214,8 +222,11 @@ impl Arranged<'_> {
         };
         let maps: Vec<Maps> = stacked.iter_mut().filter_map(|s| s.maps.take()).collect();
         let applied = reference.metadata.applied;
-        let frames: Vec<Frame> =
+        let mut frames: Vec<Frame> =
             stacked.into_iter().map(|s| frame(s, applied, used.len() > 1)).collect();
+        let middle = &frames[frames.len() / 2].data;
+        let noise_adu = stat::noise_of_blocks(middle.as_slice(), middle.width());
+        let filled = frames.iter_mut().map(fill).sum::<usize>();
         let exposures: Option<Vec<f64>> = used.iter().map(|(l, _)| l.metadata.exposure_s).collect();
         let exposure_s = exposures.map(|e| e.iter().sum());
         let told: Vec<StackedHeader<'_>> = used
@@ -227,7 +238,21 @@ impl Arranged<'_> {
             })
             .collect();
         let header = stack_header(&reference.header, &told, recipe, rejected, how.scale());
-        let header = picture_header(&header, part, (0.0, 0.0), 1.0);
+        let mut header = picture_header(&header, part, (0.0, 0.0), 1.0);
+        let mut steps = sentences(how, &parts, recipe, rejected);
+        let pixels = frames.len() * frames[0].size().pixels();
+        if filled as f64 > HOLES_SHARE * pixels as f64 {
+            findings.push(holes(path, filled as f64 / pixels as f64));
+        }
+        if filled > 0 {
+            let count = filled as i64;
+            header.set(Card::integer(
+                "PSFILL",
+                count,
+                "pixels no light covers: background, DQ set",
+            ));
+            steps.push(format!("{filled} pixels without data filled with the background (see DQ)"));
+        }
         let product = Product {
             path,
             frames: &frames.iter().collect::<Vec<_>>(),
@@ -235,7 +260,7 @@ impl Arranged<'_> {
             sample: Sample::F32,
             maps: &maps,
             provenance,
-            steps: sentences(how, &parts, recipe, rejected),
+            steps,
         };
         let for_the_eye = || {
             let Some(png) = preview else { return Ok(()) };
@@ -250,7 +275,6 @@ impl Arranged<'_> {
         let seen = &frames[frames.len() / 2];
         let gain_e = reference.metadata.gain_e_per_adu.map(|g| g.e_per_adu());
         let field = find_stars(&seen.data, &seen.mask, gain_e, Criteria::default(), context)?;
-        let noise_adu = stat::noise_of_blocks(seen.data.as_slice(), seen.data.width());
         Ok(Integrated {
             path: path.to_owned(),
             key: provenance.key(),
@@ -279,6 +303,42 @@ fn frame(stacked: Stacked, applied: Applied, with_variance: bool) -> Frame {
         unit: Unit::Adu,
         applied,
     }
+}
+
+/// A stack of which more than this share has no sample is reported.
+const HOLES_SHARE: f64 = 0.01;
+
+fn holes(path: &Path, share: f64) -> Finding {
+    let message = format!(
+        "no light has a sample in {:.1} % of this stack; those holes were filled with the background \
+         and marked NO_DATA",
+        100.0 * share
+    );
+    Finding::new("stack-holes", Severity::Warning, shown(path), message)
+        .hint("Drizzle with larger drops (--pixfrac) or on a coarser grid, or cut it with --crop.")
+        .with("share", share)
+}
+
+/// Puts the background where no light has a sample, for programs that do not know NaN; the mask
+/// says NO_DATA there. Tells how many pixels that were.
+fn fill(frame: &mut Frame) -> usize {
+    let background = stat::median(frame.data.as_slice());
+    if !background.is_finite() {
+        return 0;
+    }
+    let mut filled = 0;
+    for (v, bits) in frame.data.as_mut_slice().iter_mut().zip(frame.mask.as_mut_slice()) {
+        if !v.is_finite() {
+            *v = background;
+            *bits |= MaskBits::NO_DATA;
+            filled += 1;
+        }
+    }
+    filled
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// Combines the used lights into planes of `size`; gives the part of it that was kept, where it was

@@ -194,6 +194,17 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
     let dark = asked.dark.map(load_named).transpose()?;
     let flat = asked.flat.map(load_named).transpose()?;
     let mut findings = doubts(asked.scaling, dark.as_ref(), flat.as_ref());
+    let mut ours = |master: LoadedMaster, kind| {
+        let (master, finding) = master.used_as(kind);
+        findings.extend(finding);
+        master
+    };
+    let bias = bias.map(|bias| match bias {
+        BiasChoice::Master(m) => BiasChoice::Master(Box::new(ours(*m, FrameKind::Bias))),
+        level => level,
+    });
+    let dark = dark.map(|m| ours(m, FrameKind::Dark));
+    let flat = flat.map(|m| ours(m, FrameKind::Flat));
     let masters = Masters::new(bias, dark, flat, asked.scaling)?;
     let (frames, more) = named_frames(asked.files, FrameKind::Light, context)?;
     findings.extend(more);

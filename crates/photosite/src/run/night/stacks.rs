@@ -260,16 +260,15 @@ impl Target<'_> {
         let mut indices = indices.to_vec();
         loop {
             let arranged = arrange(group, reference, self.how(), context)?;
-            let findings = arranged.findings().to_vec();
             let registered = registered_reports(&arranged, reference);
             if arranged.used() < FEWEST_LIGHTS {
-                notes.extend(findings, context);
+                notes.extend(arranged.findings().iter().cloned(), context);
                 return Ok(Picture { registered, stack: None, used: Vec::new() });
             }
             let used: Vec<bool> = arranged.parts().iter().map(|part| part.used).collect();
             match self.written(plan, &indices, arranged, context) {
                 Ok(done) => {
-                    notes.extend(findings, context);
+                    notes.extend(done.findings.iter().cloned(), context);
                     let used = indices.iter().zip(group.iter()).zip(used);
                     let used = used.filter(|(_, used)| *used);
                     let used = used.map(|((i, light), _)| (*i, light.calibrated.clone()));
