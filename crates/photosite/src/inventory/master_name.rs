@@ -126,7 +126,7 @@ fn number(text: &str) -> Option<f64> {
 }
 
 /// `300.00s`, `50.0ms`, `120sec`.
-fn seconds(text: &str) -> Option<f64> {
+pub(super) fn seconds(text: &str) -> Option<f64> {
     let value = match text.strip_suffix("ms") {
         Some(ms) => number(ms)? / 1000.0,
         None => number(text.strip_suffix("sec").or_else(|| text.strip_suffix('s'))?)?,

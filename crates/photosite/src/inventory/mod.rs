@@ -1,5 +1,6 @@
 //! A folder of frames, by their headers: what each one is, and what is doubtful about it.
 
+mod by_name;
 mod classify;
 mod master_name;
 mod walk;
@@ -12,7 +13,7 @@ use photosite_file::{Access, Probe, keyword};
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Applied, Card, Detector, FrameKind, Header, Metadata, Size};
 
-pub use classify::{KindSource, classify};
+pub use classify::{KindSource, classify, option_of};
 pub use master_name::MasterName;
 pub use walk::{Walk, Walked, walk};
 
@@ -112,7 +113,20 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
         .iter()
         .map(|n| Finding::new(n.code, Severity::Info, &subject, &n.message))
         .collect();
-    let metadata = reading.metadata;
+    let mut metadata = reading.metadata;
+    for unread in &metadata.unread {
+        // A note on a date says so already.
+        if unread.keyword == "DATE-OBS" && findings.iter().any(|f| f.code == "date-unreadable") {
+            continue;
+        }
+        let message = format!("{} = {:?} cannot be read", unread.keyword, unread.text);
+        findings.push(
+            Finding::new("card-unreadable", Severity::Warning, &subject, message)
+                .hint("What it should say is treated as unknown; correct the card.")
+                .with("keyword", unread.keyword.clone())
+                .with("text", unread.text.clone()),
+        );
+    }
     if probe.header.get(crate::provenance::KEY_KEYWORD).is_some() {
         return Taken::LeftOut(
             Finding::new(
@@ -136,9 +150,10 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
             None,
         );
     }
+    let said = metadata.kind;
     let left_out = |code, message: String, hint: &str| {
         let finding = Finding::new(code, Severity::Error, &subject, message).hint(hint);
-        Taken::LeftOut(finding, metadata.kind)
+        Taken::LeftOut(finding, said)
     };
     if probe.planes != 1 {
         return left_out(
@@ -150,6 +165,18 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
     let forced = overrides.kind_of(path).map(|kind| (kind, KindSource::Option));
     let decided = forced
         .or_else(|| classify(metadata.kind, metadata.object.as_deref(), path, root, &mut findings));
+    let by_hand = forced.is_some();
+    if let Some(what) = by_name::result_of_another(path).filter(|_| {
+        let calibration = matches!(MasterName::of(path).kind, Some(k) if k != FrameKind::Light);
+        !by_hand && !calibration
+    }) {
+        let message = format!("by its name {what}; it is not a raw frame and is left out");
+        return Taken::LeftOut(
+            Finding::new("result-of-another-program", Severity::Warning, &subject, message)
+                .hint("Give the folder of raw frames only."),
+            metadata.kind,
+        );
+    }
     let Some((kind, kind_source)) = decided else {
         return left_out(
             "kind-not-known",
@@ -179,6 +206,19 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
                 .to_owned(),
             "Add it to the library, where run finds it: photosite library add FILE. Or use \
              photosite calibrate --bias/--dark/--flat FILE.",
+        );
+    }
+    by_name::fill(&mut metadata, kind, path, root, &mut findings);
+    let images = probe.frames().len();
+    if images > 1 {
+        let message = format!(
+            "the file holds {images} images of this size; only the first, of unit {}, is used",
+            probe.image
+        );
+        findings.push(
+            Finding::new("images-passed-over", Severity::Warning, &subject, message)
+                .hint("Write each image into a file of its own.")
+                .with("images", images),
         );
     }
     let detector = detector_of(&metadata, &probe.header, probe.size);

@@ -19,6 +19,23 @@ pub struct Check {
     pub found: Option<String>,
 }
 
+/// What contradicts a light in a master that a person named: properties known on both sides that
+/// differ by more than the rules of `kind` allow.
+pub fn contradictions(kind: FrameKind, light: &Traits, master: &Traits) -> Vec<Check> {
+    let known = |r: &&MatchRule| light.show(r.field).is_some() && master.show(r.field).is_some();
+    rules(kind)
+        .iter()
+        .filter(known)
+        .filter(|r| compare(**r, light, master).0 == Outcome::Differs)
+        .map(|r| Check {
+            field: r.field,
+            outcome: Outcome::Differs,
+            wanted: light.show(r.field),
+            found: master.show(r.field),
+        })
+        .collect()
+}
+
 /// What may be chosen.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {

@@ -38,6 +38,10 @@ pub fn groups(frames: &[(FrameKind, Traits)]) -> Vec<Group> {
             let cut_piece = |piece: Vec<usize>| cut(piece, reach, |i| value(&frames[i].1));
             pieces = pieces.into_iter().flat_map(cut_piece).collect();
         }
+        if kind == FrameKind::Flat {
+            let by_night = |piece: Vec<usize>| nights(&piece, |i| frames[i].1.day());
+            pieces = pieces.into_iter().flat_map(by_night).collect();
+        }
         for mut members in pieces {
             members.sort_unstable();
             out.push(Group { kind, traits: common(frames, &members), members });
@@ -110,6 +114,31 @@ fn cut(
         }
     }
     pieces
+}
+
+/// Days without a flat that part the flats of two nights: dust moves from one to the next.
+const NIGHT_GAP_DAYS: f64 = 16.0 / 24.0;
+
+/// Fewest flats of a night that make a master of their own: an outlier among two cannot be told.
+const FEWEST_FLATS: usize = 3;
+
+/// Parts flats by nights, where each night has enough of them; those without a date are taken to
+/// be of the first.
+fn nights(flats: &[usize], day: impl Fn(usize) -> Option<f64>) -> Vec<Vec<usize>> {
+    let number = |i: usize| day(i).unwrap_or(f64::NEG_INFINITY);
+    let mut order = flats.to_vec();
+    order.sort_by(|&i, &j| number(i).total_cmp(&number(j)).then(i.cmp(&j)));
+    let same =
+        |&i: &usize, &j: &usize| day(i).zip(day(j)).is_none_or(|(a, b)| b - a <= NIGHT_GAP_DAYS);
+    let parts: Vec<Vec<usize>> = order.chunk_by(same).map(<[usize]>::to_vec).collect();
+    if parts.iter().all(|p| p.len() >= FEWEST_FLATS) { parts } else { vec![order] }
+}
+
+/// How many nights the flats of one master were taken in.
+pub(crate) fn count_nights<'a>(flats: impl Iterator<Item = &'a Traits>) -> usize {
+    let mut days: Vec<f64> = flats.filter_map(Traits::day).collect();
+    days.sort_by(f64::total_cmp);
+    days.chunk_by(|a, b| b - a <= NIGHT_GAP_DAYS).count()
 }
 
 fn common(frames: &[(FrameKind, Traits)], members: &[usize]) -> Traits {
@@ -264,7 +293,7 @@ mod tests {
             frame(FrameKind::Dark, 60.0, -10.2, "V"),
             frame(FrameKind::Dark, 10.0, -5.2, "V"),
             frame(FrameKind::Flat, 23.0, -5.2, "V"),
-            frame(FrameKind::Flat, 40.0, -1.0, "v"),
+            frame(FrameKind::Flat, 40.0, -1.0, " V"),
             frame(FrameKind::Flat, 23.0, -5.2, "R"),
             frame(FrameKind::Bias, 0.0, -5.2, "V"),
         ];
@@ -281,6 +310,31 @@ mod tests {
                 (FrameKind::Flat, vec![4, 5]),
             ]
         );
+    }
+
+    #[test]
+    fn flats_part_by_night_where_each_has_enough() {
+        let flats = |dates: &[&str]| -> Vec<(FrameKind, Traits)> {
+            let frame = |date: &&str| {
+                let (kind, traits) = frame(FrameKind::Flat, 1.0, -5.0, "R");
+                (kind, Traits { date_obs: Some((*date).to_owned()), ..traits })
+            };
+            dates.iter().map(frame).collect()
+        };
+        let evening = ["2026-01-15T18:00:00", "2026-01-15T18:01:00", "2026-01-15T18:02:00"];
+        let dawn = ["2026-01-16T06:00:00", "2026-01-16T06:01:00", "2026-01-16T06:02:00"];
+        let later = ["2026-01-18T18:00:00", "2026-01-18T18:01:00", "2026-01-18T18:02:00"];
+        for (dates, masters, nights) in [
+            ([&evening[..], &later[..]].concat(), 2, 1),
+            ([&evening[..], &dawn[..]].concat(), 1, 1),
+            ([&evening[..], &later[..2]].concat(), 1, 2),
+        ] {
+            let frames = flats(&dates);
+            let got = groups(&frames);
+            assert_eq!(got.len(), masters, "{dates:?}");
+            let members = got[0].members.iter().map(|&i| &frames[i].1);
+            assert_eq!(count_nights(members), nights, "{dates:?}");
+        }
     }
 
     #[test]

@@ -17,10 +17,10 @@ mod traits;
 
 pub use adopt::{ADOPTED_KEYWORD, Adopted, adopt};
 pub use camera::{camera_key, same_camera};
-pub use choose::{Candidate, Check, Choice, FEW_REFUSALS, Priced, Refusal, choose};
+pub use choose::{Candidate, Check, Choice, FEW_REFUSALS, Priced, Refusal, choose, contradictions};
 pub use cost::{Cost, CostUnit, DOUBLING_C, DarkCurrent, DarkPoint, HOTTEST_SHARE, cost};
-pub(crate) use group::SAME_EXPOSURE;
 pub use group::{Group, groups, stack_for_each_light};
+pub(crate) use group::{SAME_EXPOSURE, count_nights};
 pub use index::{
     Added, Entry, INDEX_NAME, Known, LIFE_NAME, Library, MASTERS_NAME, Missing, Pruned,
     SCHEMA_VERSION, Verified,

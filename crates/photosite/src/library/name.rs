@@ -22,7 +22,8 @@ pub fn group_name(kind: FrameKind, t: &Traits, used: &mut BTreeMap<String, usize
     parts.extend(t.offset_setting.map(|o| format!("offset{o}")));
     parts.extend(t.binning.map(|(x, y)| format!("bin{x}x{y}")));
     let stem = parts.join("_");
-    let count = used.entry(stem.clone()).and_modify(|n| *n += 1).or_insert(1);
+    // Some file systems fold case: `flat_R` and `flat_r` are one file there.
+    let count = used.entry(stem.to_lowercase()).and_modify(|n| *n += 1).or_insert(1);
     if *count == 1 { stem } else { format!("{stem}_{count}") }
 }
 

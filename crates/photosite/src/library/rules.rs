@@ -54,10 +54,13 @@ const fn priced(field: Field, tolerance: Tolerance, why: &'static str) -> MatchR
 const SIZE: MatchRule = exact(Field::Size, "pixels are matched one to one");
 const BINNING: MatchRule = exact(Field::Binning, "binned pixels are different pixels");
 const REGION: MatchRule = exact(Field::Region, "each pixel has its own bias, dark and response");
-const CAMERA: MatchRule = exact(Field::Camera, "by name; aliases count as one");
+const CAMERA: MatchRule =
+    exact(Field::Camera, "by name, aliases count as one; by serial number where both give one");
 const MODE: MatchRule = exact(Field::ReadoutMode, "each mode has its own noise, gain and level");
 const GAIN: MatchRule = exact(Field::GainSetting, "level, pattern and noise depend on it");
 const OFFSET: MatchRule = exact(Field::OffsetSetting, "the level depends on it");
+const ROWS: MatchRule =
+    exact(Field::RowOrder, "a frame saved upside down has its pixels elsewhere");
 const CFA: MatchRule = exact(Field::Cfa, "colours must match pixel by pixel, in phase");
 
 /// A bias changes little with temperature, so the nearest is taken.
@@ -69,6 +72,7 @@ const BIAS: &[MatchRule] = &[
     MODE,
     GAIN,
     OFFSET,
+    ROWS,
     CFA,
     priced(Field::Temperature, Tolerance::Nearest, "the level drifts a little with temperature"),
     priced(Field::Age, Tolerance::Nearest, "electronics age"),
@@ -83,6 +87,7 @@ const DARK: &[MatchRule] = &[
     MODE,
     GAIN,
     OFFSET,
+    ROWS,
     CFA,
     priced(
         Field::Temperature,
@@ -106,6 +111,7 @@ const FLAT: &[MatchRule] = &[
     MODE,
     GAIN,
     OFFSET,
+    ROWS,
     CFA,
     exact(Field::Filter, "each filter has its own dust and colour"),
     exact(Field::Telescope, "each telescope has its own vignetting"),
@@ -185,10 +191,30 @@ pub(super) fn compare(rule: MatchRule, wanted: &Traits, found: &Traits) -> (Outc
         Field::Binning => equal(wanted.binning, found.binning, PartialEq::eq),
         Field::Region => equal(wanted.origin, found.origin, PartialEq::eq),
         Field::Camera => {
-            equal(wanted.camera.as_deref(), found.camera.as_deref(), |a, b| same_camera(a, b))
+            let ids = (wanted.camera_id.as_deref(), found.camera_id.as_deref());
+            // A number in brackets and a serial number cannot be compared.
+            let comparable = |a: &str, b: &str| a.starts_with('(') == b.starts_with('(');
+            match ids {
+                (Some(a), Some(b)) if a != b && comparable(a, b) => {
+                    (Outcome::Differs, f64::INFINITY)
+                }
+                _ => equal(wanted.camera.as_deref(), found.camera.as_deref(), |a, b| {
+                    same_camera(a, b)
+                }),
+            }
         }
         Field::ReadoutMode => text(&wanted.readout_mode, &found.readout_mode),
-        Field::GainSetting => equal(wanted.gain_setting, found.gain_setting, PartialEq::eq),
+        Field::GainSetting => {
+            let settings = equal(wanted.gain_setting, found.gain_setting, PartialEq::eq);
+            // Numbers on the GAIN card that differ are two settings, whatever they mean.
+            let written = equal(wanted.gain_written, found.gain_written, PartialEq::eq);
+            if settings.0 == Outcome::Unknown { written } else { settings }
+        }
+        // Two frames that both say nothing were written by programs that turn nothing over.
+        Field::RowOrder if wanted.row_order.is_none() && found.row_order.is_none() => {
+            (Outcome::Agrees, 0.0)
+        }
+        Field::RowOrder => equal(wanted.row_order, found.row_order, PartialEq::eq),
         Field::OffsetSetting => equal(wanted.offset_setting, found.offset_setting, PartialEq::eq),
         // Two frames without a colour filter array are both monochrome.
         Field::Cfa if wanted.cfa.is_none() && found.cfa.is_none() => (Outcome::Agrees, 0.0),
@@ -206,6 +232,10 @@ pub(super) fn compare(rule: MatchRule, wanted: &Traits, found: &Traits) -> (Outc
         Field::Rotator => near(wanted.rotator_deg, found.rotator_deg),
         Field::Temperature => near(wanted.temp_c, found.temp_c),
         Field::Age => near(wanted.day(), found.day()),
+        // A guess at an exposure is a wrong picture in silence.
+        Field::Exposure if wanted.exposure_s.is_none() || found.exposure_s.is_none() => {
+            (Outcome::Differs, f64::INFINITY)
+        }
         Field::Exposure => {
             // Both ends of a group of flats must agree with the dark.
             let low = near(wanted.exposure_s, found.exposure_s);
@@ -250,7 +280,9 @@ fn near(tolerance: Tolerance, wanted: Option<f64>, found: Option<f64>) -> (Outco
 /// A property as text by which equal frames are equal to the letter; unknown is a value of its own.
 pub(super) fn key_of(field: Field, t: &Traits) -> String {
     match field {
-        Field::Camera => format!("{:?}", t.camera.as_deref().map(super::camera_key)),
+        Field::Camera => {
+            format!("{:?} {:?}", t.camera.as_deref().map(super::camera_key), t.camera_id)
+        }
         Field::Filter => format!("{:?}", t.filter.as_deref().map(filter_key)),
         Field::ReadoutMode | Field::Telescope => {
             format!("{:?}", t.show(field).map(|s| s.trim().to_lowercase()))

@@ -1,6 +1,6 @@
 //! What decides whether two frames belong together.
 
-use photosite_pix::{Applied, CfaPattern, Gain, Metadata, Size};
+use photosite_pix::{Applied, CfaPattern, Gain, Metadata, RowOrder, Size};
 use serde::{Deserialize, Serialize};
 
 use crate::inventory::Frame;
@@ -23,6 +23,8 @@ pub enum Field {
     OffsetSetting,
     /// Read-out mode.
     ReadoutMode,
+    /// Which way the rows run in the file.
+    RowOrder,
     /// Colour filter array and its phase.
     Cfa,
     /// Sensor temperature.
@@ -58,6 +60,7 @@ impl Field {
             Self::GainSetting => "gain setting",
             Self::OffsetSetting => "offset setting",
             Self::ReadoutMode => "read-out mode",
+            Self::RowOrder => "row order",
             Self::Cfa => "colour filter array",
             Self::Temperature => "temperature",
             Self::Exposure => "exposure",
@@ -84,12 +87,21 @@ pub struct Traits {
     pub origin: Option<(i64, i64)>,
     /// Camera name.
     pub camera: Option<String>,
+    /// What parts this camera from another of its model.
+    #[serde(default)]
+    pub camera_id: Option<String>,
     /// Gain register.
     pub gain_setting: Option<f64>,
+    /// The number on the GAIN card, whatever it means.
+    #[serde(default)]
+    pub gain_written: Option<f64>,
     /// Offset register.
     pub offset_setting: Option<f64>,
     /// Read-out mode.
     pub readout_mode: Option<String>,
+    /// Which way the rows run in the file.
+    #[serde(default)]
+    pub row_order: Option<RowOrder>,
     /// Colour filter array.
     pub cfa: Option<CfaPattern>,
     /// Sensor temperature in degrees Celsius.
@@ -128,9 +140,12 @@ impl Traits {
             binning: metadata.binning,
             origin: metadata.origin,
             camera: metadata.camera.clone(),
+            camera_id: camera_id(metadata),
             gain_setting: metadata.gain_setting,
+            gain_written: metadata.gain_written,
             offset_setting: metadata.offset_setting,
             readout_mode: metadata.readout_mode.clone(),
+            row_order: metadata.row_order,
             cfa: metadata.cfa,
             temp_c: metadata.temp_c.or(metadata.set_temp_c),
             exposure_s: metadata.exposure_s,
@@ -153,10 +168,19 @@ impl Traits {
             Field::Size => self.size.to_string(),
             Field::Binning => self.binning.map(|(x, y)| format!("{x}x{y}"))?,
             Field::Region => self.origin.map(|(x, y)| format!("from ({x}, {y})"))?,
-            Field::Camera => self.camera.clone()?,
-            Field::GainSetting => self.gain_setting?.to_string(),
+            Field::Camera => match (self.camera.clone(), &self.camera_id) {
+                (Some(camera), Some(id)) if !camera.contains(id.as_str()) => {
+                    format!("{camera} [{id}]")
+                }
+                (camera, _) => camera?,
+            },
+            Field::GainSetting => self.gain_setting.or(self.gain_written)?.to_string(),
             Field::OffsetSetting => self.offset_setting?.to_string(),
             Field::ReadoutMode => self.readout_mode.clone()?,
+            Field::RowOrder => match self.row_order? {
+                RowOrder::TopDown => "TOP-DOWN".to_owned(),
+                RowOrder::BottomUp => "BOTTOM-UP".to_owned(),
+            },
             Field::Cfa => self.cfa?.to_string(),
             Field::Temperature => format!("{:.1} C", self.temp_c?),
             Field::Exposure => match (self.exposure_s?, self.exposure_max_s) {
@@ -225,18 +249,103 @@ pub(crate) fn show_seconds(s: f64) -> String {
     format!("{rounded}")
 }
 
-/// A filter's name reduced to what tells filters apart: case, blanks and dashes do not.
+/// What parts a camera from another of its model: the header's identifier, or else the number that
+/// drivers put behind the name of the second one, `(2)`.
+fn camera_id(metadata: &Metadata) -> Option<String> {
+    let behind = || {
+        let name = metadata.camera.as_deref()?.trim().strip_suffix(')')?;
+        let (_, number) = name.rsplit_once('(')?;
+        let digits = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit());
+        digits.then(|| format!("({number})"))
+    };
+    metadata.camera_id.as_deref().map(|id| id.trim().to_lowercase()).or_else(behind)
+}
+
+/// A filter's name reduced to what tells filters apart: blanks and dashes do not, nor does case,
+/// save in single letters: `r` is Sloan's, `R` is Cousins's or a colour. Names of two wheels, joined
+/// by `+`, are reduced each.
 pub fn filter_key(filter: &str) -> String {
-    let plain: String =
-        filter.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
+    filter.split('+').map(one_filter).filter(|k| !k.is_empty()).collect::<Vec<_>>().join("+")
+}
+
+fn one_filter(filter: &str) -> String {
+    let plain: String = filter.chars().filter(|c| c.is_alphanumeric()).collect();
+    if plain.chars().count() == 1 {
+        // No system of filters has an `l` beside `L`.
+        return if plain == "l" { "L".into() } else { plain };
+    }
+    let plain = plain.to_lowercase();
+    let band = |systems: &[&str]| {
+        let letter = systems.iter().find_map(|s| plain.strip_prefix(s))?;
+        (letter.len() == 1).then(|| letter.to_owned())
+    };
+    if let Some(letter) = band(&["sloan", "sdss"]) {
+        return letter;
+    }
+    if let Some(letter) = band(&["johnsoncousins", "johnson", "cousins", "bessell", "bessel"]) {
+        return letter.to_uppercase();
+    }
     match plain.as_str() {
         "halpha" | "hydrogenalpha" => "ha".into(),
-        "lum" | "luminance" | "clear" | "l" => "l".into(),
-        "red" => "r".into(),
-        "green" => "g".into(),
-        "blue" => "b".into(),
+        "lum" | "luminance" | "clear" => "L".into(),
+        "red" => "R".into(),
+        "green" => "G".into(),
+        "blue" => "B".into(),
+        "hbeta" => "hb".into(),
         "o3" => "oiii".into(),
         "s2" => "sii".into(),
         _ => plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_of_one_letter_keep_their_case_and_names_do_not() {
+        for (a, b) in [
+            ("Ha", "HA"),
+            ("Ha", "H-Alpha"),
+            ("OIII", "O3"),
+            ("Lum", "L"),
+            ("l", "Luminance"),
+            ("red", "R"),
+            ("Sloan r", "r"),
+            ("SDSS g", "g"),
+            ("Bessell V", "V"),
+            ("Ha + OIII", "ha+o3"),
+        ] {
+            assert_eq!(filter_key(a), filter_key(b), "{a} is {b}");
+        }
+        for (a, b) in [
+            ("R", "r"),
+            ("I", "i"),
+            ("G", "g"),
+            ("U", "u"),
+            ("Z", "z"),
+            ("Sloan r", "R"),
+            ("Green", "g"),
+            ("Ha", "Hb"),
+            ("B+Polar", "V+Polar"),
+        ] {
+            assert_ne!(filter_key(a), filter_key(b), "{a} is not {b}");
+        }
+    }
+
+    #[test]
+    fn two_cameras_of_one_model_are_parted() {
+        let id = |camera: &str, id: Option<&str>| {
+            camera_id(&Metadata {
+                camera: Some(camera.to_owned()),
+                camera_id: id.map(str::to_owned),
+                ..Metadata::default()
+            })
+        };
+        assert_eq!(id("ZWO ASI294MC Pro(1)", None).as_deref(), Some("(1)"));
+        assert_eq!(id("ZWO ASI294MC Pro (2)", None).as_deref(), Some("(2)"));
+        assert_eq!(id("ZWO ASI294MC Pro(2)", Some("83A2")).as_deref(), Some("83a2"));
+        assert_eq!(id("ZWO ASI294MC Pro", None), None);
+        assert_eq!(id("Simulator (mono)", None), None);
     }
 }

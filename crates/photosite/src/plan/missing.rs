@@ -6,7 +6,7 @@ use super::{Explained, LightPlan, MasterPlan};
 use crate::calibrate::RemovedBy;
 use crate::finding::{Finding, Severity};
 use crate::inventory::Frame;
-use crate::library::{Field, Group, Traits};
+use crate::library::{Field, Group, Refusal, Traits, count_nights};
 
 /// Fields whose absence from a header a person is told of: those that spoil a calibration when
 /// they differ. The account of the run lists the others too.
@@ -63,6 +63,61 @@ pub(super) fn additive(group: &Group, frames: &[Frame], by: Option<RemovedBy>) -
     }
 }
 
+/// What is to be said of a group of frames that make one master.
+pub(super) fn of_group(
+    group: &Group,
+    traits: &[(FrameKind, Traits)],
+    frames: &[Frame],
+) -> Option<Finding> {
+    let first = frames[group.members[0]].path.display();
+    let subject = match group.members.len() {
+        1 => first.to_string(),
+        n => format!("{first} and {} more", n - 1),
+    };
+    if matches!(group.kind, FrameKind::Dark | FrameKind::DarkFlat)
+        && group.traits.exposure_s.is_none()
+    {
+        let kind = group.kind;
+        let message = format!(
+            "neither header nor name gives the exposure of this {kind}; it is matched with nothing"
+        );
+        return Some(
+            Finding::new("exposure-not-known", Severity::Warning, subject, message).hint(
+                "Write EXPTIME into the headers, or the exposure into the names: dark_60s_1.",
+            ),
+        );
+    }
+    let nights = count_nights(group.members.iter().map(|&i| &traits[i].1));
+    (group.kind == FrameKind::Flat && nights > 1).then(|| {
+        let message = format!(
+            "flats of {nights} nights make one master, because one night has fewer than 3; dust \
+             that moved between them is not corrected"
+        );
+        Finding::new("flats-joined", Severity::Warning, subject, message)
+            .hint("Take 3 or more flats a filter every night.")
+            .with("nights", nights)
+    })
+}
+
+/// A master that would fit, were its rows not the other way round.
+fn upside_down(kind: FrameKind, explained: &Explained, subject: &str) -> Option<Finding> {
+    if explained.chosen().is_some() {
+        return None;
+    }
+    let only_rows = |r: &&Refusal| matches!(&r.differs[..], [c] if c.field == Field::RowOrder);
+    let refusal = explained.choice.refused.iter().find(only_rows)?;
+    let name = &explained.candidates.get(&refusal.candidate)?.name;
+    let [check] = &refusal.differs[..] else { return None };
+    let (found, wanted) = (check.found.as_deref()?, check.wanted.as_deref()?);
+    let message = format!(
+        "the {kind} {name} would fit, but its rows are {found} and the light's {wanted}; \
+         applied as it is it would lie upside down, so it is not used"
+    );
+    let hint = "Take both with one setting of the capture program, or turn one over and correct \
+                ROWORDER.";
+    Some(Finding::new("row-order-differs", Severity::Warning, subject, message).hint(hint))
+}
+
 /// What is to be said of a light's masters; `flat` is the one that fits, used or not.
 pub(super) fn of_light(
     light: &LightPlan,
@@ -91,6 +146,7 @@ pub(super) fn of_light(
         );
     }
     for (kind, explained) in [(FrameKind::Dark, dark), (FrameKind::Flat, flat_choice)] {
+        out.extend(upside_down(kind, explained, subject));
         out.extend(unknown(kind, explained, subject));
         out.extend(costly(kind, explained, subject));
     }
@@ -103,10 +159,14 @@ pub(super) fn of_light(
 fn unknown(kind: FrameKind, explained: &Explained, subject: &str) -> Option<Finding> {
     let unknown: Vec<&str> =
         explained.choice.unknown().filter(|f| TELLING.contains(f)).map(Field::name).collect();
+    // Where several fit as well, only the unknown could have parted them.
+    let parted = |f: &&str| [Field::GainSetting.name(), Field::OffsetSetting.name()].contains(f);
+    let doubtful = explained.choice.ranked.len() > 1 && unknown.iter().any(|f| parted(f));
+    let severity = if doubtful { Severity::Warning } else { Severity::Info };
     (explained.chosen().is_some() && !unknown.is_empty()).then(|| {
         Finding::new(
             "match-unknown",
-            Severity::Info,
+            severity,
             subject,
             format!(
                 "the {kind} matches as far as the headers say; not given in both headers: {}",

@@ -149,8 +149,11 @@ pub fn plan(inventory: &mut Inventory, shelf: Option<&Shelf<'_>>, keep: usize) -
     };
     let mut flats: Vec<Group> = Vec::new();
     let (mut light_names, mut light_groups) = (BTreeMap::new(), BTreeMap::new());
+    let sorted = stack_for_each_light(groups(&traits), &traits, &current);
+    let doubts: Vec<Finding> =
+        sorted.iter().filter_map(|g| missing::of_group(g, &traits, &inventory.frames)).collect();
     let mut planner = Planner::new(inventory, shelf, keep);
-    for group in stack_for_each_light(groups(&traits), &traits, &current) {
+    for group in sorted {
         match group.kind {
             FrameKind::Flat => flats.push(group),
             FrameKind::Light => {
@@ -172,6 +175,7 @@ pub fn plan(inventory: &mut Inventory, shelf: Option<&Shelf<'_>>, keep: usize) -
         planner.add_light(index, group, &traits[index].1);
     }
     let mut out = planner.finish();
+    out.findings.splice(..0, doubts);
     let paths = out.lights.iter().map(|l| inventory.frames[l.frame].path.as_path());
     for (light, name) in product_names(paths).into_iter().enumerate() {
         out.lights[light].file_name = name;

@@ -44,8 +44,12 @@ pub fn stacks(lights: &[LightPlan], inventory: &Inventory) -> Vec<Vec<StackPlan>
     let mut targets: BTreeMap<String, BTreeMap<String, Vec<usize>>> = BTreeMap::new();
     for light in 0..lights.len() {
         let m = metadata(light);
-        let target = m.object.as_deref().unwrap_or_default().trim().to_lowercase();
-        targets.entry(target).or_default().entry(set_up(m)).or_default().push(light);
+        targets
+            .entry(target_key(m.object.as_deref().unwrap_or_default()))
+            .or_default()
+            .entry(set_up(m))
+            .or_default()
+            .push(light);
     }
     let mut used: BTreeMap<String, usize> = BTreeMap::new();
     targets
@@ -58,11 +62,18 @@ pub fn stacks(lights: &[LightPlan], inventory: &Inventory) -> Vec<Vec<StackPlan>
         .collect()
 }
 
+/// A target's name reduced to what tells targets apart: case, blanks and dashes do not.
+fn target_key(object: &str) -> String {
+    let key: String = object.chars().filter(|c| c.is_alphanumeric() || *c == '+').collect();
+    key.to_lowercase()
+}
+
 /// What must be equal in lights of one picture, as text.
 fn set_up(m: &Metadata) -> String {
     let filter = m.filter.as_deref().map(filter_key);
     let camera = m.camera.as_deref().map(camera_key);
-    format!("{filter:?} {:?} {:?} {} {camera:?}", m.binning, m.gain_setting, m.cfa.is_some())
+    let gain = m.gain_setting.or(m.gain_written);
+    format!("{filter:?} {:?} {gain:?} {} {camera:?}", m.binning, m.cfa.is_some())
 }
 
 /// Parts lights whose exposures differ by more than a clock does.
@@ -91,7 +102,10 @@ fn named(m: &Metadata, lights: Vec<usize>, used: &mut BTreeMap<String, usize>) -
     let mut stem = format!("{}_{}", safe(object, "light"), safe(filter, stand_in));
     // Pictures of other exposures, gains or binnings may share the name.
     let exposure = m.exposure_s.map(show_seconds);
-    let count = used.entry(format!("{stem}_{exposure:?}")).and_modify(|n| *n += 1).or_insert(1);
+    let count = used
+        .entry(format!("{stem}_{exposure:?}").to_lowercase())
+        .and_modify(|n| *n += 1)
+        .or_insert(1);
     if *count > 1 {
         stem = format!("{stem}-{count}");
     }
@@ -112,6 +126,16 @@ fn safe(name: Option<&str>, stand_in: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_target_has_many_spellings() {
+        for (a, b) in [("M 31", "m31"), ("M31 ", "M-31"), ("NGC_7000", "ngc 7000")] {
+            assert_eq!(target_key(a), target_key(b));
+        }
+        for (a, b) in [("M 31", "M 33"), ("PSR 1257+12", "PSR 1257-12"), ("NGC 1", "IC 1")] {
+            assert_ne!(target_key(a), target_key(b));
+        }
+    }
 
     #[test]
     fn names_are_safe_and_exposures_part() {

@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use photosite_pix::FrameKind;
+
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
-use crate::inventory::{Frame, Inventory, KindOverrides, Taken, Walked, take, walk};
+use crate::inventory::{
+    Frame, Inventory, KindOverrides, KindSource, Taken, Walked, option_of, take, walk,
+};
 use crate::provenance::{ContentHash, FileMark};
 use crate::raw::RawFrame;
 use crate::work::{Context, for_each};
@@ -74,6 +78,9 @@ pub fn take_inventory(
         }
     }
     drop_duplicates(&mut inventory)?;
+    drop_same_exposures(&mut inventory);
+    keep_lights(&mut inventory);
+    inventory.findings = one_a_folder(std::mem::take(&mut inventory.findings));
     Ok(inventory)
 }
 
@@ -111,6 +118,113 @@ fn drop_duplicates(inventory: &mut Inventory) -> Result<()> {
     }
     inventory.left_out.sort();
     Ok(())
+}
+
+/// Most files of one exposure: where more share a time to the millisecond, the clock stood still.
+const MOST_COPIES: usize = 3;
+
+/// Leaves out frames that are another's exposure, by camera and start to the millisecond, whatever
+/// their other cards say: copies that a program converted.
+fn drop_same_exposures(inventory: &mut Inventory) {
+    let mut alike: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (i, f) in inventory.frames.iter().enumerate() {
+        let m = &f.metadata;
+        let Some(date) = m.date_obs.as_deref() else { continue };
+        // Whole seconds are shared by frames of a burst, and by dates without a time.
+        let fraction = date.rsplit_once('.').map(|(_, f)| f);
+        if !fraction.is_some_and(|f| f.len() >= 3 && f.bytes().any(|b| b != b'0')) {
+            continue;
+        }
+        let camera = m.camera.as_deref().map(crate::library::camera_key);
+        let key = (f.kind, f.size, date, camera, &m.camera_id, m.exposure_s.map(f64::to_bits));
+        alike.entry(format!("{key:?}")).or_default().push(i);
+    }
+    let mut copies: Vec<(usize, usize)> = Vec::new();
+    for group in alike.values_mut().filter(|g| (2..=MOST_COPIES).contains(&g.len())) {
+        // What lies in a folder of results is the copy.
+        let made = |i: usize| {
+            let parent = inventory.frames[i].path.parent().and_then(Path::file_name);
+            parent.is_some_and(|p| p.eq_ignore_ascii_case("process"))
+        };
+        group.sort_by_key(|&i| (made(i), inventory.frames[i].path.as_os_str().len(), i));
+        copies.extend(group[1..].iter().map(|&i| (i, group[0])));
+    }
+    copies.sort_unstable();
+    for &(copy, original) in &copies {
+        let (copy, original) = (&inventory.frames[copy].path, &inventory.frames[original].path);
+        let message = format!(
+            "the same exposure as {}: camera, start and length are equal; counted once",
+            original.display()
+        );
+        inventory.findings.push(
+            Finding::new("same-exposure", Severity::Warning, copy.display().to_string(), message)
+                .hint("Delete one of the two."),
+        );
+    }
+    for &(copy, _) in copies.iter().rev() {
+        let frame = inventory.frames.remove(copy);
+        inventory.left_out.push((frame.path, Some(frame.kind)));
+    }
+    inventory.left_out.sort();
+}
+
+/// Believes the headers again where names would leave no light at all.
+fn keep_lights(inventory: &mut Inventory) {
+    let light = Some(FrameKind::Light);
+    if inventory.frames.iter().any(|f| f.kind == FrameKind::Light) {
+        return;
+    }
+    let overruled = |f: &&mut Frame| f.kind_source == KindSource::Name && f.metadata.kind == light;
+    for frame in inventory.frames.iter_mut().filter(overruled) {
+        let subject = frame.path.display().to_string();
+        let named = std::mem::replace(&mut frame.kind, FrameKind::Light);
+        frame.kind_source = KindSource::Header;
+        inventory.findings.retain(|f| f.code != "kind-contradicted" || f.subject != subject);
+        let message = format!(
+            "the header says light, the name says {named}; the header is used, for no light would \
+             be left otherwise"
+        );
+        inventory.findings.push(
+            Finding::new("kind-contradicted", Severity::Warning, subject, message)
+                .hint(format!("If it really is a {named}, use --{}.", option_of(named))),
+        );
+    }
+}
+
+/// Codes of which one Finding a folder is enough.
+const ONE_A_FOLDER: &[&str] = &[
+    "card-unreadable",
+    "exposure-by-name",
+    "filter-by-name",
+    "gain-by-name",
+    "result-of-another-program",
+    "target-by-folder",
+];
+
+/// Joins findings that say the same of many files of a folder.
+fn one_a_folder(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut out: Vec<(Finding, usize)> = Vec::new();
+    let mut first: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for finding in findings {
+        if !ONE_A_FOLDER.contains(&finding.code.as_ref()) {
+            out.push((finding, 0));
+            continue;
+        }
+        let folder = Path::new(&finding.subject).parent().map(|p| p.display().to_string());
+        let key = (folder.unwrap_or_default(), format!("{} {}", finding.code, finding.message));
+        match first.get(&key) {
+            Some(&at) => out[at].1 += 1,
+            None => {
+                first.insert(key, out.len());
+                out.push((finding, 0));
+            }
+        }
+    }
+    let told = |(finding, more): (Finding, usize)| match more {
+        0 => finding,
+        _ => Finding { subject: format!("{} and {more} more", finding.subject), ..finding },
+    };
+    out.into_iter().map(told).collect()
 }
 
 /// That a frame holds the very bytes of another.

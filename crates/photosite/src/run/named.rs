@@ -13,6 +13,7 @@ use crate::calibrate::RemovedBy;
 use crate::error::Reach;
 use crate::finding::Severity;
 use crate::inventory::{KindOverrides, Taken, take};
+use crate::library::{Field, Traits, contradictions};
 use crate::params::{DarkScaling, RecipeChoice};
 use crate::plan::product_names;
 use crate::product::{
@@ -194,6 +195,13 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
     let dark = asked.dark.map(load_named).transpose()?;
     let flat = asked.flat.map(load_named).transpose()?;
     let mut findings = doubts(asked.scaling, dark.as_ref(), flat.as_ref());
+    let traits = |m: &LoadedMaster| (m.path.clone(), m.metadata.kind, master_traits(m));
+    let mut named: Vec<(FrameKind, _)> = Vec::new();
+    if let Some(BiasChoice::Master(bias)) = &bias {
+        named.push((FrameKind::Bias, traits(bias)));
+    }
+    named.extend(dark.as_ref().map(|d| (FrameKind::Dark, traits(d))));
+    named.extend(flat.as_ref().map(|f| (FrameKind::Flat, traits(f))));
     let mut ours = |master: LoadedMaster, kind| {
         let (master, finding) = master.used_as(kind);
         findings.extend(finding);
@@ -208,6 +216,10 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
     let masters = Masters::new(bias, dark, flat, asked.scaling)?;
     let (frames, more) = named_frames(asked.files, FrameKind::Light, context)?;
     findings.extend(more);
+    let scaled = asked.scaling != DarkScaling::None;
+    for (asked_as, (path, says, master)) in &named {
+        findings.extend(contradicted(*asked_as, (path, *says, master), scaled, &frames));
+    }
     let names = product_names(frames.iter().map(|f| f.path.as_path()));
     let known = Known::default();
     let done = on_each_with(frames.len(), context, ReadBuffers::default, |buffers, i| {
@@ -231,6 +243,51 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
         }
     }
     Ok(NamedCalibrated { lights, findings })
+}
+
+/// What matching looks at in a master that was named.
+fn master_traits(master: &LoadedMaster) -> Traits {
+    Traits::of(&master.metadata, master.frame.size())
+}
+
+/// What a named master says against the kind it was named as, and against the lights.
+fn contradicted(
+    asked_as: FrameKind,
+    (path, says, master): (&Path, Option<FrameKind>, &Traits),
+    scaled: bool,
+    lights: &[RawFrame],
+) -> Option<Finding> {
+    let mut against: Vec<String> = Vec::new();
+    // A master dark serves flats as their dark flat, and the other way round.
+    let alike =
+        |k: FrameKind| k == asked_as || (k, asked_as) == (FrameKind::DarkFlat, FrameKind::Dark);
+    if let Some(kind) = says.filter(|k| !alike(*k)) {
+        against.push(format!("it is a {kind}, used as {asked_as}"));
+    }
+    for light in lights {
+        let region = light.region();
+        let mut wanted = Traits::of(&light.metadata, region.size());
+        wanted.cfa = wanted.cfa.map(|c| c.shifted(region.x0, region.y0));
+        for check in contradictions(asked_as, &wanted, master) {
+            // Size and array are judged where they are used; scaling is for other exposures.
+            let judged = matches!(check.field, Field::Size | Field::Cfa | Field::Region);
+            if judged || (scaled && check.field == Field::Exposure) {
+                continue;
+            }
+            let show = |v: &Option<String>| v.clone().unwrap_or_default();
+            let (found, wanted) = (show(&check.found), show(&check.wanted));
+            let words = format!("{} {found}, the light has {wanted}", check.field.name());
+            if !against.contains(&words) {
+                against.push(words);
+            }
+        }
+    }
+    (!against.is_empty()).then(|| {
+        let message = format!("this master contradicts the light: {}", against.join("; "));
+        let subject = path.display().to_string();
+        Finding::new("master-contradicts", Severity::Warning, subject, message)
+            .hint("Name the master that belongs to the light, or ignore this if a header is wrong.")
+    })
 }
 
 /// What is doubtful about masters that were named.

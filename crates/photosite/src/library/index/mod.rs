@@ -132,7 +132,7 @@ impl Library {
             tx.execute_batch(sql).map_err(told)?;
             tx.pragma_update(None, "user_version", (version + 1) as i64).map_err(told)?;
         }
-        if found == 1 {
+        if (1..3).contains(&found) {
             rows::name_batches(&tx).map_err(told)?;
             rows::fill_batches(&tx).map_err(told)?;
         }

@@ -1,20 +1,20 @@
 //! Rows: traits as columns, and batches of raw frames.
 
-use photosite_pix::{CfaPattern, FrameKind, Size};
+use photosite_pix::{CfaPattern, FrameKind, RowOrder, Size};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::library::group::exact_key;
-use crate::library::{Level, Record, Traits, show_seconds};
+use crate::library::{Field, Level, Record, Traits, show_seconds};
 
 /// The columns of [`Traits`], in the order of [`traits_values`].
 pub(super) const TRAITS_COLUMNS: &str = "width, height, binning_x, binning_y, origin_x, origin_y, \
      camera, gain_setting, offset_setting, readout_mode, cfa, temp_c, exposure_s, exposure_max_s, \
      filter, telescope, focal_length_mm, rotator_deg, set_temp_c, date_obs, gain_e_per_adu, \
-     read_noise_e, bias_removed";
+     read_noise_e, bias_removed, gain_written, camera_id, row_order";
 
 /// How many columns [`TRAITS_COLUMNS`] names.
-const TRAITS_COUNT: usize = 23;
+const TRAITS_COUNT: usize = 26;
 
 fn traits_values(t: &Traits) -> [Value; TRAITS_COUNT] {
     let pair = |p: Option<(u32, u32)>| p.map(|(x, y)| (i64::from(x), i64::from(y)));
@@ -44,6 +44,9 @@ fn traits_values(t: &Traits) -> [Value; TRAITS_COUNT] {
         Value::from(t.gain_e_per_adu),
         Value::from(t.read_noise_e),
         Value::from(i64::from(t.bias_removed)),
+        Value::from(t.gain_written),
+        text(&t.camera_id),
+        Value::from(t.show(Field::RowOrder)),
     ]
 }
 
@@ -73,6 +76,13 @@ pub(super) fn traits_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Traits> {
         gain_e_per_adu: row.get(at + 20)?,
         read_noise_e: row.get(at + 21)?,
         bias_removed: row.get::<_, i64>(at + 22)? != 0,
+        gain_written: row.get(at + 23)?,
+        camera_id: row.get(at + 24)?,
+        row_order: match row.get::<_, Option<String>>(at + 25)?.as_deref() {
+            Some("TOP-DOWN") => Some(RowOrder::TopDown),
+            Some("BOTTOM-UP") => Some(RowOrder::BottomUp),
+            _ => None,
+        },
     })
 }
 

@@ -60,6 +60,11 @@ pub(super) const MIGRATIONS: &[&str] = &[
          temp_sum REAL NOT NULL,
          temps INTEGER NOT NULL
      ) WITHOUT ROWID;",
+    // 3: what parts gains, cameras of one model, and frames saved upside down. Batches are named anew.
+    "ALTER TABLE frame ADD COLUMN gain_written REAL;
+     ALTER TABLE frame ADD COLUMN camera_id TEXT;
+     ALTER TABLE frame ADD COLUMN row_order TEXT;
+     UPDATE frame SET batch = NULL;",
 ];
 
 /// The version of this program's schema.
