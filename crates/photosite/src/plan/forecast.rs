@@ -203,7 +203,9 @@ impl<'a> Forecaster<'a> {
         };
         let mut read = bytes;
         let count = master.frames.len() as u64;
-        let sample = (bytes / (whole * count).max(1)).max(1);
+        let packed = self.need(&master.frames, Size::new(0, 0)).packed as u64;
+        // Packed frames are read again where they were unpacked to.
+        let sample = if packed > 0 { 4 } else { (bytes / (whole * count).max(1)).max(1) };
         if count >= FEWEST_COMPARED {
             read += count * sample * whole.min(COMPARED_SAMPLES);
         }
@@ -213,7 +215,6 @@ impl<'a> Forecaster<'a> {
         if let Some((additive, _)) = master.additive {
             read += self.loaded(&self.plan.masters[additive]);
         }
-        let packed = self.need(&master.frames, Size::new(0, 0)).packed as u64;
         read += 4 * packed * whole;
         let mut write = product(whole, master.frames.len());
         if self.means.library && !master.from_library {

@@ -161,7 +161,7 @@ fn unknown(kind: FrameKind, explained: &Explained, subject: &str) -> Option<Find
         explained.choice.unknown().filter(|f| TELLING.contains(f)).map(Field::name).collect();
     // Where several fit as well, only the unknown could have parted them.
     let parted = |f: &&str| [Field::GainSetting.name(), Field::OffsetSetting.name()].contains(f);
-    let doubtful = explained.choice.ranked.len() > 1 && unknown.iter().any(|f| parted(f));
+    let doubtful = explained.choice.ranked.len() > 1 && unknown.iter().any(parted);
     let severity = if doubtful { Severity::Warning } else { Severity::Info };
     (explained.chosen().is_some() && !unknown.is_empty()).then(|| {
         Finding::new(

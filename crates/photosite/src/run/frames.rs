@@ -174,7 +174,12 @@ fn keep_lights(inventory: &mut Inventory) {
     if inventory.frames.iter().any(|f| f.kind == FrameKind::Light) {
         return;
     }
-    let overruled = |f: &&mut Frame| f.kind_source == KindSource::Name && f.metadata.kind == light;
+    let overruled = |f: &&mut Frame| {
+        let by_name = f.kind_source == KindSource::Name && f.metadata.kind == light;
+        // A folder that is called by a kind and nothing else was called so on purpose: the night is
+        // one of calibration frames alone.
+        by_name && !stands_in_a_folder_of_its_kind(&f.path)
+    };
     for frame in inventory.frames.iter_mut().filter(overruled) {
         let subject = frame.path.display().to_string();
         let named = std::mem::replace(&mut frame.kind, FrameKind::Light);
@@ -189,6 +194,27 @@ fn keep_lights(inventory: &mut Inventory) {
                 .hint(format!("If it really is a {named}, use --{}.", option_of(named))),
         );
     }
+}
+
+/// Whether the folder of a frame is called flats, darks, bias or the like, and nothing besides.
+fn stands_in_a_folder_of_its_kind(path: &Path) -> bool {
+    const NAMES: &[&str] = &[
+        "bias",
+        "biases",
+        "offset",
+        "offsets",
+        "dark",
+        "darks",
+        "flat",
+        "flats",
+        "darkflat",
+        "darkflats",
+        "flatdark",
+        "flatdarks",
+    ];
+    let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
+    let plain: String = folder.to_string_lossy().chars().filter(|c| c.is_alphabetic()).collect();
+    NAMES.contains(&plain.to_lowercase().as_str())
 }
 
 /// Codes of which one Finding a folder is enough.

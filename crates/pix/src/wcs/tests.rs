@@ -147,7 +147,7 @@ fn what_is_not_understood_is_named() {
     assert_eq!(Wcs::read(&Header::new()), Err(NoWcs::Missing));
     let mut flat = header(&CASES[0]);
     ["CD1_1", "CD1_2"].into_iter().for_each(|key| flat.set(Card::real(key, 0.0, "")));
-    assert!(Wcs::read(&flat).unwrap_err().to_string().contains("cannot be turned back"));
+    assert!(Wcs::read(&flat).unwrap_err().to_string().contains("is singular"));
 }
 
 #[test]
