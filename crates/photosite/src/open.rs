@@ -51,6 +51,43 @@ fn pedestal_adu(header: &Header) -> Option<f32> {
     (adu.is_finite() && adu != 0.0).then_some(adu as f32)
 }
 
+/// Opens an image whose samples run from 0 to 1, as ADU of 16 bits.
+///
+/// # Errors
+/// As [`open_stored`].
+pub fn open_full_scale(path: &Path) -> Result<Box<dyn Source>> {
+    Ok(Box::new(FullScale(open_stored(path)?)))
+}
+
+/// A source whose samples from 0 to 1 become 0 to 65535 ADU.
+struct FullScale(Box<dyn Source>);
+
+impl Source for FullScale {
+    fn size(&self) -> Size {
+        self.0.size()
+    }
+
+    fn planes(&self) -> usize {
+        self.0.planes()
+    }
+
+    fn access(&self) -> Access {
+        self.0.access()
+    }
+
+    fn read_rows(
+        &self,
+        plane: usize,
+        rows: Range<usize>,
+        scratch: &mut Vec<u8>,
+        out: &mut [f32],
+    ) -> Result<()> {
+        self.0.read_rows(plane, rows, scratch, out)?;
+        out.iter_mut().for_each(|v| *v *= 65_535.0);
+        Ok(())
+    }
+}
+
 /// A source whose samples are lower by a constant.
 struct Lowered {
     source: Box<dyn Source>,

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use std::ops::Range;
 
+use photosite_file::keyword::{self, Scale};
 use photosite_file::scratch::Scratch;
-use photosite_file::{Access, Probe, RawSource, Source, keyword};
+use photosite_file::{Access, Probe, RawSource, Source};
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Applied, Detector, Header, Metadata, Rect, Size};
 
 use crate::detector::detector_of;
-use crate::open::{open_stored, probe};
+use crate::open::{open_full_scale, open_stored, probe};
 use crate::provenance::{ContentHash, FileMark};
 use crate::stack::{Additive, Prepared, ReadBuffers};
 use crate::{Error, Result, master};
@@ -40,6 +41,8 @@ pub struct RawFrame {
     pub access: Access,
     /// Which pixels see light, and where samples end.
     pub detector: Detector,
+    /// Its samples run from 0 to 1 and are read as 0 to 65535 ADU.
+    pub from_zero_to_one: bool,
     /// The header's cards.
     pub header: Header,
     /// The header's meaning.
@@ -65,7 +68,17 @@ impl RawFrame {
         }
         let metadata = keyword::read(&header).metadata;
         let detector = detector_of(&metadata, &header, size);
-        Ok(Self { path: path.to_owned(), hash, mark, access, detector, header, metadata })
+        let from_zero_to_one = runs_from_zero_to_one(path, &header)?;
+        Ok(Self {
+            path: path.to_owned(),
+            hash,
+            mark,
+            access,
+            detector,
+            from_zero_to_one,
+            header,
+            metadata,
+        })
     }
 
     /// Opens the frame, with its own overscan level measured.
@@ -73,7 +86,8 @@ impl RawFrame {
     /// # Errors
     /// When the file cannot be read, or is not what its header said.
     pub fn open(&self, handling: Handling<'_>) -> Result<Prepared> {
-        let source = open_stored(&self.path)?;
+        let how = if self.from_zero_to_one { open_full_scale } else { open_stored };
+        let source = how(&self.path)?;
         let size = self.detector.size;
         if source.size() != size {
             let message = format!("is {} pixels now, was {size}", source.size());
@@ -93,7 +107,7 @@ impl RawFrame {
             (Handling::Stack { keep_open: false, .. }, Access::Rows) => {
                 let raw = source.raw().is_some();
                 let path = self.path.clone();
-                Box::new(Reopened { path, size, planes: 1, raw, open: open_stored })
+                Box::new(Reopened { path, size, planes: 1, raw, open: how })
             }
             _ => source,
         };
@@ -154,6 +168,31 @@ impl RawFrame {
     pub fn is(&self, path: &Path) -> bool {
         self.path == path
     }
+}
+
+/// Rows by which it is seen what samples count.
+const ROWS_LOOKED_AT: usize = 16;
+
+/// The largest sample of a frame that runs from 0 to 1, with room for what interpolation adds.
+const MOST_OF_ONE: f32 = 2.0;
+
+/// Whether the samples of a file run from 0 to 1 for 0 to 65535 ADU: the program that wrote it is
+/// known to write so, and no sample of its middle rows says otherwise.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn runs_from_zero_to_one(path: &Path, header: &Header) -> Result<bool> {
+    let said = keyword::samples(header).is_some_and(|s| s.scale == Scale::FullScale);
+    if !said {
+        return Ok(false);
+    }
+    let source = open_stored(path)?;
+    let size = source.size();
+    let first = (size.height / 2).saturating_sub(ROWS_LOOKED_AT / 2);
+    let rows = first..(first + ROWS_LOOKED_AT).min(size.height);
+    let mut samples = vec![0.0f32; size.width * rows.len()];
+    source.read_rows(0, rows, &mut Vec::new(), &mut samples)?;
+    Ok(samples.iter().all(|v| v.is_nan() || *v <= MOST_OF_ONE))
 }
 
 /// The noise model that all frames agree on.

@@ -477,6 +477,12 @@ pub const CODES: &[Code] = &[
         "Delete one of the two.",
     ),
     code(
+        "samples-from-zero-to-one",
+        Info,
+        "A frame's samples run from 0 to 1, as the program that wrote it does; 1 is read as 65535 ADU.",
+        "Nothing need be done if the levels come out right.",
+    ),
+    code(
         "section-binned",
         Info,
         "BIASSEC or TRIMSEC counts unbinned pixels of a binned frame; it was scaled.",

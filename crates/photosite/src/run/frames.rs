@@ -12,7 +12,7 @@ use crate::inventory::{
     Frame, Inventory, KindOverrides, KindSource, Taken, Walked, option_of, take, walk,
 };
 use crate::provenance::{ContentHash, FileMark};
-use crate::raw::RawFrame;
+use crate::raw::{RawFrame, runs_from_zero_to_one};
 use crate::work::{Context, for_each};
 use crate::{Finding, Result};
 
@@ -29,6 +29,7 @@ pub fn raw_frame(frame: &Frame) -> Result<RawFrame> {
         mark,
         access: frame.access,
         detector: frame.detector.clone(),
+        from_zero_to_one: runs_from_zero_to_one(&frame.path, &frame.header)?,
         header: frame.header.clone(),
         metadata: frame.metadata.clone(),
     })

@@ -32,6 +32,7 @@ use crate::library::{FEW_REFUSALS, Library};
 use crate::params::Integration;
 use crate::plan::{Forecaster, Graph, Grapher, MasterPlan, Means, Plan, plan};
 use crate::product::MasterResult;
+use crate::raw::RawFrame;
 use crate::report::{self, LibraryReport};
 use crate::work::{Context, on_each};
 use crate::{Error, ErrorKind, Finding, Result, env};
@@ -219,7 +220,10 @@ impl<'a> Night<'a> {
         context.observer.event(Event::Finished);
         for (raw, frame) in read.into_iter().zip(frames) {
             self.raw.push(match raw {
-                Ok(raw) => Some(raw),
+                Ok(raw) => {
+                    self.notes.extend(brought_to_adu(&raw), context);
+                    Some(raw)
+                }
                 Err(e) => {
                     self.notes.failure(&e, &frame.path, context);
                     None
@@ -314,6 +318,15 @@ impl<'a> Night<'a> {
         self.timing.insert(format!("{stage}_s"), now - self.lap);
         self.lap = now;
     }
+}
+
+/// That the samples of a frame are read on another scale than they are stored.
+fn brought_to_adu(raw: &RawFrame) -> Option<Finding> {
+    let message =
+        "its samples run from 0 to 1, as this program writes them; 1 is read as 65535 ADU";
+    let subject = raw.path.display().to_string();
+    raw.from_zero_to_one
+        .then(|| Finding::new("samples-from-zero-to-one", Severity::Info, subject, message))
 }
 
 /// Opens the library that was asked for; one that cannot be opened becomes a Finding. A dry run
