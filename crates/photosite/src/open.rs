@@ -38,7 +38,7 @@ pub fn probe(path: &Path) -> Result<Probe> {
 pub fn open(path: &Path) -> Result<Box<dyn Source>> {
     let source = open_stored(path)?;
     Ok(match pedestal_adu(&probe(path)?.header) {
-        Some(level_adu) => Box::new(Lowered { source, level_adu }),
+        Some(level_adu) => Box::new(Rescaled { source, factor: 1.0, level_adu }),
         None => source,
     })
 }
@@ -56,45 +56,18 @@ fn pedestal_adu(header: &Header) -> Option<f32> {
 /// # Errors
 /// As [`open_stored`].
 pub fn open_full_scale(path: &Path) -> Result<Box<dyn Source>> {
-    Ok(Box::new(FullScale(open_stored(path)?)))
+    let source = open_stored(path)?;
+    Ok(Box::new(Rescaled { source, factor: 65_535.0, level_adu: 0.0 }))
 }
 
-/// A source whose samples from 0 to 1 become 0 to 65535 ADU.
-struct FullScale(Box<dyn Source>);
-
-impl Source for FullScale {
-    fn size(&self) -> Size {
-        self.0.size()
-    }
-
-    fn planes(&self) -> usize {
-        self.0.planes()
-    }
-
-    fn access(&self) -> Access {
-        self.0.access()
-    }
-
-    fn read_rows(
-        &self,
-        plane: usize,
-        rows: Range<usize>,
-        scratch: &mut Vec<u8>,
-        out: &mut [f32],
-    ) -> Result<()> {
-        self.0.read_rows(plane, rows, scratch, out)?;
-        out.iter_mut().for_each(|v| *v *= 65_535.0);
-        Ok(())
-    }
-}
-
-/// A source whose samples are lower by a constant.
-struct Lowered {
+/// A source whose samples are multiplied, and lowered by a constant.
+struct Rescaled {
     source: Box<dyn Source>,
+    factor: f32,
     level_adu: f32,
 }
 
-impl Source for Lowered {
+impl Source for Rescaled {
     fn size(&self) -> Size {
         self.source.size()
     }
@@ -115,7 +88,7 @@ impl Source for Lowered {
         out: &mut [f32],
     ) -> Result<()> {
         self.source.read_rows(plane, rows, scratch, out)?;
-        out.iter_mut().for_each(|v| *v -= self.level_adu);
+        out.iter_mut().for_each(|v| *v = *v * self.factor - self.level_adu);
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use photosite_file::atomic::{Existing, write_bytes};
+use photosite_file::is_ours;
 use photosite_file::{keyword, planes_of};
 use photosite_pix::debayer::{Debayer, Method};
 use photosite_pix::stretch::Stretch;
@@ -78,7 +79,7 @@ pub fn write_preview(
         return Err(Error::mismatch(format!("{}: {message}", png.display())));
     }
     let existing = if png.exists() { Existing::Replace } else { Existing::Refuse };
-    if existing == Existing::Replace && !is_ours(png) {
+    if existing == Existing::Replace && !is_ours(png)? {
         return Err(Error::foreign(png));
     }
     let limit = width.unwrap_or(DEFAULT_WIDTH).max(1);
@@ -122,15 +123,6 @@ fn encode(
     writer.write_image_data(bytes)?;
     writer.finish()?;
     Ok(file)
-}
-
-/// Whether a file is a PNG that says it was made by Photosite.
-fn is_ours(path: &Path) -> bool {
-    let Ok(file) = std::fs::File::open(path) else { return false };
-    let decoder = png::Decoder::new(std::io::BufReader::new(file));
-    let Ok(reader) = decoder.read_info() else { return false };
-    let texts = &reader.info().uncompressed_latin1_text;
-    texts.iter().any(|t| t.keyword == "Software" && t.text.starts_with("Photosite"))
 }
 
 /// One colour pixel a cell of the array, or the frame itself where it holds no cell.

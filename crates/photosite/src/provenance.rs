@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
+pub use photosite_file::KEY_KEYWORD;
 use photosite_file::fits::{Column, Table};
 use photosite_pix::{Card, FrameKind, Header};
 use serde::{Serialize, Serializer};
@@ -16,9 +17,6 @@ pub const SOFTWARE: &str = concat!("Photosite ", env!("CARGO_PKG_VERSION"));
 
 /// Raised whenever the same inputs and parameters would give other pixels.
 pub const ALGORITHM_VERSION: u32 = 5;
-
-/// The header keyword that holds a product's key.
-pub const KEY_KEYWORD: &str = "PSKEY";
 
 /// The name of the table extension for machines.
 pub const TABLE_NAME: &str = "PROVENANCE";

@@ -155,8 +155,7 @@ impl RawFrame {
 
     /// Gain and read noise as the header gives them.
     pub fn noise(&self) -> Option<NoiseModel> {
-        let gain = self.metadata.gain_e_per_adu?.e_per_adu();
-        NoiseModel::new(gain, self.metadata.read_noise_e?)
+        noise_of(&self.metadata)
     }
 
     /// The file's name without its folder.
@@ -195,10 +194,16 @@ pub fn runs_from_zero_to_one(path: &Path, header: &Header) -> Result<bool> {
     Ok(samples.iter().all(|v| v.is_nan() || *v <= MOST_OF_ONE))
 }
 
-/// The noise model that all frames agree on.
-pub fn common_noise(frames: &[&RawFrame]) -> Option<NoiseModel> {
-    let first = frames.first()?.noise()?;
-    frames.iter().all(|f| f.noise() == Some(first)).then_some(first)
+/// Gain and read noise as a header gives them.
+fn noise_of(metadata: &Metadata) -> Option<NoiseModel> {
+    NoiseModel::new(metadata.gain_e_per_adu?.e_per_adu(), metadata.read_noise_e?)
+}
+
+/// The noise model that the headers of all frames agree on.
+pub fn common_noise<'a>(frames: impl IntoIterator<Item = &'a Metadata>) -> Option<NoiseModel> {
+    let mut all = frames.into_iter().map(noise_of);
+    let first = all.next()??;
+    all.all(|noise| noise == Some(first)).then_some(first)
 }
 
 /// What becomes of a frame between one read and the next.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{FEWEST_LIGHTS, LightPlan, MasterPlan, Plan, StackPlan};
 use crate::budget::{Budget, FIXED_BYTES, Need, budget};
 use crate::inventory::{Frame, Inventory};
+use crate::register::TILE_ROWS;
 
 /// What a plan will take, before anything is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -62,9 +63,6 @@ const KEEPING_BYTES: u64 = 29;
 
 /// Rows beyond a tile that interpolation and repairs read.
 const HALO_ROWS: u64 = 12;
-
-/// Rows of a tile of lights, at least.
-const TILE_ROWS: usize = 64;
 
 /// Samples of a flat that its mean is taken from.
 const MEAN_SAMPLES: u64 = 1 << 20;

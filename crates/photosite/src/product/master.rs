@@ -302,7 +302,7 @@ fn make(
         (FrameKind::Flat, Some(_)) => Applied::BIAS | Applied::DARK,
         (_, Some(_)) => Applied::BIAS,
     };
-    let noise = common_noise(frames);
+    let noise = common_noise(frames.iter().map(|f| &f.metadata));
     let mut done = finish(
         stacked,
         Finish {

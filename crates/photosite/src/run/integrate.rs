@@ -11,7 +11,6 @@ use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::normalise::{Affine, Normalise};
 use photosite_pix::reject::Reject;
 use photosite_pix::stars::Criteria;
-use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Applied, Card, Frame, MaskBits, Plane, Rect, RowOrder, Size, Unit, stat};
 use serde::Serialize;
 use serde_json::json;
@@ -26,6 +25,7 @@ use crate::params::{Drizzle, Integration, Weight};
 use crate::preview::{Linked, write_preview};
 use crate::product::{Product, Standing, stack, standing, within_memory};
 use crate::provenance::{Input, Provenance};
+use crate::raw::common_noise;
 use crate::register::{
     Arranged, LightPart, TILE_ROWS, TrailReport, arrange, best_reference, covered, mark_saturated,
     masked_trails, open, trails_sentence, window_bytes,
@@ -212,7 +212,8 @@ impl Arranged<'_> {
         let preview = preview.filter(|_| foreign.is_none());
         let used: Vec<(&SurveyedLight, &LightPart)> =
             lights.iter().zip(&parts).filter(|(_, part)| part.used).collect();
-        let recipe = how.recipe(used.len(), common_noise(&used))?;
+        let recipe =
+            how.recipe(used.len(), common_noise(used.iter().map(|(light, _)| &light.metadata)))?;
         let size = how.picture_size(reference.size());
         let (mut stacked, part) =
             combined(&used, (reference, size), (how, recipe), folder_of(path), context)?;
@@ -391,15 +392,6 @@ fn combined(
         Error::mismatch("no part of the stack is covered by every light; omit --crop")
     })?;
     Ok((stacked.into_iter().map(|s| s.crop(part)).collect(), Some(part)))
-}
-
-/// The noise model that all lights agree on.
-fn common_noise(used: &[(&SurveyedLight, &LightPart)]) -> Option<NoiseModel> {
-    let of = |(light, _): &(&SurveyedLight, &LightPart)| {
-        NoiseModel::new(light.metadata.gain_e_per_adu?.e_per_adu(), light.metadata.read_noise_e?)
-    };
-    let first = of(used.first()?)?;
-    used.iter().all(|light| of(light) == Some(first)).then_some(first)
 }
 
 fn sentences(

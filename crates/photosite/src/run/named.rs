@@ -102,7 +102,7 @@ pub fn master_of_named(
         )));
     }
     let cfa: Option<CfaPattern> = frames[0].metadata.cfa;
-    let noise = crate::raw::common_noise(&frames.iter().collect::<Vec<_>>());
+    let noise = crate::raw::common_noise(frames.iter().map(|f| &f.metadata));
     let recipe = asked.recipe.resolve(asked.kind, frames.len(), cfa, noise)?;
     let request = MasterRequest {
         kind: asked.kind,
