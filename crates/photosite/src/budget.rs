@@ -23,6 +23,10 @@ const POOL: u64 = 256;
 /// and stay in cache.
 const SMALL_READ_BYTES: u64 = 8 << 10;
 
+/// Bytes a pixel of a tile while its stars are looked for: their picture, its lows and highs along
+/// rows, its ranges.
+const RELIEF_BYTES: u64 = 4 * 4;
+
 /// What is to be stacked, and with what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Need {
@@ -34,6 +38,8 @@ pub struct Need {
     pub planes: usize,
     /// Each sample has a weight of its own.
     pub coverage: bool,
+    /// How many of them are read around each tile besides, to show its stars.
+    pub guides: usize,
     /// How many of them are packed (gzip, tile compression) and must be unpacked to disk once.
     pub packed: usize,
     /// Counts of rejected samples are kept for each pixel.
@@ -95,7 +101,9 @@ pub fn budget(need: Need) -> Result<Budget, TooLittle> {
     let a_result = planes * (RESULT_BYTES + if need.maps { MAP_BYTES } else { 0 });
     let result = need.size.pixels() as u64 * a_result + FIXED_BYTES;
     let own_weights = if need.coverage { 4 * need.frames as u64 } else { 0 };
-    let a_pixel = planes * (tile_bytes_a_pixel(need.frames) + own_weights);
+    let around = 4 * need.guides as u64 * if need.coverage { 2 } else { 1 };
+    let relief = if need.guides > 0 { RELIEF_BYTES } else { 0 };
+    let a_pixel = planes * (tile_bytes_a_pixel(need.frames) + own_weights + around) + relief;
     let width = need.size.width as u64;
     let left = need.memory_bytes.saturating_sub(result);
     // Rows that a worker may hold, for as many workers as get a whole row.
@@ -148,6 +156,7 @@ mod tests {
             size: Size::new(4656, 3520),
             planes: 1,
             coverage: false,
+            guides: 0,
             packed: 0,
             maps: false,
             least_rows: 1,

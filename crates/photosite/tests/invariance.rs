@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use photosite::params::{WINSORIZED, default_recipe};
 use photosite::report::RunReport;
 use photosite::run::NightRequest;
-use photosite::stack::{Buffers, Prepared, Shares, Stacked, stack_tile};
+use photosite::stack::{Buffers, Laid, Laying, Prepared, Stacked, Stars, Terms, stack_tile};
 use photosite_file::fits::Sample;
+use photosite_pix::align::Transform;
 use photosite_pix::combine::{Combine, Recipe};
+use photosite_pix::normalise::Affine;
 use photosite_pix::{FrameKind, Size};
 use photosite_sim::{Night, Preset, Purpose, Simulation, Stream};
 
@@ -158,7 +160,7 @@ fn tiles_of_any_shape_give_the_same_stack() {
                     &sources,
                     rows,
                     columns.clone(),
-                    (recipe, Shares::default()),
+                    (recipe, Terms::default()),
                     &mut buffers,
                 );
                 band.place(columns, &tile.unwrap()[0]);
@@ -184,6 +186,53 @@ fn tiles_of_any_shape_give_the_same_stack() {
                 assert_eq!(tiled.1.rejected_high, whole.1.rejected_high);
             }
         }
+    }
+}
+
+#[test]
+fn what_lights_may_differ_by_on_stars_does_not_depend_on_tiles() {
+    let dir = tempfile::tempdir().unwrap();
+    let simulation = small_night(Preset::Ccd);
+    let plans = simulation.frames().into_iter().filter(|p| p.kind == FrameKind::Light);
+    let paths: Vec<_> = plans
+        .map(|plan| {
+            let frame = simulation.render(&plan);
+            let path = dir.path().join(&plan.file_name);
+            write_plane(&path, &frame.adu, Sample::F32, frame.header);
+            path
+        })
+        .collect();
+    let size = Size::new(300, 210);
+    let layer = |path: &std::path::PathBuf| Laid {
+        source: photosite_file::open(path).unwrap(),
+        size,
+        transform: Transform::IDENTITY.from_finer_grid(3.75),
+        laying: Laying::Interpolated(Default::default()),
+        levels: vec![Affine::IDENTITY],
+        offsets: Vec::new(),
+    };
+    let layers: Vec<Laid> = paths.iter().map(layer).collect();
+    let recipe = default_recipe(FrameKind::Light, layers.len(), None);
+    let stack = |height: usize, width: usize, share: f32| {
+        let stars = Some(Stars { guides: [2, 0, 1, 3], reach_px: 5, share });
+        let terms = Terms { stars, ..Terms::default() };
+        let (mut buffers, mut out) = (Buffers::default(), Stacked::empty(size, true));
+        for (i, mut band) in out.bands(height).enumerate() {
+            for x in (0..size.width).step_by(width) {
+                let rows = i * height..((i + 1) * height).min(size.height);
+                let columns = x..(x + width).min(size.width);
+                let how = (recipe, terms);
+                let tile = stack_tile(&layers, rows, columns.clone(), how, &mut buffers).unwrap();
+                band.place(columns, &tile[0]);
+            }
+        }
+        let bits: Vec<u32> = out.value.as_slice().iter().map(|v| v.to_bits()).collect();
+        (bits, out.maps)
+    };
+    let whole = stack(size.height, size.width, 0.3);
+    assert!(whole != stack(size.height, size.width, 0.0), "nothing was allowed");
+    for (height, width) in [(1, 300), (7, 300), (64, 300), (3, 256), (210, 256)] {
+        assert!(stack(height, width, 0.3) == whole, "tiles of {width} x {height}");
     }
 }
 

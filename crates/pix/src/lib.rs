@@ -18,6 +18,7 @@ pub mod meta;
 pub mod normalise;
 pub mod plane;
 pub mod reject;
+pub mod relief;
 pub mod select;
 pub mod stars;
 pub mod stat;

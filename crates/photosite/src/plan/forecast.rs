@@ -8,6 +8,7 @@ use super::{FEWEST_LIGHTS, LightPlan, MasterPlan, Plan, StackPlan};
 use crate::budget::{Budget, FIXED_BYTES, Need, budget};
 use crate::inventory::{Frame, Inventory};
 use crate::register::TILE_ROWS;
+use crate::stack::Stars;
 
 /// What a plan will take, before anything is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -163,6 +164,7 @@ impl<'a> Forecaster<'a> {
             size,
             planes: 1,
             coverage: false,
+            guides: 0,
             packed: frames.iter().filter(packed).count(),
             maps: false,
             least_rows: 1,
@@ -273,6 +275,7 @@ impl<'a> Forecaster<'a> {
         let rows = (TILE_ROWS as u64 + HALO_ROWS).min(size.height as u64);
         let need = Need {
             planes,
+            guides: Stars::guides_of(frames.len()),
             packed: 0,
             least_rows: TILE_ROWS,
             worker_bytes: rows * size.width as u64 * planes as u64 * 12,

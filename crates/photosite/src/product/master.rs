@@ -28,7 +28,7 @@ use crate::master::{FLAT_NOISE_LIMIT, Finish, Finished, FlatColour, NoiseCheck, 
 use crate::open::probe;
 use crate::provenance::{ContentHash, Input, KEY_KEYWORD, Provenance, master_name};
 use crate::raw::{RawFrame, common_noise};
-use crate::stack::{Additive, Shares, Stacked};
+use crate::stack::{Additive, Stacked, Terms};
 use crate::work::{Context, for_each};
 use crate::{Error, Finding, Result};
 
@@ -289,7 +289,7 @@ fn make(
     let saturated_from = frames[0].detector.saturation_adu.filter(|_| !is_flat);
     stacked.saturated_from_adu = saturated_from.map(|level| level - taken_off);
     let planes = std::slice::from_mut(&mut stacked);
-    stack(&sources, (request.recipe, Shares::default()), &plan, planes, context)?;
+    stack(&sources, (request.recipe, Terms::default()), &plan, planes, context)?;
     // What was made of a frame that changed meanwhile would be kept under the wrong key.
     frames.iter().try_for_each(|f| f.unchanged())?;
     let maps = stacked.maps.take();

@@ -13,7 +13,7 @@ use crate::budget::{Budget, Need, budget};
 use crate::event::Event;
 use crate::master::channel_means;
 use crate::raw::{Handling, RawFrame};
-use crate::stack::{Band, Buffers, Layer, Prepared, ReadBuffers, Shares, Stacked, stack_tile};
+use crate::stack::{Band, Buffers, Layer, Prepared, ReadBuffers, Stacked, Terms, stack_tile};
 use crate::work::{Context, for_each};
 use crate::{Error, Result, env};
 
@@ -32,6 +32,7 @@ pub fn plan_stack(frames: &[&RawFrame], maps: bool, context: &Context<'_>) -> Re
         size,
         planes: 1,
         coverage: false,
+        guides: 0,
         packed: frames.iter().filter(|f| f.access == Access::Whole).count(),
         maps,
         least_rows: 1,
@@ -146,7 +147,7 @@ fn spread_rows(source: &Prepared, buffers: &mut ReadBuffers) -> Result<Vec<f32>>
 /// When a frame cannot be read, or the work is cancelled.
 pub fn stack<L: Layer>(
     layers: &[L],
-    (recipe, shares): (Recipe, Shares<'_>),
+    (recipe, terms): (Recipe, Terms<'_>),
     plan: &Budget,
     stacked: &mut [Stacked],
     context: &Context<'_>,
@@ -166,7 +167,7 @@ pub fn stack<L: Layer>(
         let x0 = tile % across * plan.columns;
         let rows = y0..(y0 + plan.rows).min(size.height);
         let columns = x0..(x0 + plan.columns).min(size.width);
-        let combined = stack_tile(layers, rows, columns.clone(), (recipe, shares), buffers)?;
+        let combined = stack_tile(layers, rows, columns.clone(), (recipe, terms), buffers)?;
         for (bands, tile) in planes.iter().zip(combined) {
             bands[band].lock().expect("no holder panics").place(columns.clone(), tile);
         }

@@ -28,9 +28,9 @@ use crate::provenance::{Input, Provenance};
 use crate::raw::common_noise;
 use crate::register::{
     Arranged, LightPart, TILE_ROWS, TrailReport, arrange, best_reference, covered, mark_saturated,
-    masked_trails, open, trails_sentence, window_bytes,
+    masked_trails, open, star_shapes, trails_sentence, window_bytes,
 };
-use crate::stack::{Layer, Maps, Shares, Stacked};
+use crate::stack::{Layer, Maps, Stacked, Stars, Terms};
 use crate::work::Context;
 use crate::{Error, Finding, Result};
 
@@ -354,11 +354,16 @@ fn combined(
     let layers = open(used, (reference, size), how, folder, context)?;
     let planes = layers[0].planes();
     let worker_bytes = layers.iter().map(window_bytes).max().unwrap_or(0);
+    let stars = match recipe.reject {
+        Reject::AveragedSigma { .. } => star_shapes(used, how.scale()),
+        _ => None,
+    };
     let plan = within_memory(Need {
         frames: layers.len(),
         size,
         planes,
         coverage: how.drizzle.is_some(),
+        guides: stars.map_or(0, |_| Stars::guides_of(layers.len())),
         packed: 0,
         maps: how.maps,
         least_rows: TILE_ROWS,
@@ -371,14 +376,15 @@ fn combined(
     let applied: Vec<Vec<Affine>> =
         (0..planes).map(|p| used.iter().map(|(_, part)| part.normalisation[p]).collect()).collect();
     let judged_only = how.normalise == Normalise::EqualisedFluxes;
-    let shares = Shares {
+    let terms = Terms {
+        stars,
         weights: (recipe.combine == Combine::WeightedMean).then_some(&weights[..]),
         judged_only: judged_only.then_some(&applied[..]),
     };
     let mut stacked: Vec<Stacked> = (0..planes).map(|_| Stacked::empty(size, how.maps)).collect();
     let total = layers.len() as u64;
     context.observer.event(Event::Started { stage: Stage::Stacking, total });
-    stack(&layers, (recipe, shares), &plan, &mut stacked, context)?;
+    stack(&layers, (recipe, terms), &plan, &mut stacked, context)?;
     context.observer.event(Event::Finished);
     for ((light, _), laid) in used.iter().zip(&layers) {
         light.light.unchanged()?;

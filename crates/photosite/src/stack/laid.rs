@@ -11,7 +11,7 @@ use photosite_pix::normalise::{Affine, LocalOffsets};
 use photosite_pix::warp::{self, Kernel, Window, rows_needed};
 use photosite_pix::{CfaColor, CfaPattern, MaskBits, Size};
 
-use super::{Layer, ReadBuffers, Room};
+use super::layer::{Layer, ReadBuffers, Room};
 use crate::Result;
 
 /// An image and its mask, whose holes ([`MaskBits::is_hole`]) are missing samples.

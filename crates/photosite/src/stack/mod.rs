@@ -1,101 +1,26 @@
 //! Many frames into one, tile by tile. It never knows what kind of frame it stacks.
 
+mod guides;
 mod laid;
+mod layer;
 mod prepared;
 mod stacked;
 mod untrailed;
 
 use std::ops::Range;
 
-use photosite_pix::Size;
-use photosite_pix::combine::{Recipe, Samples, Workspace, combine};
+use photosite_pix::combine::{Allowance, Recipe, Samples, Workspace, combine};
 use photosite_pix::normalise::Affine;
-use photosite_pix::warp;
 
+use self::guides::Guides;
 use crate::Result;
 
+pub use guides::Stars;
 pub use laid::{Laid, Laying, Masked};
+pub use layer::{Layer, RawLayer, ReadBuffers, Room};
 pub use prepared::{Additive, Prepared};
 pub use stacked::{Band, Maps, Stacked, Tile};
 pub use untrailed::Untrailed;
-
-/// One frame, as it meets the others in a stack.
-pub trait Layer: Send + Sync {
-    /// Width and height of the stack.
-    fn size(&self) -> Size;
-
-    /// Planes: 1, or 3 for red, green and blue.
-    fn planes(&self) -> usize {
-        1
-    }
-
-    /// Whether each sample has a weight of its own: how much of the pixel it covers.
-    fn has_coverage(&self) -> bool {
-        false
-    }
-
-    /// Reads a part of it, plane by plane.
-    ///
-    /// # Errors
-    /// When the frame cannot be read; the error names it.
-    fn read(
-        &self,
-        rows: Range<usize>,
-        columns: Range<usize>,
-        buffers: &mut ReadBuffers,
-        room: &mut [Room<'_>],
-    ) -> Result<()>;
-
-    /// Its samples as 16-bit numbers, where nothing is done to them.
-    fn raw(&self) -> Option<&dyn RawLayer> {
-        None
-    }
-}
-
-/// A frame whose samples are 16-bit numbers to which nothing is done.
-pub trait RawLayer {
-    /// Reads a part of it, as [`Layer::read`].
-    ///
-    /// # Errors
-    /// When the frame cannot be read; the error names it.
-    fn read_raw(
-        &self,
-        rows: Range<usize>,
-        columns: Range<usize>,
-        buffers: &mut ReadBuffers,
-        out: &mut [u16],
-    ) -> Result<()>;
-}
-
-/// Where a plane's samples go.
-#[derive(Debug)]
-pub struct Room<'a> {
-    /// The samples; NaN where one is missing.
-    pub samples: &'a mut [f32],
-    /// How much of its pixel each covers; empty where a layer has no coverage.
-    pub coverage: &'a mut [f32],
-}
-
-/// Buffers for reading, kept from read to read.
-#[derive(Debug, Default)]
-pub struct ReadBuffers {
-    bytes: Vec<u8>,
-    rows: Vec<f32>,
-    raw_rows: Vec<u16>,
-    warp: warp::Room,
-}
-
-impl ReadBuffers {
-    /// With bytes that were allocated elsewhere.
-    pub fn with_bytes(bytes: Vec<u8>) -> Self {
-        Self { bytes, ..Self::default() }
-    }
-
-    /// The bytes, to be used elsewhere.
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
-    }
-}
 
 /// What a worker keeps from tile to tile, so that it allocates once.
 #[derive(Debug, Default)]
@@ -105,6 +30,7 @@ pub struct Buffers {
     samples: Vec<f32>,
     coverage: Vec<f32>,
     raw_samples: Vec<u16>,
+    guides: Guides,
     tiles: Vec<Tile>,
     workspace: Workspace,
 }
@@ -112,14 +38,16 @@ pub struct Buffers {
 /// Raw samples are never missing: the level from which they would be is out of their reach.
 const ALL_THERE: u32 = 1 << 16;
 
-/// What part each frame has in a weighted mean.
+/// What is known of frames beside their samples.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Shares<'a> {
+pub struct Terms<'a> {
     /// Weights, one a frame.
     pub weights: Option<&'a [f32]>,
     /// What was applied to each frame only for its samples to be judged, and is taken back; plane
     /// by plane.
     pub judged_only: Option<&'a [Vec<Affine>]>,
+    /// How much frames may differ on stars; none where there are no stars.
+    pub stars: Option<Stars>,
 }
 
 /// Combines one tile of all frames, which have one size and as many planes; gives a tile a plane.
@@ -130,21 +58,21 @@ pub fn stack_tile<'b, L: Layer>(
     layers: &[L],
     rows: Range<usize>,
     columns: Range<usize>,
-    (recipe, shares): (Recipe, Shares<'_>),
+    (recipe, terms): (Recipe, Terms<'_>),
     buffers: &'b mut Buffers,
 ) -> Result<&'b [Tile]> {
     let pixels = columns.len() * rows.len();
     let planes = layers.first().map_or(1, L::planes);
     let covered = layers.iter().any(L::has_coverage);
-    let Buffers { read, samples, coverage, raw_samples, tiles, workspace } = buffers;
+    let Buffers { read, samples, coverage, raw_samples, guides, tiles, workspace } = buffers;
     tiles.resize_with(planes, Tile::default);
     tiles.iter_mut().for_each(|t| t.resize(pixels));
     let mut combined = |plane: usize, samples: Samples<'_>| {
         let mut samples = samples.in_lines(columns.len());
-        if let Some(weights) = shares.weights {
+        if let Some(weights) = terms.weights {
             samples = samples.with_weights(weights);
         }
-        if let Some(applied) = shares.judged_only {
+        if let Some(applied) = terms.judged_only {
             samples = samples.judged_only(&applied[plane]);
         }
         combine(samples, recipe, workspace, &mut tiles[plane].outcome());
@@ -161,6 +89,9 @@ pub fn stack_tile<'b, L: Layer>(
     let of_plane = pixels * layers.len();
     samples.resize(of_plane * planes, 0.0);
     coverage.resize(if covered { of_plane * planes } else { 0 }, 0.0);
+    if let (Some(stars), Some(layer)) = (terms.stars, layers.first()) {
+        guides.begin(stars, layer.size(), (&rows, &columns), (planes, covered));
+    }
     for (i, layer) in layers.iter().enumerate() {
         let here = i * pixels..(i + 1) * pixels;
         let mut beside = coverage.chunks_exact_mut(of_plane);
@@ -171,13 +102,20 @@ pub fn stack_tile<'b, L: Layer>(
                 coverage: beside.next().map_or(&mut [], |c| &mut c[here.clone()]),
             })
             .collect();
-        layer.read(rows.clone(), columns.clone(), read, &mut room)?;
+        match terms.stars.and_then(|stars| stars.guide(i)) {
+            Some(turn) => guides.read(turn, layer, read, &mut room)?,
+            None => layer.read(rows.clone(), columns.clone(), read, &mut room)?,
+        }
     }
     let mut beside = coverage.chunks_exact(of_plane);
     for (plane, samples) in samples.chunks_exact(of_plane).enumerate() {
         let mut samples = Samples::new(samples, pixels);
         if let Some(own) = beside.next() {
             samples = samples.with_own_weights(own);
+        }
+        if let Some(Stars { share, .. }) = terms.stars {
+            let range = guides.range(plane);
+            samples = samples.allowing(Allowance { range, share });
         }
         combined(plane, samples);
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use photosite_file::{RawSource, Source};
 use photosite_pix::{CfaPattern, Plane, Rect, Size};
 
-use super::{Layer, RawLayer, ReadBuffers, Room};
+use super::layer::{Layer, RawLayer, ReadBuffers, Room};
 use crate::{Error, Result};
 
 /// What is taken off each sample before samples are compared.

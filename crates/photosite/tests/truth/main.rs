@@ -11,6 +11,7 @@ mod one_effect;
 mod rejection;
 mod stacking;
 mod star_field;
+mod star_flux;
 mod stars;
 mod trails;
 mod traps;

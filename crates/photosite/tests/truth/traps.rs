@@ -8,7 +8,7 @@ use photosite::defects;
 use photosite::library::{Candidate, Choice, DarkCurrent, FEW_REFUSALS, Traits, choose, groups};
 use photosite::master::channel_means;
 use photosite::params::{DarkScaling, default_recipe};
-use photosite::stack::{Buffers, Prepared, Shares, Stacked, stack_tile};
+use photosite::stack::{Buffers, Prepared, Stacked, Terms, stack_tile};
 use photosite_file::fits::Sample;
 use photosite_pix::{CfaPattern, Frame, FrameKind, Header, MaskBits, Metadata, Plane, Size, Unit};
 
@@ -31,7 +31,7 @@ fn stack(planes: &[Plane<f32>]) -> Plane<f32> {
     let recipe = default_recipe(FrameKind::Dark, planes.len(), None);
     let mut buffers = Buffers::default();
     let tile =
-        stack_tile(&sources, rows, columns.clone(), (recipe, Shares::default()), &mut buffers)
+        stack_tile(&sources, rows, columns.clone(), (recipe, Terms::default()), &mut buffers)
             .unwrap();
     let mut stacked = Stacked::empty(size, false);
     stacked.bands(size.height).for_each(|mut band| band.place(columns.clone(), &tile[0]));

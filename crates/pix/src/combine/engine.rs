@@ -9,7 +9,7 @@ use super::load::{load_f32, load_u16, widen};
 use super::sort::{sort_f32, sort_u16};
 use super::spread::median_factor;
 use super::weighted::{weighted_mean, weighted_means, whole};
-use super::{Combine, Data, Outcome, Recipe, Samples};
+use super::{Allowance, Combine, Data, Outcome, Recipe, Samples};
 use crate::reject::lanes::{Columns, Kept, LANES, Line, set_bits};
 use crate::reject::{Fate, Judge};
 
@@ -76,10 +76,13 @@ pub(super) fn run(samples: Samples, recipe: Recipe, workspace: &mut Workspace, o
                 columns.refresh();
             }
             if pooling {
-                pool.clear();
-                fresh[..blocks].iter().for_each(|columns| judge.offer(columns, pool));
-                let scale = judge.pooled(pool).unwrap_or(f64::NAN);
-                fresh[..blocks].iter_mut().for_each(|columns| columns.scale = [scale; LANES]);
+                judge.pool(&mut fresh[..blocks], pool);
+                if let Some(Allowance { range, share }) = samples.allowance {
+                    for columns in &mut fresh[..blocks] {
+                        let x = columns.pixel[0];
+                        judge.allow(columns, &range[x..x + columns.used], share);
+                    }
+                }
             }
             for columns in &mut fresh[..blocks] {
                 columns.open = judge.unsettled(columns);
@@ -168,6 +171,7 @@ impl Task<'_> {
         };
         columns.kept = Kept { lo: [0; LANES], hi: columns.count };
         columns.round = [0; LANES];
+        columns.allowance = [0.0; LANES];
         columns.used = lanes;
         for lane in 0..LANES {
             columns.pixel[lane] = x + lane;

@@ -83,6 +83,24 @@ pub struct Samples<'a> {
     weights: Option<&'a [f32]>,
     own: Option<&'a [f32]>,
     applied: Option<&'a [Affine]>,
+    allowance: Option<Allowance<'a>>,
+}
+
+/// How far good samples of a pixel may lie apart beyond their noise: where the picture changes from
+/// pixel to pixel, seeing, guiding and interpolation make frames differ.
+///
+/// Averaged sigma clipping alone asks for it: its bounds move apart by `share` times what of the
+/// range noise does not explain.
+///
+/// # Source
+/// FruchterHook2002, whose rejection lets samples differ by a share of the picture's derivative.
+#[derive(Debug, Clone, Copy)]
+pub struct Allowance<'a> {
+    /// The greatest less the least of the picture around each pixel
+    /// ([`relief`](crate::relief)); NaN allows nothing.
+    pub range: &'a [f32],
+    /// The share of the range by which good samples may differ.
+    pub share: f32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -114,7 +132,7 @@ impl<'a> Samples<'a> {
     fn of(data: Data<'a>, len: usize, width: usize) -> Self {
         assert!(width > 0 && len.is_multiple_of(width), "whole rows of {width} samples expected");
         assert!(len / width <= usize::from(u16::MAX), "more than 65535 frames");
-        Self { data, width, line: width, weights: None, own: None, applied: None }
+        Self { data, width, line: width, weights: None, own: None, applied: None, allowance: None }
     }
 
     /// The same samples, as lines of the image of `line` pixels each: where a method pools
@@ -165,6 +183,17 @@ impl<'a> Samples<'a> {
     pub fn judged_only(mut self, applied: &'a [Affine]) -> Self {
         assert_eq!(applied.len(), self.count(), "one a frame");
         self.applied = Some(applied);
+        self
+    }
+
+    /// The same samples, of which good ones may lie apart beyond their noise.
+    ///
+    /// # Panics
+    /// When there is not one range a pixel.
+    #[must_use]
+    pub fn allowing(mut self, allowance: Allowance<'a>) -> Self {
+        assert_eq!(allowance.range.len(), self.width, "one range a pixel");
+        self.allowance = Some(allowance);
         self
     }
 
@@ -342,6 +371,27 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_allowed_on_a_star_is_not_rejected_and_noise_allows_nothing() {
+        let (frames, width) = (6, 64);
+        // Noise of a few ADU, a star in the middle that one frame sees twice as bright, and a hit.
+        let noise = |i: usize| ((i * 7919 + i / 7 * 104_729) % 11) as f32 - 5.0;
+        let mut data: Vec<f32> = (0..frames * width).map(|i| 500.0 + noise(i)).collect();
+        for (frame, samples) in data.chunks_exact_mut(width).enumerate() {
+            samples[32] += if frame == 2 { 800.0 } else { 400.0 };
+        }
+        data[3 * width + 10] += 100.0;
+        let mut range = vec![15.0; width];
+        range[32] = 400.0;
+        let reject = Reject::AveragedSigma { low: 4.0, high: 4.0 };
+        let kept = |samples: Samples<'_>| run(samples, reject, Combine::Mean).2;
+        let strict = kept(Samples::new(&data, width));
+        assert_eq!((strict[32], strict[10]), (5, 5));
+        let share = |share| Samples::new(&data, width).allowing(Allowance { range: &range, share });
+        assert_eq!((kept(share(0.5))[32], kept(share(0.5))[10]), (5, 5));
+        assert_eq!((kept(share(1.2))[32], kept(share(1.2))[10]), (6, 5));
     }
 
     #[test]

@@ -69,14 +69,45 @@ impl Judge {
         matches!(self.method(), Reject::AveragedSigma { .. })
     }
 
-    /// Adds what each fresh column brings to the pool.
-    pub fn offer(&self, columns: &Columns, pool: &mut Vec<f64>) {
-        offer_scales(columns, pool);
+    /// Finds the scale of a tile of fresh columns, block by block; strays go at once where most
+    /// columns of a block have one: a frame that is wrong there, a cloud, a trail.
+    pub fn pool(&self, tile: &mut [Columns], pool: &mut Vec<f64>) {
+        let Reject::AveragedSigma { low, high } = self.method() else { return };
+        pool.clear();
+        let (mut all, mut blocks) = (0, 0u64);
+        for (block, columns) in tile.iter().enumerate() {
+            let before = pool.len();
+            let strays = offer_scales(columns, pool);
+            let offered = pool.len() - before;
+            all += offered;
+            if 2 * strays > offered {
+                blocks |= 1 << block;
+                pool.truncate(before);
+            }
+        }
+        // A quarter of the columns say enough of the scale.
+        let scale = match 4 * pool.len() < all {
+            true => sigma::scale_without_strays(tile, (low, high), pool),
+            false => sigma::pooled_scale(pool),
+        };
+        let scale = scale.unwrap_or(f64::NAN);
+        tile.iter_mut().for_each(|columns| columns.scale = [scale; LANES]);
+        let stray = |block: &usize| blocks & (1 << block) != 0;
+        for (_, columns) in tile.iter_mut().enumerate().filter(|(block, _)| stray(block)) {
+            for lane in 0..columns.used {
+                let (below, above) = sigma::strays_of(columns, lane, (low, high));
+                if below + above < columns.kept.len(lane) {
+                    settle(columns, lane, below, above);
+                }
+            }
+            columns.refresh();
+        }
     }
 
-    /// The scale of a tile; `None` for an empty pool.
-    pub fn pooled(&self, pool: &mut [f64]) -> Option<f64> {
-        sigma::pooled_scale(pool)
+    /// Lets good samples differ by `share` of the picture's range around their pixels, which is
+    /// `range`, beyond their noise; after [`pool`](Self::pool).
+    pub fn allow(&self, columns: &mut Columns, range: &[f32], share: f32) {
+        sigma::allow(columns, range, share);
     }
 
     /// The lanes, a bit each, whose columns a further round might narrow.
@@ -153,8 +184,8 @@ pub(super) fn winsor_undecided(columns: &Columns, t: &Row) -> Lanes {
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn offer_scales(columns: &Columns, pool: &mut Vec<f64>) {
-    sigma::offer_scales(columns, pool);
+fn offer_scales(columns: &Columns, pool: &mut Vec<f64>) -> usize {
+    sigma::offer_scales(columns, pool)
 }
 
 /// The bounds of a round, for the methods that have bounds.
@@ -164,12 +195,12 @@ fn bounds(method: Reject, columns: &Columns) -> Bounds {
         Reject::Mad { low, high } => sigma::about_median(columns, low, high, sigma::mad(columns)),
         Reject::AveragedSigma { low, high } => {
             // The columns of most pixels are settled by the tile's scale and never come here.
-            let (tile, own) = (sigma::averaged(columns), sigma::mad(columns));
+            let (tile, own) = (sigma::averaged(columns), sigma::own(columns));
             let mut s = [0.0; LANES];
             for lane in 0..LANES {
                 s[lane] = if own[lane] > tile[lane] { own[lane] } else { tile[lane] };
             }
-            sigma::about_median(columns, low, high, s)
+            sigma::allowing(columns, sigma::about_median(columns, low, high, s))
         }
         _ => simple_bounds(method, columns),
     }
@@ -185,7 +216,8 @@ fn simple_bounds(method: Reject, columns: &Columns) -> Bounds {
             sigma::about_median(columns, low, high, sigma::replaced_sd(columns))
         }
         Reject::AveragedSigma { low, high } => {
-            sigma::about_median(columns, low, high, sigma::averaged(columns))
+            let bounds = sigma::about_median(columns, low, high, sigma::averaged(columns));
+            sigma::allowing(columns, bounds)
         }
         Reject::CcdNoise { low, high, .. } => {
             sigma::about_median(columns, low, high, sigma::detector(columns, method))

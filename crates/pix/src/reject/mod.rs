@@ -112,10 +112,12 @@ pub enum Reject {
         /// Sigmas above the median.
         sigma_high: f32,
     },
-    /// Averaged sigma clipping: the bounds are m − `low` s and m + `high` s, with
-    /// s = max(S sqrt(max(m, 1)), d), one S for a tile of neighbouring pixels, and
-    /// d = 1.482602218505602 median(|x − m|) of the kept samples. Rounds until nothing goes; m is
-    /// the median of those kept, S stays.
+    /// Averaged sigma clipping: the bounds are m − `low` s − a and m + `high` s + a, with
+    /// s = max(S sqrt(max(m, 1)), d), one S for a tile of neighbouring pixels,
+    /// d = 1.482602218505602 b(n) median(|x − m|) of the kept samples, and a what good samples may
+    /// differ by besides ([`Allowance`](crate::combine::Allowance); 0 where nothing is allowed).
+    /// Rounds until nothing goes; m is the median of those kept, S and a stay. b(n) makes good what
+    /// the deviations of few samples fall short of.
     ///
     /// A tile is 256 pixels of a line, counted from the line's start; the last may be shorter.
     /// Each column of 3 samples or more gives v = sd² / max(m, 1) / c(n) before any rejection,
@@ -123,13 +125,25 @@ pub enum Reject {
     /// degrees of freedom; S² is the median of these v. A few samples are too few for a scale of
     /// their own: the neighbours lend theirs.
     ///
+    /// **Strays.** Where a whole frame is wrong (a black one, a torn half, a row, a trail, a cloud),
+    /// each column of a tile has an outlier, and the median of v is theirs. A column has a stray if
+    /// its sd² is more than 1 + 2 / √n times (q / h)², q the range of its inner half (without the
+    /// ⌊n / 4⌋ least and greatest), h that of a Gaussian's; where q is 0, if it is more than four
+    /// times the square of the range without the least and the greatest, plus 1 for integers. In a
+    /// block of 32 columns of which more than half have one:
+    ///
+    /// - none gives its v to S. Where less than a quarter of the tile's columns are left, S² begins
+    ///   as the median of (q / h)² / max(m, 1), and is found three times anew from the samples
+    ///   within m ± `low`, `high` of it; of integers no column's variance counts as less than 1/12.
+    /// - the first round of a column goes by the narrowest window of n − ⌈n / 4⌉ samples, in place of
+    ///   m and d by its median and its width / 2.3007: one wrong sample of few draws m to itself.
+    ///
     /// IRAF's `avsigclip` averages v over a line, so that one bright hit raises every threshold of
-    /// its line; the median does not ask how bright the hits are, while fewer than half of the
-    /// columns have one. IRAF has no d; it keeps the samples of pixels that are noisier than the
+    /// its line. It has no d, a or strays; it keeps the samples of pixels that are noisier than the
     /// square root of their level says (hot ones on an offset, unstable ones).
     ///
     /// # Source
-    /// IRAFcombine `avsigclip`; Wilson1931 for c(n).
+    /// IRAFcombine `avsigclip`; Wilson1931 for c(n); CrouxRousseeuw1992 for b(n).
     AveragedSigma {
         /// Sigmas below the median.
         low: f32,
@@ -412,9 +426,7 @@ impl Reject {
         judge.start(&mut columns);
         columns.refresh();
         if judge.pools() {
-            let mut pool = Vec::new();
-            judge.offer(&columns, &mut pool);
-            columns.scale[0] = judge.pooled(&mut pool).unwrap_or(f64::NAN);
+            judge.pool(std::slice::from_mut(&mut columns), &mut Vec::new());
         }
         while judge.unsettled(&columns) & 1 != 0 {
             let fate = judge.narrow(&mut columns);

@@ -117,6 +117,20 @@ fn methods() -> Vec<Reject> {
     out
 }
 
+/// Makes noise of the first part of a strip, and one frame wrong there: all of it, or half.
+fn astray(data: &mut [f32], width: usize, n: usize) {
+    let mut dice = Dice(n as u64 + 17);
+    let sigma = [0.4, 3.0, 20.0][n / 2 % 3];
+    let part = if n % 4 == 1 { width } else { width / 2 };
+    for (i, frame) in data.chunks_exact_mut(width).enumerate() {
+        let off = if i == n / 3 { [-500.0, 40.0, 6.0 * sigma][n % 3] } else { 0.0 };
+        for v in &mut frame[..part] {
+            let sample = 500.0 + sigma * dice.normal() + off;
+            *v = (if n.is_multiple_of(5) { sample } else { sample.round() }) as f32;
+        }
+    }
+}
+
 /// Whether `a` is within 2 ulp of `b`, or the difference is nothing against the samples.
 fn same(a: f32, b: f64, largest: f64) -> bool {
     let b32 = b as f32;
@@ -139,25 +153,32 @@ fn compare(seed: u64, width: usize) {
         })
         .collect();
     for n in 1..=64 {
-        let data = strip(&mut dice, n, width);
+        let mut data = strip(&mut dice, n, width);
+        if n % 2 == 1 {
+            astray(&mut data, width, n);
+        }
         let plain_columns: Vec<Vec<f64>> = (0..width)
             .map(|x| {
                 let column = data[x..].iter().step_by(width);
                 column.filter(|v| v.is_finite()).map(|v| f64::from(*v)).collect()
             })
             .collect();
-        let tiles: Vec<f64> = plain_columns
-            .chunks(256)
-            .map(|tile| {
-                let shares: Vec<f64> = tile.iter().filter_map(|c| plain::pool_share(c)).collect();
-                plain::median(&shares).sqrt()
-            })
-            .collect();
         for (method, critical) in methods.iter().zip(&criticals) {
+            let tiles: Vec<(f64, Vec<bool>)> = plain_columns
+                .chunks(256)
+                .map(|tile| match method {
+                    Reject::AveragedSigma { low, high } => {
+                        plain::tile_scale(tile, (*low).into(), (*high).into())
+                    }
+                    _ => (f64::NAN, vec![false; tile.len()]),
+                })
+                .collect();
             for how in [Combine::Mean, Combine::Median] {
                 let planes = run(Samples::new(&data, width), *method, how, &mut workspace);
                 for (x, column) in plain_columns.iter().enumerate() {
-                    let v = plain::judge(column, *method, how, tiles[x / 256], critical);
+                    let (scale, stray) = &tiles[x / 256];
+                    let tile = (*scale, stray[x % 256]);
+                    let v = plain::judge(column, *method, how, tile, critical);
                     columns += 1;
                     if v.close {
                         close += 1;

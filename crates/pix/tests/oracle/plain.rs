@@ -69,13 +69,126 @@ fn line(x: &[f64]) -> (f64, f64, f64) {
     (a, b, 2.0 * far / n)
 }
 
+/// c(n) of averaged sigma clipping.
+fn c(n: usize) -> f64 {
+    (1.0 - 2.0 / (9.0 * (n as f64 - 1.0))).powi(3)
+}
+
 /// v of averaged sigma clipping.
-pub fn pool_share(x: &[f64]) -> Option<f64> {
-    if x.len() < 3 {
-        return None;
+fn pool_share(x: &[f64]) -> Option<f64> {
+    (x.len() >= 3).then(|| sd(x) * sd(x) / median(x).max(1.0) / c(x.len()))
+}
+
+/// The range of the inner half of sorted samples, and how much of a Gaussian's sigma that is.
+fn inner_half(x: &[f64]) -> (f64, f64) {
+    let n = x.len();
+    let t = n / 4;
+    let d = (t as f64 + 0.625) / (n as f64 + 0.25) - 0.25;
+    let h = match n {
+        4 => 0.4666,
+        5 => 0.9045,
+        6 => 1.2183,
+        7 => 1.4603,
+        _ => 2.0 * (0.67449 - 3.1468 * d + 3.34 * d * d) * (1.0 - 0.3 / n as f64),
+    };
+    (x[n - 1 - t] - x[t], h)
+}
+
+/// S of a tile of columns, and which of its columns are in a block of strays.
+pub fn tile_scale(tile: &[Vec<f64>], low: f64, high: f64) -> (f64, Vec<bool>) {
+    let sorted: Vec<Vec<f64>> = tile
+        .iter()
+        .map(|x| {
+            let mut x = x.clone();
+            x.sort_by(f64::total_cmp);
+            x
+        })
+        .collect();
+    // Of 32 columns that are looked at together, all are of integers or none.
+    let block = |i: usize| i / 32 * 32..(i / 32 * 32 + 32).min(tile.len());
+    let whole = |i: usize| {
+        let exact = |v: &f64| v.fract() == 0.0 && v.abs() < 4_000_000.0;
+        sorted[block(i)].iter().flatten().all(exact)
+    };
+    let strays = |i: usize| {
+        let x = &sorted[i];
+        if x.len() < 4 {
+            return false;
+        }
+        let (q, h) = inner_half(x);
+        let step = if whole(i) { 1.0 } else { 0.0 };
+        let spread = match q > 0.0 {
+            true => (1.0 + 2.0 / (x.len() as f64).sqrt()) * (q / h) * (q / h),
+            false => 4.0 * (x[x.len() - 2] - x[1]).powi(2) + step,
+        };
+        sd(x) * sd(x) > spread
+    };
+    let stray: Vec<bool> = (0..tile.len())
+        .map(|i| {
+            let count = block(i).filter(|i| strays(*i)).count();
+            2 * count > block(i).filter(|i| sorted[*i].len() >= 3).count()
+        })
+        .collect();
+    let shares = |wanted: &dyn Fn(usize) -> bool| -> Vec<f64> {
+        (0..tile.len()).filter(|i| wanted(*i)).filter_map(|i| pool_share(&sorted[i])).collect()
+    };
+    let quiet = shares(&|i| !stray[i]);
+    if 4 * quiet.len() >= shares(&|_| true).len() {
+        return (median(&quiet).sqrt(), stray);
     }
-    let c = (1.0 - 2.0 / (9.0 * (x.len() as f64 - 1.0))).powi(3);
-    Some(sd(x) * sd(x) / median(x).max(1.0) / c)
+    let long = || sorted.iter().enumerate().filter(|(_, x)| x.len() >= 4);
+    let least = |i: usize| if whole(i) { 1.0 / 12.0 } else { 0.0 };
+    let first: Vec<f64> = long()
+        .map(|(i, x)| {
+            let (q, h) = inner_half(x);
+            ((q / h) * (q / h)).max(least(i)) / median(x).max(1.0)
+        })
+        .collect();
+    let mut s = median(&first).sqrt();
+    for _ in 0..3 {
+        let shares: Vec<f64> = long()
+            .filter_map(|(i, x)| {
+                let m = median(x);
+                let sigma = s * m.max(1.0).sqrt();
+                let within = |v: &&f64| **v >= m - low * sigma && **v <= m + high * sigma;
+                let kept: Vec<f64> = x.iter().filter(within).copied().collect();
+                (kept.len() >= 3).then(|| {
+                    let v = sd(&kept) * sd(&kept);
+                    v.max(least(i)) / m.max(1.0) / c(kept.len())
+                })
+            })
+            .collect();
+        if shares.is_empty() {
+            break;
+        }
+        s = median(&shares).sqrt();
+    }
+    (s, stray)
+}
+
+/// The middle of the narrowest three quarters of sorted samples, and their width.
+fn narrowest(x: &[f64]) -> (f64, f64) {
+    let most = x.len() - x.len().div_ceil(4);
+    let mut best = &x[..most];
+    for part in x.windows(most) {
+        if part[most - 1] - part[0] < best[most - 1] - best[0] {
+            best = part;
+        }
+    }
+    (median(best), best[most - 1] - best[0])
+}
+
+/// b(n) of the median absolute deviation.
+fn few(n: usize) -> f64 {
+    match n {
+        4 => 1.363,
+        5 => 1.206,
+        6 => 1.2,
+        7 => 1.14,
+        8 => 1.129,
+        9 => 1.107,
+        _ => n as f64 / (n as f64 - 0.8),
+    }
 }
 
 /// Student's t beyond which `tail` of the probability lies, by adding up the density.
@@ -120,7 +233,13 @@ fn near(x: f64, bound: f64, reach: f64) -> bool {
 }
 
 /// Judges a column of finite samples.
-pub fn judge(x: &[f64], method: Reject, how: Combine, tile: f64, critical: &[f64]) -> Verdict {
+pub fn judge(
+    x: &[f64],
+    method: Reject,
+    how: Combine,
+    (tile, stray): (f64, bool),
+    critical: &[f64],
+) -> Verdict {
     let mut x = x.to_vec();
     x.sort_by(f64::total_cmp);
     let all = x.clone();
@@ -128,6 +247,19 @@ pub fn judge(x: &[f64], method: Reject, how: Combine, tile: f64, critical: &[f64
     let (mut low, mut high) = (0, 0);
     let mut round = 0;
     let mut none_left = None;
+    if let (Reject::AveragedSigma { low: kl, high: kh }, true, true) = (method, stray, x.len() > 3)
+    {
+        let (m, width) = narrowest(&x);
+        let s = (width / 2.3007).max(tile * m.max(1.0).sqrt());
+        let (floor, ceiling) = (m - f64::from(kl) * s, m + f64::from(kh) * s);
+        let below = x.iter().filter(|v| **v < floor).count();
+        let above = x.iter().filter(|v| **v > ceiling).count();
+        v.close |= x.iter().any(|x| near(*x, floor, s) || near(*x, ceiling, s));
+        if x.len() - below - above >= 3 {
+            (low, high) = (below, above);
+            x = x[below..x.len() - above].to_vec();
+        }
+    }
     while x.len() > 3 {
         let m = median(&x);
         let scale: Option<(f64, f64, f64)> = match method {
@@ -147,7 +279,7 @@ pub fn judge(x: &[f64], method: Reject, how: Combine, tile: f64, critical: &[f64
             }
             Reject::AveragedSigma { low, high } => {
                 let away: Vec<f64> = x.iter().map(|v| (v - m).abs()).collect();
-                let own = 1.482_602_218_505_602 * median(&away);
+                let own = few(x.len()) * 1.482_602_218_505_602 * median(&away);
                 Some((low.into(), high.into(), own.max(tile * m.max(1.0).sqrt())))
             }
             Reject::CcdNoise {

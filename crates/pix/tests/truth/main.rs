@@ -1,7 +1,10 @@
-//! Rejection against simulated truth: what each method finds, loses and leaves.
+//! Rejection against simulated truth: what each method finds, loses and leaves; where single samples
+//! are hit, where whole frames, halves, rows, bands are ([`faults`]).
 //!
 //! `cargo test --release -p photosite-pix --test truth -- --ignored --nocapture` prints the table
 //! of `docs/rejection.md`.
+
+mod faults;
 
 use photosite_pix::combine::{Combine, Outcome, Recipe, Samples, Workspace, combine};
 use photosite_pix::reject::{Reject, Thresholds};
@@ -59,6 +62,10 @@ struct Night {
 
 impl Night {
     fn new(scene: Scene, n: usize, lines: usize, seed: u64) -> Self {
+        Self::with(scene, n, lines, seed, HIT_RATE)
+    }
+
+    fn with(scene: Scene, n: usize, lines: usize, seed: u64, hit_rate: f64) -> Self {
         let mut dice = Dice(seed);
         let width = LINE * lines;
         let (mut level, mut sigma) = (Vec::new(), Vec::new());
@@ -88,7 +95,7 @@ impl Night {
                 let z = dice.normal();
                 let shot =
                     light[x].sqrt() * z + if light[x] > 0.0 { (z * z - 1.0) / 6.0 } else { 0.0 };
-                let struck = dice.unit() < HIT_RATE;
+                let struck = dice.unit() < hit_rate;
                 // Charge spread evenly over the decades from 20 to 20000 e-.
                 let ray = if struck { 20.0 * 1000f64.powf(dice.unit()) } else { 0.0 };
                 let v = level[x] + shot.round() + dice.normal() * READ_NOISE_ADU + ray;
@@ -165,7 +172,8 @@ fn contenders(scene: Scene, n: usize) -> Vec<(String, Recipe)> {
         out.push((name.to_owned(), Recipe { reject, combine: Combine::Mean }));
     }
     let auto = Reject::auto(n, Thresholds::default());
-    out.push((format!("auto: {}", auto.name()), Recipe { reject: auto, combine: Combine::Mean }));
+    let combine = if auto == Reject::None { Combine::Median } else { Combine::Mean };
+    out.push((format!("auto: {}", auto.name()), Recipe { reject: auto, combine }));
     out
 }
 
