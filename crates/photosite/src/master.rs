@@ -205,6 +205,7 @@ fn median_to_mean(count: usize) -> f64 {
 
 /// The noise of one frame as gain and read noise predict it, and as its samples scatter.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NoiseCheck {
     /// The scatter of the samples: one standard deviation, in ADU.
     pub scatter_adu: f64,

@@ -241,29 +241,37 @@ pub fn noise_of_blocks(rows: &[f32], width: usize) -> f64 {
 
 /// A description of the samples of one channel.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Summary {
     /// Finite samples.
     pub n: usize,
     /// The smallest.
     #[serde(deserialize_with = "nan_of_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub min: f64,
     /// The largest.
     #[serde(deserialize_with = "nan_of_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub max: f64,
     /// The mean.
     #[serde(deserialize_with = "nan_of_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub mean: f64,
     /// The median.
     #[serde(deserialize_with = "nan_of_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub median: f64,
     /// The standard deviation (n − 1).
     #[serde(deserialize_with = "nan_of_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub sd: f64,
     /// The median absolute deviation from the median.
     #[serde(deserialize_with = "nan_of_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub mad: f64,
     /// The noise of one sample, from second differences along x ([`noise`]).
     #[serde(deserialize_with = "nan_of_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub noise: f64,
     /// Samples at or below the lowest value that the camera can write.
     pub clipped_low: usize,

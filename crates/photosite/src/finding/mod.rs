@@ -13,6 +13,7 @@ use crate::{Error, Reach};
 
 /// How much a Finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing.
@@ -36,8 +37,10 @@ impl Severity {
 
 /// One thing found, about one subject.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// A short stable name: one of [`CODES`].
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = CODES.iter().map(|c| c.name).collect::<Vec<_>>())))]
     pub code: Cow<'static, str>,
     /// How much it matters.
     pub severity: Severity,

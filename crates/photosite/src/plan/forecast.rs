@@ -11,6 +11,7 @@ use crate::register::TILE_ROWS;
 
 /// What a plan will take, before anything is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Forecast {
     /// Bytes read, by all steps together.
     pub read_bytes: u64,
@@ -24,6 +25,7 @@ pub struct Forecast {
 
 /// What one step takes.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StepCost {
     /// Bytes read.
     pub read_bytes: u64,

@@ -17,6 +17,7 @@ pub const PLAN_SCHEMA: &str = "photosite.plan/1";
 
 /// A file that a plan rests on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlanInput {
     /// How steps name it: its content hash.
     pub id: String,
@@ -32,6 +33,7 @@ pub struct PlanInput {
 
 /// One product to be made, or found made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlanStep {
     /// How other steps name it: its place in the folder of products.
     pub id: String,
@@ -39,7 +41,7 @@ pub struct PlanStep {
     pub product: String,
     /// What it is made of: ids of inputs and of earlier steps.
     pub inputs: Vec<String>,
-    /// How it is made.
+    /// How it is made: names and values, other ones for each kind of product.
     pub parameters: serde_json::Value,
     /// The hash of inputs, parameters and versions: same key, same product.
     pub key: String,
@@ -49,8 +51,10 @@ pub struct PlanStep {
 
 /// The products of a night, each after those it is made of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Graph {
-    /// [`PLAN_SCHEMA`].
+    /// The name of this schema: [`PLAN_SCHEMA`].
+    #[cfg_attr(feature = "schema", schemars(extend("const" = PLAN_SCHEMA)))]
     pub schema: String,
     /// The software that planned.
     pub software: String,

@@ -120,6 +120,7 @@ pub fn trails_sentence(parts: &[LightPart]) -> Option<String> {
 
 /// A trail that was masked in a light.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TrailReport {
     /// The light.
     pub path: PathBuf,
