@@ -127,7 +127,7 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
                 .with("text", unread.text.clone()),
         );
     }
-    if probe.header.get(crate::provenance::KEY_KEYWORD).is_some() {
+    if crate::provenance::key_of(&probe.header).is_some() {
         return Taken::LeftOut(
             Finding::new(
                 "already-a-product",

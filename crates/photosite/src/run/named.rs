@@ -20,7 +20,7 @@ use crate::product::{
     AdditivePart, BiasChoice, Known, LightRequest, LightResult, LoadedMaster, MasterRequest,
     MasterResult, Masters, build_master, calibrate_light, load_named,
 };
-use crate::provenance::{ContentHash, KEY_KEYWORD};
+use crate::provenance::{ContentHash, key_of};
 use crate::raw::RawFrame;
 use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each, on_each_with};
@@ -310,7 +310,7 @@ fn doubts(
             .hint("Take darks at the lights' own exposure and temperature."),
         );
     }
-    let foreign = |m: &LoadedMaster| m.header.get(KEY_KEYWORD).is_none();
+    let foreign = |m: &LoadedMaster| key_of(&m.header).is_none();
     if let Some(dark) = dark.filter(|d| foreign(d) && !d.bias_removed()) {
         findings.push(Finding::new(
             "dark-content-assumed",
