@@ -2,6 +2,7 @@
 
 mod by_name;
 mod classify;
+mod id;
 mod master_name;
 mod walk;
 
@@ -14,6 +15,8 @@ use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Applied, Card, Detector, FrameKind, Header, Metadata, Size};
 
 pub use classify::{KindSource, classify, option_of};
+pub(crate) use id::id;
+pub use id::{FrameId, Id};
 pub use master_name::MasterName;
 pub use walk::{Walk, Walked, walk};
 

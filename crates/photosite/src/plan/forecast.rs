@@ -1,12 +1,14 @@
 //! What a plan will take of the machine, step by step, before anything is done.
 
+use std::collections::BTreeSet;
+
 use photosite_file::Access;
 use photosite_pix::{FrameKind, Size};
 use serde::{Deserialize, Serialize};
 
-use super::{FEWEST_LIGHTS, LightPlan, MasterPlan, Plan, StackPlan};
+use super::{FEWEST_LIGHTS, LightId, LightPlan, MasterId, MasterPlan, Plan, StackPlan};
 use crate::budget::{Budget, FIXED_BYTES, Need, budget};
-use crate::inventory::{Frame, Inventory};
+use crate::inventory::{Frame, FrameId, Inventory};
 use crate::register::TILE_ROWS;
 
 /// What a plan will take, before anything is done.
@@ -145,21 +147,19 @@ impl<'a> Forecaster<'a> {
 
     /// The lights that will be written as calibrated files.
     pub fn kept_lights(&self) -> impl Iterator<Item = &'a LightPlan> + '_ {
-        let mut stacked = vec![false; self.plan.lights.len()];
-        for (plan, _) in self.stacked() {
-            plan.lights.iter().for_each(|i| stacked[*i] = true);
-        }
+        let stacked: BTreeSet<LightId> =
+            self.stacked().flat_map(|(plan, _)| plan.lights.iter().copied()).collect();
         let all = self.means.keep_calibrated;
-        let lights = self.plan.lights.iter().zip(stacked);
-        lights.filter(move |(_, stacked)| all || !stacked).map(|(light, _)| light)
+        let lights = self.plan.named_lights();
+        lights.filter(move |(id, _)| all || !stacked.contains(id)).map(|(_, light)| light)
     }
 
-    fn frame(&self, i: usize) -> &'a Frame {
-        &self.inventory.frames[i]
+    fn frame(&self, id: FrameId) -> &'a Frame {
+        &self.inventory[id]
     }
 
-    fn need(&self, frames: &[usize], size: Size) -> Need {
-        let packed = |i: &&usize| self.frame(**i).access == Access::Whole;
+    fn need(&self, frames: &[FrameId], size: Size) -> Need {
+        let packed = |id: &&FrameId| self.frame(**id).access == Access::Whole;
         Need {
             frames: frames.len(),
             size,
@@ -186,7 +186,7 @@ impl<'a> Forecaster<'a> {
 
     /// What making a master takes.
     pub fn master(&self, master: &MasterPlan) -> StepCost {
-        let pixels = |i: usize| self.frame(i).detector.active.size().pixels() as u64;
+        let pixels = |id: FrameId| self.frame(id).detector.active.size().pixels() as u64;
         let product = |pixels: u64, inputs: usize| {
             pixels * PRODUCT_BYTES + PRODUCT_HEAD + 300 * inputs as u64
         };
@@ -213,7 +213,7 @@ impl<'a> Forecaster<'a> {
             read += count * sample * whole.min(MEAN_SAMPLES);
         }
         if let Some((additive, _)) = master.additive {
-            read += self.loaded(&self.plan.masters[additive]);
+            read += self.loaded(&self.plan[additive]);
         }
         read += 4 * packed * whole;
         let mut write = product(whole, master.frames.len());
@@ -250,13 +250,13 @@ impl<'a> Forecaster<'a> {
     }
 
     /// The masters that calibrate some lights, each once.
-    fn masters_of(&self, lights: &[usize]) -> Vec<usize> {
-        let mut all: Vec<usize> = lights
+    fn masters_of(&self, lights: &[LightId]) -> Vec<MasterId> {
+        let mut all: Vec<MasterId> = lights
             .iter()
             .flat_map(|i| {
-                let l = &self.plan.lights[*i];
+                let l = &self.plan[*i];
                 // A dark that holds the bias takes it along.
-                let alone = l.dark.is_some_and(|d| !self.plan.masters[d].traits.bias_removed);
+                let alone = l.dark.is_some_and(|d| !self.plan[d].traits.bias_removed);
                 [l.bias.filter(|_| !alone), l.dark, l.flat]
             })
             .flatten()
@@ -268,7 +268,7 @@ impl<'a> Forecaster<'a> {
 
     /// How a stack's lights are combined.
     pub fn stack_budget(&self, plan: &StackPlan) -> Result<Budget, u64> {
-        let frames: Vec<usize> = plan.lights.iter().map(|i| self.plan.lights[*i].frame).collect();
+        let frames: Vec<FrameId> = plan.lights.iter().map(|id| self.plan[*id].frame).collect();
         let first = self.frame(frames[0]);
         let size = first.detector.active.size();
         let planes = if first.metadata.cfa.is_some() { 3 } else { 1 };
@@ -287,7 +287,7 @@ impl<'a> Forecaster<'a> {
     /// What a stack takes: its lights are looked over, then read tile by tile.
     pub fn stack(&self, plan: &StackPlan) -> StepCost {
         let frames: Vec<&Frame> =
-            plan.lights.iter().map(|i| self.frame(self.plan.lights[*i].frame)).collect();
+            plan.lights.iter().map(|id| self.frame(self.plan[*id].frame)).collect();
         let size = frames[0].detector.active.size();
         let pixels = size.pixels() as u64;
         let planes = if frames[0].metadata.cfa.is_some() { 3 } else { 1 };
@@ -295,7 +295,7 @@ impl<'a> Forecaster<'a> {
         let bytes: u64 = frames.iter().map(|f| f.file_bytes).sum();
         let packed: u64 =
             frames.iter().filter(|f| f.access == Access::Whole).map(|f| f.file_bytes).sum();
-        let loaded: u64 = masters.iter().map(|m| self.loaded(&self.plan.masters[*m])).sum();
+        let loaded: u64 = masters.iter().map(|m| self.loaded(&self.plan[*m])).sum();
         let budget = self.stack_budget(plan);
         let rows = budget.as_ref().map_or(TILE_ROWS as u64, |b| b.rows as u64);
         let tiles = (size.height as u64).div_ceil(rows.max(1));
@@ -312,10 +312,8 @@ impl<'a> Forecaster<'a> {
         if self.means.keep_registered {
             write += frames.len() as u64 * (planes * pixels * SAMPLES_BYTES + PRODUCT_HEAD);
         }
-        let in_memory: u64 = masters
-            .iter()
-            .map(|m| self.region_pixels(&self.plan.masters[*m]) * SAMPLES_BYTES)
-            .sum();
+        let in_memory: u64 =
+            masters.iter().map(|m| self.region_pixels(&self.plan[*m]) * SAMPLES_BYTES).sum();
         let at_once = self.means.threads.min(frames.len()) as u64;
         let affordable = (self.means.memory_bytes / (pixels * SURVEY_BYTES).max(1)).max(1);
         let mosaic = if planes == 3 { 4 } else { 0 };
@@ -341,7 +339,7 @@ impl<'a> Forecaster<'a> {
         let write = pixels * (sample + 2 + if noise { 4 } else { 0 }) + PRODUCT_HEAD;
         let masters = [light.bias, light.dark, light.flat].into_iter().flatten();
         let in_memory: u64 =
-            masters.map(|m| self.region_pixels(&self.plan.masters[m]) * PRODUCT_BYTES).sum();
+            masters.map(|m| self.region_pixels(&self.plan[m]) * PRODUCT_BYTES).sum();
         let at_once = self.means.threads.min(self.plan.lights.len()) as u64;
         let each = pixels * (PRODUCT_BYTES + sample);
         StepCost {
@@ -355,7 +353,7 @@ impl<'a> Forecaster<'a> {
         let set = [light.bias, light.dark, light.flat];
         let alike = self.kept_lights().filter(|l| [l.bias, l.dark, l.flat] == set).count() as u64;
         let masters = set.into_iter().flatten();
-        let bytes = masters.map(|m| self.region_pixels(&self.plan.masters[m]) * 2 * PRODUCT_BYTES);
+        let bytes = masters.map(|m| self.region_pixels(&self.plan[m]) * 2 * PRODUCT_BYTES);
         bytes.sum::<u64>() / alike.max(1)
     }
 

@@ -37,9 +37,9 @@ pub fn keep_masters(
     let new: Vec<(&MasterPlan, &MasterResult, &str)> = planned
         .masters
         .iter()
-        .zip(results)
+        .zip(results.iter())
         .filter_map(|(plan, result)| {
-            let result = result.as_ref().filter(|r| !r.from_library)?;
+            let result = result.filter(|r| !r.from_library)?;
             let key = result.key.as_deref().filter(|key| known.master(key).is_none())?;
             Some((plan, result, key)).filter(|_| !known.is_retired(key))
         })
