@@ -52,6 +52,7 @@ pub struct Need {
 
 /// How it will be stacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Budget {
     /// Workers, each with a tile of its own in flight.
     pub workers: usize,

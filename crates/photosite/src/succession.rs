@@ -5,6 +5,7 @@ use serde::Serialize;
 
 /// What has changed from one master to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Change {
     /// The median of new minus old in ADU.
     pub level_adu: f64,

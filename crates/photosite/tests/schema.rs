@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use jsonschema::{Registry, Validator};
 use photosite::event::{Cancel, Event, Observer, Stage};
 use photosite::report::RunReport;
-use photosite::run::{NightRequest, PlannedNight, run_night};
+use photosite::run::{PlannedNight, run_night};
 use photosite::work::Context;
 use photosite_pix::Size;
 use photosite_sim::{Night, Preset, Simulation};
@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
-use night::{request, run, write_night};
+use night::{request, run, with, write_night};
 
 /// The file names of the schemas; one refers to the other.
 const RUN: &str = "run.schema.json";
@@ -149,16 +149,15 @@ fn what_is_written_follows_the_schemas() {
     // A frame that cannot be read, and one that is nothing known.
     std::fs::write(at("mono/darks/cut.fits"), b"SIMPLE  =").unwrap();
 
-    let asked = request(vec![at("mono")], &at("out"));
-    let asked = NightRequest { library: Some(at("library")), ..asked };
+    let asked = with(request(vec![at("mono")], &at("out")), |n| n.library = Some(at("library")));
     run(&asked, 2);
     let mono = json_of(at("out/run.json"));
     assert!(!mono["stacks"].as_array().unwrap().is_empty());
     assert!(!mono["findings"].as_array().unwrap().is_empty());
     // A second night takes its masters from the library.
-    let again = NightRequest { output: at("again"), ..asked.clone() };
-    run(&NightRequest { stack: false, ..again }, 2);
-    let colour = NightRequest { library: None, ..request(vec![at("osc")], &at("colour")) };
+    let again = with(asked.clone(), |n| (n.output, n.stack) = (at("again"), false));
+    run(&again, 2);
+    let colour = request(vec![at("osc")], &at("colour"));
     run(&colour, 2);
     let written = ["out", "again", "colour"].map(|n| json_of(at(n).join("run.json")));
     for value in written {
@@ -170,12 +169,12 @@ fn what_is_written_follows_the_schemas() {
     let observer = StopsAt(Stage::Stacking, &cancel);
     let context =
         Context { threads: 2, memory_bytes: 1 << 30, observer: &observer, cancel: &cancel };
-    let stopped = NightRequest { output: at("stopped"), ..colour.clone() };
+    let stopped = with(colour.clone(), |n| n.output = at("stopped"));
     assert!(run_night(&stopped, &context).unwrap().failure.is_some());
     assert_eq!(faults(&report, &json_of(at("stopped/run.json"))), [""; 0]);
 
     for asked in [asked, colour] {
-        let dry = NightRequest { dry_run: true, graph: true, output: at("dry"), ..asked };
+        let dry = with(asked, |n| (n.dry_run, n.graph, n.output) = (true, true, at("dry")));
         let told = serde_json::to_value(run(&dry, 2)).unwrap();
         assert!(told["plan"]["steps"].as_array().unwrap().len() > 4);
         assert_eq!(faults(&report, &told), [""; 0]);

@@ -14,6 +14,7 @@ use crate::register::TILE_ROWS;
 /// What a plan will take, before anything is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Forecast {
     /// Bytes read, by all steps together.
     pub read_bytes: u64,
@@ -28,6 +29,7 @@ pub struct Forecast {
 /// What one step takes.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct StepCost {
     /// Bytes read.
     pub read_bytes: u64,
@@ -85,6 +87,7 @@ const BYTES_A_SECOND: f64 = 6e8;
 
 /// What a forecast reckons with.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Means {
     /// Threads.
     pub threads: usize,

@@ -19,6 +19,7 @@ pub const PLAN_SCHEMA: &str = "photosite.plan/1";
 /// A file that a plan rests on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct PlanInput {
     /// How steps name it: its content hash.
     pub id: String,
@@ -35,6 +36,7 @@ pub struct PlanInput {
 /// One product to be made, or found made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct PlanStep {
     /// How other steps name it: its place in the folder of products.
     pub id: String,
@@ -53,6 +55,7 @@ pub struct PlanStep {
 /// The products of a night, each after those it is made of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Graph {
     /// The name of this schema: [`PLAN_SCHEMA`].
     #[cfg_attr(feature = "schema", schemars(extend("const" = PLAN_SCHEMA)))]

@@ -33,6 +33,7 @@ pub use stacks::{FEWEST_LIGHTS, StackPlan, stacks};
 
 /// One master to be made, or taken as it is.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct MasterPlan {
     /// Its kind.
     pub kind: FrameKind,
@@ -65,6 +66,7 @@ impl MasterPlan {
 
 /// A master that is there already.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Ready {
     /// Its name in the library.
     pub id: String,
@@ -78,6 +80,7 @@ pub struct Ready {
 
 /// One light to be calibrated.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct LightPlan {
     /// The frame.
     pub frame: FrameId,
@@ -97,6 +100,7 @@ pub struct LightPlan {
 
 /// A choice, with what its candidates are called.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Explained {
     /// The choice.
     pub choice: Choice,
@@ -106,6 +110,7 @@ pub struct Explained {
 
 /// A candidate as people know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CandidateName {
     /// The name of the master's file, or of the frames it would be made of.
     pub name: String,
@@ -126,6 +131,7 @@ impl Explained {
 
 /// The work of a night.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Plan {
     /// Masters in the order in which they are made: a flat comes after what it needs.
     pub masters: Vec<MasterPlan>,

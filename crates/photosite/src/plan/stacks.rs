@@ -13,6 +13,7 @@ pub const FEWEST_LIGHTS: usize = 2;
 
 /// Lights of one target, camera set-up, filter and exposure.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct StackPlan {
     /// The target; `None` where no header names it.
     pub object: Option<String>,

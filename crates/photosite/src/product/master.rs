@@ -67,6 +67,7 @@ pub struct MasterRequest<'a> {
 
 /// A built, or reused, master.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct MasterResult {
     /// Its kind.
     pub kind: FrameKind,

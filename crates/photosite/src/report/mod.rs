@@ -56,6 +56,7 @@ pub fn is_ours(path: &Path) -> bool {
 /// One frame of the night.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct FrameReport {
     /// Where it lies.
     #[serde(with = "shown::path")]
@@ -75,6 +76,7 @@ pub struct FrameReport {
 /// One master.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct MasterReport {
     /// Its kind.
     pub kind: FrameKind,
@@ -135,6 +137,7 @@ pub enum MasterSource {
 /// A candidate that did not fit.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct RefusedReport {
     /// The candidate's file name.
     pub master: String,
@@ -147,6 +150,7 @@ pub struct RefusedReport {
 /// How one master of a light was chosen.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct ChoiceReport {
     /// The kind of master.
     pub kind: FrameKind,
@@ -171,6 +175,7 @@ pub struct ChoiceReport {
 /// The second best master.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct RunnerUpReport {
     /// Its file name.
     pub master: String,
@@ -185,6 +190,7 @@ pub struct RunnerUpReport {
 /// What the library gave and took.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct LibraryReport {
     /// Its folder.
     #[serde(with = "shown::path")]
@@ -199,6 +205,7 @@ pub struct LibraryReport {
 /// One light.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct LightReport {
     /// The raw light.
     #[serde(with = "shown::path")]
@@ -241,6 +248,7 @@ pub struct LightReport {
 /// The stars of one light.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct StarsReport {
     /// The raw light.
     #[serde(with = "shown::path")]
@@ -265,6 +273,7 @@ pub struct StarsReport {
 /// Where one light lies.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct RegisteredReport {
     /// The raw light.
     #[serde(with = "shown::path")]
@@ -291,6 +300,7 @@ pub struct RegisteredReport {
 /// Where the lights lie.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct RegistrationReport {
     /// The light that the others were laid over; that of the first target where there are several.
     #[serde(with = "shown::optional", default)]
@@ -303,6 +313,7 @@ pub struct RegistrationReport {
 /// One picture as planned, before any light is looked at.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct PictureReport {
     /// Its file name, if every light goes into it.
     pub name: String,
@@ -323,6 +334,7 @@ pub struct PictureReport {
 /// One picture.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct StackReport {
     /// Where it lies.
     #[serde(with = "shown::path")]
@@ -377,6 +389,7 @@ pub struct StackReport {
 /// number that is not known is null.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct RunReport {
     /// The name of this schema: [`SCHEMA`].
     #[cfg_attr(feature = "schema", schemars(extend("const" = SCHEMA)))]

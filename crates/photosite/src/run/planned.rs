@@ -46,6 +46,7 @@ pub struct AskedNight {
 /// Keys may be added under one schema; where a key changes its meaning, the schema's number rises.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct PlannedNight {
     /// What was asked for.
     pub asked: AskedNight,
