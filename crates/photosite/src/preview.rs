@@ -1,4 +1,18 @@
 //! Stretched PNGs for viewing. The data are not changed.
+//!
+//! ```
+//! use photosite::preview::{Linked, write_preview};
+//! use photosite_pix::{Plane, Size};
+//!
+//! let dir = tempfile::tempdir().unwrap();
+//! let png = dir.path().join("light.png");
+//! let sky = Plane::from_fn(Size::new(400, 300), |x, y| 100.0 + ((x * 7 + y * 13) % 11) as f32);
+//! write_preview(&[&sky], true, &png, Some(200), Linked::No)?;
+//! // A grey picture of half the size.
+//! let bytes = std::fs::read(&png).unwrap();
+//! assert_eq!((&bytes[1..4], &bytes[16..24]), (&b"PNG"[..], &[0, 0, 0, 200, 0, 0, 0, 150][..]));
+//! # Ok::<(), photosite::Error>(())
+//! ```
 
 use std::path::Path;
 

@@ -1,4 +1,17 @@
 //! Where a product came from, so that it can be trusted, repeated and reused.
+//!
+//! ```
+//! use photosite::provenance::{ContentHash, Input, Provenance};
+//! use serde_json::json;
+//!
+//! let input = |name: &str, byte| Input::new("dark", name.as_ref(), ContentHash::from_bytes([byte; 32]));
+//! let made = |inputs| Provenance::new("master dark", inputs, json!({ "combine": "mean" }));
+//! let key = made(vec![input("a.fits", 1), input("b.fits", 2)]).key();
+//! assert_eq!(key.len(), 32);
+//! // The order in which frames were named does not matter; what they hold does.
+//! assert_eq!(made(vec![input("b.fits", 2), input("a.fits", 1)]).key(), key);
+//! assert_ne!(made(vec![input("a.fits", 1), input("b.fits", 3)]).key(), key);
+//! ```
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,4 +1,14 @@
 //! A new master compared with its predecessor: what has changed in the camera.
+//!
+//! ```
+//! use photosite::succession::Change;
+//! use photosite_pix::{Frame, Plane, Size, Unit};
+//!
+//! let master = |adu| Frame::new(Plane::filled(Size::new(64, 64), adu), Unit::Adu);
+//! let change = Change::between(&master(103.0), &master(100.0)).unwrap();
+//! assert_eq!((change.level_adu, change.scatter_adu), (3.0, 0.0));
+//! assert_eq!(change.clauses(0.5), ["its level changed by +3.00 ADU"]);
+//! ```
 
 use photosite_pix::{Frame, MaskBits, stat};
 use serde::Serialize;

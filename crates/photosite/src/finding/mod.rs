@@ -1,4 +1,16 @@
 //! What looks wrong, with numbers and the remedy.
+//!
+//! ```
+//! use photosite::finding::{Finding, Severity, named};
+//!
+//! let finding = Finding::new("duplicate", Severity::Info, "dark (1).fits", "counted once")
+//!     .hint("Delete one of the two.")
+//!     .with("copies", 2);
+//! assert_eq!(finding.evidence["copies"], 2);
+//! // Every code is in one table, with its meaning and remedy.
+//! assert_eq!(named("duplicate").unwrap().severity, Severity::Info);
+//! assert!(named("no-such-code").is_none());
+//! ```
 
 mod codes;
 

@@ -1,4 +1,33 @@
 //! A folder of frames, by their headers: what each one is, and what is doubtful about it.
+//!
+//! ```
+//! # use photosite_file::{atomic::Existing, fits::{FrameSpec, Sample, write_frame}};
+//! # use photosite_pix::{Card, Frame, Header, Plane, Size, Unit};
+//! # let write = |path: &std::path::Path, size: Size, adu: f32, cards: &[Card]| {
+//! #     let header = Header::from_cards(cards.to_vec());
+//! #     let frame = Frame::new(Plane::filled(size, adu), Unit::Adu);
+//! #     let spec = FrameSpec { header: &header, sample: Sample::F32, beside: vec![], tables: vec![] };
+//! #     write_frame(path, &[&frame], spec, Existing::Refuse).unwrap();
+//! # };
+//! # let dir = tempfile::tempdir().unwrap();
+//! use photosite::Workplace;
+//! use photosite::inventory::{FrameId, Id, KindOverrides};
+//! use photosite::run::take_inventory;
+//! use photosite_pix::FrameKind;
+//!
+//! # let night = dir.path().to_owned();
+//! # for (name, kind, adu) in [("a.fits", "Dark Frame", 110.0), ("b.fits", "Light Frame", 900.0)] {
+//! #     let cards = [Card::string("IMAGETYP", kind, ""), Card::real("EXPTIME", 60.0, "")];
+//! #     write(&night.join(name), Size::new(8, 8), adu, &cards);
+//! # }
+//! let work = Workplace::new();
+//! let inventory =
+//!     take_inventory(&[night], None, &KindOverrides::default(), &work.context())?;
+//! let kinds: Vec<FrameKind> = inventory.frames.iter().map(|f| f.kind).collect();
+//! assert_eq!(kinds, [FrameKind::Dark, FrameKind::Light]);
+//! assert_eq!(inventory[FrameId::at(1)].metadata.exposure_s, Some(60.0));
+//! # Ok::<(), photosite::Error>(())
+//! ```
 
 mod by_name;
 mod classify;

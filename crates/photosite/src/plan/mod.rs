@@ -1,4 +1,36 @@
 //! What will be done to a night, and why: data and decisions, no pixel read.
+//!
+//! ```
+//! # use photosite_file::{atomic::Existing, fits::{FrameSpec, Sample, write_frame}};
+//! # use photosite_pix::{Card, Frame, Header, Plane, Size, Unit};
+//! # let write = |path: &std::path::Path, size: Size, adu: f32, cards: &[Card]| {
+//! #     let header = Header::from_cards(cards.to_vec());
+//! #     let frame = Frame::new(Plane::filled(size, adu), Unit::Adu);
+//! #     let spec = FrameSpec { header: &header, sample: Sample::F32, beside: vec![], tables: vec![] };
+//! #     write_frame(path, &[&frame], spec, Existing::Refuse).unwrap();
+//! # };
+//! # let dir = tempfile::tempdir().unwrap();
+//! use photosite::Workplace;
+//! use photosite::inventory::KindOverrides;
+//! use photosite::plan::plan;
+//! use photosite::run::take_inventory;
+//!
+//! # let night = dir.path().to_owned();
+//! # for (i, kind) in ["Dark Frame", "Dark Frame", "Dark Frame", "Light Frame"].iter().enumerate() {
+//! #     let cards = [Card::string("IMAGETYP", kind, ""), Card::real("EXPTIME", 60.0, "")];
+//! #     write(&night.join(format!("{i}.fits")), Size::new(8, 8), 100.0 + i as f32, &cards);
+//! # }
+//! // Three darks and a light, each of 60 s.
+//! let work = Workplace::new();
+//! let mut inventory =
+//!     take_inventory(&[night], None, &KindOverrides::default(), &work.context())?;
+//! let plan = plan(&mut inventory, None, 16);
+//! let dark = plan.lights[0].dark.unwrap();
+//! assert_eq!((plan.masters.len(), plan[dark].frames.len()), (1, 3));
+//! assert!(plan[dark].file_name.starts_with("dark_60s"));
+//! assert!(plan.findings.iter().any(|f| f.code == "flat-missing"));
+//! # Ok::<(), photosite::Error>(())
+//! ```
 
 mod forecast;
 mod graph;

@@ -1,4 +1,25 @@
 //! The account of a run, for people and machines: `run.json`.
+//!
+//! ```
+//! use photosite::report::{RunReport, SCHEMA, is_ours};
+//!
+//! # let dir = tempfile::tempdir().unwrap();
+//! # let path = dir.path().join("run.json");
+//! # let report = r#"{
+//! #     "schema": "photosite.run/1", "version": "0.1.0", "frames": [], "masters": [], "lights": [],
+//! #     "stars": [], "registration": { "frames": [] }, "pictures": [], "stacks": [], "library": null,
+//! #     "findings": [], "timing": { "total_s": 1.5 },
+//! #     "forecast": { "read_bytes": 0, "write_bytes": 0, "scratch_bytes": 0, "memory_bytes": 0 }
+//! # }"#;
+//! # std::fs::write(&path, report).unwrap();
+//! let report = RunReport::read(&path)?;
+//! assert_eq!((&*report.schema, report.timing["total_s"]), (SCHEMA, 1.5));
+//! assert_eq!(report.worst(), None);
+//! // Only what is known to be a report is ever replaced by one.
+//! std::fs::write(&path, "{}").unwrap();
+//! assert!(!is_ours(&path) && RunReport::read(&path).is_err());
+//! # Ok::<(), photosite::Error>(())
+//! ```
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
