@@ -29,6 +29,10 @@ pub struct Change {
     pub old_hot: usize,
 }
 
+/// Bytes a pixel that comparing two masters takes: data, variance and mask of both, and what their
+/// differences are sorted in.
+pub const COMPARING_BYTES: u64 = 2 * (4 + 4 + 2) + 2 * 4;
+
 /// How far beyond its noise the scatter may lie before the structure counts as changed: a choice.
 const STRUCTURE_RATIO: f64 = 1.3;
 /// New hot pixels, as a share of the old ones, that are worth a word, and the fewest: choices.

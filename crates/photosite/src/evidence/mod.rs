@@ -37,5 +37,5 @@ mod summary;
 mod words;
 
 pub use compare::{Odd, SetVerdict, compare};
-pub use look::look;
+pub use look::{READ_SAMPLES, look};
 pub use summary::{FrameSummary, HotPixel, Sampled, Tiles};

@@ -31,4 +31,6 @@ mod survey;
 pub use phase::doubtful_phase;
 pub use saturated::Saturated;
 pub use stars::{StarField, background, find_stars};
-pub use survey::{SurveyedLight, offer_files, reference, survey};
+pub use survey::{
+    SURVEYED_BYTES, SurveyedLight, offer_files, reference, survey, survey_bytes, surveyed_at_once,
+};

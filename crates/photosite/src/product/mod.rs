@@ -44,5 +44,7 @@ pub use master::{
     AdditivePart, MasterRequest, MasterResult, build_master, take_master, work_units,
 };
 pub use offered::{Offered, Opened};
-pub use stacking::{equalise, open_all, plan_stack, stack, summarise, within_memory};
+pub use stacking::{
+    MEAN_SAMPLES, equalise, glance_bytes, open_all, plan_stack, stack, summarise, within_memory,
+};
 pub use write::{Product, Standing, is_product, replaced, standing};

@@ -245,6 +245,9 @@ impl<'a> Night<'a> {
             sixteen_bits: matches!(request.sample, Sample::U16 { .. }),
             // A library that could not be opened takes nothing; a dry run makes none.
             library: request.library.is_some() && (request.dry_run || library.is_some()),
+            predecessors: library.as_ref().is_some_and(|l| {
+                l.list(None).is_ok_and(|entries| entries.iter().any(|e| e.is_master))
+            }),
         };
         Forecaster::new(&self.planned, &self.inventory, means)
     }
