@@ -1,10 +1,9 @@
 //! Builds a master dark of frames: `master OUT FRAMES...`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use photosite::product::AdditivePart;
+use photosite::Workplace;
 use photosite::run::{NamedMaster, master_of_named};
-use photosite::{RecipeChoice, Workplace};
 use photosite_pix::FrameKind;
 
 fn main() -> photosite::Result<()> {
@@ -14,14 +13,7 @@ fn main() -> photosite::Result<()> {
         return Ok(());
     };
     let work = Workplace::new();
-    let asked = NamedMaster {
-        kind: FrameKind::Dark,
-        files,
-        output: Path::new(output),
-        additive: AdditivePart::Keep,
-        recipe: RecipeChoice::default(),
-        maps: false,
-    };
+    let asked = NamedMaster::new(FrameKind::Dark, files, output);
     let (master, recipe, findings) = master_of_named(&asked, &work.context())?;
     let (count, median) = (master.inputs.len(), master.stats.median);
     println!("{count} frames, {}, median {median} ADU", recipe.reject.name());

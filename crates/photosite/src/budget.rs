@@ -1,4 +1,30 @@
 //! How much of a stack is in memory at once: pure arithmetic, decided before anything is read.
+//!
+//! ```
+//! use photosite::budget::{Need, budget};
+//! use photosite_pix::Size;
+//!
+//! // 200 frames of 16 megapixels in half a gibibyte, on two threads.
+//! let need = Need {
+//!     frames: 200,
+//!     size: Size::new(4656, 3520),
+//!     planes: 1,
+//!     coverage: false,
+//!     guides: 0,
+//!     packed: 0,
+//!     maps: false,
+//!     least_rows: 1,
+//!     worker_bytes: 0,
+//!     threads: 2,
+//!     memory_bytes: 512 << 20,
+//!     open_files: 1000,
+//! };
+//! let plan = budget(need).unwrap();
+//! assert_eq!((plan.workers, plan.columns, plan.keep_open), (2, 4656, true));
+//! assert!(plan.memory_bytes <= 512 << 20);
+//! // Not even the result fits into 100 MiB.
+//! assert!(budget(Need { memory_bytes: 100 << 20, ..need }).is_err());
+//! ```
 
 use photosite_pix::Size;
 use serde::Serialize;
@@ -58,6 +84,7 @@ pub struct Need {
 
 /// How it will be stacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Budget {
     /// Workers, each with a tile of its own in flight.
     pub workers: usize,

@@ -1,4 +1,30 @@
 //! A frame under its colour filter array as a source of three planes.
+//!
+//! ```
+//! # use photosite_file::{atomic::Existing, fits::{FrameSpec, Sample, write_frame}};
+//! # use photosite_pix::{Card, Frame, Header, Plane, Size, Unit};
+//! # let write = |path: &std::path::Path, size: Size, adu: f32, cards: &[Card]| {
+//! #     let header = Header::from_cards(cards.to_vec());
+//! #     let frame = Frame::new(Plane::filled(size, adu), Unit::Adu);
+//! #     let spec = FrameSpec { header: &header, sample: Sample::F32, beside: vec![], tables: vec![] };
+//! #     write_frame(path, &[&frame], spec, Existing::Refuse).unwrap();
+//! # };
+//! # let dir = tempfile::tempdir().unwrap();
+//! use photosite::debayer::Debayered;
+//! use photosite_file::Source;
+//! use photosite_pix::CfaPattern;
+//! use photosite_pix::debayer::Method;
+//!
+//! # let path = dir.path().join("light.fits");
+//! # write(&path, Size::new(16, 16), 500.0, &[]);
+//! let cfa = CfaPattern::parse("RGGB").unwrap();
+//! let colours = Debayered::new(photosite::open::open(&path)?, cfa, Method::Bilinear).unwrap();
+//! assert_eq!((colours.size(), colours.planes()), (Size::new(16, 16), 3));
+//! let mut green = vec![0.0; 4 * 16];
+//! colours.read_rows(1, 6..10, &mut Vec::new(), &mut green)?;
+//! assert_eq!(green[20], 500.0);
+//! # Ok::<(), photosite::Error>(())
+//! ```
 
 use std::ops::Range;
 use std::path::Path;

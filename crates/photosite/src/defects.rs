@@ -1,4 +1,20 @@
 //! Pixels that do not measure light: found in masters, repaired in lights.
+//!
+//! ```
+//! use photosite::defects::{find, mark, repair};
+//! use photosite_pix::{Frame, MaskBits, Plane, Size, Unit};
+//!
+//! // A dark with noise of about 2 ADU and one hot pixel.
+//! let noise = |x: usize, y: usize| ((x * 7 + y * 13) % 5) as f32;
+//! let mut dark = Plane::from_fn(Size::new(64, 64), noise);
+//! dark.set(20, 30, 400.0);
+//! let found = find(&dark, 0..64, None, 1.5);
+//! let mut frame = Frame::new(dark, Unit::Adu);
+//! assert_eq!(mark(&mut frame, &found), (1, 0));
+//! assert!(frame.mask.get(20, 30).contains(MaskBits::HOT));
+//! assert_eq!(repair(&mut frame, None, &[(20, 30)]), 1);
+//! assert!(frame.data.get(20, 30) < 5.0);
+//! ```
 
 use std::ops::Range;
 

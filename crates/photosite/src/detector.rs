@@ -1,4 +1,17 @@
 //! The detector of a frame, from its header.
+//!
+//! ```
+//! use photosite::detector::{detector_of, full_scale_adu};
+//! use photosite_pix::{Card, Header, Metadata, Size};
+//!
+//! // What a camera of 16 bits writes.
+//! let cards = vec![Card::integer("BITPIX", 16, ""), Card::integer("BZERO", 32_768, "")];
+//! let header = Header::from_cards(cards);
+//! assert_eq!(full_scale_adu(&header), Some(65_535.0));
+//! let detector = detector_of(&Metadata::default(), &header, Size::new(4656, 3520));
+//! assert_eq!(detector.saturation_adu, Some(65_535.0));
+//! assert_eq!(detector.active.size(), Size::new(4656, 3520));
+//! ```
 
 use photosite_pix::{Detector, Header, Metadata, Size};
 

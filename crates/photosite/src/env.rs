@@ -1,4 +1,14 @@
 //! The machine: its clock, its cores, its memory, its limits.
+//!
+//! ```
+//! use photosite::env::{Stopwatch, default_memory_bytes, default_threads, open_file_limit};
+//!
+//! let watch = Stopwatch::start();
+//! assert!(default_threads() >= 1 && open_file_limit() >= 16);
+//! // A quarter of what is free.
+//! assert!(default_memory_bytes() > 1 << 20);
+//! assert!(watch.seconds() < 60.0);
+//! ```
 #![allow(clippy::disallowed_methods, reason = "this is the one place that meets them")]
 
 use std::path::PathBuf;

@@ -1,4 +1,16 @@
 //! What can go wrong in the domain, and how far it reaches.
+//!
+//! ```
+//! use photosite::{Error, ErrorKind, Reach};
+//!
+//! let size = Error::mismatch("the frames are 100x100 pixels, the master is 50x50");
+//! assert_eq!((size.kind(), size.reach()), (ErrorKind::Mismatch, Reach::Group));
+//! // A full disk refuses every product.
+//! let full = std::io::Error::other("no space left");
+//! let full = Error::io("OUT/masters/dark.fits".as_ref(), "writing", full).of_product();
+//! assert_eq!((full.kind(), full.reach()), (ErrorKind::Io, Reach::Run));
+//! assert_eq!(full.path().unwrap().file_name().unwrap(), "dark.fits");
+//! ```
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,29 @@
 //! Progress events of long work, and the request to stop it.
+//!
+//! ```
+//! use std::sync::atomic::{AtomicU64, Ordering};
+//!
+//! use photosite::event::{Cancel, Event, Observer, Stage};
+//!
+//! struct Count(AtomicU64);
+//!
+//! impl Observer for Count {
+//!     fn event(&self, event: Event<'_>) {
+//!         if let Event::Advanced { by, .. } = event {
+//!             self.0.fetch_add(by, Ordering::Relaxed);
+//!         }
+//!     }
+//! }
+//!
+//! let count = Count(AtomicU64::new(0));
+//! count.event(Event::Started { stage: Stage::Masters, total: 20 });
+//! count.event(Event::Advanced { by: 3, what: "stacking" });
+//! assert_eq!(count.0.into_inner(), 3);
+//! let cancel = Cancel::default();
+//! assert!(cancel.check().is_ok());
+//! cancel.request();
+//! assert!(cancel.check().is_err());
+//! ```
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,4 +1,20 @@
 //! A stack made into a master: what each kind of master is beyond the combined samples.
+//!
+//! ```
+//! use photosite::master::{NoiseCheck, channel_means};
+//! use photosite_pix::unit::NoiseModel;
+//! use photosite_pix::{CfaPattern, FrameKind};
+//!
+//! // Red at 100, green at 200, blue at 300 ADU.
+//! let cfa = CfaPattern::parse("RGGB").unwrap();
+//! let rows = [100.0, 200.0, 100.0, 200.0, 200.0, 300.0, 200.0, 300.0];
+//! assert_eq!(channel_means(&rows, 4, Some(cfa)), [100.0, 200.0, 300.0]);
+//! // Biases scatter by 3 ADU, which a read noise of 6 e- at 2 e-/ADU explains.
+//! let noise = NoiseModel::new(2.0, 6.0).unwrap();
+//! let check = NoiseCheck::new(FrameKind::Bias, 3.0, 0.0, noise);
+//! assert_eq!(check.model_adu, 3.0);
+//! assert!(check.agrees());
+//! ```
 
 use std::ops::Range;
 
@@ -205,6 +221,7 @@ fn median_to_mean(count: usize) -> f64 {
 
 /// The noise of one frame as gain and read noise predict it, and as its samples scatter.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NoiseCheck {
     /// The scatter of the samples: one standard deviation, in ADU.
     pub scatter_adu: f64,

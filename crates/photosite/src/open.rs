@@ -2,6 +2,29 @@
 //!
 //! FITS, XISF and TIFF are read by `photosite-file`; camera raw files, where the feature `raw` is
 //! on, by `photosite-raw`.
+//!
+//! ```
+//! # use photosite_file::{atomic::Existing, fits::{FrameSpec, Sample, write_frame}};
+//! # use photosite_pix::{Card, Frame, Header, Plane, Size, Unit};
+//! # let write = |path: &std::path::Path, size: Size, adu: f32, cards: &[Card]| {
+//! #     let header = Header::from_cards(cards.to_vec());
+//! #     let frame = Frame::new(Plane::filled(size, adu), Unit::Adu);
+//! #     let spec = FrameSpec { header: &header, sample: Sample::F32, beside: vec![], tables: vec![] };
+//! #     write_frame(path, &[&frame], spec, Existing::Refuse).unwrap();
+//! # };
+//! # let dir = tempfile::tempdir().unwrap();
+//! use photosite::open::{open, probe};
+//!
+//! # let path = dir.path().join("light.fits");
+//! # write(&path, Size::new(8, 8), 600.0, &[Card::integer("PEDESTAL", -100, "")]);
+//! let probe = probe(&path)?;
+//! assert_eq!((probe.size, probe.planes), (Size::new(8, 8), 1));
+//! // Its header records a pedestal of 100 ADU, which is taken off on reading.
+//! let mut row = vec![0.0; 8];
+//! open(&path)?.read_rows(0, 3..4, &mut Vec::new(), &mut row)?;
+//! assert_eq!(row, [500.0; 8]);
+//! # Ok::<(), photosite::Error>(())
+//! ```
 
 use std::ops::Range;
 use std::path::Path;

@@ -1,4 +1,18 @@
 //! Stretched PNGs for viewing. The data are not changed.
+//!
+//! ```
+//! use photosite::preview::{Linked, write_preview};
+//! use photosite_pix::{Plane, Size};
+//!
+//! let dir = tempfile::tempdir().unwrap();
+//! let png = dir.path().join("light.png");
+//! let sky = Plane::from_fn(Size::new(400, 300), |x, y| 100.0 + ((x * 7 + y * 13) % 11) as f32);
+//! write_preview(&[&sky], true, &png, Some(200), Linked::No)?;
+//! // A grey picture of half the size.
+//! let bytes = std::fs::read(&png).unwrap();
+//! assert_eq!((&bytes[1..4], &bytes[16..24]), (&b"PNG"[..], &[0, 0, 0, 200, 0, 0, 0, 150][..]));
+//! # Ok::<(), photosite::Error>(())
+//! ```
 
 use std::path::Path;
 
@@ -139,10 +153,27 @@ fn superpixels(frame: Plane<f32>, cfa: CfaPattern) -> Vec<Plane<f32>> {
     planes.into()
 }
 
+/// How many pixels along each side become one, so that at most `limit` columns are left.
+fn factor_of(width: usize, limit: usize) -> usize {
+    width.div_ceil(limit).max(1)
+}
+
+/// The size of a preview of an image of `size`, of the usual width.
+pub fn preview_size(size: Size) -> Size {
+    let factor = factor_of(size.width, DEFAULT_WIDTH);
+    Size::new(size.width / factor, (size.height / factor).max(1))
+}
+
+/// Memory that writing a preview of an image takes, in bytes, besides the image: all planes shrunk,
+/// and the samples of one in order.
+pub fn preview_bytes(size: Size, planes: usize) -> u64 {
+    preview_size(size).pixels() as u64 * 4 * (planes as u64 + 2)
+}
+
 /// The image averaged down by a whole factor until it is at most `limit` columns wide.
 fn shrink(data: &Plane<f32>, limit: usize) -> Plane<f32> {
-    let factor = data.width().div_ceil(limit);
-    if factor <= 1 {
+    let factor = factor_of(data.width(), limit);
+    if factor == 1 {
         return data.clone();
     }
     let size = Size::new(data.width() / factor, (data.height() / factor).max(1));

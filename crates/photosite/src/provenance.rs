@@ -1,12 +1,27 @@
 //! Where a product came from, so that it can be trusted, repeated and reused.
+//!
+//! ```
+//! use photosite::provenance::{ContentHash, Input, Provenance};
+//! use serde_json::json;
+//!
+//! let input = |name: &str, byte| Input::new("dark", name.as_ref(), ContentHash::from_bytes([byte; 32]));
+//! let made = |inputs| Provenance::new("master dark", inputs, json!({ "combine": "mean" }));
+//! let key = made(vec![input("a.fits", 1), input("b.fits", 2)]).key();
+//! assert_eq!(key.len(), 32);
+//! // The order in which frames were named does not matter; what they hold does.
+//! assert_eq!(made(vec![input("b.fits", 2), input("a.fits", 1)]).key(), key);
+//! assert_ne!(made(vec![input("a.fits", 1), input("b.fits", 3)]).key(), key);
+//! ```
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
+use std::str::FromStr;
 use std::time::UNIX_EPOCH;
 
 pub use photosite_file::KEY_KEYWORD;
-use photosite_file::fits::{Column, Table};
+use photosite_file::fits::{Column, Table, read_table};
 use photosite_pix::{Card, FrameKind, Header};
 use serde::{Serialize, Serializer};
 
@@ -62,6 +77,18 @@ impl ContentHash {
 impl fmt::Display for ContentHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+impl FromStr for ContentHash {
+    type Err = ();
+
+    fn from_str(digits: &str) -> std::result::Result<Self, ()> {
+        let pairs = digits.as_bytes().as_chunks::<2>().0.iter();
+        let bytes = pairs.map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok());
+        let bytes: Option<Vec<u8>> = bytes.collect();
+        let bytes = bytes.filter(|_| digits.len() == 64).ok_or(())?;
+        bytes.try_into().map(Self).map_err(drop)
     }
 }
 
@@ -125,7 +152,7 @@ pub struct Provenance {
     /// What is made: `master dark`, `calibrated light`.
     pub product: String,
     /// The software and its version.
-    pub software: &'static str,
+    pub software: Cow<'static, str>,
     /// The version of the arithmetic.
     pub algorithm_version: u32,
     /// The inputs, sorted, so that the order in which they were named does not matter.
@@ -144,7 +171,7 @@ impl Provenance {
         inputs.sort();
         Self {
             product: product.into(),
-            software: SOFTWARE,
+            software: SOFTWARE.into(),
             algorithm_version: ALGORITHM_VERSION,
             inputs,
             parameters,
@@ -160,7 +187,7 @@ impl Provenance {
     /// Writes the provenance for people into a header.
     pub fn write_history(&self, header: &mut Header, steps: &[String]) {
         header.set(Card::string(KEY_KEYWORD, &self.key(), "key of inputs and parameters"));
-        header.set_text("SWMODIFY", self.software, "program that made this product");
+        header.set_text("SWMODIFY", &self.software, "program that made this product");
         header.push_history(&format!("{}: {}", self.software, self.product));
         for step in steps {
             header.push_history(step);
@@ -170,10 +197,47 @@ impl Provenance {
         }
     }
 
+    /// What [`table`](Self::table) wrote; the error says what is wrong with it.
+    fn of_table(table: &Table) -> std::result::Result<Self, String> {
+        let column = |name: &str| match table.column(name) {
+            Some(Column::Text(cells)) => Ok(cells),
+            _ => Err(format!("has no column {name}")),
+        };
+        let (roles, values, hashes) = (column("ROLE")?, column("VALUE")?, column("BLAKE3")?);
+        let (mut product, mut software, mut version) = (None, None, None);
+        let (mut inputs, mut parameters) = (Vec::new(), serde_json::Map::new());
+        for ((role, value), hash) in roles.iter().zip(values).zip(hashes) {
+            let wrong = || format!("{role} is {value:?} {hash:?}");
+            if let Some(role) = role.strip_prefix("input ") {
+                let hash = hash.parse().map_err(|()| wrong())?;
+                inputs.push(Input { role: role.to_owned(), name: unescaped(value), hash });
+            } else if let Some(name) = role.strip_prefix("parameter ") {
+                let value = serde_json::from_str(value).map_err(|_| wrong())?;
+                parameters.insert(name.to_owned(), value);
+            } else {
+                match role.as_str() {
+                    "product" => product = Some(value),
+                    "software" => software = Some(value),
+                    "algorithm version" => version = Some(value.parse().map_err(|_| wrong())?),
+                    "key" => {}
+                    _ => return Err(wrong()),
+                }
+            }
+        }
+        let lacks = |what: &str| format!("has no row {what}");
+        Ok(Self {
+            product: product.ok_or_else(|| lacks("product"))?.clone(),
+            software: software.ok_or_else(|| lacks("software"))?.clone().into(),
+            algorithm_version: version.ok_or_else(|| lacks("algorithm version"))?,
+            inputs,
+            parameters: parameters.into(),
+        })
+    }
+
     /// The provenance for machines: one row per input, then one row per parameter.
     pub fn table(&self) -> Table {
         let mut rows: Vec<[String; 3]> = vec![
-            ["software".into(), self.software.into(), String::new()],
+            ["software".into(), self.software.to_string(), String::new()],
             ["algorithm version".into(), self.algorithm_version.to_string(), String::new()],
             ["product".into(), self.product.clone(), String::new()],
             ["key".into(), self.key(), String::new()],
@@ -196,6 +260,54 @@ impl Provenance {
             ],
         }
     }
+}
+
+/// The key that a product's header names; `None` for what Photosite did not make.
+pub fn key_of(header: &Header) -> Option<String> {
+    header.get_text(KEY_KEYWORD)
+}
+
+/// Reads back what a product says of its making.
+///
+/// The key is computed anew and compared with the one in its header, so what is returned is what the
+/// product was made of.
+///
+/// # Errors
+/// When the file cannot be read or says nothing of its making ([`Unsupported`]), another version of
+/// the arithmetic made it ([`Mismatch`]), or what it says does not give its key ([`Malformed`]).
+///
+/// [`Unsupported`]: crate::ErrorKind::Unsupported
+/// [`Mismatch`]: crate::ErrorKind::Mismatch
+/// [`Malformed`]: crate::ErrorKind::Malformed
+pub fn read(path: &Path) -> Result<Provenance> {
+    let key = key_of(&photosite_file::probe(path)?.header);
+    let Some(key) = key else {
+        let message = format!("{} was not made by Photosite: it has no key", path.display());
+        return Err(Error::unsupported(message));
+    };
+    let damaged = |why: &str| -> Error {
+        photosite_file::Error::damaged(path, format!("table {TABLE_NAME}: {why}")).into()
+    };
+    let table = read_table(path, TABLE_NAME)?.ok_or_else(|| damaged("is not there"))?;
+    let told = Provenance::of_table(&table).map_err(|why| damaged(&why))?;
+    if told.algorithm_version != ALGORITHM_VERSION {
+        return Err(Error::mismatch(format!(
+            "{} was made by {} (arithmetic {}); this is {SOFTWARE} (arithmetic {ALGORITHM_VERSION})",
+            path.display(),
+            told.software,
+            told.algorithm_version
+        )));
+    }
+    if told.key() != key {
+        return Err(damaged(&format!("gives the key {}, the header says {key}", told.key())));
+    }
+    Ok(told)
+}
+
+/// A text as it was before [`Table`] escaped what is not printable ASCII.
+fn unescaped(cell: &str) -> String {
+    let json = cell.replace('\\', "\\\\").replace("\\\\u", "\\u").replace('"', "\\\"");
+    serde_json::from_str(&format!("\"{json}\"")).unwrap_or_else(|_| cell.to_owned())
 }
 
 /// The name of a product's kind of frame: `master dark flat`.

@@ -1,4 +1,31 @@
 //! Raw frames on their way in: which part is used, and from which level.
+//!
+//! ```
+//! # use photosite_file::{atomic::Existing, fits::{FrameSpec, Sample, write_frame}};
+//! # use photosite_pix::{Card, Frame, Header, Plane, Size, Unit};
+//! # let write = |path: &std::path::Path, size: Size, adu: f32, cards: &[Card]| {
+//! #     let header = Header::from_cards(cards.to_vec());
+//! #     let frame = Frame::new(Plane::filled(size, adu), Unit::Adu);
+//! #     let spec = FrameSpec { header: &header, sample: Sample::F32, beside: vec![], tables: vec![] };
+//! #     write_frame(path, &[&frame], spec, Existing::Refuse).unwrap();
+//! # };
+//! # let dir = tempfile::tempdir().unwrap();
+//! use photosite::RawFrame;
+//!
+//! # let path = dir.path().join("light.fits");
+//! # let cards = [
+//! #     Card::string("TRIMSEC", "[5:16,1:8]", ""),
+//! #     Card::real("EGAIN", 1.5, ""),
+//! #     Card::real("RDNOISE", 4.0, ""),
+//! # ];
+//! # write(&path, Size::new(16, 8), 1000.0, &cards);
+//! // 16 x 8 pixels, of which the first 4 columns see no light.
+//! let frame = RawFrame::from_file(&path)?;
+//! assert_eq!(frame.region().size(), Size::new(12, 8));
+//! assert_eq!(frame.noise().unwrap().gain_e_per_adu.e_per_adu(), 1.5);
+//! assert!(frame.unchanged().is_ok());
+//! # Ok::<(), photosite::Error>(())
+//! ```
 
 use std::path::{Path, PathBuf};
 

@@ -1,10 +1,21 @@
 //! A new master compared with its predecessor: what has changed in the camera.
+//!
+//! ```
+//! use photosite::succession::Change;
+//! use photosite_pix::{Frame, Plane, Size, Unit};
+//!
+//! let master = |adu| Frame::new(Plane::filled(Size::new(64, 64), adu), Unit::Adu);
+//! let change = Change::between(&master(103.0), &master(100.0)).unwrap();
+//! assert_eq!((change.level_adu, change.scatter_adu), (3.0, 0.0));
+//! assert_eq!(change.clauses(0.5), ["its level changed by +3.00 ADU"]);
+//! ```
 
 use photosite_pix::{Frame, MaskBits, stat};
 use serde::Serialize;
 
 /// What has changed from one master to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Change {
     /// The median of new minus old in ADU.
     pub level_adu: f64,
@@ -17,6 +28,10 @@ pub struct Change {
     /// Pixels that were hot.
     pub old_hot: usize,
 }
+
+/// Bytes a pixel that comparing two masters takes: data, variance and mask of both, and what their
+/// differences are sorted in.
+pub const COMPARING_BYTES: u64 = 2 * (4 + 4 + 2) + 2 * 4;
 
 /// How far beyond its noise the scatter may lie before the structure counts as changed: a choice.
 const STRUCTURE_RATIO: f64 = 1.3;

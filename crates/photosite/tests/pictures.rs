@@ -9,7 +9,7 @@ use std::process::{Command, ExitStatus};
 
 use photosite::event::{Cancel, Silent};
 use photosite::params::{Drizzle, Integration};
-use photosite::run::{Integrated, IntegrationRequest, Keep, NightRequest, integrate};
+use photosite::run::{Integrated, IntegrationRequest, NightRequest, integrate};
 use photosite::work::Context;
 use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::fits::read_frames;
@@ -18,7 +18,7 @@ use photosite_pix::align::Alignment;
 use photosite_pix::{Frame, MaskBits, Size, stat};
 use photosite_sim::{Night, Preset, Simulation};
 
-use night::{FOLDERS, request, run, write_night};
+use night::{FOLDERS, request, run, with, write_night};
 use skip::skip;
 
 const SIZE: Size = Size::new(420, 300);
@@ -47,7 +47,8 @@ fn picture(output: &Path) -> PathBuf {
 fn stack(paths: &[PathBuf], output: &Path, reference: &Path, how: Integration) -> Integrated {
     let cancel = Cancel::default();
     let context = Context { threads: 2, memory_bytes: 1 << 30, observer: &Silent, cancel: &cancel };
-    let request = IntegrationRequest { paths, output, reference: Some(reference), how };
+    let mut request = IntegrationRequest::new(paths, output);
+    (request.reference, request.how) = (Some(reference), how);
     integrate(&request, &context).unwrap()
 }
 
@@ -67,7 +68,7 @@ fn pictures_are_the_same_from_raw_lights_and_from_files_and_are_found_again() {
         let folder = dir.path().join("night");
         simulated(preset, &folder);
         let (one, other) = (dir.path().join("one"), dir.path().join("other"));
-        let bare = NightRequest { keep: Keep::default(), ..request(vec![folder.clone()], &one) };
+        let bare = NightRequest::new(vec![folder.clone()], one.clone());
         let report = run(&bare, 1);
         assert_eq!(report.stacks.len(), 1);
         let stack_report = &report.stacks[0];
@@ -84,7 +85,7 @@ fn pictures_are_the_same_from_raw_lights_and_from_files_and_are_found_again() {
         let files = std::fs::read_dir(packed.join("lights")).unwrap();
         let zipped = files.map(|e| Command::new("gzip").arg(e.unwrap().path()).status());
         if zipped.collect::<Vec<_>>().iter().all(|s| s.as_ref().is_ok_and(ExitStatus::success)) {
-            run(&NightRequest { keep: Keep::default(), ..request(vec![packed], &packed_out) }, 2);
+            run(&NightRequest::new(vec![packed], packed_out.clone()), 2);
             let samples = |path: PathBuf| {
                 let frames = read_frames(&path).unwrap().0.into_iter();
                 frames
@@ -101,8 +102,7 @@ fn pictures_are_the_same_from_raw_lights_and_from_files_and_are_found_again() {
         // Other threads, another order, everything kept: the same bytes.
         let mut paths: Vec<PathBuf> = FOLDERS.iter().map(|f| folder.join(f)).collect();
         paths.reverse();
-        let keep = Keep { calibrated: true, registered: true };
-        run(&NightRequest { keep, ..request(paths, &other) }, 3);
+        run(&with(request(paths, &other), |n| n.keep.registered = true), 3);
         let (first, second) = (picture(&one), picture(&other));
         assert_eq!(first.file_name(), second.file_name());
         assert!(std::fs::read(&first).unwrap() == std::fs::read(&second).unwrap());
@@ -136,7 +136,7 @@ fn pictures_are_the_same_from_raw_lights_and_from_files_and_are_found_again() {
 
         // Cut to what every light covers, no pixel lacks a light.
         let path = dir.path().join("cropped.fits");
-        stack(&calibrated, &path, &reference, Integration { crop: true, ..Integration::default() });
+        stack(&calibrated, &path, &reference, with(Integration::default(), |how| how.crop = true));
         let (cropped, _) = read_frames(&path).unwrap();
         let size = cropped[0].size();
         assert!(size.pixels() > SIZE.pixels() * 3 / 4 && size.pixels() < SIZE.pixels(), "{size}");
@@ -145,8 +145,9 @@ fn pictures_are_the_same_from_raw_lights_and_from_files_and_are_found_again() {
         // Finer grids, and colours that drop each for itself.
         let drizzled = |scale, drop, cfa| {
             let path = dir.path().join(format!("drizzle-{scale}-{cfa}.fits"));
-            let drizzle = Some(Drizzle { scale, drop, cfa });
-            let how = Integration { drizzle, maps: true, ..Integration::default() };
+            let how = with(Integration::default(), |how| {
+                (how.drizzle, how.maps) = (Some(Drizzle::new(scale, drop, cfa)), true);
+            });
             stack(&calibrated, &path, &reference, how);
             read_frames(&path).unwrap()
         };
@@ -199,8 +200,8 @@ fn a_solved_night_is_laid_by_its_headers_and_what_is_not_solved_is_kept_apart() 
     let folder = dir.path().join("night");
     simulated(Preset::CmosMono, &folder);
     let ask = |name: &str| {
-        let bare = request(vec![folder.clone()], &dir.path().join(name));
-        run(&NightRequest { keep: Keep::default(), align: Alignment::Wcs, ..bare }, 2)
+        let bare = NightRequest::new(vec![folder.clone()], dir.path().join(name));
+        run(&with(bare, |n| n.align = Alignment::Wcs), 2)
     };
     let report = ask("solved");
     assert_eq!((report.stacks.len(), report.findings.len()), (1, 0), "{:?}", report.findings);
@@ -233,7 +234,7 @@ fn gradients_that_differ_go_with_local_normalisation() {
     let folder = dir.path().join("night");
     simulated(Preset::CmosMono, &folder);
     let out = dir.path().join("out");
-    run(&NightRequest { stack: false, ..request(vec![folder], &out) }, 2);
+    run(&with(request(vec![folder], &out), |n| n.stack = false), 2);
     let entries = std::fs::read_dir(out.join("calibrated")).unwrap();
     let mut paths: Vec<PathBuf> = entries.map(|e| e.unwrap().path()).collect();
     paths.sort();
@@ -251,8 +252,7 @@ fn gradients_that_differ_go_with_local_normalisation() {
     }
     let made = |name: &str, local: bool| {
         let path = dir.path().join(name);
-        let how = Integration { local, ..Integration::default() };
-        stack(&paths, &path, &paths[0], how);
+        stack(&paths, &path, &paths[0], with(Integration::default(), |how| how.local = local));
         read_frames(&path).unwrap().0.remove(0).data
     };
     let (plain, local) = (made("plain.fits", false), made("local.fits", true));

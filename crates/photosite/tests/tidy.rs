@@ -5,6 +5,9 @@
     reason = "it writes the docs when asked, and trees to look at"
 )]
 
+#[path = "tidy/documented.rs"]
+mod documented;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

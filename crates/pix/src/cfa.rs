@@ -127,6 +127,21 @@ impl Serialize for CfaPattern {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for CfaPattern {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "CfaPattern".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A colour filter array: the letters of its cell, row by row, 2 x 2 or 6 x 6.",
+            "type": "string",
+            "pattern": "^([RGB]{4}|[RGB]{36})$",
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for CfaPattern {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;

@@ -26,6 +26,23 @@ bitflags::bitflags! {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Applied {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Applied".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let names: Vec<&str> = Self::all().iter_names().map(|(name, _)| name).collect();
+        let one = names.join("|");
+        schemars::json_schema!({
+            "description": "The calibration steps that a frame carries, joined by ` | `.",
+            "type": "string",
+            "pattern": format!("^(({one})( \\| ({one}))*)?$"),
+        })
+    }
+}
+
 impl Applied {
     /// The steps' names in the order in which they are done.
     pub fn names(self) -> Vec<&'static str> {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The width and height of an image in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Size {
     /// Pixels along x, the fast axis.
     pub width: usize,
@@ -36,6 +37,7 @@ impl std::fmt::Display for Size {
 
 /// A half-open, 0-based region: `x0 <= x < x1`, `y0 <= y < y1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rect {
     /// First column.
     pub x0: usize,

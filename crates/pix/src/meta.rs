@@ -6,6 +6,7 @@ use crate::{Applied, CfaPattern, Gain, Rect};
 
 /// What a frame was taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum FrameKind {
     /// The shortest exposure in the dark: offset and read noise.
@@ -52,6 +53,7 @@ impl std::fmt::Display for FrameKind {
 
 /// Which way the rows of a file run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum RowOrder {
     /// The first row of the file is the top of the picture.
@@ -62,6 +64,7 @@ pub enum RowOrder {
 
 /// A card whose value is not what its keyword promises.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Unread {
     /// The keyword.
     pub keyword: String,
@@ -71,6 +74,7 @@ pub struct Unread {
 
 /// Everything known about how a frame was taken; what is not known is `None`, never a stand-in.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Metadata {
     /// What the header says the frame is.
     pub kind: Option<FrameKind>,

@@ -141,6 +141,10 @@ const TOGETHER: usize = 16;
 /// `low`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn keep_near(samples: &[f32], low: f32, high: f32, near: &mut Vec<f32>) -> [usize; 2] {
+    // Doubling would take up to three times what is kept.
+    if near.capacity() - near.len() < samples.len() {
+        near.reserve_exact(samples.len() + near.len() / 4);
+    }
     let (mut known, mut under) = ([0u32; TOGETHER], [0u32; TOGETHER]);
     let (whole, rest) = samples.as_chunks::<TOGETHER>();
     let mut last = [f32::NAN; TOGETHER];

@@ -139,7 +139,7 @@ pub fn noise(rows: &[f32], width: usize, step: usize) -> f64 {
 }
 
 /// A median of so many samples has a standard error of a thousandth of their scatter.
-const GLANCE_SAMPLES: usize = 1 << 20;
+pub const GLANCE_SAMPLES: usize = 1 << 20;
 
 /// Samples in a run where no rows are known.
 const GLANCE_RUN: usize = 1 << 12;
@@ -225,10 +225,13 @@ pub fn noise_of_blocks(rows: &[f32], width: usize) -> f64 {
     if across == 0 {
         return f64::NAN;
     }
-    let some = spread_rows(rows, width, BLOCK, BLOCK_SAMPLES);
-    let mut means = Vec::with_capacity(some.len() / (BLOCK * BLOCK));
+    let spread = Spread::new(rows.len(), width, BLOCK, BLOCK_SAMPLES);
+    let bands = spread.places.min(spread.wanted);
+    let mut means = Vec::with_capacity(bands * across);
     let mut sums = vec![0.0f32; width];
-    for band in some.chunks_exact(width * BLOCK) {
+    for i in 0..bands {
+        let first = if spread.all() { i * BLOCK } else { spread.at(i) };
+        let band = &rows[first * width..][..BLOCK * width];
         sums.copy_from_slice(&band[..width]);
         for row in band[width..].chunks_exact(width) {
             sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
@@ -241,29 +244,37 @@ pub fn noise_of_blocks(rows: &[f32], width: usize) -> f64 {
 
 /// A description of the samples of one channel.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Summary {
     /// Finite samples.
     pub n: usize,
     /// The smallest.
     #[serde(deserialize_with = "nan_of_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub min: f64,
     /// The largest.
     #[serde(deserialize_with = "nan_of_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub max: f64,
     /// The mean.
     #[serde(deserialize_with = "nan_of_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub mean: f64,
     /// The median.
     #[serde(deserialize_with = "nan_of_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub median: f64,
     /// The standard deviation (n − 1).
     #[serde(deserialize_with = "nan_of_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub sd: f64,
     /// The median absolute deviation from the median.
     #[serde(deserialize_with = "nan_of_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub mad: f64,
     /// The noise of one sample, from second differences along x ([`noise`]).
     #[serde(deserialize_with = "nan_of_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub noise: f64,
     /// Samples at or below the lowest value that the camera can write.
     pub clipped_low: usize,

@@ -83,7 +83,8 @@ impl Stretch {
 
 /// The median of a plane and where its shadows begin; `None` without finite samples.
 fn background(samples: &[f32]) -> Option<(f64, f64)> {
-    let mut finite: Vec<f32> = samples.iter().copied().filter(|v| v.is_finite()).collect();
+    let mut finite = Vec::with_capacity(samples.len());
+    finite.extend(samples.iter().copied().filter(|v| v.is_finite()));
     let (median, mad) = median_mad(&finite);
     let (median, sigma) = (f64::from(median), MAD_TO_SIGMA * f64::from(mad));
     let darkest = median - DARKEST * sigma;

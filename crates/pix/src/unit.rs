@@ -27,6 +27,7 @@ impl Unit {
 
 /// A conversion gain in electrons per ADU: never the camera's gain register.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Gain(f64);
 
@@ -44,6 +45,7 @@ impl Gain {
 
 /// The noise of one camera setting: what a variance plane is made from.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NoiseModel {
     /// Electrons per ADU.
     pub gain_e_per_adu: Gain,

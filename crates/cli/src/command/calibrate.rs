@@ -13,16 +13,13 @@ use crate::{Done, resolve};
 pub fn run(args: CalibrateArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let asked = NamedLights {
-        files: &args.files,
-        output: &args.output,
-        bias: args.bias.as_deref().map(resolve::bias),
-        dark: args.dark.as_deref(),
-        scaling: DarkScaling::parse(&args.dark_scale)?,
-        flat: args.flat.as_deref(),
-        noise: resolve::noise(args.noise)?,
-        sample: resolve::sample(args.format)?,
-    };
+    let mut asked = NamedLights::new(&args.files, &args.output);
+    asked.bias = args.bias.as_deref().map(resolve::bias);
+    asked.dark = args.dark.as_deref();
+    asked.scaling = DarkScaling::parse(&args.dark_scale)?;
+    asked.flat = args.flat.as_deref();
+    asked.noise = resolve::noise(args.noise)?;
+    asked.sample = resolve::sample(args.format)?;
     let done = calibrate_named(&asked, &context)?;
     show::findings(&done.findings);
     if done.lights.is_empty() {

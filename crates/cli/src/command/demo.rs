@@ -3,11 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use photosite::inventory::KindOverrides;
 use photosite::preview::{Linked, preview_file};
-use photosite::run::{Keep, NightRequest, mean_response, run_night};
-use photosite_file::fits::{Sample, read_frame};
-use photosite_pix::align::Alignment;
+use photosite::run::{NightRequest, mean_response, run_night};
+use photosite_file::fits::read_frame;
 use photosite_pix::{FrameKind, Size};
 use photosite_sim::{Night, Preset, Residual, Scale, Simulation, residual};
 use serde::Serialize;
@@ -47,22 +45,10 @@ pub fn run(args: DemoArgs, limits: Limits) -> anyhow::Result<Done> {
     let simulation = Simulation::new(night);
     let raw = folder.join("night");
     simulate::write_night(&simulation, &raw, &context)?;
-    let request = NightRequest {
-        paths: ["bias", "darks", "flats", "darkflats", "lights"]
-            .iter()
-            .map(|k| raw.join(k))
-            .collect(),
-        overrides: KindOverrides::default(),
-        output: folder.join("out"),
-        dry_run: false,
-        graph: false,
-        noise: None,
-        sample: Sample::F32,
-        library: None,
-        align: Alignment::default(),
-        stack: true,
-        keep: Keep { calibrated: true, registered: false },
-    };
+    let folders = ["bias", "darks", "flats", "darkflats", "lights"];
+    let paths = folders.iter().map(|k| raw.join(k)).collect();
+    let mut request = NightRequest::new(paths, folder.join("out"));
+    request.keep.calibrated = true;
     let outcome = run_night(&request, &context)?;
     show::findings(&outcome.report.findings);
     let compared = compare(&simulation, &request.output)?;

@@ -21,14 +21,10 @@ pub fn run(args: MasterArgs, limits: Limits) -> anyhow::Result<Done> {
         (None, Some(NamedBias::Level(l))) => AdditivePart::Level(l as f32),
         (None, Some(NamedBias::File(path))) => AdditivePart::Master(path, RemovedBy::Bias),
     };
-    let asked = NamedMaster {
-        kind,
-        files: &args.files,
-        output: &args.output,
-        additive,
-        recipe: resolve::recipe(&args.reject, args.sigma_low, args.sigma_high, args.combine)?,
-        maps: args.maps,
-    };
+    let mut asked = NamedMaster::new(kind, &args.files, &args.output);
+    asked.additive = additive;
+    asked.recipe = resolve::recipe(&args.reject, args.sigma_low, args.sigma_high, args.combine)?;
+    asked.maps = args.maps;
     let (result, recipe, findings) = master_of_named(&asked, &context)?;
     show::findings(&findings);
     if args.json {

@@ -40,11 +40,11 @@ pub fn run(args: MatchArgs, limits: Limits) -> anyhow::Result<Done> {
         .lights
         .iter()
         .map(|light| {
-            let path = inventory.frames[light.frame].path.display().to_string();
+            let path = inventory[light.frame].path.display().to_string();
             let mut masters: Vec<ChoiceReport> =
                 light.choices.iter().map(|(kind, e)| ChoiceReport::of(*kind, e)).collect();
             // Flats that are not a master yet want a dark of their own.
-            let of_flat = light.flat.and_then(|i| planned.masters[i].dark_flat.as_ref());
+            let of_flat = light.flat.and_then(|id| planned[id].dark_flat.as_ref());
             masters.extend(of_flat.map(|e| ChoiceReport::of(FrameKind::DarkFlat, e)));
             let findings = planned.findings.iter().filter(|f| f.subject == path).cloned().collect();
             Matched { path, masters, findings }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::bail;
 use photosite::finding::Severity;
 use photosite::report::{MasterSource, RunReport, TrailReport};
-use photosite::run::{Keep, NightRequest, read_plan, run_night, run_plan};
+use photosite::run::{NightRequest, read_plan, run_night, run_plan};
 
 use crate::args::{self, Limits, RunArgs};
 use crate::show::{self, Progress};
@@ -45,23 +45,18 @@ fn request(args: &RunArgs) -> anyhow::Result<NightRequest> {
     if paths.is_empty() {
         bail!("name a folder of frames, or give frames by type with --lights, --darks etc.");
     }
-    let keep = Keep {
-        calibrated: args.keep.contains(&args::Keep::Calibrated),
-        registered: args.keep.contains(&args::Keep::Registered),
-    };
-    Ok(NightRequest {
-        paths,
-        overrides,
-        output: args.output.clone().unwrap_or_default(),
-        dry_run: args.dry_run,
-        graph: args.dry_run && args.json,
-        noise: resolve::noise(args.noise)?,
-        sample: resolve::sample(args.format)?,
-        library: if args.no_library { None } else { resolve::library(&args.place) },
-        stack: !args.no_stack,
-        align: args.align.into(),
-        keep,
-    })
+    let mut night = NightRequest::new(paths, args.output.clone().unwrap_or_default());
+    night.overrides = overrides;
+    night.dry_run = args.dry_run;
+    night.graph = args.dry_run && args.json;
+    night.noise = resolve::noise(args.noise)?;
+    night.sample = resolve::sample(args.format)?;
+    night.library = if args.no_library { None } else { resolve::library(&args.place) };
+    night.stack = !args.no_stack;
+    night.align = args.align.into();
+    night.keep.calibrated = args.keep.contains(&args::Keep::Calibrated);
+    night.keep.registered = args.keep.contains(&args::Keep::Registered);
+    Ok(night)
 }
 
 /// The night in tables: frames, masters, lights, stacks.

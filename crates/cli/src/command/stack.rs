@@ -1,6 +1,6 @@
 //! `photosite stack`.
 
-use photosite::params::{Drizzle, Integration, Weight};
+use photosite::params::{Drizzle, Weight};
 use photosite::report::TrailReport;
 use photosite::run::{IntegrationRequest, integrate};
 use photosite_pix::normalise::Normalise;
@@ -14,34 +14,28 @@ use crate::{Done, resolve};
 pub fn run(args: StackArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let how = Integration {
-        register: args.register.then(|| args.align.into()),
-        recipe: resolve::recipe(&args.reject, args.sigma_low, args.sigma_high, args.combine)?,
-        normalise: match args.normalize {
-            NormalizeName::None => Normalise::None,
-            NormalizeName::Additive => Normalise::Additive,
-            NormalizeName::AdditiveScale | NormalizeName::Local => Normalise::AdditiveScaled,
-            NormalizeName::Multiplicative => Normalise::Multiplicative,
-            NormalizeName::MultiplicativeScale => Normalise::MultiplicativeScaled,
-            NormalizeName::EqualisedFluxes => Normalise::EqualisedFluxes,
-        },
-        local: args.normalize == NormalizeName::Local,
-        weight: match args.weight {
-            WeightName::None => Weight::None,
-            WeightName::Noise => Weight::Noise,
-            WeightName::Snr => Weight::Snr,
-            WeightName::Fwhm => Weight::Fwhm,
-        },
-        drizzle: drizzle(&args),
-        crop: args.crop,
-        maps: args.maps,
+    let mut request = IntegrationRequest::new(&args.files, &args.output);
+    request.reference = args.reference.as_deref();
+    let how = &mut request.how;
+    how.register = args.register.then(|| args.align.into());
+    how.recipe = resolve::recipe(&args.reject, args.sigma_low, args.sigma_high, args.combine)?;
+    how.normalise = match args.normalize {
+        NormalizeName::None => Normalise::None,
+        NormalizeName::Additive => Normalise::Additive,
+        NormalizeName::AdditiveScale | NormalizeName::Local => Normalise::AdditiveScaled,
+        NormalizeName::Multiplicative => Normalise::Multiplicative,
+        NormalizeName::MultiplicativeScale => Normalise::MultiplicativeScaled,
+        NormalizeName::EqualisedFluxes => Normalise::EqualisedFluxes,
     };
-    let request = IntegrationRequest {
-        paths: &args.files,
-        output: &args.output,
-        reference: args.reference.as_deref(),
-        how,
+    how.local = args.normalize == NormalizeName::Local;
+    how.weight = match args.weight {
+        WeightName::None => Weight::None,
+        WeightName::Noise => Weight::Noise,
+        WeightName::Snr => Weight::Snr,
+        WeightName::Fwhm => Weight::Fwhm,
     };
+    how.drizzle = drizzle(&args);
+    (how.crop, how.maps) = (args.crop, args.maps);
     let done = integrate(&request, &context)?;
     show::findings(&done.findings);
     if args.json {
@@ -80,5 +74,5 @@ fn drizzle(args: &StackArgs) -> Option<Drizzle> {
         return None;
     }
     let usual = if cfa { 1.0 } else { 0.7 };
-    Some(Drizzle { scale: args.drizzle.unwrap_or(1.0), drop: args.drop.unwrap_or(usual), cfa })
+    Some(Drizzle::new(args.drizzle.unwrap_or(1.0), args.drop.unwrap_or(usual), cfa))
 }

@@ -86,8 +86,9 @@ print(p.returncode, *moved, rss * 1024)
     Some([numbers[1], numbers[2], numbers[3]])
 }
 
-/// The forecast against what the system counts: bytes written and read within a tenth. Peak memory
-/// differs from run to run by a tenth itself, as threads happen to meet, and with the build; within a third.
+/// The forecast against what the system counts: bytes written and read within a tenth, peak memory
+/// within a third, because glibc keeps freed blocks; `photosite/tests/forecast.rs` counts the memory
+/// that is asked for.
 #[cfg(target_os = "linux")]
 #[test]
 fn what_is_forecast_is_what_happens() {

@@ -262,14 +262,17 @@ impl DarkScatter {
         let (median, mad) = stat::median_mad(&above);
         let reach = Self::LEVEL_KAPPA * stat::MAD_TO_SIGMA * f64::from(mad);
         let ordinary = |v: &f32| (f64::from(*v) - f64::from(median)).abs() <= reach;
-        let (levels, variances): (Vec<f32>, Vec<f32>) = above
-            .into_iter()
-            .zip(variance.as_slice().iter().copied())
-            .filter(|(a, v)| ordinary(a) && v.is_finite())
-            .unzip();
-        let variance_adu2 = factor * stat::robust_mean(&variances, Self::VARIANCE_KAPPA);
-        let above_zero_adu =
-            levels.iter().map(|v| f64::from(*v)).sum::<f64>() / levels.len() as f64;
+        let (mut count, mut sum) = (0, 0.0);
+        for (i, v) in variance.as_slice().iter().enumerate() {
+            if ordinary(&above[i]) && v.is_finite() {
+                sum += f64::from(above[i]);
+                // Levels that were seen make room for the variances.
+                above[count] = *v;
+                count += 1;
+            }
+        }
+        let variance_adu2 = factor * stat::robust_mean(&above[..count], Self::VARIANCE_KAPPA);
+        let above_zero_adu = sum / count as f64;
         variance_adu2.is_finite().then_some(Self { variance_adu2, above_zero_adu })
     }
 

@@ -34,6 +34,7 @@ pub enum Extract {
 
 /// A colour product on disk.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct ColourProduct {
     /// Where it lies.
     pub path: PathBuf,
@@ -55,6 +56,7 @@ pub struct ColourProduct {
 
 /// Statistics of one plane.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct PlaneSummary {
     /// `red`, `green`, `blue`, or the name of a line.
     pub plane: &'static str,

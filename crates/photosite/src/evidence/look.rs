@@ -7,7 +7,7 @@ use crate::Result;
 use crate::stack::{Additive, Prepared, ReadBuffers};
 
 /// About as many samples as are read of a frame: a thirtieth of 16 million pixels.
-const READ_SAMPLES: usize = 1 << 19;
+pub const READ_SAMPLES: usize = 1 << 19;
 
 /// Tiles along a side, at most: what leaks into dark frames is wide, dust on flats is not.
 const DARK_TILES: usize = 16;

@@ -1,4 +1,16 @@
 //! What looks wrong, with numbers and the remedy.
+//!
+//! ```
+//! use photosite::finding::{Finding, Severity, named};
+//!
+//! let finding = Finding::new("duplicate", Severity::Info, "dark (1).fits", "counted once")
+//!     .hint("Delete one of the two.")
+//!     .with("copies", 2);
+//! assert_eq!(finding.evidence["copies"], 2);
+//! // Every code is in one table, with its meaning and remedy.
+//! assert_eq!(named("duplicate").unwrap().severity, Severity::Info);
+//! assert!(named("no-such-code").is_none());
+//! ```
 
 mod codes;
 
@@ -13,6 +25,7 @@ use crate::{Error, Reach};
 
 /// How much a Finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing.
@@ -36,8 +49,10 @@ impl Severity {
 
 /// One thing found, about one subject.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// A short stable name: one of [`CODES`].
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = CODES.iter().map(|c| c.name).collect::<Vec<_>>())))]
     pub code: Cow<'static, str>,
     /// How much it matters.
     pub severity: Severity,

@@ -1,4 +1,18 @@
 //! The headers of products: what of the raw headers stays true, and what is new.
+//!
+//! ```
+//! use photosite::header::{flat_colour_cards, flat_colours, imagetyp};
+//! use photosite::master::FlatColour;
+//! use photosite_pix::{FrameKind, Header};
+//!
+//! assert_eq!(imagetyp(FrameKind::DarkFlat), "Master DarkFlat");
+//! let levels = [(21_000.0, 0.002), (32_000.0, 0.001), (15_000.0, 0.003)];
+//! let colours = levels.map(|(level_adu, noise)| FlatColour { level_adu, noise });
+//! let mut header = Header::new();
+//! flat_colour_cards(&mut header, &colours);
+//! assert_eq!(header.get_f64("PSLEVELG"), Some(32_000.0));
+//! assert_eq!(flat_colours(&header), Some(colours));
+//! ```
 
 mod cards;
 mod light;

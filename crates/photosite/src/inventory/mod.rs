@@ -1,7 +1,37 @@
 //! A folder of frames, by their headers: what each one is, and what is doubtful about it.
+//!
+//! ```
+//! # use photosite_file::{atomic::Existing, fits::{FrameSpec, Sample, write_frame}};
+//! # use photosite_pix::{Card, Frame, Header, Plane, Size, Unit};
+//! # let write = |path: &std::path::Path, size: Size, adu: f32, cards: &[Card]| {
+//! #     let header = Header::from_cards(cards.to_vec());
+//! #     let frame = Frame::new(Plane::filled(size, adu), Unit::Adu);
+//! #     let spec = FrameSpec { header: &header, sample: Sample::F32, beside: vec![], tables: vec![] };
+//! #     write_frame(path, &[&frame], spec, Existing::Refuse).unwrap();
+//! # };
+//! # let dir = tempfile::tempdir().unwrap();
+//! use photosite::Workplace;
+//! use photosite::inventory::{FrameId, Id, KindOverrides};
+//! use photosite::run::take_inventory;
+//! use photosite_pix::FrameKind;
+//!
+//! # let night = dir.path().to_owned();
+//! # for (name, kind, adu) in [("a.fits", "Dark Frame", 110.0), ("b.fits", "Light Frame", 900.0)] {
+//! #     let cards = [Card::string("IMAGETYP", kind, ""), Card::real("EXPTIME", 60.0, "")];
+//! #     write(&night.join(name), Size::new(8, 8), adu, &cards);
+//! # }
+//! let work = Workplace::new();
+//! let inventory =
+//!     take_inventory(&[night], None, &KindOverrides::default(), &work.context())?;
+//! let kinds: Vec<FrameKind> = inventory.frames.iter().map(|f| f.kind).collect();
+//! assert_eq!(kinds, [FrameKind::Dark, FrameKind::Light]);
+//! assert_eq!(inventory[FrameId::at(1)].metadata.exposure_s, Some(60.0));
+//! # Ok::<(), photosite::Error>(())
+//! ```
 
 mod by_name;
 mod classify;
+mod id;
 mod master_name;
 mod walk;
 
@@ -14,6 +44,8 @@ use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Applied, Card, Detector, FrameKind, Header, Metadata, Size};
 
 pub use classify::{KindSource, classify, option_of};
+pub(crate) use id::id;
+pub use id::{FrameId, Id};
 pub use master_name::MasterName;
 pub use walk::{Walk, Walked, walk};
 
@@ -127,7 +159,7 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
                 .with("text", unread.text.clone()),
         );
     }
-    if probe.header.get(crate::provenance::KEY_KEYWORD).is_some() {
+    if crate::provenance::key_of(&probe.header).is_some() {
         return Taken::LeftOut(
             Finding::new(
                 "already-a-product",

@@ -8,7 +8,7 @@ use photosite_pix::{FrameKind, Header, Metadata};
 use super::Traits;
 use crate::finding::{Finding, Severity};
 use crate::inventory::MasterName;
-use crate::provenance::KEY_KEYWORD;
+use crate::provenance::key_of;
 
 /// The header keyword of a converted copy of another program's master.
 pub const ADOPTED_KEYWORD: &str = "PSADOPT";
@@ -33,7 +33,7 @@ pub struct Adopted {
 impl Adopted {
     /// Photosite made it, so what it holds is known.
     pub fn is_ours(&self) -> bool {
-        self.header.get(KEY_KEYWORD).is_some()
+        key_of(&self.header).is_some()
     }
 }
 
@@ -49,7 +49,7 @@ impl Adopted {
 pub fn adopt(path: &Path, probe: &Probe) -> Option<Result<Adopted, Finding>> {
     let metadata = keyword::read(&probe.header).metadata;
     let name = MasterName::of(path);
-    let ours = probe.header.get(KEY_KEYWORD).is_some();
+    let ours = key_of(&probe.header).is_some();
     let combined = metadata.combined_count.is_some_and(|n| n > 1);
     if !(metadata.is_master || combined || (name.is_master && !ours)) {
         return None;

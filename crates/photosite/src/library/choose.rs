@@ -8,6 +8,7 @@ use super::{Cost, DarkCurrent, Field, Life, Traits, cost};
 
 /// One property, compared.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Check {
     /// The property.
     pub field: Field,

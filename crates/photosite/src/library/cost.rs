@@ -8,6 +8,7 @@ use super::{Field, Traits};
 
 /// What a cost is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum CostUnit {
     /// Electrons.
     #[serde(rename = "e-")]
@@ -33,6 +34,7 @@ impl CostUnit {
 
 /// The residual that one candidate is expected to leave: the root mean square over all pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Cost {
     /// By all priced differences together.
     pub value: f64,

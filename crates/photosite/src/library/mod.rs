@@ -1,6 +1,27 @@
 //! Which calibration belongs to which frame, and why; and the index of all that was ever taken.
 //!
 //! The rules and prices are pure decisions: no pixel is read for them.
+//!
+//! ```
+//! use photosite::library::{Candidate, DarkCurrent, Field, Traits, choose, same_camera};
+//! use photosite_pix::{FrameKind, Metadata, Size};
+//!
+//! let of = |exposure_s: f64, temp_c: f64| {
+//!     let metadata = Metadata {
+//!         exposure_s: Some(exposure_s),
+//!         temp_c: Some(temp_c),
+//!         ..Metadata::default()
+//!     };
+//!     Traits::of(&metadata, Size::new(4656, 3520))
+//! };
+//! // A light of 60 s at -10 C; darks of 60 s, and of 300 s.
+//! let (light, near, far) = (of(60.0, -10.0), of(60.0, -10.2), of(300.0, -10.0));
+//! let darks = [Candidate::new(&far, 20), Candidate::new(&near, 20)];
+//! let choice = choose(FrameKind::Dark, &light, &darks, &DarkCurrent::default(), 16);
+//! assert_eq!(choice.chosen(), Some(1));
+//! assert_eq!(choice.refused[0].differs[0].field, Field::Exposure);
+//! assert!(same_camera("ZWO ASI2600MM Pro", "ASI2600MM Pro"));
+//! ```
 
 mod adopt;
 mod camera;

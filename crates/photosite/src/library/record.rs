@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Adopted, Traits, adopt, frame_traits};
 use crate::inventory::{Frame, KindOverrides, Taken, take};
-use crate::provenance::{ContentHash, FileMark, KEY_KEYWORD};
+use crate::provenance::{ContentHash, FileMark, key_of};
 use crate::{Finding, finding::Severity};
 
 /// The level of a master's samples.
@@ -123,7 +123,7 @@ impl Record {
             traits: master.traits.clone(),
             frames: master.frames,
             software: master.software.clone(),
-            key: master.header.get_text(KEY_KEYWORD),
+            key: key_of(&master.header),
             level: Some(level),
             flat_level_adu: master.header.get_f64("PSLEVEL"),
         }

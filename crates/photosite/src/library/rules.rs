@@ -173,6 +173,7 @@ impl std::fmt::Display for Tolerance {
 
 /// What came of comparing one property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Within the rule.

@@ -7,6 +7,7 @@ use crate::inventory::Frame;
 
 /// One property that frames are compared by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Field {
     /// Width and height in pixels.
@@ -78,6 +79,7 @@ impl Field {
 
 /// The properties of a frame, or of a group of alike frames, that matching looks at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Traits {
     /// Width and height.
     pub size: Size,

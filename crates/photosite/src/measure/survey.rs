@@ -16,7 +16,7 @@ use super::saturated::Saturated;
 use super::stars::{StarField, background, find_stars};
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
-use crate::product::{LightResult, Offered, Opened};
+use crate::product::{LightResult, Offered, Opened, glance_bytes};
 use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each, on_each_with};
 use crate::{Error, Finding, Result};
@@ -94,8 +94,24 @@ impl SurveyedLight {
 /// About as many samples as level and scale are taken from.
 const LEVEL_SAMPLES: usize = 1 << 18;
 
-/// Bytes a pixel that looking over a light takes: samples, mask, what describes them.
-const SURVEY_BYTES: u64 = 16;
+/// Memory that looking over a light takes, in bytes: samples and mask of each plane, and the samples by
+/// which it is described before and after calibration; under a filter array its green, and most of
+/// those samples in order, because the levels of its colours lie apart.
+pub fn survey_bytes(size: Size, planes: usize, mosaic: bool) -> u64 {
+    let pixels = size.pixels() as u64;
+    let glance = glance_bytes(size);
+    let colour = if mosaic { 4 * pixels + glance } else { 0 };
+    pixels * planes as u64 * 6 + 2 * glance + colour
+}
+
+/// Memory that a light takes when it was looked over, in bytes, about: bins, stars, background.
+pub const SURVEYED_BYTES: u64 = 1 << 19;
+
+/// How many lights are looked over at a time, each of which takes `bytes`.
+pub fn surveyed_at_once(bytes: u64, (threads, memory_bytes): (usize, u64)) -> usize {
+    let affordable = memory_bytes / bytes.max(1);
+    usize::try_from(affordable).unwrap_or(usize::MAX).clamp(1, threads.max(1))
+}
 
 /// Knows files by content; those that cannot be read become findings.
 ///
@@ -121,9 +137,10 @@ pub fn survey(
 ) -> Result<(Vec<SurveyedLight>, Vec<Finding>)> {
     let total = lights.len() as u64;
     context.observer.event(Event::Started { stage: Stage::Survey, total });
-    let a_light = lights.iter().map(|l| l.size.pixels() as u64 * SURVEY_BYTES).max();
-    let affordable = (context.memory_bytes / a_light.unwrap_or(1).max(1)).max(1) as usize;
-    let outer = Context { threads: context.threads.min(affordable), ..*context };
+    // Whether it is under a filter array is not known before it is opened.
+    let bytes = lights.iter().map(|l| survey_bytes(l.size, l.planes, l.planes == 1)).max();
+    let means = (context.threads, context.memory_bytes);
+    let outer = Context { threads: surveyed_at_once(bytes.unwrap_or(0), means), ..*context };
     // Few lights share the threads left over.
     let threads = (outer.threads / lights.len().max(1)).max(1);
     let inner = Context { threads, ..*context };

@@ -26,6 +26,7 @@ pub enum Weight {
 
 /// How lights are integrated into one stack.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Integration {
     /// How lights are registered; `None` where they are stacked pixel by pixel.
     pub register: Option<Alignment>,
@@ -47,6 +48,7 @@ pub struct Integration {
 
 /// How samples are spread.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Drizzle {
     /// Pixels of the stack along one of the reference's.
     pub scale: f64,
@@ -54,6 +56,14 @@ pub struct Drizzle {
     pub drop: f64,
     /// The colours of a filter array drop each for itself; nothing is interpolated between them.
     pub cfa: bool,
+}
+
+impl Drizzle {
+    /// Drops of side `drop`, in pixels of a light, on a grid `scale` times as fine as the reference's;
+    /// each colour of a filter array for itself where `cfa` says so.
+    pub fn new(scale: f64, drop: f64, cfa: bool) -> Self {
+        Self { scale, drop, cfa }
+    }
 }
 
 impl Integration {

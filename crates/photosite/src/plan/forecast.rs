@@ -1,17 +1,26 @@
 //! What a plan will take of the machine, step by step, before anything is done.
 
+use std::collections::BTreeSet;
+
 use photosite_file::Access;
 use photosite_pix::{FrameKind, Size};
 use serde::{Deserialize, Serialize};
 
-use super::{FEWEST_LIGHTS, LightPlan, MasterPlan, Plan, StackPlan};
-use crate::budget::{Budget, FIXED_BYTES, Need, budget};
-use crate::inventory::{Frame, Inventory};
+use super::{FEWEST_LIGHTS, LightId, LightPlan, MasterId, MasterPlan, Plan, StackPlan};
+use crate::budget::{Budget, Need, budget};
+use crate::evidence::READ_SAMPLES;
+use crate::inventory::{Frame, FrameId, Inventory};
+use crate::measure::{SURVEYED_BYTES, survey_bytes, surveyed_at_once};
+use crate::preview::{preview_bytes, preview_size};
+use crate::product::{MEAN_SAMPLES, glance_bytes};
 use crate::register::TILE_ROWS;
 use crate::stack::Stars;
+use crate::succession::COMPARING_BYTES;
 
 /// What a plan will take, before anything is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Forecast {
     /// Bytes read, by all steps together.
     pub read_bytes: u64,
@@ -25,6 +34,8 @@ pub struct Forecast {
 
 /// What one step takes.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct StepCost {
     /// Bytes read.
     pub read_bytes: u64,
@@ -50,38 +61,31 @@ const PRODUCT_HEAD: u64 = 20 << 10;
 /// What the process takes whatever it does; measured.
 const PROCESS_BYTES: u64 = 18_000_000;
 
-/// Bytes a pixel that looking over a light is allowed: samples, mask, what describes them.
-const SURVEY_BYTES: u64 = 16;
+/// Bytes that unpacking a frame to disk takes: a strip of samples, and as it is written.
+const UNPACKING_BYTES: u64 = 2 * (4 << 20);
 
-/// Half bytes a pixel that looking over a light takes; measured.
-const SURVEY_HALF_BYTES: u64 = 27;
+/// Bytes a pixel of a tile besides its samples: what is combined, and the raw bytes of one row.
+const TILE_BYTES: u64 = 14 + 8;
 
-/// Bytes a pixel that a packed light takes besides, unpacked; measured.
-const UNPACKED_BYTES: u64 = 7;
-
-/// Bytes a pixel that entering a master into the library takes; measured.
-const KEEPING_BYTES: u64 = 29;
+/// Bytes a pixel that entering a master into the library takes: it is loaded, its samples are copied,
+/// and some are put in order.
+const KEEPING_BYTES: u64 = PRODUCT_BYTES + 4 + 1;
 
 /// Rows beyond a tile that interpolation and repairs read.
 const HALO_ROWS: u64 = 12;
 
-/// Samples of a flat that its mean is taken from.
-const MEAN_SAMPLES: u64 = 1 << 20;
-
-/// Samples of a frame by which it is compared with the others of its set.
-const COMPARED_SAMPLES: u64 = 1 << 19;
-
 /// Fewest frames that are compared with each other.
 const FEWEST_COMPARED: u64 = 2;
 
-/// The longer side of a preview in pixels.
-const PREVIEW_PX: u64 = 1600;
+/// Bytes a sample of a preview: noise is hardly packed.
+const PREVIEW_BYTES: f64 = 0.8;
 
 /// Bytes that are read, decoded and combined in a second; measured on two cores.
 const BYTES_A_SECOND: f64 = 6e8;
 
 /// What a forecast reckons with.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Means {
     /// Threads.
     pub threads: usize,
@@ -99,6 +103,8 @@ pub struct Means {
     pub sixteen_bits: bool,
     /// New masters are copied into a library.
     pub library: bool,
+    /// There are masters in it, with which new ones are compared.
+    pub predecessors: bool,
 }
 
 /// Forecasts one plan.
@@ -144,21 +150,19 @@ impl<'a> Forecaster<'a> {
 
     /// The lights that will be written as calibrated files.
     pub fn kept_lights(&self) -> impl Iterator<Item = &'a LightPlan> + '_ {
-        let mut stacked = vec![false; self.plan.lights.len()];
-        for (plan, _) in self.stacked() {
-            plan.lights.iter().for_each(|i| stacked[*i] = true);
-        }
+        let stacked: BTreeSet<LightId> =
+            self.stacked().flat_map(|(plan, _)| plan.lights.iter().copied()).collect();
         let all = self.means.keep_calibrated;
-        let lights = self.plan.lights.iter().zip(stacked);
-        lights.filter(move |(_, stacked)| all || !stacked).map(|(light, _)| light)
+        let lights = self.plan.named_lights();
+        lights.filter(move |(id, _)| all || !stacked.contains(id)).map(|(_, light)| light)
     }
 
-    fn frame(&self, i: usize) -> &'a Frame {
-        &self.inventory.frames[i]
+    fn frame(&self, id: FrameId) -> &'a Frame {
+        &self.inventory[id]
     }
 
-    fn need(&self, frames: &[usize], size: Size) -> Need {
-        let packed = |i: &&usize| self.frame(**i).access == Access::Whole;
+    fn need(&self, frames: &[FrameId], size: Size) -> Need {
+        let packed = |id: &&FrameId| self.frame(**id).access == Access::Whole;
         Need {
             frames: frames.len(),
             size,
@@ -186,7 +190,7 @@ impl<'a> Forecaster<'a> {
 
     /// What making a master takes.
     pub fn master(&self, master: &MasterPlan) -> StepCost {
-        let pixels = |i: usize| self.frame(i).detector.active.size().pixels() as u64;
+        let pixels = |id: FrameId| self.frame(id).detector.active.size().pixels() as u64;
         let product = |pixels: u64, inputs: usize| {
             pixels * PRODUCT_BYTES + PRODUCT_HEAD + 300 * inputs as u64
         };
@@ -207,13 +211,13 @@ impl<'a> Forecaster<'a> {
         // Packed frames are read again where they were unpacked to.
         let sample = if packed > 0 { 4 } else { (bytes / (whole * count).max(1)).max(1) };
         if count >= FEWEST_COMPARED {
-            read += count * sample * whole.min(COMPARED_SAMPLES);
+            read += count * sample * whole.min(READ_SAMPLES as u64);
         }
         if master.kind == FrameKind::Flat {
-            read += count * sample * whole.min(MEAN_SAMPLES);
+            read += count * sample * whole.min(MEAN_SAMPLES as u64);
         }
         if let Some((additive, _)) = master.additive {
-            read += self.loaded(&self.plan.masters[additive]);
+            read += self.loaded(&self.plan[additive]);
         }
         read += 4 * packed * whole;
         let mut write = product(whole, master.frames.len());
@@ -223,17 +227,26 @@ impl<'a> Forecaster<'a> {
             write *= 2;
         }
         let budget = self.master_budget(master).and_then(Result::ok);
-        let memory = budget.map_or(0, |b| b.memory_bytes - FIXED_BYTES + PROCESS_BYTES);
-        let additive = if master.additive.is_some() { whole * SAMPLES_BYTES } else { 0 };
-        let at_once = self.means.threads.min(self.plan.masters.len()) as u64;
-        let keeping = match self.means.library {
-            true => PROCESS_BYTES + at_once * whole * KEEPING_BYTES,
-            false => 0,
+        let threads = self.means.threads as u64;
+        let first = self.frame(master.frames[0]);
+        // Numbers of 16 bits to which nothing is done stay what they are.
+        let as_it_is = master.kind != FrameKind::Flat && master.additive.is_none();
+        let sample = if as_it_is { stored_bytes(first).min(4) } else { 4 };
+        let tiles = budget.map_or(0, |b| tile_bytes(&b, count * sample));
+        let additive = if master.additive.is_some() { 4 * whole } else { 0 };
+        let unpacking = threads.min(packed) * (whole * stored_bytes(first) + UNPACKING_BYTES);
+        let making =
+            whole * PRODUCT_BYTES + tiles.max(2 * glance_bytes(first.detector.active.size()));
+        let at_once = threads.min(self.plan.masters.len() as u64);
+        let keeping = match self.means {
+            Means { library: false, .. } => 0,
+            Means { predecessors: true, .. } => COMPARING_BYTES,
+            Means { .. } => KEEPING_BYTES,
         };
+        let keeping = at_once * whole * keeping;
         StepCost {
             scratch_bytes: budget.map_or(0, |b| b.scratch_bytes),
-            // Describing and marking a finished master takes a copy of its samples.
-            memory_bytes: (memory + additive + 4 * whole).max(keeping),
+            memory_bytes: PROCESS_BYTES + (additive + making.max(unpacking)).max(keeping),
             ..cost(read, write)
         }
     }
@@ -250,13 +263,13 @@ impl<'a> Forecaster<'a> {
     }
 
     /// The masters that calibrate some lights, each once.
-    fn masters_of(&self, lights: &[usize]) -> Vec<usize> {
-        let mut all: Vec<usize> = lights
+    fn masters_of(&self, lights: &[LightId]) -> Vec<MasterId> {
+        let mut all: Vec<MasterId> = lights
             .iter()
             .flat_map(|i| {
-                let l = &self.plan.lights[*i];
+                let l = &self.plan[*i];
                 // A dark that holds the bias takes it along.
-                let alone = l.dark.is_some_and(|d| !self.plan.masters[d].traits.bias_removed);
+                let alone = l.dark.is_some_and(|d| !self.plan[d].traits.bias_removed);
                 [l.bias.filter(|_| !alone), l.dark, l.flat]
             })
             .flatten()
@@ -268,27 +281,32 @@ impl<'a> Forecaster<'a> {
 
     /// How a stack's lights are combined.
     pub fn stack_budget(&self, plan: &StackPlan) -> Result<Budget, u64> {
-        let frames: Vec<usize> = plan.lights.iter().map(|i| self.plan.lights[*i].frame).collect();
+        let frames: Vec<FrameId> = plan.lights.iter().map(|id| self.plan[*id].frame).collect();
         let first = self.frame(frames[0]);
         let size = first.detector.active.size();
         let planes = if first.metadata.cfa.is_some() { 3 } else { 1 };
-        let rows = (TILE_ROWS as u64 + HALO_ROWS).min(size.height as u64);
         let need = Need {
             planes,
             guides: Stars::guides_of(frames.len()),
             packed: 0,
             least_rows: TILE_ROWS,
-            worker_bytes: rows * size.width as u64 * planes as u64 * 12,
+            worker_bytes: self.window_bytes(size, planes),
             open_files: usize::MAX,
             ..self.need(&frames, size)
         };
         budget(need).map_err(|t| t.needed_bytes)
     }
 
+    /// The rows of a light that a tile needs, about, in bytes.
+    fn window_bytes(&self, size: Size, planes: usize) -> u64 {
+        let rows = (TILE_ROWS as u64 + HALO_ROWS).min(size.height as u64);
+        rows * (size.width * planes) as u64 * 12
+    }
+
     /// What a stack takes: its lights are looked over, then read tile by tile.
     pub fn stack(&self, plan: &StackPlan) -> StepCost {
         let frames: Vec<&Frame> =
-            plan.lights.iter().map(|i| self.frame(self.plan.lights[*i].frame)).collect();
+            plan.lights.iter().map(|id| self.frame(self.plan[*id].frame)).collect();
         let size = frames[0].detector.active.size();
         let pixels = size.pixels() as u64;
         let planes = if frames[0].metadata.cfa.is_some() { 3 } else { 1 };
@@ -296,7 +314,7 @@ impl<'a> Forecaster<'a> {
         let bytes: u64 = frames.iter().map(|f| f.file_bytes).sum();
         let packed: u64 =
             frames.iter().filter(|f| f.access == Access::Whole).map(|f| f.file_bytes).sum();
-        let loaded: u64 = masters.iter().map(|m| self.loaded(&self.plan.masters[*m])).sum();
+        let loaded: u64 = masters.iter().map(|m| self.loaded(&self.plan[*m])).sum();
         let budget = self.stack_budget(plan);
         let rows = budget.as_ref().map_or(TILE_ROWS as u64, |b| b.rows as u64);
         let tiles = (size.height as u64).div_ceil(rows.max(1));
@@ -306,28 +324,28 @@ impl<'a> Forecaster<'a> {
         let unpacked =
             frames.iter().filter(|f| f.access == Access::Whole).count() as u64 * pixels * 4;
         let read = bytes + loaded + again(bytes - packed) + packed + again(unpacked);
-        let shown = (PREVIEW_PX as f64 / size.width.max(size.height).max(1) as f64).min(1.0);
-        let preview = pixels as f64 * shown * shown * planes as f64 * 0.8;
+        let preview = preview_size(size).pixels() as f64 * planes as f64 * PREVIEW_BYTES;
         let product = planes * pixels * PRODUCT_BYTES + PRODUCT_HEAD + 300 * frames.len() as u64;
         let mut write = product + preview as u64;
         if self.means.keep_registered {
             write += frames.len() as u64 * (planes * pixels * SAMPLES_BYTES + PRODUCT_HEAD);
         }
-        let in_memory: u64 = masters
-            .iter()
-            .map(|m| self.region_pixels(&self.plan.masters[*m]) * SAMPLES_BYTES)
-            .sum();
-        let at_once = self.means.threads.min(frames.len()) as u64;
-        let affordable = (self.means.memory_bytes / (pixels * SURVEY_BYTES).max(1)).max(1);
-        let mosaic = if planes == 3 { 4 } else { 0 };
-        let beside = mosaic + if packed > 0 { UNPACKED_BYTES } else { 0 };
-        let each = pixels * SURVEY_HALF_BYTES / 2 + pixels * beside;
-        let survey = at_once.min(affordable) * each + in_memory;
-        let stacking = budget.as_ref().map_or_else(|needed| *needed, |b| b.memory_bytes);
-        let stacking = stacking - FIXED_BYTES.min(stacking) + PROCESS_BYTES;
+        let in_memory: u64 =
+            masters.iter().map(|m| self.region_pixels(&self.plan[*m]) * SAMPLES_BYTES).sum();
+        let means = (self.means.threads.min(frames.len()), self.means.memory_bytes);
+        let at_once = surveyed_at_once(survey_bytes(size, 1, true), means) as u64;
+        let unpacking = if packed > 0 { pixels * stored_bytes(frames[0]) } else { 0 };
+        let survey = at_once * (survey_bytes(size, 1, planes == 3) + unpacking);
+        let result = planes * pixels * PRODUCT_BYTES;
+        let tiles = budget.map_or(0, |b| {
+            let worker = self.window_bytes(size, planes as usize);
+            planes * tile_bytes(&b, 4 * frames.len() as u64) + b.workers as u64 * worker
+        });
+        let stacking = result + tiles.max(preview_bytes(size, planes as usize));
+        let surveyed = frames.len() as u64 * SURVEYED_BYTES;
         StepCost {
             scratch_bytes: unpacked,
-            memory_bytes: (stacking + in_memory).max(survey + PROCESS_BYTES),
+            memory_bytes: PROCESS_BYTES + in_memory + surveyed + stacking.max(survey),
             ..cost(read, write)
         }
     }
@@ -335,16 +353,21 @@ impl<'a> Forecaster<'a> {
     /// What calibrating a light to a file takes.
     pub fn light(&self, light: &LightPlan) -> StepCost {
         let frame = self.frame(light.frame);
-        let pixels = frame.detector.active.size().pixels() as u64;
+        let size = frame.detector.active.size();
+        let pixels = size.pixels() as u64;
         let noise =
             frame.metadata.gain_e_per_adu.is_some() && frame.metadata.read_noise_e.is_some();
         let sample = if self.means.sixteen_bits { 2 } else { 4 };
         let write = pixels * (sample + 2 + if noise { 4 } else { 0 }) + PRODUCT_HEAD;
         let masters = [light.bias, light.dark, light.flat].into_iter().flatten();
         let in_memory: u64 =
-            masters.map(|m| self.region_pixels(&self.plan.masters[m]) * PRODUCT_BYTES).sum();
+            masters.map(|m| self.region_pixels(&self.plan[m]) * PRODUCT_BYTES).sum();
         let at_once = self.means.threads.min(self.plan.lights.len()) as u64;
-        let each = pixels * (PRODUCT_BYTES + sample);
+        let packed = if frame.access == Access::Whole { stored_bytes(frame) } else { 0 };
+        let planes = SAMPLES_BYTES + if noise { 4 } else { 0 };
+        // The colours' levels lie apart, so that most samples are put in order for a median.
+        let glances = if frame.metadata.cfa.is_some() { 3 } else { 2 };
+        let each = pixels * (planes + packed) + glances * glance_bytes(size);
         StepCost {
             memory_bytes: PROCESS_BYTES + in_memory + at_once * each,
             ..cost(frame.file_bytes + self.share_of_masters(light), write)
@@ -356,7 +379,7 @@ impl<'a> Forecaster<'a> {
         let set = [light.bias, light.dark, light.flat];
         let alike = self.kept_lights().filter(|l| [l.bias, l.dark, l.flat] == set).count() as u64;
         let masters = set.into_iter().flatten();
-        let bytes = masters.map(|m| self.region_pixels(&self.plan.masters[m]) * 2 * PRODUCT_BYTES);
+        let bytes = masters.map(|m| self.region_pixels(&self.plan[m]) * 2 * PRODUCT_BYTES);
         bytes.sum::<u64>() / alike.max(1)
     }
 
@@ -372,6 +395,16 @@ impl<'a> Forecaster<'a> {
         });
         masters.chain(stacks).max_by_key(|(_, needed)| *needed)
     }
+}
+
+/// Bytes a sample of a frame as its file has it, unpacked.
+fn stored_bytes(frame: &Frame) -> u64 {
+    frame.header.get_i64("BITPIX").map_or(4, |bits| bits.unsigned_abs() / 8)
+}
+
+/// Bytes of all tiles that are worked on at a time, where a pixel of all frames takes `samples`.
+fn tile_bytes(budget: &Budget, samples: u64) -> u64 {
+    (budget.workers * budget.columns * budget.rows) as u64 * (samples + TILE_BYTES)
 }
 
 fn cost(read_bytes: u64, write_bytes: u64) -> StepCost {

@@ -1,14 +1,15 @@
 //! A plan as data: the products of a night and what each is made of, to be written down, read back
 //! and run.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use photosite_pix::FrameKind;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Forecaster, LightPlan, MasterPlan, Plan, StackPlan, StepCost};
-use crate::inventory::Inventory;
+use super::{Forecaster, LightPlan, MasterId, MasterPlan, Plan, StackPlan, StepCost};
+use crate::inventory::{FrameId, Inventory};
 use crate::params::Integration;
 use crate::provenance::{ALGORITHM_VERSION, ContentHash, FileMark, SOFTWARE, master_name};
 
@@ -17,6 +18,8 @@ pub const PLAN_SCHEMA: &str = "photosite.plan/1";
 
 /// A file that a plan rests on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct PlanInput {
     /// How steps name it: its content hash.
     pub id: String,
@@ -32,6 +35,8 @@ pub struct PlanInput {
 
 /// One product to be made, or found made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct PlanStep {
     /// How other steps name it: its place in the folder of products.
     pub id: String,
@@ -39,7 +44,7 @@ pub struct PlanStep {
     pub product: String,
     /// What it is made of: ids of inputs and of earlier steps.
     pub inputs: Vec<String>,
-    /// How it is made.
+    /// How it is made: names and values, other ones for each kind of product.
     pub parameters: serde_json::Value,
     /// The hash of inputs, parameters and versions: same key, same product.
     pub key: String,
@@ -49,8 +54,11 @@ pub struct PlanStep {
 
 /// The products of a night, each after those it is made of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Graph {
-    /// [`PLAN_SCHEMA`].
+    /// The name of this schema: [`PLAN_SCHEMA`].
+    #[cfg_attr(feature = "schema", schemars(extend("const" = PLAN_SCHEMA)))]
     pub schema: String,
     /// The software that planned.
     pub software: String,
@@ -68,8 +76,8 @@ pub struct Grapher<'a> {
     pub plan: &'a Plan,
     /// The frames that it speaks of.
     pub inventory: &'a Inventory,
-    /// What each frame holds, and what tells it from its later self; `None` where it cannot be read.
-    pub known: &'a [Option<(ContentHash, FileMark)>],
+    /// What each frame holds, and what tells it from its later self; none for one that cannot be read.
+    pub known: &'a BTreeMap<FrameId, (ContentHash, FileMark)>,
     /// What steps take.
     pub forecaster: Forecaster<'a>,
     /// How lights become stacks.
@@ -100,25 +108,26 @@ impl Grapher<'_> {
     }
 
     fn inputs(&self) -> Vec<PlanInput> {
-        let frames = self.inventory.frames.iter().zip(self.known);
-        let read = frames.filter_map(|(frame, known)| Some((frame, (*known)?)));
-        read.map(|(frame, (hash, mark))| PlanInput {
-            id: hash.to_string(),
-            path: std::path::absolute(&frame.path).unwrap_or_else(|_| frame.path.clone()),
-            kind: frame.kind,
-            file_bytes: mark.file_bytes,
-            modified_ns: mark.modified_ns,
-        })
-        .collect()
+        let input = |(id, (hash, mark)): (&FrameId, &(ContentHash, FileMark))| {
+            let frame = &self.inventory[*id];
+            PlanInput {
+                id: hash.to_string(),
+                path: std::path::absolute(&frame.path).unwrap_or_else(|_| frame.path.clone()),
+                kind: frame.kind,
+                file_bytes: mark.file_bytes,
+                modified_ns: mark.modified_ns,
+            }
+        };
+        self.known.iter().map(input).collect()
     }
 
     /// The id of a frame; none for one that cannot be read, which will be left out.
-    fn frame(&self, i: usize) -> Option<String> {
-        self.known[i].map(|(hash, _)| hash.to_string())
+    fn frame(&self, id: FrameId) -> Option<String> {
+        self.known.get(&id).map(|(hash, _)| hash.to_string())
     }
 
-    fn master_id(&self, i: usize) -> String {
-        format!("masters/{}", self.plan.masters[i].file_name)
+    fn master_id(&self, id: MasterId) -> String {
+        format!("masters/{}", self.plan[id].file_name)
     }
 
     fn master(&self, master: &MasterPlan, steps: &[PlanStep]) -> PlanStep {
@@ -143,7 +152,7 @@ impl Grapher<'_> {
     }
 
     fn stack(&self, plan: &StackPlan, steps: &[PlanStep]) -> PlanStep {
-        let lights = plan.lights.iter().map(|i| &self.plan.lights[*i]);
+        let lights = plan.lights.iter().map(|id| &self.plan[*id]);
         let mut inputs: Vec<String> = lights.flat_map(|l| self.calibrated(l)).collect();
         inputs.sort();
         inputs.dedup();

@@ -2,7 +2,7 @@
 
 use photosite_pix::FrameKind;
 
-use super::{Explained, LightPlan, MasterPlan};
+use super::{Explained, LightPlan, MasterId, MasterPlan, Plan};
 use crate::calibrate::RemovedBy;
 use crate::finding::{Finding, Severity};
 use crate::inventory::Frame;
@@ -123,8 +123,8 @@ pub(super) fn of_light(
     light: &LightPlan,
     subject: &str,
     wanted: &Traits,
-    flat: Option<usize>,
-    masters: &[MasterPlan],
+    flat: Option<MasterId>,
+    plan: &Plan,
 ) -> Vec<Finding> {
     let mut out = Vec::new();
     let [(_, bias), (_, dark), (_, flat_choice)] = &light.choices[..] else { return out };
@@ -151,7 +151,7 @@ pub(super) fn of_light(
         out.extend(costly(kind, explained, subject));
     }
     let used = [light.bias.filter(|_| light.dark.is_none()), light.dark, light.flat];
-    out.extend(mixed_software(&used.map(|i| i.map(|i| &masters[i])), subject));
+    out.extend(mixed_software(&used.map(|id| id.map(|id| &plan[id])), subject));
     out
 }
 

@@ -1,7 +1,40 @@
 //! What will be done to a night, and why: data and decisions, no pixel read.
+//!
+//! ```
+//! # use photosite_file::{atomic::Existing, fits::{FrameSpec, Sample, write_frame}};
+//! # use photosite_pix::{Card, Frame, Header, Plane, Size, Unit};
+//! # let write = |path: &std::path::Path, size: Size, adu: f32, cards: &[Card]| {
+//! #     let header = Header::from_cards(cards.to_vec());
+//! #     let frame = Frame::new(Plane::filled(size, adu), Unit::Adu);
+//! #     let spec = FrameSpec { header: &header, sample: Sample::F32, beside: vec![], tables: vec![] };
+//! #     write_frame(path, &[&frame], spec, Existing::Refuse).unwrap();
+//! # };
+//! # let dir = tempfile::tempdir().unwrap();
+//! use photosite::Workplace;
+//! use photosite::inventory::KindOverrides;
+//! use photosite::plan::plan;
+//! use photosite::run::take_inventory;
+//!
+//! # let night = dir.path().to_owned();
+//! # for (i, kind) in ["Dark Frame", "Dark Frame", "Dark Frame", "Light Frame"].iter().enumerate() {
+//! #     let cards = [Card::string("IMAGETYP", kind, ""), Card::real("EXPTIME", 60.0, "")];
+//! #     write(&night.join(format!("{i}.fits")), Size::new(8, 8), 100.0 + i as f32, &cards);
+//! # }
+//! // Three darks and a light, each of 60 s.
+//! let work = Workplace::new();
+//! let mut inventory =
+//!     take_inventory(&[night], None, &KindOverrides::default(), &work.context())?;
+//! let plan = plan(&mut inventory, None, 16);
+//! let dark = plan.lights[0].dark.unwrap();
+//! assert_eq!((plan.masters.len(), plan[dark].frames.len()), (1, 3));
+//! assert!(plan[dark].file_name.starts_with("dark_60s"));
+//! assert!(plan.findings.iter().any(|f| f.code == "flat-missing"));
+//! # Ok::<(), photosite::Error>(())
+//! ```
 
 mod forecast;
 mod graph;
+mod id;
 mod missing;
 mod names;
 mod pick;
@@ -16,7 +49,7 @@ use photosite_pix::combine::Recipe;
 
 use crate::calibrate::RemovedBy;
 use crate::finding::Finding;
-use crate::inventory::Inventory;
+use crate::inventory::{FrameId, Id, Inventory};
 use crate::library::{
     Choice, DarkCurrent, Group, Shelf, Traits, frame_traits, group_name, groups,
     stack_for_each_light,
@@ -24,6 +57,7 @@ use crate::library::{
 
 pub use forecast::{Forecast, Forecaster, Means, StepCost};
 pub use graph::{Graph, Grapher, PLAN_SCHEMA, PlanInput, PlanStep};
+pub use id::{LightId, MasterId};
 pub use names::product_names;
 use pick::Planner;
 pub use shooting::{FlatLevel, Share, Shooting, Shot, shooting_list};
@@ -31,23 +65,24 @@ pub use stacks::{FEWEST_LIGHTS, StackPlan, stacks};
 
 /// One master to be made, or taken as it is.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct MasterPlan {
     /// Its kind.
     pub kind: FrameKind,
     /// What its frames have in common.
     pub traits: Traits,
-    /// The frames, as indices into the inventory; none for a master that is ready.
-    pub frames: Vec<usize>,
+    /// The frames; none for a master that is ready.
+    pub frames: Vec<FrameId>,
     /// A master of the library that is taken as it is.
     pub ready: Option<Ready>,
     /// The frames lie in the library, not in the night.
     pub from_library: bool,
-    /// For a flat: the master that takes its additive part out, as an index into the masters.
-    pub additive: Option<(usize, RemovedBy)>,
+    /// For a flat: the master that takes its additive part out.
+    pub additive: Option<(MasterId, RemovedBy)>,
     /// For a flat: how its dark flat was chosen.
     pub dark_flat: Option<Explained>,
-    /// For a dark: the bias that tells its zero level, as an index into the masters.
-    pub zero: Option<usize>,
+    /// For a dark: the bias that tells its zero level.
+    pub zero: Option<MasterId>,
     /// How samples are combined.
     pub recipe: Recipe,
     /// The name of the file, in the folder of masters.
@@ -63,6 +98,7 @@ impl MasterPlan {
 
 /// A master that is there already.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Ready {
     /// Its name in the library.
     pub id: String,
@@ -76,25 +112,27 @@ pub struct Ready {
 
 /// One light to be calibrated.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct LightPlan {
-    /// The frame, as an index into the inventory.
-    pub frame: usize,
+    /// The frame.
+    pub frame: FrameId,
     /// The name of the group of lights of its set-up and filter.
     pub group: String,
     /// The name of the file, in the folder of calibrated lights.
     pub file_name: String,
-    /// The chosen masters, as indices into the plan's masters.
-    pub bias: Option<usize>,
+    /// The chosen bias.
+    pub bias: Option<MasterId>,
     /// The matched dark.
-    pub dark: Option<usize>,
+    pub dark: Option<MasterId>,
     /// The flat of the light's filter.
-    pub flat: Option<usize>,
+    pub flat: Option<MasterId>,
     /// How each kind was chosen.
     pub choices: Vec<(FrameKind, Explained)>,
 }
 
 /// A choice, with what its candidates are called.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Explained {
     /// The choice.
     pub choice: Choice,
@@ -104,6 +142,7 @@ pub struct Explained {
 
 /// A candidate as people know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CandidateName {
     /// The name of the master's file, or of the frames it would be made of.
     pub name: String,
@@ -111,8 +150,8 @@ pub struct CandidateName {
     pub id: Option<String>,
     /// Its file, where it is a master that is there.
     pub path: Option<PathBuf>,
-    /// Its index in the plan's masters, where it is among them.
-    master: Option<usize>,
+    /// The master of the plan that it is, where it is among them.
+    master: Option<MasterId>,
 }
 
 impl Explained {
@@ -124,6 +163,7 @@ impl Explained {
 
 /// The work of a night.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Plan {
     /// Masters in the order in which they are made: a flat comes after what it needs.
     pub masters: Vec<MasterPlan>,
@@ -172,14 +212,15 @@ pub fn plan(inventory: &mut Inventory, shelf: Option<&Shelf<'_>>, keep: usize) -
     let lights = (0..traits.len()).filter(|&i| traits[i].0 == FrameKind::Light);
     for index in lights {
         let group = light_groups.get(&index).cloned().unwrap_or_default();
-        planner.add_light(index, group, &traits[index].1);
+        planner.add_light(FrameId::at(index), group, &traits[index].1);
     }
     let mut out = planner.finish();
     out.findings.splice(..0, doubts);
-    let paths = out.lights.iter().map(|l| inventory.frames[l.frame].path.as_path());
-    for (light, name) in product_names(paths).into_iter().enumerate() {
-        out.lights[light].file_name = name;
+    let paths = out.lights.iter().map(|l| inventory[l.frame].path.as_path());
+    let names = product_names(paths);
+    for (light, name) in out.lights.iter_mut().zip(names) {
+        light.file_name = name;
     }
-    out.stacks = stacks(&out.lights, inventory);
+    out.stacks = stacks(&out, inventory);
     out
 }

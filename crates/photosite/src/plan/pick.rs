@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use photosite_pix::FrameKind;
 
-use super::{CandidateName, Explained, LightPlan, MasterPlan, Plan, Ready, missing};
+use super::{CandidateName, Explained, LightPlan, MasterId, MasterPlan, Plan, Ready, missing};
 use crate::calibrate::RemovedBy;
-use crate::inventory::Inventory;
+use crate::inventory::{FrameId, Id, Inventory};
 use crate::library::{
     Candidate, DarkCurrent, Group, Shelf, Shelved, Traits, choose, frame_traits, group_name,
 };
@@ -20,7 +20,7 @@ pub(super) struct Planner<'a> {
     out: Plan,
     names: BTreeMap<String, usize>,
     /// What was taken from the library, by its name there; `None` where it could not be used.
-    taken: BTreeMap<String, Option<usize>>,
+    taken: BTreeMap<String, Option<MasterId>>,
     /// What the library names and is not there.
     gone: BTreeSet<String>,
 }
@@ -47,7 +47,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Plans the master of a group of frames; `None` where it would be of no use.
-    pub(super) fn add_group(&mut self, group: Group, from_library: bool) -> Option<usize> {
+    pub(super) fn add_group(&mut self, group: Group, from_library: bool) -> Option<MasterId> {
         let (mut additive, mut dark_flat, mut zero) = (None, None, None);
         match group.kind {
             FrameKind::Flat if !group.traits.bias_removed => {
@@ -61,23 +61,27 @@ impl<'a> Planner<'a> {
             _ => {}
         }
         let name = group_name(group.kind, &group.traits, &mut self.names);
-        self.out.masters.push(MasterPlan {
+        Some(self.add(MasterPlan {
             kind: group.kind,
             recipe: default_recipe(group.kind, group.members.len(), group.traits.cfa),
             traits: group.traits,
-            frames: group.members,
+            frames: group.members.into_iter().map(FrameId::at).collect(),
             ready: None,
             from_library,
             additive,
             dark_flat,
             zero,
             file_name: format!("{name}.fits"),
-        });
-        Some(self.out.masters.len() - 1)
+        }))
+    }
+
+    fn add(&mut self, master: MasterPlan) -> MasterId {
+        self.out.masters.push(master);
+        MasterId::at(self.out.masters.len() - 1)
     }
 
     /// Finds what takes a flat's additive part out: a dark flat, a dark of its exposure, a bias.
-    fn additive_of(&mut self, group: &Group) -> Option<((usize, RemovedBy), Explained)> {
+    fn additive_of(&mut self, group: &Group) -> Option<((MasterId, RemovedBy), Explained)> {
         let order = [
             (FrameKind::DarkFlat, RemovedBy::DarkFlat),
             (FrameKind::Dark, RemovedBy::Dark),
@@ -100,11 +104,11 @@ impl<'a> Planner<'a> {
     }
 
     /// Plans a light.
-    pub(super) fn add_light(&mut self, index: usize, group: String, wanted: &Traits) {
-        let (flat, flat_index) = self.pick_and_take(FrameKind::Flat, wanted);
-        let (dark, mut dark_index) = self.pick_and_take(FrameKind::Dark, wanted);
-        let holds_bias = dark_index.map(|i| !self.out.masters[i].traits.bias_removed);
-        let (bias, bias_index) = if holds_bias == Some(true) {
+    pub(super) fn add_light(&mut self, frame: FrameId, group: String, wanted: &Traits) {
+        let (flat, flat_id) = self.pick_and_take(FrameKind::Flat, wanted);
+        let (dark, mut dark_id) = self.pick_and_take(FrameKind::Dark, wanted);
+        let holds_bias = dark_id.map(|id| !self.out[id].traits.bias_removed);
+        let (bias, bias_id) = if holds_bias == Some(true) {
             // The dark brings the bias with it; one of the night is named beside it all the same.
             let bias = self.pick(FrameKind::Bias, wanted, true);
             let of_night = bias.chosen().filter(|c| c.id.is_none()).and_then(|c| c.master);
@@ -112,44 +116,39 @@ impl<'a> Planner<'a> {
         } else {
             self.pick_and_take(FrameKind::Bias, wanted)
         };
-        if holds_bias == Some(false) && bias_index.is_none() {
+        if holds_bias == Some(false) && bias_id.is_none() {
             // A dark free of bias is of no use without one.
-            dark_index = None;
+            dark_id = None;
         }
-        let have_level = dark_index.is_some() || bias_index.is_some();
+        let have_level = dark_id.is_some() || bias_id.is_some();
         let light = LightPlan {
-            frame: index,
+            frame,
             group,
             file_name: String::new(),
-            bias: bias_index,
-            dark: dark_index,
-            flat: flat_index.filter(|_| have_level),
+            bias: bias_id,
+            dark: dark_id,
+            flat: flat_id.filter(|_| have_level),
             choices: vec![
                 (FrameKind::Bias, bias),
                 (FrameKind::Dark, dark),
                 (FrameKind::Flat, flat),
             ],
         };
-        let subject = self.inventory.frames[index].path.display().to_string();
-        let found = missing::of_light(&light, &subject, wanted, flat_index, &self.out.masters);
+        let subject = self.inventory[frame].path.display().to_string();
+        let found = missing::of_light(&light, &subject, wanted, flat_id, &self.out);
         self.out.findings.extend(found);
         self.out.lights.push(light);
     }
 
     /// Chooses among the night's masters, and where none of them fits, among the library's too.
     fn pick(&self, kind: FrameKind, wanted: &Traits, with_library: bool) -> Explained {
-        let night: Vec<usize> = (0..self.out.masters.len())
-            .filter(|&i| {
-                let m = &self.out.masters[i];
-                m.kind == kind && m.ready.is_none() && !m.from_library
-            })
-            .collect();
+        let of_night = |m: &MasterPlan| m.kind == kind && m.ready.is_none() && !m.from_library;
+        let night: Vec<(MasterId, &MasterPlan)> =
+            self.out.named_masters().filter(|(_, m)| of_night(m)).collect();
         let shelf = self.shelf.filter(|_| with_library);
         let current = self.shelf.map_or_else(DarkCurrent::default, |s| s.dark_current(wanted));
-        let mut pool: Vec<Candidate<'_>> = night
-            .iter()
-            .map(|&i| Candidate::new(&self.out.masters[i].traits, self.out.masters[i].count()))
-            .collect();
+        let mut pool: Vec<Candidate<'_>> =
+            night.iter().map(|(_, m)| Candidate::new(&m.traits, m.count())).collect();
         let mut choice = choose(kind, wanted, &pool, &current, self.keep);
         let shelved: &[Shelved] = shelf.map_or(&[], |s| s.of_kind(kind));
         if choice.chosen().is_none() && !shelved.is_empty() {
@@ -158,12 +157,9 @@ impl<'a> Planner<'a> {
             choice = choose(kind, wanted, &pool, &current, self.keep);
         }
         let name = |index: usize| match night.get(index) {
-            Some(&i) => CandidateName {
-                name: self.out.masters[i].file_name.clone(),
-                id: None,
-                path: None,
-                master: Some(i),
-            },
+            Some((id, m)) => {
+                CandidateName { name: m.file_name.clone(), id: None, path: None, master: Some(*id) }
+            }
             None => {
                 let s = &shelved[index - night.len()];
                 CandidateName {
@@ -182,7 +178,7 @@ impl<'a> Planner<'a> {
 
     /// Chooses, and makes what was chosen part of the plan; what turns out not to be there is left
     /// out and the next best chosen.
-    fn pick_and_take(&mut self, kind: FrameKind, wanted: &Traits) -> (Explained, Option<usize>) {
+    fn pick_and_take(&mut self, kind: FrameKind, wanted: &Traits) -> (Explained, Option<MasterId>) {
         loop {
             let explained = self.pick(kind, wanted, true);
             let index = self.take(&explained);
@@ -193,8 +189,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The plan's index of a choice; what lies in the library becomes part of the plan.
-    fn take(&mut self, explained: &Explained) -> Option<usize> {
+    /// The plan's master of a choice; what lies in the library becomes part of the plan.
+    fn take(&mut self, explained: &Explained) -> Option<MasterId> {
         let chosen = explained.chosen()?;
         let Some(id) = &chosen.id else { return chosen.master };
         if let Some(taken) = self.taken.get(id) {
@@ -203,26 +199,23 @@ impl<'a> Planner<'a> {
         let shelf = self.shelf?;
         let shelved = shelf.get(id)?;
         let index = match &shelved.path {
-            Some(path) => {
-                self.out.masters.push(MasterPlan {
-                    kind: shelved.kind,
-                    traits: shelved.traits.clone(),
-                    frames: Vec::new(),
-                    ready: Some(Ready {
-                        id: id.clone(),
-                        path: path.clone(),
-                        frames: shelved.frames,
-                        software: shelved.software.clone(),
-                    }),
-                    from_library: true,
-                    additive: None,
-                    dark_flat: None,
-                    zero: None,
-                    recipe: default_recipe(shelved.kind, shelved.frames, shelved.traits.cfa),
-                    file_name: shelved.file_name(),
-                });
-                Some(self.out.masters.len() - 1)
-            }
+            Some(path) => Some(self.add(MasterPlan {
+                kind: shelved.kind,
+                traits: shelved.traits.clone(),
+                frames: Vec::new(),
+                ready: Some(Ready {
+                    id: id.clone(),
+                    path: path.clone(),
+                    frames: shelved.frames,
+                    software: shelved.software.clone(),
+                }),
+                from_library: true,
+                additive: None,
+                dark_flat: None,
+                zero: None,
+                recipe: default_recipe(shelved.kind, shelved.frames, shelved.traits.cfa),
+                file_name: shelved.file_name(),
+            })),
             None => self.take_frames(shelf, shelved),
         };
         self.taken.insert(id.clone(), index);
@@ -230,7 +223,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Plans a master of raw frames that lie in the library.
-    fn take_frames(&mut self, shelf: &Shelf<'_>, shelved: &Shelved) -> Option<usize> {
+    fn take_frames(&mut self, shelf: &Shelf<'_>, shelved: &Shelved) -> Option<MasterId> {
         let (frames, findings) = shelf.frames_of(shelved);
         self.out.findings.extend(findings);
         if frames.is_empty() {

@@ -60,6 +60,7 @@ const FLAT_AIM: [f64; 2] = [0.30, 0.35];
 
 /// The level of flats against what it should be.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct FlatLevel {
     /// The level to aim for, in ADU above the bias, lowest and highest.
     pub aim_adu: [f64; 2],
@@ -75,6 +76,7 @@ pub struct FlatLevel {
 
 /// Frames of one kind and set-up: those at hand, and those to take.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Shot {
     /// Its place in the order of taking, from 1; 0 where nothing is to be taken.
     pub order: usize,
@@ -122,6 +124,7 @@ pub struct Shot {
 
 /// All that is to be taken, in order, and all that is there.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Shooting {
     /// The name of the schema.
     pub schema: &'static str,

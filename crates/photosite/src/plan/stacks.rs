@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use photosite_pix::Metadata;
 
-use super::LightPlan;
+use super::{LightId, Plan};
 use crate::inventory::Inventory;
 use crate::library::{SAME_EXPOSURE, camera_key, filter_key, show_seconds};
 
@@ -13,6 +13,7 @@ pub const FEWEST_LIGHTS: usize = 2;
 
 /// Lights of one target, camera set-up, filter and exposure.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct StackPlan {
     /// The target; `None` where no header names it.
     pub object: Option<String>,
@@ -20,8 +21,8 @@ pub struct StackPlan {
     pub filter: Option<String>,
     /// One light's exposure in seconds.
     pub exposure_s: Option<f64>,
-    /// The lights, as indices into the plan's lights.
-    pub lights: Vec<usize>,
+    /// The lights.
+    pub lights: Vec<LightId>,
     /// What the picture is called, but for its exposures: `M31_Ha`.
     pub stem: String,
 }
@@ -39,10 +40,10 @@ impl StackPlan {
 ///
 /// Lights of several nights, and of both sides of the meridian, are one picture. Those of another
 /// gain are not: a sample counts something else there.
-pub fn stacks(lights: &[LightPlan], inventory: &Inventory) -> Vec<Vec<StackPlan>> {
-    let metadata = |light: usize| &inventory.frames[lights[light].frame].metadata;
-    let mut targets: BTreeMap<String, BTreeMap<String, Vec<usize>>> = BTreeMap::new();
-    for light in 0..lights.len() {
+pub fn stacks(plan: &Plan, inventory: &Inventory) -> Vec<Vec<StackPlan>> {
+    let metadata = |light: LightId| &inventory[plan[light].frame].metadata;
+    let mut targets: BTreeMap<String, BTreeMap<String, Vec<LightId>>> = BTreeMap::new();
+    for (light, _) in plan.named_lights() {
         let m = metadata(light);
         targets
             .entry(target_key(m.object.as_deref().unwrap_or_default()))
@@ -78,13 +79,13 @@ fn set_up(m: &Metadata) -> String {
 
 /// Parts lights whose exposures differ by more than a clock does.
 fn by_exposure(
-    mut lights: Vec<usize>,
-    exposure_s: impl Fn(usize) -> Option<f64>,
-) -> Vec<Vec<usize>> {
-    let number = |i: usize| exposure_s(i).unwrap_or(-1.0);
+    mut lights: Vec<LightId>,
+    exposure_s: impl Fn(LightId) -> Option<f64>,
+) -> Vec<Vec<LightId>> {
+    let number = |i: LightId| exposure_s(i).unwrap_or(-1.0);
     lights.sort_by(|&i, &j| number(i).total_cmp(&number(j)).then(i.cmp(&j)));
     let (absolute, relative) = SAME_EXPOSURE;
-    let mut out: Vec<Vec<usize>> = Vec::new();
+    let mut out: Vec<Vec<LightId>> = Vec::new();
     for light in lights {
         let near = |first: f64| number(light) - first <= absolute.max(relative * first);
         match out.last_mut().filter(|l| near(number(l[0]))) {
@@ -95,7 +96,7 @@ fn by_exposure(
     out
 }
 
-fn named(m: &Metadata, lights: Vec<usize>, used: &mut BTreeMap<String, usize>) -> StackPlan {
+fn named(m: &Metadata, lights: Vec<LightId>, used: &mut BTreeMap<String, usize>) -> StackPlan {
     let object = m.object.as_deref().map(str::trim).filter(|o| !o.is_empty());
     let stand_in = if m.cfa.is_some() { "colour" } else { "nofilter" };
     let filter = m.filter.as_deref().map(str::trim).filter(|f| !f.is_empty());
@@ -126,6 +127,7 @@ fn safe(name: Option<&str>, stand_in: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::Id;
 
     #[test]
     fn one_target_has_many_spellings() {
@@ -143,15 +145,17 @@ mod tests {
         assert_eq!(safe(Some("../../etc"), "light"), "etc");
         assert_eq!(safe(Some(" / "), "light"), "light");
         let exposures = [Some(60.0), Some(30.0), Some(60.01), None];
-        assert_eq!(by_exposure(vec![0, 1, 2, 3], |i| exposures[i]), [vec![3], vec![1], vec![0, 2]]);
+        let ids = |all: &[usize]| all.iter().map(|i| LightId::at(*i)).collect::<Vec<_>>();
+        let parts = by_exposure(ids(&[0, 1, 2, 3]), |id| exposures[id.place()]);
+        assert_eq!(parts, [ids(&[3]), ids(&[1]), ids(&[0, 2])]);
         let mut used = BTreeMap::new();
         let m = Metadata {
             object: Some("M 31".into()),
             exposure_s: Some(300.0),
             ..Metadata::default()
         };
-        let first = named(&m, vec![0, 1], &mut used);
+        let first = named(&m, ids(&[0, 1]), &mut used);
         assert_eq!(first.file_name(2), "M31_nofilter_2x300s.fits");
-        assert_eq!(named(&m, vec![2], &mut used).file_name(1), "M31_nofilter-2_1x300s.fits");
+        assert_eq!(named(&m, ids(&[2]), &mut used).file_name(1), "M31_nofilter-2_1x300s.fits");
     }
 }

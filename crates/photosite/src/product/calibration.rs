@@ -16,14 +16,6 @@ use crate::stack::ReadBuffers;
 use crate::{Error, Result};
 
 /// What frames are calibrated with: masters in memory, gain and read noise.
-///
-/// ```no_run
-/// let set = photosite::Calibration::new().dark("dark.fits")?.flat("flat.fits")?;
-/// let light = set.calibrate(&photosite::RawFrame::from_file("light.fits")?)?;
-/// println!("{:?}: {} pixels repaired", light.steps, light.repaired);
-/// light.write("calibrated.fits")?;
-/// # Ok::<(), photosite::Error>(())
-/// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Calibration {

@@ -142,6 +142,7 @@ impl<'a> LightRequest<'a> {
 
 /// A calibrated light.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct LightResult {
     /// Where it lies; `None` where it was stacked without being written.
     pub path: Option<PathBuf>,

@@ -10,7 +10,7 @@ use super::write::whole;
 use crate::finding::Severity;
 use crate::master::channel_means;
 use crate::open::{read_frame, read_masked};
-use crate::provenance::{ContentHash, KEY_KEYWORD};
+use crate::provenance::{ContentHash, key_of};
 use crate::{Finding, Result};
 
 /// A master read from a file.
@@ -74,7 +74,7 @@ impl LoadedMaster {
     /// 1; a finding tells what was done.
     pub fn used_as(self, kind: FrameKind) -> (Self, Option<Finding>) {
         let cfa = self.metadata.cfa.filter(|_| kind == FrameKind::Flat);
-        let ours = self.header.get(KEY_KEYWORD).is_some();
+        let ours = key_of(&self.header).is_some();
         let Some(factors) = self.factors(kind, cfa).filter(|_| !ours) else { return (self, None) };
         let what = match kind {
             FrameKind::Flat => "its mean is not 1; it was divided by its mean".to_owned(),

@@ -26,7 +26,7 @@ use crate::finding::Severity;
 use crate::header::{MasterFacts, flat_colour_cards, flat_colours, master_header};
 use crate::master::{FLAT_NOISE_LIMIT, Finish, Finished, FlatColour, NoiseCheck, Rejected, finish};
 use crate::open::probe;
-use crate::provenance::{ContentHash, Input, KEY_KEYWORD, Provenance, master_name};
+use crate::provenance::{ContentHash, Input, Provenance, key_of, master_name};
 use crate::raw::{RawFrame, common_noise};
 use crate::stack::{Additive, Stacked, Terms};
 use crate::work::{Context, for_each};
@@ -67,6 +67,7 @@ pub struct MasterRequest<'a> {
 
 /// A built, or reused, master.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct MasterResult {
     /// Its kind.
     pub kind: FrameKind,
@@ -445,7 +446,7 @@ pub fn take_master(
         copy_file(from, to, Existing::Replace).map_err(|e| Error::from(e).of_product())?;
         damaged = true;
     }
-    let told = probe(to)?.header.get_text(KEY_KEYWORD).and_then(|key| known.of_master(&key));
+    let told = key_of(&probe(to)?.header).and_then(|key| known.of_master(&key));
     let (stats, header) = describe(to, told, context)?;
     let taken = outcome(kind, to, Vec::new(), stats, &header);
     Ok(MasterResult { reused: !damaged, damaged, from_library: true, ..taken })
@@ -495,7 +496,7 @@ fn outcome(
     MasterResult {
         kind,
         path: path.to_owned(),
-        key: header.get_text(KEY_KEYWORD),
+        key: key_of(header),
         reused: false,
         from_library: false,
         how: ["PSCOMB", "PSREJ"].map(|key| header.get_text(key)),

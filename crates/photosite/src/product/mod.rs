@@ -1,4 +1,30 @@
 //! Products on disk: masters and calibrated lights, made or found made.
+//!
+//! ```
+//! # use photosite_file::{atomic::Existing, fits::{FrameSpec, Sample, write_frame}};
+//! # use photosite_pix::{Card, Frame, Header, Plane, Size, Unit};
+//! # let write = |path: &std::path::Path, size: Size, adu: f32, cards: &[Card]| {
+//! #     let header = Header::from_cards(cards.to_vec());
+//! #     let frame = Frame::new(Plane::filled(size, adu), Unit::Adu);
+//! #     let spec = FrameSpec { header: &header, sample: Sample::F32, beside: vec![], tables: vec![] };
+//! #     write_frame(path, &[&frame], spec, Existing::Refuse).unwrap();
+//! # };
+//! # let dir = tempfile::tempdir().unwrap();
+//! use photosite::product::{Standing, standing};
+//! use photosite::{Calibration, RawFrame, provenance};
+//!
+//! # let (raw, out) = (dir.path().join("light.fits"), dir.path().join("calibrated.fits"));
+//! # write(&raw, Size::new(8, 8), 1000.0, &[]);
+//! // A light of 1000 ADU, calibrated with a bias level of 100.
+//! let light = Calibration::new().bias_level(100.0).calibrate(&RawFrame::from_file(&raw)?)?;
+//! assert_eq!(light.frame.data.get(3, 3), 900.0);
+//! light.write(&out)?;
+//! // What stands there is known by its key, and says what it was made of.
+//! let told = provenance::read(&out)?;
+//! assert_eq!(standing(&out, &told.key())?, Standing::Current);
+//! assert_eq!((told.product.as_str(), told.inputs[0].role.as_str()), ("calibrated light", "light"));
+//! # Ok::<(), photosite::Error>(())
+//! ```
 
 mod calibration;
 mod compared;
@@ -18,5 +44,7 @@ pub use master::{
     AdditivePart, MasterRequest, MasterResult, build_master, take_master, work_units,
 };
 pub use offered::{Offered, Opened};
-pub use stacking::{equalise, open_all, plan_stack, stack, summarise, within_memory};
+pub use stacking::{
+    MEAN_SAMPLES, equalise, glance_bytes, open_all, plan_stack, stack, summarise, within_memory,
+};
 pub use write::{Product, Standing, is_product, replaced, standing};

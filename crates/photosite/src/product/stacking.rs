@@ -6,8 +6,8 @@ use std::sync::{LazyLock, Mutex};
 use photosite_file::Access;
 use photosite_file::scratch::Scratch;
 use photosite_pix::combine::Recipe;
-use photosite_pix::stat::Summary;
-use photosite_pix::{CfaPattern, Plane};
+use photosite_pix::stat::{GLANCE_SAMPLES, Summary};
+use photosite_pix::{CfaPattern, Plane, Size};
 
 use crate::budget::{Budget, Need, budget};
 use crate::event::Event;
@@ -19,7 +19,7 @@ use crate::{Error, Result, env};
 
 /// About as many samples of a flat as its mean is taken from: at a noise of 10 % vignetting included
 /// the mean is good to 1e-4.
-const MEAN_SAMPLES: usize = 1 << 20;
+pub const MEAN_SAMPLES: usize = 1 << 20;
 
 /// Decides how frames are stacked.
 ///
@@ -111,6 +111,11 @@ pub fn equalise(sources: &mut [Prepared], context: &Context<'_>) -> Result<[f64;
         source.scale = mean.map(|m| if m > 0.0 { (1.0 / m) as f32 } else { f32::NAN });
     }
     Ok(levels)
+}
+
+/// Memory that the samples by which a frame is described take, in bytes.
+pub fn glance_bytes(size: Size) -> u64 {
+    4 * size.pixels().min(GLANCE_SAMPLES) as u64
 }
 
 /// Describes samples while `meanwhile` does what else there is to do, given the passes over them;

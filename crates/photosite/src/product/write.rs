@@ -10,7 +10,7 @@ use photosite_pix::{Frame, Header, Plane};
 
 use crate::finding::Severity;
 use crate::open::probe;
-use crate::provenance::{KEY_KEYWORD, Provenance};
+use crate::provenance::{KEY_KEYWORD, Provenance, key_of};
 use crate::stack::Maps;
 use crate::work::{Context, for_each};
 use crate::{Error, Finding, Result};
@@ -36,7 +36,7 @@ pub fn standing(path: &Path, key: &str) -> Result<Standing> {
     if path.symlink_metadata().is_err() {
         return Ok(Standing::Absent);
     }
-    match probe(path).map(|p| p.header.get_text(KEY_KEYWORD)) {
+    match probe(path).map(|p| key_of(&p.header)) {
         Ok(Some(k)) if k == key => match verify(path) {
             Ok(_) => Ok(Standing::Current),
             Err(_) => Ok(Standing::Damaged),
@@ -109,7 +109,7 @@ pub fn replaced(path: &Path) -> Finding {
 
 /// Whether the file at `path` is a product of Photosite's, by its header.
 pub fn is_product(path: &Path) -> bool {
-    probe(path).is_ok_and(|p| p.header.get(KEY_KEYWORD).is_some())
+    probe(path).is_ok_and(|p| key_of(&p.header).is_some())
 }
 
 /// A product to be written.

@@ -1,4 +1,22 @@
 //! Lights registered: transforms, levels, weights, trails, before samples are combined.
+//!
+//! ```
+//! use photosite::register::TrailReport;
+//! use photosite_pix::align::Point;
+//! use photosite_pix::trails::Trail;
+//!
+//! let trail = Trail {
+//!     from: Point::new(-3.0, 20.0),
+//!     to: Point::new(800.0, 310.0),
+//!     bow_px: 0.0,
+//!     half_width_px: 4.5,
+//!     peak_sigma: 1.2,
+//!     snr: 40.0,
+//! };
+//! let report = TrailReport::new("light.fits".as_ref(), &trail);
+//! assert_eq!((report.from, report.width_px), ([-3.0, 20.0], 9.0));
+//! assert_eq!(TrailReport::count(&[report]).unwrap(), "1 trail masked in 1 light");
+//! ```
 
 mod arrange;
 mod layers;

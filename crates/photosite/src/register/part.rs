@@ -9,6 +9,7 @@ use serde::Serialize;
 
 /// One light's part in a stack.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct LightPart {
     /// Where it lies.
     pub path: PathBuf,

@@ -120,6 +120,8 @@ pub fn trails_sentence(parts: &[LightPart]) -> Option<String> {
 
 /// A trail that was masked in a light.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct TrailReport {
     /// The light.
     pub path: PathBuf,

@@ -1,4 +1,25 @@
 //! The account of a run, for people and machines: `run.json`.
+//!
+//! ```
+//! use photosite::report::{RunReport, SCHEMA, is_ours};
+//!
+//! # let dir = tempfile::tempdir().unwrap();
+//! # let path = dir.path().join("run.json");
+//! # let report = r#"{
+//! #     "schema": "photosite.run/1", "version": "0.1.0", "frames": [], "masters": [], "lights": [],
+//! #     "stars": [], "registration": { "frames": [] }, "pictures": [], "stacks": [], "library": null,
+//! #     "findings": [], "timing": { "total_s": 1.5 },
+//! #     "forecast": { "read_bytes": 0, "write_bytes": 0, "scratch_bytes": 0, "memory_bytes": 0 }
+//! # }"#;
+//! # std::fs::write(&path, report).unwrap();
+//! let report = RunReport::read(&path)?;
+//! assert_eq!((&*report.schema, report.timing["total_s"]), (SCHEMA, 1.5));
+//! assert_eq!(report.worst(), None);
+//! // Only what is known to be a report is ever replaced by one.
+//! std::fs::write(&path, "{}").unwrap();
+//! assert!(!is_ours(&path) && RunReport::read(&path).is_err());
+//! # Ok::<(), photosite::Error>(())
+//! ```
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -55,9 +76,12 @@ pub fn is_ours(path: &Path) -> bool {
 
 /// One frame of the night.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct FrameReport {
     /// Where it lies.
     #[serde(with = "shown::path")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
     /// What it is; `None` where that is not known.
     pub kind: Option<FrameKind>,
@@ -72,14 +96,18 @@ pub struct FrameReport {
 
 /// One master.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct MasterReport {
     /// Its kind.
     pub kind: FrameKind,
     /// Where it lies; `None` where it could not be made.
     #[serde(with = "shown::path")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
     /// The frames it was made of; none for a master of the library that is taken as it is.
     #[serde(with = "shown::list", default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub inputs: Vec<PathBuf>,
     /// How many frames it was made of.
     pub frames: usize,
@@ -118,6 +146,7 @@ pub struct MasterReport {
 
 /// Where a master came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum MasterSource {
     /// It was made for this folder of products, now or earlier.
@@ -128,6 +157,8 @@ pub enum MasterSource {
 
 /// A candidate that did not fit.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct RefusedReport {
     /// The candidate's file name.
     pub master: String,
@@ -139,6 +170,8 @@ pub struct RefusedReport {
 
 /// How one master of a light was chosen.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct ChoiceReport {
     /// The kind of master.
     pub kind: FrameKind,
@@ -162,6 +195,8 @@ pub struct ChoiceReport {
 
 /// The second best master.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct RunnerUpReport {
     /// Its file name.
     pub master: String,
@@ -175,9 +210,12 @@ pub struct RunnerUpReport {
 
 /// What the library gave and took.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct LibraryReport {
     /// Its folder.
     #[serde(with = "shown::path")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
     /// The masters that were put into it.
     pub added: Vec<String>,
@@ -187,23 +225,30 @@ pub struct LibraryReport {
 
 /// One light.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct LightReport {
     /// The raw light.
     #[serde(with = "shown::path")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
     /// The calibrated light; `None` where none was kept.
     #[serde(with = "shown::optional", default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub output: Option<PathBuf>,
     /// The master bias that was subtracted; `None` where the dark took the bias with it.
     #[serde(with = "shown::optional", default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub bias: Option<PathBuf>,
     /// The master dark.
     #[serde(with = "shown::optional", default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub dark: Option<PathBuf>,
     /// The factor of the dark.
     pub dark_scale: Option<f64>,
     /// The master flat.
     #[serde(with = "shown::optional", default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub flat: Option<PathBuf>,
     /// What was done, in order.
     pub steps: Vec<String>,
@@ -223,9 +268,12 @@ pub struct LightReport {
 
 /// The stars of one light.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct StarsReport {
     /// The raw light.
     #[serde(with = "shown::path")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
     /// How many were found.
     pub count: usize,
@@ -235,20 +283,26 @@ pub struct StarsReport {
     pub roundness: Option<f64>,
     /// The typical background in ADU.
     #[serde(deserialize_with = "nan_of_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub background_adu: f64,
     /// The typical noise of a sample in ADU.
     #[serde(deserialize_with = "nan_of_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub noise_adu: f64,
 }
 
 /// Where one light lies.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct RegisteredReport {
     /// The raw light.
     #[serde(with = "shown::path")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
     /// The light that it was laid over.
     #[serde(with = "shown::path")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub reference: PathBuf,
     /// Takes pixels of the reference to those of the light; `None` where no place was found.
     pub transform: Option<Transform>,
@@ -266,9 +320,12 @@ pub struct RegisteredReport {
 
 /// Where the lights lie.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct RegistrationReport {
     /// The light that the others were laid over; that of the first target where there are several.
     #[serde(with = "shown::optional", default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub reference: Option<PathBuf>,
     /// Each light.
     pub frames: Vec<RegisteredReport>,
@@ -276,6 +333,8 @@ pub struct RegistrationReport {
 
 /// One picture as planned, before any light is looked at.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct PictureReport {
     /// Its file name, if every light goes into it.
     pub name: String,
@@ -285,6 +344,7 @@ pub struct PictureReport {
     pub filter: Option<String>,
     /// The raw lights for it.
     #[serde(with = "shown::list", default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub lights: Vec<PathBuf>,
     /// One light's exposure in seconds.
     pub light_exposure_s: Option<f64>,
@@ -294,9 +354,12 @@ pub struct PictureReport {
 
 /// One picture.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct StackReport {
     /// Where it lies.
     #[serde(with = "shown::path")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
     /// The target.
     pub object: Option<String>,
@@ -304,6 +367,7 @@ pub struct StackReport {
     pub filter: Option<String>,
     /// The raw lights in it.
     #[serde(with = "shown::list", default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub inputs: Vec<PathBuf>,
     /// Their exposures together in seconds; `None` where one is not known.
     pub exposure_s: Option<f64>,
@@ -320,9 +384,11 @@ pub struct StackReport {
     pub trails: Vec<TrailReport>,
     /// Its noise in ADU, as blocks of 4 x 4 pixels show it.
     #[serde(deserialize_with = "nan_of_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub noise_adu: f64,
     /// The noise of the light at whose level it is over its own.
     #[serde(deserialize_with = "nan_of_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub noise_gain: f64,
     /// The median full width at half maximum of its stars in pixels.
     pub fwhm_px: Option<f64>,
@@ -330,6 +396,7 @@ pub struct StackReport {
     pub stars: usize,
     /// The light on whose pixels it lies.
     #[serde(with = "shown::path")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub reference: PathBuf,
     /// The key of its inputs and parameters.
     pub key: String,
@@ -337,10 +404,16 @@ pub struct StackReport {
     pub reused: bool,
 }
 
-/// The whole account.
+/// The whole report of a run, or of what it would do.
+///
+/// Keys may be added under one schema; where a key changes its meaning, the schema's number rises. A
+/// number that is not known is null.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct RunReport {
-    /// [`SCHEMA`].
+    /// The name of this schema: [`SCHEMA`].
+    #[cfg_attr(feature = "schema", schemars(extend("const" = SCHEMA)))]
     pub schema: Cow<'static, str>,
     /// The software's version.
     pub version: Cow<'static, str>,
@@ -350,13 +423,13 @@ pub struct RunReport {
     pub masters: Vec<MasterReport>,
     /// Every light.
     pub lights: Vec<LightReport>,
-    /// The stars of every light that was offered to a picture.
+    /// The stars of every light that was offered to a stack.
     pub stars: Vec<StarsReport>,
-    /// Where they lie.
+    /// How lights are registered to each other.
     pub registration: RegistrationReport,
-    /// The pictures that were planned.
+    /// The stacks that were planned.
     pub pictures: Vec<PictureReport>,
-    /// Every picture that was made, or stood there.
+    /// Every stack that was made, or stood there.
     pub stacks: Vec<StackReport>,
     /// The library; `None` where none was used.
     pub library: Option<LibraryReport>,
@@ -366,6 +439,7 @@ pub struct RunReport {
     pub forecast: crate::plan::Forecast,
     /// The plan as data, where it was asked for: `photosite run --plan FILE` runs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(extend("$ref" = "plan.schema.json")))]
     pub plan: Option<serde_json::Value>,
     /// Seconds a stage; the only part that differs between equal runs.
     pub timing: BTreeMap<String, f64>,

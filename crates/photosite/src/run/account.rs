@@ -5,11 +5,10 @@ use std::path::PathBuf;
 
 use super::planned::PlannedNight;
 use super::request::NightRequest;
-use super::results::{LightResults, MasterResults, Pictures};
+use super::results::{LightResults, MasterResults, Pictures, RawFrames, Results};
 use crate::Finding;
-use crate::inventory::Inventory;
-use crate::plan::{FEWEST_LIGHTS, Forecast, Plan, StackPlan};
-use crate::raw::RawFrame;
+use crate::inventory::{FrameId, Inventory};
+use crate::plan::{FEWEST_LIGHTS, Forecast, LightId, MasterId, Plan, StackPlan};
 use crate::report::{
     ChoiceReport, FrameReport, LibraryReport, LightReport, MasterReport, MasterSource,
     PictureReport, RegistrationReport, RunReport, SCHEMA,
@@ -29,7 +28,7 @@ pub(super) struct Account<'a> {
 
 /// What was done, for each frame, master and light of the plan.
 pub(super) struct Done<'a> {
-    pub raw: &'a [Option<RawFrame>],
+    pub raw: &'a RawFrames,
     pub masters: &'a MasterResults,
     pub lights: &'a LightResults,
     pub pictures: Pictures,
@@ -44,7 +43,7 @@ fn planned_pictures(
     let plans = planned.stacks.iter().flatten();
     let plans = plans.filter(|p| request.stack && p.lights.len() >= FEWEST_LIGHTS);
     let report = |plan: &StackPlan| {
-        let frames = || plan.lights.iter().map(|i| &inventory.frames[planned.lights[*i].frame]);
+        let frames = || plan.lights.iter().map(|id| &inventory[planned[*id].frame]);
         PictureReport {
             name: plan.file_name(plan.lights.len()),
             object: plan.object.clone(),
@@ -60,7 +59,7 @@ fn planned_pictures(
 /// Puts the account of a night together.
 pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport {
     let Account { forecast, plan, inventory, planned, work, library, findings, timing } = account;
-    let nothing = (Vec::new(), Vec::new());
+    let nothing = (Results::none(0), Results::none(0));
     let (raw, masters, lights, pictures) = match work {
         Some(done) => (Some(done.raw), done.masters, done.lights, done.pictures),
         None => (None, &nothing.0, &nothing.1, Pictures::default()),
@@ -70,33 +69,31 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
     let reference = registered.first().map(|r| r.reference.clone());
     let mut registration = RegistrationReport { reference, frames: registered };
     registration.frames.sort_by(|a, b| a.path.cmp(&b.path));
-    let master_path = |i: usize| request.output.join("masters").join(&planned.masters[i].file_name);
+    let master_path = |id: MasterId| request.output.join("masters").join(&planned[id].file_name);
     let failed: Vec<&PathBuf> =
         masters.iter().flatten().flat_map(|m| m.left_out.iter().map(|(p, _)| p)).collect();
-    let mut group_of: BTreeMap<usize, String> = BTreeMap::new();
+    let mut group_of: BTreeMap<FrameId, String> = BTreeMap::new();
     for m in &planned.masters {
         group_of.extend(m.frames.iter().map(|&f| (f, m.file_name.clone())));
     }
-    let light_of: BTreeMap<usize, usize> =
-        planned.lights.iter().enumerate().map(|(i, l)| (l.frame, i)).collect();
+    let light_of: BTreeMap<FrameId, LightId> =
+        planned.named_lights().map(|(id, l)| (l.frame, id)).collect();
     let mut frames: Vec<FrameReport> = inventory
-        .frames
-        .iter()
-        .enumerate()
-        .map(|(i, f)| {
-            let readable = raw.as_ref().is_none_or(|r| r[i].is_some());
-            let made = match light_of.get(&i) {
+        .named()
+        .map(|(id, f)| {
+            let readable = raw.is_none_or(|r| r[id].is_some());
+            let made = match light_of.get(&id) {
                 Some(&l) => lights.get(l).is_none_or(Option::is_some),
-                None => group_of.contains_key(&i),
+                None => group_of.contains_key(&id),
             };
             FrameReport {
                 path: f.path.clone(),
                 kind: Some(f.kind),
                 used: readable && made && !failed.contains(&&f.path),
                 group: light_of
-                    .get(&i)
-                    .map(|&l| planned.lights[l].group.clone())
-                    .or_else(|| group_of.get(&i).cloned()),
+                    .get(&id)
+                    .map(|&l| planned[l].group.clone())
+                    .or_else(|| group_of.get(&id).cloned()),
                 metadata: Some(f.metadata.clone()),
             }
         })
@@ -110,14 +107,12 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
     }));
     frames.sort_by(|a, b| a.path.cmp(&b.path));
     let master_reports = planned
-        .masters
-        .iter()
-        .enumerate()
-        .filter(|(i, _)| masters.get(*i).is_none_or(Option::is_some))
-        .map(|(i, plan)| {
-            let made = masters.get(i).and_then(Option::as_ref);
+        .named_masters()
+        .filter(|(id, _)| masters.get(*id).is_none_or(Option::is_some))
+        .map(|(id, plan)| {
+            let made = masters.get(id).and_then(Option::as_ref);
             let planned_inputs =
-                || plan.frames.iter().map(|&f| inventory.frames[f].path.clone()).collect();
+                || plan.frames.iter().map(|&f| inventory[f].path.clone()).collect();
             let planned_how = [plan.recipe.combine.name(), plan.recipe.reject.name()].map(Some);
             let [combine, reject] = match (&plan.ready, made) {
                 (None, _) => planned_how,
@@ -127,7 +122,7 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
             .map(|name| name.unwrap_or("not known").to_owned());
             MasterReport {
                 kind: plan.kind,
-                path: master_path(i),
+                path: master_path(id),
                 inputs: made.map_or_else(planned_inputs, |m| m.inputs.clone()),
                 frames: match made {
                     Some(m) if plan.ready.is_none() => m.inputs.len(),
@@ -156,11 +151,9 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
         })
         .collect();
     let light_reports = planned
-        .lights
-        .iter()
-        .enumerate()
-        .map(|(i, light)| {
-            let done = lights.get(i).and_then(Option::as_ref);
+        .named_lights()
+        .map(|(id, light)| {
+            let done = lights.get(id).and_then(Option::as_ref);
             let steps = done.map_or_else(Vec::new, |d| d.steps.clone());
             let bias_taken = if raw.is_some() {
                 steps.iter().any(|s| s == "bias")
@@ -168,7 +161,7 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
                 light.dark.is_none()
             };
             LightReport {
-                path: inventory.frames[light.frame].path.clone(),
+                path: inventory[light.frame].path.clone(),
                 output: done.and_then(|d| d.path.clone()),
                 bias: light.bias.filter(|_| bias_taken).map(master_path),
                 dark: light.dark.map(master_path),

@@ -24,6 +24,7 @@ const AT_ONCE: usize = 256;
 
 /// What came of filling a library.
 #[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct Collected {
     /// Files looked at.
     pub files: usize,
@@ -265,6 +266,7 @@ pub fn verify_library(library: &Library, full: bool, context: &Context<'_>) -> R
 
 /// What came of writing masters out.
 #[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct Exported {
     /// The files written, or there already.
     pub masters: Vec<PathBuf>,

@@ -36,6 +36,7 @@ use crate::{Error, Finding, Result};
 
 /// Calibrated lights in files, to be stacked.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct IntegrationRequest<'a> {
     /// The lights.
     pub paths: &'a [PathBuf],
@@ -47,8 +48,17 @@ pub struct IntegrationRequest<'a> {
     pub how: Integration,
 }
 
+impl<'a> IntegrationRequest<'a> {
+    /// Lights stacked to `output` with registration and the usual weights, on the pixels of the best
+    /// of them.
+    pub fn new(paths: &'a [PathBuf], output: &'a Path) -> Self {
+        Self { paths, output, reference: None, how: Integration::default() }
+    }
+}
+
 /// A stack on disk.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct Integrated {
     /// Where it lies.
     pub path: PathBuf,

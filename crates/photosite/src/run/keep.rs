@@ -17,7 +17,7 @@ use crate::open::{probe, read_frame};
 use crate::plan::{MasterPlan, Plan};
 use crate::product::{Known, MasterResult, Standing, load_master, standing};
 use crate::provenance::{ContentHash, FileMark};
-use crate::succession::Change;
+use crate::succession::{COMPARING_BYTES, Change};
 use crate::work::{Context, for_each};
 use crate::{Error, Finding, Result};
 
@@ -37,9 +37,9 @@ pub fn keep_masters(
     let new: Vec<(&MasterPlan, &MasterResult, &str)> = planned
         .masters
         .iter()
-        .zip(results)
+        .zip(results.iter())
         .filter_map(|(plan, result)| {
-            let result = result.as_ref().filter(|r| !r.from_library)?;
+            let result = result.filter(|r| !r.from_library)?;
             let key = result.key.as_deref().filter(|key| known.master(key).is_none())?;
             Some((plan, result, key)).filter(|_| !known.is_retired(key))
         })
@@ -94,14 +94,10 @@ pub fn keep_masters(
     Ok((records.iter().filter_map(name).collect(), findings))
 }
 
-/// Bytes a pixel that comparing two masters takes: data, variance and mask of both, and what their
-/// differences are sorted in.
-const BYTES_A_PIXEL: u64 = 2 * (4 + 4 + 2) + 2 * 4;
-
 /// How many masters are read at once within the memory allowed.
 fn at_once(masters: &[(&MasterPlan, &MasterResult, &str)], context: &Context<'_>) -> usize {
     let pixels = masters.iter().map(|(plan, ..)| plan.traits.size.pixels() as u64).max();
-    let fits = context.memory_bytes / (pixels.unwrap_or(1).max(1) * BYTES_A_PIXEL);
+    let fits = context.memory_bytes / (pixels.unwrap_or(1).max(1) * COMPARING_BYTES);
     usize::try_from(fits).unwrap_or(1).clamp(1, context.threads)
 }
 

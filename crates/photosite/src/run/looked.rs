@@ -81,6 +81,7 @@ pub fn inspect(path: &Path) -> Result<Inspected> {
 
 /// One channel, described.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct Channel {
     /// `all`, `plane N`, or a colour.
     pub channel: String,
@@ -91,6 +92,7 @@ pub struct Channel {
 
 /// A file's samples, described.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct Described {
     /// The file.
     pub path: String,

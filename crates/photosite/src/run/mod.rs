@@ -1,4 +1,37 @@
 //! Doing: the order of work, and of reading and writing.
+//!
+//! ```
+//! # use photosite_file::{atomic::Existing, fits::{FrameSpec, Sample, write_frame}};
+//! # use photosite_pix::{Card, Frame, Header, Plane, Size, Unit};
+//! use photosite::Workplace;
+//! use photosite::run::{NightRequest, run_night};
+//!
+//! # let dir = tempfile::tempdir().unwrap();
+//! # let night = dir.path().join("night");
+//! # let frames = [("Dark Frame", 100.0), ("Dark Frame", 100.0), ("Light Frame", 900.0)];
+//! # let mut state = 1u64;
+//! # for (i, (kind, adu)) in frames.into_iter().enumerate() {
+//! #     let cards = vec![Card::string("IMAGETYP", kind, ""), Card::real("EXPTIME", 60.0, "")];
+//! #     let mut noise = || {
+//! #         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+//! #         10.0 * ((state >> 40) as f32 / (1u64 << 24) as f32 - 0.5)
+//! #     };
+//! #     let samples = Plane::from_fn(Size::new(64, 64), |_, _| adu + noise());
+//! #     let (header, frame) = (Header::from_cards(cards), Frame::new(samples, Unit::Adu));
+//! #     let spec = FrameSpec { header: &header, sample: Sample::F32, beside: vec![], tables: vec![] };
+//! #     write_frame(&night.join(format!("{i}.fits")), &[&frame], spec, Existing::Refuse)?;
+//! # }
+//! // Two darks of 100 ADU and a light of 900.
+//! let work = Workplace::new();
+//! let request = NightRequest::new(vec![night], dir.path().join("out"));
+//! let outcome = run_night(&request, &work.context())?;
+//! let report = &outcome.report;
+//! assert_eq!((report.masters.len(), report.lights.len()), (1, 1));
+//! assert!((report.masters[0].stats.unwrap().mean - 100.0).abs() < 0.3);
+//! assert!((report.lights[0].stats_after.unwrap().mean - 800.0).abs() < 0.3);
+//! assert!(report.findings.iter().any(|f| f.code == "flat-missing"));
+//! # Ok::<(), photosite::Error>(())
+//! ```
 
 mod account;
 mod adopt;

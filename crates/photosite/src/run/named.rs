@@ -20,7 +20,7 @@ use crate::product::{
     AdditivePart, BiasChoice, Known, LightRequest, LightResult, LoadedMaster, MasterRequest,
     MasterResult, Masters, build_master, calibrate_light, load_named,
 };
-use crate::provenance::{ContentHash, KEY_KEYWORD};
+use crate::provenance::{ContentHash, key_of};
 use crate::raw::RawFrame;
 use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each, on_each_with};
@@ -68,6 +68,7 @@ pub fn named_frames(
 
 /// A master of named frames.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct NamedMaster<'a> {
     /// Its kind.
     pub kind: FrameKind,
@@ -81,6 +82,15 @@ pub struct NamedMaster<'a> {
     pub recipe: RecipeChoice,
     /// Counts of rejected samples are kept for each pixel.
     pub maps: bool,
+}
+
+impl<'a> NamedMaster<'a> {
+    /// A master of these frames at `output`: nothing is subtracted from them, and how samples are
+    /// rejected goes by their number.
+    pub fn new(kind: FrameKind, files: &'a [PathBuf], output: &'a Path) -> Self {
+        let (additive, recipe) = (AdditivePart::Keep, RecipeChoice::default());
+        Self { kind, files, output, additive, recipe, maps: false }
+    }
 }
 
 /// Builds a master of named frames, or finds it built.
@@ -144,6 +154,7 @@ pub enum NamedBias {
 
 /// Frames to be calibrated by masters that were named.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct NamedLights<'a> {
     /// The frames.
     pub files: &'a [PathBuf],
@@ -163,8 +174,19 @@ pub struct NamedLights<'a> {
     pub sample: Sample,
 }
 
+impl<'a> NamedLights<'a> {
+    /// These frames calibrated into the folder `output`; nothing is subtracted yet, and samples are
+    /// stored as floating point.
+    pub fn new(files: &'a [PathBuf], output: &'a Path) -> Self {
+        let (scaling, sample) = (DarkScaling::None, Sample::F32);
+        let (bias, dark, flat, noise) = (None, None, None, None);
+        Self { files, output, bias, dark, scaling, flat, noise, sample }
+    }
+}
+
 /// What came of calibrating named frames.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct NamedCalibrated {
     /// (raw frame, result) for each that was calibrated.
     pub lights: Vec<(PathBuf, LightResult)>,
@@ -310,7 +332,7 @@ fn doubts(
             .hint("Take darks at the lights' own exposure and temperature."),
         );
     }
-    let foreign = |m: &LoadedMaster| m.header.get(KEY_KEYWORD).is_none();
+    let foreign = |m: &LoadedMaster| key_of(&m.header).is_none();
     if let Some(dark) = dark.filter(|d| foreign(d) && !d.bias_removed()) {
         findings.push(Finding::new(
             "dark-content-assumed",

@@ -17,21 +17,36 @@ use crate::{Error, Result};
 
 /// A night as it was asked for, to be asked for again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AskedNight {
+    /// Files and folders.
     paths: Vec<PathBuf>,
+    /// Kinds given by hand, each for a file or a folder.
     kinds: Vec<(PathBuf, FrameKind)>,
+    /// The folder of products.
     output: PathBuf,
+    /// Gain and read noise, where the headers' were overruled.
     noise: Option<NoiseModel>,
+    /// The pedestal in ADU of calibrated lights of 16 bits; `None` where they are floating point.
     pedestal_adu: Option<f32>,
+    /// The folder of the library; `None` for none.
     library: Option<PathBuf>,
+    /// Lights are stacked.
     stack: bool,
+    /// How lights are registered.
     align: Alignment,
+    /// All calibrated lights are kept.
     keep_calibrated: bool,
+    /// Lights on the pixels of their stack are kept.
     keep_registered: bool,
 }
 
 /// A plan that can be run: what was asked for, and what was to be made of it.
+///
+/// Keys may be added under one schema; where a key changes its meaning, the schema's number rises.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct PlannedNight {
     /// What was asked for.
     pub asked: AskedNight,

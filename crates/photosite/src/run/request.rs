@@ -13,6 +13,7 @@ use crate::report::RunReport;
 
 /// A night to be calibrated.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct NightRequest {
     /// Files and folders.
     pub paths: Vec<PathBuf>,
@@ -59,6 +60,7 @@ impl NightRequest {
 
 /// Intermediate products that stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Keep {
     /// Calibrated lights; without this, those that are in no picture.
     pub calibrated: bool,
@@ -68,6 +70,7 @@ pub struct Keep {
 
 /// What came of a night.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct NightOutcome {
     /// The report.
     pub report: RunReport,

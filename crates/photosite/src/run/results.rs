@@ -1,17 +1,70 @@
 //! What was done so far, for each frame, master and light of the plan.
 
+use std::marker::PhantomData;
+use std::ops::{Index, IndexMut};
+
+use crate::inventory::{FrameId, Id};
+use crate::plan::{LightId, MasterId};
 use crate::product::{LightResult, MasterResult};
 use crate::raw::RawFrame;
 use crate::report::{RegisteredReport, StackReport, StarsReport};
 
 /// A raw frame for each frame of the inventory; `None` where it could not be read.
-pub(super) type RawFrames = Vec<Option<RawFrame>>;
+pub(super) type RawFrames = Results<FrameId, RawFrame>;
 
 /// A result for each planned light; `None` where there is none.
-pub(super) type LightResults = Vec<Option<LightResult>>;
+pub(super) type LightResults = Results<LightId, LightResult>;
 
 /// A result for each planned master; `None` where it could not be made.
-pub(super) type MasterResults = Vec<Option<MasterResult>>;
+pub(super) type MasterResults = Results<MasterId, MasterResult>;
+
+/// What came of each of many things, by their names.
+#[derive(Debug)]
+pub(super) struct Results<I, T> {
+    all: Vec<Option<T>>,
+    named_by: PhantomData<I>,
+}
+
+impl<I: Id, T> Results<I, T> {
+    /// These, in the order of their names.
+    pub fn new(all: impl IntoIterator<Item = Option<T>>) -> Self {
+        Self { all: all.into_iter().collect(), named_by: PhantomData }
+    }
+
+    /// Nothing yet for so many.
+    pub fn none(count: usize) -> Self {
+        Self::new((0..count).map(|_| None))
+    }
+
+    /// True where there is nothing to have results of.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// In the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = Option<&T>> {
+        self.all.iter().map(Option::as_ref)
+    }
+
+    /// What came of one; `None` where nothing was done at all.
+    pub fn get(&self, id: I) -> Option<&Option<T>> {
+        self.all.get(id.place())
+    }
+}
+
+impl<I: Id, T> Index<I> for Results<I, T> {
+    type Output = Option<T>;
+
+    fn index(&self, id: I) -> &Option<T> {
+        &self.all[id.place()]
+    }
+}
+
+impl<I: Id, T> IndexMut<I> for Results<I, T> {
+    fn index_mut(&mut self, id: I) -> &mut Option<T> {
+        &mut self.all[id.place()]
+    }
+}
 
 /// What came of a night's pictures.
 #[derive(Debug, Default)]

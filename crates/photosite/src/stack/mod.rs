@@ -1,4 +1,42 @@
 //! Many frames into one, tile by tile. It never knows what kind of frame it stacks.
+//!
+//! ```
+//! use std::ops::Range;
+//!
+//! use photosite::stack::{Buffers, Layer, ReadBuffers, Room, Shares, Stacked, stack_tile};
+//! use photosite_pix::Size;
+//! use photosite_pix::combine::{Combine, Recipe};
+//! use photosite_pix::reject::Reject;
+//!
+//! /// A frame that is the same everywhere.
+//! struct Even(f32);
+//!
+//! impl Layer for Even {
+//!     fn size(&self) -> Size {
+//!         Size::new(6, 4)
+//!     }
+//!
+//!     fn read(
+//!         &self,
+//!         _: Range<usize>,
+//!         _: Range<usize>,
+//!         _: &mut ReadBuffers,
+//!         room: &mut [Room<'_>],
+//!     ) -> photosite::Result<()> {
+//!         room[0].samples.fill(self.0);
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let layers = [Even(10.0), Even(11.0), Even(90.0)];
+//! let how = (Recipe { reject: Reject::None, combine: Combine::Median }, Shares::default());
+//! let mut buffers = Buffers::default();
+//! let tiles = stack_tile(&layers, 0..4, 0..6, how, &mut buffers)?;
+//! let mut stacked = Stacked::empty(Size::new(6, 4), false);
+//! stacked.bands(4).for_each(|mut band| band.place(0..6, &tiles[0]));
+//! assert_eq!(stacked.value.get(5, 3), 11.0);
+//! # Ok::<(), photosite::Error>(())
+//! ```
 
 mod guides;
 mod laid;

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use photosite::event::{Cancel, Silent};
-use photosite::params::RecipeChoice;
 use photosite::product::{AdditivePart, MasterResult};
 use photosite::run::{NamedMaster, master_of_named};
 use photosite::work::Context;
@@ -42,14 +41,8 @@ fn master(
 ) -> Result<(MasterResult, Vec<Finding>), Error> {
     let cancel = Cancel::default();
     let context = Context { threads, memory_bytes: 1 << 30, observer: &Silent, cancel: &cancel };
-    let asked = NamedMaster {
-        kind,
-        files,
-        output,
-        additive: AdditivePart::Level(if kind == FrameKind::Flat { 500.0 } else { 0.0 }),
-        recipe: RecipeChoice::default(),
-        maps: false,
-    };
+    let mut asked = NamedMaster::new(kind, files, output);
+    asked.additive = AdditivePart::Level(if kind == FrameKind::Flat { 500.0 } else { 0.0 });
     master_of_named(&asked, &context).map(|(result, _, findings)| (result, findings))
 }
 

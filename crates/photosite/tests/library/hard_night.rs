@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use photosite::inventory::{Inventory, KindOverrides, Taken, take, walk};
+use photosite::inventory::{FrameId, Inventory, KindOverrides, Taken, take, walk};
 use photosite::library::Field;
-use photosite::plan::{Plan, plan};
+use photosite::plan::{MasterId, Plan, plan};
 use photosite_file::fits::Sample;
 use photosite_pix::{Card, FrameKind, Header, Plane, Size};
 
@@ -191,13 +191,13 @@ fn inventory(folder: &Path) -> Inventory {
     inventory
 }
 
-fn stem(inventory: &Inventory, frame: usize) -> String {
-    let name = inventory.frames[frame].path.file_stem().unwrap().to_string_lossy().into_owned();
+fn stem(inventory: &Inventory, frame: FrameId) -> String {
+    let name = inventory[frame].path.file_stem().unwrap().to_string_lossy().into_owned();
     name.rsplit_once('_').unwrap().0.to_owned()
 }
 
-fn frames_of(plan: &Plan, inventory: &Inventory, master: Option<usize>) -> Option<String> {
-    let members = &plan.masters[master?].frames;
+fn frames_of(plan: &Plan, inventory: &Inventory, master: Option<MasterId>) -> Option<String> {
+    let members = &plan[master?].frames;
     let names: Vec<String> = members.iter().map(|&f| stem(inventory, f)).collect();
     assert!(names.iter().all(|n| *n == names[0]), "{names:?} make one master");
     assert_eq!(names.len(), 2);
@@ -215,13 +215,14 @@ fn every_light_gets_the_right_masters_and_every_refusal_its_reason() {
     assert_eq!(masters, CALIBRATION.len());
     for (shot, dark, flat, bias) in LIGHTS {
         let light = planned.lights.iter().find(|l| stem(&inventory, l.frame) == shot.name).unwrap();
-        let got = |i| frames_of(&planned, &inventory, i);
+        let got = |id| frames_of(&planned, &inventory, id);
         assert_eq!(got(light.dark).as_deref(), *dark, "dark of {}", shot.name);
         assert_eq!(got(light.bias).as_deref(), *bias, "bias of {}", shot.name);
         // Without its level a light is not divided; the flat is chosen all the same.
         let chosen = light.choices.iter().find(|(k, _)| *k == FrameKind::Flat).unwrap();
         let name = chosen.1.chosen().map(|c| c.name.clone());
-        let master = name.map(|n| planned.masters.iter().position(|m| m.file_name == n).unwrap());
+        let named = |n| planned.named_masters().find(|(_, m)| m.file_name == n).unwrap().0;
+        let master = name.map(named);
         assert_eq!(got(master).as_deref(), *flat, "flat of {}", shot.name);
         for (kind, explained) in &light.choices {
             let choice = &explained.choice;

@@ -4,14 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use photosite::event::{Cancel, Silent};
-use photosite::inventory::KindOverrides;
 use photosite::master::channel_means;
 use photosite::report::RunReport;
-use photosite::run::{Keep, NightRequest, run_night};
+use photosite::run::{NightRequest, run_night};
 use photosite::work::Context;
 use photosite_file::atomic::Existing;
 use photosite_file::fits::{FitsWriter, ImageSpec, Sample, read_frame};
-use photosite_pix::align::Alignment;
 use photosite_pix::{Frame, FrameKind, Header, MaskBits, Plane};
 use photosite_sim::{Effects, FramePlan, Night, Scale, SimFrame, Simulation};
 use tempfile::TempDir;
@@ -42,21 +40,15 @@ pub fn write_night(simulation: &Simulation, folder: &Path) {
     }
 }
 
-/// A request for the night of the frames at `paths`.
+/// A request for the night of the frames at `paths`, calibrated lights kept.
 pub fn request(paths: Vec<PathBuf>, output: &Path) -> NightRequest {
-    NightRequest {
-        align: Alignment::default(),
-        paths,
-        overrides: KindOverrides::default(),
-        output: output.to_owned(),
-        dry_run: false,
-        graph: false,
-        noise: None,
-        sample: Sample::F32,
-        library: None,
-        stack: true,
-        keep: Keep { calibrated: true, registered: false },
-    }
+    with(NightRequest::new(paths, output.to_owned()), |night| night.keep.calibrated = true)
+}
+
+/// The same with a change.
+pub fn with<T>(mut what: T, change: impl FnOnce(&mut T)) -> T {
+    change(&mut what);
+    what
 }
 
 /// Calibrates a night on so many threads.
@@ -79,7 +71,7 @@ pub fn calibrate(night: Night, expected: &[&str]) -> Calibrated {
     let folder = tempfile::tempdir().unwrap();
     write_night(&simulation, folder.path());
     let output = folder.path().join("out");
-    let request = NightRequest { stack: false, ..request(vec![folder.path().to_owned()], &output) };
+    let request = with(request(vec![folder.path().to_owned()], &output), |n| n.stack = false);
     let report = run(&request, 2);
     for finding in &report.findings {
         assert!(expected.contains(&&*finding.code), "{finding:?}");

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use photosite::event::{Cancel, Silent};
 use photosite::measure::{StarField, find_stars};
-use photosite::params::Integration;
 use photosite::run::{Integrated, IntegrationRequest, integrate};
 use photosite::work::Context;
 use photosite_file::fits::{Sample, read_frame};
@@ -124,12 +123,8 @@ fn stack(night: &Night, threads: usize, backwards: bool) -> Integrated {
     if backwards {
         paths.reverse();
     }
-    let request = IntegrationRequest {
-        paths: &paths,
-        output: &night.output,
-        reference: Some(&night.paths[0]),
-        how: Integration::default(),
-    };
+    let mut request = IntegrationRequest::new(&paths, &night.output);
+    request.reference = Some(&night.paths[0]);
     integrate(&request, &context).unwrap()
 }
 

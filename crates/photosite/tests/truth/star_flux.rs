@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use photosite::event::{Cancel, Silent};
-use photosite::params::{Integration, RecipeChoice};
+use photosite::params::RecipeChoice;
 use photosite::run::{IntegrationRequest, integrate};
 use photosite::work::Context;
 use photosite_file::fits::{Sample, read_frames};
@@ -155,9 +155,10 @@ impl Night {
         let context =
             Context { threads: 2, memory_bytes: 1 << 30, observer: &Silent, cancel: &cancel };
         let output = self.folder.path().join("stack.fits");
-        let how = Integration { recipe, ..Integration::default() };
         let reference = Some(&*paths[0]);
-        let request = IntegrationRequest { paths, output: &output, reference, how };
+        let mut request = IntegrationRequest::new(paths, &output);
+        request.reference = reference;
+        request.how.recipe = recipe;
         let done = integrate(&request, &context).unwrap();
         assert!(done.lights.iter().all(|l| l.used), "{:?}", done.findings);
         let (frames, _) = read_frames(&output).unwrap();

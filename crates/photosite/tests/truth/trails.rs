@@ -142,8 +142,8 @@ impl Night {
         let context =
             Context { threads, memory_bytes: 1 << 30, observer: &Silent, cancel: &cancel };
         let output = self.folder.path().join(format!("stack-{threads}.fits"));
-        let reference = Some(&*self.paths[0]);
-        let request = IntegrationRequest { paths: &self.paths, output: &output, reference, how };
+        let mut request = IntegrationRequest::new(&self.paths, &output);
+        (request.reference, request.how) = (Some(self.paths[0].as_path()), how);
         let done = integrate(&request, &context).unwrap();
         assert!(done.lights.iter().all(|l| l.used), "{:?}", done.findings);
         let (frames, header) = read_frames(&output).unwrap();
@@ -263,11 +263,9 @@ fn trails_are_gone_from_colours_and_from_drops() {
     let truth = sky(SIZE, &stars(SIZE, 400, 8), (0.0, 0.0));
     let trails = sample();
     let night = night(&trails, Some("RGGB"));
-    let drizzle = Some(Drizzle { scale: 1.0, drop: 1.0, cfa: true });
-    for (name, how) in [
-        ("debayered", Integration::default()),
-        ("drops by colour", Integration { drizzle, ..Integration::default() }),
-    ] {
+    let mut drops = Integration::default();
+    drops.drizzle = Some(Drizzle::new(1.0, 1.0, true));
+    for (name, how) in [("debayered", Integration::default()), ("drops by colour", drops)] {
         let (_, planes, _) = night.stack(how, if how.drizzle.is_some() { 1 } else { 2 });
         for (plane, colour) in planes.iter().zip(["red", "green", "blue"]) {
             assert_gone(&format!("{name}, {colour}"), plane, &truth, &trails, 4.0);
@@ -296,7 +294,8 @@ fn what_stands_in_every_light_is_no_trail_and_who_rejects_nothing_keeps_all() {
     println!("{:.1?}", done.trails);
     assert_eq!(done.trails.len(), 1);
     assert!(done.trails[0].path.ends_with("light_02.fits"));
-    let how = Integration { recipe: RecipeChoice::of(Reject::None), ..Integration::default() };
+    let mut how = Integration::default();
+    how.recipe = RecipeChoice::of(Reject::None);
     let (done, _, history) = night.stack(how, 1);
     assert!(done.trails.is_empty() && !history.contains("masked"));
 }

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use photosite::event::{Cancel, Silent};
 use photosite::measure::{SurveyedLight, find_stars, offer_files, survey};
-use photosite::params::Integration;
 use photosite::register::lay_over;
 use photosite::run::{IntegrationRequest, integrate};
 use photosite::work::Context;
@@ -199,12 +198,9 @@ fn corners_of_a_stack_are_as_sharp_as_its_middle_and_lie_where_its_header_says()
     let field = field(SIZE, 6, bent, |_| ());
     let (frame, header) = with_context(|context| {
         let output = field.paths[0].with_file_name("stack.fits");
-        let request = IntegrationRequest {
-            paths: &field.paths,
-            output: &output,
-            reference: Some(&field.paths[0]),
-            how: Integration { crop: true, ..Integration::default() },
-        };
+        let mut request = IntegrationRequest::new(&field.paths, &output);
+        request.reference = Some(&field.paths[0]);
+        request.how.crop = true;
         let done = integrate(&request, context).unwrap();
         assert!(done.lights.iter().all(|l| l.used), "{:?}", done.findings);
         read_frame(&output).unwrap()

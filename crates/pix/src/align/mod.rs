@@ -21,6 +21,7 @@ pub use transform::{Model, Transform};
 
 /// A position in pixels: column and row, 0-based, the first pixel's centre at 0.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Point {
     /// Column.
     pub x: f64,

@@ -6,6 +6,7 @@ use super::Point;
 
 /// What a transform can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Model {
     /// Shift, rotation, scale; and a mirror where one is needed.
@@ -80,17 +81,26 @@ mod written {
 /// A map from positions of one frame to positions of another.
 ///
 /// With u = (x − x₀) / s and v = (y − y₀) / s, both coordinates are polynomials of u and v, over
-/// 1 + p u + q v for a homography.
+/// 1 + p u + q v for a homography. Coefficients stand in the order 1, u, v, u², uv, v², u³, u²v, uv²,
+/// v³, and so on.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Transform {
     /// What it can do.
     pub model: Model,
+    /// x₀ and y₀, in pixels of the first frame.
     pub(super) centre: Point,
+    /// s, in pixels of the first frame.
     pub(super) scale: f64,
+    /// Coefficients of the column, in pixels of the second frame: 10, or 21 for the fifth degree.
     #[serde(with = "written")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<f64>"))]
     pub(super) x: [f64; TERMS],
+    /// Coefficients of the row.
     #[serde(with = "written")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<f64>"))]
     pub(super) y: [f64; TERMS],
+    /// p and q; 0 but for a homography.
     pub(super) perspective: [f64; 2],
 }
 

@@ -8,21 +8,20 @@ use super::notes::Notes;
 use crate::error::Reach;
 use crate::event::{Event, Stage};
 use crate::params::DarkScaling;
-use crate::plan::{LightPlan, Plan};
+use crate::plan::{LightId, LightPlan, MasterId, Plan};
 use crate::product::{
     BiasChoice, LightRequest, LoadedMaster, Masters, calibrate_light, load_master, load_samples,
     replaced,
 };
-use crate::raw::RawFrame;
 use crate::run::earlier::Earlier;
 use crate::run::request::NightRequest;
-use crate::run::results::{LightResults, MasterResults};
+use crate::run::results::{LightResults, MasterResults, RawFrames};
 use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each, on_each_with};
 use crate::{Error, Result};
 
-/// Bias, dark and flat of a light, as indices into the plan's masters.
-pub(super) type SetKey = [Option<usize>; 3];
+/// Bias, dark and flat of a light.
+pub(super) type SetKey = [Option<MasterId>; 3];
 
 /// What of masters is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +36,7 @@ pub(super) enum Loaded {
 pub(super) struct Sets<'a> {
     masters: &'a MasterResults,
     what: Loaded,
-    frames: BTreeMap<usize, LoadedMaster>,
+    frames: BTreeMap<MasterId, LoadedMaster>,
     sets: BTreeMap<SetKey, Arc<Masters>>,
 }
 
@@ -55,7 +54,7 @@ impl<'a> Sets<'a> {
         let [bias, dark, flat] = key;
         self.load([dark, flat], context)?;
         // A dark takes the bias with it, which then tells only of variances.
-        let dark_alone = |i: usize| self.frames.get(&i).is_some_and(|d| !d.bias_removed());
+        let dark_alone = |id: MasterId| self.frames.get(&id).is_some_and(|d| !d.bias_removed());
         let bias = match self.what {
             Loaded::Samples => bias.filter(|_| !dark.is_some_and(dark_alone)),
             Loaded::WithVariance => bias,
@@ -70,8 +69,8 @@ impl<'a> Sets<'a> {
     }
 
     /// Loads masters on all threads, where they are not in memory yet.
-    fn load(&mut self, masters: [Option<usize>; 2], context: &Context<'_>) -> Result<()> {
-        let wanted: Vec<usize> =
+    fn load(&mut self, masters: [Option<MasterId>; 2], context: &Context<'_>) -> Result<()> {
+        let wanted: Vec<MasterId> =
             masters.into_iter().flatten().filter(|i| !self.frames.contains_key(i)).collect();
         let loaded = on_each(wanted.len(), context, |n| {
             let Some(master) = &self.masters[wanted[n]] else { return Ok(None) };
@@ -103,7 +102,7 @@ pub(super) fn set_of(light: &LightPlan) -> SetKey {
 pub(super) struct Work<'a> {
     pub request: &'a NightRequest,
     pub planned: &'a Plan,
-    pub raw: &'a [Option<RawFrame>],
+    pub raw: &'a RawFrames,
     pub masters: &'a MasterResults,
     pub earlier: &'a Earlier,
     pub folder: &'a Path,
@@ -111,8 +110,8 @@ pub(super) struct Work<'a> {
 
 impl<'a> Work<'a> {
     /// Where a planned light lies; nowhere that is known for one that could not be read.
-    pub fn path(&self, light: usize) -> &'a Path {
-        let frame = self.raw[self.planned.lights[light].frame].as_ref();
+    pub fn path(&self, light: LightId) -> &'a Path {
+        let frame = self.raw[self.planned[light].frame].as_ref();
         frame.map_or(Path::new(""), |f| f.path.as_path())
     }
 }
@@ -120,7 +119,7 @@ impl<'a> Work<'a> {
 /// Calibrates those of the planned lights that are `wanted` to files; one that cannot be is left out.
 pub(super) fn calibrate_lights(
     work: Work<'_>,
-    wanted: &[usize],
+    wanted: &[LightId],
     lights: &mut LightResults,
     notes: &mut Notes,
     context: &Context<'_>,
@@ -129,9 +128,9 @@ pub(super) fn calibrate_lights(
     let total = wanted.len() as u64;
     context.observer.event(Event::Started { stage: Stage::Lights, total });
     // Lights of one set of masters together, so that only one set is in memory.
-    let mut by_set: BTreeMap<SetKey, Vec<usize>> = BTreeMap::new();
-    for &i in wanted.iter().filter(|i| raw[planned.lights[**i].frame].is_some()) {
-        by_set.entry(set_of(&planned.lights[i])).or_default().push(i);
+    let mut by_set: BTreeMap<SetKey, Vec<LightId>> = BTreeMap::new();
+    for &i in wanted.iter().filter(|i| raw[planned[**i].frame].is_some()) {
+        by_set.entry(set_of(&planned[i])).or_default().push(i);
     }
     let mut sets = Sets::new(work.masters, Loaded::WithVariance);
     for (key, members) in by_set {
@@ -145,7 +144,7 @@ pub(super) fn calibrate_lights(
             }
         };
         let done = on_each_with(members.len(), context, ReadBuffers::default, |buffers, n| {
-            let light: &LightPlan = &planned.lights[members[n]];
+            let light: &LightPlan = &planned[members[n]];
             let Some(raw) = &raw[light.frame] else {
                 return Err(Error::bug("a light that could not be read was to be calibrated"));
             };

@@ -8,20 +8,20 @@ use super::notes::Notes;
 use crate::error::Reach;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
-use crate::plan::{LightPlan, MasterPlan, Plan};
+use crate::plan::{LightPlan, MasterId, MasterPlan, Plan};
 use crate::product::{
     AdditivePart, Known, MasterRequest, MasterResult, build_master, replaced, take_master,
     work_units,
 };
 use crate::raw::RawFrame;
-use crate::run::results::MasterResults;
+use crate::run::results::{MasterResults, RawFrames};
 use crate::work::Context;
 use crate::{Finding, Result};
 
 /// Builds the planned masters, or finds them built; one that cannot be made is left out.
 pub(super) fn build_masters(
     planned: &Plan,
-    raw: &[Option<RawFrame>],
+    raw: &RawFrames,
     known: &Known,
     folder: &Path,
     results: &mut MasterResults,
@@ -33,7 +33,7 @@ pub(super) fn build_masters(
     };
     let total = planned.masters.iter().map(|m| work_units(m.kind, &members(m))).sum();
     context.observer.event(Event::Started { stage: Stage::Masters, total });
-    for (i, master) in planned.masters.iter().enumerate() {
+    for (id, master) in planned.named_masters() {
         context.cancel.check()?;
         let path = folder.join(&master.file_name);
         let made = match &master.ready {
@@ -71,14 +71,14 @@ pub(super) fn build_masters(
                     result.weak_colour(),
                 ];
                 notes.extend(more.into_iter().flatten(), context);
-                results[i] = Some(result);
+                results[id] = Some(result);
             }
             Ok(None) => {}
             Err(e) if e.reach() == Reach::Run => return Err(e),
             Err(e) => notes.failure(&e, &path, context),
         }
-        if results[i].is_none() {
-            notes.extend(not_made(planned, i), context);
+        if results[id].is_none() {
+            notes.extend(not_made(planned, id), context);
         }
     }
     context.observer.event(Event::Finished);
@@ -89,24 +89,24 @@ pub(super) fn build_masters(
 fn additive(master: &MasterPlan, results: &MasterResults) -> Option<AdditivePart> {
     match master.additive {
         None => Some(AdditivePart::Keep),
-        Some((i, by)) => results[i].as_ref().map(|r| AdditivePart::Master(r.path.clone(), by)),
+        Some((id, by)) => results[id].as_ref().map(|r| AdditivePart::Master(r.path.clone(), by)),
     }
 }
 
 /// The bias level of a dark's set-up in ADU.
 fn zero_adu(master: &MasterPlan, results: &MasterResults) -> Option<f64> {
-    master.zero.and_then(|i| results[i].as_ref()).map(|r| r.stats.median)
+    master.zero.and_then(|id| results[id].as_ref()).map(|r| r.stats.median)
 }
 
 /// A Finding where lights go without a master that was planned for them.
-fn not_made(planned: &Plan, i: usize) -> Option<Finding> {
-    let uses = |light: &&LightPlan| [light.bias, light.dark, light.flat].contains(&Some(i));
+fn not_made(planned: &Plan, id: MasterId) -> Option<Finding> {
+    let uses = |light: &&LightPlan| [light.bias, light.dark, light.flat].contains(&Some(id));
     let lights = planned.lights.iter().filter(uses).count();
-    let flats = planned.masters.iter().filter(|m| m.additive.is_some_and(|(a, _)| a == i)).count();
+    let flats = planned.masters.iter().filter(|m| m.additive.is_some_and(|(a, _)| a == id)).count();
     if lights + flats == 0 {
         return None;
     }
-    let master = &planned.masters[i];
+    let master = &planned[id];
     let mut goes = Vec::new();
     if lights > 0 {
         goes.push(format!("{lights} lights are calibrated without it"));

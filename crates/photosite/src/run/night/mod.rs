@@ -23,15 +23,14 @@ use super::frames::{raw_frame, take_inventory};
 use super::keep::keep_masters;
 use super::planned::{AskedNight, PlannedNight};
 use super::request::{NightOutcome, NightRequest};
-use super::results::{LightResults, MasterResults, Pictures, RawFrames};
+use super::results::{LightResults, MasterResults, Pictures, RawFrames, Results};
 use crate::env::Stopwatch;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::inventory::Inventory;
 use crate::library::{FEW_REFUSALS, Library};
 use crate::params::Integration;
-use crate::plan::{Forecaster, Graph, Grapher, MasterPlan, Means, Plan, plan};
-use crate::product::MasterResult;
+use crate::plan::{Forecaster, Graph, Grapher, LightId, MasterId, MasterPlan, Means, Plan, plan};
 use crate::raw::RawFrame;
 use crate::report::{self, LibraryReport};
 use crate::work::{Context, on_each};
@@ -148,11 +147,11 @@ impl<'a> Night<'a> {
             request,
             inventory,
             library,
-            masters: planned.masters.iter().map(|_| None).collect(),
-            lights: planned.lights.iter().map(|_| None).collect(),
+            masters: Results::none(planned.masters.len()),
+            lights: Results::none(planned.lights.len()),
             planned,
             notes: Notes::new(findings),
-            raw: Vec::new(),
+            raw: Results::none(0),
             pictures: Pictures::default(),
             used: None,
             graph: None,
@@ -185,13 +184,13 @@ impl<'a> Night<'a> {
         self.lap("identify");
         let earlier = self.earlier(context)?;
         let planned = &self.planned;
-        let (known, raw) = (&earlier.known, &self.raw[..]);
+        let (known, raw) = (&earlier.known, &self.raw);
         let (masters, notes) = (&mut self.masters, &mut self.notes);
         build_masters(planned, raw, known, &masters_dir, masters, notes, context)?;
         self.lap("masters");
         self.keep_masters(&earlier, context)?;
         let Self { request, planned, raw, masters, lights, pictures, notes, .. } = self;
-        let (raw, earlier, folder) = (&raw[..], &earlier, lights_dir.as_path());
+        let (raw, earlier, folder) = (&*raw, &earlier, lights_dir.as_path());
         let work = Work { request, planned, raw, masters, earlier, folder };
         if request.stack {
             stack_lights(work, &folders, lights, pictures, notes, context)?;
@@ -200,8 +199,9 @@ impl<'a> Night<'a> {
         let Self { request, planned, raw, masters, lights, notes, .. } = self;
         let work = Work { request, planned, raw, masters, earlier, folder };
         // Lights that are in no picture are kept, and all where that is asked.
-        let wanted: Vec<usize> =
-            (0..lights.len()).filter(|i| request.keep.calibrated || lights[*i].is_none()).collect();
+        let all = planned.named_lights().map(|(id, _)| id);
+        let wanted: Vec<LightId> =
+            all.filter(|id| request.keep.calibrated || lights[*id].is_none()).collect();
         calibrate_lights(work, &wanted, lights, notes, context)?;
         self.lap("lights");
         Ok(())
@@ -218,18 +218,17 @@ impl<'a> Night<'a> {
             raw
         })?;
         context.observer.event(Event::Finished);
-        for (raw, frame) in read.into_iter().zip(frames) {
-            self.raw.push(match raw {
-                Ok(raw) => {
-                    self.notes.extend(brought_to_adu(&raw), context);
-                    Some(raw)
-                }
-                Err(e) => {
-                    self.notes.failure(&e, &frame.path, context);
-                    None
-                }
-            });
-        }
+        let notes = &mut self.notes;
+        self.raw = Results::new(read.into_iter().zip(frames).map(|(raw, frame)| match raw {
+            Ok(raw) => {
+                notes.extend(brought_to_adu(&raw), context);
+                Some(raw)
+            }
+            Err(e) => {
+                notes.failure(&e, &frame.path, context);
+                None
+            }
+        }));
         Ok(())
     }
 
@@ -246,13 +245,18 @@ impl<'a> Night<'a> {
             sixteen_bits: matches!(request.sample, Sample::U16 { .. }),
             // A library that could not be opened takes nothing; a dry run makes none.
             library: request.library.is_some() && (request.dry_run || library.is_some()),
+            predecessors: library.as_ref().is_some_and(|l| {
+                l.list(None).is_ok_and(|entries| entries.iter().any(|e| e.is_master))
+            }),
         };
         Forecaster::new(&self.planned, &self.inventory, means)
     }
 
     /// The plan as data.
     fn graph(&self, context: &Context<'_>) -> Graph {
-        let known: Vec<_> = self.raw.iter().map(|r| r.as_ref().map(|r| (r.hash, r.mark))).collect();
+        let frames = self.inventory.named().map(|(id, _)| id);
+        let known = frames.filter_map(|id| self.raw[id].as_ref().map(|r| (id, (r.hash, r.mark))));
+        let known = known.collect::<BTreeMap<_, _>>();
         let forecaster = self.forecaster(context);
         let how = Integration { register: Some(self.request.align), ..Integration::default() };
         let (plan, inventory) = (&self.planned, &self.inventory);
@@ -291,7 +295,9 @@ impl<'a> Night<'a> {
         let forecast = self.forecaster(context).total();
         let asked = AskedNight::of(self.request);
         let library = match (&self.library, worked) {
-            (Some(library), false) => Some(library_report(library, &self.planned, &[])),
+            (Some(library), false) => {
+                Some(library_report(library, &self.planned, &Results::none(0)))
+            }
             _ => self.used,
         };
         let work = worked.then_some(Done {
@@ -363,13 +369,9 @@ fn plan_with(
 }
 
 /// What the library gave.
-fn library_report(
-    library: &Library,
-    planned: &Plan,
-    results: &[Option<MasterResult>],
-) -> LibraryReport {
-    let taken = |(i, m): (usize, &MasterPlan)| {
-        let from_library = match results.get(i) {
+fn library_report(library: &Library, planned: &Plan, results: &MasterResults) -> LibraryReport {
+    let taken = |(id, m): (MasterId, &MasterPlan)| {
+        let from_library = match results.get(id) {
             Some(result) => result.as_ref().is_some_and(|r| r.from_library),
             None => m.ready.is_some(),
         };
@@ -378,6 +380,6 @@ fn library_report(
     LibraryReport {
         path: library.folder().to_owned(),
         added: Vec::new(),
-        reused: planned.masters.iter().enumerate().filter_map(taken).collect(),
+        reused: planned.named_masters().filter_map(taken).collect(),
     }
 }

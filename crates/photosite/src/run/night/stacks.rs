@@ -13,7 +13,7 @@ use crate::error::Reach;
 use crate::finding::Severity;
 use crate::measure::{SurveyedLight, survey};
 use crate::params::Integration;
-use crate::plan::{FEWEST_LIGHTS, StackPlan};
+use crate::plan::{FEWEST_LIGHTS, LightId, MasterId, StackPlan};
 use crate::product::{LightResult, Offered, Standing, is_product, replaced, standing};
 use crate::provenance::{ContentHash, Input, Provenance};
 use crate::register::{Arranged, LightPart, arrange, best_reference, no_wcs};
@@ -42,11 +42,11 @@ pub(super) fn stack_lights(
     context: &Context<'_>,
 ) -> Result<()> {
     for target in &work.planned.stacks {
-        let readable = |plan: &StackPlan| -> Vec<usize> {
+        let readable = |plan: &StackPlan| -> Vec<LightId> {
             let lights = plan.lights.iter().copied();
-            lights.filter(|i| work.raw[work.planned.lights[*i].frame].is_some()).collect()
+            lights.filter(|i| work.raw[work.planned[*i].frame].is_some()).collect()
         };
-        let plans: Vec<(&StackPlan, Vec<usize>)> = target
+        let plans: Vec<(&StackPlan, Vec<LightId>)> = target
             .iter()
             .map(|plan| (plan, readable(plan)))
             .filter(|(_, lights)| lights.len() >= FEWEST_LIGHTS)
@@ -111,7 +111,7 @@ fn outdated(folder: &Path, made: &BTreeSet<PathBuf>) -> Vec<Finding> {
 struct Target<'a> {
     work: Work<'a>,
     folders: &'a Folders,
-    plans: Vec<(&'a StackPlan, Vec<usize>)>,
+    plans: Vec<(&'a StackPlan, Vec<LightId>)>,
 }
 
 impl Target<'_> {
@@ -122,7 +122,7 @@ impl Target<'_> {
     }
 
     /// Every light that goes into one of the pictures.
-    fn members(&self) -> Vec<usize> {
+    fn members(&self) -> Vec<LightId> {
         self.plans.iter().flat_map(|(_, lights)| lights.iter().copied()).collect()
     }
 
@@ -133,17 +133,17 @@ impl Target<'_> {
 
     /// What decides a picture: its lights, the masters for each, and all lights that the grid may
     /// be chosen from.
-    fn provenance(&self, lights: &[usize]) -> Result<Provenance> {
+    fn provenance(&self, lights: &[LightId]) -> Result<Provenance> {
         let Work { planned, raw, masters, .. } = self.work;
-        let frame = |i: usize| raw[planned.lights[i].frame].as_ref();
+        let frame = |i: LightId| raw[planned[i].frame].as_ref();
         let inputs = lights.iter().filter_map(|i| frame(*i));
         let inputs = inputs.map(|f| Input::new("raw light", &f.path, f.hash)).collect();
         let mut grid: Vec<String> =
             self.members().into_iter().filter_map(|i| Some(frame(i)?.hash.to_string())).collect();
         grid.sort();
         let grid = blake3::hash(grid.concat().as_bytes()).to_hex()[..32].to_owned();
-        let used: BTreeSet<usize> =
-            lights.iter().flat_map(|i| set_of(&planned.lights[*i])).flatten().collect();
+        let used: BTreeSet<MasterId> =
+            lights.iter().flat_map(|i| set_of(&planned[*i])).flatten().collect();
         let mut keys = Vec::new();
         for master in used.into_iter().filter_map(|i| masters[i].as_ref()) {
             keys.push(match &master.key {
@@ -183,10 +183,10 @@ impl Target<'_> {
         }
         let mut results = Vec::new();
         for i in self.members() {
-            let Some(frame) = &raw[planned.lights[i].frame] else { return Ok(false) };
+            let Some(frame) = &raw[planned[i].frame] else { return Ok(false) };
             let Some(told) = earlier.stacked_light(&frame.path) else { return Ok(false) };
             // A registered light that is wanted now may not have been kept then.
-            let kept = |folder: &PathBuf| folder.join(&planned.lights[i].file_name).exists();
+            let kept = |folder: &PathBuf| folder.join(&planned[i].file_name).exists();
             if told.registered.used && !self.folders.registered.iter().all(kept) {
                 return Ok(false);
             }
@@ -223,20 +223,19 @@ impl Target<'_> {
             return Ok(());
         }
         for (plan, members) in &self.plans {
-            let keys: BTreeSet<SetKey> =
-                members.iter().map(|i| set_of(&planned.lights[*i])).collect();
+            let keys: BTreeSet<SetKey> = members.iter().map(|i| set_of(&planned[*i])).collect();
             sets.keep(&keys);
-            let (mut indices, mut group) = (Vec::new(), Vec::new());
+            let (mut ids, mut group) = (Vec::new(), Vec::new());
             for (i, light) in seen.extract_if(.., |(i, _)| members.contains(i)) {
-                let set = sets.get(set_of(&planned.lights[i]), context)?;
-                indices.push(i);
+                let set = sets.get(set_of(&planned[i]), context)?;
+                ids.push(i);
                 group.push(SurveyedLight { light: light.light.calibrated_by(set), ..light });
             }
             // Lights of one picture share header and array.
             let doubt = group.iter().find_map(|light| light.doubt.clone());
             notes.extend(doubt, context);
             out.stars.extend(group.iter().map(stars_report));
-            let parts = self.picture(plan, (&indices, &mut group), &reference, notes, context)?;
+            let parts = self.picture(plan, (&ids, &mut group), &reference, notes, context)?;
             out.registered.extend(parts.registered);
             if let Some(stack) = parts.stack {
                 for (i, light) in parts.used {
@@ -252,12 +251,12 @@ impl Target<'_> {
     fn picture(
         &self,
         plan: &StackPlan,
-        (indices, group): (&[usize], &mut Vec<SurveyedLight>),
+        (ids, group): (&[LightId], &mut Vec<SurveyedLight>),
         reference: &SurveyedLight,
         notes: &mut Notes,
         context: &Context<'_>,
     ) -> Result<Picture> {
-        let mut indices = indices.to_vec();
+        let mut ids = ids.to_vec();
         loop {
             let arranged = arrange(group, reference, self.how(), context)?;
             let registered = registered_reports(&arranged, reference);
@@ -266,10 +265,10 @@ impl Target<'_> {
                 return Ok(Picture { registered, stack: None, used: Vec::new() });
             }
             let used: Vec<bool> = arranged.parts().iter().map(|part| part.used).collect();
-            match self.written(plan, &indices, arranged, context) {
+            match self.written(plan, &ids, arranged, context) {
                 Ok(done) => {
                     notes.extend(done.findings.iter().cloned(), context);
-                    let used = indices.iter().zip(group.iter()).zip(used);
+                    let used = ids.iter().zip(group.iter()).zip(used);
                     let used = used.filter(|(_, used)| *used);
                     let used = used.map(|((i, light), _)| (*i, light.calibrated.clone()));
                     let stack = Some(stack_report(plan, done));
@@ -281,7 +280,7 @@ impl Target<'_> {
                     let Some(at) = at else { return Err(e) };
                     notes.failure(&e, group[at].path(), context);
                     group.remove(at);
-                    indices.remove(at);
+                    ids.remove(at);
                 }
                 Err(e) => return Err(e),
             }
@@ -292,17 +291,17 @@ impl Target<'_> {
     fn written(
         &self,
         plan: &StackPlan,
-        indices: &[usize],
+        ids: &[LightId],
         arranged: Arranged<'_>,
         context: &Context<'_>,
     ) -> Result<Integrated> {
         if let Some(folder) = &self.folders.registered {
-            let name = |n: usize| folder.join(&self.work.planned.lights[indices[n]].file_name);
+            let name = |n: usize| folder.join(&self.work.planned[ids[n]].file_name);
             arranged.write_registered(&name, context)?;
         }
         let path = self.folders.stacks.join(plan.file_name(arranged.used()));
         let png = path.with_extension("png");
-        let provenance = self.provenance(indices)?;
+        let provenance = self.provenance(ids)?;
         arranged.stack(&path, Some(&png), &provenance, context)
     }
 
@@ -313,19 +312,19 @@ impl Target<'_> {
         sets: &mut Sets<'_>,
         notes: &mut Notes,
         context: &Context<'_>,
-    ) -> Result<Vec<(usize, SurveyedLight)>> {
+    ) -> Result<Vec<(LightId, SurveyedLight)>> {
         let Work { planned, raw, .. } = self.work;
         let members = self.members();
-        let keys: BTreeSet<SetKey> = members.iter().map(|i| set_of(&planned.lights[*i])).collect();
+        let keys: BTreeSet<SetKey> = members.iter().map(|i| set_of(&planned[*i])).collect();
         let mut seen = Vec::new();
         for key in keys {
             sets.keep(&BTreeSet::from([key]));
             let set = sets.get(key, context)?;
-            let mut indices = Vec::new();
+            let mut ids = Vec::new();
             let mut offered = Vec::new();
-            for &i in members.iter().filter(|i| set_of(&planned.lights[**i]) == key) {
-                if let Some(frame) = &raw[planned.lights[i].frame] {
-                    indices.push(i);
+            for &i in members.iter().filter(|i| set_of(&planned[**i]) == key) {
+                if let Some(frame) = &raw[planned[i].frame] {
+                    ids.push(i);
                     offered.push(Offered::raw(frame, set.clone()));
                 }
             }
@@ -335,7 +334,7 @@ impl Target<'_> {
                 let at = offered.iter().position(|o| o.path == light.light.path);
                 if let Some(at) = at {
                     let without = light.light.without_masters();
-                    seen.push((indices[at], SurveyedLight { light: without, ..light }));
+                    seen.push((ids[at], SurveyedLight { light: without, ..light }));
                 }
             }
         }
@@ -350,7 +349,7 @@ struct Picture {
     registered: Vec<RegisteredReport>,
     stack: Option<StackReport>,
     /// The lights in it, and how each was calibrated.
-    used: Vec<(usize, Option<LightResult>)>,
+    used: Vec<(LightId, Option<LightResult>)>,
 }
 
 fn stars_report(light: &SurveyedLight) -> StarsReport {
