@@ -1,30 +1,7 @@
 //! The one table of finding codes: what each means, and what to do.
 
-use std::fmt::Write;
-
-use super::Severity::{self, Error, Info, Warning};
-
-/// One kind of finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Code {
-    /// The short stable name that scripts ask for.
-    pub name: &'static str,
-    /// The severity it usually has.
-    pub severity: Severity,
-    /// What was seen, in one sentence.
-    pub meaning: &'static str,
-    /// What a person can do about it.
-    pub remedy: &'static str,
-}
-
-const fn code(
-    name: &'static str,
-    severity: Severity,
-    meaning: &'static str,
-    remedy: &'static str,
-) -> Code {
-    Code { name, severity, meaning, remedy }
-}
+use super::Severity::{Error, Info, Warning};
+use super::code::{Code, code};
 
 /// Every code, by name.
 pub const CODES: &[Code] = &[
@@ -53,6 +30,20 @@ pub const CODES: &[Code] = &[
         Warning,
         "A header card holds something else than its keyword promises; its value is treated as unknown.",
         "Correct the card; the message names it and the text found.",
+    ),
+    code(
+        "cfa-not-named",
+        Warning,
+        "No header names a colour filter array, but the samples of flats look as if there were one; \
+         the frames are treated as monochrome.",
+        "If the sensor is a colour one, write BAYERPAT into the headers.",
+    ),
+    code(
+        "cfa-not-seen",
+        Warning,
+        "The headers name a colour filter array, but all samples are of one colour: the sensor is \
+         monochrome, or the array was binned away.",
+        "Remove BAYERPAT from the headers, or have the capture program write none.",
     ),
     code(
         "cfa-phase-doubtful",
@@ -483,6 +474,19 @@ pub const CODES: &[Code] = &[
         "Nothing need be done if the levels come out right.",
     ),
     code(
+        "saturation-doubtful",
+        Warning,
+        "Samples contradict the level of saturation in the headers; it is ignored.",
+        "Remove the card, or write the true level into SATURATE.",
+    ),
+    code(
+        "saturation-seen",
+        Info,
+        "The highest samples all stand at one level below the one that the headers give; they count \
+         as saturated.",
+        "No action needed.",
+    ),
+    code(
         "section-binned",
         Info,
         "BIASSEC or TRIMSEC counts unbinned pixels of a binned frame; it was scaled.",
@@ -568,23 +572,3 @@ pub const CODES: &[Code] = &[
         "Align by stars, or solve it again.",
     ),
 ];
-
-/// The code of this name.
-pub fn named(name: &str) -> Option<&'static Code> {
-    CODES.binary_search_by(|c| c.name.cmp(name)).ok().map(|i| &CODES[i])
-}
-
-/// The table as `docs/findings.md` has it.
-pub fn markdown() -> String {
-    let mut out = String::from(
-        "# Findings\n\nEverything that `run.json` and the command line may report, by its code. \
-         An *error* leaves a frame or a product out, a *warning* wants a look, an *info* is worth \
-         knowing. Generated from `photosite::finding::CODES`.\n\n| code | severity | what was \
-         seen | what to do |\n|---|---|---|---|\n",
-    );
-    for c in CODES {
-        let row = (c.name, c.severity.name(), c.meaning, c.remedy);
-        let _ = writeln!(out, "| `{}` | {} | {} | {} |", row.0, row.1, row.2, row.3);
-    }
-    out
-}

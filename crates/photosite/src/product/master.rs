@@ -246,6 +246,8 @@ fn provenance(
         "level_adu": level,
         "defect_kappa": crate::defects::KAPPA,
         "maps": request.maps,
+        "saturation_adu": frames.first().and_then(|f| f.detector.saturation_adu),
+        "cfa": frames.first().and_then(|f| f.metadata.cfa),
     });
     Provenance::new(master_name(request.kind), inputs, parameters)
 }

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use photosite_pix::FrameKind;
 
+use super::examined::examine;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::inventory::{
@@ -35,7 +36,7 @@ pub fn raw_frame(frame: &Frame) -> Result<RawFrame> {
     })
 }
 
-/// Finds the frames below the paths and reads their headers.
+/// Finds the frames below the paths, reads their headers, and looks at some of their pixels.
 ///
 /// # Errors
 /// When a given path does not exist, or the work is cancelled.
@@ -81,6 +82,7 @@ pub fn take_inventory(
     drop_duplicates(&mut inventory)?;
     drop_same_exposures(&mut inventory);
     keep_lights(&mut inventory);
+    examine(&mut inventory, context)?;
     inventory.findings = one_a_folder(std::mem::take(&mut inventory.findings));
     Ok(inventory)
 }
