@@ -145,18 +145,8 @@ pub fn array(frames: &[(FrameKind, &Glance)], zero_adu: Option<f64>) -> ArrayVer
 mod tests {
     use photosite_pix::{CfaPattern, Size};
 
-    use super::super::glance::tests::glance;
+    use super::super::glance::tests::{glance, noise};
     use super::*;
-
-    fn noise(x: usize, y: usize) -> f32 {
-        let mut v = (x * 7919 + y * 104_729 + x * y * 31) as u32 ^ 0x9e37_79b9;
-        for _ in 0..2 {
-            v ^= v << 13;
-            v ^= v >> 17;
-            v ^= v << 5;
-        }
-        (v % 2001) as f32 / 577.0 - 1.732
-    }
 
     #[test]
     fn flats_and_lights_say_whether_there_is_an_array() {

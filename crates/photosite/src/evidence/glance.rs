@@ -6,7 +6,7 @@ use photosite_pix::{Rect, Size};
 use crate::Result;
 
 /// About as many samples as are read of a frame; smaller ones are read whole.
-const SAMPLES: usize = 1 << 18;
+const SAMPLES: usize = 1 << 19;
 
 /// Rows that are read together: two cells of a Bayer array.
 pub(super) const RUN: usize = 4;
@@ -24,7 +24,7 @@ pub struct Glance {
     pub size: Size,
     /// The samples, run by run: one of the upper half, then its mirror image of the lower.
     samples: Vec<f32>,
-    /// The median of the samples.
+    /// The median of the samples of rows that were read out; NaN where none was.
     pub median_adu: f64,
     /// The scatter of neighbours of one colour: one standard deviation.
     pub scatter_adu: f64,
@@ -59,11 +59,16 @@ impl Glance {
     }
 
     fn of_rows(size: Size, samples: Vec<f32>) -> Self {
-        let apart = samples.chunks_exact(size.width.max(1)).flat_map(|row| {
+        // Rows of one value were not read out, and say nothing of the others.
+        let rows = || {
+            let rows = samples.chunks_exact(size.width.max(1));
+            rows.filter(|row| row.iter().any(|v| *v != row[0]))
+        };
+        let apart = rows().flat_map(|row| {
             row.iter().zip(row.iter().skip(2)).map(|(a, b)| (a - b).abs()).step_by(3)
         });
         let scatter_adu = rank(apart, ONE_SIGMA) / std::f64::consts::SQRT_2;
-        let median_adu = rank(samples.iter().copied(), 0.5);
+        let median_adu = rank(rows().flatten().copied(), 0.5);
         let highest_adu =
             samples.iter().copied().filter(|v| v.is_finite()).fold(f32::NEG_INFINITY, f32::max);
         let from = highest_adu - JUST_BELOW * (highest_adu - median_adu as f32);
@@ -80,6 +85,16 @@ impl Glance {
     /// Samples above a level, and all.
     pub fn above(&self, level_adu: f32) -> (usize, usize) {
         (self.samples.iter().filter(|v| **v > level_adu).count(), self.samples.len())
+    }
+
+    /// The rows that were looked at.
+    pub(super) fn row_count(&self) -> usize {
+        self.samples.len() / self.size.width.max(1)
+    }
+
+    /// A row of those that were looked at.
+    pub(super) fn row(&self, row: usize) -> &[f32] {
+        &self.samples[row * self.size.width..][..self.size.width]
     }
 
     /// The runs of rows, [`RUN`] rows each where the frame has as many.
@@ -126,6 +141,17 @@ pub(super) mod tests {
         let samples = at.flat_map(|y| (0..size.width).map(move |x| (x, y)));
         let samples = samples.map(|(x, y)| of(x, y)).collect();
         Glance::of_rows(size, samples)
+    }
+
+    /// Evenly spread about 0, with a standard deviation of 1.
+    pub(in super::super) fn noise(x: usize, y: usize) -> f32 {
+        let mut v = (x * 7919 + y * 104_729 + x * y * 31) as u32 ^ 0x9e37_79b9;
+        for _ in 0..2 {
+            v ^= v << 13;
+            v ^= v >> 17;
+            v ^= v << 5;
+        }
+        (v % 2001) as f32 / 577.0 - 1.732
     }
 
     #[test]

@@ -86,18 +86,10 @@ pub fn plateau(frames: &[&Glance]) -> Option<f32> {
 mod tests {
     use photosite_pix::Size;
 
-    use super::super::glance::tests::glance;
+    use super::super::glance::tests::{glance, noise};
     use super::*;
 
     const SIZE: Size = Size { width: 200, height: 160 };
-
-    fn noise(x: usize, y: usize) -> f32 {
-        let mut v = (x * 7919 + y * 104_729 + x * y) as u32;
-        v ^= v << 13;
-        v ^= v >> 17;
-        v ^= v << 5;
-        (v % 2001) as f32 / 1000.0 - 1.0
-    }
 
     /// A star field of `sky` that ends at `end`.
     fn stars(sky: f32, peak: f32, end: f32) -> Glance {

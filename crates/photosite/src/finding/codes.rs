@@ -462,6 +462,13 @@ pub const CODES: &[Code] = &[
         "Take both with one setting of the capture program, or turn one over and correct ROWORDER.",
     ),
     code(
+        "rows-turned",
+        Warning,
+        "Calibration frames lie upside down beside the lights, by ROWORDER or by their hot pixels; \
+         they are turned over, unless pixels contradict ROWORDER.",
+        "Save all frames with one setting of the capture program.",
+    ),
+    code(
         "same-exposure",
         Warning,
         "Two files hold one exposure, by camera and time of start; it is counted once.",

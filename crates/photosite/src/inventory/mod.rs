@@ -11,7 +11,7 @@ use crate::detector::detector_of;
 use crate::{Finding, finding::Severity};
 use photosite_file::{Access, Probe, keyword};
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{Applied, Card, Detector, FrameKind, Header, Metadata, Size};
+use photosite_pix::{Applied, Card, Detector, FrameKind, Header, Metadata, Rect, RowOrder, Size};
 
 pub use classify::{KindSource, classify, option_of};
 pub use master_name::MasterName;
@@ -44,9 +44,38 @@ pub struct Frame {
     pub metadata: Metadata,
     /// Which pixels see light, and where samples end.
     pub detector: Detector,
+    /// Its rows are read from the last to the first, because it lies upside down beside the lights;
+    /// header, metadata and detector are those of the frame as it is read.
+    pub turned: bool,
 }
 
 impl Frame {
+    /// Says that the rows run as `order` does, after they were turned over where `turn` says so.
+    pub fn relabel_rows(&mut self, order: Option<RowOrder>, turn: bool) {
+        self.metadata.row_order = order;
+        match order {
+            Some(RowOrder::TopDown) => self.header.set_text("ROWORDER", "TOP-DOWN", ""),
+            Some(RowOrder::BottomUp) => self.header.set_text("ROWORDER", "BOTTOM-UP", ""),
+            None => self.header.remove("ROWORDER"),
+        }
+        // BAYERPAT speaks of the picture's top, the pattern of the file's first row.
+        self.metadata.cfa = keyword::read(&self.header).metadata.cfa;
+        if !turn {
+            return;
+        }
+        self.turned = !self.turned;
+        let height = self.size.height;
+        let mirror = |r: &mut Rect| (r.y0, r.y1) = (height - r.y1, height - r.y0);
+        let Self { detector, metadata, .. } = self;
+        mirror(&mut detector.active);
+        detector.overscan.iter_mut().for_each(mirror);
+        detector.optical_black.iter_mut().for_each(mirror);
+        detector.amplifiers.iter_mut().for_each(|a| mirror(&mut a.region));
+        for region in [&mut metadata.overscan, &mut metadata.active_area] {
+            region.iter_mut().filter(|r| r.y1 <= height).for_each(mirror);
+        }
+    }
+
     /// Puts gain and read noise given by hand in place of the header's, so that every later step
     /// goes by them.
     pub fn set_noise(&mut self, noise: NoiseModel) {
@@ -234,6 +263,7 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
             header: probe.header,
             metadata,
             detector,
+            turned: false,
         }),
         findings,
     )

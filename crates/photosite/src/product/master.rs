@@ -248,6 +248,7 @@ fn provenance(
         "maps": request.maps,
         "saturation_adu": frames.first().and_then(|f| f.detector.saturation_adu),
         "cfa": frames.first().and_then(|f| f.metadata.cfa),
+        "turned": frames.iter().filter(|f| f.turned).map(|f| f.name()).collect::<Vec<_>>(),
     });
     Provenance::new(master_name(request.kind), inputs, parameters)
 }

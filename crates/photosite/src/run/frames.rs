@@ -31,6 +31,7 @@ pub fn raw_frame(frame: &Frame) -> Result<RawFrame> {
         access: frame.access,
         detector: frame.detector.clone(),
         from_zero_to_one: runs_from_zero_to_one(&frame.path, &frame.header)?,
+        turned: frame.turned,
         header: frame.header.clone(),
         metadata: frame.metadata.clone(),
     })

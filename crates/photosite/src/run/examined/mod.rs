@@ -1,6 +1,8 @@
 //! Some frames of each set-up looked at before anything is planned: where their headers and their
 //! pixels disagree, the pixels are believed.
 
+mod rows;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -47,8 +49,8 @@ impl Setup {
 }
 
 /// The frames of a set-up, and those of them that were looked at.
-struct Seen<'a> {
-    members: &'a [usize],
+struct Seen {
+    members: Vec<usize>,
     glances: Vec<(usize, Glance)>,
 }
 
@@ -67,19 +69,19 @@ pub fn examine(inventory: &mut Inventory, context: &Context<'_>) -> Result<()> {
         }
     }
     let mut findings = Vec::new();
-    for members in setups.values() {
+    for members in setups.into_values() {
         let frames = &mut inventory.frames;
-        let glances = look(frames, members, context)?;
+        let glances = look(frames, &members, context)?;
         let seen = Seen { members, glances };
         seen.saturation(frames, &mut findings);
         seen.array(frames, &mut findings);
+        rows::turn(&seen, frames, &mut findings);
     }
     inventory.findings.extend(findings);
     Ok(())
 }
 
-/// Looks at some frames of each kind; one that cannot be read is found out later, with a Finding of
-/// its own.
+/// Looks at some frames of each kind.
 fn look(
     frames: &[Frame],
     members: &[usize],
@@ -96,6 +98,15 @@ fn look(
             (0..some).map(|k| of_kind[k * of_kind.len() / some]).collect::<Vec<usize>>()
         })
         .collect();
+    look_at(frames, wanted, context)
+}
+
+/// Looks at frames; one that cannot be read is found out later, with a Finding of its own.
+fn look_at(
+    frames: &[Frame],
+    wanted: Vec<usize>,
+    context: &Context<'_>,
+) -> Result<Vec<(usize, Glance)>> {
     let seen = on_each(wanted.len(), context, |k| {
         let frame = &frames[wanted[k]];
         Glance::of(&*open_stored(&frame.path)?, frame.detector.active)
@@ -103,7 +114,7 @@ fn look(
     Ok(wanted.into_iter().zip(seen).filter_map(|(i, seen)| Some((i, seen.ok()?))).collect())
 }
 
-impl Seen<'_> {
+impl Seen {
     /// The frames that were looked at, with their kinds.
     fn kinds(&self, frames: &[Frame]) -> Vec<(FrameKind, &Glance)> {
         self.glances.iter().map(|(i, g)| (frames[*i].kind, g)).collect()
@@ -117,7 +128,7 @@ impl Seen<'_> {
         let mut wrong: BTreeMap<u32, Option<(Contradicted, &'static str)>> = BTreeMap::new();
         let mut told: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
         let mut lowered: Vec<usize> = Vec::new();
-        for &i in self.members {
+        for &i in &self.members {
             let frame = &mut frames[i];
             if let Some(level) = frame.metadata.saturation_adu.map(|v| v as f32) {
                 let data_max = ["SATURATE", "SATLEVEL", "MAXLIN"]
@@ -210,7 +221,7 @@ impl Seen<'_> {
                     Finding::new(
                         "cfa-not-named",
                         Severity::Warning,
-                        some(frames, self.members),
+                        some(frames, &self.members),
                         message,
                     )
                     .hint("If the sensor is a colour one, write BAYERPAT into the headers."),
