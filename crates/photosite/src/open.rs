@@ -4,7 +4,7 @@
 //! on, by `photosite-raw`.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use photosite_file::{Access, Probe, RawSource, Result, Source};
 use photosite_pix::{Frame, Header, Size};
@@ -19,11 +19,32 @@ fn is_raw(path: &Path) -> Result<bool> {
     Ok(raw)
 }
 
-/// Reads what a file's headers say, and no pixel.
+/// The name of the image in one unit of a file of several, as `night.fits[2]`; 0 is the primary.
+pub fn name_of_image(path: &Path, unit: usize) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!("[{unit}]"));
+    name.into()
+}
+
+/// The file and the unit of such a name; `None` of any other, and where a file is called so.
+pub fn image_of_file(path: &Path) -> Option<(PathBuf, usize)> {
+    let name = path.file_name()?.to_str()?;
+    let (file, unit) = name.strip_suffix(']')?.rsplit_once('[')?;
+    let unit = unit.parse().ok()?;
+    let file = path.with_file_name(file);
+    (!path.exists() && file.is_file()).then_some((file, unit))
+}
+
+/// Reads what a file's headers say, and no pixel; of the name of one image, what that image's say.
 ///
 /// # Errors
 /// When the file is no image that is read here, is cut or breaks its format, or cannot be read.
 pub fn probe(path: &Path) -> Result<Probe> {
+    if let Some((file, unit)) = image_of_file(path) {
+        let found = photosite_file::probe_frames(&file)?.into_iter().find(|p| p.image == unit);
+        let message = || format!("holds no image in unit {unit} any more");
+        return found.ok_or_else(|| photosite_file::Error::damaged(&file, message()));
+    }
     #[cfg(feature = "raw")]
     if is_raw(path)? {
         return photosite_raw::probe(path);
@@ -183,6 +204,9 @@ fn lower<'a>(frames: impl IntoIterator<Item = &'a mut Frame>, header: &mut Heade
 /// # Errors
 /// When the file is no image that is read here, is cut or breaks its format, or cannot be read.
 pub fn open_stored(path: &Path) -> Result<Box<dyn Source>> {
+    if let Some((file, unit)) = image_of_file(path) {
+        return Ok(photosite_file::finite(photosite_file::open_image(&file, unit)?));
+    }
     #[cfg(feature = "raw")]
     if is_raw(path)? {
         return photosite_raw::open(path);

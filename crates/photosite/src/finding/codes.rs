@@ -247,9 +247,16 @@ pub const CODES: &[Code] = &[
         "If the name is wrong, write GAIN into the header.",
     ),
     code(
+        "images-of-one-file",
+        Info,
+        "A file holds a sequence of images; each is a frame.",
+        "No action needed.",
+    ),
+    code(
         "images-passed-over",
         Warning,
-        "A file holds several images of one size; only the first is used.",
+        "A file holds several images of one size that are no sequence (sensors, amplifiers, a video); \
+         only the first is used.",
         "Write each image into a file of its own.",
     ),
     code(
