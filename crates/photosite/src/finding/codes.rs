@@ -272,6 +272,12 @@ pub const CODES: &[Code] = &[
         "The same command continues from there.",
     ),
     code(
+        "kind-by-pixels",
+        Warning,
+        "No header, name or folder says what frames are; their pixels do.",
+        "If that is wrong, put them in a folder named for their kind, or use the option for it.",
+    ),
+    code(
         "kind-contradicted",
         Warning,
         "Header and file name disagree on what a frame is.",
@@ -289,6 +295,13 @@ pub const CODES: &[Code] = &[
         Info,
         "The header gives a frame type that is not recognised.",
         "No action needed if file name or folder give the kind.",
+    ),
+    code(
+        "label-contradicted",
+        Warning,
+        "Pixels contradict what a frame is said to be: stars in a dark, a light taken with the cap \
+         on; it is left out.",
+        "If the label is right, use the option for its kind.",
     ),
     code(
         "library-frame-gone",

@@ -133,8 +133,34 @@ pub enum Taken {
     LeftOut(Finding, Option<FrameKind>),
 }
 
-/// Makes a frame of a probed file.
+/// Makes a frame of a probed file; one that nothing says the kind of is left out.
 pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -> Taken {
+    match take_unlabelled(path, root, probe, overrides) {
+        Taken::Frame(f, _) if f.kind_source == KindSource::Pixels => {
+            Taken::LeftOut(unlabelled(path), None)
+        }
+        taken => taken,
+    }
+}
+
+/// That nothing says what a frame is.
+pub fn unlabelled(path: &Path) -> Finding {
+    Finding::new(
+        "kind-not-known",
+        Severity::Error,
+        path.display().to_string(),
+        "neither header, file name nor folder says whether this is a bias, dark, flat, dark flat or \
+         light",
+    )
+    .hint(
+        "Put it in a folder named bias, darks, flats, darkflats or lights, or use --bias, --darks, \
+         --flats, --dark-flats or --lights.",
+    )
+}
+
+/// Makes a frame of a probed file; if nothing says what it is, its kind is said to be told by its
+/// pixels, and is that of a light until they are looked at.
+pub fn take_unlabelled(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -> Taken {
     let subject = path.display().to_string();
     let reading = keyword::read(&probe.header);
     let mut findings: Vec<Finding> = reading
@@ -206,15 +232,11 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
             metadata.kind,
         );
     }
-    let Some((kind, kind_source)) = decided else {
-        return left_out(
-            "kind-not-known",
-            "neither header, file name nor folder says whether this is a bias, dark, flat, dark \
-             flat or light"
-                .to_owned(),
-            "Put it in a folder named bias, darks, flats, darkflats or lights, or use --bias, \
-             --darks, --flats, --dark-flats or --lights.",
-        );
+    // No camera writes floating point: such a file is some program's result.
+    let by_camera = probe.header.get_i64("BITPIX").is_some_and(|bits| bits > 0);
+    let unsaid = by_camera.then_some((FrameKind::Light, KindSource::Pixels));
+    let Some((kind, kind_source)) = decided.or(unsaid) else {
+        return Taken::LeftOut(unlabelled(path), said);
     };
     let calibrated = Applied::DARK | Applied::FLAT;
     if metadata.applied.contains(calibrated) {

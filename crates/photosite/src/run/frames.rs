@@ -7,11 +7,12 @@ use std::sync::Mutex;
 use photosite_file::Probe;
 use photosite_pix::FrameKind;
 
-use super::examined::examine;
+use super::examined::{examine, settle};
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::inventory::{
-    Frame, Inventory, KindOverrides, KindSource, Taken, Walk, Walked, option_of, take, walk,
+    Frame, Inventory, KindOverrides, KindSource, Taken, Walk, Walked, option_of, take_unlabelled,
+    walk,
 };
 use crate::open::{image_of_file, name_of_image};
 use crate::provenance::{ContentHash, FileMark, KEY_KEYWORD};
@@ -65,9 +66,13 @@ pub fn take_inventory(
     )?;
     context.observer.event(Event::Finished);
     let mut inventory = Inventory { findings, ..Inventory::default() };
+    let mut without_label = Vec::new();
     let taken = taken.into_iter().flat_map(|slot| slot.into_inner().expect("no holder panics"));
     for (path, taken) in taken {
         match taken {
+            Taken::Frame(frame, findings) if frame.kind_source == KindSource::Pixels => {
+                without_label.push((*frame, findings));
+            }
             Taken::Frame(frame, findings) => {
                 inventory.frames.push(*frame);
                 inventory.findings.extend(findings);
@@ -78,6 +83,7 @@ pub fn take_inventory(
             }
         }
     }
+    settle(&mut inventory, without_label, context)?;
     drop_duplicates(&mut inventory)?;
     drop_same_exposures(&mut inventory);
     keep_lights(&mut inventory);
@@ -96,13 +102,13 @@ fn take_images(file: &Walk, overrides: &KindOverrides) -> Vec<(PathBuf, Taken)> 
     };
     let images = sequence(path, &probe);
     if images.is_empty() {
-        return vec![(path.clone(), take(path, root, probe, overrides))];
+        return vec![(path.clone(), take_unlabelled(path, root, probe, overrides))];
     }
     let count = images.len();
     let mut taken: Vec<(PathBuf, Taken)> = Vec::with_capacity(count);
     for probe in images {
         let name = name_of_image(path, probe.image);
-        let one = match take(path, root, probe, overrides) {
+        let one = match take_unlabelled(path, root, probe, overrides) {
             // What is said of one is said of all.
             Taken::Frame(frame, findings) if taken.is_empty() => {
                 Taken::Frame(Box::new(Frame { path: name.clone(), ..*frame }), findings)

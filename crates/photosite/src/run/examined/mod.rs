@@ -1,10 +1,13 @@
 //! Some frames of each set-up looked at before anything is planned: where their headers and their
 //! pixels disagree, the pixels are believed.
 
+mod kinds;
 mod rows;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+
+pub use kinds::settle;
 
 use photosite_file::Access;
 use photosite_pix::FrameKind;
@@ -68,16 +71,27 @@ pub fn examine(inventory: &mut Inventory, context: &Context<'_>) -> Result<()> {
             setups.entry(Setup::of(frame)).or_default().push(i);
         }
     }
-    let mut findings = Vec::new();
+    let (mut findings, mut left_out) = (Vec::new(), Vec::new());
     for members in setups.into_values() {
         let frames = &mut inventory.frames;
         let glances = look(frames, &members, context)?;
         let seen = Seen { members, glances };
+        let wrong = kinds::mislabelled(&seen, frames, context)?;
+        let (wrong, told): (Vec<usize>, Vec<Finding>) = wrong.into_iter().unzip();
+        findings.extend(told);
+        let seen = seen.without(&wrong);
+        left_out.extend(wrong);
         seen.saturation(frames, &mut findings);
         seen.array(frames, &mut findings);
         rows::turn(&seen, frames, &mut findings);
     }
     inventory.findings.extend(findings);
+    left_out.sort_unstable();
+    for i in left_out.into_iter().rev() {
+        let frame = inventory.frames.remove(i);
+        inventory.left_out.push((frame.path, Some(frame.kind)));
+    }
+    inventory.left_out.sort();
     Ok(())
 }
 
@@ -115,6 +129,13 @@ fn look_at(
 }
 
 impl Seen {
+    /// The same without some frames.
+    fn without(mut self, frames: &[usize]) -> Self {
+        self.members.retain(|i| !frames.contains(i));
+        self.glances.retain(|(i, _)| !frames.contains(i));
+        self
+    }
+
     /// The frames that were looked at, with their kinds.
     fn kinds(&self, frames: &[Frame]) -> Vec<(FrameKind, &Glance)> {
         self.glances.iter().map(|(i, g)| (frames[*i].kind, g)).collect()
