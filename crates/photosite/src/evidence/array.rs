@@ -5,6 +5,9 @@ use photosite_pix::FrameKind;
 
 use super::glance::{Glance, RUN, rank};
 
+/// About as many differences as each level is taken from.
+const ENOUGH: usize = 1 << 15;
+
 /// Shares of the light by which the four places differ, at most where there is no array: no filter
 /// passes and no lamp or sky gives red, green and blue as alike as that.
 const ALIKE: f64 = 0.003;
@@ -12,6 +15,10 @@ const ALIKE: f64 = 0.003;
 /// A light's four places may be alike within the error of their levels, where that is a smaller share
 /// of the sky than this.
 const SKY_KNOWN: f64 = 0.01;
+
+/// Sigmas of one sample by which electronics make rows or columns of a light differ: an ADU or so of
+/// 15 in a real CCD.
+const ELECTRONICS: f64 = 0.2;
 
 /// Errors by which places differ for certain.
 const CERTAIN: f64 = 6.0;
@@ -28,6 +35,8 @@ pub struct Places {
     pub beside_adu: [f64; 4],
     /// Their error: one standard deviation.
     pub error_adu: f64,
+    /// The scatter of one sample.
+    pub scatter_adu: f64,
 }
 
 /// What the places of a set-up's frames say.
@@ -53,7 +62,8 @@ impl Places {
         }
         // Of right beside left in even and odd rows, of lower beside upper in even columns.
         let mut contrasts: [Vec<f32>; 3] = Default::default();
-        for run in glance.runs() {
+        let step = (glance.row_count() * width / RUN).div_ceil(ENOUGH).max(1);
+        for run in glance.runs().step_by(step) {
             let row = |y: usize| &run[y * width..][..width];
             for (y, contrasts) in contrasts.iter_mut().take(2).enumerate() {
                 for part in row(y).windows(3).step_by(2) {
@@ -65,18 +75,25 @@ impl Places {
         }
         let mut errors = 0.0f64;
         let [upper, lower, left] = contrasts.map(|values| {
-            let count = values.iter().filter(|v| v.is_finite()).count();
             let middle = rank(values.iter().copied(), 0.5);
             let apart = values.iter().map(|v| (v - middle as f32).abs());
-            let error = 1.2533 * rank(apart, 0.682_7) / (count.max(1) as f64).sqrt();
-            errors = errors.max(error);
-            middle
+            let scatter = rank(apart, 0.682_7);
+            // A median of whole numbers is one; the mean of what lies about it knows fractions.
+            let near = values.iter().map(|v| f64::from(*v) - middle);
+            let near = near.filter(|d| d.abs() <= (3.0 * scatter).max(1.0));
+            let (count, sum) = near.fold((0usize, 0.0), |(n, sum), d| (n + 1, sum + d));
+            errors = errors.max(scatter / (count.max(1) as f64).sqrt());
+            middle + sum / count.max(1) as f64
         });
         let levels = [0.0, upper, left, left + lower];
         let mean = levels.iter().sum::<f64>() / 4.0;
         // Frames without noise know their levels to a step of the converter at best.
         let error_adu = errors.max(1e-3);
-        mean.is_finite().then(|| Self { beside_adu: levels.map(|l| l - mean), error_adu })
+        mean.is_finite().then(|| Self {
+            beside_adu: levels.map(|l| l - mean),
+            error_adu,
+            scatter_adu: glance.scatter_adu,
+        })
     }
 
     /// The largest difference of two places.
@@ -114,9 +131,9 @@ pub fn array(frames: &[(FrameKind, &Glance)], zero_adu: Option<f64>) -> ArrayVer
     let certain = |(p, light): &(Places, f64)| {
         *light > 0.0 && p.apart_adu() > (CERTAIN * p.error_adu).max(ALIKE * light)
     };
-    // Levels of a few ADU in a light may be the electronics'.
     let coloured = |(p, light): &(Places, f64)| {
-        *light > 0.0 && p.apart_adu() > (CERTAIN * p.error_adu).max(SKY_KNOWN * light)
+        let least = (CERTAIN * p.error_adu).max(SKY_KNOWN * light);
+        *light > 0.0 && p.apart_adu() > least.max(ELECTRONICS * p.scatter_adu)
     };
     if !flats.is_empty() && flats.iter().all(|(p, light)| *light > 0.0 && p.array(*light)) {
         return ArrayVerdict::Array(share(&flats));

@@ -32,7 +32,10 @@ const OFFSET_SHARE: f64 = 0.15;
 const ABOVE_SIGMAS: f64 = 5.0;
 
 /// A frame with less light than so many sigmas of one sample has none.
-const DARK_SIGMAS: f64 = 12.0;
+const DARK_SIGMAS: f64 = 6.0;
+
+/// Light from which a frame with a star or two may show the sky, in sigmas of one sample.
+const SKY_SIGMAS: f64 = 2.0;
 
 /// Exposures up to this one are those of biases, in seconds.
 const BIAS_S: f64 = 0.01;
@@ -139,8 +142,10 @@ pub fn kind_of(frame: &Asked<'_>, zero_adu: Option<f64>) -> Option<KindSeen> {
     if frame.exposure_s.is_some_and(|s| s <= BIAS_S) {
         return seen(FrameKind::Bias, "no stars, and no exposure".to_owned());
     }
-    // Without an exposure a dark and a bias are told apart by nothing.
-    zero_adu.filter(|_| sigmas < DARK_SIGMAS && frame.exposure_s.is_some())?;
+    // Without an exposure a dark and a bias are told apart by nothing; a star or two over some light
+    // may be the sky.
+    let perhaps_sky = stars > 0 && sigmas > SKY_SIGMAS;
+    zero_adu.filter(|_| sigmas < DARK_SIGMAS && frame.exposure_s.is_some() && !perhaps_sky)?;
     let above = level - offset;
     seen(FrameKind::Dark, format!("no stars, {above:.0} ADU above the lowest level"))
 }
