@@ -24,10 +24,16 @@ use photosite_pix::{
     Applied, CFA_LINE, CfaColor, CfaPattern, Frame, FrameKind, MaskBits, Plane, Unit, stat,
 };
 
+use crate::defects::KAPPA;
 use crate::stack::Stacked;
 
 /// A flat's response below this share of its median is no response.
 pub const FLAT_FLOOR: f32 = 0.1;
+
+/// A pixel of a flat that responds within this share of its neighbours measures light, and dividing
+/// mends it. Dust shadows curve by a few percent over five pixels; dead pixels lack most of the
+/// light. A choice.
+const FLAT_DEFECT: f32 = 0.1;
 
 /// Robust sigmas within which a flat's samples count for its mean.
 const FLAT_MEAN_KAPPA: f64 = 5.0;
@@ -168,13 +174,12 @@ pub fn finish(stacked: Stacked, spec: Finish) -> Finished {
     };
     frame.variance = variance(stacked.variance, &frame, spec);
     let scatter = scatter_of_one_frame(frame.variance.as_ref(), spec);
-    let mut frame_noise = 0.0;
-    if spec.kind == FrameKind::Flat {
-        // A flat's pixels differ in response by more than noise, and dividing mends that.
+    let frame_noise = if spec.kind == FrameKind::Flat {
         normalise(&mut frame, spec.cfa);
+        FLAT_DEFECT / KAPPA
     } else {
-        frame_noise = scatter.unwrap_or(0.0) as f32;
-    }
+        scatter.unwrap_or(0.0) as f32
+    };
     let no_data = frame.mask.as_slice().iter().filter(|m| m.contains(MaskBits::NO_DATA)).count();
     Finished { frame, rejected, no_data, scatter_adu: scatter, frame_noise }
 }
@@ -304,6 +309,7 @@ mod tests {
     use photosite_pix::Size;
 
     use super::*;
+    use crate::defects;
 
     fn stacked(value: Plane<f32>) -> Stacked {
         let size = value.size();
@@ -346,6 +352,33 @@ mod tests {
         let done = finish(stacked(value), Finish { cfa, ..spec(FrameKind::Flat) });
         assert!(done.frame.data.as_slice().iter().all(|v| (v - 1.0).abs() < 1e-6));
     }
+
+    #[test]
+    fn dust_is_no_defect_and_a_dead_pixel_in_it_is() {
+        let bayer = CfaPattern::parse("RGGB");
+        for (cfa, depth, sigma_px) in [
+            (None, 0.3, 12.0),
+            (None, 0.6, 6.0),
+            (None, 0.1, 5.0),
+            (bayer, 0.3, 12.0),
+            (bayer, 0.5, 8.0),
+            (bayer, 0.2, 30.0),
+        ] {
+            let value = Plane::from_fn(Size::new(128, 128), |x, y| {
+                let r2 = (x as f32 - 64.0).powi(2) + (y as f32 - 60.0).powi(2);
+                let shade = 1.0 - depth * (-r2 / (2.0 * sigma_px * sigma_px)).exp();
+                let level = cfa.map_or(1.0, |c| [0.5, 1.0, 0.7][c.color(x, y).channel()]);
+                let noise = ((x * 31 + y * 17) % 7) as f32 - 3.0;
+                let dead = if (x, y) == (66, 62) { 0.5 } else { 1.0 };
+                (20_000.0 * level * shade + noise) * dead
+            });
+            let mut done = finish(stacked(value), Finish { cfa, ..spec(FrameKind::Flat) });
+            let found = defects::find(&done.frame.data, 0..128, cfa, done.frame_noise);
+            assert_eq!(defects::mark(&mut done.frame, &found), (0, 1), "{depth} {sigma_px}");
+            assert!(done.frame.mask.get(66, 62).contains(MaskBits::COLD));
+        }
+    }
+
     #[test]
     fn a_colour_is_weak_beside_better_ones() {
         let colours = |noise: [f64; 3]| noise.map(|noise| FlatColour { level_adu: 1.0, noise });

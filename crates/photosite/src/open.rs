@@ -27,9 +27,9 @@
 //! ```
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use photosite_file::{Access, Probe, Result, Source};
+use photosite_file::{Access, Probe, RawSource, Result, Source};
 use photosite_pix::{Frame, Header, Size};
 
 /// Whether a file is a camera raw; one that is only named so is refused.
@@ -42,11 +42,32 @@ fn is_raw(path: &Path) -> Result<bool> {
     Ok(raw)
 }
 
-/// Reads what a file's headers say, and no pixel.
+/// The name of the image in one unit of a file of several, as `night.fits[2]`; 0 is the primary.
+pub fn name_of_image(path: &Path, unit: usize) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!("[{unit}]"));
+    name.into()
+}
+
+/// The file and the unit of such a name; `None` of any other, and where a file is called so.
+pub fn image_of_file(path: &Path) -> Option<(PathBuf, usize)> {
+    let name = path.file_name()?.to_str()?;
+    let (file, unit) = name.strip_suffix(']')?.rsplit_once('[')?;
+    let unit = unit.parse().ok()?;
+    let file = path.with_file_name(file);
+    (!path.exists() && file.is_file()).then_some((file, unit))
+}
+
+/// Reads what a file's headers say, and no pixel; of the name of one image, what that image's say.
 ///
 /// # Errors
 /// When the file is no image that is read here, is cut or breaks its format, or cannot be read.
 pub fn probe(path: &Path) -> Result<Probe> {
+    if let Some((file, unit)) = image_of_file(path) {
+        let found = photosite_file::probe_frames(&file)?.into_iter().find(|p| p.image == unit);
+        let message = || format!("holds no image in unit {unit} any more");
+        return found.ok_or_else(|| photosite_file::Error::damaged(&file, message()));
+    }
     #[cfg(feature = "raw")]
     if is_raw(path)? {
         return photosite_raw::probe(path);
@@ -116,6 +137,81 @@ impl Source for Rescaled {
     }
 }
 
+/// A source whose rows come from the last to the first.
+pub fn turned_over(source: Box<dyn Source>) -> Box<dyn Source> {
+    Box::new(TurnedOver { source })
+}
+
+struct TurnedOver {
+    source: Box<dyn Source>,
+}
+
+impl TurnedOver {
+    /// The rows of the file that some rows are, first to last.
+    fn rows(&self, rows: &Range<usize>) -> Range<usize> {
+        let height = self.source.size().height;
+        // What lies beyond the image stays beyond it, and is refused there.
+        match (height.checked_sub(rows.end), height.checked_sub(rows.start)) {
+            (Some(from), Some(to)) => from..to,
+            _ => rows.clone(),
+        }
+    }
+}
+
+/// Puts rows into the opposite order.
+fn turn<T>(rows: &mut [T], width: usize) {
+    let height = rows.len() / width.max(1);
+    for y in 0..height / 2 {
+        let (upper, lower) = rows.split_at_mut((height - 1 - y) * width);
+        upper[y * width..][..width].swap_with_slice(&mut lower[..width]);
+    }
+}
+
+impl Source for TurnedOver {
+    fn size(&self) -> Size {
+        self.source.size()
+    }
+
+    fn planes(&self) -> usize {
+        self.source.planes()
+    }
+
+    fn access(&self) -> Access {
+        self.source.access()
+    }
+
+    fn read_rows(
+        &self,
+        plane: usize,
+        rows: Range<usize>,
+        scratch: &mut Vec<u8>,
+        out: &mut [f32],
+    ) -> Result<()> {
+        self.source.read_rows(plane, self.rows(&rows), scratch, out)?;
+        turn(out, self.size().width);
+        Ok(())
+    }
+
+    fn raw(&self) -> Option<&dyn RawSource> {
+        self.source.raw().map(|_| self as &dyn RawSource)
+    }
+}
+
+impl RawSource for TurnedOver {
+    fn read_raw_rows(
+        &self,
+        plane: usize,
+        rows: Range<usize>,
+        scratch: &mut Vec<u8>,
+        out: &mut [u16],
+    ) -> Result<()> {
+        let raw = self.source.raw().expect("asked for where there is one");
+        raw.read_raw_rows(plane, self.rows(&rows), scratch, out)?;
+        turn(out, self.size().width);
+        Ok(())
+    }
+}
+
 /// Takes a recorded pedestal off frames that were read whole.
 fn lower<'a>(frames: impl IntoIterator<Item = &'a mut Frame>, header: &mut Header) {
     if let Some(level_adu) = pedestal_adu(header) {
@@ -131,6 +227,9 @@ fn lower<'a>(frames: impl IntoIterator<Item = &'a mut Frame>, header: &mut Heade
 /// # Errors
 /// When the file is no image that is read here, is cut or breaks its format, or cannot be read.
 pub fn open_stored(path: &Path) -> Result<Box<dyn Source>> {
+    if let Some((file, unit)) = image_of_file(path) {
+        return Ok(photosite_file::finite(photosite_file::open_image(&file, unit)?));
+    }
     #[cfg(feature = "raw")]
     if is_raw(path)? {
         return photosite_raw::open(path);
@@ -194,4 +293,50 @@ pub fn open_mask(path: &Path) -> Result<Option<Box<dyn Source>>> {
         return Ok(None);
     }
     photosite_file::open_mask(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Rows(Size);
+
+    impl Source for Rows {
+        fn size(&self) -> Size {
+            self.0
+        }
+
+        fn planes(&self) -> usize {
+            1
+        }
+
+        fn access(&self) -> Access {
+            Access::Rows
+        }
+
+        fn read_rows(
+            &self,
+            _: usize,
+            rows: Range<usize>,
+            _: &mut Vec<u8>,
+            out: &mut [f32],
+        ) -> Result<()> {
+            let at = rows.start * self.0.width;
+            out.iter_mut().enumerate().for_each(|(i, v)| *v = (at + i) as f32);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn rows_turned_over_are_those_of_the_whole_turned_over() {
+        let size = Size::new(3, 7);
+        let source = turned_over(Box::new(Rows(size)));
+        for rows in [0..7, 0..1, 2..5, 6..7, 3..3] {
+            let mut out = vec![0.0; 3 * rows.len()];
+            source.read_rows(0, rows.clone(), &mut Vec::new(), &mut out).unwrap();
+            let whole = |y: usize| (0..3).map(move |x| ((6 - y) * 3 + x) as f32);
+            let expected: Vec<f32> = rows.flat_map(whole).collect();
+            assert_eq!(out, expected);
+        }
+    }
 }

@@ -22,9 +22,10 @@ use std::time::UNIX_EPOCH;
 
 pub use photosite_file::KEY_KEYWORD;
 use photosite_file::fits::{Column, Table, read_table};
-use photosite_pix::{Card, FrameKind, Header};
+use photosite_pix::{Card, FrameKind, Header, Size};
 use serde::{Serialize, Serializer};
 
+use crate::open::{image_of_file, open_stored, probe};
 use crate::{Error, Result};
 
 /// The name and version of this software.
@@ -41,11 +42,14 @@ pub const TABLE_NAME: &str = "PROVENANCE";
 pub struct ContentHash([u8; 32]);
 
 impl ContentHash {
-    /// Reads a file through once.
+    /// Reads a file through once; of the name of one image of several in a file, that image.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn of_file(path: &Path) -> Result<Self> {
+        if image_of_file(path).is_some() {
+            return Self::of_image(path);
+        }
         let mut file =
             std::fs::File::open(path).map_err(|e| Error::io(path, "opening the file", e))?;
         let mut hasher = blake3::Hasher::new();
@@ -63,6 +67,25 @@ impl ContentHash {
 }
 
 impl ContentHash {
+    /// Of the cards and samples of one image of a file, because reading the whole file for each of
+    /// its images would take as many times as long.
+    fn of_image(path: &Path) -> Result<Self> {
+        let mut hasher = blake3::Hasher::new();
+        for card in probe(path)?.header.cards() {
+            hasher.update(card.as_bytes());
+        }
+        let source = open_stored(path)?;
+        let Size { width, height } = source.size();
+        let (mut bytes, mut row) = (Vec::new(), vec![0.0f32; width]);
+        for y in 0..height {
+            source.read_rows(0, y..y + 1, &mut bytes, &mut row)?;
+            for v in &row {
+                hasher.update(&v.to_le_bytes());
+            }
+        }
+        Ok(Self(*hasher.finalize().as_bytes()))
+    }
+
     /// A hash from its bytes.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -119,6 +142,8 @@ impl FileMark {
     /// # Errors
     /// When the file is not there or cannot be looked at.
     pub fn of(path: &Path) -> Result<Self> {
+        let file = image_of_file(path);
+        let path = file.as_ref().map_or(path, |(file, _)| file);
         let meta = std::fs::metadata(path)
             .map_err(|e| Error::io(path, "reading the file's size and date", e))?;
         let since = meta.modified().ok().and_then(|m| m.duration_since(UNIX_EPOCH).ok());

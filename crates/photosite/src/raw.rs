@@ -38,7 +38,7 @@ use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Applied, Detector, Header, Metadata, Rect, Size};
 
 use crate::detector::detector_of;
-use crate::open::{open_full_scale, open_stored, probe};
+use crate::open::{open_full_scale, open_stored, probe, turned_over};
 use crate::provenance::{ContentHash, FileMark};
 use crate::stack::{Additive, Prepared, ReadBuffers};
 use crate::{Error, Result, master};
@@ -70,6 +70,9 @@ pub struct RawFrame {
     pub detector: Detector,
     /// Its samples run from 0 to 1 and are read as 0 to 65535 ADU.
     pub from_zero_to_one: bool,
+    /// Its rows are read from the last to the first; header, metadata and detector are those of the
+    /// frame as it is read.
+    pub turned: bool,
     /// The header's cards.
     pub header: Header,
     /// The header's meaning.
@@ -103,6 +106,7 @@ impl RawFrame {
             access,
             detector,
             from_zero_to_one,
+            turned: false,
             header,
             metadata,
         })
@@ -114,7 +118,8 @@ impl RawFrame {
     /// When the file cannot be read, or is not what its header said.
     pub fn open(&self, handling: Handling<'_>) -> Result<Prepared> {
         let how = if self.from_zero_to_one { open_full_scale } else { open_stored };
-        let source = how(&self.path)?;
+        let over = |source| if self.turned { turned_over(source) } else { source };
+        let source = over(how(&self.path)?);
         let size = self.detector.size;
         if source.size() != size {
             let message = format!("is {} pixels now, was {size}", source.size());
@@ -134,7 +139,7 @@ impl RawFrame {
             (Handling::Stack { keep_open: false, .. }, Access::Rows) => {
                 let raw = source.raw().is_some();
                 let path = self.path.clone();
-                Box::new(Reopened { path, size, planes: 1, raw, open: how })
+                over(Box::new(Reopened { path, size, planes: 1, raw, open: how }))
             }
             _ => source,
         };

@@ -36,6 +36,7 @@ mod card;
 mod compare;
 mod cosmic;
 mod effects;
+mod fault;
 mod math;
 mod night;
 mod pointing;
@@ -47,6 +48,7 @@ mod sky;
 
 pub use compare::{Residual, Scale, residual};
 pub use effects::Effects;
+pub use fault::Fault;
 pub use night::{Counts, FramePlan, Night};
 pub use pointing::Pointing;
 pub use preset::Preset;

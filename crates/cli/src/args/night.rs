@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+use photosite_sim::Fault;
 
 use super::AlignName;
 use super::place::PlaceArgs;
@@ -145,6 +147,15 @@ pub struct SimulateArgs {
     /// The seed: the same seed gives the same bytes.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
+    /// One thing that is wrong with the night.
+    #[arg(long, value_name = "NAME", value_parser = faults())]
+    pub fault: Option<Fault>,
+}
+
+/// The faults that a simulated night can have, by name.
+fn faults() -> impl TypedValueParser<Value = Fault> {
+    let named = Fault::ALL.map(|f| PossibleValue::new(f.name()).help(f.about()));
+    PossibleValuesParser::new(named).map(|name| Fault::parse(&name).expect("one of those listed"))
 }
 
 /// Simulated cameras.

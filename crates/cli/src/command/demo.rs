@@ -44,7 +44,7 @@ pub fn run(args: DemoArgs, limits: Limits) -> anyhow::Result<Done> {
     eprintln!("simulating a night of {} in {}", night.camera, folder.display());
     let simulation = Simulation::new(night);
     let raw = folder.join("night");
-    simulate::write_night(&simulation, &raw, &context)?;
+    simulate::write_night(&simulation, None, &raw, &context)?;
     let folders = ["bias", "darks", "flats", "darkflats", "lights"];
     let paths = folders.iter().map(|k| raw.join(k)).collect();
     let mut request = NightRequest::new(paths, folder.join("out"));

@@ -8,7 +8,7 @@ use photosite::work::{Context, for_each};
 use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::fits::{FitsWriter, ImageSpec, Sample};
 use photosite_pix::{Card, Header, Plane, Size};
-use photosite_sim::{Effects, Night, Preset, Simulation};
+use photosite_sim::{Effects, Fault, Night, Preset, Simulation};
 
 use crate::args::{Limits, PresetName, SimulateArgs};
 use crate::show::Progress;
@@ -50,14 +50,16 @@ pub fn run(args: SimulateArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
     let simulation = Simulation::new(night);
-    write_night(&simulation, &args.output, &context)?;
+    write_night(&simulation, args.fault, &args.output, &context)?;
     println!("{}", args.output.display());
     Ok(Done::Well)
 }
 
-/// Writes every frame of a night below `folder`, which must be new or empty.
+/// Writes every frame of a night below `folder`, which must be new or empty; with a fault, where one
+/// is asked for.
 pub fn write_night(
     simulation: &Simulation,
+    fault: Option<Fault>,
     folder: &Path,
     context: &Context<'_>,
 ) -> anyhow::Result<()> {
@@ -75,8 +77,10 @@ pub fn write_night(
         context,
         || (),
         |(), i| {
-            let plan = &plans[i];
-            let frame = simulation.render(plan);
+            let (plan, frame) = match fault {
+                Some(fault) => fault.render(simulation, &plans[i]),
+                None => (plans[i].clone(), simulation.render(&plans[i])),
+            };
             let path = folder.join(plan.folder).join(&plan.file_name);
             write_plane(&path, &frame.adu, sample, frame.header)?;
             if let (Some(light), Some(name)) = (&frame.truth.light_e, &record.frames[i].light_file)

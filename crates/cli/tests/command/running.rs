@@ -259,3 +259,17 @@ fn the_demonstration_meets_its_own_prediction() {
         assert!(folder.join(file).exists(), "{file}");
     }
 }
+
+#[test]
+fn a_night_is_simulated_with_a_fault_and_told_of_it() {
+    let help = stdout(&expect(0, &["simulate", "--help"]));
+    for fault in photosite_sim::Fault::ALL {
+        assert!(help.contains(fault.name()), "{} in {help}", fault.name());
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (night, out) = (dir.path().join("night"), dir.path().join("out"));
+    simulate(&night, &["--fault", "black-bias"]);
+    photosite().args(["run", "--no-stack", text(&night), "-o", text(&out)]).output().unwrap();
+    assert!(std::fs::read_to_string(out.join("run.json")).unwrap().contains("frame-odd"));
+    refused(&["simulate", "-o", text(&dir.path().join("x")), "--fault", "gremlins"], &["gremlins"]);
+}

@@ -4,6 +4,9 @@
 //! is small, and frames are compared by that alone ([`compare`]). Headers are not asked: they named
 //! the set.
 //!
+//! Some frames of each set-up are looked at before anything is planned ([`Glance`]): where samples
+//! end, and whether there is a colour filter array, is read off them where headers are wrong.
+//!
 //! ```
 //! use photosite::evidence::{FrameSummary, Sampled, SetVerdict, compare};
 //! use photosite_pix::{FrameKind, Size};
@@ -29,13 +32,23 @@
 //! assert_eq!(odd.iter().map(|o| o.index).collect::<Vec<_>>(), [4]);
 //! ```
 
+mod array;
 mod compare;
 mod distance;
+mod glance;
+mod kind;
 mod linkage;
 mod look;
+mod rows;
+mod saturation;
 mod summary;
 mod words;
 
+pub use array::{ArrayVerdict, Places, array};
 pub use compare::{Odd, SetVerdict, compare};
+pub use glance::Glance;
+pub use kind::{Asked, Beside, KindSeen, kind_of, label_contradicted, zero_adu};
 pub use look::{READ_SAMPLES, look};
+pub use rows::{RowsVerdict, rows};
+pub use saturation::{Contradicted, contradicted, plateau};
 pub use summary::{FrameSummary, HotPixel, Sampled, Tiles};

@@ -1,30 +1,7 @@
 //! The one table of finding codes: what each means, and what to do.
 
-use std::fmt::Write;
-
-use super::Severity::{self, Error, Info, Warning};
-
-/// One kind of finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Code {
-    /// The short stable name that scripts ask for.
-    pub name: &'static str,
-    /// The severity it usually has.
-    pub severity: Severity,
-    /// What was seen, in one sentence.
-    pub meaning: &'static str,
-    /// What a person can do about it.
-    pub remedy: &'static str,
-}
-
-const fn code(
-    name: &'static str,
-    severity: Severity,
-    meaning: &'static str,
-    remedy: &'static str,
-) -> Code {
-    Code { name, severity, meaning, remedy }
-}
+use super::Severity::{Error, Info, Warning};
+use super::code::{Code, code};
 
 /// Every code, by name.
 pub const CODES: &[Code] = &[
@@ -37,8 +14,7 @@ pub const CODES: &[Code] = &[
     code(
         "already-calibrated",
         Error,
-        "The header says that dark and flat were applied; calibrating again would apply them \
-         twice.",
+        "The header says that dark and flat were applied; once more would apply them twice.",
         "Give the raw frame.",
     ),
     code(
@@ -53,6 +29,20 @@ pub const CODES: &[Code] = &[
         Warning,
         "A header card holds something else than its keyword promises; its value is treated as unknown.",
         "Correct the card; the message names it and the text found.",
+    ),
+    code(
+        "cfa-not-named",
+        Warning,
+        "No header names a colour filter array, but the samples of flats look as if there were one; \
+         the frames are treated as monochrome.",
+        "If the sensor is a colour one, write BAYERPAT into the headers.",
+    ),
+    code(
+        "cfa-not-seen",
+        Warning,
+        "The headers name a colour filter array, but all samples are of one colour: the sensor is \
+         monochrome, or the array was binned away.",
+        "Remove BAYERPAT from the headers, or have the capture program write none.",
     ),
     code(
         "cfa-phase-doubtful",
@@ -256,9 +246,16 @@ pub const CODES: &[Code] = &[
         "If the name is wrong, write GAIN into the header.",
     ),
     code(
+        "images-of-one-file",
+        Info,
+        "A file holds a sequence of images; each is a frame.",
+        "No action needed.",
+    ),
+    code(
         "images-passed-over",
         Warning,
-        "A file holds several images of one size; only the first is used.",
+        "A file holds several images of one size that are no sequence (sensors, amplifiers, a video); \
+         only the first is used.",
         "Write each image into a file of its own.",
     ),
     code(
@@ -272,6 +269,12 @@ pub const CODES: &[Code] = &[
         Error,
         "The run was stopped; finished products are kept.",
         "The same command continues from there.",
+    ),
+    code(
+        "kind-by-pixels",
+        Warning,
+        "No header, name or folder says what frames are; their pixels do.",
+        "If that is wrong, put them in a folder named for their kind, or use the option for it.",
     ),
     code(
         "kind-contradicted",
@@ -291,6 +294,13 @@ pub const CODES: &[Code] = &[
         Info,
         "The header gives a frame type that is not recognised.",
         "No action needed if file name or folder give the kind.",
+    ),
+    code(
+        "label-contradicted",
+        Warning,
+        "Pixels contradict what a frame is said to be: stars in a dark, a light taken with the cap \
+         on; it is left out.",
+        "If the label is right, use the option for its kind.",
     ),
     code(
         "library-frame-gone",
@@ -471,6 +481,13 @@ pub const CODES: &[Code] = &[
         "Take both with one setting of the capture program, or turn one over and correct ROWORDER.",
     ),
     code(
+        "rows-turned",
+        Warning,
+        "Calibration frames lie upside down beside the lights, by ROWORDER or by their hot pixels; \
+         they are turned over, unless pixels contradict ROWORDER.",
+        "Save all frames with one setting of the capture program.",
+    ),
+    code(
         "same-exposure",
         Warning,
         "Two files hold one exposure, by camera and time of start; it is counted once.",
@@ -481,6 +498,19 @@ pub const CODES: &[Code] = &[
         Info,
         "A frame's samples run from 0 to 1, as the program that wrote it does; 1 is read as 65535 ADU.",
         "Nothing need be done if the levels come out right.",
+    ),
+    code(
+        "saturation-doubtful",
+        Warning,
+        "Samples contradict the level of saturation in the headers; it is ignored.",
+        "Remove the card, or write the true level into SATURATE.",
+    ),
+    code(
+        "saturation-seen",
+        Info,
+        "The highest samples all stand at one level below the one that the headers give; they count \
+         as saturated.",
+        "No action needed.",
     ),
     code(
         "section-binned",
@@ -568,23 +598,3 @@ pub const CODES: &[Code] = &[
         "Align by stars, or solve it again.",
     ),
 ];
-
-/// The code of this name.
-pub fn named(name: &str) -> Option<&'static Code> {
-    CODES.binary_search_by(|c| c.name.cmp(name)).ok().map(|i| &CODES[i])
-}
-
-/// The table as `docs/findings.md` has it.
-pub fn markdown() -> String {
-    let mut out = String::from(
-        "# Findings\n\nEverything that `run.json` and the command line may report, by its code. \
-         An *error* leaves a frame or a product out, a *warning* wants a look, an *info* is worth \
-         knowing. Generated from `photosite::finding::CODES`.\n\n| code | severity | what was \
-         seen | what to do |\n|---|---|---|---|\n",
-    );
-    for c in CODES {
-        let row = (c.name, c.severity.name(), c.meaning, c.remedy);
-        let _ = writeln!(out, "| `{}` | {} | {} | {} |", row.0, row.1, row.2, row.3);
-    }
-    out
-}

@@ -12,14 +12,17 @@
 //! assert!(named("no-such-code").is_none());
 //! ```
 
+mod code;
 mod codes;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-pub use codes::{CODES, Code, markdown, named};
+pub use code::Code;
+pub use codes::CODES;
 
 use crate::{Error, Reach};
 
@@ -115,4 +118,24 @@ impl Finding {
         self.evidence.insert(name.into(), value.into());
         self
     }
+}
+
+/// The code of this name.
+pub fn named(name: &str) -> Option<&'static Code> {
+    CODES.binary_search_by(|c| c.name.cmp(name)).ok().map(|i| &CODES[i])
+}
+
+/// The table as `docs/findings.md` has it.
+pub fn markdown() -> String {
+    let mut out = String::from(
+        "# Findings\n\nEverything that `run.json` and the command line may report, by its code. \
+         An *error* leaves a frame or a product out, a *warning* wants a look, an *info* is worth \
+         knowing. Generated from `photosite::finding::CODES`.\n\n| code | severity | what was \
+         seen | what to do |\n|---|---|---|---|\n",
+    );
+    for c in CODES {
+        let row = (c.name, c.severity.name(), c.meaning, c.remedy);
+        let _ = writeln!(out, "| `{}` | {} | {} | {} |", row.0, row.1, row.2, row.3);
+    }
+    out
 }

@@ -23,5 +23,5 @@ mod stack;
 pub use cards::imagetyp;
 pub use light::{light_header, registered_header};
 pub use master::{MasterFacts, flat_colour_cards, flat_colours, master_header};
-pub use picture::picture_header;
+pub use picture::{picture_header, without_array};
 pub use stack::{StackedHeader, stack_header};

@@ -31,6 +31,19 @@ const CFA_OFFSETS: [&str; 4] = ["XBAYROFF", "YBAYROFF", "BAYOFFX", "BAYOFFY"];
 /// Keywords that hold the cell itself, FILTER among them for some cameras.
 const CFA_NAMES: [&str; 5] = ["BAYERPAT", "COLORTYP", "CFAPAT", "CFAIMAGE", "FILTER"];
 
+/// Takes a colour filter array out of a header.
+pub fn without_array(header: &mut Header) {
+    for key in CFA_OFFSETS {
+        header.remove(key);
+    }
+    for key in CFA_NAMES {
+        // COLORTYP may be a number, FILTER the name of a filter.
+        if header.get_text(key).is_some_and(|v| CfaPattern::parse(&v).is_some()) {
+            header.remove(key);
+        }
+    }
+}
+
 /// Keywords of the region on the sensor, in pixels that a coarser image does not have.
 const SENSOR_REGION: [&str; 6] =
     ["XORGSUBF", "YORGSUBF", "CCDSUBFL", "CCDSUBFT", "CCDSEC", "DETSEC"];

@@ -18,6 +18,8 @@ pub enum KindSource {
     Name,
     /// A path given on the command line.
     Option,
+    /// The pixels, where nothing else says it.
+    Pixels,
 }
 
 /// Decides a frame's kind; a contradiction becomes a Finding.

@@ -41,7 +41,7 @@ use crate::detector::detector_of;
 use crate::{Finding, finding::Severity};
 use photosite_file::{Access, Probe, keyword};
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{Applied, Card, Detector, FrameKind, Header, Metadata, Size};
+use photosite_pix::{Applied, Card, Detector, FrameKind, Header, Metadata, Rect, RowOrder, Size};
 
 pub use classify::{KindSource, classify, option_of};
 pub(crate) use id::id;
@@ -76,9 +76,38 @@ pub struct Frame {
     pub metadata: Metadata,
     /// Which pixels see light, and where samples end.
     pub detector: Detector,
+    /// Its rows are read from the last to the first, because it lies upside down beside the lights;
+    /// header, metadata and detector are those of the frame as it is read.
+    pub turned: bool,
 }
 
 impl Frame {
+    /// Says that the rows run as `order` does, after they were turned over where `turn` says so.
+    pub fn relabel_rows(&mut self, order: Option<RowOrder>, turn: bool) {
+        self.metadata.row_order = order;
+        match order {
+            Some(RowOrder::TopDown) => self.header.set_text("ROWORDER", "TOP-DOWN", ""),
+            Some(RowOrder::BottomUp) => self.header.set_text("ROWORDER", "BOTTOM-UP", ""),
+            None => self.header.remove("ROWORDER"),
+        }
+        // BAYERPAT speaks of the picture's top, the pattern of the file's first row.
+        self.metadata.cfa = keyword::read(&self.header).metadata.cfa;
+        if !turn {
+            return;
+        }
+        self.turned = !self.turned;
+        let height = self.size.height;
+        let mirror = |r: &mut Rect| (r.y0, r.y1) = (height - r.y1, height - r.y0);
+        let Self { detector, metadata, .. } = self;
+        mirror(&mut detector.active);
+        detector.overscan.iter_mut().for_each(mirror);
+        detector.optical_black.iter_mut().for_each(mirror);
+        detector.amplifiers.iter_mut().for_each(|a| mirror(&mut a.region));
+        for region in [&mut metadata.overscan, &mut metadata.active_area] {
+            region.iter_mut().filter(|r| r.y1 <= height).for_each(mirror);
+        }
+    }
+
     /// Puts gain and read noise given by hand in place of the header's, so that every later step
     /// goes by them.
     pub fn set_noise(&mut self, noise: NoiseModel) {
@@ -136,8 +165,34 @@ pub enum Taken {
     LeftOut(Finding, Option<FrameKind>),
 }
 
-/// Makes a frame of a probed file.
+/// Makes a frame of a probed file; one that nothing says the kind of is left out.
 pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -> Taken {
+    match take_unlabelled(path, root, probe, overrides) {
+        Taken::Frame(f, _) if f.kind_source == KindSource::Pixels => {
+            Taken::LeftOut(unlabelled(path), None)
+        }
+        taken => taken,
+    }
+}
+
+/// That nothing says what a frame is.
+pub fn unlabelled(path: &Path) -> Finding {
+    Finding::new(
+        "kind-not-known",
+        Severity::Error,
+        path.display().to_string(),
+        "neither header, file name nor folder says whether this is a bias, dark, flat, dark flat or \
+         light",
+    )
+    .hint(
+        "Put it in a folder named bias, darks, flats, darkflats or lights, or use --bias, --darks, \
+         --flats, --dark-flats or --lights.",
+    )
+}
+
+/// Makes a frame of a probed file; if nothing says what it is, its kind is said to be told by its
+/// pixels, and is that of a light until they are looked at.
+pub fn take_unlabelled(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -> Taken {
     let subject = path.display().to_string();
     let reading = keyword::read(&probe.header);
     let mut findings: Vec<Finding> = reading
@@ -209,15 +264,11 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
             metadata.kind,
         );
     }
-    let Some((kind, kind_source)) = decided else {
-        return left_out(
-            "kind-not-known",
-            "neither header, file name nor folder says whether this is a bias, dark, flat, dark \
-             flat or light"
-                .to_owned(),
-            "Put it in a folder named bias, darks, flats, darkflats or lights, or use --bias, \
-             --darks, --flats, --dark-flats or --lights.",
-        );
+    // No camera writes floating point: such a file is some program's result.
+    let by_camera = probe.header.get_i64("BITPIX").is_some_and(|bits| bits > 0);
+    let unsaid = by_camera.then_some((FrameKind::Light, KindSource::Pixels));
+    let Some((kind, kind_source)) = decided.or(unsaid) else {
+        return Taken::LeftOut(unlabelled(path), said);
     };
     let calibrated = Applied::DARK | Applied::FLAT;
     if metadata.applied.contains(calibrated) {
@@ -266,6 +317,7 @@ pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -
             header: probe.header,
             metadata,
             detector,
+            turned: false,
         }),
         findings,
     )

@@ -14,7 +14,7 @@ use crate::params::Integration;
 use crate::provenance::{ALGORITHM_VERSION, ContentHash, FileMark, SOFTWARE, master_name};
 
 /// The name of the schema; its number rises when a key changes its meaning.
-pub const PLAN_SCHEMA: &str = "photosite.plan/1";
+pub const PLAN_SCHEMA: &str = "photosite.plan-graph/1";
 
 /// A file that a plan rests on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

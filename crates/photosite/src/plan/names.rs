@@ -33,9 +33,14 @@ pub fn product_names<'a>(frames: impl Iterator<Item = &'a Path>) -> Vec<String> 
     names
 }
 
-/// A file's name without its endings: `a.fits.fz` is `a`.
+/// A file's name without its endings: `a.fits.fz` is `a`, and the image `a.fits[2]` is `a_2`.
 fn stem(path: &Path) -> String {
-    let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into());
+    let name: String = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into());
+    if let Some((file, unit)) = name.strip_suffix(']').and_then(|n| n.rsplit_once('['))
+        && let Ok(unit) = unit.parse::<usize>()
+    {
+        return format!("{}_{unit}", stem(Path::new(file)));
+    }
     let mut stem = name.as_str();
     let endings = [
         ".gz", ".fz", ".fits", ".fit", ".fts", ".xisf", ".tiff", ".tif", ".cr2", ".cr3", ".nef",

@@ -374,6 +374,7 @@ fn provenance(request: &LightRequest<'_>, noise: Option<NoiseModel>) -> Provenan
         "read_noise_e": noise.map(|n| n.read_noise_e),
         "sample": sample,
         "saturation_adu": request.raw.detector.saturation_adu,
+        "cfa": request.raw.metadata.cfa,
     });
     Provenance::new("calibrated light", inputs, parameters)
 }

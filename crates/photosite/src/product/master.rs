@@ -247,6 +247,9 @@ fn provenance(
         "level_adu": level,
         "defect_kappa": crate::defects::KAPPA,
         "maps": request.maps,
+        "saturation_adu": frames.first().and_then(|f| f.detector.saturation_adu),
+        "cfa": frames.first().and_then(|f| f.metadata.cfa),
+        "turned": frames.iter().filter(|f| f.turned).map(|f| f.name()).collect::<Vec<_>>(),
     });
     Provenance::new(master_name(request.kind), inputs, parameters)
 }

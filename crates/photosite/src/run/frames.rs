@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use photosite_file::Probe;
 use photosite_pix::FrameKind;
 
+use super::examined::{examine, settle};
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::inventory::{
-    Frame, Inventory, KindOverrides, KindSource, Taken, Walked, option_of, take, walk,
+    Frame, Inventory, KindOverrides, KindSource, Taken, Walk, Walked, option_of, take_unlabelled,
+    walk,
 };
-use crate::provenance::{ContentHash, FileMark};
+use crate::open::{image_of_file, name_of_image};
+use crate::provenance::{ContentHash, FileMark, KEY_KEYWORD};
 use crate::raw::{RawFrame, runs_from_zero_to_one};
 use crate::work::{Context, for_each};
 use crate::{Finding, Result};
@@ -30,12 +34,13 @@ pub fn raw_frame(frame: &Frame) -> Result<RawFrame> {
         access: frame.access,
         detector: frame.detector.clone(),
         from_zero_to_one: runs_from_zero_to_one(&frame.path, &frame.header)?,
+        turned: frame.turned,
         header: frame.header.clone(),
         metadata: frame.metadata.clone(),
     })
 }
 
-/// Finds the frames below the paths and reads their headers.
+/// Finds the frames below the paths, reads their headers, and looks at some of their pixels.
 ///
 /// # Errors
 /// When a given path does not exist, or the work is cancelled.
@@ -48,41 +53,103 @@ pub fn take_inventory(
     let Walked { files, findings } = walk(paths, except)?;
     let total = files.len() as u64;
     context.observer.event(Event::Started { stage: Stage::Inventory, total });
-    let taken: Vec<Mutex<Option<Taken>>> = files.iter().map(|_| Mutex::new(None)).collect();
+    let taken: Vec<Mutex<Vec<(PathBuf, Taken)>>> = files.iter().map(|_| Mutex::default()).collect();
     for_each(
         files.len(),
         context,
         || (),
         |(), i| {
-            let file = &files[i];
-            let result = match crate::open::probe(&file.path) {
-                Ok(probe) => take(&file.path, &file.root, probe, overrides),
-                Err(e) => Taken::LeftOut(Finding::of(&e.into(), ""), None),
-            };
-            *taken[i].lock().expect("no holder panics") = Some(result);
+            *taken[i].lock().expect("no holder panics") = take_images(&files[i], overrides);
             context.observer.event(Event::Advanced { by: 1, what: "headers" });
             Ok(())
         },
     )?;
     context.observer.event(Event::Finished);
     let mut inventory = Inventory { findings, ..Inventory::default() };
-    for (file, slot) in files.into_iter().zip(taken) {
-        match slot.into_inner().expect("no holder panics").expect("every index was visited") {
+    let mut without_label = Vec::new();
+    let taken = taken.into_iter().flat_map(|slot| slot.into_inner().expect("no holder panics"));
+    for (path, taken) in taken {
+        match taken {
+            Taken::Frame(frame, findings) if frame.kind_source == KindSource::Pixels => {
+                without_label.push((*frame, findings));
+            }
             Taken::Frame(frame, findings) => {
                 inventory.frames.push(*frame);
                 inventory.findings.extend(findings);
             }
             Taken::LeftOut(finding, kind) => {
-                inventory.left_out.push((file.path, kind));
+                inventory.left_out.push((path, kind));
                 inventory.findings.push(finding);
             }
         }
     }
+    settle(&mut inventory, without_label, context)?;
     drop_duplicates(&mut inventory)?;
     drop_same_exposures(&mut inventory);
     keep_lights(&mut inventory);
+    examine(&mut inventory, context)?;
     inventory.findings = one_a_folder(std::mem::take(&mut inventory.findings));
     Ok(inventory)
+}
+
+/// Takes the frame of a file, or the frames of one that is a sequence.
+fn take_images(file: &Walk, overrides: &KindOverrides) -> Vec<(PathBuf, Taken)> {
+    let Walk { path, root } = file;
+    let no = |e: photosite_file::Error| Taken::LeftOut(Finding::of(&e.into(), ""), None);
+    let probe = match crate::open::probe(path) {
+        Ok(probe) => probe,
+        Err(e) => return vec![(path.clone(), no(e))],
+    };
+    let images = sequence(path, &probe);
+    if images.is_empty() {
+        return vec![(path.clone(), take_unlabelled(path, root, probe, overrides))];
+    }
+    let count = images.len();
+    let mut taken: Vec<(PathBuf, Taken)> = Vec::with_capacity(count);
+    for probe in images {
+        let name = name_of_image(path, probe.image);
+        let one = match take_unlabelled(path, root, probe, overrides) {
+            // What is said of one is said of all.
+            Taken::Frame(frame, findings) if taken.is_empty() => {
+                Taken::Frame(Box::new(Frame { path: name.clone(), ..*frame }), findings)
+            }
+            Taken::Frame(frame, _) => {
+                Taken::Frame(Box::new(Frame { path: name.clone(), ..*frame }), Vec::new())
+            }
+            Taken::LeftOut(finding, kind) => {
+                return vec![(path.clone(), Taken::LeftOut(finding, kind))];
+            }
+        };
+        taken.push((name, one));
+    }
+    if let Some((_, Taken::Frame(_, findings))) = taken.first_mut() {
+        let message =
+            format!("the file holds a sequence of {count} images, each of which is a frame");
+        let subject = path.display().to_string();
+        findings.push(
+            Finding::new("images-of-one-file", Severity::Info, subject, message)
+                .with("images", count),
+        );
+    }
+    taken
+}
+
+/// Keywords that part the images of a mosaic: sensors, amplifiers, and what is beside an image.
+const PARTS: [&str; 9] = [
+    "EXTNAME", "DETSEC", "CCDSEC", "AMPSEC", "CCDNAME", "AMPNAME", "CHIPID", "DETECTOR", "IMAGEID",
+];
+
+/// The images of a FITS file that is a sequence of exposures; none of any other file, of several
+/// sensors or amplifiers too.
+fn sequence(path: &Path, probe: &Probe) -> Vec<Probe> {
+    let ours = probe.header.get(KEY_KEYWORD).is_some();
+    if ours || probe.planes != 1 || probe.format != "FITS" || probe.frames().len() < 2 {
+        return Vec::new();
+    }
+    let images = photosite_file::probe_frames(path).unwrap_or_default();
+    let of = |p: &Probe| PARTS.map(|key| p.header.get_text(key));
+    let alike = images.windows(2).all(|pair| of(&pair[0]) == of(&pair[1]));
+    if alike { images } else { Vec::new() }
 }
 
 /// Leaves out frames that hold the very bytes of another: they would count twice.
@@ -131,6 +198,10 @@ fn drop_same_exposures(inventory: &mut Inventory) {
     for (i, f) in inventory.frames.iter().enumerate() {
         let m = &f.metadata;
         let Some(date) = m.date_obs.as_deref() else { continue };
+        // The images of a sequence may all carry the date of its first.
+        if image_of_file(&f.path).is_some() {
+            continue;
+        }
         // Whole seconds are shared by frames of a burst, and by dates without a time.
         let fraction = date.rsplit_once('.').map(|(_, f)| f);
         if !fraction.is_some_and(|f| f.len() >= 3 && f.bytes().any(|b| b != b'0')) {

@@ -363,11 +363,13 @@ fn combined(
 ) -> Result<(Vec<Stacked>, Option<Rect>)> {
     let layers = open(used, (reference, size), how, folder, context)?;
     let planes = layers[0].planes();
-    let worker_bytes = layers.iter().map(window_bytes).max().unwrap_or(0);
     let stars = match recipe.reject {
         Reject::AveragedSigma { .. } => star_shapes(used, how.scale()),
         _ => None,
     };
+    let worker_bytes = layers.iter().map(window_bytes).max().unwrap_or(0);
+    let beyond = stars.map_or(0, |stars| stars.bytes_beyond(size.width, planes));
+    let worker_bytes = worker_bytes + beyond;
     let plan = within_memory(Need {
         frames: layers.len(),
         size,

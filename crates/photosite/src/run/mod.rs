@@ -37,6 +37,7 @@ mod account;
 mod adopt;
 mod collect;
 mod earlier;
+mod examined;
 mod frames;
 mod integrate;
 mod keep;

@@ -8,11 +8,12 @@ use photosite_pix::combine::Recipe;
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{CfaPattern, FrameKind};
 
+use super::examined::examine;
 use super::frames::{duplicate, raw_frame};
 use crate::calibrate::RemovedBy;
 use crate::error::Reach;
 use crate::finding::Severity;
-use crate::inventory::{KindOverrides, Taken, take};
+use crate::inventory::{Inventory, KindOverrides, Taken, take};
 use crate::library::{Field, Traits, contradictions};
 use crate::params::{DarkScaling, RecipeChoice};
 use crate::plan::product_names;
@@ -40,26 +41,40 @@ pub fn named_frames(
         let file = &files[i];
         let whole = file.canonicalize().unwrap_or_else(|_| file.clone());
         let overrides = KindOverrides { paths: vec![(whole, kind)] };
-        match take(file, file, crate::open::probe(file)?, &overrides) {
-            Taken::Frame(frame, findings) => Ok((Some(raw_frame(&frame)?), findings)),
-            Taken::LeftOut(finding, _) => Ok((None, vec![finding])),
-        }
+        Ok(match take(file, file, crate::open::probe(file)?, &overrides) {
+            Taken::Frame(frame, findings) => (Some(*frame), findings),
+            Taken::LeftOut(finding, _) => (None, vec![finding]),
+        })
     })?;
-    let (mut frames, mut findings) = (Vec::new(), Vec::new());
-    let mut known: BTreeMap<ContentHash, PathBuf> = BTreeMap::new();
+    let mut seen = Inventory::default();
     for (read, file) in read.into_iter().zip(files) {
         let (frame, more) = match read {
             Ok(read) => read,
             Err(e) if e.reach() == Reach::Run => return Err(e),
             Err(e) => (None, vec![Finding::of(&e, file.display().to_string())]),
         };
-        findings.extend(more);
-        let Some(frame) = frame else { continue };
-        match known.get(&frame.hash) {
-            Some(first) => findings.push(duplicate(&frame.path, first)),
+        seen.findings.extend(more);
+        seen.frames.extend(frame);
+    }
+    examine(&mut seen, context)?;
+    let Inventory { frames: found, mut findings, .. } = seen;
+    let identified = on_each(found.len(), context, |i| raw_frame(&found[i]))?;
+    let mut frames: Vec<RawFrame> = Vec::new();
+    let mut known: BTreeMap<ContentHash, PathBuf> = BTreeMap::new();
+    for (raw, frame) in identified.into_iter().zip(&found) {
+        let raw = match raw {
+            Ok(raw) => raw,
+            Err(e) if e.reach() == Reach::Run => return Err(e),
+            Err(e) => {
+                findings.push(Finding::of(&e, frame.path.display().to_string()));
+                continue;
+            }
+        };
+        match known.get(&raw.hash) {
+            Some(first) => findings.push(duplicate(&raw.path, first)),
             None => {
-                known.insert(frame.hash, frame.path.clone());
-                frames.push(frame);
+                known.insert(raw.hash, raw.path.clone());
+                frames.push(raw);
             }
         }
     }

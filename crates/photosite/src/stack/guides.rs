@@ -30,6 +30,11 @@ impl Stars {
         if lights > FEWEST { GUIDES } else { 0 }
     }
 
+    /// Bytes that a worker holds for the rows of its guides beyond a tile.
+    pub fn bytes_beyond(&self, width: usize, planes: usize) -> u64 {
+        (GUIDES * 2 * self.reach_px * width * planes * size_of::<f32>()) as u64
+    }
+
     /// Which of the guides the layer at `i` is.
     pub(super) fn guide(&self, i: usize) -> Option<usize> {
         self.guides.iter().position(|guide| *guide == i)

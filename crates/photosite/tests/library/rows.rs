@@ -64,6 +64,7 @@ fn frame(n: usize, metadata: Metadata) -> Frame {
         path: PathBuf::from(format!("/frames/{:05}/{n:06}.fits", n / 100)),
         kind: metadata.kind.unwrap(),
         kind_source: KindSource::Header,
+        turned: false,
         size,
         planes: 1,
         file_bytes: 2 * size.pixels() as u64,

@@ -27,16 +27,21 @@ pub fn write_plane(path: &Path, plane: &Plane<f32>, sample: Sample, header: Head
 
 /// Writes the raw frames of a night below `folder`.
 pub fn write_night(simulation: &Simulation, folder: &Path) {
+    write_as(simulation, folder, |plan| (plan.clone(), simulation.render(plan)));
+}
+
+/// Writes the raw frames of a night below `folder`, each as a function renders it.
+pub fn write_as(
+    simulation: &Simulation,
+    folder: &Path,
+    render: impl Fn(&FramePlan) -> (FramePlan, SimFrame),
+) {
     let integers = simulation.night().effects.contains(Effects::QUANTISATION);
     let sample = if integers { Sample::U16 { pedestal_adu: 0.0 } } else { Sample::F32 };
     for plan in simulation.frames() {
-        let frame = simulation.render(&plan);
-        write_plane(
-            &folder.join(plan.folder).join(&plan.file_name),
-            &frame.adu,
-            sample,
-            frame.header,
-        );
+        let (plan, frame) = render(&plan);
+        let path = folder.join(plan.folder).join(&plan.file_name);
+        write_plane(&path, &frame.adu, sample, frame.header);
     }
 }
 

@@ -1,0 +1,175 @@
+//! A file looked at before anything is decided on it: rows spread over it, as they are stored.
+
+use photosite_file::Source;
+use photosite_pix::{Rect, Size};
+
+use crate::Result;
+
+/// About as many samples as are read of a frame; smaller ones are read whole.
+const SAMPLES: usize = 1 << 19;
+
+/// Rows that are read together: two cells of a Bayer array.
+pub(super) const RUN: usize = 4;
+
+/// About as many samples as median and scatter are taken from: they are then good to a hundredth of
+/// the scatter.
+const ENOUGH: usize = 1 << 16;
+
+/// The share of differences of neighbours that lies within one standard deviation.
+const ONE_SIGMA: f64 = 0.682_7;
+
+/// Samples count as just below the highest within this share of its height above the median.
+const JUST_BELOW: f32 = 0.02;
+
+/// Some rows of a raw frame, from top and bottom alike, in the ADU that the file holds.
+#[derive(Debug, Clone)]
+pub struct Glance {
+    /// Width and height of the part that sees light.
+    pub size: Size,
+    /// The samples, run by run: one of the upper half, then its mirror image of the lower.
+    samples: Vec<f32>,
+    /// The median of the samples of rows that were read out; NaN where none was.
+    pub median_adu: f64,
+    /// The scatter of neighbours of one colour: one standard deviation.
+    pub scatter_adu: f64,
+    /// The highest sample.
+    pub highest_adu: f32,
+    /// Samples that are the highest.
+    pub at_highest: usize,
+    /// Samples just below the highest.
+    pub below_highest: usize,
+}
+
+impl Glance {
+    /// Looks at the part `region` of a frame.
+    ///
+    /// # Errors
+    /// When the frame cannot be read.
+    pub fn of(source: &dyn Source, region: Rect) -> Result<Self> {
+        let size = region.size();
+        let first_rows = first_rows(size);
+        let run = RUN.min(size.height);
+        let (mut bytes, mut samples) = (Vec::new(), Vec::new());
+        let full = source.size().width;
+        let mut rows = vec![0.0f32; full * run];
+        for y in &first_rows {
+            let y = region.y0 + y;
+            source.read_rows(0, y..y + run, &mut bytes, &mut rows)?;
+            for row in rows.chunks_exact(full) {
+                samples.extend_from_slice(&row[region.x0..region.x1]);
+            }
+        }
+        Ok(Self::of_rows(size, samples))
+    }
+
+    fn of_rows(size: Size, samples: Vec<f32>) -> Self {
+        // An odd step meets every place of an array's cell.
+        let step = (samples.len() / ENOUGH) | 1;
+        // Rows of one value were not read out, and say nothing of the others.
+        let rows = || {
+            let rows = samples.chunks_exact(size.width.max(1));
+            rows.filter(|row| row.iter().any(|v| *v != row[0]))
+        };
+        let apart = rows().flat_map(|row| {
+            row.iter().zip(row.iter().skip(2)).map(|(a, b)| (a - b).abs()).step_by(step)
+        });
+        let scatter_adu = rank(apart, ONE_SIGMA) / std::f64::consts::SQRT_2;
+        let median_adu = rank(rows().flatten().copied().step_by(step), 0.5);
+        let highest_adu =
+            samples.iter().copied().filter(|v| v.is_finite()).fold(f32::NEG_INFINITY, f32::max);
+        let from = highest_adu - JUST_BELOW * (highest_adu - median_adu as f32);
+        let (mut at_highest, mut below_highest) = (0, 0);
+        for v in samples.iter().filter(|v| **v >= from) {
+            match *v == highest_adu {
+                true => at_highest += 1,
+                false => below_highest += 1,
+            }
+        }
+        Self { size, samples, median_adu, scatter_adu, highest_adu, at_highest, below_highest }
+    }
+
+    /// Samples above a level, and all.
+    pub fn above(&self, level_adu: f32) -> (usize, usize) {
+        (self.samples.iter().filter(|v| **v > level_adu).count(), self.samples.len())
+    }
+
+    /// The rows that were looked at.
+    pub(super) fn row_count(&self) -> usize {
+        self.samples.len() / self.size.width.max(1)
+    }
+
+    /// A row of those that were looked at.
+    pub(super) fn row(&self, row: usize) -> &[f32] {
+        &self.samples[row * self.size.width..][..self.size.width]
+    }
+
+    /// The runs of rows, [`RUN`] rows each where the frame has as many.
+    pub(super) fn runs(&self) -> impl Iterator<Item = &[f32]> {
+        self.samples.chunks_exact((RUN.min(self.size.height) * self.size.width).max(1))
+    }
+}
+
+/// First rows of runs: even ones of the upper half, each followed by the run that takes its place
+/// when the rows are turned over.
+fn first_rows(size: Size) -> Vec<usize> {
+    let Size { width, height } = size;
+    if height < 2 * RUN {
+        return vec![0];
+    }
+    let fit = height / 2 / RUN;
+    let wanted = (SAMPLES / (2 * RUN * width.max(1))).clamp(1, fit);
+    (0..wanted)
+        .flat_map(|i| {
+            let y = i * fit / wanted * RUN;
+            [y, height - RUN - y]
+        })
+        .collect()
+}
+
+/// The finite value of which this share lies below; NaN of none.
+pub(super) fn rank(values: impl Iterator<Item = f32>, share: f64) -> f64 {
+    let mut values: Vec<f32> = values.filter(|v| v.is_finite()).collect();
+    if values.is_empty() {
+        return f64::NAN;
+    }
+    let at = ((values.len() - 1) as f64 * share) as usize;
+    f64::from(*values.select_nth_unstable_by(at, f32::total_cmp).1)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A glance at a frame that a function makes.
+    pub(in super::super) fn glance(size: Size, of: impl Fn(usize, usize) -> f32) -> Glance {
+        let rows = first_rows(size);
+        let at = rows.iter().flat_map(|y| *y..y + RUN.min(size.height));
+        let samples = at.flat_map(|y| (0..size.width).map(move |x| (x, y)));
+        let samples = samples.map(|(x, y)| of(x, y)).collect();
+        Glance::of_rows(size, samples)
+    }
+
+    /// Evenly spread about 0, with a standard deviation of 1.
+    pub(in super::super) fn noise(x: usize, y: usize) -> f32 {
+        let mut v = (x * 7919 + y * 104_729 + x * y * 31) as u32 ^ 0x9e37_79b9;
+        for _ in 0..2 {
+            v ^= v << 13;
+            v ^= v >> 17;
+            v ^= v << 5;
+        }
+        (v % 2001) as f32 / 577.0 - 1.732
+    }
+
+    #[test]
+    fn runs_come_in_pairs_that_mirror_each_other() {
+        for size in [Size::new(100, 80), Size::new(6000, 4001), Size::new(320, 241)] {
+            let rows = first_rows(size);
+            assert!(rows.len() >= 2 && rows.len() * RUN <= size.height, "{size}");
+            for pair in rows.chunks(2) {
+                assert_eq!(pair[0] + RUN + pair[1], size.height);
+                assert_eq!(pair[0] % 2, 0);
+            }
+        }
+        assert_eq!(first_rows(Size::new(10, 5)), [0]);
+    }
+}

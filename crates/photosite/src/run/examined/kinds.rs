@@ -1,0 +1,161 @@
+//! Frames without a label are told apart by their pixels; labels that pixels contradict are not
+//! believed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use photosite_pix::FrameKind;
+
+use super::{Seen, Setup, look, look_at, some};
+use crate::evidence::{Asked, Beside, Glance, KindSeen, kind_of, label_contradicted, zero_adu};
+use crate::finding::Severity;
+use crate::inventory::{Frame, Inventory, KindSource, option_of, unlabelled};
+use crate::work::Context;
+use crate::{Finding, Result};
+
+fn asked<'a>(frame: &Frame, kind: Option<FrameKind>, glance: &'a Glance) -> Asked<'a> {
+    let end = frame.detector.saturation_adu.map_or(65_535.0, f64::from);
+    // Samples above a level show that it is not the end.
+    let full_adu = end.max(f64::from(glance.highest_adu));
+    Asked { kind, exposure_s: frame.metadata.exposure_s, full_adu, glance }
+}
+
+/// Decides by their pixels what frames without a label are, and takes them into the inventory; those
+/// that do not tell are left out.
+///
+/// # Errors
+/// When the work is cancelled.
+pub fn settle(
+    inventory: &mut Inventory,
+    without_label: Vec<(Frame, Vec<Finding>)>,
+    context: &Context<'_>,
+) -> Result<()> {
+    let mut setups: BTreeMap<Setup, Vec<(Frame, Vec<Finding>)>> = BTreeMap::new();
+    for (frame, findings) in without_label {
+        setups.entry(Setup::of(&frame)).or_default().push((frame, findings));
+    }
+    for (setup, asking) in setups {
+        let labelled: Vec<usize> = (0..inventory.frames.len())
+            .filter(|i| Setup::of(&inventory.frames[*i]) == setup)
+            .collect();
+        let beside = look(&inventory.frames, &labelled, context)?;
+        let (frames, findings): (Vec<Frame>, Vec<Vec<Finding>>) = asking.into_iter().unzip();
+        let all: Vec<usize> = (0..frames.len()).collect();
+        let glances = look_at(&frames, all, context)?;
+        let asking = glances.iter().map(|(i, g)| asked(&frames[*i], None, g));
+        let known = beside.iter().map(|(i, g)| {
+            let frame = &inventory.frames[*i];
+            asked(frame, Some(frame.kind), g)
+        });
+        let zero = zero_adu(&asking.clone().chain(known).collect::<Vec<_>>());
+        let mut verdicts: Vec<Option<KindSeen>> = vec![None; frames.len()];
+        for ((i, _), asked) in glances.iter().zip(asking) {
+            verdicts[*i] = kind_of(&asked, zero);
+        }
+        let mut told: BTreeMap<(String, FrameKind), (Vec<usize>, String)> = BTreeMap::new();
+        for ((mut frame, more), verdict) in frames.into_iter().zip(findings).zip(verdicts) {
+            let Some(KindSeen { kind, why }) = verdict else {
+                inventory.findings.push(unlabelled(&frame.path));
+                inventory.left_out.push((frame.path, None));
+                continue;
+            };
+            (frame.kind, frame.kind_source) = (kind, KindSource::Pixels);
+            let folder = frame.path.parent().unwrap_or(Path::new("")).display().to_string();
+            let of = told.entry((folder, kind)).or_insert_with(|| (Vec::new(), why));
+            of.0.push(inventory.frames.len());
+            inventory.frames.push(frame);
+            inventory.findings.extend(more);
+        }
+        for ((_, kind), (of, why)) in told {
+            let count = of.len();
+            let message = match count {
+                1 => format!(
+                    "no header, name or folder says what this frame is; by its pixels it is a \
+                     {kind}: {why}"
+                ),
+                _ => format!(
+                    "no header, name or folder says what these {count} frames are; by their pixels \
+                     each is a {kind}; of the first: {why}"
+                ),
+            };
+            inventory.findings.push(
+                Finding::new(
+                    "kind-by-pixels",
+                    Severity::Warning,
+                    some(&inventory.frames, &of),
+                    message,
+                )
+                .hint(format!(
+                    "If that is wrong, put them in a folder named for their kind, or use --{} \
+                         and the like.",
+                    option_of(kind)
+                ))
+                .with("kind", kind.slug())
+                .with("frames", count),
+            );
+        }
+    }
+    inventory.frames.sort_by(|a, b| a.path.cmp(&b.path));
+    inventory.left_out.sort();
+    Ok(())
+}
+
+/// The frames of a set-up whose labels their pixels contradict, each with a Finding.
+///
+/// Some of each kind are looked at; where one of them is wrong, all of the kind are.
+///
+/// # Errors
+/// When the work is cancelled.
+pub(super) fn mislabelled(
+    seen: &Seen,
+    frames: &[Frame],
+    context: &Context<'_>,
+) -> Result<Vec<(usize, Finding)>> {
+    let is = |kind: FrameKind| move |(i, _): &&(usize, Glance)| frames[*i].kind == kind;
+    let dark = [FrameKind::Dark, FrameKind::Bias, FrameKind::DarkFlat]
+        .into_iter()
+        .find_map(|kind| middle(seen.glances.iter().filter(is(kind)).map(|(_, g)| g.median_adu)));
+    let lights = seen.glances.iter().filter(is(FrameKind::Light));
+    let stars = middle(lights.map(|(_, g)| g.stars() as f64));
+    let beside = Beside { dark_adu: dark, stars: stars.unwrap_or(0.0) as usize };
+    let why = |i: usize, glance: &Glance| {
+        let by_hand = frames[i].kind_source == KindSource::Option;
+        let asked = asked(&frames[i], Some(frames[i].kind), glance);
+        label_contradicted(&asked, beside).filter(|_| !by_hand)
+    };
+    let mut out: Vec<(usize, String)> = Vec::new();
+    for kind in FrameKind::ALL {
+        let of_kind = seen.glances.iter().filter(|(i, _)| frames[*i].kind == kind);
+        let some: Vec<(usize, String)> =
+            of_kind.clone().filter_map(|(i, g)| Some((*i, why(*i, g)?))).collect();
+        if some.is_empty() {
+            continue;
+        }
+        let looked: Vec<usize> = of_kind.map(|(i, _)| *i).collect();
+        let rest = seen.members.iter().copied();
+        let rest = rest.filter(|i| frames[*i].kind == kind && !looked.contains(i)).collect();
+        out.extend(some);
+        let rest = look_at(frames, rest, context)?;
+        out.extend(rest.iter().filter_map(|(i, g)| Some((*i, why(*i, g)?))));
+    }
+    let tell = |(i, why): (usize, String)| {
+        let Frame { kind, path, .. } = &frames[i];
+        let message = format!("it is labelled {kind}, but {why}; it is left out");
+        let finding = Finding::new(
+            "label-contradicted",
+            Severity::Warning,
+            path.display().to_string(),
+            message,
+        )
+        .hint(format!("If it really is a {kind}, use --{}.", option_of(*kind)));
+        (i, finding)
+    };
+    Ok(out.into_iter().map(tell).collect())
+}
+
+/// The middle of some numbers.
+fn middle(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.filter(|v| v.is_finite()).collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}

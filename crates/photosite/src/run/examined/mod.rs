@@ -1,0 +1,300 @@
+//! Some frames of each set-up looked at before anything is planned: where their headers and their
+//! pixels disagree, the pixels are believed.
+
+mod kinds;
+mod rows;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+pub use kinds::settle;
+
+use photosite_file::Access;
+use photosite_pix::FrameKind;
+
+use crate::detector::full_scale_adu;
+use crate::evidence::{ArrayVerdict, Contradicted, Glance, array, contradicted, plateau};
+use crate::finding::Severity;
+use crate::header::without_array;
+use crate::inventory::{Frame, Inventory};
+use crate::library::camera_key;
+use crate::open::open_stored;
+use crate::work::{Context, on_each};
+use crate::{Finding, Result};
+
+/// Frames of a kind that are looked at, spread over those of a set-up.
+const LOOKED_AT: usize = 6;
+
+/// A level that lies within this share of the one that would be used otherwise is not worth a word.
+const NEARLY: f32 = 0.99;
+
+/// What frames of one sensor and one way of reading it have in common.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Setup {
+    camera: Option<String>,
+    camera_id: Option<String>,
+    size: (usize, usize),
+    binning: Option<(u32, u32)>,
+    bits: Option<i64>,
+}
+
+impl Setup {
+    fn of(frame: &Frame) -> Self {
+        let m = &frame.metadata;
+        Self {
+            camera: m.camera.as_deref().map(camera_key),
+            camera_id: m.camera_id.clone(),
+            size: (frame.size.width, frame.size.height),
+            binning: m.binning,
+            bits: frame.header.get_i64("BITPIX"),
+        }
+    }
+}
+
+/// The frames of a set-up, and those of them that were looked at.
+struct Seen {
+    members: Vec<usize>,
+    glances: Vec<(usize, Glance)>,
+}
+
+/// Looks at some frames of each set-up, and corrects what their pixels contradict.
+///
+/// # Errors
+/// When the work is cancelled.
+pub fn examine(inventory: &mut Inventory, context: &Context<'_>) -> Result<()> {
+    let mut setups: BTreeMap<Setup, Vec<usize>> = BTreeMap::new();
+    for (i, frame) in inventory.frames.iter().enumerate() {
+        // A camera raw is described by its decoder, not by a header that a person can get wrong.
+        let decoded = frame.access == Access::Whole
+            && photosite_file::is_camera_raw(&frame.path).unwrap_or(false);
+        if !decoded {
+            setups.entry(Setup::of(frame)).or_default().push(i);
+        }
+    }
+    let (mut findings, mut left_out) = (Vec::new(), Vec::new());
+    for members in setups.into_values() {
+        let frames = &mut inventory.frames;
+        let glances = look(frames, &members, context)?;
+        let seen = Seen { members, glances };
+        let wrong = kinds::mislabelled(&seen, frames, context)?;
+        let (wrong, told): (Vec<usize>, Vec<Finding>) = wrong.into_iter().unzip();
+        findings.extend(told);
+        let seen = seen.without(&wrong);
+        left_out.extend(wrong);
+        seen.saturation(frames, &mut findings);
+        seen.array(frames, &mut findings);
+        rows::turn(&seen, frames, &mut findings);
+    }
+    inventory.findings.extend(findings);
+    left_out.sort_unstable();
+    for i in left_out.into_iter().rev() {
+        let frame = inventory.frames.remove(i);
+        inventory.left_out.push((frame.path, Some(frame.kind)));
+    }
+    inventory.left_out.sort();
+    Ok(())
+}
+
+/// Looks at some frames of each kind.
+fn look(
+    frames: &[Frame],
+    members: &[usize],
+    context: &Context<'_>,
+) -> Result<Vec<(usize, Glance)>> {
+    let wanted: Vec<usize> = FrameKind::ALL
+        .into_iter()
+        .flat_map(|kind| {
+            let of_kind = members.iter().copied().filter(|i| frames[*i].kind == kind);
+            let mut of_kind: Vec<usize> = of_kind.collect();
+            // The choice must not depend on the order in which frames were named.
+            of_kind.sort_by_key(|i| &frames[*i].path);
+            let some = of_kind.len().min(LOOKED_AT);
+            (0..some).map(|k| of_kind[k * of_kind.len() / some]).collect::<Vec<usize>>()
+        })
+        .collect();
+    look_at(frames, wanted, context)
+}
+
+/// Looks at frames; one that cannot be read is found out later, with a Finding of its own.
+fn look_at(
+    frames: &[Frame],
+    wanted: Vec<usize>,
+    context: &Context<'_>,
+) -> Result<Vec<(usize, Glance)>> {
+    let seen = on_each(wanted.len(), context, |k| {
+        let frame = &frames[wanted[k]];
+        Glance::of(&*open_stored(&frame.path)?, frame.detector.active)
+    })?;
+    Ok(wanted.into_iter().zip(seen).filter_map(|(i, seen)| Some((i, seen.ok()?))).collect())
+}
+
+impl Seen {
+    /// The same without some frames.
+    fn without(mut self, frames: &[usize]) -> Self {
+        self.members.retain(|i| !frames.contains(i));
+        self.glances.retain(|(i, _)| !frames.contains(i));
+        self
+    }
+
+    /// The frames that were looked at, with their kinds.
+    fn kinds(&self, frames: &[Frame]) -> Vec<(FrameKind, &Glance)> {
+        self.glances.iter().map(|(i, g)| (frames[*i].kind, g)).collect()
+    }
+
+    /// Believes a saturation level in the headers only if samples allow it, and finds it where they
+    /// end.
+    fn saturation(&self, frames: &mut [Frame], findings: &mut Vec<Finding>) {
+        let kinds = self.kinds(frames);
+        let ends = plateau(&kinds.iter().map(|(_, g)| *g).collect::<Vec<_>>());
+        let mut wrong: BTreeMap<u32, Option<(Contradicted, &'static str)>> = BTreeMap::new();
+        let mut told: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        let mut lowered: Vec<usize> = Vec::new();
+        for &i in &self.members {
+            let frame = &mut frames[i];
+            if let Some(level) = frame.metadata.saturation_adu.map(|v| v as f32) {
+                let data_max = ["SATURATE", "SATLEVEL", "MAXLIN"]
+                    .iter()
+                    .all(|key| frame.header.get(key).is_none());
+                let why = wrong.entry(level.to_bits()).or_insert_with(|| {
+                    let keyword = if data_max { "DATAMAX" } else { "the header" };
+                    Some((contradicted(&kinds, level, data_max)?, keyword))
+                });
+                if why.is_some() {
+                    told.entry(level.to_bits()).or_default().push(i);
+                    frame.metadata.saturation_adu = None;
+                    frame.detector.saturation_adu = full_scale_adu(&frame.header).map(|v| v as f32);
+                }
+            }
+            let ends_earlier =
+                ends.filter(|end| frame.detector.saturation_adu.is_none_or(|s| s > *end));
+            if let Some(end) = ends_earlier {
+                let worth_telling = frame.detector.saturation_adu.is_none_or(|s| end < NEARLY * s);
+                frame.detector.saturation_adu = Some(end);
+                if worth_telling && told.values().all(|of| !of.contains(&i)) {
+                    lowered.push(i);
+                }
+            }
+        }
+        for (level, of) in &told {
+            let Some(Some((why, keyword))) = wrong.get(level) else { continue };
+            let level = f32::from_bits(*level);
+            let name = |at: usize| name(&frames[self.glances[at].0].path);
+            let seen = match *why {
+                Contradicted::Median { frame, median_adu } => {
+                    format!("half of the samples of {} lie above {median_adu:.0} ADU", name(frame))
+                }
+                Contradicted::Above { frame, share } => {
+                    format!("{:.2} % of the samples of {} lie above it", 100.0 * share, name(frame))
+                }
+            };
+            let instead = match (ends, frames[of[0]].detector.saturation_adu) {
+                (Some(end), _) => format!("samples end at {end:.0} ADU, which is used instead"),
+                (None, Some(full)) => {
+                    format!("{full:.0} ADU, where the file's numbers end, is used instead")
+                }
+                (None, None) => "no level is used".to_owned(),
+            };
+            let message = format!(
+                "{keyword} gives {level:.0} ADU as the level of saturation, but {seen}: the level \
+                 is ignored; {instead}"
+            );
+            findings.push(
+                Finding::new("saturation-doubtful", Severity::Warning, some(frames, of), message)
+                    .hint("Remove the card, or write the true level into SATURATE.")
+                    .with("level_adu", level),
+            );
+        }
+        if let Some(level) = ends.filter(|_| !lowered.is_empty()) {
+            let message = format!(
+                "the highest samples all stand at {level:.0} ADU: samples at this level count as \
+                 saturated"
+            );
+            findings.push(
+                Finding::new("saturation-seen", Severity::Info, some(frames, &lowered), message)
+                    .with("level_adu", level),
+            );
+        }
+    }
+
+    /// Doubts an array in the headers over samples of one colour, and none over samples of three.
+    fn array(&self, frames: &mut [Frame], findings: &mut Vec<Finding>) {
+        let named: Vec<usize> =
+            self.members.iter().copied().filter(|i| frames[*i].metadata.cfa.is_some()).collect();
+        let kinds = self.kinds(frames);
+        let mut dark: Vec<f64> = kinds
+            .iter()
+            .filter(|(kind, _)| !matches!(kind, FrameKind::Flat | FrameKind::Light))
+            .map(|(_, g)| g.median_adu)
+            .collect();
+        dark.sort_by(f64::total_cmp);
+        let verdict = array(&kinds, dark.get(dark.len() / 2).copied());
+        let count = |kind| kinds.iter().filter(|(k, _)| *k == kind).count();
+        let (flats, lights) = (count(FrameKind::Flat), count(FrameKind::Light));
+        let Some(&first) = named.first() else {
+            if let ArrayVerdict::Array(share) = verdict {
+                let message = format!(
+                    "no header names a colour filter array, but in {flats} flats that were looked \
+                     at every second pixel differs from its neighbours by up to {:.0} %, as under \
+                     red, green and blue filters; the frames are treated as monochrome",
+                    100.0 * share
+                );
+                findings.push(
+                    Finding::new(
+                        "cfa-not-named",
+                        Severity::Warning,
+                        some(frames, &self.members),
+                        message,
+                    )
+                    .hint("If the sensor is a colour one, write BAYERPAT into the headers."),
+                );
+            }
+            return;
+        };
+        let cfa = frames[first].metadata.cfa.map_or_else(String::new, |c| c.to_string());
+        let (message, hint) = match verdict {
+            ArrayVerdict::OneColour(share) => (
+                format!(
+                    "the headers name the colour filter array {cfa}, but the four places of its \
+                     cell differ by {:.2} % at most in {flats} flats that were looked at, and no \
+                     light contradicts: the frames are treated as monochrome",
+                    100.0 * share
+                ),
+                "Remove BAYERPAT from the headers, or have the capture program write none.",
+            ),
+            ArrayVerdict::PerhapsOneColour(share) => (
+                format!(
+                    "the headers name the colour filter array {cfa}, but the four places of its \
+                     cell differ by {:.2} % at most in {lights} lights that were looked at: the \
+                     sensor may be monochrome; without flats the headers are believed",
+                    100.0 * share
+                ),
+                "If the sensor is monochrome, remove BAYERPAT from the headers.",
+            ),
+            ArrayVerdict::Array(_) | ArrayVerdict::Unclear => return,
+        };
+        findings.push(
+            Finding::new("cfa-not-seen", Severity::Warning, some(frames, &named), message)
+                .hint(hint)
+                .with("cfa", cfa),
+        );
+        if matches!(verdict, ArrayVerdict::OneColour(_)) {
+            for i in named {
+                frames[i].metadata.cfa = None;
+                without_array(&mut frames[i].header);
+            }
+        }
+    }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The first of some frames, and how many more there are.
+fn some(frames: &[Frame], of: &[usize]) -> String {
+    let first = of.first().map_or_else(String::new, |i| frames[*i].path.display().to_string());
+    match of.len() {
+        0 | 1 => first,
+        n => format!("{first} and {} more", n - 1),
+    }
+}
