@@ -3,7 +3,7 @@
 
 use photosite_pix::FrameKind;
 
-use super::glance::{Glance, RUN, rank};
+use super::glance::{Glance, Places, RUN, rank};
 
 /// About as many differences as each level is taken from.
 const ENOUGH: usize = 1 << 15;
@@ -28,17 +28,6 @@ const CERTAIN: f64 = 6.0;
 const COLOURED: f64 = 0.05;
 const GREENS: f64 = 0.01;
 
-/// Levels of the places of a 2x2 cell, in ADU beside their mean: rows first.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Places {
-    /// The four differences.
-    pub beside_adu: [f64; 4],
-    /// Their error: one standard deviation.
-    pub error_adu: f64,
-    /// The scatter of one sample.
-    pub scatter_adu: f64,
-}
-
 /// What the places of a set-up's frames say.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ArrayVerdict {
@@ -56,6 +45,9 @@ pub enum ArrayVerdict {
 impl Places {
     /// The places' levels in a frame; slopes cancel. `None` where the frame is too small.
     pub fn of(glance: &Glance) -> Option<Self> {
+        if let Some(told) = &glance.told {
+            return told.places;
+        }
         let width = glance.size.width;
         if glance.size.height < RUN || width < 4 {
             return None;

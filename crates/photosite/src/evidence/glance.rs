@@ -6,7 +6,10 @@ use photosite_pix::{Rect, Size};
 use crate::Result;
 
 /// About as many samples as are read of a frame; smaller ones are read whole.
-const SAMPLES: usize = 1 << 19;
+pub const GLANCE_SAMPLES: usize = 1 << 19;
+
+/// Frames of a kind that are looked at, spread over those of a set-up.
+pub const LOOKED_AT: usize = 6;
 
 /// Rows that are read together: two cells of a Bayer array.
 pub(super) const RUN: usize = 4;
@@ -21,13 +24,42 @@ const ONE_SIGMA: f64 = 0.682_7;
 /// Samples count as just below the highest within this share of its height above the median.
 const JUST_BELOW: f32 = 0.02;
 
+/// Levels of the places of a 2x2 cell, in ADU beside their mean: rows first.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Places {
+    /// The four differences.
+    pub beside_adu: [f64; 4],
+    /// Their error: one standard deviation.
+    pub error_adu: f64,
+    /// The scatter of one sample.
+    pub scatter_adu: f64,
+}
+
+/// What samples told before they were forgotten.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    /// Stars among them.
+    pub stars: usize,
+    /// Levels of an array's places.
+    pub places: Option<Places>,
+    /// The highest of them, the highest first.
+    highest: Vec<f32>,
+    /// How many there were.
+    count: usize,
+}
+
+/// The highest samples that are kept when the others are forgotten.
+const MOST_KEPT: usize = 4096;
+
 /// Some rows of a raw frame, from top and bottom alike, in the ADU that the file holds.
 #[derive(Debug, Clone)]
 pub struct Glance {
     /// Width and height of the part that sees light.
     pub size: Size,
-    /// The samples, run by run: one of the upper half, then its mirror image of the lower.
+    /// The samples, run by run: one of the upper half, then its mirror image of the lower; none once
+    /// they are forgotten.
     samples: Vec<f32>,
+    pub(super) told: Option<Told>,
     /// The median of the samples of rows that were read out; NaN where none was.
     pub median_adu: f64,
     /// The scatter of neighbours of one colour: one standard deviation.
@@ -85,11 +117,35 @@ impl Glance {
                 false => below_highest += 1,
             }
         }
-        Self { size, samples, median_adu, scatter_adu, highest_adu, at_highest, below_highest }
+        Self {
+            size,
+            samples,
+            told: None,
+            median_adu,
+            scatter_adu,
+            highest_adu,
+            at_highest,
+            below_highest,
+        }
     }
 
-    /// Samples above a level, and all.
+    /// The same without its samples, of which this is kept.
+    pub(super) fn telling(mut self, stars: usize, places: Option<Places>) -> Self {
+        let mut highest = std::mem::take(&mut self.samples);
+        let count = highest.len();
+        highest.retain(|v| v.is_finite());
+        highest.sort_unstable_by(|a, b| b.total_cmp(a));
+        highest.truncate(MOST_KEPT);
+        highest.shrink_to_fit();
+        self.told = Some(Told { stars, places, highest, count });
+        self
+    }
+
+    /// Samples above a level, of forgotten ones up to [`MOST_KEPT`], and all.
     pub fn above(&self, level_adu: f32) -> (usize, usize) {
+        if let Some(told) = &self.told {
+            return (told.highest.partition_point(|v| *v > level_adu), told.count);
+        }
         (self.samples.iter().filter(|v| **v > level_adu).count(), self.samples.len())
     }
 
@@ -117,7 +173,7 @@ fn first_rows(size: Size) -> Vec<usize> {
         return vec![0];
     }
     let fit = height / 2 / RUN;
-    let wanted = (SAMPLES / (2 * RUN * width.max(1))).clamp(1, fit);
+    let wanted = (GLANCE_SAMPLES / (2 * RUN * width.max(1))).clamp(1, fit);
     (0..wanted)
         .flat_map(|i| {
             let y = i * fit / wanted * RUN;

@@ -2,7 +2,7 @@
 
 use photosite_pix::FrameKind;
 
-use super::glance::{Glance, RUN};
+use super::glance::{Glance, Places, RUN};
 
 /// A sample that stands out of its row by so many sigmas is a star's, if the four beside it do by so
 /// many and by so much of its height, and three of those at its corners: hot pixels stand alone, and
@@ -68,6 +68,9 @@ pub struct KindSeen {
 impl Glance {
     /// Peaks that are neither single pixels nor tracks.
     pub fn stars(&self) -> usize {
+        if let Some(told) = &self.told {
+            return told.stars;
+        }
         if !self.median_adu.is_finite() {
             return 0;
         }
@@ -98,6 +101,13 @@ impl Glance {
             }
         }
         stars
+    }
+
+    /// The same without its samples, which take megabytes: it still knows its stars, its levels and
+    /// its highest samples, but not which way up it lies.
+    pub fn forgetting(self) -> Self {
+        let (stars, places) = (self.stars(), Places::of(&self));
+        self.telling(stars, places)
     }
 
     /// Its light above `zero_adu` in sigmas of one sample.

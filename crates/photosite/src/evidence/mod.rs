@@ -44,9 +44,9 @@ mod saturation;
 mod summary;
 mod words;
 
-pub use array::{ArrayVerdict, Places, array};
+pub use array::{ArrayVerdict, array};
 pub use compare::{Odd, SetVerdict, compare};
-pub use glance::Glance;
+pub use glance::{GLANCE_SAMPLES, Glance, LOOKED_AT, Places};
 pub use kind::{Asked, Beside, KindSeen, kind_of, label_contradicted, zero_adu};
 pub use look::{READ_SAMPLES, look};
 pub use rows::{RowsVerdict, rows};

@@ -61,11 +61,15 @@ fn mirrored(row: usize) -> usize {
     (run ^ 1) * RUN + RUN - 1 - inside
 }
 
-/// Whether frames without light lie the same way up as lights.
+/// Whether frames without light lie the same way up as lights; those whose samples are forgotten
+/// have no say.
 pub fn rows(dark: &[&Glance], lights: &[&Glance]) -> RowsVerdict {
+    let told = |f: &&Glance| f.row_count() > 0;
+    let dark: Vec<&Glance> = dark.iter().copied().filter(told).collect();
+    let lights: Vec<&Glance> = lights.iter().copied().filter(told).collect();
     let Some(first) = dark.first() else { return RowsVerdict::Unclear };
     let count = first.row_count();
-    let lights: Vec<&&Glance> = lights.iter().filter(|l| l.size == first.size).collect();
+    let lights: Vec<&Glance> = lights.into_iter().filter(|l| l.size == first.size).collect();
     if lights.is_empty() || count < 2 * RUN || dark.iter().any(|d| d.size != first.size) {
         return RowsVerdict::Unclear;
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FEWEST_LIGHTS, LightId, LightPlan, MasterId, MasterPlan, Plan, StackPlan};
 use crate::budget::{Budget, Need, budget};
-use crate::evidence::READ_SAMPLES;
+use crate::evidence::{GLANCE_SAMPLES, LOOKED_AT, READ_SAMPLES};
 use crate::inventory::{Frame, FrameId, Inventory};
 use crate::measure::{SURVEYED_BYTES, survey_bytes, surveyed_at_once};
 use crate::preview::{preview_bytes, preview_size};
@@ -74,6 +74,10 @@ const KEEPING_BYTES: u64 = PRODUCT_BYTES + 4 + 1;
 /// Rows beyond a tile that interpolation and repairs read.
 const HALO_ROWS: u64 = 12;
 
+/// Rows beyond a tile, on either side, in which its stars are looked for: those of a star 4 pixels
+/// wide.
+const REACH_ROWS: u64 = 3;
+
 /// Fewest frames that are compared with each other.
 const FEWEST_COMPARED: u64 = 2;
 
@@ -82,6 +86,14 @@ const PREVIEW_BYTES: f64 = 0.8;
 
 /// Bytes that are read, decoded and combined in a second; measured on two cores.
 const BYTES_A_SECOND: f64 = 6e8;
+
+/// Bytes that a worker holds of the guides of a stack with a tile of so many rows and what is beyond
+/// it: their samples, and the picture that they make with its ranges.
+fn guides_bytes(lights: usize, (width, planes): (usize, usize), rows: usize) -> u64 {
+    let guides = Stars::guides_of(lights) as u64;
+    let a_pixel = if guides > 0 { 4 * (guides * planes as u64 + 4) } else { 0 };
+    a_pixel * (rows as u64 + 2 * REACH_ROWS) * width as u64
+}
 
 /// What a forecast reckons with.
 #[derive(Debug, Clone, Copy)]
@@ -135,9 +147,21 @@ impl<'a> Forecaster<'a> {
         out
     }
 
-    /// Reading every frame through to know it by its content.
+    /// Reading every frame through to know it by its content, after a glance at some of each kind.
     pub fn identify(&self) -> StepCost {
-        let read_bytes = self.inventory.frames.iter().map(|f| f.file_bytes).sum();
+        let whole: u64 = self.inventory.frames.iter().map(|f| f.file_bytes).sum();
+        let glances: u64 = FrameKind::ALL
+            .into_iter()
+            .flat_map(|kind| {
+                let of_kind = self.inventory.frames.iter().filter(move |f| f.kind == kind);
+                of_kind.take(LOOKED_AT)
+            })
+            .map(|f| {
+                let pixels = f.size.pixels().max(1) as u64;
+                f.file_bytes * pixels.min(GLANCE_SAMPLES as u64) / pixels
+            })
+            .sum();
+        let read_bytes = whole + glances;
         StepCost { memory_bytes: PROCESS_BYTES, ..cost(read_bytes, 0) }
     }
 
@@ -290,7 +314,8 @@ impl<'a> Forecaster<'a> {
             guides: Stars::guides_of(frames.len()),
             packed: 0,
             least_rows: TILE_ROWS,
-            worker_bytes: self.window_bytes(size, planes),
+            worker_bytes: self.window_bytes(size, planes)
+                + guides_bytes(frames.len(), (size.width, planes), 0),
             open_files: usize::MAX,
             ..self.need(&frames, size)
         };
@@ -323,7 +348,11 @@ impl<'a> Forecaster<'a> {
             |bytes: u64| bytes + bytes * (tiles - 1) * HALO_ROWS / size.height.max(1) as u64;
         let unpacked =
             frames.iter().filter(|f| f.access == Access::Whole).count() as u64 * pixels * 4;
-        let read = bytes + loaded + again(bytes - packed) + packed + again(unpacked);
+        // Guides are read beyond each tile for the sake of their stars.
+        let guides = Stars::guides_of(frames.len()) as u64;
+        let beyond = (tiles - 1) * 2 * REACH_ROWS * guides * (bytes - packed + unpacked)
+            / (size.height * frames.len()).max(1) as u64;
+        let read = bytes + loaded + again(bytes - packed) + packed + again(unpacked) + beyond;
         let preview = preview_size(size).pixels() as f64 * planes as f64 * PREVIEW_BYTES;
         let product = planes * pixels * PRODUCT_BYTES + PRODUCT_HEAD + 300 * frames.len() as u64;
         let mut write = product + preview as u64;
@@ -338,7 +367,8 @@ impl<'a> Forecaster<'a> {
         let survey = at_once * (survey_bytes(size, 1, planes == 3) + unpacking);
         let result = planes * pixels * PRODUCT_BYTES;
         let tiles = budget.map_or(0, |b| {
-            let worker = self.window_bytes(size, planes as usize);
+            let worker = self.window_bytes(size, planes as usize)
+                + guides_bytes(frames.len(), (size.width, planes as usize), b.rows);
             planes * tile_bytes(&b, 4 * frames.len() as u64) + b.workers as u64 * worker
         });
         let stacking = result + tiles.max(preview_bytes(size, planes as usize));

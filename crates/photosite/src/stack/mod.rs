@@ -3,7 +3,7 @@
 //! ```
 //! use std::ops::Range;
 //!
-//! use photosite::stack::{Buffers, Layer, ReadBuffers, Room, Shares, Stacked, stack_tile};
+//! use photosite::stack::{Buffers, Layer, ReadBuffers, Room, Terms, Stacked, stack_tile};
 //! use photosite_pix::Size;
 //! use photosite_pix::combine::{Combine, Recipe};
 //! use photosite_pix::reject::Reject;
@@ -29,7 +29,7 @@
 //! }
 //!
 //! let layers = [Even(10.0), Even(11.0), Even(90.0)];
-//! let how = (Recipe { reject: Reject::None, combine: Combine::Median }, Shares::default());
+//! let how = (Recipe { reject: Reject::None, combine: Combine::Median }, Terms::default());
 //! let mut buffers = Buffers::default();
 //! let tiles = stack_tile(&layers, 0..4, 0..6, how, &mut buffers)?;
 //! let mut stacked = Stacked::empty(Size::new(6, 4), false);

@@ -41,7 +41,7 @@ pub fn settle(
         let beside = look(&inventory.frames, &labelled, context)?;
         let (frames, findings): (Vec<Frame>, Vec<Vec<Finding>>) = asking.into_iter().unzip();
         let all: Vec<usize> = (0..frames.len()).collect();
-        let glances = look_at(&frames, all, context)?;
+        let glances = look_at(&frames, all, &|_| false, context)?;
         let asking = glances.iter().map(|(i, g)| asked(&frames[*i], None, g));
         let known = beside.iter().map(|(i, g)| {
             let frame = &inventory.frames[*i];
@@ -135,7 +135,7 @@ pub(super) fn mislabelled(
         let rest = seen.members.iter().copied();
         let rest = rest.filter(|i| frames[*i].kind == kind && !looked.contains(i)).collect();
         out.extend(some);
-        let rest = look_at(frames, rest, context)?;
+        let rest = look_at(frames, rest, &|_| false, context)?;
         out.extend(rest.iter().filter_map(|(i, g)| Some((*i, why(*i, g)?))));
     }
     let tell = |(i, why): (usize, String)| {

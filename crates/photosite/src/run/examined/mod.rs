@@ -13,7 +13,9 @@ use photosite_file::Access;
 use photosite_pix::FrameKind;
 
 use crate::detector::full_scale_adu;
-use crate::evidence::{ArrayVerdict, Contradicted, Glance, array, contradicted, plateau};
+use crate::evidence::{
+    ArrayVerdict, Contradicted, Glance, LOOKED_AT, array, contradicted, plateau,
+};
 use crate::finding::Severity;
 use crate::header::without_array;
 use crate::inventory::{Frame, Inventory};
@@ -22,8 +24,9 @@ use crate::open::open_stored;
 use crate::work::{Context, on_each};
 use crate::{Finding, Result};
 
-/// Frames of a kind that are looked at, spread over those of a set-up.
-const LOOKED_AT: usize = 6;
+/// Every second of the frames of a kind that are looked at, flats aside, keeps its samples, which show which way up it lies: 24 MiB for
+/// all kinds together.
+const EVERY: usize = 2;
 
 /// A level that lies within this share of the one that would be used otherwise is not worth a word.
 const NEARLY: f32 = 0.99;
@@ -101,7 +104,7 @@ fn look(
     members: &[usize],
     context: &Context<'_>,
 ) -> Result<Vec<(usize, Glance)>> {
-    let wanted: Vec<usize> = FrameKind::ALL
+    let wanted: Vec<(usize, bool)> = FrameKind::ALL
         .into_iter()
         .flat_map(|kind| {
             let of_kind = members.iter().copied().filter(|i| frames[*i].kind == kind);
@@ -109,21 +112,27 @@ fn look(
             // The choice must not depend on the order in which frames were named.
             of_kind.sort_by_key(|i| &frames[*i].path);
             let some = of_kind.len().min(LOOKED_AT);
-            (0..some).map(|k| of_kind[k * of_kind.len() / some]).collect::<Vec<usize>>()
+            let keeps = move |k: usize| kind != FrameKind::Flat && k.is_multiple_of(EVERY);
+            (0..some).map(|k| (of_kind[k * of_kind.len() / some], keeps(k))).collect::<Vec<_>>()
         })
         .collect();
-    look_at(frames, wanted, context)
+    let (wanted, keeps): (Vec<usize>, Vec<bool>) = wanted.into_iter().unzip();
+    look_at(frames, wanted, &|k| keeps[k], context)
 }
 
 /// Looks at frames; one that cannot be read is found out later, with a Finding of its own.
+///
+/// Those that `keeps` names by their place keep their samples.
 fn look_at(
     frames: &[Frame],
     wanted: Vec<usize>,
+    keeps: &(dyn Fn(usize) -> bool + Sync),
     context: &Context<'_>,
 ) -> Result<Vec<(usize, Glance)>> {
     let seen = on_each(wanted.len(), context, |k| {
         let frame = &frames[wanted[k]];
-        Glance::of(&*open_stored(&frame.path)?, frame.detector.active)
+        let glance = Glance::of(&*open_stored(&frame.path)?, frame.detector.active)?;
+        Ok(if keeps(k) { glance } else { glance.forgetting() })
     })?;
     Ok(wanted.into_iter().zip(seen).filter_map(|(i, seen)| Some((i, seen.ok()?))).collect())
 }
