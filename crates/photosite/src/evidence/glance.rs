@@ -134,9 +134,12 @@ impl Glance {
         let mut highest = std::mem::take(&mut self.samples);
         let count = highest.len();
         highest.retain(|v| v.is_finite());
+        if highest.len() > MOST_KEPT {
+            highest.select_nth_unstable_by(MOST_KEPT, |a, b| b.total_cmp(a));
+            highest.truncate(MOST_KEPT);
+            highest.shrink_to_fit();
+        }
         highest.sort_unstable_by(|a, b| b.total_cmp(a));
-        highest.truncate(MOST_KEPT);
-        highest.shrink_to_fit();
         self.told = Some(Told { stars, places, highest, count });
         self
     }
