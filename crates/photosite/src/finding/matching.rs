@@ -31,6 +31,13 @@ pub(super) const MATCHING: &[Code] = &[
         "Take the frames that the hint names.",
     ),
     code(
+        "match-doubtful",
+        Warning,
+        "A header speaks against the best master on hand, by a property that headers often get wrong; \
+         it is used.",
+        "Correct the keyword that the hint names, or take frames with the optics of the lights.",
+    ),
+    code(
         "match-unknown",
         Info,
         "A master matches as far as the headers say; some properties are not given in both \

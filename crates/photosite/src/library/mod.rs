@@ -34,6 +34,7 @@ mod name;
 mod record;
 mod rules;
 mod shelf;
+mod telescope;
 mod traits;
 
 pub use adopt::{ADOPTED_KEYWORD, Adopted, adopt};

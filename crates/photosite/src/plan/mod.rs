@@ -32,6 +32,7 @@
 //! # Ok::<(), photosite::Error>(())
 //! ```
 
+mod doubts;
 mod forecast;
 mod graph;
 mod id;
@@ -190,7 +191,7 @@ pub fn plan(inventory: &mut Inventory, shelf: Option<&Shelf<'_>>, keep: usize) -
     let mut flats: Vec<Group> = Vec::new();
     let (mut light_names, mut light_groups) = (BTreeMap::new(), BTreeMap::new());
     let sorted = stack_for_each_light(groups(&traits), &traits, &current);
-    let doubts: Vec<Finding> =
+    let of_groups: Vec<Finding> =
         sorted.iter().filter_map(|g| missing::of_group(g, &traits, &inventory.frames)).collect();
     let mut planner = Planner::new(inventory, shelf, keep);
     for group in sorted {
@@ -215,7 +216,8 @@ pub fn plan(inventory: &mut Inventory, shelf: Option<&Shelf<'_>>, keep: usize) -
         planner.add_light(FrameId::at(index), group, &traits[index].1);
     }
     let mut out = planner.finish();
-    out.findings.splice(..0, doubts);
+    let doubtful = doubts::doubts(&out, inventory);
+    out.findings.splice(..0, of_groups.into_iter().chain(doubtful));
     let paths = out.lights.iter().map(|l| inventory[l.frame].path.as_path());
     let names = product_names(paths);
     for (light, name) in out.lights.iter_mut().zip(names) {
