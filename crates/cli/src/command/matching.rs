@@ -115,6 +115,7 @@ fn tell(matched: &Matched, explain: bool) {
                     let none = if c.outcome == Outcome::Agrees { "none" } else { "not known" };
                     let show = |v: &Option<String>| v.clone().unwrap_or_else(|| none.into());
                     let word = match c.outcome {
+                        Outcome::Agrees if c.is_alias() => "agrees by an alias",
                         Outcome::Agrees => "agrees",
                         Outcome::Unknown => "not known",
                         Outcome::Doubtful => "doubtful",

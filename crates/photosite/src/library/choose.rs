@@ -20,6 +20,15 @@ pub struct Check {
     pub found: Option<String>,
 }
 
+impl Check {
+    /// Two names that were written differently stand for one thing.
+    pub fn is_alias(&self) -> bool {
+        matches!(self.field, Field::Camera | Field::Filter | Field::Telescope)
+            && self.outcome == Outcome::Agrees
+            && self.wanted != self.found
+    }
+}
+
 /// What contradicts a light in a master that a person named: properties known on both sides that
 /// differ by more than the rules of `kind` allow, or leave a doubt.
 pub fn contradictions(kind: FrameKind, light: &Traits, master: &Traits) -> Vec<Check> {

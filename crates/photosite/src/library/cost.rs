@@ -56,6 +56,9 @@ pub struct Cost {
     /// By another angle of the rotator alone.
     #[serde(default)]
     pub rotator: Option<f64>,
+    /// By another width of the filter's band alone.
+    #[serde(default)]
+    pub filter: Option<f64>,
     /// The noise that the master brings with it, by read noise and dark signal; 0 where read noise
     /// is not known.
     pub noise: f64,
@@ -86,6 +89,7 @@ impl Cost {
             Field::Telescope => self.telescope,
             Field::FocalLength => self.focal_length,
             Field::Rotator => self.rotator,
+            Field::Filter => self.filter,
             _ => None,
         }
     }
@@ -130,6 +134,8 @@ const FOCAL_SHARE: f64 = 0.1;
 /// shadow: choices.
 const TURNED_SHARE: f64 = 0.02;
 const DUST_DEG: f64 = 2.0;
+/// What a filter of the same name and another band leaves, by its own dust: a choice.
+const OTHER_BAND_SHARE: f64 = 0.01;
 
 const DAYS_A_YEAR: f64 = 365.25;
 
@@ -258,7 +264,7 @@ pub fn cost(
         let [temperature, exposure, age] = parts;
         let noise = one.map_or(0.0, |n| n / (frames.max(1) as f64).sqrt());
         let floor = if unit == CostUnit::Share { Some(FLAT_FLOOR) } else { one };
-        let (telescope, focal_length, rotator) = (None, None, None);
+        let (telescope, focal_length, rotator, filter) = (None, None, None, None);
         Cost {
             value,
             unit,
@@ -268,6 +274,7 @@ pub fn cost(
             telescope,
             focal_length,
             rotator,
+            filter,
             noise,
             floor,
             measured: None,
@@ -310,12 +317,12 @@ pub fn cost(
         FrameKind::Flat | FrameKind::Light => {
             let age = years.map(|y| DUST_SHARE * (1.0 - (-y * DAYS_A_YEAR / DUST_DAYS).exp()));
             let cost = of([None, None, age], 0.0, CostUnit::Share, 0.0);
-            let [telescope, focal_length, rotator] =
-                [Field::Telescope, Field::FocalLength, Field::Rotator]
+            let [telescope, focal_length, rotator, filter] =
+                [Field::Telescope, Field::FocalLength, Field::Rotator, Field::Filter]
                     .map(|field| doubt_share(kind, field, wanted, found));
-            let parts = [age, telescope, focal_length, rotator];
+            let parts = [age, telescope, focal_length, rotator, filter];
             let value = parts.into_iter().flatten().fold(0.0, f64::hypot);
-            Cost { value, telescope, focal_length, rotator, ..cost }
+            Cost { value, telescope, focal_length, rotator, filter, ..cost }
         }
     }
 }
@@ -339,6 +346,7 @@ fn doubt_share(kind: FrameKind, field: Field, wanted: &Traits, found: &Traits) -
             let dust = DUST_SHARE * (1.0 - (-turn / DUST_DEG).exp());
             dust.hypot(TURNED_SHARE * (turn / 2.0).to_radians().sin())
         }
+        Field::Filter => OTHER_BAND_SHARE,
         _ => OTHER_TELESCOPE_SHARE,
     })
 }

@@ -5,8 +5,9 @@ use photosite_pix::FrameKind;
 use serde::{Deserialize, Serialize};
 
 use super::camera::same_camera;
+use super::filter::{self, Likeness, filter_group};
 use super::telescope::telescope_key;
-use super::{Field, Traits, filter_key};
+use super::{Field, Traits};
 
 /// How far a property may differ.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -121,7 +122,11 @@ const FLAT: &[MatchRule] = &[
     OFFSET,
     ROWS,
     CFA,
-    exact(Field::Filter, "each filter has its own dust and colour"),
+    priced(
+        Field::Filter,
+        Tolerance::Exact,
+        "each filter has its own dust and colour; two widths of one name are a doubt",
+    ),
     doubt(Field::Telescope, Tolerance::Exact, "each telescope has its own vignetting"),
     doubt(
         Field::FocalLength,
@@ -238,14 +243,12 @@ fn judge(rule: MatchRule, wanted: &Traits, found: &Traits) -> (Outcome, f64) {
         // Two frames without a colour filter array are both monochrome.
         Field::Cfa if wanted.cfa.is_none() && found.cfa.is_none() => (Outcome::Agrees, 0.0),
         Field::Cfa => equal(wanted.cfa, found.cfa, PartialEq::eq),
-        // A colour sensor's frames often name no filter; two frames that both name none agree, one
-        // that does and one that does not are not known to.
-        Field::Filter if wanted.filter.is_none() && found.filter.is_none() => {
-            (Outcome::Agrees, 0.0)
-        }
-        Field::Filter => equal(wanted.filter.as_deref(), found.filter.as_deref(), |a, b| {
-            a == b || filter_key(a) == filter_key(b)
-        }),
+        Field::Filter => match filter::compare(wanted, found) {
+            Likeness::Same => (Outcome::Agrees, 0.0),
+            Likeness::Unknown => (Outcome::Unknown, 0.0),
+            Likeness::Doubtful => (Outcome::Doubtful, f64::INFINITY),
+            Likeness::Other => (Outcome::Differs, f64::INFINITY),
+        },
         Field::Telescope => equal(telescope(wanted), telescope(found), PartialEq::eq),
         Field::FocalLength => near(wanted.focal_length_mm, found.focal_length_mm),
         Field::Rotator => near(wanted.rotator_deg, found.rotator_deg),
@@ -309,7 +312,7 @@ pub(super) fn key_of(field: Field, t: &Traits) -> String {
         Field::Camera => {
             format!("{:?} {:?}", t.camera.as_deref().map(super::camera_key), t.camera_id)
         }
-        Field::Filter => format!("{:?}", t.filter.as_deref().map(filter_key)),
+        Field::Filter => filter_group(t),
         Field::Telescope => format!("{:?}", telescope(t)),
         Field::ReadoutMode => format!("{:?}", t.show(field).map(|s| s.trim().to_lowercase())),
         _ => format!("{:?}", t.show(field)),

@@ -234,8 +234,11 @@ impl<'a> Planner<'a> {
         let first = self.inventory.frames.len();
         self.inventory.frames.extend(frames);
         let members: Vec<usize> = (first..self.inventory.frames.len()).collect();
-        let traits =
-            Traits { temp_c: shelved.traits.temp_c, ..frame_traits(&self.inventory.frames[first]) };
+        let traits = Traits {
+            temp_c: shelved.traits.temp_c,
+            filter_as: shelved.traits.filter_as.clone(),
+            ..frame_traits(&self.inventory.frames[first])
+        };
         self.add_group(Group { kind: shelved.kind, traits, members }, true)
     }
 }

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use crate::inventory::Inventory;
 use crate::library::{
-    Candidate, DarkCurrent, FEW_REFUSALS, Group, Shelf, Shelved, Traits, choose, frame_traits,
-    groups, show_seconds,
+    Candidate, DarkCurrent, FEW_REFUSALS, Group, Shelf, Shelved, Traits, choose, groups,
+    show_seconds,
 };
 
 /// How much a master may add to the noise of one light.
@@ -142,8 +142,7 @@ pub struct Shooting {
 
 /// Makes the shooting list for the lights of an inventory, whose calibration frames count as taken.
 pub fn shooting_list(inventory: &Inventory, shelf: Option<&Shelf<'_>>, share: Share) -> Shooting {
-    let frames: Vec<(FrameKind, Traits)> =
-        inventory.frames.iter().map(|f| (f.kind, frame_traits(f))).collect();
+    let frames = super::traits_of(inventory, shelf);
     let lights: Vec<usize> =
         (0..frames.len()).filter(|&i| frames[i].0 == FrameKind::Light).collect();
     let night: Vec<Group> =

@@ -180,7 +180,8 @@ fn write(folder: &Path) {
     }
 }
 
-fn inventory(folder: &Path) -> Inventory {
+/// The frames below a folder.
+pub fn inventory(folder: &Path) -> Inventory {
     let mut inventory = Inventory::default();
     for file in walk(&[folder.to_owned()], None).unwrap().files {
         let probe = photosite_file::probe(&file.path).unwrap();
