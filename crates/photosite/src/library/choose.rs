@@ -126,6 +126,11 @@ impl Choice {
         self.ranked.first().map(|p| p.cost)
     }
 
+    /// A candidate is chosen and nothing about it is in doubt.
+    pub fn is_settled(&self) -> bool {
+        self.chosen().is_some() && self.doubts().next().is_none()
+    }
+
     /// The properties of the chosen candidate that are in doubt.
     pub fn doubts(&self) -> impl Iterator<Item = &Check> {
         self.checks.iter().filter(|c| c.outcome == Outcome::Doubtful)

@@ -152,8 +152,7 @@ impl<'a> Planner<'a> {
             night.iter().map(|(_, m)| Candidate::new(&m.traits, m.count())).collect();
         let mut choice = choose(kind, wanted, &pool, &current, self.keep);
         let shelved: &[Shelved] = shelf.map_or(&[], |s| s.of_kind(kind));
-        let settled = choice.chosen().is_some() && choice.doubts().next().is_none();
-        if !settled && !shelved.is_empty() {
+        if !choice.is_settled() && !shelved.is_empty() {
             let gone = |s: &Shelved| self.gone.contains(&s.id);
             pool.extend(shelved.iter().map(|s| s.candidate(!gone(s))));
             choice = choose(kind, wanted, &pool, &current, self.keep);

@@ -7,13 +7,14 @@ use std::path::Path;
 use photosite::finding::Finding;
 use photosite::inventory::Inventory;
 use photosite::library::{ALIASES_NAME, Field, Library};
-use photosite::plan::{LightPlan, Plan, plan};
+use photosite::plan::{LightPlan, Plan, Share, plan, shooting_list};
 use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::fits::Sample;
 use photosite_pix::{FrameKind, Size};
 use photosite_sim::{Counts, Night, Preset, Simulation};
 
 use crate::hard_night::inventory;
+use crate::index::add;
 use crate::night::{request, run, with, write_plane};
 
 const BOTH: [Preset; 2] = [Preset::CmosMono, Preset::CmosOsc];
@@ -216,6 +217,29 @@ fn two_telescopes_in_one_folder_keep_their_flats() {
             }
             assert!(of_code(&plan, "match-doubtful").is_empty());
         }
+    }
+}
+
+#[test]
+fn where_the_night_is_in_doubt_the_library_is_asked() {
+    let of = |focal_length_mm, kind| Take { kind, focal_length_mm, ..FLATS };
+    let own = [BIASES, of(480.0, FrameKind::Flat), of(800.0, FrameKind::Light)];
+    for (shelved_mm, chosen_mm) in [(800.0, 800.0), (810.0, 810.0), (300.0, 480.0)] {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = dir.path().join("kept");
+        write(&kept, Preset::CmosMono, &[of(shelved_mm, FrameKind::Flat)]);
+        let mut library = Library::open(&dir.path().join("library")).unwrap();
+        add(&mut library, &[&kept]);
+        let (plan, inventory) = planned(Preset::CmosMono, &own, Some(&library));
+        let flat = plan.lights[0].flat.unwrap();
+        assert_eq!(plan[flat].traits.focal_length_mm, Some(chosen_mm));
+        assert_eq!(doubts(&plan.lights[0]).is_empty(), chosen_mm == shelved_mm);
+        // What is in doubt is worth taking anew.
+        let shelf = library.shelf().unwrap();
+        let list = shooting_list(&inventory, Some(&shelf), Share::default());
+        let flats = list.shots.iter().find(|s| s.kind == FrameKind::Flat).unwrap();
+        let in_doubt = flats.why.contains("focal length 480 mm instead of 800 mm");
+        assert_eq!((flats.have == 0, in_doubt), (chosen_mm != shelved_mm, chosen_mm != shelved_mm));
     }
 }
 
