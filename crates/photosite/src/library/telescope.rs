@@ -3,7 +3,6 @@
 /// Words of drivers, simulators, mounts and their makers. Capture programs write them as TELESCOP
 /// where nobody named the telescope, and any telescope may stand on such a mount.
 const NO_TELESCOPE: &[&str] = &[
-    "adventurer",
     "advanced",
     "vx",
     "alpaca",
@@ -61,10 +60,8 @@ const NO_TELESCOPE: &[&str] = &[
     "losmandy",
     "mount",
     "mx",
-    "my",
     "myt",
     "neq6",
-    "no",
     "none",
     "onstep",
     "onstepx",
@@ -77,7 +74,6 @@ const NO_TELESCOPE: &[&str] = &[
     "simulator",
     "sky",
     "skywatcher",
-    "star",
     "swamp",
     "synscan",
     "telescope",
@@ -116,7 +112,12 @@ mod tests {
             assert!(telescope_key(a).is_some());
             assert_eq!(telescope_key(a), telescope_key(b), "{a} is {b}");
         }
-        for (a, b) in [("FSQ 106", "FSQ 85"), ("C11 on CGX", "RASA 8 on CGX"), ("C8", "C11")] {
+        for (a, b) in [
+            ("FSQ 106", "FSQ 85"),
+            ("C11 on CGX", "RASA 8 on CGX"),
+            ("C8", "C11"),
+            ("Star 71", "EQMOD"),
+        ] {
             assert_ne!(telescope_key(a), telescope_key(b), "{a} is not {b}");
         }
         for name in [
