@@ -46,7 +46,11 @@ pub fn run(args: MatchArgs, limits: Limits) -> anyhow::Result<Done> {
             // Flats that are not a master yet want a dark of their own.
             let of_flat = light.flat.and_then(|id| planned[id].dark_flat.as_ref());
             masters.extend(of_flat.map(|e| ChoiceReport::of(FrameKind::DarkFlat, e)));
-            let findings = planned.findings.iter().filter(|f| f.subject == path).cloned().collect();
+            // A finding about all lights of a group is one about this light.
+            let about = |f: &&Finding| {
+                f.subject == path || f.evidence.get("group").is_some_and(|g| *g == light.group)
+            };
+            let findings = planned.findings.iter().filter(about).cloned().collect();
             Matched { path, masters, findings }
         })
         .collect();
@@ -111,8 +115,10 @@ fn tell(matched: &Matched, explain: bool) {
                     let none = if c.outcome == Outcome::Agrees { "none" } else { "not known" };
                     let show = |v: &Option<String>| v.clone().unwrap_or_else(|| none.into());
                     let word = match c.outcome {
+                        Outcome::Agrees if c.is_alias() => "agrees by an alias",
                         Outcome::Agrees => "agrees",
                         Outcome::Unknown => "not known",
+                        Outcome::Doubtful => "doubtful",
                         Outcome::Differs => "differs",
                     };
                     let left = m.cost.as_ref().and_then(|cost| {

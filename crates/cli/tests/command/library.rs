@@ -148,6 +148,34 @@ fn lights_alone_are_calibrated_from_the_library_and_the_plan_says_what_is_missin
 }
 
 #[test]
+fn names_of_filters_come_from_the_library() {
+    let dir = tempfile::tempdir().unwrap();
+    let (night, library) = (dir.path().join("night"), dir.path().join("library"));
+    simulate(&night, &[]);
+    for n in 1..=3 {
+        let light = night.join(format!("lights/Light_M00_60.0s_{n:04}.fits"));
+        let mut bytes = std::fs::read(&light).unwrap();
+        let at = bytes.windows(12).position(|w| w == b"FILTER  = 'L").unwrap();
+        bytes[at + 11..at + 14].copy_from_slice(b"Rot");
+        write_bytes(&light, &bytes, Existing::Replace).unwrap();
+    }
+    let explain = ["match", text(&night), "--explain"];
+    let told = stdout(&with(&library, 0, &explain));
+    assert!(told.contains("filter L instead of Rot"), "{told}");
+    std::fs::create_dir_all(&library).unwrap();
+    let aliases = library.join("aliases.toml");
+    let write = |text: &str| write_bytes(&aliases, text.as_bytes(), Existing::Replace).unwrap();
+    write("[filters]\nL = [\"rot\"]\n");
+    drop(with(&library, 0, &["library", "list"]));
+    let told = stdout(&with(&library, 0, &explain));
+    let line = told.lines().find(|l| l.contains("filter") && l.contains("Rot")).unwrap();
+    assert!(line.contains("agrees by an alias"), "{told}");
+    write("[filters]\nL = [\"rot\"\n");
+    let said = stderr(&with(&library, 2, &explain));
+    assert!(said.contains("aliases.toml, line ") && !said.contains("panicked"), "{said}");
+}
+
+#[test]
 fn masters_are_certified_and_retired_by_their_names() {
     let dir = tempfile::tempdir().unwrap();
     let (night, library) = (dir.path().join("night"), dir.path().join("library"));

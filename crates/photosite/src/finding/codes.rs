@@ -1,10 +1,11 @@
-//! The one table of finding codes: what each means, and what to do.
+//! The codes of findings about files, headers, pixels and products: what each means, and what to do.
+//! Those of matching have a table of their own.
 
 use super::Severity::{Error, Info, Warning};
 use super::code::{Code, code};
 
-/// Every code, by name.
-pub const CODES: &[Code] = &[
+/// By name.
+pub(super) const CODES: &[Code] = &[
     code(
         "already-a-product",
         Info,
@@ -69,12 +70,6 @@ pub const CODES: &[Code] = &[
         "The header does not say whether bias was subtracted from this dark; it is assumed to \
          include bias.",
         "If bias was subtracted, set BIASSUB = T in the header.",
-    ),
-    code(
-        "dark-missing",
-        Warning,
-        "No dark matches a light: hot pixels and amp glow remain.",
-        "Take the darks that the hint names.",
     ),
     code(
         "dark-scaling-unproven",
@@ -149,19 +144,6 @@ pub const CODES: &[Code] = &[
         "The header does not say whether bias was subtracted from this flat; it is assumed that \
          it was.",
         "No action needed if the program that made it subtracts bias or dark flats.",
-    ),
-    code(
-        "flat-missing",
-        Warning,
-        "No flat matches a light: vignetting and dust remain.",
-        "Take the flats that the hint names.",
-    ),
-    code(
-        "flat-not-used",
-        Warning,
-        "No bias or dark can be subtracted from a light, so the flat is not applied: it would \
-         divide the bias as well.",
-        "Take biases of this gain and offset, or darks of this exposure.",
     ),
     code(
         "flat-without-bias",
@@ -388,30 +370,10 @@ pub const CODES: &[Code] = &[
         "Leave those frames out of the night, or certify the master again.",
     ),
     code(
-        "match-costly",
-        Warning,
-        "The best master on hand leaves a noticeable residual in the light.",
-        "Take the frames that the hint names.",
-    ),
-    code(
-        "match-unknown",
-        Info,
-        "A master matches as far as the headers say; some properties are not given in both \
-         headers.",
-        "Let the capture program write them.",
-    ),
-    code(
         "memory-too-small",
         Error,
         "The memory limit is too small for a product.",
         "Raise --memory to the size in the message.",
-    ),
-    code(
-        "mixed-software",
-        Warning,
-        "The masters of a light were made by different programs, which may scale, flip and \
-         normalise differently.",
-        "Make all masters of one set-up with one program.",
     ),
     code(
         "name-not-unicode",
@@ -473,12 +435,6 @@ pub const CODES: &[Code] = &[
         Warning,
         "A file is another program's calibrated, registered or stacked result; it is left out.",
         "Give the folder of raw frames only.",
-    ),
-    code(
-        "row-order-differs",
-        Warning,
-        "A master that would fit was saved with its rows in the other order than the light, and is not used.",
-        "Take both with one setting of the capture program, or turn one over and correct ROWORDER.",
     ),
     code(
         "rows-turned",

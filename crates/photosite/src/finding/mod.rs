@@ -14,6 +14,7 @@
 
 mod code;
 mod codes;
+mod matching;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -22,7 +23,8 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 
 pub use code::Code;
-pub use codes::CODES;
+use codes::CODES;
+use matching::MATCHING;
 
 use crate::{Error, Reach};
 
@@ -54,8 +56,8 @@ impl Severity {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
-    /// A short stable name: one of [`CODES`].
-    #[cfg_attr(feature = "schema", schemars(extend("enum" = CODES.iter().map(|c| c.name).collect::<Vec<_>>())))]
+    /// A short stable name: one of [`codes`].
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = codes().iter().map(|c| c.name).collect::<Vec<_>>())))]
     pub code: Cow<'static, str>,
     /// How much it matters.
     pub severity: Severity,
@@ -120,9 +122,16 @@ impl Finding {
     }
 }
 
+/// Every code, by name.
+pub fn codes() -> Vec<&'static Code> {
+    let mut all: Vec<&Code> = CODES.iter().chain(MATCHING).collect();
+    all.sort_by_key(|c| c.name);
+    all
+}
+
 /// The code of this name.
 pub fn named(name: &str) -> Option<&'static Code> {
-    CODES.binary_search_by(|c| c.name.cmp(name)).ok().map(|i| &CODES[i])
+    CODES.iter().chain(MATCHING).find(|c| c.name == name)
 }
 
 /// The table as `docs/findings.md` has it.
@@ -130,10 +139,10 @@ pub fn markdown() -> String {
     let mut out = String::from(
         "# Findings\n\nEverything that `run.json` and the command line may report, by its code. \
          An *error* leaves a frame or a product out, a *warning* wants a look, an *info* is worth \
-         knowing. Generated from `photosite::finding::CODES`.\n\n| code | severity | what was \
+         knowing. Generated from `photosite::finding::codes`.\n\n| code | severity | what was \
          seen | what to do |\n|---|---|---|---|\n",
     );
-    for c in CODES {
+    for c in codes() {
         let row = (c.name, c.severity.name(), c.meaning, c.remedy);
         let _ = writeln!(out, "| `{}` | {} | {} | {} |", row.0, row.1, row.2, row.3);
     }

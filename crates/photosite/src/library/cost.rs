@@ -4,6 +4,7 @@
 use photosite_pix::FrameKind;
 use serde::{Deserialize, Serialize};
 
+use super::rules::{MatchRule, Outcome, compare, rules, turn_deg};
 use super::{Field, Traits};
 
 /// What a cost is counted in.
@@ -46,6 +47,18 @@ pub struct Cost {
     pub exposure: Option<f64>,
     /// By the time between the two alone.
     pub age: Option<f64>,
+    /// By another telescope alone; `None` where it is in no doubt, as for those that follow.
+    #[serde(default)]
+    pub telescope: Option<f64>,
+    /// By another focal length alone.
+    #[serde(default)]
+    pub focal_length: Option<f64>,
+    /// By another angle of the rotator alone.
+    #[serde(default)]
+    pub rotator: Option<f64>,
+    /// By another width of the filter's band alone.
+    #[serde(default)]
+    pub filter: Option<f64>,
     /// The noise that the master brings with it, by read noise and dark signal; 0 where read noise
     /// is not known.
     pub noise: f64,
@@ -62,11 +75,6 @@ impl Cost {
         self.value.hypot(self.noise)
     }
 
-    /// Whether the residual would be seen in one light.
-    pub fn is_seen(&self) -> bool {
-        self.floor.is_some_and(|floor| self.value > floor)
-    }
-
     /// The cost in electrons, where it is counted in them.
     pub fn electrons(&self) -> Option<f64> {
         (self.unit == CostUnit::Electrons).then_some(self.value)
@@ -78,6 +86,10 @@ impl Cost {
             Field::Temperature => self.temperature,
             Field::Exposure => self.exposure,
             Field::Age => self.age,
+            Field::Telescope => self.telescope,
+            Field::FocalLength => self.focal_length,
+            Field::Rotator => self.rotator,
+            Field::Filter => self.filter,
             _ => None,
         }
     }
@@ -112,6 +124,18 @@ const DUST_SHARE: f64 = 0.01;
 const DUST_DAYS: f64 = 30.0;
 /// The share of the signal from which a flat's age is seen: a choice.
 const FLAT_FLOOR: f64 = 0.005;
+
+/// What the vignetting of another telescope leaves, as a share of the signal: a choice.
+const OTHER_TELESCOPE_SHARE: f64 = 0.05;
+/// The same of a focal length that is larger or smaller by a factor of e: a choice, 2 % for a reducer
+/// of 0.8.
+const FOCAL_SHARE: f64 = 0.1;
+/// What vignetting that is turned by half a turn leaves, and the degrees by which dust leaves its
+/// shadow: choices.
+const TURNED_SHARE: f64 = 0.02;
+const DUST_DEG: f64 = 2.0;
+/// What a filter of the same name and another band leaves, by its own dust: a choice.
+const OTHER_BAND_SHARE: f64 = 0.01;
 
 const DAYS_A_YEAR: f64 = 365.25;
 
@@ -240,7 +264,21 @@ pub fn cost(
         let [temperature, exposure, age] = parts;
         let noise = one.map_or(0.0, |n| n / (frames.max(1) as f64).sqrt());
         let floor = if unit == CostUnit::Share { Some(FLAT_FLOOR) } else { one };
-        Cost { value, unit, temperature, exposure, age, noise, floor, measured: None }
+        let (telescope, focal_length, rotator, filter) = (None, None, None, None);
+        Cost {
+            value,
+            unit,
+            temperature,
+            exposure,
+            age,
+            telescope,
+            focal_length,
+            rotator,
+            filter,
+            noise,
+            floor,
+            measured: None,
+        }
     };
     match kind {
         FrameKind::Bias => {
@@ -278,9 +316,39 @@ pub fn cost(
         }
         FrameKind::Flat | FrameKind::Light => {
             let age = years.map(|y| DUST_SHARE * (1.0 - (-y * DAYS_A_YEAR / DUST_DAYS).exp()));
-            of([None, None, age], age.unwrap_or(0.0), CostUnit::Share, 0.0)
+            let cost = of([None, None, age], 0.0, CostUnit::Share, 0.0);
+            let [telescope, focal_length, rotator, filter] =
+                [Field::Telescope, Field::FocalLength, Field::Rotator, Field::Filter]
+                    .map(|field| doubt_share(kind, field, wanted, found));
+            let parts = [age, telescope, focal_length, rotator, filter];
+            let value = parts.into_iter().flatten().fold(0.0, f64::hypot);
+            Cost { value, telescope, focal_length, rotator, filter, ..cost }
         }
     }
+}
+
+/// What a doubtful property would leave of the signal if the headers are right; `None` where it is
+/// in no doubt.
+fn doubt_share(kind: FrameKind, field: Field, wanted: &Traits, found: &Traits) -> Option<f64> {
+    let rule: &MatchRule = rules(kind).iter().find(|r| r.field == field)?;
+    if compare(*rule, wanted, found).0 != Outcome::Doubtful {
+        return None;
+    }
+    Some(match field {
+        Field::FocalLength => {
+            let ratio = wanted.focal_length_mm? / found.focal_length_mm?;
+            // Whatever a header says, it is no worse than another telescope.
+            let share = FOCAL_SHARE * ratio.ln().abs();
+            if share < OTHER_TELESCOPE_SHARE { share } else { OTHER_TELESCOPE_SHARE }
+        }
+        Field::Rotator => {
+            let turn = turn_deg(wanted.rotator_deg?, found.rotator_deg?);
+            let dust = DUST_SHARE * (1.0 - (-turn / DUST_DEG).exp());
+            dust.hypot(TURNED_SHARE * (turn / 2.0).to_radians().sin())
+        }
+        Field::Filter => OTHER_BAND_SHARE,
+        _ => OTHER_TELESCOPE_SHARE,
+    })
 }
 
 #[cfg(test)]
@@ -313,7 +381,7 @@ mod tests {
         let one = (9.0f64 + 20.0).sqrt();
         assert!((cost.noise - one / 3.0).abs() < 1e-9, "{cost:?}");
         assert!((cost.floor.unwrap() - one).abs() < 1e-9, "{cost:?}");
-        assert!(cost.is_seen() && cost.measured == Some(true));
+        assert!(cost.value > cost.floor.unwrap() && cost.measured == Some(true));
     }
 
     #[test]

@@ -72,6 +72,10 @@ pub(super) fn exact_key(kind: FrameKind, t: &Traits) -> String {
 /// 0.1 s and 0.5 s are two exposures, of which the nearer is to be chosen.
 pub(crate) const SAME_EXPOSURE: (f64, f64) = (0.001, 0.02);
 
+/// How far focal lengths of one master's flats may differ, in millimetres and as a share: flats hold
+/// nominal values, which do not scatter, so 480 and 528 mm are two set-ups.
+const SAME_FOCAL: (f64, f64) = (1.0, 0.01);
+
 /// How far temperatures of one master's biases may differ, in degrees: as for darks.
 const SAME_BIAS_TEMP: (f64, f64) = (2.0, 0.0);
 
@@ -81,6 +85,7 @@ fn reach(kind: FrameKind, field: Field) -> Option<(f64, f64)> {
     let rule = rules(kind).iter().find(|r| r.field == field)?;
     Some(match rule.tolerance {
         _ if field == Field::Exposure => SAME_EXPOSURE,
+        _ if field == Field::FocalLength => SAME_FOCAL,
         Tolerance::Within { absolute, relative } => (absolute, relative),
         Tolerance::Angle { degrees } => (degrees, 0.0),
         Tolerance::Nearest => SAME_BIAS_TEMP,

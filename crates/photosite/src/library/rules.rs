@@ -5,7 +5,9 @@ use photosite_pix::FrameKind;
 use serde::{Deserialize, Serialize};
 
 use super::camera::same_camera;
-use super::{Field, Traits, filter_key};
+use super::filter::{self, Likeness, filter_group};
+use super::telescope::telescope_key;
+use super::{Field, Traits};
 
 /// How far a property may differ.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -37,18 +39,25 @@ pub struct MatchRule {
     pub field: Field,
     /// How far it may differ.
     pub tolerance: Tolerance,
-    /// The difference, within the tolerance, has a price: what it would leave in the light.
+    /// What lies beyond that is a doubt and not a refusal: headers get this property wrong, so a
+    /// difference has a price and is told.
+    pub doubt: bool,
+    /// The difference has a price: what it would leave in the light.
     pub priced: bool,
     /// Why.
     pub why: &'static str,
 }
 
 const fn exact(field: Field, why: &'static str) -> MatchRule {
-    MatchRule { field, tolerance: Tolerance::Exact, priced: false, why }
+    MatchRule { field, tolerance: Tolerance::Exact, doubt: false, priced: false, why }
 }
 
 const fn priced(field: Field, tolerance: Tolerance, why: &'static str) -> MatchRule {
-    MatchRule { field, tolerance, priced: true, why }
+    MatchRule { field, tolerance, doubt: false, priced: true, why }
+}
+
+const fn doubt(field: Field, tolerance: Tolerance, why: &'static str) -> MatchRule {
+    MatchRule { field, tolerance, doubt: true, priced: true, why }
 }
 
 const SIZE: MatchRule = exact(Field::Size, "pixels are matched one to one");
@@ -113,20 +122,22 @@ const FLAT: &[MatchRule] = &[
     OFFSET,
     ROWS,
     CFA,
-    exact(Field::Filter, "each filter has its own dust and colour"),
-    exact(Field::Telescope, "each telescope has its own vignetting"),
-    MatchRule {
-        field: Field::FocalLength,
-        tolerance: Tolerance::Within { absolute: 1.0, relative: 0.01 },
-        priced: false,
-        why: "a reducer has its own vignetting; solved focal lengths scatter by less than 1 %",
-    },
-    MatchRule {
-        field: Field::Rotator,
-        tolerance: Tolerance::Angle { degrees: 2.0 },
-        priced: false,
-        why: "vignetting and dust in front of the rotator turn with it",
-    },
+    priced(
+        Field::Filter,
+        Tolerance::Exact,
+        "each filter has its own dust and colour; two widths of one name are a doubt",
+    ),
+    doubt(Field::Telescope, Tolerance::Exact, "each telescope has its own vignetting"),
+    doubt(
+        Field::FocalLength,
+        Tolerance::Within { absolute: 0.0, relative: 0.15 },
+        "a reducer has its own vignetting, but headers hold nominal, solved and mistyped values",
+    ),
+    doubt(
+        Field::Rotator,
+        Tolerance::Angle { degrees: 2.0 },
+        "vignetting and dust in front of the rotator turn with it",
+    ),
     priced(Field::Age, Tolerance::Nearest, "dust comes and goes"),
 ];
 
@@ -147,7 +158,9 @@ pub fn rules_table() -> String {
                 .iter()
                 .map(|r| {
                     let price = if r.priced { "yes" } else { "" };
-                    format!("| {} | {} | {price} | {} |\n", r.field.name(), r.tolerance, r.why)
+                    let beyond = if r.doubt { "; more is a doubt" } else { "" };
+                    let (name, why) = (r.field.name(), r.why);
+                    format!("| {name} | {}{beyond} | {price} | {why} |\n", r.tolerance)
                 })
                 .collect();
             format!(
@@ -162,6 +175,7 @@ impl std::fmt::Display for Tolerance {
         match self {
             Self::Exact => f.write_str("no"),
             Self::Within { absolute, relative: 0.0 } => write!(f, "by {absolute}"),
+            Self::Within { absolute: 0.0, relative } => write!(f, "by {} %", relative * 100.0),
             Self::Within { absolute, relative } => {
                 write!(f, "by {absolute} or {} %, whichever is larger", relative * 100.0)
             }
@@ -180,12 +194,21 @@ pub enum Outcome {
     Agrees,
     /// Not known on one side or both.
     Unknown,
+    /// Outside the rule, where headers are often wrong: it costs, and does not refuse.
+    Doubtful,
     /// Outside the rule.
     Differs,
 }
 
 /// Compares one property; the distance is in the field's unit, and infinite where there is none.
 pub(super) fn compare(rule: MatchRule, wanted: &Traits, found: &Traits) -> (Outcome, f64) {
+    match judge(rule, wanted, found) {
+        (Outcome::Differs, distance) if rule.doubt => (Outcome::Doubtful, distance),
+        judged => judged,
+    }
+}
+
+fn judge(rule: MatchRule, wanted: &Traits, found: &Traits) -> (Outcome, f64) {
     let near = |a, b| near(rule.tolerance, a, b);
     match rule.field {
         Field::Size => equal(Some(wanted.size), Some(found.size), PartialEq::eq),
@@ -220,15 +243,13 @@ pub(super) fn compare(rule: MatchRule, wanted: &Traits, found: &Traits) -> (Outc
         // Two frames without a colour filter array are both monochrome.
         Field::Cfa if wanted.cfa.is_none() && found.cfa.is_none() => (Outcome::Agrees, 0.0),
         Field::Cfa => equal(wanted.cfa, found.cfa, PartialEq::eq),
-        // A colour sensor's frames often name no filter; two frames that both name none agree, one
-        // that does and one that does not are not known to.
-        Field::Filter if wanted.filter.is_none() && found.filter.is_none() => {
-            (Outcome::Agrees, 0.0)
-        }
-        Field::Filter => equal(wanted.filter.as_deref(), found.filter.as_deref(), |a, b| {
-            a == b || filter_key(a) == filter_key(b)
-        }),
-        Field::Telescope => text(&wanted.telescope, &found.telescope),
+        Field::Filter => match filter::compare(wanted, found) {
+            Likeness::Same => (Outcome::Agrees, 0.0),
+            Likeness::Unknown => (Outcome::Unknown, 0.0),
+            Likeness::Doubtful => (Outcome::Doubtful, f64::INFINITY),
+            Likeness::Other => (Outcome::Differs, f64::INFINITY),
+        },
+        Field::Telescope => equal(telescope(wanted), telescope(found), PartialEq::eq),
         Field::FocalLength => near(wanted.focal_length_mm, found.focal_length_mm),
         Field::Rotator => near(wanted.rotator_deg, found.rotator_deg),
         Field::Temperature => near(wanted.temp_c, found.temp_c),
@@ -248,6 +269,10 @@ pub(super) fn compare(rule: MatchRule, wanted: &Traits, found: &Traits) -> (Outc
     }
 }
 
+fn telescope(t: &Traits) -> Option<String> {
+    telescope_key(t.telescope.as_deref()?)
+}
+
 fn text(a: &Option<String>, b: &Option<String>) -> (Outcome, f64) {
     equal(a.as_deref(), b.as_deref(), |a, b| a.trim().to_lowercase() == b.trim().to_lowercase())
 }
@@ -260,6 +285,12 @@ fn equal<T>(a: Option<T>, b: Option<T>, same: impl Fn(&T, &T) -> bool) -> (Outco
     }
 }
 
+/// The degrees from one angle to another, the shorter way round.
+pub(super) fn turn_deg(a: f64, b: f64) -> f64 {
+    let turn = (a - b).rem_euclid(360.0);
+    turn.min(360.0 - turn)
+}
+
 fn near(tolerance: Tolerance, wanted: Option<f64>, found: Option<f64>) -> (Outcome, f64) {
     let (Some(w), Some(f)) = (wanted, found) else { return (Outcome::Unknown, 0.0) };
     let (distance, reach) = match tolerance {
@@ -267,10 +298,7 @@ fn near(tolerance: Tolerance, wanted: Option<f64>, found: Option<f64>) -> (Outco
         Tolerance::Within { absolute, relative } => {
             ((w - f).abs(), absolute.max(relative * w.abs()))
         }
-        Tolerance::Angle { degrees } => {
-            let turn = (w - f).rem_euclid(360.0);
-            (turn.min(360.0 - turn), degrees)
-        }
+        Tolerance::Angle { degrees } => (turn_deg(w, f), degrees),
         Tolerance::Nearest => ((w - f).abs(), f64::INFINITY),
     };
     // A billionth forgives the rounding of decimal fractions.
@@ -284,10 +312,9 @@ pub(super) fn key_of(field: Field, t: &Traits) -> String {
         Field::Camera => {
             format!("{:?} {:?}", t.camera.as_deref().map(super::camera_key), t.camera_id)
         }
-        Field::Filter => format!("{:?}", t.filter.as_deref().map(filter_key)),
-        Field::ReadoutMode | Field::Telescope => {
-            format!("{:?}", t.show(field).map(|s| s.trim().to_lowercase()))
-        }
+        Field::Filter => filter_group(t),
+        Field::Telescope => format!("{:?}", telescope(t)),
+        Field::ReadoutMode => format!("{:?}", t.show(field).map(|s| s.trim().to_lowercase())),
         _ => format!("{:?}", t.show(field)),
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use photosite_pix::FrameKind;
 
 use super::rules::{Outcome, Tolerance, compare, rules};
-use super::{Candidate, DarkCurrent, DarkPoint, Level, Library, Life, Traits};
+use super::{Aliases, Candidate, DarkCurrent, DarkPoint, Level, Library, Life, Traits};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Frame, KindOverrides, Taken, take};
 use crate::provenance::FileMark;
@@ -78,10 +78,16 @@ impl<'a> Shelf<'a> {
     pub(super) fn new(library: &'a Library, all: Vec<Shelved>) -> Self {
         let darks = measured_darks(&all);
         let mut by_kind: [Vec<Shelved>; FrameKind::ALL.len()] = Default::default();
-        for shelved in all {
+        for mut shelved in all {
+            library.aliases().name(&mut shelved.traits);
             by_kind[shelved.kind as usize].push(shelved);
         }
         Self { library, by_kind, darks }
+    }
+
+    /// Names of filters that a person added.
+    pub fn aliases(&self) -> &Aliases {
+        self.library.aliases()
     }
 
     /// What there is of a kind.

@@ -114,6 +114,9 @@ pub struct Traits {
     pub exposure_max_s: Option<f64>,
     /// Filter name as written.
     pub filter: Option<String>,
+    /// What a person calls that filter, in the library's list of names.
+    #[serde(skip)]
+    pub filter_as: Option<String>,
     /// Telescope name.
     pub telescope: Option<String>,
     /// Focal length in millimetres.
@@ -153,6 +156,7 @@ impl Traits {
             exposure_s: metadata.exposure_s,
             exposure_max_s: metadata.exposure_s,
             filter: metadata.filter.clone(),
+            filter_as: None,
             telescope: metadata.telescope.clone(),
             focal_length_mm: metadata.focal_length_mm,
             rotator_deg: metadata.rotator_deg,
@@ -263,77 +267,9 @@ fn camera_id(metadata: &Metadata) -> Option<String> {
     metadata.camera_id.as_deref().map(|id| id.trim().to_lowercase()).or_else(behind)
 }
 
-/// A filter's name reduced to what tells filters apart: blanks and dashes do not, nor does case,
-/// save in single letters: `r` is Sloan's, `R` is Cousins's or a colour. Names of two wheels, joined
-/// by `+`, are reduced each.
-pub fn filter_key(filter: &str) -> String {
-    filter.split('+').map(one_filter).filter(|k| !k.is_empty()).collect::<Vec<_>>().join("+")
-}
-
-fn one_filter(filter: &str) -> String {
-    let plain: String = filter.chars().filter(|c| c.is_alphanumeric()).collect();
-    if plain.chars().count() == 1 {
-        // No system of filters has an `l` beside `L`.
-        return if plain == "l" { "L".into() } else { plain };
-    }
-    let plain = plain.to_lowercase();
-    let band = |systems: &[&str]| {
-        let letter = systems.iter().find_map(|s| plain.strip_prefix(s))?;
-        (letter.len() == 1).then(|| letter.to_owned())
-    };
-    if let Some(letter) = band(&["sloan", "sdss"]) {
-        return letter;
-    }
-    if let Some(letter) = band(&["johnsoncousins", "johnson", "cousins", "bessell", "bessel"]) {
-        return letter.to_uppercase();
-    }
-    match plain.as_str() {
-        "halpha" | "hydrogenalpha" => "ha".into(),
-        "lum" | "luminance" | "clear" => "L".into(),
-        "red" => "R".into(),
-        "green" => "G".into(),
-        "blue" => "B".into(),
-        "hbeta" => "hb".into(),
-        "o3" => "oiii".into(),
-        "s2" => "sii".into(),
-        _ => plain,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn filters_of_one_letter_keep_their_case_and_names_do_not() {
-        for (a, b) in [
-            ("Ha", "HA"),
-            ("Ha", "H-Alpha"),
-            ("OIII", "O3"),
-            ("Lum", "L"),
-            ("l", "Luminance"),
-            ("red", "R"),
-            ("Sloan r", "r"),
-            ("SDSS g", "g"),
-            ("Bessell V", "V"),
-            ("Ha + OIII", "ha+o3"),
-        ] {
-            assert_eq!(filter_key(a), filter_key(b), "{a} is {b}");
-        }
-        for (a, b) in [
-            ("R", "r"),
-            ("I", "i"),
-            ("G", "g"),
-            ("U", "u"),
-            ("Z", "z"),
-            ("Sloan r", "R"),
-            ("Green", "g"),
-            ("Ha", "Hb"),
-            ("B+Polar", "V+Polar"),
-        ] {
-            assert_ne!(filter_key(a), filter_key(b), "{a} is not {b}");
-        }
-    }
 
     #[test]
     fn two_cameras_of_one_model_are_parted() {

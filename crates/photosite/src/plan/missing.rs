@@ -179,14 +179,19 @@ fn unknown(kind: FrameKind, explained: &Explained, subject: &str) -> Option<Find
 
 /// A chosen master whose price is seen in the light.
 fn costly(kind: FrameKind, explained: &Explained, subject: &str) -> Option<Finding> {
-    let cost = explained.choice.cost().filter(|c| c.is_seen())?;
-    let name = &explained.chosen()?.name;
+    let cost = explained.choice.cost()?;
     let (floor, sign) = (cost.floor?, cost.unit.sign());
+    // What is in doubt about a flat is told for all lights of its group together.
+    let value = if kind == FrameKind::Flat { cost.age.unwrap_or(0.0) } else { cost.value };
+    if value <= floor {
+        return None;
+    }
+    let name = &explained.chosen()?.name;
     let told = if kind == FrameKind::Flat {
         format!(
             "the best flat, {name}, was taken at another time; expect dust residuals of about {} \
              {sign}",
-            rounded(cost.value)
+            rounded(value)
         )
     } else {
         let assumed = cost.measured == Some(false);
@@ -194,7 +199,7 @@ fn costly(kind: FrameKind, explained: &Explained, subject: &str) -> Option<Findi
         format!(
             "the best {kind}, {name}, is within the matching rules but would leave a residual of \
              about {} {sign}{known}; the light's own noise without sky is {} {sign}",
-            rounded(cost.value),
+            rounded(value),
             rounded(floor)
         )
     };
@@ -207,14 +212,14 @@ fn costly(kind: FrameKind, explained: &Explained, subject: &str) -> Option<Findi
     Some(
         Finding::new("match-costly", severity, subject, told)
             .hint(hint)
-            .with("cost", cost.value)
+            .with("cost", value)
             .with("floor", floor)
             .with("unit", sign),
     )
 }
 
 /// One significant digit: what a forecast is good for.
-fn rounded(value: f64) -> String {
+pub(super) fn rounded(value: f64) -> String {
     let scale = 10f64.powf(value.abs().max(1e-9).log10().floor());
     let digits = if scale < 1.0 { (-scale.log10()).round() as usize } else { 0 };
     format!("{:.digits$}", (value / scale).round() * scale)

@@ -32,6 +32,7 @@
 //! # Ok::<(), photosite::Error>(())
 //! ```
 
+mod doubts;
 mod forecast;
 mod graph;
 mod id;
@@ -49,7 +50,7 @@ use photosite_pix::combine::Recipe;
 
 use crate::calibrate::RemovedBy;
 use crate::finding::Finding;
-use crate::inventory::{FrameId, Id, Inventory};
+use crate::inventory::{Frame, FrameId, Id, Inventory};
 use crate::library::{
     Choice, DarkCurrent, Group, Shelf, Traits, frame_traits, group_name, groups,
     stack_for_each_light,
@@ -175,13 +176,24 @@ pub struct Plan {
     pub findings: Vec<Finding>,
 }
 
+/// The traits of all frames, with the names that the library knows their filters by.
+fn traits_of(inventory: &Inventory, shelf: Option<&Shelf<'_>>) -> Vec<(FrameKind, Traits)> {
+    let of = |frame: &Frame| {
+        let mut traits = frame_traits(frame);
+        if let Some(shelf) = shelf {
+            shelf.aliases().name(&mut traits);
+        }
+        (frame.kind, traits)
+    };
+    inventory.frames.iter().map(of).collect()
+}
+
 /// Plans a night: its own frames first, and for what they do not give, those of the library.
 ///
 /// Frames that are taken from the library are added to the inventory. Of each choice up to `keep`
 /// refusals are kept.
 pub fn plan(inventory: &mut Inventory, shelf: Option<&Shelf<'_>>, keep: usize) -> Plan {
-    let traits: Vec<(FrameKind, Traits)> =
-        inventory.frames.iter().map(|f| (f.kind, frame_traits(f))).collect();
+    let traits = traits_of(inventory, shelf);
     let light_traits = traits.iter().find(|(k, _)| *k == FrameKind::Light).map(|(_, t)| t);
     let current = match (shelf, light_traits) {
         (Some(shelf), Some(light)) => shelf.dark_current(light),
@@ -190,7 +202,7 @@ pub fn plan(inventory: &mut Inventory, shelf: Option<&Shelf<'_>>, keep: usize) -
     let mut flats: Vec<Group> = Vec::new();
     let (mut light_names, mut light_groups) = (BTreeMap::new(), BTreeMap::new());
     let sorted = stack_for_each_light(groups(&traits), &traits, &current);
-    let doubts: Vec<Finding> =
+    let of_groups: Vec<Finding> =
         sorted.iter().filter_map(|g| missing::of_group(g, &traits, &inventory.frames)).collect();
     let mut planner = Planner::new(inventory, shelf, keep);
     for group in sorted {
@@ -215,12 +227,13 @@ pub fn plan(inventory: &mut Inventory, shelf: Option<&Shelf<'_>>, keep: usize) -
         planner.add_light(FrameId::at(index), group, &traits[index].1);
     }
     let mut out = planner.finish();
-    out.findings.splice(..0, doubts);
+    let doubtful = doubts::doubts(&out, inventory);
+    out.findings.splice(..0, of_groups.into_iter().chain(doubtful));
     let paths = out.lights.iter().map(|l| inventory[l.frame].path.as_path());
     let names = product_names(paths);
     for (light, name) in out.lights.iter_mut().zip(names) {
         light.file_name = name;
     }
-    out.stacks = stacks(&out, inventory);
+    out.stacks = stacks(&out, inventory, &traits);
     out
 }

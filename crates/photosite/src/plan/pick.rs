@@ -140,7 +140,8 @@ impl<'a> Planner<'a> {
         self.out.lights.push(light);
     }
 
-    /// Chooses among the night's masters, and where none of them fits, among the library's too.
+    /// Chooses among the night's masters, and where none of them fits without a doubt, among the
+    /// library's too.
     fn pick(&self, kind: FrameKind, wanted: &Traits, with_library: bool) -> Explained {
         let of_night = |m: &MasterPlan| m.kind == kind && m.ready.is_none() && !m.from_library;
         let night: Vec<(MasterId, &MasterPlan)> =
@@ -151,7 +152,7 @@ impl<'a> Planner<'a> {
             night.iter().map(|(_, m)| Candidate::new(&m.traits, m.count())).collect();
         let mut choice = choose(kind, wanted, &pool, &current, self.keep);
         let shelved: &[Shelved] = shelf.map_or(&[], |s| s.of_kind(kind));
-        if choice.chosen().is_none() && !shelved.is_empty() {
+        if !choice.is_settled() && !shelved.is_empty() {
             let gone = |s: &Shelved| self.gone.contains(&s.id);
             pool.extend(shelved.iter().map(|s| s.candidate(!gone(s))));
             choice = choose(kind, wanted, &pool, &current, self.keep);
@@ -232,8 +233,11 @@ impl<'a> Planner<'a> {
         let first = self.inventory.frames.len();
         self.inventory.frames.extend(frames);
         let members: Vec<usize> = (first..self.inventory.frames.len()).collect();
-        let traits =
-            Traits { temp_c: shelved.traits.temp_c, ..frame_traits(&self.inventory.frames[first]) };
+        let traits = Traits {
+            temp_c: shelved.traits.temp_c,
+            filter_as: shelved.traits.filter_as.clone(),
+            ..frame_traits(&self.inventory.frames[first])
+        };
         self.add_group(Group { kind: shelved.kind, traits, members }, true)
     }
 }

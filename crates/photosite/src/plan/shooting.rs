@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use crate::inventory::Inventory;
 use crate::library::{
-    Candidate, DarkCurrent, FEW_REFUSALS, Group, Shelf, Shelved, Traits, choose, frame_traits,
-    groups, show_seconds,
+    Candidate, Check, DarkCurrent, FEW_REFUSALS, Group, Shelf, Shelved, Traits, choose, groups,
+    show_seconds,
 };
 
 /// How much a master may add to the noise of one light.
@@ -142,8 +142,7 @@ pub struct Shooting {
 
 /// Makes the shooting list for the lights of an inventory, whose calibration frames count as taken.
 pub fn shooting_list(inventory: &Inventory, shelf: Option<&Shelf<'_>>, share: Share) -> Shooting {
-    let frames: Vec<(FrameKind, Traits)> =
-        inventory.frames.iter().map(|f| (f.kind, frame_traits(f))).collect();
+    let frames = super::traits_of(inventory, shelf);
     let lights: Vec<usize> =
         (0..frames.len()).filter(|&i| frames[i].0 == FrameKind::Light).collect();
     let night: Vec<Group> =
@@ -222,18 +221,23 @@ impl<'a> Desk<'a> {
         let mut pool: Vec<Candidate<'_>> =
             night.iter().map(|g| Candidate::new(&g.traits, g.members.len())).collect();
         let mut choice = choose(kind, wanted, &pool, &current, FEW_REFUSALS);
-        if choice.chosen().is_none() {
+        if !choice.is_settled() {
             pool.extend(shelved.iter().map(|s| s.candidate(true)));
             choice = choose(kind, wanted, &pool, &current, FEW_REFUSALS);
         }
-        let nearest = choice.refused.first().map(|r| {
-            let told = r.differs.iter().map(|c| {
+        let told = |checks: Vec<&Check>| {
+            let told = checks.into_iter().map(|c| {
                 let show = |v: &Option<String>| v.clone().unwrap_or_else(|| "not known".into());
                 format!("{} {} instead of {}", c.field.name(), show(&c.found), show(&c.wanted))
             });
             told.collect::<Vec<_>>().join(" and ")
-        });
-        let chosen = choice.chosen();
+        };
+        // What would be used in doubt is no reason not to take frames that fit.
+        let chosen = choice.chosen().filter(|_| choice.is_settled());
+        let nearest = match choice.chosen() {
+            Some(_) => Some(told(choice.doubts().collect())),
+            None => choice.refused.first().map(|r| told(r.differs.iter().collect())),
+        };
         let mut out = AtHand { nearest, ..AtHand::default() };
         match chosen.map(|i| (i, night.get(i))) {
             Some((_, Some(group))) => {

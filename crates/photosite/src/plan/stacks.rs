@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use photosite_pix::Metadata;
+use photosite_pix::{FrameKind, Metadata};
 
 use super::{LightId, Plan};
-use crate::inventory::Inventory;
-use crate::library::{SAME_EXPOSURE, camera_key, filter_key, show_seconds};
+use crate::inventory::{Id, Inventory};
+use crate::library::{SAME_EXPOSURE, Traits, camera_key, filter_group, show_seconds};
 
 /// Fewest lights that are worth a picture; fewer stay calibrated files.
 pub const FEWEST_LIGHTS: usize = 2;
@@ -39,8 +39,12 @@ impl StackPlan {
 /// of pixels, stand together.
 ///
 /// Lights of several nights, and of both sides of the meridian, are one picture. Those of another
-/// gain are not: a sample counts something else there.
-pub fn stacks(plan: &Plan, inventory: &Inventory) -> Vec<Vec<StackPlan>> {
+/// gain are not: a sample counts something else there. `traits` are those of the inventory's frames.
+pub fn stacks(
+    plan: &Plan,
+    inventory: &Inventory,
+    traits: &[(FrameKind, Traits)],
+) -> Vec<Vec<StackPlan>> {
     let metadata = |light: LightId| &inventory[plan[light].frame].metadata;
     let mut targets: BTreeMap<String, BTreeMap<String, Vec<LightId>>> = BTreeMap::new();
     for (light, _) in plan.named_lights() {
@@ -48,7 +52,7 @@ pub fn stacks(plan: &Plan, inventory: &Inventory) -> Vec<Vec<StackPlan>> {
         targets
             .entry(target_key(m.object.as_deref().unwrap_or_default()))
             .or_default()
-            .entry(set_up(m))
+            .entry(set_up(m, &traits[plan[light].frame.place()].1))
             .or_default()
             .push(light);
     }
@@ -70,11 +74,11 @@ fn target_key(object: &str) -> String {
 }
 
 /// What must be equal in lights of one picture, as text.
-fn set_up(m: &Metadata) -> String {
-    let filter = m.filter.as_deref().map(filter_key);
+fn set_up(m: &Metadata, traits: &Traits) -> String {
+    let filter = filter_group(traits);
     let camera = m.camera.as_deref().map(camera_key);
     let gain = m.gain_setting.or(m.gain_written);
-    format!("{filter:?} {:?} {gain:?} {} {camera:?}", m.binning, m.cfa.is_some())
+    format!("{filter} {:?} {gain:?} {} {camera:?}", m.binning, m.cfa.is_some())
 }
 
 /// Parts lights whose exposures differ by more than a clock does.

@@ -109,10 +109,11 @@ const LIGHTS: &[(Shot, Wanted, Wanted, Wanted)] = &[
         Some("f_L_turned"),
         Some("b"),
     ),
+    // No flat was taken at this angle: the nearest.
     (
         Shot { name: "turned_else", rotator_deg: Some(45.0), ..LIGHT },
         Some("d_m10"),
-        None,
+        Some("f_L"),
         Some("b"),
     ),
     (Shot { name: "long", exposure_s: 120.0, ..LIGHT }, Some("d_120"), Some("f_L"), Some("b")),
@@ -179,7 +180,8 @@ fn write(folder: &Path) {
     }
 }
 
-fn inventory(folder: &Path) -> Inventory {
+/// The frames below a folder.
+pub fn inventory(folder: &Path) -> Inventory {
     let mut inventory = Inventory::default();
     for file in walk(&[folder.to_owned()], None).unwrap().files {
         let probe = photosite_file::probe(&file.path).unwrap();

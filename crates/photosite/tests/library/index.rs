@@ -17,7 +17,8 @@ fn with_context<T>(work: impl FnOnce(&Context<'_>) -> T) -> T {
     work(&Context { threads: 2, memory_bytes: 1 << 28, observer: &Silent, cancel: &cancel })
 }
 
-fn add(library: &mut Library, paths: &[&Path]) -> Collected {
+/// Adds the frames below these folders.
+pub fn add(library: &mut Library, paths: &[&Path]) -> Collected {
     let paths: Vec<PathBuf> = paths.iter().map(|p| (*p).to_owned()).collect();
     with_context(|c| add_to_library(library, &paths, c)).unwrap()
 }

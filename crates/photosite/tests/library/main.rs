@@ -7,4 +7,5 @@ mod rows;
 mod drift;
 mod hard_night;
 mod index;
+mod observatory;
 mod rules;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use photosite_file::is_local_folder;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use super::Lives;
+use super::{ALIASES_NAME, Aliases, Lives};
 use crate::{Error, Result};
 
 pub use change::{Added, Pruned};
@@ -39,13 +39,14 @@ pub struct Library {
     folder: PathBuf,
     db: Connection,
     lives: Lives,
+    aliases: Aliases,
 }
 
 impl Library {
     /// Opens the library in `folder`, and makes it where there is none.
     ///
     /// # Errors
-    /// When the folder cannot be made or written to; when the database is newer than this program;
+    /// When the folder cannot be made or written to; when `aliases.toml` is wrong; when the database is newer than this program;
     /// when it is damaged: then it is put aside, and stays missing until `library rebuild`; when it
     /// is missing beside masters.
     pub fn open(folder: &Path) -> Result<Self> {
@@ -94,7 +95,8 @@ impl Library {
         let folder = &folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let path = folder.join(INDEX_NAME);
         let db = connect(&path).map_err(|e| explain(&path, "opening the index", &e))?;
-        let mut library = Self { folder: folder.to_owned(), db, lives: Lives::default() };
+        let aliases = Aliases::read(&folder.join(ALIASES_NAME))?;
+        let mut library = Self { folder: folder.to_owned(), db, lives: Lives::default(), aliases };
         library.migrate(schema::MIGRATIONS)?;
         library.lives = Lives::read(&folder.join(LIFE_NAME))?;
         Ok(library)
@@ -103,6 +105,11 @@ impl Library {
     /// The folder of the library.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Names of filters that a person added.
+    pub fn aliases(&self) -> &Aliases {
+        &self.aliases
     }
 
     /// The folder of masters that Photosite made.
@@ -279,7 +286,8 @@ mod tests {
         std::fs::create_dir(dir.path().join(MASTERS_NAME)).unwrap();
         let path = dir.path().join(INDEX_NAME);
         let db = connect(&path).unwrap();
-        let mut old = Library { folder: dir.path().to_owned(), db, lives: Lives::default() };
+        let (lives, aliases) = (Lives::default(), Aliases::default());
+        let mut old = Library { folder: dir.path().to_owned(), db, lives, aliases };
         old.migrate(&schema::MIGRATIONS[..1]).unwrap();
         let insert = "INSERT INTO frame (hash, kind, is_master, frames, width, height, temp_c, \
                       bias_removed) VALUES (?1, 'dark', 0, 1, 10, 8, -10.0, 0)";

@@ -68,6 +68,7 @@ pub(super) fn traits_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Traits> {
         exposure_s: row.get(at + 12)?,
         exposure_max_s: row.get(at + 13)?,
         filter: row.get(at + 14)?,
+        filter_as: None,
         telescope: row.get(at + 15)?,
         focal_length_mm: row.get(at + 16)?,
         rotator_deg: row.get(at + 17)?,
