@@ -144,7 +144,7 @@ impl Glance {
         self
     }
 
-    /// Samples above a level, of forgotten ones up to [`MOST_KEPT`], and all.
+    /// Samples above a level, of forgotten ones up to some thousand, and all.
     pub fn above(&self, level_adu: f32) -> (usize, usize) {
         if let Some(told) = &self.told {
             return (told.highest.partition_point(|v| *v > level_adu), told.count);

@@ -46,7 +46,8 @@ impl Library {
     /// Opens the library in `folder`, and makes it where there is none.
     ///
     /// # Errors
-    /// When the folder cannot be made or written to; when `aliases.toml` is wrong; when the database is newer than this program;
+    /// When the folder cannot be made or written to; when `aliases.toml` is wrong; when the database is
+    /// newer than this program;
     /// when it is damaged: then it is put aside, and stays missing until `library rebuild`; when it
     /// is missing beside masters.
     pub fn open(folder: &Path) -> Result<Self> {
