@@ -214,7 +214,7 @@ fn what_lights_may_differ_by_on_stars_does_not_depend_on_tiles() {
     let layers: Vec<Laid> = paths.iter().map(layer).collect();
     let recipe = default_recipe(FrameKind::Light, layers.len(), None);
     let stack = |height: usize, width: usize, share: f32| {
-        let stars = Some(Stars { guides: [2, 0, 1, 3], reach_px: 5, share });
+        let stars = Some(Stars { guides: [2, 0, 1, 3], near_px: 2, reach_px: 5, share });
         let terms = Terms { stars, ..Terms::default() };
         let (mut buffers, mut out) = (Buffers::default(), Stacked::empty(size, true));
         for (i, mut band) in out.bands(height).enumerate() {

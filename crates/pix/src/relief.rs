@@ -47,12 +47,13 @@ pub struct Relief {
 }
 
 impl Relief {
-    /// The greatest less the least sample at hand within `reach` columns and rows of each pixel of
-    /// the part, in the unit of the samples; −∞ where none is there.
+    /// How far the picture stands out at each pixel of the part: the greatest sample at hand within
+    /// `near` columns and rows less the least within `far`, in the unit of the samples; −∞ where none
+    /// is there.
     ///
     /// # Panics
     /// When the part is not at hand, or `out` is not of its size.
-    pub fn range(&mut self, part: Around<'_>, reach: usize, out: &mut [f32]) {
+    pub fn range(&mut self, part: Around<'_>, (near, far): (usize, usize), out: &mut [f32]) {
         let Around { samples, width, before: (left, above), size } = part;
         assert_eq!(out.len(), size.pixels(), "a range a pixel");
         let rows = samples.len() / width;
@@ -62,27 +63,20 @@ impl Relief {
         // Along rows, for all rows at hand.
         let lines = lows.chunks_exact_mut(size.width).zip(highs.chunks_exact_mut(size.width));
         for (line, (lows, highs)) in samples.chunks_exact(width).zip(lines) {
-            lows.fill(f32::INFINITY);
-            highs.fill(f32::NEG_INFINITY);
-            for shift in left as isize - reach as isize..=(left + reach) as isize {
-                let skip = (-shift).max(0) as usize;
-                let there = line.get(shift.max(0) as usize..).unwrap_or_default();
-                if skip < size.width {
-                    extend(&mut lows[skip..], &mut highs[skip..], there, there);
-                }
-            }
+            along(line, left, far, lows, f32::INFINITY, f32::min);
+            along(line, left, near, highs, f32::NEG_INFINITY, f32::max);
         }
         // Then along columns.
         for (y, out) in out.chunks_exact_mut(size.width).enumerate() {
+            let at = above + y;
+            let rows = |reach: usize| at.saturating_sub(reach)..(at + reach + 1).min(rows);
+            let line = |row: usize| row * size.width..(row + 1) * size.width;
             low.clear();
             low.resize(size.width, f32::INFINITY);
+            rows(far).for_each(|row| fold(low, &lows[line(row)], f32::min));
             high.clear();
             high.resize(size.width, f32::NEG_INFINITY);
-            let at = above + y;
-            for row in at.saturating_sub(reach)..(at + reach + 1).min(rows) {
-                let line = row * size.width..(row + 1) * size.width;
-                extend(low, high, &lows[line.clone()], &highs[line]);
-            }
+            rows(near).for_each(|row| fold(high, &highs[line(row)], f32::max));
             for ((out, low), high) in out.iter_mut().zip(&*low).zip(&*high) {
                 *out = high - low;
             }
@@ -90,13 +84,31 @@ impl Relief {
     }
 }
 
-/// Lowers `low` and raises `high` to what is there.
-fn extend(low: &mut [f32], high: &mut [f32], lows: &[f32], highs: &[f32]) {
-    for (low, v) in low.iter_mut().zip(lows) {
-        *low = low.min(*v);
+/// What `of` makes of the samples of a line within `reach` of each place from `left` on.
+#[inline(always)]
+fn along(
+    line: &[f32],
+    left: usize,
+    reach: usize,
+    out: &mut [f32],
+    none: f32,
+    of: impl Fn(f32, f32) -> f32 + Copy,
+) {
+    out.fill(none);
+    for shift in left as isize - reach as isize..=(left + reach) as isize {
+        let skip = (-shift).max(0) as usize;
+        let there = line.get(shift.max(0) as usize..).unwrap_or_default();
+        if skip < out.len() {
+            fold(&mut out[skip..], there, of);
+        }
     }
-    for (high, v) in high.iter_mut().zip(highs) {
-        *high = high.max(*v);
+}
+
+/// Takes samples into what was made of others; the shorter of the two ends it.
+#[inline(always)]
+fn fold(out: &mut [f32], samples: &[f32], of: impl Fn(f32, f32) -> f32) {
+    for (out, v) in out.iter_mut().zip(samples) {
+        *out = of(*out, *v);
     }
 }
 
@@ -114,21 +126,26 @@ mod tests {
         for (before, size) in
             [((0, 0), (11, 9)), ((2, 3), (5, 4)), ((0, 8), (11, 1)), ((10, 0), (1, 9))]
         {
-            for reach in [0, 1, 3, 20] {
+            for (near, far) in [(0, 0), (1, 1), (1, 3), (3, 1), (2, 20)] {
                 let size = Size::new(size.0, size.1);
                 let mut out = vec![0.0; size.pixels()];
-                relief.range(Around { samples: &picture, width, before, size }, reach, &mut out);
+                relief.range(
+                    Around { samples: &picture, width, before, size },
+                    (near, far),
+                    &mut out,
+                );
                 for (i, range) in out.iter().enumerate() {
                     let (x, y) = (before.0 + i % size.width, before.1 + i / size.width);
-                    let near = (0..height).flat_map(|row| (0..width).map(move |c| (c, row)));
-                    let near =
-                        near.filter(|(c, row)| c.abs_diff(x) <= reach && row.abs_diff(y) <= reach);
-                    let near = near.map(|(c, row)| picture[row * width + c]);
-                    let (low, high) = near
-                        .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), v| {
-                            (low.min(v), high.max(v))
-                        });
-                    assert_eq!(*range, high - low, "{before:?} {size} {reach} {i}");
+                    let within = |reach: usize| {
+                        let all = (0..height).flat_map(|row| (0..width).map(move |c| (c, row)));
+                        all.filter(move |(c, row)| {
+                            c.abs_diff(x) <= reach && row.abs_diff(y) <= reach
+                        })
+                        .map(|(c, row)| picture[row * width + c])
+                    };
+                    let low = within(far).fold(f32::INFINITY, f32::min);
+                    let high = within(near).fold(f32::NEG_INFINITY, f32::max);
+                    assert_eq!(*range, high - low, "{before:?} {size} {near} {far} {i}");
                 }
             }
         }

@@ -23,6 +23,18 @@ const ELECTRONICS: f64 = 0.2;
 /// Errors by which places differ for certain.
 const CERTAIN: f64 = 6.0;
 
+/// A cell is a star's if all of its places stand so many sigmas above the sky; so many cells say what
+/// colours stars have, and a star covers about so many.
+const STAR_SIGMAS: f32 = 10.0;
+const STAR_CELLS: usize = 24;
+const CELLS_OF_A_STAR: f64 = 4.0;
+
+/// Shares by which places differ under stars of several colours, at least.
+const STAR_COLOURS: f64 = 0.1;
+
+/// Errors by which stars likely have colours: then the headers stand.
+const LIKELY: f64 = 3.0;
+
 /// A share of the light by which red or blue differs from green, and by which greens do at most,
 /// under an array that nothing names.
 const COLOURED: f64 = 0.05;
@@ -85,6 +97,7 @@ impl Places {
             beside_adu: levels.map(|l| l - mean),
             error_adu,
             scatter_adu: glance.scatter_adu,
+            in_stars: in_stars(glance),
         })
     }
 
@@ -106,6 +119,40 @@ impl Places {
                 && other > (COLOURED * light_adu).max(error)
         })
     }
+}
+
+/// How places of the 2x2 cells that stars cover differ, as a share of their mean, with the error.
+///
+/// A cell counts if all of its places stand far above the sky. Slopes of stars go both ways, and
+/// cancel in the median; the colours of an array do not.
+fn in_stars(glance: &Glance) -> Option<(f64, f64)> {
+    let width = glance.size.width;
+    let sky = glance.median_adu as f32;
+    let from = STAR_SIGMAS * glance.scatter_adu.max(0.5) as f32;
+    let mut shares: [Vec<f32>; 4] = Default::default();
+    for pair in glance.runs().flat_map(|run| run.chunks_exact(2 * width)) {
+        let (upper, lower) = pair.split_at(width);
+        for (a, b) in upper.chunks_exact(2).zip(lower.chunks_exact(2)) {
+            let cell = [a[0], a[1], b[0], b[1]].map(|v| v - sky);
+            if cell.iter().all(|v| *v > from && *v < f32::INFINITY) {
+                let mean = cell.iter().sum::<f32>() / 4.0;
+                shares.iter_mut().zip(cell).for_each(|(of, v)| of.push(v / mean));
+            }
+        }
+    }
+    let count = shares[0].len();
+    if count < STAR_CELLS {
+        return None;
+    }
+    let middles = shares.each_ref().map(|of| rank(of.iter().copied(), 0.5));
+    let scatter = shares
+        .iter()
+        .zip(middles)
+        .map(|(of, middle)| rank(of.iter().map(|v| (v - middle as f32).abs()), 0.682_7));
+    // A star covers some cells, whose slopes go together.
+    let error = scatter.fold(0.0, f64::max) / (count as f64 / CELLS_OF_A_STAR).sqrt();
+    let most = middles.iter().copied().fold(f64::MIN, f64::max);
+    Some((most - middles.iter().copied().fold(f64::MAX, f64::min), error))
 }
 
 /// What flats and lights of a set-up say of an array over it; `zero_adu` is the level of its frames
@@ -136,7 +183,11 @@ pub fn array(frames: &[(FrameKind, &Glance)], zero_adu: Option<f64>) -> ArrayVer
     let known = |(p, light): &(Places, f64)| {
         *light > 0.0 && CERTAIN * p.error_adu < SKY_KNOWN * light && !certain(&(*p, *light))
     };
-    if lights.iter().any(coloured) {
+    // A flat through three filters can be balanced, and the sky grey: stars are neither.
+    let stars_coloured = |(p, _): &(Places, f64)| {
+        p.in_stars.is_some_and(|(apart, error)| apart > STAR_COLOURS.max(LIKELY * error))
+    };
+    if lights.iter().any(|l| coloured(l) || stars_coloured(l)) {
         return ArrayVerdict::Unclear;
     }
     match zero_adu {
@@ -156,6 +207,40 @@ mod tests {
 
     use super::super::glance::tests::{glance, noise};
     use super::*;
+
+    #[test]
+    fn stars_of_a_colour_speak_for_an_array_and_plain_ones_do_not() {
+        let cfa = CfaPattern::parse("RGGB").unwrap();
+        let light = |colours: [f32; 3], width: f32| {
+            glance(Size::new(320, 240), move |x, y| {
+                // A star in each field of 23 x 19 pixels, at another place of each.
+                let (i, j) = (x / 23, y / 19);
+                let cx = (i * 23) as f32 + 8.0 + ((i * 7 + j * 3) % 10) as f32 * 0.61;
+                let cy = (j * 19) as f32 + 7.0 + ((i * 3 + j * 5) % 10) as f32 * 0.53;
+                let r2 = (x as f32 - cx).powi(2) + (y as f32 - cy).powi(2);
+                let star = 6000.0 * (-r2 / (2.0 * width * width)).exp();
+                500.0 + 20.0 * noise(x, y) + star * colours[cfa.color(x, y).channel()]
+            })
+        };
+        let flat = glance(Size::new(320, 240), |x, y| 20_500.0 + 140.0 * noise(x, y));
+        for (colours, mono) in [
+            ([1.0, 1.0, 1.0], true),
+            ([0.5, 1.0, 0.6], false),
+            ([1.0, 0.15, 0.1], false),
+            ([0.8, 1.0, 0.7], false),
+        ] {
+            for width in [0.8, 1.2, 2.5] {
+                let light = light(colours, width);
+                let frames = [(FrameKind::Flat, &flat), (FrameKind::Light, &light)];
+                let found = array(&frames, Some(500.0));
+                let one = matches!(found, ArrayVerdict::OneColour(_));
+                // Sharp stars cover too few cells to tell.
+                let told = Places::of(&light).unwrap().in_stars.is_some();
+                assert!(one == mono || !told, "{colours:?} {width}: {found:?}");
+                assert!(told || width < 1.0, "{colours:?} {width}");
+            }
+        }
+    }
 
     #[test]
     fn flats_and_lights_say_whether_there_is_an_array() {

@@ -33,6 +33,9 @@ pub struct Places {
     pub error_adu: f64,
     /// The scatter of one sample.
     pub scatter_adu: f64,
+    /// By which share of their mean places of the cells that stars cover differ, and the error of
+    /// that; `None` where stars cover too few.
+    pub in_stars: Option<(f64, f64)>,
 }
 
 /// What samples told before they were forgotten.

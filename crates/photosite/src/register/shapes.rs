@@ -22,7 +22,7 @@ const UNKNOWN_SHARE: f64 = 0.5;
 const LEAST_SHARE: f64 = 0.05;
 
 /// Nor is more believed.
-const MOST_SHARE: f64 = 2.0;
+const MOST_SHARE: f64 = 5.0;
 
 /// A star's peak stands this much higher than what lies [`REACH`] widths away.
 const PEAK: f64 = 0.74;
@@ -30,8 +30,12 @@ const PEAK: f64 = 0.74;
 /// The steepest slope of a star, in peaks a width: what registration is off by counts by it.
 const STEEPEST: f64 = 1.43;
 
-/// How far from a pixel its star is looked for, in widths of a star.
+/// How far from a pixel the sky beside its star is looked for, in widths of a star.
 const REACH: f64 = 0.7;
+
+/// How far a star's light counts for the pixels around it, in widths of a star: seeing moves more of
+/// it into the wings than was there.
+const NEAR: f64 = 0.3;
 
 /// How far lights may differ on stars, on a grid that is `scale` times finer than the reference's;
 /// `None` for too few to judge.
@@ -54,6 +58,7 @@ pub fn star_shapes(used: &[(&SurveyedLight, &LightPart)], scale: f64) -> Option<
     let share = share.unwrap_or(UNKNOWN_SHARE);
     Some(Stars {
         guides,
+        near_px: ((NEAR / REACH * reach).round() as usize).clamp(1, 2),
         reach_px: (reach.ceil() as usize).clamp(2, 8),
         share: share.clamp(LEAST_SHARE, MOST_SHARE) as f32,
     })

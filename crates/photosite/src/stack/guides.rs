@@ -18,7 +18,9 @@ const GUIDES: usize = 4;
 pub struct Stars {
     /// Four lights that show the stars together, by their place among the layers.
     pub guides: [usize; GUIDES],
-    /// Pixels of the stack around each within which its stars are looked for.
+    /// Pixels of the stack around each within which a star's light counts as its own.
+    pub near_px: usize,
+    /// Pixels around each within which the sky beside a star is found; not less than `near_px`.
     pub reach_px: usize,
     /// The share of a star by which good samples differ.
     pub share: f32,
@@ -49,6 +51,7 @@ pub(super) struct Guides {
     columns: Range<usize>,
     /// The tile's rows and columns in that part.
     inner: (Range<usize>, Range<usize>),
+    near_px: usize,
     reach_px: usize,
     planes: usize,
     /// Guide by guide, plane by plane.
@@ -78,7 +81,7 @@ impl Guides {
         (self.rows, inner_rows) = around(rows, size.height);
         (self.columns, inner_columns) = around(columns, size.width);
         self.inner = (inner_rows, inner_columns);
-        self.reach_px = stars.reach_px;
+        (self.near_px, self.reach_px) = (stars.near_px, stars.reach_px);
         self.planes = planes;
         let part = self.part();
         self.samples.resize(GUIDES * planes * part, 0.0);
@@ -138,7 +141,7 @@ impl Guides {
             before: (columns.start, rows.start),
             size,
         };
-        self.relief.range(around, self.reach_px, &mut self.range);
+        self.relief.range(around, (self.near_px, self.reach_px), &mut self.range);
         &self.range
     }
 }

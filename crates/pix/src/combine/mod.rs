@@ -96,8 +96,7 @@ pub struct Samples<'a> {
 /// FruchterHook2002, whose rejection lets samples differ by a share of the picture's derivative.
 #[derive(Debug, Clone, Copy)]
 pub struct Allowance<'a> {
-    /// The greatest less the least of the picture around each pixel
-    /// ([`relief`](crate::relief)); NaN allows nothing.
+    /// How far the picture stands out at each pixel ([`relief`](crate::relief)); NaN allows nothing.
     pub range: &'a [f32],
     /// The share of the range by which good samples may differ.
     pub share: f32,

@@ -259,7 +259,35 @@ impl Seen {
             }
             return;
         };
-        let cfa = frames[first].metadata.cfa.map_or_else(String::new, |c| c.to_string());
+        let Some(pattern) = frames[first].metadata.cfa else { return };
+        let cfa = pattern.to_string();
+        if let ArrayVerdict::Array(share) = verdict {
+            let silent = |i: &usize| frames[*i].metadata.cfa.is_none();
+            let silent: Vec<usize> = self.members.iter().copied().filter(silent).collect();
+            if !silent.is_empty() {
+                let message = format!(
+                    "these headers name no colour filter array, but those of {} name {cfa}, and in \
+                     {flats} flats that were looked at every second pixel differs from its \
+                     neighbours by up to {:.0} %: the frames are treated as {cfa}",
+                    name(&frames[first].path),
+                    100.0 * share
+                );
+                findings.push(
+                    Finding::new(
+                        "cfa-not-named",
+                        Severity::Warning,
+                        some(frames, &silent),
+                        message,
+                    )
+                    .hint("Have the capture program write BAYERPAT into all headers.")
+                    .with("cfa", cfa.clone()),
+                );
+                for i in silent {
+                    frames[i].metadata.cfa = Some(pattern);
+                    frames[i].header.set_text("BAYERPAT", &cfa, "");
+                }
+            }
+        }
         let (message, hint) = match verdict {
             ArrayVerdict::OneColour(share) => (
                 format!(
