@@ -34,8 +34,8 @@ pub(super) const CODES: &[Code] = &[
     code(
         "cfa-not-named",
         Warning,
-        "No header names a colour filter array, but the samples of flats look as if there were one; \
-         the frames are treated as monochrome.",
+        "Headers name no colour filter array, but flats look as if there were one; the frames get that \
+         of their set-up's other headers, or are treated as monochrome.",
         "If the sensor is a colour one, write BAYERPAT into the headers.",
     ),
     code(
