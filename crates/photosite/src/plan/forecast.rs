@@ -76,7 +76,7 @@ const HALO_ROWS: u64 = 12;
 
 /// Rows beyond a tile, on either side, in which its stars are looked for: those of a star 4 pixels
 /// wide.
-const REACH_ROWS: u64 = 3;
+const REACH_ROWS: usize = 3;
 
 /// Fewest frames that are compared with each other.
 const FEWEST_COMPARED: u64 = 2;
@@ -86,14 +86,6 @@ const PREVIEW_BYTES: f64 = 0.8;
 
 /// Bytes that are read, decoded and combined in a second; measured on two cores.
 const BYTES_A_SECOND: f64 = 6e8;
-
-/// Bytes that a worker holds of the guides of a stack with a tile of so many rows and what is beyond
-/// it: their samples, and the picture that they make with its ranges.
-fn guides_bytes(lights: usize, (width, planes): (usize, usize), rows: usize) -> u64 {
-    let guides = Stars::guides_of(lights) as u64;
-    let a_pixel = if guides > 0 { 4 * (guides * planes as u64 + 4) } else { 0 };
-    a_pixel * (rows as u64 + 2 * REACH_ROWS) * width as u64
-}
 
 /// What a forecast reckons with.
 #[derive(Debug, Clone, Copy)]
@@ -315,7 +307,7 @@ impl<'a> Forecaster<'a> {
             packed: 0,
             least_rows: TILE_ROWS,
             worker_bytes: self.window_bytes(size, planes)
-                + guides_bytes(frames.len(), (size.width, planes), 0),
+                + Stars::bytes(frames.len(), (size.width, planes), (0, REACH_ROWS)),
             open_files: usize::MAX,
             ..self.need(&frames, size)
         };
@@ -350,7 +342,7 @@ impl<'a> Forecaster<'a> {
             frames.iter().filter(|f| f.access == Access::Whole).count() as u64 * pixels * 4;
         // Guides are read beyond each tile for the sake of their stars.
         let guides = Stars::guides_of(frames.len()) as u64;
-        let beyond = (tiles - 1) * 2 * REACH_ROWS * guides * (bytes - packed + unpacked)
+        let beyond = (tiles - 1) * 2 * REACH_ROWS as u64 * guides * (bytes - packed + unpacked)
             / (size.height * frames.len()).max(1) as u64;
         let read = bytes + loaded + again(bytes - packed) + packed + again(unpacked) + beyond;
         let preview = preview_size(size).pixels() as f64 * planes as f64 * PREVIEW_BYTES;
@@ -368,7 +360,7 @@ impl<'a> Forecaster<'a> {
         let result = planes * pixels * PRODUCT_BYTES;
         let tiles = budget.map_or(0, |b| {
             let worker = self.window_bytes(size, planes as usize)
-                + guides_bytes(frames.len(), (size.width, planes as usize), b.rows);
+                + Stars::bytes(frames.len(), (size.width, planes as usize), (b.rows, REACH_ROWS));
             planes * tile_bytes(&b, 4 * frames.len() as u64) + b.workers as u64 * worker
         });
         let stacking = result + tiles.max(preview_bytes(size, planes as usize));

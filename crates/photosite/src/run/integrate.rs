@@ -367,9 +367,9 @@ fn combined(
         Reject::AveragedSigma { .. } => star_shapes(used, how.scale()),
         _ => None,
     };
-    let worker_bytes = layers.iter().map(window_bytes).max().unwrap_or(0);
-    let beyond = stars.map_or(0, |stars| stars.bytes_beyond(size.width, planes));
-    let worker_bytes = worker_bytes + beyond;
+    let window = layers.iter().map(window_bytes).max().unwrap_or(0);
+    let beyond = stars
+        .map_or(0, |stars| Stars::bytes(layers.len(), (size.width, planes), (0, stars.reach_px)));
     let plan = within_memory(Need {
         frames: layers.len(),
         size,
@@ -379,7 +379,7 @@ fn combined(
         packed: 0,
         maps: how.maps,
         least_rows: TILE_ROWS,
-        worker_bytes,
+        worker_bytes: window + beyond,
         threads: context.threads,
         memory_bytes: context.memory_bytes,
         open_files: usize::MAX,

@@ -3,9 +3,8 @@
 use std::ops::Range;
 
 use photosite_pix::Size;
-use photosite_pix::relief::{Around, Relief, second_lowest};
-
 use photosite_pix::reject::FEWEST;
+use photosite_pix::relief::{Around, Relief, second_lowest};
 
 use super::layer::{Layer, ReadBuffers, Room};
 use crate::Result;
@@ -32,9 +31,17 @@ impl Stars {
         if lights > FEWEST { GUIDES } else { 0 }
     }
 
-    /// Bytes that a worker holds for the rows of its guides beyond a tile.
-    pub fn bytes_beyond(&self, width: usize, planes: usize) -> u64 {
-        (GUIDES * 2 * self.reach_px * width * planes * size_of::<f32>()) as u64
+    /// Bytes that a worker holds of the guides of so many lights, with a tile of `rows` rows and
+    /// `reach` rows beyond it on either side: their samples, and the picture that they make with its
+    /// ranges.
+    pub fn bytes(
+        lights: usize,
+        (width, planes): (usize, usize),
+        (rows, reach): (usize, usize),
+    ) -> u64 {
+        let guides = Self::guides_of(lights);
+        let a_pixel = if guides > 0 { size_of::<f32>() * (guides * planes + 4) } else { 0 };
+        (a_pixel * (rows + 2 * reach) * width) as u64
     }
 
     /// Which of the guides the layer at `i` is.
