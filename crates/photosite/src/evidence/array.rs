@@ -3,7 +3,8 @@
 
 use photosite_pix::FrameKind;
 
-use super::glance::{Glance, Places, RUN, rank};
+use super::glance::{Glance, Places, rank};
+use super::peaks::RUN;
 
 /// About as many differences as each level is taken from.
 const ENOUGH: usize = 1 << 15;
@@ -66,7 +67,7 @@ impl Places {
         }
         // Of right beside left in even and odd rows, of lower beside upper in even columns.
         let mut contrasts: [Vec<f32>; 3] = Default::default();
-        let step = (glance.row_count() * width / RUN).div_ceil(ENOUGH).max(1);
+        let step = (glance.rows().count() * width / RUN).div_ceil(ENOUGH).max(1);
         for run in glance.runs().step_by(step) {
             let row = |y: usize| &run[y * width..][..width];
             for (y, contrasts) in contrasts.iter_mut().take(2).enumerate() {

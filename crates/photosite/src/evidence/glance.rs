@@ -3,6 +3,7 @@
 use photosite_file::Source;
 use photosite_pix::{Rect, Size};
 
+use super::peaks::{Peaks, RUN, Rows};
 use crate::Result;
 
 /// About as many samples as are read of a frame; smaller ones are read whole.
@@ -10,9 +11,6 @@ pub const GLANCE_SAMPLES: usize = 1 << 19;
 
 /// Frames of a kind that are looked at, spread over those of a set-up.
 pub const LOOKED_AT: usize = 6;
-
-/// Rows that are read together: two cells of a Bayer array.
-pub(super) const RUN: usize = 4;
 
 /// About as many samples as median and scatter are taken from: they are then good to a hundredth of
 /// the scatter.
@@ -41,8 +39,6 @@ pub struct Places {
 /// What samples told before they were forgotten.
 #[derive(Debug, Clone)]
 pub(super) struct Told {
-    /// Stars among them.
-    pub stars: usize,
     /// Levels of an array's places.
     pub places: Option<Places>,
     /// The highest of them, the highest first.
@@ -63,6 +59,7 @@ pub struct Glance {
     /// they are forgotten.
     samples: Vec<f32>,
     pub(super) told: Option<Told>,
+    pub(super) peaks: Peaks,
     /// The median of the samples of rows that were read out; NaN where none was.
     pub median_adu: f64,
     /// The scatter of neighbours of one colour: one standard deviation.
@@ -120,20 +117,33 @@ impl Glance {
                 false => below_highest += 1,
             }
         }
-        Self {
+        let mut glance = Self {
             size,
             samples,
             told: None,
+            peaks: Peaks::default(),
             median_adu,
             scatter_adu,
             highest_adu,
             at_highest,
             below_highest,
-        }
+        };
+        glance.peaks = Peaks::of(glance.rows(), median_adu, scatter_adu);
+        glance
     }
 
-    /// The same without its samples, of which this is kept.
-    pub(super) fn telling(mut self, stars: usize, places: Option<Places>) -> Self {
+    /// Peaks that are neither single pixels nor tracks.
+    pub fn stars(&self) -> usize {
+        self.peaks.stars()
+    }
+
+    /// The same without its samples, which take megabytes: it still knows its peaks, its levels and
+    /// its highest samples, but not which way up it lies.
+    pub fn forgetting(mut self) -> Self {
+        if self.told.is_some() {
+            return self;
+        }
+        let places = Places::of(&self);
         let mut highest = std::mem::take(&mut self.samples);
         let count = highest.len();
         highest.retain(|v| v.is_finite());
@@ -143,7 +153,7 @@ impl Glance {
             highest.shrink_to_fit();
         }
         highest.sort_unstable_by(|a, b| b.total_cmp(a));
-        self.told = Some(Told { stars, places, highest, count });
+        self.told = Some(Told { places, highest, count });
         self
     }
 
@@ -156,13 +166,8 @@ impl Glance {
     }
 
     /// The rows that were looked at.
-    pub(super) fn row_count(&self) -> usize {
-        self.samples.len() / self.size.width.max(1)
-    }
-
-    /// A row of those that were looked at.
-    pub(super) fn row(&self, row: usize) -> &[f32] {
-        &self.samples[row * self.size.width..][..self.size.width]
+    pub(super) fn rows(&self) -> Rows<'_> {
+        Rows { samples: &self.samples, width: self.size.width }
     }
 
     /// The runs of rows, [`RUN`] rows each where the frame has as many.

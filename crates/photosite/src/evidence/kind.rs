@@ -2,19 +2,10 @@
 
 use photosite_pix::FrameKind;
 
-use super::glance::{Glance, Places, RUN};
-
-/// A sample that stands out of its row by so many sigmas is a star's, if the four beside it do by so
-/// many and by so much of its height, and three of those at its corners: hot pixels stand alone, and
-/// tracks of particles are sharp on two sides. Of a million samples of real darks one passes at most,
-/// of lights from 8 (a slit spectrum) to some hundred.
-const PEAK_SIGMAS: f32 = 10.0;
-const BESIDE_SIGMAS: f32 = 3.0;
-const BESIDE_SHARE: f32 = 0.12;
-const CORNERS: usize = 3;
+use super::glance::Glance;
 
 /// Stars from which on a frame shows the sky, and from which on a frame that is said to be dark does.
-const STARS: usize = 3;
+pub(super) const STARS: usize = 3;
 const STARS_FOR_CERTAIN: usize = 15;
 
 /// Stars of a usual light from which on one without is odd.
@@ -32,10 +23,13 @@ const OFFSET_SHARE: f64 = 0.15;
 const ABOVE_SIGMAS: f64 = 5.0;
 
 /// A frame with less light than so many sigmas of one sample has none.
-const DARK_SIGMAS: f64 = 6.0;
+pub(super) const DARK_SIGMAS: f64 = 6.0;
 
 /// Light from which a frame with a star or two may show the sky, in sigmas of one sample.
 const SKY_SIGMAS: f64 = 2.0;
+
+/// Light in a frame that is said to be dark, as a share of that of a usual light.
+const SKY_SHARE: f64 = 0.5;
 
 /// Exposures up to this one are those of biases, in seconds.
 const BIAS_S: f64 = 0.01;
@@ -50,6 +44,8 @@ pub struct Asked<'a> {
     pub kind: Option<FrameKind>,
     /// Exposure in seconds, where it is known.
     pub exposure_s: Option<f64>,
+    /// The camera's settings of gain and offset, where they are known.
+    pub settings: [Option<f64>; 2],
     /// Where its samples end, in ADU.
     pub full_adu: f64,
     /// Its pixels.
@@ -66,59 +62,15 @@ pub struct KindSeen {
 }
 
 impl Glance {
-    /// Peaks that are neither single pixels nor tracks.
-    pub fn stars(&self) -> usize {
-        if let Some(told) = &self.told {
-            return told.stars;
-        }
-        if !self.median_adu.is_finite() {
-            return 0;
-        }
-        let sigma = self.scatter_adu.max(0.5) as f32;
-        let width = self.size.width;
-        let from = self.median_adu as f32 + PEAK_SIGMAS * sigma;
-        let beside = BESIDE_SIGMAS * sigma;
-        let mut stars = 0;
-        // The first and last row of a run have no neighbours on one side.
-        let inner = (0..self.row_count()).filter(|y| (1..RUN - 1).contains(&(y % RUN)));
-        for y in inner {
-            for x in 1..width.saturating_sub(1) {
-                // A slope may lift all of a part; what stands out of it is what counts.
-                if self.row(y)[x] < from || self.stands_out(y, x) < PEAK_SIGMAS * sigma {
-                    continue;
-                }
-                let out = |dx: usize, dy: usize| self.stands_out(y + dy - 1, x + dx - 1);
-                let v = self.row(y)[x];
-                let least = beside.max(BESIDE_SHARE * self.stands_out(y, x));
-                let four = [(0, 1), (2, 1), (1, 0), (1, 2)];
-                let corners = [(0, 0), (2, 0), (0, 2), (2, 2)];
-                let lit = four.iter().all(|(dx, dy)| out(*dx, *dy) > least)
-                    && corners.iter().filter(|(dx, dy)| out(*dx, *dy) > beside).count() >= CORNERS;
-                // Of one star the highest sample counts.
-                let at = |dx: usize, dy: usize| self.row(y + dy - 1)[x + dx - 1];
-                let highest = at(0, 1) <= v && at(2, 1) < v && at(1, 0) <= v && at(1, 2) < v;
-                stars += usize::from(lit && highest);
-            }
-        }
-        stars
-    }
-
-    /// The same without its samples, which take megabytes: it still knows its stars, its levels and
-    /// its highest samples, but not which way up it lies.
-    pub fn forgetting(self) -> Self {
-        let (stars, places) = (self.stars(), Places::of(&self));
-        self.telling(stars, places)
-    }
-
     /// Its light above `zero_adu` in sigmas of one sample.
-    fn light_sigmas(&self, zero_adu: f64) -> f64 {
+    pub(super) fn light_sigmas(&self, zero_adu: f64) -> f64 {
         (self.median_adu - zero_adu) / self.scatter_adu.max(0.5)
     }
 }
 
 /// The lowest level of a set-up's frames, if it is that of frames without light: within what offsets
 /// may be, and below other frames.
-pub fn zero_adu(frames: &[Asked<'_>]) -> Option<f64> {
+pub(super) fn zero_adu(frames: &[Asked<'_>]) -> Option<f64> {
     let low = |f: &&Asked<'_>| f.glance.median_adu < OFFSET_SHARE * f.full_adu;
     let lowest = frames.iter().filter(low).map(|f| f.glance);
     let lowest = lowest.min_by(|a, b| a.median_adu.total_cmp(&b.median_adu))?;
@@ -130,9 +82,9 @@ pub fn zero_adu(frames: &[Asked<'_>]) -> Option<f64> {
     frames.iter().any(above).then_some(zero)
 }
 
-/// What a frame without label is; `None` where its pixels do not tell. `zero_adu` is the level of
-/// frames without light, where it is known.
-pub fn kind_of(frame: &Asked<'_>, zero_adu: Option<f64>) -> Option<KindSeen> {
+/// What a frame without label is by itself; `None` where its pixels do not tell. `zero_adu` is the
+/// level of frames without light, where it is known.
+pub(super) fn alone(frame: &Asked<'_>, zero_adu: Option<f64>) -> Option<KindSeen> {
     let glance = frame.glance;
     let level = glance.median_adu;
     let seen = |kind, why| Some(KindSeen { kind, why });
@@ -161,21 +113,36 @@ pub fn kind_of(frame: &Asked<'_>, zero_adu: Option<f64>) -> Option<KindSeen> {
 }
 
 /// What is known of the frames beside one whose label is doubted.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Beside {
-    /// The level of darks and biases, in ADU.
+#[derive(Debug, Clone, Default)]
+pub struct Beside<'a> {
+    /// The level of frames without light, in ADU.
     pub dark_adu: Option<f64>,
+    /// The level of a usual light, in ADU.
+    pub light_adu: Option<f64>,
     /// The stars of a usual light.
     pub stars: usize,
+    /// Other frames of the same label.
+    pub alike: Vec<&'a Glance>,
 }
 
 /// What contradicts a frame's label; `None` where nothing does.
-pub fn label_contradicted(frame: &Asked<'_>, beside: Beside) -> Option<String> {
+///
+/// What stands at the same pixels in another frame of the label is no star.
+pub fn label_contradicted(frame: &Asked<'_>, beside: &Beside<'_>) -> Option<String> {
     let glance = frame.glance;
     match frame.kind? {
         FrameKind::Bias | FrameKind::Dark | FrameKind::DarkFlat => {
-            let stars = glance.stars();
-            (stars >= STARS_FOR_CERTAIN && 4 * stars >= beside.stars)
+            let stars = beside.alike.iter().map(|other| {
+                let company = glance.peaks.beside(&other.peaks);
+                if company.moved { glance.stars() } else { company.stars_lacking }
+            });
+            let stars = stars.min().unwrap_or_else(|| glance.stars());
+            // Particles leave round spots in thick sensors, but no light between them.
+            let dim = beside.dark_adu.zip(beside.light_adu).is_some_and(|(dark, light)| {
+                let sky = light - dark;
+                sky > glance.scatter_adu && glance.median_adu - dark < SKY_SHARE * sky
+            });
+            (stars >= STARS_FOR_CERTAIN && 4 * stars >= beside.stars && !dim)
                 .then(|| format!("{stars} stars stand in the rows that were looked at"))
         }
         FrameKind::Light => {
@@ -196,22 +163,23 @@ pub fn label_contradicted(frame: &Asked<'_>, beside: Beside) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use photosite_pix::{CfaPattern, Size};
 
+    use super::super::company::{KindVerdict, kinds_of};
     use super::super::glance::tests::{glance, noise};
     use super::*;
 
     /// A camera: offset, read noise and electrons' gain, where samples end, and its array.
-    struct Camera {
-        offset: f32,
-        read: f32,
+    pub(in super::super) struct Camera {
+        pub offset: f32,
+        pub read: f32,
         gain: f32,
-        full: f32,
+        pub full: f32,
         cfa: Option<&'static str>,
     }
 
-    const CAMERAS: [Camera; 5] = [
+    pub(in super::super) const CAMERAS: [Camera; 5] = [
         Camera { offset: 500.0, read: 3.0, gain: 0.25, full: 65_535.0, cfa: None },
         Camera { offset: 1000.0, read: 8.0, gain: 1.3, full: 65_535.0, cfa: None },
         Camera { offset: 2048.0, read: 6.0, gain: 0.3, full: 16_383.0, cfa: Some("RGGB") },
@@ -221,7 +189,7 @@ mod tests {
 
     impl Camera {
         /// A frame of light (ADU), stars, dark signal and hot pixels.
-        fn frame(&self, seed: usize, light: f32, stars: f32, dark: f32) -> Glance {
+        pub fn frame(&self, seed: usize, light: f32, stars: f32, dark: f32) -> Glance {
             let cfa = self.cfa.and_then(CfaPattern::parse);
             let size = Size::new(400, 300);
             let (gain, full) = (self.gain, self.full);
@@ -240,6 +208,99 @@ mod tests {
                 let sigma = (self.read * self.read + signal.max(0.0) / gain).sqrt();
                 (self.offset + signal + sigma * noise(x + 977 * seed, y)).round().clamp(0.0, full)
             })
+        }
+    }
+
+    pub(in super::super) fn asked(
+        kind: Option<FrameKind>,
+        exposure_s: f64,
+        full_adu: f64,
+        glance: &Glance,
+    ) -> Asked<'_> {
+        Asked { kind, exposure_s: Some(exposure_s), settings: [None; 2], full_adu, glance }
+    }
+
+    /// Light above the level of darks, stars' heights in sigmas, their number and width in pixels,
+    /// steps between frames in pixels, and clusters of hot pixels.
+    #[derive(Clone, Copy, Default)]
+    pub(in super::super) struct Scene {
+        pub sky_sigmas: f32,
+        pub height_sigmas: f32,
+        pub stars: usize,
+        pub fwhm: f32,
+        pub step: f32,
+        pub clusters: bool,
+    }
+
+    impl Camera {
+        /// A frame of 60 s, or of none.
+        pub fn exposed(&self, seed: usize, scene: Scene, exposed: bool) -> Glance {
+            let cfa = self.cfa.and_then(CfaPattern::parse);
+            let size = Size::new(400, 300);
+            let places: Vec<(f32, f32, f32)> = (0..scene.stars)
+                .map(|i| {
+                    let at = |k: usize, of: f32| (noise(i * 37 + k, 5) / 3.47 + 0.5) * of;
+                    let shift = scene.step * seed as f32;
+                    (
+                        10.0 + at(1, 370.0) + shift,
+                        10.0 + at(2, 270.0) + 0.6 * shift,
+                        0.2 + at(3, 0.8),
+                    )
+                })
+                .collect();
+            let read = self.read;
+            let sky = scene.sky_sigmas * read;
+            let of_stars = scene.height_sigmas * read;
+            let spread = 2.0 * (scene.fwhm / 2.355).powi(2);
+            let (gain, full) = (self.gain, self.full);
+            glance(size, move |x, y| {
+                let (fx, fy) = (x as f32 / 400.0 - 0.5, y as f32 / 300.0 - 0.5);
+                let colour = cfa.map_or(1.0, |c| [0.6, 1.0, 0.8][c.color(x, y).channel()]);
+                let mut signal = 0.0;
+                if exposed {
+                    let vignetting = 1.0 - 0.5 * (fx * fx + fy * fy);
+                    let stars: f32 = places
+                        .iter()
+                        .map(|(cx, cy, h)| {
+                            let r2 = (x as f32 - cx).powi(2) + (y as f32 - cy).powi(2);
+                            if r2 < 60.0 { h * of_stars * (-r2 / spread).exp() } else { 0.0 }
+                        })
+                        .sum();
+                    signal = (sky + stars) * vignetting * colour;
+                    if (x * 1_000_003 + y * 7907) % 1987 == 3 {
+                        signal += (30.0 + (x * 31 + y * 17) as f32 % 200.0) * read;
+                    }
+                    let (u, v) = (x % 50, y % 43);
+                    if scene.clusters && (20..23).contains(&u) && (20..23).contains(&v) {
+                        signal += (40.0 + ((x / 50) * 31 + (y / 43) * 17) as f32 % 100.0) * read;
+                    }
+                }
+                let sigma = (read * read + signal.max(0.0) / gain).sqrt();
+                (self.offset + signal + sigma * noise(x + 977 * seed, y)).round().clamp(0.0, full)
+            })
+        }
+    }
+
+    #[test]
+    fn hot_clusters_and_particles_do_not_contradict_a_dark() {
+        for camera in &CAMERAS {
+            let full = f64::from(camera.full);
+            let clusters = Scene { clusters: true, ..Scene::default() };
+            let spots = Scene { height_sigmas: 90.0, stars: 40, fwhm: 2.0, step: 17.0, ..clusters };
+            let lit = Scene { sky_sigmas: 4.0, height_sigmas: 1500.0, fwhm: 2.5, ..spots };
+            let zero = camera.exposed(90, clusters, false);
+            for (scene, wrong) in [(clusters, false), (spots, false), (lit, true)] {
+                let frames: Vec<Glance> = (0..4).map(|i| camera.exposed(i, scene, true)).collect();
+                let beside = Beside {
+                    dark_adu: Some(zero.median_adu),
+                    light_adu: Some(zero.median_adu + 5.0 * f64::from(camera.read)),
+                    stars: 40,
+                    alike: frames[1..].iter().collect(),
+                };
+                let asked = asked(Some(FrameKind::Dark), 60.0, full, &frames[0]);
+                let found = label_contradicted(&asked, &beside);
+                assert_eq!(found.is_some(), wrong, "offset {}: {found:?}", camera.offset);
+            }
         }
     }
 
@@ -264,26 +325,27 @@ mod tests {
                 .map(|(_, exposure_s, glance)| Asked {
                     kind: None,
                     exposure_s: Some(*exposure_s),
+                    settings: [None; 2],
                     full_adu: 65_535.0f64.min(f64::from(camera.full)),
                     glance,
                 })
                 .collect();
             let zero = zero_adu(&asked);
-            for ((kind, ..), asked) in frames.iter().zip(&asked) {
+            for (((kind, ..), asked), verdict) in frames.iter().zip(&asked).zip(kinds_of(&asked)) {
                 all += 1;
-                match kind_of(asked, zero) {
-                    Some(seen) if seen.kind == *kind => {
+                match verdict {
+                    KindVerdict::Seen(seen) if seen.kind == *kind => {
                         let said = Asked { kind: Some(*kind), ..*asked };
-                        let beside = Beside { dark_adu: zero, stars: 50 };
-                        assert_eq!(label_contradicted(&said, beside), None, "{kind}");
+                        let beside = Beside { dark_adu: zero, stars: 50, ..Beside::default() };
+                        assert_eq!(label_contradicted(&said, &beside), None, "{kind}");
                     }
-                    Some(seen) => {
+                    KindVerdict::Seen(seen) => {
                         wrong += 1;
                         println!("{kind}: {seen:?} at {}", camera.offset);
                     }
-                    None => {
+                    KindVerdict::Unclear(why) => {
                         open += 1;
-                        println!("{kind} undecided at {}", camera.offset);
+                        println!("{kind} undecided at {}: {why}", camera.offset);
                     }
                 }
             }
@@ -307,13 +369,13 @@ mod tests {
                 (FrameKind::Light, &clouded, false),
             ] {
                 let full_adu = f64::from(camera.full);
-                let asked = Asked { kind: Some(kind), exposure_s: Some(60.0), full_adu, glance };
-                let beside = Beside { dark_adu: zero, stars: 50 };
-                assert_eq!(label_contradicted(&asked, beside).is_some(), wrong, "{kind}");
+                let asked = asked(Some(kind), 60.0, full_adu, glance);
+                let beside = Beside { dark_adu: zero, stars: 50, ..Beside::default() };
+                assert_eq!(label_contradicted(&asked, &beside).is_some(), wrong, "{kind}");
                 // Where no light has stars, none is left out for it.
                 let beside = Beside { stars: 3, ..beside };
                 let dark = wrong && kind != FrameKind::Light;
-                assert_eq!(label_contradicted(&asked, beside).is_some(), dark, "{kind}");
+                assert_eq!(label_contradicted(&asked, &beside).is_some(), dark, "{kind}");
             }
         }
     }

@@ -33,21 +33,24 @@
 //! ```
 
 mod array;
+mod company;
 mod compare;
 mod distance;
 mod glance;
 mod kind;
 mod linkage;
 mod look;
+mod peaks;
 mod rows;
 mod saturation;
 mod summary;
 mod words;
 
 pub use array::{ArrayVerdict, array};
+pub use company::{KindVerdict, kinds_of};
 pub use compare::{Odd, SetVerdict, compare};
 pub use glance::{GLANCE_SAMPLES, Glance, LOOKED_AT, Places};
-pub use kind::{Asked, Beside, KindSeen, kind_of, label_contradicted, zero_adu};
+pub use kind::{Asked, Beside, KindSeen, label_contradicted};
 pub use look::{READ_SAMPLES, look};
 pub use rows::{RowsVerdict, rows};
 pub use saturation::{Contradicted, contradicted, plateau};

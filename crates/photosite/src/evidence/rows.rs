@@ -1,13 +1,18 @@
-//! Whether frames lie the same way up, as their hot pixels show it.
+//! Whether frames lie the same way up, as their hot pixels and their fixed pattern show it.
 
-use super::glance::{Glance, RUN};
+use super::glance::Glance;
+use super::peaks::RUN;
 
 /// A hot pixel of a dark stands out of its row by so many sigmas, in each of its frames.
 const HOT_SIGMAS: f64 = 8.0;
 
-/// The hottest pixels that are looked for, and how many at least can tell.
+/// The hottest pixels that are looked for, and how many at least can tell: a few only where each of
+/// them shows one way up, by this share of its strength at least, and none by that the other.
 const HOTTEST: usize = 400;
-const FEWEST: usize = 8;
+const FEWEST: usize = 3;
+const FEW: usize = 8;
+const SHOWS: f32 = 0.5;
+const SHOWS_NOT: f32 = 0.3;
 
 /// Errors by which hot pixels show in lights, and how many times as strong they are one way up as the
 /// other.
@@ -17,11 +22,14 @@ const TIMES: f64 = 5.0;
 /// A star on a hot pixel counts for as much as so many times its strength.
 const MOST: f32 = 2.0;
 
-/// Neighbours in the row that a pixel stands out of, on each side: of its own colour, whether there is
-/// an array or not.
-const BESIDE: [usize; 4] = [2, 4, 6, 8];
+/// A sample of a pattern counts for at most so many sigmas, in lights and in what is laid on them.
+const MOST_OF_LIGHT: f32 = 3.0;
+const MOST_OF_PATTERN: f32 = 10.0;
 
-/// What hot pixels say.
+/// How far the samples are apart that a pattern is told by: one colour of an array.
+const APART: usize = 2;
+
+/// What hot pixels or a fixed pattern say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowsVerdict {
     /// Both lie the same way up.
@@ -32,54 +40,43 @@ pub enum RowsVerdict {
     Unclear,
 }
 
-impl Glance {
-    /// How far a sample stands out of its row, in ADU; `row` counts those that were looked at.
-    pub(super) fn stands_out(&self, row: usize, x: usize) -> f32 {
-        let samples = self.row(row);
-        let mut beside = [0.0f32; 8];
-        let mut n = 0;
-        for d in BESIDE {
-            for at in [x.checked_sub(d), Some(x + d)].into_iter().flatten() {
-                if let Some(v) = samples.get(at) {
-                    beside[n] = *v;
-                    n += 1;
-                }
-            }
-        }
-        let beside = &mut beside[..n];
-        if beside.is_empty() {
-            return 0.0;
-        }
-        let at = n / 2;
-        samples[x] - *beside.select_nth_unstable_by(at, f32::total_cmp).1
-    }
-}
-
 /// The row that takes the place of one when all are turned over: runs come in pairs.
 fn mirrored(row: usize) -> usize {
     let (run, inside) = (row / RUN, row % RUN);
     (run ^ 1) * RUN + RUN - 1 - inside
 }
 
-/// Whether frames without light lie the same way up as lights; those whose samples are forgotten
+/// Whether calibration frames lie the same way up as lights: by the hot pixels of frames without
+/// light, else by the fixed pattern of `frames`, which lights share. Those whose samples are forgotten
 /// have no say.
-pub fn rows(dark: &[&Glance], lights: &[&Glance]) -> RowsVerdict {
-    let told = |f: &&Glance| f.row_count() > 0;
-    let dark: Vec<&Glance> = dark.iter().copied().filter(told).collect();
-    let lights: Vec<&Glance> = lights.iter().copied().filter(told).collect();
-    let Some(first) = dark.first() else { return RowsVerdict::Unclear };
-    let count = first.row_count();
-    let lights: Vec<&Glance> = lights.into_iter().filter(|l| l.size == first.size).collect();
-    if lights.is_empty() || count < 2 * RUN || dark.iter().any(|d| d.size != first.size) {
+pub fn rows(frames: &[&Glance], lights: &[&Glance], lit: bool) -> RowsVerdict {
+    let told = |f: &&Glance| f.rows().count() > 0;
+    let frames: Vec<&Glance> = frames.iter().copied().filter(told).collect();
+    let Some(first) = frames.first() else { return RowsVerdict::Unclear };
+    let count = first.rows().count();
+    let of_size = |f: &&Glance| told(f) && f.size == first.size;
+    let lights: Vec<&Glance> = lights.iter().copied().filter(of_size).collect();
+    if lights.is_empty() || count < 2 * RUN || !frames.iter().all(of_size) {
         return RowsVerdict::Unclear;
     }
+    let by_hot = if lit { RowsVerdict::Unclear } else { hot(&frames, &lights) };
+    match by_hot {
+        RowsVerdict::Unclear => pattern(&frames, &lights),
+        told => told,
+    }
+}
+
+/// Whether hot pixels of frames without light stand in lights, and which way up.
+fn hot(dark: &[&Glance], lights: &[&Glance]) -> RowsVerdict {
+    let first = dark[0];
     let reach = (HOT_SIGMAS * first.scatter_adu) as f32;
     let mut hot: Vec<(f32, usize, usize)> = Vec::new();
-    for row in 0..count {
+    for row in 0..first.rows().count() {
         let from = first.median_adu as f32 + reach;
-        for (x, _) in first.row(row).iter().enumerate().filter(|(_, v)| **v > from) {
+        for (x, _) in first.rows().row(row).iter().enumerate().filter(|(_, v)| **v > from) {
             // A cosmic ray strikes one frame.
-            let least = dark.iter().map(|d| d.stands_out(row, x)).fold(f32::INFINITY, f32::min);
+            let least =
+                dark.iter().map(|d| d.rows().stands_out(row, x)).fold(f32::INFINITY, f32::min);
             if least > reach {
                 hot.push((least, row, x));
             }
@@ -94,27 +91,89 @@ pub fn rows(dark: &[&Glance], lights: &[&Glance]) -> RowsVerdict {
     let mut seen = Vec::with_capacity(lights.len());
     let mut strength = |place: &dyn Fn(usize) -> usize| {
         let (mut sum, mut squares) = (0.0f64, 0.0f64);
+        let (mut show, mut show_not) = (0, 0);
         for (excess, row, x) in &hot {
             seen.clear();
-            seen.extend(lights.iter().map(|l| l.stands_out(place(*row), *x)));
+            seen.extend(lights.iter().map(|l| l.rows().stands_out(place(*row), *x)));
             let at = seen.len() / 2;
             let middle = *seen.select_nth_unstable_by(at, f32::total_cmp).1;
             let bound = MOST * excess;
             sum += f64::from(excess * middle.clamp(-bound, bound));
             squares += f64::from(excess * excess);
+            show += usize::from(middle > SHOWS * excess && middle < bound);
+            show_not += usize::from(middle < SHOWS_NOT * excess);
         }
-        (sum / squares, squares.sqrt())
+        (sum / squares, squares.sqrt(), show, show_not)
     };
-    let (alike, unit) = strength(&|row| row);
-    let (turned, _) = strength(&mirrored);
+    let (alike, unit, shown, not_shown) = strength(&|row| row);
+    let (turned, _, shown_turned, not_turned) = strength(&mirrored);
     let scatter = lights.iter().map(|l| l.scatter_adu).fold(0.0, f64::max).max(0.5);
     let error = 1.5 * scatter / (lights.len() as f64).sqrt() / unit;
+    let clear = |this: f64, other: f64, shown: usize, not_shown: usize| {
+        let each = hot.len() >= FEW || (shown == hot.len() && not_shown == hot.len());
+        this > CERTAIN * error && this > TIMES * other.abs() && each
+    };
+    match (clear(alike, turned, shown, not_turned), clear(turned, alike, shown_turned, not_shown)) {
+        (true, _) => RowsVerdict::Alike,
+        (_, true) => RowsVerdict::TurnedOver,
+        _ => RowsVerdict::Unclear,
+    }
+}
+
+/// Whether what is fixed in frames, the response of pixels or their level in the dark, stands in
+/// lights, and which way up: the correlation of what distinguishes each sample from four about it.
+fn pattern(frames: &[&Glance], lights: &[&Glance]) -> RowsVerdict {
+    let fixed = mean_pattern(frames, MOST_OF_PATTERN);
+    let seen = mean_pattern(lights, MOST_OF_LIGHT);
+    let width = frames[0].size.width;
+    let power = |of: &[f32]| of.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
+    let unit = (power(&fixed) * power(&seen)).sqrt();
+    let correlation = |place: &dyn Fn(usize) -> usize| {
+        let rows = fixed.chunks_exact(width).enumerate();
+        let sum: f64 = rows
+            .map(|(row, fixed)| {
+                let seen = &seen[place(row) * width..][..width];
+                fixed.iter().zip(seen).map(|(a, b)| f64::from(a * b)).sum::<f64>()
+            })
+            .sum();
+        sum / unit
+    };
+    let (alike, turned) = (correlation(&|row| row), correlation(&mirrored));
+    // Samples share what they are compared with.
+    let error = 2.0 / (fixed.len() as f64).sqrt();
     let clear = |this: f64, other: f64| this > CERTAIN * error && this > TIMES * other.abs();
     match (clear(alike, turned), clear(turned, alike)) {
         (true, _) => RowsVerdict::Alike,
         (_, true) => RowsVerdict::TurnedOver,
         _ => RowsVerdict::Unclear,
     }
+}
+
+/// What the samples of frames have in common: how far each lies from those beside it, less the same
+/// of another row, so that columns and rows that stand out cancel.
+fn mean_pattern(frames: &[&Glance], most_sigmas: f32) -> Vec<f32> {
+    let (width, count) = (frames[0].size.width, frames[0].rows().count());
+    let mut sum = vec![0.0f32; width * count];
+    for frame in frames {
+        let most = most_sigmas * frame.scatter_adu.max(0.5) as f32;
+        for (row, sum) in sum.chunks_exact_mut(width).enumerate() {
+            let samples = frame.rows().row(row);
+            let middles = samples.windows(2 * APART + 1);
+            for (sum, beside) in sum.iter_mut().skip(APART).zip(middles) {
+                let off = beside[APART] - (beside[0] + beside[2 * APART]) / 2.0;
+                // A sample that is none says nothing.
+                let off = if off.is_finite() { off } else { 0.0 };
+                *sum += (off / most).clamp(-1.0, 1.0);
+            }
+        }
+    }
+    let mut out = vec![0.0f32; width * count];
+    for (row, out) in out.chunks_exact_mut(width).enumerate() {
+        let partner = row / RUN * RUN + (row % RUN + APART) % RUN;
+        let (this, other) = (&sum[row * width..][..width], &sum[partner * width..][..width]);
+        out.iter_mut().zip(this.iter().zip(other)).for_each(|(out, (a, b))| *out = a - b);
+    }
+    out
 }
 
 #[cfg(test)]
@@ -149,9 +208,70 @@ mod tests {
             ] {
                 let lights = [frame(10, 300.0, hot, turned), frame(37, 310.0, hot, turned)];
                 let lights: Vec<&Glance> = lights.iter().collect();
-                assert_eq!(rows(&darks, &lights), expected, "{size} {hot} {turned}");
+                assert_eq!(rows(&darks, &lights, false), expected, "{size} {hot} {turned}");
             }
-            assert_eq!(rows(&darks, &[]), RowsVerdict::Unclear);
+            assert_eq!(rows(&darks, &[], false), RowsVerdict::Unclear);
+        }
+    }
+
+    #[test]
+    fn few_and_very_many_hot_pixels_tell_too() {
+        let size = Size::new(320, 240);
+        let frame = |seed: usize, sky: f32, share: usize, turned: bool| {
+            glance(size, move |x, y| {
+                let y = if turned { size.height - 1 - y } else { y };
+                let at = x * 1_000_003 + y * 7907;
+                let is_hot = at % share == 3;
+                let hot = 300.0 + (at / 7 % 2000) as f32;
+                500.0 + sky + 5.0 * noise(x + seed, y) + if is_hot { hot } else { 0.0 }
+            })
+        };
+        // Five hot pixels, some hundred, a quarter of all.
+        for share in [15_013, 211, 4] {
+            let darks = [frame(1000, 0.0, share, false), frame(2000, 0.0, share, false)];
+            let darks: Vec<&Glance> = darks.iter().collect();
+            for (turned, expected) in [(false, RowsVerdict::Alike), (true, RowsVerdict::TurnedOver)]
+            {
+                let lights = [frame(10, 300.0, share, turned), frame(37, 310.0, share, turned)];
+                let lights: Vec<&Glance> = lights.iter().collect();
+                assert_eq!(rows(&darks, &lights, false), expected, "{share} {turned}");
+                // One light tells by itself.
+                assert_eq!(rows(&darks, &lights[..1], false), expected, "{share} {turned}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_response_of_pixels_tells_which_way_up_a_flat_lies() {
+        let size = Size::new(640, 480);
+        let frame = |seed: usize, light: f32, turned: bool, columns: f32| {
+            glance(size, move |x, y| {
+                let y = if turned { size.height - 1 - y } else { y };
+                let response = 1.0 + 0.01 * noise(x * 3 + 1, y * 5 + 7);
+                let column = columns * (x % 3) as f32;
+                let colour = [0.5, 1.0][(x + y) % 2];
+                let star = if light < 1000.0 && (x / 4 + y / 4 * 151 + seed).is_multiple_of(97) {
+                    900.0
+                } else {
+                    0.0
+                };
+                let signal = (light + star) * response * colour;
+                500.0 + column + signal + (25.0 + signal).sqrt() * noise(x + 977 * seed, y)
+            })
+        };
+        for columns in [0.0, 40.0] {
+            let flats = [1, 2].map(|seed| frame(seed, 20_000.0, false, columns));
+            let flats: Vec<&Glance> = flats.iter().collect();
+            for (turned, expected) in [(false, RowsVerdict::Alike), (true, RowsVerdict::TurnedOver)]
+            {
+                let lights = [11, 12, 13].map(|seed| frame(seed, 400.0, turned, columns));
+                let lights: Vec<&Glance> = lights.iter().collect();
+                assert_eq!(rows(&flats, &lights, true), expected, "{columns} {turned}");
+            }
+            // Too little light to show the response.
+            let lights = [11, 12, 13].map(|seed| frame(seed, 0.0, true, columns));
+            let lights: Vec<&Glance> = lights.iter().collect();
+            assert_eq!(rows(&flats, &lights, true), RowsVerdict::Unclear, "{columns}");
         }
     }
 }

@@ -169,20 +169,24 @@ pub enum Taken {
 pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -> Taken {
     match take_unlabelled(path, root, probe, overrides) {
         Taken::Frame(f, _) if f.kind_source == KindSource::Pixels => {
-            Taken::LeftOut(unlabelled(path), None)
+            Taken::LeftOut(unlabelled(path, None), None)
         }
         taken => taken,
     }
 }
 
-/// That nothing says what a frame is.
-pub fn unlabelled(path: &Path) -> Finding {
+/// That nothing says what a frame is; `pixels` is half a sentence on why its pixels do not either.
+pub fn unlabelled(path: &Path, pixels: Option<&str>) -> Finding {
+    let pixels =
+        pixels.map_or_else(String::new, |why| format!(", and its pixels do not tell: {why}"));
     Finding::new(
         "kind-not-known",
         Severity::Error,
         path.display().to_string(),
-        "neither header, file name nor folder says whether this is a bias, dark, flat, dark flat or \
-         light",
+        format!(
+            "neither header, file name nor folder says whether this is a bias, dark, flat, dark \
+             flat or light{pixels}; it is left out"
+        ),
     )
     .hint(
         "Put it in a folder named bias, darks, flats, darkflats or lights, or use --bias, --darks, \
@@ -268,7 +272,7 @@ pub fn take_unlabelled(path: &Path, root: &Path, probe: Probe, overrides: &KindO
     let by_camera = probe.header.get_i64("BITPIX").is_some_and(|bits| bits > 0);
     let unsaid = by_camera.then_some((FrameKind::Light, KindSource::Pixels));
     let Some((kind, kind_source)) = decided.or(unsaid) else {
-        return Taken::LeftOut(unlabelled(path), said);
+        return Taken::LeftOut(unlabelled(path, None), said);
     };
     let calibrated = Applied::DARK | Applied::FLAT;
     if metadata.applied.contains(calibrated) {

@@ -7,7 +7,7 @@ use std::path::Path;
 use photosite_pix::FrameKind;
 
 use super::{Seen, Setup, look, look_at, some};
-use crate::evidence::{Asked, Beside, Glance, KindSeen, kind_of, label_contradicted, zero_adu};
+use crate::evidence::{Asked, Beside, Glance, KindSeen, KindVerdict, kinds_of, label_contradicted};
 use crate::finding::Severity;
 use crate::inventory::{Frame, Inventory, KindSource, option_of, unlabelled};
 use crate::work::Context;
@@ -17,7 +17,9 @@ fn asked<'a>(frame: &Frame, kind: Option<FrameKind>, glance: &'a Glance) -> Aske
     let end = frame.detector.saturation_adu.map_or(65_535.0, f64::from);
     // Samples above a level show that it is not the end.
     let full_adu = end.max(f64::from(glance.highest_adu));
-    Asked { kind, exposure_s: frame.metadata.exposure_s, full_adu, glance }
+    let m = &frame.metadata;
+    let settings = [m.gain_setting, m.offset_setting];
+    Asked { kind, exposure_s: m.exposure_s, settings, full_adu, glance }
 }
 
 /// Decides by their pixels what frames without a label are, and takes them into the inventory; those
@@ -47,17 +49,21 @@ pub fn settle(
             let frame = &inventory.frames[*i];
             asked(frame, Some(frame.kind), g)
         });
-        let zero = zero_adu(&asking.clone().chain(known).collect::<Vec<_>>());
-        let mut verdicts: Vec<Option<KindSeen>> = vec![None; frames.len()];
-        for ((i, _), asked) in glances.iter().zip(asking) {
-            verdicts[*i] = kind_of(&asked, zero);
+        let together: Vec<Asked<'_>> = asking.chain(known).collect();
+        let unseen = || KindVerdict::Unclear("it could not be read".to_owned());
+        let mut verdicts: Vec<KindVerdict> = (0..frames.len()).map(|_| unseen()).collect();
+        for ((i, _), verdict) in glances.iter().zip(kinds_of(&together)) {
+            verdicts[*i] = verdict;
         }
         let mut told: BTreeMap<(String, FrameKind), (Vec<usize>, String)> = BTreeMap::new();
         for ((mut frame, more), verdict) in frames.into_iter().zip(findings).zip(verdicts) {
-            let Some(KindSeen { kind, why }) = verdict else {
-                inventory.findings.push(unlabelled(&frame.path));
-                inventory.left_out.push((frame.path, None));
-                continue;
+            let KindSeen { kind, why } = match verdict {
+                KindVerdict::Seen(seen) => seen,
+                KindVerdict::Unclear(why) => {
+                    inventory.findings.push(unlabelled(&frame.path, Some(&why)));
+                    inventory.left_out.push((frame.path, None));
+                    continue;
+                }
             };
             (frame.kind, frame.kind_source) = (kind, KindSource::Pixels);
             let folder = frame.path.parent().unwrap_or(Path::new("")).display().to_string();
@@ -111,21 +117,24 @@ pub(super) fn mislabelled(
     frames: &[Frame],
     context: &Context<'_>,
 ) -> Result<Vec<(usize, Finding)>> {
-    let is = |kind: FrameKind| move |(i, _): &&(usize, Glance)| frames[*i].kind == kind;
-    let dark = [FrameKind::Dark, FrameKind::Bias, FrameKind::DarkFlat]
-        .into_iter()
-        .find_map(|kind| middle(seen.glances.iter().filter(is(kind)).map(|(_, g)| g.median_adu)));
-    let lights = seen.glances.iter().filter(is(FrameKind::Light));
-    let stars = middle(lights.map(|(_, g)| g.stars() as f64));
-    let beside = Beside { dark_adu: dark, stars: stars.unwrap_or(0.0) as usize };
+    let of = |kind: FrameKind| seen.glances.iter().filter(move |(i, _)| frames[*i].kind == kind);
+    let level = |kind| middle(of(kind).map(|(_, g)| g.median_adu));
+    let unlit = [FrameKind::Dark, FrameKind::Bias, FrameKind::DarkFlat].map(level);
+    let dark_adu = unlit.into_iter().flatten().next();
+    let lowest_adu = unlit.into_iter().flatten().min_by(f64::total_cmp);
+    let light_adu = level(FrameKind::Light);
+    let stars = middle(of(FrameKind::Light).map(|(_, g)| g.stars() as f64)).unwrap_or(0.0) as usize;
     let why = |i: usize, glance: &Glance| {
+        let kind = frames[i].kind;
         let by_hand = frames[i].kind_source == KindSource::Option;
-        let asked = asked(&frames[i], Some(frames[i].kind), glance);
-        label_contradicted(&asked, beside).filter(|_| !by_hand)
+        let alike = of(kind).filter(|(j, _)| *j != i).map(|(_, g)| g).collect();
+        let dark_adu = if kind == FrameKind::Light { dark_adu } else { lowest_adu };
+        let beside = Beside { dark_adu, light_adu, stars, alike };
+        label_contradicted(&asked(&frames[i], Some(kind), glance), &beside).filter(|_| !by_hand)
     };
     let mut out: Vec<(usize, String)> = Vec::new();
     for kind in FrameKind::ALL {
-        let of_kind = seen.glances.iter().filter(|(i, _)| frames[*i].kind == kind);
+        let of_kind = of(kind);
         let some: Vec<(usize, String)> =
             of_kind.clone().filter_map(|(i, g)| Some((*i, why(*i, g)?))).collect();
         if some.is_empty() {

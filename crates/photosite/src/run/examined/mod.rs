@@ -24,8 +24,8 @@ use crate::open::open_stored;
 use crate::work::{Context, on_each};
 use crate::{Finding, Result};
 
-/// Every second of the frames of a kind that are looked at, flats aside, keeps its samples, which show which way up it lies: 24 MiB for
-/// all kinds together.
+/// Every second of the calibration frames that are looked at keeps its samples, which show which way up
+/// it lies, and every light: 36 MiB for all kinds together.
 const EVERY: usize = 2;
 
 /// A level that lies within this share of the one that would be used otherwise is not worth a word.
@@ -86,7 +86,7 @@ pub fn examine(inventory: &mut Inventory, context: &Context<'_>) -> Result<()> {
         left_out.extend(wrong);
         seen.saturation(frames, &mut findings);
         seen.array(frames, &mut findings);
-        rows::turn(&seen, frames, &mut findings);
+        rows::turn(&seen, frames, &mut findings, context)?;
     }
     inventory.findings.extend(findings);
     left_out.sort_unstable();
@@ -112,7 +112,7 @@ fn look(
             // The choice must not depend on the order in which frames were named.
             of_kind.sort_by_key(|i| &frames[*i].path);
             let some = of_kind.len().min(LOOKED_AT);
-            let keeps = move |k: usize| kind != FrameKind::Flat && k.is_multiple_of(EVERY);
+            let keeps = move |k: usize| kind == FrameKind::Light || k.is_multiple_of(EVERY);
             (0..some).map(|k| (of_kind[k * of_kind.len() / some], keeps(k))).collect::<Vec<_>>()
         })
         .collect();

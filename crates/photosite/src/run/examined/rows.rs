@@ -1,14 +1,17 @@
-//! Calibration frames that lie upside down beside the lights are turned over.
+//! Frames that lie upside down beside the others are turned over.
 
 use std::collections::BTreeMap;
 
 use photosite_pix::{FrameKind, RowOrder};
 
-use super::{Seen, some};
-use crate::Finding;
+use super::{Seen, look_at, some};
 use crate::evidence::{Glance, RowsVerdict, rows};
 use crate::finding::Severity;
 use crate::inventory::Frame;
+use crate::work::Context;
+use crate::{Finding, Result};
+
+const DARK: [FrameKind; 3] = [FrameKind::Dark, FrameKind::Bias, FrameKind::DarkFlat];
 
 fn name(order: Option<RowOrder>) -> &'static str {
     match order {
@@ -18,8 +21,24 @@ fn name(order: Option<RowOrder>) -> &'static str {
     }
 }
 
-/// Turns over what lies upside down: by the hot pixels where they show it, else by the headers.
-pub(super) fn turn(seen: &Seen, frames: &mut [Frame], findings: &mut Vec<Finding>) {
+/// What is done with some frames: whether they are turned over, and what is said of it.
+struct Done {
+    of: Vec<usize>,
+    turn: bool,
+    finding: Finding,
+}
+
+/// Turns over what lies upside down: by the hot pixels and the fixed pattern where they show it, else
+/// by the headers.
+///
+/// # Errors
+/// When the work is cancelled.
+pub(super) fn turn(
+    seen: &Seen,
+    frames: &mut [Frame],
+    findings: &mut Vec<Finding>,
+    context: &Context<'_>,
+) -> Result<()> {
     let is_light = |i: &usize| frames[*i].kind == FrameKind::Light;
     let mut orders: BTreeMap<Option<u8>, (usize, Option<RowOrder>)> = BTreeMap::new();
     for i in seen.members.iter().filter(|i| is_light(i)) {
@@ -27,47 +46,81 @@ pub(super) fn turn(seen: &Seen, frames: &mut [Frame], findings: &mut Vec<Finding
         orders.entry(order.map(|o| o as u8)).or_insert((0, order)).0 += 1;
     }
     // The order of most lights is that of the set-up.
-    let Some((_, wanted)) = orders.into_values().max_by_key(|(count, _)| *count) else { return };
+    let Some((_, wanted)) = orders.into_values().max_by_key(|(count, _)| *count) else {
+        return Ok(());
+    };
+    let upside_down = lights_apart(seen, frames, wanted, context)?;
+    let mut done: Vec<Done> = Vec::new();
+    if !upside_down.is_empty() {
+        let lights = seen.members.iter().filter(|i| is_light(i)).count();
+        let message = format!(
+            "{} of {lights} lights lie upside down against the others, as their hot pixels show: \
+             they are turned over",
+            upside_down.len()
+        );
+        let finding =
+            Finding::new("rows-turned", Severity::Warning, some(frames, &upside_down), message)
+                .hint("Save all frames with one setting of the capture program.")
+                .with("turned", true);
+        done.push(Done { of: upside_down.clone(), turn: true, finding });
+    }
     let glances = |kind: FrameKind, order: Option<RowOrder>| -> Vec<&Glance> {
         let of = |i: &usize| frames[*i].kind == kind && frames[*i].metadata.row_order == order;
-        seen.glances.iter().filter(|(i, _)| of(i)).map(|(_, g)| g).collect()
+        let of = |(i, _): &&(usize, Glance)| of(i) && !upside_down.contains(i);
+        seen.glances.iter().filter(of).map(|(_, g)| g).collect()
     };
     let lights = glances(FrameKind::Light, wanted);
-    let verdict = |kind, order| rows(&glances(kind, order), &lights);
-    let all = [None, Some(RowOrder::TopDown), Some(RowOrder::BottomUp)];
-    let dark = [FrameKind::Dark, FrameKind::Bias, FrameKind::DarkFlat];
-    let mut done: Vec<(Vec<usize>, bool, Finding)> = Vec::new();
-    for order in all {
+    let verdict = |kind, order| rows(&glances(kind, order), &lights, kind == FrameKind::Flat);
+    for order in [None, Some(RowOrder::TopDown), Some(RowOrder::BottomUp)] {
         let by_label = order.is_some() && wanted.is_some() && order != wanted;
-        let verdicts = dark.map(|kind| verdict(kind, order));
-        let label_lies = by_label && verdicts.contains(&RowsVerdict::Alike);
-        for kind in FrameKind::ALL.into_iter().filter(|k| *k != FrameKind::Light) {
-            let of = |i: &usize| frames[*i].kind == kind && frames[*i].metadata.row_order == order;
+        // Lights of another order are held against what lies as the others do.
+        let of_lights = || {
+            let others = glances(FrameKind::Light, order);
+            let told = DARK.map(|kind| rows(&glances(kind, wanted), &others, false));
+            told.into_iter().find(|v| *v != RowsVerdict::Unclear).unwrap_or(RowsVerdict::Unclear)
+        };
+        let verdicts = FrameKind::ALL.map(|kind| match kind {
+            FrameKind::Light if order == wanted => RowsVerdict::Unclear,
+            FrameKind::Light => of_lights(),
+            kind => verdict(kind, order),
+        });
+        let is_light = |kind: FrameKind| kind == FrameKind::Light;
+        let lies = |kind| {
+            let mut all = FrameKind::ALL.into_iter().zip(verdicts);
+            by_label && all.any(|(k, v)| is_light(k) == is_light(kind) && v == RowsVerdict::Alike)
+        };
+        let any_turned = verdicts.contains(&RowsVerdict::TurnedOver);
+        for (kind, seen_here) in FrameKind::ALL.into_iter().zip(verdicts) {
+            let of = |i: &usize| {
+                let Frame { kind: of_kind, metadata, .. } = &frames[*i];
+                *of_kind == kind && metadata.row_order == order && !upside_down.contains(i)
+            };
             let of: Vec<usize> = seen.members.iter().copied().filter(of).collect();
-            if of.is_empty() {
+            if of.is_empty() || (kind == FrameKind::Light && order == wanted) {
                 continue;
             }
-            let seen_here = dark.iter().position(|k| *k == kind).map(|at| verdicts[at]);
             let (own, lie) = (name(order), name(wanted));
+            let by = if kind == FrameKind::Flat { "the response of pixels" } else { "hot pixels" };
+            let one_setting = "Save all frames with one setting of the capture program.";
             let (turn, severity, message, hint) = match seen_here {
-                Some(RowsVerdict::TurnedOver) if !by_label => (
+                RowsVerdict::TurnedOver if !by_label => (
                     true,
                     Severity::Warning,
                     format!(
-                        "by the headers these frames lie {own} and the lights {lie}, but hot \
-                         pixels of the lights stand in them upside down: they are turned over"
+                        "by the headers these frames lie {own} and the lights {lie}, but {by} of \
+                         the lights stand in them upside down: they are turned over"
                     ),
-                    "Save all frames with one setting of the capture program.",
+                    one_setting,
                 ),
-                _ if by_label && !label_lies => (
+                _ if by_label && !lies(kind) => (
                     true,
                     Severity::Info,
                     format!(
                         "these frames lie {own} and the lights {lie}, by ROWORDER{}: they are \
                          turned over",
                         match seen_here {
-                            Some(RowsVerdict::TurnedOver) => " and by their hot pixels",
-                            _ => "",
+                            RowsVerdict::TurnedOver => format!(" and by {by}"),
+                            _ => String::new(),
                         }
                     ),
                     "No action needed; one setting of the capture program for all frames is safer.",
@@ -77,22 +130,85 @@ pub(super) fn turn(seen: &Seen, frames: &mut [Frame], findings: &mut Vec<Finding
                     Severity::Warning,
                     format!(
                         "by ROWORDER these frames lie {own} and the lights {lie}, but hot pixels \
-                         stand at the same places in both: they are used as they are"
+                         and pattern stand at the same places in both: they are used as they are"
                     ),
                     "Correct ROWORDER in one of the two.",
+                ),
+                RowsVerdict::Unclear if any_turned && kind == FrameKind::Flat => (
+                    false,
+                    Severity::Warning,
+                    "darks or biases lie upside down beside the lights and are turned over; these \
+                     flats and the lights show no pattern that would tell, and are used as they are"
+                        .to_owned(),
+                    one_setting,
                 ),
                 _ => continue,
             };
             let finding = Finding::new("rows-turned", severity, some(frames, &of), message)
                 .hint(hint)
                 .with("turned", turn);
-            done.push((of, turn, finding));
+            done.push(Done { of, turn, finding });
         }
     }
-    for (of, turn, finding) in done {
+    for Done { of, turn, finding } in done {
         for i in of {
             frames[i].relabel_rows(wanted, turn);
         }
         findings.push(finding);
     }
+    Ok(())
+}
+
+/// Lights that lie upside down against most lights of one row order, by the hot pixels or the pattern
+/// that calibration frames show; where those that were looked at are of one mind, the rest is.
+fn lights_apart(
+    seen: &Seen,
+    frames: &[Frame],
+    order: Option<RowOrder>,
+    context: &Context<'_>,
+) -> Result<Vec<usize>> {
+    let is_one =
+        |i: usize| frames[i].kind == FrameKind::Light && frames[i].metadata.row_order == order;
+    // One way up is enough to tell lights apart by, whichever it is.
+    let by: Vec<(bool, Vec<&Glance>)> = DARK
+        .into_iter()
+        .chain([FrameKind::Flat])
+        .map(|kind| {
+            let of = seen.glances.iter().filter(|(i, _)| frames[*i].kind == kind);
+            let first = of.clone().next().map(|(i, _)| frames[*i].metadata.row_order);
+            let of = of.filter(|(i, _)| Some(frames[*i].metadata.row_order) == first);
+            (kind == FrameKind::Flat, of.map(|(_, g)| g).collect())
+        })
+        .collect();
+    let verdict = |light: &Glance| {
+        let told = by.iter().map(|(lit, of)| rows(of, &[light], *lit));
+        told.into_iter().find(|v| *v != RowsVerdict::Unclear).unwrap_or(RowsVerdict::Unclear)
+    };
+    let mut verdicts: BTreeMap<usize, RowsVerdict> = seen
+        .glances
+        .iter()
+        .filter(|(i, _)| is_one(*i))
+        .map(|(i, light)| (*i, verdict(light)))
+        .collect();
+    let both = |verdicts: &BTreeMap<usize, RowsVerdict>| {
+        [RowsVerdict::Alike, RowsVerdict::TurnedOver]
+            .iter()
+            .all(|v| verdicts.values().any(|w| w == v))
+    };
+    if !both(&verdicts) {
+        return Ok(Vec::new());
+    }
+    let rest: Vec<usize> =
+        seen.members.iter().copied().filter(|i| is_one(*i) && !verdicts.contains_key(i)).collect();
+    // A few at a time: their samples take megabytes.
+    for part in rest.chunks(super::LOOKED_AT) {
+        for (i, light) in look_at(frames, part.to_vec(), &|_| true, context)? {
+            verdicts.insert(i, verdict(&light));
+        }
+    }
+    let of = |wanted: RowsVerdict| -> Vec<usize> {
+        verdicts.iter().filter(|(_, v)| **v == wanted).map(|(i, _)| *i).collect()
+    };
+    let (alike, turned) = (of(RowsVerdict::Alike), of(RowsVerdict::TurnedOver));
+    Ok(if turned.len() > alike.len() { alike } else { turned })
 }
