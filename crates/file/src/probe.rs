@@ -57,6 +57,10 @@ const BESIDE: [&str; 17] = [
     "CTX",
 ];
 
+fn is_beside(hdu: &HduSummary) -> bool {
+    hdu.name.as_ref().is_some_and(|n| BESIDE.iter().any(|b| n.eq_ignore_ascii_case(b)))
+}
+
 impl Probe {
     /// The units that are frames: the image, and every other of its size, planes and storage that
     /// is no error, mask or count beside it. More than one in FITS sequences, videos and mosaics of
@@ -64,15 +68,25 @@ impl Probe {
     pub fn frames(&self) -> Vec<usize> {
         let bitpix = self.hdus.iter().find(|h| h.index == self.image).map(|h| h.bitpix);
         let frame = |h: &&HduSummary| {
-            let beside =
-                h.name.as_ref().is_some_and(|n| BESIDE.iter().any(|b| n.eq_ignore_ascii_case(b)));
             h.index == self.image
                 || (h.size == Some(self.size)
                     && h.planes == self.planes
                     && Some(h.bitpix) == bitpix
-                    && !beside)
+                    && !is_beside(h))
         };
         self.hdus.iter().filter(frame).map(|h| h.index).collect()
+    }
+
+    /// The units that are images at least half as wide and high as the frames, and none of them: of
+    /// another size or storage.
+    pub fn other_images(&self) -> Vec<usize> {
+        let frames = self.frames();
+        let large = |h: &HduSummary| {
+            h.size
+                .is_some_and(|s| 2 * s.width >= self.size.width && 2 * s.height >= self.size.height)
+        };
+        let other = |h: &&HduSummary| large(h) && !is_beside(h) && !frames.contains(&h.index);
+        self.hdus.iter().filter(other).map(|h| h.index).collect()
     }
 
     /// How the samples are stored and what they count, as far as the header tells.

@@ -58,6 +58,36 @@ pub fn image_of_file(path: &Path) -> Option<(PathBuf, usize)> {
     (!path.exists() && file.is_file()).then_some((file, unit))
 }
 
+/// Keywords that part the images of a mosaic: sensors, amplifiers, and what is beside an image.
+const PARTS: [&str; 9] = [
+    "EXTNAME", "DETSEC", "CCDSEC", "AMPSEC", "CCDNAME", "AMPNAME", "CHIPID", "DETECTOR", "IMAGEID",
+];
+
+/// The images of a FITS file that is a sequence of exposures; none of any other file, of several
+/// sensors or amplifiers, or of a product.
+pub fn sequence(path: &Path, probe: &Probe) -> Vec<Probe> {
+    let ours = probe.header.get(photosite_file::KEY_KEYWORD).is_some();
+    if ours || probe.planes != 1 || probe.format != "FITS" || probe.frames().len() < 2 {
+        return Vec::new();
+    }
+    let images = photosite_file::probe_frames(path).unwrap_or_default();
+    let of = |p: &Probe| PARTS.map(|key| p.header.get_text(key));
+    let alike = images.windows(2).all(|pair| of(&pair[0]) == of(&pair[1]));
+    if alike { images } else { Vec::new() }
+}
+
+/// Files that were named one by one, the images of sequences in the place of their files.
+pub fn each_image(paths: &[PathBuf]) -> Vec<PathBuf> {
+    let names = |path: &PathBuf| -> Vec<PathBuf> {
+        let images = probe(path).map_or_else(|_| Vec::new(), |p| sequence(path, &p));
+        match images.is_empty() {
+            true => vec![path.clone()],
+            false => images.iter().map(|p| name_of_image(path, p.image)).collect(),
+        }
+    };
+    paths.iter().flat_map(names).collect()
+}
+
 /// Reads what a file's headers say, and no pixel; of the name of one image, what that image's say.
 ///
 /// # Errors

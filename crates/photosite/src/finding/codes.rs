@@ -236,8 +236,8 @@ pub(super) const CODES: &[Code] = &[
     code(
         "images-passed-over",
         Warning,
-        "A file holds several images of one size that are no sequence (sensors, amplifiers, a video); \
-         only the first is used.",
+        "A file holds images that are not used: several of one size that are no sequence (sensors, \
+         amplifiers, a video), or some of another size beside a sequence.",
         "Write each image into a file of its own.",
     ),
     code(

@@ -16,6 +16,7 @@ use super::saturated::Saturated;
 use super::stars::{StarField, background, find_stars};
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
+use crate::open::each_image;
 use crate::product::{LightResult, Offered, Opened, glance_bytes};
 use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each, on_each_with};
@@ -113,7 +114,8 @@ pub fn surveyed_at_once(bytes: u64, (threads, memory_bytes): (usize, u64)) -> us
     usize::try_from(affordable).unwrap_or(usize::MAX).clamp(1, threads.max(1))
 }
 
-/// Knows files by content; those that cannot be read become findings.
+/// Knows files by content, the images of sequences each for itself; those that cannot be read become
+/// findings.
 ///
 /// # Errors
 /// When the work is cancelled.
@@ -121,6 +123,7 @@ pub fn offer_files(
     paths: &[PathBuf],
     context: &Context<'_>,
 ) -> Result<(Vec<Offered>, Vec<Finding>)> {
+    let paths = each_image(paths);
     let offered = on_each(paths.len(), context, |i| Offered::file(&paths[i]))?;
     Ok(parted(offered, |i| &paths[i]))
 }

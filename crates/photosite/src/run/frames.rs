@@ -15,7 +15,7 @@ use crate::inventory::{
     walk,
 };
 use crate::open::{image_of_file, name_of_image};
-use crate::provenance::{ContentHash, FileMark, KEY_KEYWORD};
+use crate::provenance::{ContentHash, FileMark};
 use crate::raw::{RawFrame, runs_from_zero_to_one};
 use crate::work::{Context, for_each};
 use crate::{Finding, Result};
@@ -100,11 +100,26 @@ fn take_images(file: &Walk, overrides: &KindOverrides) -> Vec<(PathBuf, Taken)> 
         Ok(probe) => probe,
         Err(e) => return vec![(path.clone(), no(e))],
     };
-    let images = sequence(path, &probe);
+    let images = crate::open::sequence(path, &probe);
     if images.is_empty() {
         return vec![(path.clone(), take_unlabelled(path, root, probe, overrides))];
     }
-    let count = images.len();
+    let hidden = |probe: &Probe| {
+        let name = name_of_image(path, probe.image);
+        name.exists().then_some(name)
+    };
+    if let Some(name) = images.iter().find_map(hidden) {
+        let message = format!(
+            "the file holds a sequence of images, of which {} would be one, but a file has that \
+             name: the sequence is left out",
+            name.display()
+        );
+        let subject = path.display().to_string();
+        let finding = Finding::new("images-passed-over", Severity::Error, subject, message)
+            .hint("Rename that file.");
+        return vec![(path.clone(), Taken::LeftOut(finding, None))];
+    }
+    let (count, others) = (images.len(), probe.other_images().len());
     let mut taken: Vec<(PathBuf, Taken)> = Vec::with_capacity(count);
     for probe in images {
         let name = name_of_image(path, probe.image);
@@ -127,29 +142,22 @@ fn take_images(file: &Walk, overrides: &KindOverrides) -> Vec<(PathBuf, Taken)> 
             format!("the file holds a sequence of {count} images, each of which is a frame");
         let subject = path.display().to_string();
         findings.push(
-            Finding::new("images-of-one-file", Severity::Info, subject, message)
+            Finding::new("images-of-one-file", Severity::Info, &subject, message)
                 .with("images", count),
         );
+        if others > 0 {
+            let message = format!(
+                "the file holds {others} more images of another size or sample type than the first \
+                 {count}; they are left out"
+            );
+            findings.push(
+                Finding::new("images-passed-over", Severity::Warning, subject, message)
+                    .hint("Write them into a file of their own.")
+                    .with("images", others),
+            );
+        }
     }
     taken
-}
-
-/// Keywords that part the images of a mosaic: sensors, amplifiers, and what is beside an image.
-const PARTS: [&str; 9] = [
-    "EXTNAME", "DETSEC", "CCDSEC", "AMPSEC", "CCDNAME", "AMPNAME", "CHIPID", "DETECTOR", "IMAGEID",
-];
-
-/// The images of a FITS file that is a sequence of exposures; none of any other file, of several
-/// sensors or amplifiers too.
-fn sequence(path: &Path, probe: &Probe) -> Vec<Probe> {
-    let ours = probe.header.get(KEY_KEYWORD).is_some();
-    if ours || probe.planes != 1 || probe.format != "FITS" || probe.frames().len() < 2 {
-        return Vec::new();
-    }
-    let images = photosite_file::probe_frames(path).unwrap_or_default();
-    let of = |p: &Probe| PARTS.map(|key| p.header.get_text(key));
-    let alike = images.windows(2).all(|pair| of(&pair[0]) == of(&pair[1]));
-    if alike { images } else { Vec::new() }
 }
 
 /// Leaves out frames that hold the very bytes of another: they would count twice.

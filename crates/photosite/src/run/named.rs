@@ -15,6 +15,7 @@ use crate::error::Reach;
 use crate::finding::Severity;
 use crate::inventory::{Inventory, KindOverrides, Taken, take};
 use crate::library::{Field, Traits, contradictions};
+use crate::open::each_image;
 use crate::params::{DarkScaling, RecipeChoice};
 use crate::plan::product_names;
 use crate::product::{
@@ -37,6 +38,7 @@ pub fn named_frames(
     kind: FrameKind,
     context: &Context<'_>,
 ) -> Result<(Vec<RawFrame>, Vec<Finding>)> {
+    let files = each_image(files);
     let read = on_each(files.len(), context, |i| {
         let file = &files[i];
         let whole = file.canonicalize().unwrap_or_else(|_| file.clone());
@@ -47,7 +49,7 @@ pub fn named_frames(
         })
     })?;
     let mut seen = Inventory::default();
-    for (read, file) in read.into_iter().zip(files) {
+    for (read, file) in read.into_iter().zip(&files) {
         let (frame, more) = match read {
             Ok(read) => read,
             Err(e) if e.reach() == Reach::Run => return Err(e),

@@ -3,7 +3,7 @@
 
 use photosite::report::RunReport;
 use photosite_file::fits::read_frame;
-use photosite_pix::{FrameKind, MaskBits, Size};
+use photosite_pix::{FrameKind, MaskBits, Plane, Size};
 use photosite_sim::{Counts, Fault, Night, Preset, Simulation};
 use tempfile::TempDir;
 
@@ -83,4 +83,38 @@ fn what_pixels_show_is_mended_to_the_sample() {
             }
         }
     }
+}
+
+/// Lights that lie both ways up, without a word in the headers, lead to the same calibrated lights;
+/// upside-down flats are turned over by the response of their pixels.
+#[test]
+fn lights_and_flats_upside_down_are_turned_over_one_by_one() {
+    for preset in [Preset::CmosMono, Preset::CmosOsc, Preset::Ccd] {
+        for turned in [FrameKind::Light, FrameKind::Flat] {
+            let mut night = Night::preset(preset, SIZE, 5);
+            night.counts = Counts { bias: 5, darks: 6, flats: 6, dark_flats: 0, lights: 6 };
+            let simulation = Simulation::new(night);
+            let folder = tempfile::tempdir().unwrap();
+            write_as(&simulation, folder.path(), |plan| {
+                let mut frame = simulation.render(plan);
+                frame.header.remove("ROWORDER");
+                let of = plan.kind == turned && (turned == FrameKind::Flat || plan.index >= 4);
+                if of {
+                    frame.adu = upside_down(&frame.adu);
+                }
+                (plan.clone(), frame)
+            });
+            let mut request = request(vec![folder.path().to_owned()], &folder.path().join("out"));
+            request.stack = false;
+            let report = run(&request, 2);
+            let told: Vec<_> = report.findings.iter().filter(|f| f.code == "rows-turned").collect();
+            assert_eq!(told.len(), 1, "{preset:?} {turned}: {:?}", report.findings);
+            assert_eq!(told[0].evidence["turned"], true, "{preset:?} {turned}: {told:?}");
+        }
+    }
+}
+
+fn upside_down(adu: &Plane<f32>) -> Plane<f32> {
+    let rows = adu.as_slice().chunks_exact(adu.width()).rev();
+    Plane::from_vec(adu.size(), rows.flatten().copied().collect()).unwrap()
 }

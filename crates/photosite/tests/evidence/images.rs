@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use photosite::measure::offer_files;
+use photosite::run::named_frames;
 use photosite_file::atomic::Existing;
 use photosite_file::fits::{FitsWriter, ImageSpec, Sample};
-use photosite_pix::{Header, Plane};
+use photosite_pix::{FrameKind, Header, Plane};
 use photosite_sim::{Counts, FramePlan, Night, Preset, SimFrame, Simulation};
 
 use crate::night::{request, run, write_plane};
@@ -87,4 +89,37 @@ fn lights_of_one_file_are_calibrated_under_names_of_their_own() {
     // A second time nothing is made anew.
     let again = run(&request(vec![folder.path().to_owned()], &out), 2);
     assert!(again.masters.iter().all(|m| m.reused), "{:?}", again.findings);
+}
+
+#[test]
+fn a_sequence_that_is_named_is_all_its_images_and_others_of_its_file_are_told_of() {
+    let mut night = Night::preset(Preset::CmosMono, SIZE, 3);
+    night.counts = Counts { bias: 0, darks: 4, flats: 0, dark_flats: 0, lights: 0 };
+    let simulation = Simulation::new(night);
+    let folder = tempfile::tempdir().unwrap();
+    let darks: Vec<SimFrame> = simulation.frames().iter().map(|p| simulation.render(p)).collect();
+    let path = folder.path().join("darks.fits");
+    write_images(&path, &darks, |_, _| {});
+    let work = photosite::Workplace::new();
+    let (frames, findings) =
+        named_frames(std::slice::from_ref(&path), FrameKind::Dark, &work.context()).unwrap();
+    assert_eq!(frames.len(), 4, "{findings:?}");
+    let (offered, findings) = offer_files(std::slice::from_ref(&path), &work.context()).unwrap();
+    assert_eq!(offered.len(), 4, "{findings:?}");
+    // One more image, of fewer rows.
+    let mut cut = simulation.render(&simulation.frames()[0]);
+    let rows = SIZE.height - 10;
+    let samples = cut.adu.as_slice()[..rows * SIZE.width].to_vec();
+    cut.adu = Plane::from_vec(photosite_pix::Size::new(SIZE.width, rows), samples).unwrap();
+    let frames: Vec<SimFrame> = darks.into_iter().chain([cut]).collect();
+    let mixed = folder.path().join("mixed");
+    write_images(&mixed.join("darks.fits"), &frames, |_, _| {});
+    let report = run(&request(vec![mixed.clone()], &folder.path().join("out")), 2);
+    assert_eq!(report.masters[0].frames, 4, "{:?}", report.findings);
+    assert!(report.findings.iter().any(|f| f.code == "images-passed-over"));
+    // A file of the name of one of its images hides it.
+    std::fs::copy(&path, mixed.join("darks.fits[2]")).unwrap();
+    let report = run(&request(vec![mixed], &folder.path().join("other")), 2);
+    let told = |f: &photosite::Finding| f.code == "images-passed-over" && f.message.contains("[2]");
+    assert!(report.findings.iter().any(told), "{:?}", report.findings);
 }
