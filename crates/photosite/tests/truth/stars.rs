@@ -3,8 +3,9 @@
 use photosite::event::{Cancel, Silent};
 use photosite::measure::{StarField, find_stars};
 use photosite::work::Context;
-use photosite_pix::stars::Criteria;
+use photosite_pix::stars::{Criteria, Star};
 use photosite_pix::{MaskBits, Plane, Size};
+use photosite_sim::{Purpose, Stream};
 
 use crate::star_field::{NOISE, SIGMA_PX, field};
 
@@ -54,6 +55,66 @@ fn stars_are_found_and_hot_pixels_are_not() {
     assert!(bright > 50 && rms < 0.03, "{rms}");
     assert!((flux - 1.0).abs() < 0.01, "{flux}");
     assert!((fwhm / (SIGMA_PX * 2.3548) - 1.0).abs() < 0.02, "{fwhm}");
+}
+
+/// Stars no wider than a pixel, as of a camera lens or a binned sensor, hot pixels beside them, and
+/// particles in a field of a few usual stars, which stay the ones that are found.
+#[test]
+fn undersampled_stars_are_found_and_particles_do_not_pass_for_them() {
+    let size = Size::new(900, 700);
+    let sampled = |fwhm_px: f64, count: usize, peak: f64, seed: u64| {
+        let mut random = Stream::new(seed, 0, Purpose::Stars);
+        let places: Vec<(f64, f64, f64)> = (0..count)
+            .map(|_| {
+                let x = 12.0 + 876.0 * random.uniform();
+                let y = 12.0 + 676.0 * random.uniform();
+                (x, y, peak * (0.1 + 0.9 * random.uniform()))
+            })
+            .collect();
+        let mut data = Plane::from_fn(size, |_, _| (200.0 + 5.0 * random.gaussian()) as f32);
+        let sigma = fwhm_px / 2.3548;
+        for (x, y, peak) in &places {
+            for j in (y.floor() as usize - 8)..(y.floor() as usize + 9) {
+                for i in (x.floor() as usize - 8)..(x.floor() as usize + 9) {
+                    let r2 = (i as f64 - x).powi(2) + (j as f64 - y).powi(2);
+                    let v = peak * (-0.5 * r2 / (sigma * sigma)).exp();
+                    data.set(i, j, data.get(i, j) + v as f32);
+                }
+            }
+        }
+        (data, places, random)
+    };
+    let mask = Plane::zeroed(size);
+    for fwhm_px in [1.0, 1.2, 1.5, 1.8] {
+        let (mut data, places, mut random) = sampled(fwhm_px, 120, 9000.0, 7);
+        for _ in 0..300 {
+            let i = 5 + (890.0 * random.uniform()) as usize;
+            let j = 5 + (690.0 * random.uniform()) as usize;
+            data.set(i, j, data.get(i, j) + (200.0 + 5800.0 * random.uniform()) as f32);
+        }
+        let found = find(&data, &mask, 2);
+        let near = |s: &&Star| places.iter().any(|(x, y, _)| (s.x - x).hypot(s.y - y) < 1.0);
+        let right = found.stars.iter().filter(near).count();
+        println!("FWHM {fwhm_px}: {right} of 120, {} in all", found.stars.len());
+        assert!(right >= 110 && found.stars.len() - right <= 12, "FWHM {fwhm_px}: {right}");
+    }
+    // Eight usual stars, and tracks of particles one pixel wide.
+    let (mut data, places, mut random) = sampled(3.0, 8, 3000.0, 9);
+    for _ in 0..60 {
+        let mut x = 20.0 + 860.0 * random.uniform();
+        let mut y = 20.0 + 660.0 * random.uniform();
+        let angle = std::f64::consts::TAU * random.uniform();
+        let (height, length) = (80.0 + 820.0 * random.uniform(), 1.0 + 11.0 * random.uniform());
+        for _ in 0..length as usize {
+            let (i, j) = (x.round() as usize, y.round() as usize);
+            data.set(i, j, (200.0 + height * (0.6 + 0.8 * random.uniform())) as f32);
+            (x, y) = (x + angle.cos(), y + angle.sin());
+        }
+    }
+    let found = find(&data, &mask, 2);
+    let near = |s: &&Star| places.iter().any(|(x, y, _)| (s.x - x).hypot(s.y - y) < 1.0);
+    assert_eq!(found.stars.iter().filter(near).count(), 8);
+    assert!((found.fwhm_px.unwrap() - 3.0).abs() < 0.3, "{:?}", found.fwhm_px);
 }
 
 #[test]

@@ -31,6 +31,14 @@ const SHAPELY_SNR: f64 = 20.0;
 /// A profile narrower than this share of a star's is none.
 const LEAST_WIDTH: f64 = 0.6;
 
+/// A window of at least this standard deviation in pixels sees more than one sample.
+const LEAST_WINDOW_PX: f64 = 0.8;
+
+/// A profile below this standard deviation in pixels leaves width and roundness to how a star falls
+/// on the pixels; what is longer than so many of it is no star all the same.
+const SAMPLED_PX: f64 = 0.75;
+const LONGEST: f64 = 2.0;
+
 /// Pixels that a star must not stand on: their samples are not its light.
 const UNFIT: MaskBits = MaskBits::BAD.union(MaskBits::INTERPOLATED);
 
@@ -84,9 +92,10 @@ pub fn measure(
     }
 
     let stamp = Stamp::of(data, mask, (x0..x1, y0..y1), background);
+    let window_px = shape.sigma_px.max(LEAST_WINDOW_PX);
     let (mut x, mut y) = (px as f64, py as f64);
     for _ in 0..ROUNDS {
-        let Moments { sum, x: mx, y: my, .. } = stamp.moments(x, y, shape.sigma_px);
+        let Moments { sum, x: mx, y: my, .. } = stamp.moments(x, y, window_px);
         if sum <= 0.0 {
             return None;
         }
@@ -101,9 +110,9 @@ pub fn measure(
             break;
         }
     }
-    let Moments { sum, xx, yy, xy, .. } = stamp.moments(x, y, shape.sigma_px);
+    let Moments { sum, xx, yy, xy, .. } = stamp.moments(x, y, window_px);
     let (xx, yy, xy) = (xx / sum, yy / sum, xy / sum);
-    let per_window = 1.0 / (shape.sigma_px * shape.sigma_px);
+    let per_window = 1.0 / (window_px * window_px);
     let (middle, half) = (0.5 * (xx + yy), (0.25 * (xx - yy).powi(2) + xy * xy).sqrt());
     // 1 / M = 1 / sigma^2 + 1 / w^2 for a Gaussian under a Gaussian window.
     let unwindowed = |m: f64| {
@@ -114,7 +123,11 @@ pub fn measure(
     let roundness = if long > 0.0 { (short / long).clamp(0.0, 1.0) } else { 0.0 };
     let fwhm_px = FWHM_OF_SIGMA * 0.5 * (long + short);
     let snr = f64::from(candidate.snr);
-    if snr >= SHAPELY_SNR {
+    if shape.sigma_px < SAMPLED_PX {
+        if long.is_nan() || (roundness < criteria.roundness && long > LONGEST * shape.sigma_px) {
+            return None;
+        }
+    } else if snr >= SHAPELY_SNR {
         let narrow = fwhm_px < LEAST_WIDTH * FWHM_OF_SIGMA * shape.sigma_px;
         if fwhm_px.is_nan() || narrow || roundness < criteria.roundness {
             return None;
