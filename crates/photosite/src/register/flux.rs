@@ -85,6 +85,10 @@ impl Placed<'_> {
         self.place.map_or(Transform::IDENTITY, |r| r.transform)
     }
 
+    fn seen<'b>(&'b self, place: &'b Transform) -> Seen<'b> {
+        Seen { structure: &self.light.structure, place, noise: self.light.block_noise }
+    }
+
     /// Its stars by what they are among the reference's; its own where it has no place.
     fn by_reference(&self) -> BTreeMap<usize, usize> {
         self.place.map_or_else(BTreeMap::new, |r| r.pairs.iter().copied().collect())
@@ -112,7 +116,7 @@ impl Placed<'_> {
 const MOST_ERROR: f64 = 0.1;
 
 /// A ratio of stars as good as this is taken without asking a nebula.
-const GOOD_ERROR: f64 = 0.02;
+const GOOD_ERROR: f64 = 0.03;
 
 /// The flux scale of a light against that of `level`: by stars in common, by a nebula in common, by
 /// what headers say, or 1; `size` is that of the common grid.
@@ -123,13 +127,12 @@ pub(super) fn flux_scale(light: Placed<'_>, level: Placed<'_>, size: Size) -> Fl
         return FluxScale::measured(ratio, ScaleSource::Stars);
     }
     let (own, wanted) = (light.transform(), level.transform());
-    let seen = |of: &Placed<'_>| of.light.block_noise;
-    let structure = structure_ratio(
-        Seen { structure: &level.light.structure, place: &wanted, noise: seen(&level) },
-        Seen { structure: &light.light.structure, place: &own, noise: seen(&light) },
-        size,
-    )
-    .filter(sound);
+    let (there, here) = (level.seen(&wanted), light.seen(&own));
+    let structure = structure_ratio(there, here, size).filter(sound).filter(|found| {
+        // What lies in the same place of the sensor is none of the sky's.
+        let fixed = structure_ratio(there, light.seen(&wanted), size).filter(sound);
+        own == wanted || fixed.is_none_or(|fixed| fixed.rest > found.rest)
+    });
     match (stars, structure) {
         (Some(ratio), Some(other)) if ratio.error() > other.error() => {
             FluxScale::measured(other, ScaleSource::Structure)

@@ -22,6 +22,9 @@ pub struct FluxRatio {
     pub shared_error: f64,
     /// Stars, or places of a nebula, that tell it.
     pub count: usize,
+    /// The root mean square of what is left between them, in units of what is expected; of a nebula, in
+    /// the unit of the samples.
+    pub rest: f64,
 }
 
 impl FluxRatio {
@@ -60,8 +63,9 @@ const MEDIAN_OF_ABS: f64 = 0.674_49;
 /// wanted and the frame's own; `None` for fewer than three stars, or where they contradict.
 ///
 /// The factor s solves Σ w (F − s f) = 0 with w = m / (σ_F² + s² σ_f² + τ² m²), m the best estimate of
-/// a star's flux from both: the likeliest one where both fluxes have errors. τ is the scatter of stars
-/// beyond their errors, found from the stars themselves. Stars beyond 4 sigma are left out, after a
+/// a star's flux from both: the likeliest one where both fluxes have errors. Errors are enlarged where
+/// the fainter half of many stars scatters more than they say; τ, the relative scatter of stars beyond
+/// their errors, is found from the brighter half. Stars beyond 4 sigma are left out, after a
 /// start at the weighted median.
 ///
 /// Pairs that are not finite, or not above 0, do not count.
@@ -81,6 +85,8 @@ pub fn flux_ratio(pairs: &[(Flux, Flux)]) -> Option<FluxRatio> {
     let mut scale = weighted_median(&all)?;
     let mut scatter = LEAST_SCATTER;
     let mut kept: Vec<Pair> = Vec::new();
+    let faint = faint_errors(&all, scale);
+    let all: Vec<Pair> = all.into_iter().map(|pair| pair.with_errors(faint)).collect();
     for _ in 0..ROUNDS {
         let clear: Vec<Pair> = all.iter().filter(|p| p.snr(scale) >= LEAST_SNR).copied().collect();
         if clear.len() < FEWEST_STARS {
@@ -113,8 +119,10 @@ pub fn flux_ratio(pairs: &[(Flux, Flux)]) -> Option<FluxRatio> {
         own += weight * weight * ((scale * pair.own.error).powi(2) + stray);
         shared += weight * weight * (pair.wanted.error.powi(2) + stray);
     }
+    let rest = kept.iter().map(|p| p.pull(scale, scatter).powi(2)).sum::<f64>();
     Some(FluxRatio {
         scale,
+        rest: (rest / kept.len() as f64).sqrt(),
         own_error: own.sqrt() / sum,
         shared_error: shared.sqrt() / sum,
         count: kept.len(),
@@ -129,6 +137,11 @@ struct Pair {
 }
 
 impl Pair {
+    fn with_errors(self, times: f64) -> Self {
+        let larger = |f: Flux| Flux { error: times * f.error, ..f };
+        Self { wanted: larger(self.wanted), own: larger(self.own) }
+    }
+
     /// The best estimate of the star's flux from both, in the unit of the frame that is wanted.
     fn best(&self, scale: f64) -> f64 {
         let per_wanted = self.wanted.error.powi(-2);
@@ -179,15 +192,40 @@ fn weighted_median(pairs: &[Pair]) -> Option<f64> {
     })
 }
 
-/// The relative scatter of stars beyond their errors; `None` where they are not the same stars.
-fn beyond_errors(pairs: &[Pair], scale: f64) -> Option<f64> {
+/// Fewest stars of which the fainter half tells of their errors.
+const MANY_STARS: usize = 12;
+
+/// The stars by their signal over noise, the faintest first.
+fn by_snr(pairs: &[Pair], scale: f64) -> Vec<Pair> {
+    let mut sorted = pairs.to_vec();
+    sorted.sort_by(|a, b| a.snr(scale).total_cmp(&b.snr(scale)));
+    sorted
+}
+
+/// The median distance of fluxes in sigmas, over what Gaussian errors let expect.
+fn median_pull(pairs: &[Pair], scale: f64, scatter: f64) -> f64 {
     // One number was fitted.
     let n = pairs.len() as f64;
     let expected = MEDIAN_OF_ABS * ((n - 1.0) / n).sqrt();
-    let too_large = |scatter: f64| {
-        let pulls = pairs.iter().map(|p| p.pull(scale, scatter).abs() as f32);
-        f64::from(median_in_place(&mut pulls.collect::<Vec<f32>>())) > expected
-    };
+    let pulls = pairs.iter().map(|p| p.pull(scale, scatter).abs() as f32);
+    f64::from(median_in_place(&mut pulls.collect::<Vec<f32>>())) / expected
+}
+
+/// By what errors must be multiplied for the fainter half of many stars to agree: patterns of the
+/// sensor, neighbours and interpolation add to the noise.
+fn faint_errors(pairs: &[Pair], scale: f64) -> f64 {
+    if pairs.len() < MANY_STARS {
+        return 1.0;
+    }
+    let sorted = by_snr(pairs, scale);
+    median_pull(&sorted[..sorted.len() / 2], scale, LEAST_SCATTER).max(1.0)
+}
+
+/// The relative scatter of stars beyond their errors; `None` where they are not the same stars.
+fn beyond_errors(pairs: &[Pair], scale: f64) -> Option<f64> {
+    let sorted = by_snr(pairs, scale);
+    let bright = if sorted.len() < MANY_STARS { &sorted } else { &sorted[sorted.len() / 2..] };
+    let too_large = |scatter: f64| median_pull(bright, scale, scatter) > 1.0;
     if !too_large(LEAST_SCATTER) {
         return Some(LEAST_SCATTER);
     }

@@ -215,6 +215,7 @@ pub fn structure_ratio(wanted: Seen<'_>, own: Seen<'_>, size: Size) -> Option<Fl
         own_error: error * own_share.sqrt(),
         shared_error: error * (1.0 - own_share).sqrt(),
         count: blocks.len(),
+        rest: rest.sqrt(),
     })
 }
 
