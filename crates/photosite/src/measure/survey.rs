@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use photosite_pix::align::Point;
+use photosite_pix::border::Border;
 use photosite_pix::debayer::{Debayer, Method};
 use photosite_pix::normalise::{Estimator, LevelScale, Structure};
 use photosite_pix::stars::{Criteria, Mesh};
 use photosite_pix::trails::{Bins, Trail, find as find_trails};
 use photosite_pix::warp::Window;
-use photosite_pix::{CfaColor, CfaPattern, Frame, Header, Metadata, Plane, Size, stat};
+use photosite_pix::{CfaColor, CfaPattern, Frame, Header, MaskBits, Metadata, Plane, Size, stat};
 
 use super::phase::doubtful_phase;
 use super::saturated::Saturated;
@@ -43,6 +45,8 @@ pub struct SurveyedLight {
     pub backgrounds: Vec<Mesh>,
     /// That its samples contradict the filter array in its header.
     pub doubt: Option<Finding>,
+    /// Where another program laid it and left zeros beside it.
+    pub border: Option<Arc<Border>>,
     /// Its saturated samples.
     pub saturated: Saturated,
     /// Lines over it that may be trails, the strongest first.
@@ -201,6 +205,7 @@ fn look_over(
     if let Some(why) = says_nothing(&frames) {
         return Err(Error::unsupported(why));
     }
+    let border = if calibrated.is_none() { empty_border(&mut frames) } else { None };
     let gain_e = metadata.gain_e_per_adu.map(|g| g.e_per_adu());
     let mosaic = metadata.cfa.filter(|_| frames.len() == 1);
     let (green, levels) = match mosaic {
@@ -254,6 +259,7 @@ fn look_over(
         structure,
         backgrounds,
         doubt,
+        border,
         saturated,
         trails,
         bins,
@@ -267,6 +273,21 @@ fn says_nothing(frames: &[Frame]) -> Option<String> {
     let Some(first) = finite.next() else { return Some("none of its samples is a number".into()) };
     let constant = finite.all(|v| v == first);
     constant.then(|| format!("all of its samples are {first}: there is no picture in it"))
+}
+
+/// The border of a light that another program laid, made a hole in all planes.
+fn empty_border(frames: &mut [Frame]) -> Option<Arc<Border>> {
+    let size = frames.first()?.size();
+    let planes: Vec<&[f32]> = frames.iter().map(|f| f.data.as_slice()).collect();
+    let border = Border::of(&planes, size)?;
+    for frame in frames {
+        let (data, mask) = (frame.data.as_mut_slice(), frame.mask.as_mut_slice());
+        border.each(0..size.height, |i| {
+            data[i] = f32::NAN;
+            mask[i] |= MaskBits::NO_DATA;
+        });
+    }
+    Some(Arc::new(border))
 }
 
 fn spread(data: &Plane<f32>, step: usize) -> Cow<'_, [f32]> {

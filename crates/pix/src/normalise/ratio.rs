@@ -193,7 +193,7 @@ fn weighted_median(pairs: &[Pair]) -> Option<f64> {
 }
 
 /// Fewest stars of which the fainter half tells of their errors.
-const MANY_STARS: usize = 12;
+const MANY_STARS: usize = 16;
 
 /// The stars by their signal over noise, the faintest first.
 fn by_snr(pairs: &[Pair], scale: f64) -> Vec<Pair> {

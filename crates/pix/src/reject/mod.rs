@@ -354,10 +354,10 @@ impl Reject {
 
     /// The method for `n` frames when nobody asks for one by name.
     ///
-    /// None up to 2 frames, averaged sigma clipping from 3 on: on simulated bias, dark and light frames with cosmic rays it leaves the least noise, or
+    /// None up to 3 frames (3 are best combined by their median), averaged sigma clipping from 4 on: on simulated bias, dark and light frames with cosmic rays it leaves the least noise, or
     /// within 0.2 % of it, for 5 to 200 frames. `docs/rejection.md` has the table.
     pub fn auto(n: usize, asked: Thresholds) -> Self {
-        let name = if n < FEWEST { "none" } else { "averaged-sigma" };
+        let name = if n <= FEWEST { "none" } else { "averaged-sigma" };
         Self::named(name, asked).unwrap_or(Self::None)
     }
 

@@ -41,6 +41,7 @@ pub struct MeshCell {
 /// Background and noise of a frame, interpolated between cells.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mesh {
+    size: Size,
     level: Cells,
     sigma: Cells,
 }
@@ -80,7 +81,7 @@ impl Mesh {
             let raw = Plane::from_fn(cells, |x, y| pick(&rows[y][x]));
             Cells(smooth(&fill(raw)))
         };
-        Self { level: part(|c| c.level), sigma: part(|c| c.sigma) }
+        Self { size, level: part(|c| c.level), sigma: part(|c| c.sigma) }
     }
 
     /// The background at a pixel, in the unit of the samples.
@@ -112,9 +113,14 @@ impl Mesh {
     /// What `of` gives for the level of each cell and the position of its middle, smoothed; cells
     /// for which it gives NaN are filled from their neighbours, and `None` where all are.
     pub(crate) fn smoothed(&self, of: impl Fn(f64, Point) -> f64) -> Option<Cells> {
-        let middle = |i: usize| (i as f64 + 0.5) * CELL as f64 - 0.5;
+        // A frame may be smaller than a cell.
+        let middle = |i: usize, end: usize| match end <= CELL {
+            true => 0.5 * end as f64 - 0.5,
+            false => (i as f64 + 0.5) * CELL as f64 - 0.5,
+        };
         let plane = Plane::from_fn(self.level.0.size(), |i, j| {
-            of(f64::from(self.level.0.get(i, j)), Point::new(middle(i), middle(j))) as f32
+            let at = Point::new(middle(i, self.size.width), middle(j, self.size.height));
+            of(f64::from(self.level.0.get(i, j)), at) as f32
         });
         let some = plane.as_slice().iter().any(|v| v.is_finite());
         some.then(|| Cells(blur(&fill(plane))))

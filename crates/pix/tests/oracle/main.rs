@@ -164,7 +164,7 @@ fn compare(seed: u64, width: usize) {
             })
             .collect();
         for (method, critical) in methods.iter().zip(&criticals) {
-            let tiles: Vec<(f64, Vec<bool>)> = plain_columns
+            let tiles: Vec<(f64, f64, Vec<bool>)> = plain_columns
                 .chunks(256)
                 .map(|tile| match method {
                     Reject::AveragedSigma { low, high } => {
