@@ -302,7 +302,8 @@ const COARSE: f64 = 2.0;
 fn level(samples: &[f32]) -> f64 {
     let LevelScale { level, scale } = Estimator::Ikss.measure(&mut samples.to_vec());
     let finite = || samples.iter().filter(|v| v.is_finite());
-    if !level.is_finite() || (scale >= COARSE || finite().any(|v| v.fract() != 0.0)) && scale > 0.0 {
+    if !level.is_finite() || (scale >= COARSE || finite().any(|v| v.fract() != 0.0)) && scale > 0.0
+    {
         return level;
     }
     let reach = (4.0 * scale).max(1.5 * COARSE);

@@ -128,11 +128,12 @@ pub(super) fn flux_scale(light: Placed<'_>, level: Placed<'_>, size: Size) -> Fl
     }
     let (own, wanted) = (light.transform(), level.transform());
     let (there, here) = (level.seen(&wanted), light.seen(&own));
-    let structure = structure_ratio(there, here, size).filter(sound).filter(|found| {
-        // What lies in the same place of the sensor is none of the sky's.
-        let fixed = structure_ratio(there, light.seen(&wanted), size).filter(sound);
+    let structure = structure_ratio(there, here, size).filter(|found| {
+        // What fits better in the same place of the sensor is none of the sky's.
+        let fixed = structure_ratio(there, light.seen(&wanted), size);
         own == wanted || fixed.is_none_or(|fixed| fixed.rest > found.rest)
     });
+    let structure = structure.map(|found| found.ratio).filter(sound);
     match (stars, structure) {
         (Some(ratio), Some(other)) if ratio.error() > other.error() => {
             FluxScale::measured(other, ScaleSource::Structure)
@@ -181,9 +182,8 @@ fn by_headers(light: Placed<'_>, level: Placed<'_>, size: Size) -> FluxScale {
     let Some((own_s, wanted_s)) = exposure(&light).zip(exposure(&level)) else {
         return FluxScale::told(share, None, ScaleSource::Assumed);
     };
-    let airmass = |of: &Placed<'_>| {
-        of.light.header.get_f64("AIRMASS").filter(|x| (1.0..=20.0).contains(x))
-    };
+    let airmass =
+        |of: &Placed<'_>| of.light.header.get_f64("AIRMASS").filter(|x| (1.0..=20.0).contains(x));
     let longer = airmass(&light).zip(airmass(&level)).map_or(0.0, |(own, wanted)| own - wanted);
     let gain = |of: &Placed<'_>| of.light.metadata.gain_e_per_adu.map(|g| g.e_per_adu());
     let gains = gain(&light).zip(gain(&level)).map_or(1.0, |(own, wanted)| own / wanted);
@@ -202,7 +202,8 @@ pub(super) fn not_measured(
     let by_headers = |source| matches!(source, ScaleSource::Headers | ScaleSource::Assumed);
     let lights: Vec<_> = told.iter().filter(|(_, told)| by_headers(told.source)).collect();
     let (first, _) = lights.first()?;
-    let mut names: Vec<String> = lights.iter().take(LISTED).map(|(light, _)| light.name()).collect();
+    let mut names: Vec<String> =
+        lights.iter().take(LISTED).map(|(light, _)| light.name()).collect();
     if lights.len() > LISTED {
         names.push(format!("{} more", lights.len() - LISTED));
     }
@@ -210,7 +211,9 @@ pub(super) fn not_measured(
     let taken = match assumed {
         0 => "it is taken from exposure, airmass and gain".to_owned(),
         n if n == lights.len() => "it is taken to be equal".to_owned(),
-        n => format!("it is taken from exposure, airmass and gain, for {n} without those to be equal"),
+        n => format!(
+            "it is taken from exposure, airmass and gain, for {n} without those to be equal"
+        ),
     };
     let message = format!(
         "how much light came through is not measured against {} (fewer than three stars in common, \

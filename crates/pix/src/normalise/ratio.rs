@@ -22,9 +22,6 @@ pub struct FluxRatio {
     pub shared_error: f64,
     /// Stars, or places of a nebula, that tell it.
     pub count: usize,
-    /// The root mean square of what is left between them, in units of what is expected; of a nebula, in
-    /// the unit of the samples.
-    pub rest: f64,
 }
 
 impl FluxRatio {
@@ -119,10 +116,8 @@ pub fn flux_ratio(pairs: &[(Flux, Flux)]) -> Option<FluxRatio> {
         own += weight * weight * ((scale * pair.own.error).powi(2) + stray);
         shared += weight * weight * (pair.wanted.error.powi(2) + stray);
     }
-    let rest = kept.iter().map(|p| p.pull(scale, scatter).powi(2)).sum::<f64>();
     Some(FluxRatio {
         scale,
-        rest: (rest / kept.len() as f64).sqrt(),
         own_error: own.sqrt() / sum,
         shared_error: shared.sqrt() / sum,
         count: kept.len(),

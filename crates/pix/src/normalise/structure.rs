@@ -164,6 +164,15 @@ pub struct Seen<'a> {
     pub noise: f64,
 }
 
+/// A ratio taken from a nebula, and how well it explains both frames.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StructureRatio {
+    /// The ratio.
+    pub ratio: FluxRatio,
+    /// The root mean square of what is left between blocks, in the unit of the frame that is wanted.
+    pub rest: f64,
+}
+
 /// The ratio of what two frames show of a nebula, on a common grid of `size`: what `own` is multiplied
 /// with to be as bright as `wanted`, by area of the grid. `None` where no structure stands out of the
 /// noise.
@@ -173,7 +182,7 @@ pub struct Seen<'a> {
 ///
 /// # Source
 /// Fuller1987, the regression with a known ratio of variances.
-pub fn structure_ratio(wanted: Seen<'_>, own: Seen<'_>, size: Size) -> Option<FluxRatio> {
+pub fn structure_ratio(wanted: Seen<'_>, own: Seen<'_>, size: Size) -> Option<StructureRatio> {
     let step = wanted.structure.side.max(own.structure.side);
     let middle = |i: usize| (i as f64 + 0.5) * step as f64 - 0.5;
     let mut blocks: Vec<Block> = Vec::new();
@@ -210,13 +219,13 @@ pub fn structure_ratio(wanted: Seen<'_>, own: Seen<'_>, size: Size) -> Option<Fl
     let error = (rest * SMOOTHED / (n * fit.signal)).sqrt() / fit.scale;
     let own_share = of_own * fit.scale * fit.scale / (of_own * fit.scale * fit.scale + of_wanted);
     let sound = fit.scale > 0.0 && fit.signal > 0.0 && error.is_finite();
-    sound.then_some(FluxRatio {
+    let ratio = FluxRatio {
         scale: fit.scale,
         own_error: error * own_share.sqrt(),
         shared_error: error * (1.0 - own_share).sqrt(),
         count: blocks.len(),
-        rest: rest.sqrt(),
-    })
+    };
+    sound.then_some(StructureRatio { ratio, rest: rest.sqrt() })
 }
 
 /// A place of the common grid.
@@ -286,7 +295,8 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             (state >> 40) as f64 / (1u64 << 24) as f64
         };
-        let humps = [(150.0, 120.0, 40.0, 30.0), (400.0, 300.0, 60.0, 20.0), (330.0, 90.0, 25.0, 40.0)];
+        let humps =
+            [(150.0, 120.0, 40.0, 30.0), (400.0, 300.0, 60.0, 20.0), (330.0, 90.0, 25.0, 40.0)];
         let data = Plane::from_fn(SIZE, |x, y| {
             let (x, y) = (x as f64 - dx, y as f64 - dy);
             let of = |(hx, hy, width, height): (f64, f64, f64, f64)| {
@@ -294,8 +304,10 @@ mod tests {
                 height * (-0.5 * d2 / (width * width)).exp()
             };
             let gaussian = (0..12).map(|_| uniform()).sum::<f64>() - 6.0;
-            (scale * humps.iter().map(|h| of(*h)).sum::<f64>() + 300.0 + slope * x + noise * gaussian)
-                as f32
+            (scale * humps.iter().map(|h| of(*h)).sum::<f64>()
+                + 300.0
+                + slope * x
+                + noise * gaussian) as f32
         });
         let mask: Plane<MaskBits> = Plane::zeroed(SIZE);
         let rows = (0..Mesh::rows_of(SIZE)).map(|i| Mesh::measure_row(&data, &mask, i)).collect();
@@ -316,7 +328,8 @@ mod tests {
                     Seen { structure: &own, place: &place, noise },
                     SIZE,
                 )
-                .unwrap();
+                .unwrap()
+                .ratio;
                 let off = found.scale * transparency - 1.0;
                 println!("T {transparency}: {:.4} +- {:.4}", 1.0 + off, found.error());
                 assert!(off.abs() < 0.01 + 4.0 * found.error(), "{off} {found:?}");
@@ -335,6 +348,6 @@ mod tests {
         let [wanted, own] = [3, 4].map(|seed| frame(0.0, (0.0, 0.0), 0.1, 10.0, seed));
         let seen = |structure| Seen { structure, place: &identity, noise: 10.0 };
         let found = structure_ratio(seen(&wanted), seen(&own), SIZE);
-        assert!(found.is_none_or(|found| found.error() > 0.1), "{found:?}");
+        assert!(found.is_none_or(|found| found.ratio.error() > 0.1), "{found:?}");
     }
 }
