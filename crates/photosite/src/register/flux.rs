@@ -116,7 +116,13 @@ impl Placed<'_> {
 const MOST_ERROR: f64 = 0.1;
 
 /// A ratio of stars as good as this is taken without asking a nebula.
-const GOOD_ERROR: f64 = 0.03;
+const GOOD_ERROR: f64 = 0.01;
+
+/// Sigmas by which a ratio of stars that contradicts a nebula is none: knots were taken for stars.
+const CONTRADICTS: f64 = 4.0;
+
+/// A nebula must be this much better known to be asked instead of stars.
+const BETTER: f64 = 3.0;
 
 /// The flux scale of a light against that of `level`: by stars in common, by a nebula in common, by
 /// what headers say, or 1; `size` is that of the common grid.
@@ -134,9 +140,14 @@ pub(super) fn flux_scale(light: Placed<'_>, level: Placed<'_>, size: Size) -> Fl
         own == wanted || fixed.is_none_or(|fixed| fixed.rest > found.rest)
     });
     let structure = structure.map(|found| found.ratio).filter(sound);
+    let instead = |stars: &FluxRatio, nebula: &FluxRatio| {
+        let apart = (stars.scale / nebula.scale).ln().abs();
+        apart > CONTRADICTS * stars.error().hypot(nebula.error())
+            || stars.error() > BETTER * nebula.error()
+    };
     match (stars, structure) {
-        (Some(ratio), Some(other)) if ratio.error() > other.error() => {
-            FluxScale::measured(other, ScaleSource::Structure)
+        (Some(ratio), Some(nebula)) if instead(&ratio, &nebula) => {
+            FluxScale::measured(nebula, ScaleSource::Structure)
         }
         (Some(ratio), _) => FluxScale::measured(ratio, ScaleSource::Stars),
         (None, Some(ratio)) => FluxScale::measured(ratio, ScaleSource::Structure),

@@ -14,6 +14,10 @@ const MOST: usize = 192;
 /// Fewest pixels along the side of a block.
 const LEAST_PX: usize = 4;
 
+/// Stars that stand this many sigmas above the sky are left out. Fainter ones are part of the light, and
+/// knots of a nebula are often taken for stars.
+const BRIGHT: f64 = 20.0;
+
 /// A star is left out within so many widths, more where it is bright.
 const REACH_FWHM: f64 = 1.2;
 
@@ -74,8 +78,10 @@ impl Structure {
         let mut out = Self { side, values };
         for star in stars {
             let peak = star.peak / mesh.sigma_at(star.x, star.y).max(f64::MIN_POSITIVE);
-            let radius = REACH_FWHM * fwhm_px.unwrap_or(star.fwhm_px) * peak.max(1.0).powf(0.25);
-            out.leave_out(star, radius);
+            if peak >= BRIGHT {
+                let radius = REACH_FWHM * fwhm_px.unwrap_or(star.fwhm_px) * peak.powf(0.25);
+                out.leave_out(star, radius);
+            }
         }
         out.smoothed()
     }
