@@ -5,6 +5,7 @@
 //! Samples are `f32`, signed, and never clipped; a sample that is not known is NaN.
 
 pub mod align;
+pub mod border;
 pub mod cfa;
 pub mod combine;
 pub mod debayer;

@@ -165,6 +165,13 @@ pub(super) const CODES: &[Code] = &[
         "Take flats at about half of full scale.",
     ),
     code(
+        "flux-scale-assumed",
+        Warning,
+        "No stars and no nebula in common tell how much light came through for some lights; exposure, \
+         airmass and gain are taken for it.",
+        "Inspect those lights: under cloud they dim the stack.",
+    ),
+    code(
         "folder-unreadable",
         Error,
         "A folder cannot be read.",

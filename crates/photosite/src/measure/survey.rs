@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use photosite_pix::align::Point;
+use photosite_pix::border::Border;
 use photosite_pix::debayer::{Debayer, Method};
-use photosite_pix::normalise::{Estimator, LevelScale};
+use photosite_pix::normalise::{Estimator, LevelScale, Structure};
 use photosite_pix::stars::{Criteria, Mesh};
 use photosite_pix::trails::{Bins, Trail, find as find_trails};
 use photosite_pix::warp::Window;
-use photosite_pix::{CfaColor, CfaPattern, Frame, Header, Metadata, Plane, Size, stat};
+use photosite_pix::{CfaColor, CfaPattern, Frame, Header, MaskBits, Metadata, Plane, Size, stat};
 
 use super::phase::doubtful_phase;
 use super::saturated::Saturated;
@@ -35,12 +37,16 @@ pub struct SurveyedLight {
     pub calibrated: Option<LightResult>,
     /// Its stars, background and noise.
     pub field: StarField,
-    /// Level and scale of its samples, one a plane.
-    pub levels: Vec<LevelScale>,
+    /// The level of its sky, one a plane, in the unit of the samples.
+    pub levels: Vec<f64>,
+    /// What it shows beside stars: a nebula that tells how much light came through.
+    pub structure: Structure,
     /// The background of each plane everywhere; none where nobody wanted it.
     pub backgrounds: Vec<Mesh>,
     /// That its samples contradict the filter array in its header.
     pub doubt: Option<Finding>,
+    /// Where another program laid it and left zeros beside it.
+    pub border: Option<Arc<Border>>,
     /// Its saturated samples.
     pub saturated: Saturated,
     /// Lines over it that may be trails, the strongest first.
@@ -196,6 +202,10 @@ fn look_over(
 ) -> Result<SurveyedLight> {
     let opened = light.open(spare.frame.take(), &mut spare.buffers)?;
     let Opened { mut frames, header, metadata, calibrated } = opened;
+    if let Some(why) = says_nothing(&frames) {
+        return Err(Error::unsupported(why));
+    }
+    let border = if calibrated.is_none() { empty_border(&mut frames) } else { None };
     let gain_e = metadata.gain_e_per_adu.map(|g| g.e_per_adu());
     let mosaic = metadata.cfa.filter(|_| frames.len() == 1);
     let (green, levels) = match mosaic {
@@ -219,6 +229,7 @@ fn look_over(
     let doubt = mosaic.and_then(|cfa| doubtful_phase(&light.path, &frames[0].data, cfa));
     let (trails, bins) = find_trails(seen, mask, &field.mesh, &field.stars, field.fwhm_px);
     let block_noise = stat::noise_of_blocks(seen.as_slice(), seen.width());
+    let structure = Structure::of(seen, mask, &field.mesh, &field.stars, field.fwhm_px);
     let backgrounds = match (backgrounds, mosaic) {
         (false, _) => Vec::new(),
         (true, Some(cfa)) => {
@@ -245,8 +256,10 @@ fn look_over(
         calibrated,
         field,
         levels,
+        structure,
         backgrounds,
         doubt,
+        border,
         saturated,
         trails,
         bins,
@@ -254,16 +267,53 @@ fn look_over(
     })
 }
 
+/// Why a light without any two different samples is none; `None` for any other.
+fn says_nothing(frames: &[Frame]) -> Option<String> {
+    let mut finite = frames.iter().flat_map(|f| f.data.as_slice()).filter(|v| v.is_finite());
+    let Some(first) = finite.next() else { return Some("none of its samples is a number".into()) };
+    let constant = finite.all(|v| v == first);
+    constant.then(|| format!("all of its samples are {first}: there is no picture in it"))
+}
+
+/// The border of a light that another program laid, made a hole in all planes.
+fn empty_border(frames: &mut [Frame]) -> Option<Arc<Border>> {
+    let size = frames.first()?.size();
+    let planes: Vec<&[f32]> = frames.iter().map(|f| f.data.as_slice()).collect();
+    let border = Border::of(&planes, size)?;
+    for frame in frames {
+        let (data, mask) = (frame.data.as_mut_slice(), frame.mask.as_mut_slice());
+        border.each(0..size.height, |i| {
+            data[i] = f32::NAN;
+            mask[i] |= MaskBits::NO_DATA;
+        });
+    }
+    Some(Arc::new(border))
+}
+
 fn spread(data: &Plane<f32>, step: usize) -> Cow<'_, [f32]> {
     stat::spread_rows(data.as_slice(), data.width(), step, LEVEL_SAMPLES)
 }
 
-fn level(samples: &[f32]) -> LevelScale {
-    Estimator::Ikss.measure(&mut samples.to_vec())
+/// Noise below so many steps of whole numbers hides the level from a median.
+const COARSE: f64 = 2.0;
+
+/// The level of the sky: the median of what is within 4 sigma; where steps of the converter are as
+/// coarse as the noise, the mean of what is near it.
+fn level(samples: &[f32]) -> f64 {
+    let LevelScale { level, scale } = Estimator::Ikss.measure(&mut samples.to_vec());
+    let finite = || samples.iter().filter(|v| v.is_finite());
+    if !level.is_finite() || (scale >= COARSE || finite().any(|v| v.fract() != 0.0)) && scale > 0.0
+    {
+        return level;
+    }
+    let reach = (4.0 * scale).max(1.5 * COARSE);
+    let near = finite().map(|v| f64::from(*v)).filter(|v| (v - level).abs() <= reach);
+    let (sum, count) = near.fold((0.0, 0.0), |(sum, count), v| (sum + v, count + 1.0));
+    if count > 0.0 { sum / count } else { level }
 }
 
-/// Level and scale of each colour's own samples.
-fn colour_levels(data: &Plane<f32>, cfa: CfaPattern) -> Vec<LevelScale> {
+/// The level of each colour's own samples.
+fn colour_levels(data: &Plane<f32>, cfa: CfaPattern) -> Vec<f64> {
     let some = spread(data, cfa.period());
     let rows = || some.chunks_exact(data.width()).enumerate();
     CfaColor::ALL

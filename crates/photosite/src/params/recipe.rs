@@ -1,7 +1,7 @@
 //! How samples are rejected and combined: what was asked for, and what is done where nobody asks.
 
 use photosite_pix::combine::{Combine, Recipe};
-use photosite_pix::reject::{Reject, Thresholds};
+use photosite_pix::reject::{FEWEST, Reject, Thresholds};
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{CfaPattern, FrameKind};
 use serde::{Deserialize, Serialize};
@@ -17,13 +17,19 @@ pub const WINSORIZED: Reject = Reject::Winsorized { sigma_low: 4.0, sigma_high: 
 
 /// The recipe for `count` frames of a kind, when nobody asks for another.
 ///
-/// Up to 2 frames are averaged, 3 give their median, more the mean after [`Reject::auto`]. Flats
+/// Up to 2 frames are averaged, 3 give their median (lights the mean of what two agree on), more the
+/// mean after [`Reject::auto`]. Flats
 /// under a colour filter array are clipped by each pixel's own scatter instead: in them neighbours
 /// differ in noise, and cannot lend theirs.
 pub fn default_recipe(kind: FrameKind, count: usize, cfa: Option<CfaPattern>) -> Recipe {
     let lit = matches!(kind, FrameKind::Flat | FrameKind::Light);
     match count {
         0..=2 => Recipe { reject: Reject::None, combine: Combine::Mean },
+        // Two lights tell what is wrong with the third; their mean has less noise than the median.
+        3 if kind == FrameKind::Light => {
+            let reject = Reject::auto(FEWEST + 1, Thresholds::default());
+            Recipe { reject, combine: Combine::Mean }
+        }
         3 => Recipe { reject: Reject::None, combine: Combine::Median },
         _ if lit && cfa.is_some() => Recipe { reject: WINSORIZED, combine: Combine::Mean },
         _ => {

@@ -1,15 +1,16 @@
 //! What is decided about lights before their samples meet: places, levels, weights.
 
-use photosite_pix::align::Registration;
-use photosite_pix::normalise::{Affine, LevelScale, Normalise};
+use photosite_pix::align::{Point, Registration, Transform};
+use photosite_pix::normalise::{Affine, Normalise};
 
-use super::levels::{bright, even_out, not_normalised, star_fluxes, star_scale, weight};
+use super::flux::{FluxScale, Placed, flux_scale, not_measured};
+use super::levels::{Typical, even_out, not_normalised, scale_variance, weight};
 use super::part::LightPart;
-use super::place::lay_over;
+use super::place::{itself, lay_over};
 use super::trails::mask_trails;
 use crate::measure::SurveyedLight;
 use crate::params::Integration;
-use crate::work::Context;
+use crate::work::{Context, on_each};
 use crate::{Error, Finding, Result};
 
 /// Lights with their places, levels and weights: all that is decided before samples meet.
@@ -68,44 +69,52 @@ pub fn arrange<'a>(
     let own = (0..lights.len()).find(|i| lights[*i].path() == reference.path());
     let at = own.or(best.filter(|_| !how.local));
     let level = at.map_or(reference, |i| &lights[i]);
-    let placed_level = at.and_then(|i| placed[i].as_ref());
-    let fluxes = match at {
-        Some(_) => placed_level.map(|p| star_fluxes(level, p.as_ref())),
-        None => Some(bright(level.field.stars.iter().enumerate())),
+    let level_place = match at {
+        Some(i) => placed[i].clone().flatten(),
+        None => how.register.map(|by| itself(by, level.field.stars.len())),
     };
+    let at_level = Placed { light: level, place: level_place.as_ref() };
+    let size = reference.size();
+    let scaled = how.normalise.scales_flux();
+    let scales = on_each(lights.len(), context, |i| {
+        let (light, Some(place)) = (&lights[i], &placed[i]) else { return Ok(None) };
+        Ok(scaled.then(|| match at {
+            Some(level) if level == i => FluxScale::LEVEL,
+            _ => flux_scale(Placed { light, place: place.as_ref() }, at_level, size),
+        }))
+    })?;
+    let scales: Vec<Option<FluxScale>> = scales.into_iter().collect::<Result<_>>()?;
+    let told: Vec<(&SurveyedLight, FluxScale)> =
+        lights.iter().zip(&scales).filter_map(|(light, told)| Some((light, (*told)?))).collect();
+    findings.extend(not_measured(&told, level));
+    let middle = Point::new(0.5 * size.width as f64, 0.5 * size.height as f64);
+    let typical = Typical::of(lights, level);
     let mut parts = Vec::new();
-    for (light, placed) in lights.iter().zip(&placed) {
-        let stars = placed.as_ref().map(|p| star_fluxes(light, p.as_ref()));
-        let scale = stars.zip(fluxes.as_ref()).and_then(|(own, level)| star_scale(&own, level));
-        let to: Option<Vec<Affine>> = light
-            .levels
-            .iter()
-            .zip(&level.levels)
-            .map(|(own, wanted)| {
-                // Stars tell how much light came through; the scatter of samples tells of noise.
-                let own = match scale {
-                    Some(scale) => LevelScale { scale: wanted.scale / scale, ..*own },
-                    None => *own,
-                };
-                how.normalise.coefficients(own, *wanted)
-            })
-            .collect();
+    for ((light, placed), flux_scale) in lights.iter().zip(&placed).zip(scales) {
+        let flux = flux_scale.map_or(1.0, |told| told.scale);
+        let both = light.levels.iter().zip(&level.levels);
+        let to: Option<Vec<Affine>> =
+            both.map(|(own, wanted)| how.normalise.coefficients(*own, *wanted, flux)).collect();
         if to.is_none() && placed.is_some() {
-            findings.push(not_normalised(light, how.normalise));
+            findings.push(not_normalised(light, level, how.normalise));
         }
         let used = placed.is_some() && to.is_some();
         let normalisation = to.unwrap_or_else(|| vec![Affine::IDENTITY; light.levels.len()]);
         // What is only judged at the common level is combined with the noise that it has.
         let judged_only = how.normalise == Normalise::EqualisedFluxes;
-        let combined = if judged_only { Affine::IDENTITY } else { normalisation[0] };
+        let combined = if judged_only { 1.0 } else { normalisation[0].scale };
+        let registration = placed.clone().flatten();
+        let place = registration.as_ref().map_or(Transform::IDENTITY, |r| r.transform);
+        let weight = weight(how.weight, light, combined, (&place, middle), typical);
         parts.push(LightPart {
             path: light.path().to_owned(),
             used,
             stars: light.field.stars.len(),
             fwhm_px: light.field.fwhm_px,
-            noise_adu: light.field.noise,
-            registration: placed.clone().flatten(),
-            weight: if used { weight(how.weight, light, combined) } else { 0.0 },
+            noise_adu: light.block_noise,
+            registration,
+            flux_scale,
+            weight: if used { weight } else { 0.0 },
             normalisation,
             trails: Vec::new(),
         });
@@ -150,6 +159,11 @@ impl Arranged<'_> {
     /// Lights that have a part.
     pub fn used(&self) -> usize {
         self.parts.iter().filter(|part| part.used).count()
+    }
+
+    /// The relative variance of their common flux scale, which all pixels of the stack share.
+    pub fn scale_variance(&self) -> f64 {
+        scale_variance(&self.parts)
     }
 
     /// What was found on the way.

@@ -15,7 +15,7 @@ use super::part::LightPart;
 use crate::debayer::Debayered;
 use crate::measure::SurveyedLight;
 use crate::params::{Drizzle, Integration};
-use crate::stack::{Laid, Layer, Laying, Untrailed};
+use crate::stack::{Blanked, Laid, Layer, Laying};
 use crate::work::{Context, on_each};
 use crate::{Error, Result, env};
 
@@ -43,9 +43,11 @@ pub fn open(
         let (light, part) = used[i];
         let transform = part.registration.as_ref().map_or(Transform::IDENTITY, |r| r.transform);
         let source = light.light.source(keep_open, scratch.as_ref())?;
-        let source = match &part.trails[..] {
-            [] => source,
-            trails => Box::new(Untrailed { source, trails: trails.to_vec() }),
+        let source = match (&part.trails[..], &light.border) {
+            ([], None) => source,
+            (trails, border) => {
+                Box::new(Blanked { source, trails: trails.to_vec(), border: border.clone() })
+            }
         };
         let by_colour = how.drizzle.is_some_and(|d| d.cfa);
         let (source, cfa) = match light.mosaic() {

@@ -1,10 +1,7 @@
 //! Normalisation and weights of lights.
 
-use std::collections::BTreeMap;
-
-use photosite_pix::align::Registration;
-use photosite_pix::normalise::{Affine, Normalise};
-use photosite_pix::stars::Star;
+use photosite_pix::align::{Point, Transform};
+use photosite_pix::normalise::Normalise;
 use photosite_pix::stat;
 
 use super::part::LightPart;
@@ -13,52 +10,61 @@ use crate::finding::Severity;
 use crate::measure::SurveyedLight;
 use crate::params::Weight;
 
-/// Fluxes of a light's stars with signal over noise above this, by the reference's star.
-const SCALE_SNR: f64 = 30.0;
+/// Radius of the aperture that fluxes are summed over, in full widths at half maximum.
+const APERTURE_FWHM: f64 = 1.5;
 
-/// A scale from stars is taken where it is as good as this.
-const SCALE_ERROR: f64 = 0.005;
+/// What weights are made of besides each light's own noise.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Typical {
+    /// The flux of a star in the middle of all, in the unit of the level's samples.
+    pub flux: f64,
+    /// The width of stars on the common grid, for lights without any.
+    pub fwhm_px: f64,
+}
 
-/// Fewest stars that a scale is taken from.
-const SCALE_STARS: usize = 10;
+impl Typical {
+    /// Of lights at the level of one of them.
+    pub fn of(lights: &[SurveyedLight], level: &SurveyedLight) -> Self {
+        let mut fluxes: Vec<f32> = level.field.stars.iter().map(|s| s.flux as f32).collect();
+        let widths = lights.iter().filter_map(|l| l.field.fwhm_px);
+        let mut widths: Vec<f32> = widths.map(|w| w as f32).collect();
+        let known = |v: f32, without: f64| if v.is_finite() { f64::from(v) } else { without };
+        Self {
+            flux: known(stat::median_in_place(&mut fluxes), 0.0),
+            fwhm_px: known(stat::median_in_place(&mut widths), 1.0),
+        }
+    }
+}
 
-/// The bright stars' fluxes by their index among the reference's stars.
-pub(super) fn star_fluxes(
+/// A light's weight, for samples that are multiplied with `scale` and laid by `place`, which takes
+/// pixels of the common grid, of which `middle` is one, to its own.
+///
+/// Each is the inverse of a variance, in units of the light at whose level all are; the noise is that
+/// of means over blocks, in which neither smoothing nor nebulae show ([`stat::noise_of_blocks`]).
+pub(super) fn weight(
+    by: Weight,
     light: &SurveyedLight,
-    placed: Option<&Registration>,
-) -> BTreeMap<usize, f64> {
-    let pairs = placed.map_or(&[][..], |r| &r.pairs);
-    bright(pairs.iter().map(|&(there, here)| (there, &light.field.stars[here])))
-}
-
-/// The fluxes of the stars that give a scale.
-pub(super) fn bright<'a>(stars: impl Iterator<Item = (usize, &'a Star)>) -> BTreeMap<usize, f64> {
-    stars.filter(|(_, s)| s.snr >= SCALE_SNR).map(|(there, s)| (there, s.flux)).collect()
-}
-
-/// What takes a light's fluxes to those of another: the median of the ratios of stars that both
-/// have; `None` where too few say it, or disagree.
-pub(super) fn star_scale(own: &BTreeMap<usize, f64>, level: &BTreeMap<usize, f64>) -> Option<f64> {
-    let both = own.iter().filter_map(|(star, flux)| Some((level.get(star)? / flux) as f32));
-    let ratios: Vec<f32> = both.filter(|r| r.is_finite() && *r > 0.0).collect();
-    let (median, mad) = stat::median_mad(&ratios);
-    // A median's standard error is sqrt(pi / 2) times a mean's.
-    let error = 1.2533 * stat::MAD_TO_SIGMA * f64::from(mad) / (ratios.len() as f64).sqrt();
-    let sure = ratios.len() >= SCALE_STARS && error <= SCALE_ERROR * f64::from(median);
-    sure.then_some(f64::from(median))
-}
-
-pub(super) fn weight(by: Weight, light: &SurveyedLight, to: Affine) -> f64 {
-    let noise = light.field.noise * to.scale;
+    scale: f64,
+    (place, middle): (&Transform, Point),
+    typical: Typical,
+) -> f64 {
+    let magnification = place.magnification(middle);
+    // A sample of larger pixels stands for more of the common grid's, which share its noise.
+    let area = magnification * magnification;
+    let shown = light.block_noise;
+    let noise = if shown > 0.0 { shown } else { light.field.noise };
+    let variance = (scale * noise).powi(2) / area;
+    let fwhm_px = light.field.fwhm_px.map_or(typical.fwhm_px, |own| own / magnification);
     match by {
         Weight::None => 1.0,
-        Weight::Noise => 1.0 / (noise * noise),
+        Weight::Noise => 1.0 / variance,
         Weight::Snr => {
-            let mut snr: Vec<f32> = light.field.stars.iter().map(|s| s.snr as f32).collect();
-            let typical = f64::from(stat::median_in_place(&mut snr));
-            if typical.is_finite() { typical * typical } else { 0.0 }
+            let aperture = std::f64::consts::PI * (APERTURE_FWHM * fwhm_px).powi(2);
+            let gain = light.metadata.gain_e_per_adu.map(|g| g.e_per_adu());
+            let own = gain.map_or(0.0, |gain| typical.flux * scale / area / gain);
+            1.0 / (aperture * variance + own)
         }
-        Weight::Fwhm => light.field.fwhm_px.map_or(0.0, |f| 1.0 / (noise * noise * f * f)),
+        Weight::Fwhm => 1.0 / (variance * fwhm_px * fwhm_px),
     }
 }
 
@@ -72,17 +78,36 @@ pub(super) fn even_out(parts: &mut [LightPart]) {
     }
 }
 
-pub(super) fn not_normalised(light: &SurveyedLight, how: Normalise) -> Finding {
+pub(super) fn not_normalised(
+    light: &SurveyedLight,
+    level: &SurveyedLight,
+    how: Normalise,
+) -> Finding {
     Finding::new(
         "normalisation-failed",
         Severity::Error,
         light.path().display().to_string(),
         format!(
-            "left out: its level {:.4} and scale {:.4} ADU cannot be normalised ({})",
-            light.levels[0].level,
-            light.levels[0].scale,
+            "left out: its sky level of {:.4} ADU cannot be brought to the {:.4} ADU of {} ({})",
+            light.levels[0],
+            level.levels[0],
+            level.name(),
             how.name()
         ),
     )
-    .hint("Multiplicative normalisation needs a level above 0; use --normalize additive-scale.")
+    .hint("Multiplicative normalisation needs levels above 0; use --normalize additive-scale.")
+}
+
+/// The relative variance of the flux scale of a weighted mean: lights' own errors count by their
+/// weights, those of the light at whose level they are count in all others alike.
+pub(super) fn scale_variance(parts: &[LightPart]) -> f64 {
+    let used = || parts.iter().filter(|p| p.used);
+    let total: f64 = used().map(|p| p.weight).sum();
+    let (mut own, mut shared) = (0.0, 0.0);
+    for (part, flux) in used().filter_map(|p| Some((p, p.flux_scale?))) {
+        let share = part.weight / total;
+        own += (share * flux.own_error).powi(2);
+        shared += share * flux.shared_error;
+    }
+    own + shared * shared
 }

@@ -19,6 +19,7 @@
 //! ```
 
 mod arrange;
+mod flux;
 mod layers;
 mod levels;
 mod part;
@@ -27,6 +28,7 @@ mod shapes;
 mod trails;
 
 pub use arrange::{Arranged, arrange};
+pub use flux::{FluxScale, ScaleSource};
 pub use layers::{TILE_ROWS, covered, mark_saturated, open, window_bytes};
 pub use part::LightPart;
 pub use place::{best_reference, lay_over, no_wcs};

@@ -7,6 +7,8 @@ use photosite_pix::normalise::Affine;
 use photosite_pix::trails::Trail;
 use serde::Serialize;
 
+use super::flux::FluxScale;
+
 /// One light's part in a stack.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
@@ -19,10 +21,12 @@ pub struct LightPart {
     pub stars: usize,
     /// Their median width in pixels.
     pub fwhm_px: Option<f64>,
-    /// Its noise, in ADU.
+    /// Its noise in ADU, as blocks of pixels show it.
     pub noise_adu: f64,
     /// Its registration to the reference; `None` where it was not registered.
     pub registration: Option<Registration>,
+    /// How much of its light came through, where that is part of the normalisation.
+    pub flux_scale: Option<FluxScale>,
     /// Its weight, the greatest being 1.
     pub weight: f64,
     /// What brings its samples to the reference's level, one a plane.

@@ -111,7 +111,7 @@ fn over(
 }
 
 /// The reference over itself.
-fn itself(by: Alignment, stars: usize) -> Registration {
+pub(super) fn itself(by: Alignment, stars: usize) -> Registration {
     let pairs = (0..stars).map(|star| (star, star)).collect();
     Registration { transform: Transform::IDENTITY, by, matched: stars, residual_px: 0.0, pairs }
 }

@@ -34,7 +34,7 @@ use crate::finding::Severity;
 use crate::library::{Check, Cost, Traits};
 use crate::master::NoiseCheck;
 use crate::plan::{CandidateName, Explained};
-pub use crate::register::TrailReport;
+pub use crate::register::{FluxScale, ScaleSource, TrailReport};
 use crate::{Error, Finding, Result};
 
 mod shown;
@@ -314,6 +314,10 @@ pub struct RegisteredReport {
     pub residual_px: Option<f64>,
     /// Stars that came together.
     pub n_matched: Option<usize>,
+    /// What its samples above the sky were multiplied with to hold as much light as those of the
+    /// light at whose level the picture is; `None` where it was not laid, or scales were not asked for.
+    #[serde(default)]
+    pub flux_scale: Option<FluxScale>,
     /// It went into a picture.
     pub used: bool,
 }

@@ -215,6 +215,7 @@ impl Arranged<'_> {
     ) -> Result<Integrated> {
         // What Photosite did not make is left alone, before any work is done for it.
         standing(path, &provenance.key())?;
+        let scale_variance = self.scale_variance();
         let Self { lights, reference, level, how, parts, mut findings } = self;
         // A picture for the eye that is not ours stays, and the stack is made all the same.
         let foreign = preview.filter(|png| png.exists() && !is_ours(png).unwrap_or(false));
@@ -233,6 +234,9 @@ impl Arranged<'_> {
         };
         let maps: Vec<Maps> = stacked.iter_mut().filter_map(|s| s.maps.take()).collect();
         let applied = reference.metadata.applied;
+        for (plane, sky) in stacked.iter_mut().zip(&level.levels) {
+            add_scale_error(plane, *sky, scale_variance);
+        }
         let mut frames: Vec<Frame> =
             stacked.into_iter().map(|s| frame(s, applied, used.len() > 1)).collect();
         let middle = &frames[frames.len() / 2].data;
@@ -313,6 +317,16 @@ fn frame(stacked: Stacked, applied: Applied, with_variance: bool) -> Frame {
         mask: stacked.mask,
         unit: Unit::Adu,
         applied,
+    }
+}
+
+/// Adds to the variance what the flux scales of the lights are uncertain by: it is common to all
+/// pixels, and as large as the light above the sky.
+fn add_scale_error(stacked: &mut Stacked, sky: f64, relative: f64) {
+    if relative > 0.0 {
+        let (sky, relative) = (sky as f32, relative as f32);
+        let pixels = stacked.variance.as_mut_slice().iter_mut().zip(stacked.value.as_slice());
+        pixels.for_each(|(variance, v)| *variance += relative * (v - sky) * (v - sky));
     }
 }
 

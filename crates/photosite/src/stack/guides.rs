@@ -15,7 +15,8 @@ const GUIDES: usize = 4;
 /// How much lights may differ on stars, where seeing, guiding and interpolation change them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stars {
-    /// Four lights that show the stars together, by their place among the layers.
+    /// Four lights that show the stars together, by their place among the layers; of three lights one
+    /// stands twice.
     pub guides: [usize; GUIDES],
     /// Pixels of the stack around each within which a star's light counts as its own.
     pub near_px: usize,
@@ -26,9 +27,10 @@ pub struct Stars {
 }
 
 impl Stars {
-    /// How many of `lights` lights are guides: none of so few that none of their samples is rejected.
+    /// How many of `lights` lights are guides: none of so few that none of their samples is rejected;
+    /// of three one counts twice.
     pub fn guides_of(lights: usize) -> usize {
-        if lights > FEWEST { GUIDES } else { 0 }
+        if lights >= FEWEST { GUIDES } else { 0 }
     }
 
     /// Bytes that a worker holds of the guides of so many lights, with a tile of `rows` rows and
@@ -61,6 +63,8 @@ pub(super) struct Guides {
     near_px: usize,
     reach_px: usize,
     planes: usize,
+    /// The turn in which each guide's samples were read.
+    turns: [usize; GUIDES],
     /// Guide by guide, plane by plane.
     samples: Vec<f32>,
     coverage: Vec<f32>,
@@ -90,6 +94,7 @@ impl Guides {
         self.inner = (inner_rows, inner_columns);
         (self.near_px, self.reach_px) = (stars.near_px, stars.reach_px);
         self.planes = planes;
+        self.turns = stars.guides.map(|guide| stars.guide(guide).unwrap_or(0));
         let part = self.part();
         self.samples.resize(GUIDES * planes * part, 0.0);
         self.coverage.resize(if covered { planes * part } else { 0 }, 0.0);
@@ -135,7 +140,7 @@ impl Guides {
     pub fn range(&mut self, plane: usize) -> &[f32] {
         let (part, planes) = (self.part(), self.planes);
         let of = |turn: usize| {
-            let first = (turn * planes + plane) * part;
+            let first = (self.turns[turn] * planes + plane) * part;
             &self.samples[first..first + part]
         };
         second_lowest([of(0), of(1), of(2), of(3)], &mut self.picture);

@@ -38,12 +38,12 @@
 //! # Ok::<(), photosite::Error>(())
 //! ```
 
+mod blanked;
 mod guides;
 mod laid;
 mod layer;
 mod prepared;
 mod stacked;
-mod untrailed;
 
 use std::ops::Range;
 
@@ -53,12 +53,12 @@ use photosite_pix::normalise::Affine;
 use self::guides::Guides;
 use crate::Result;
 
+pub use blanked::Blanked;
 pub use guides::Stars;
 pub use laid::{Laid, Laying, Masked};
 pub use layer::{Layer, RawLayer, ReadBuffers, Room};
 pub use prepared::{Additive, Prepared};
 pub use stacked::{Band, Maps, Stacked, Tile};
-pub use untrailed::Untrailed;
 
 /// What a worker keeps from tile to tile, so that it allocates once.
 #[derive(Debug, Default)]

@@ -6,6 +6,7 @@ mod night;
 mod algebra;
 mod colour;
 mod every_effect;
+mod levels;
 mod monte_carlo;
 mod one_effect;
 mod rejection;

@@ -134,18 +134,18 @@ fn polynomial<const N: usize>(
 }
 
 /// The normal equations of a linear least squares problem in `N` unknowns, for `R` right sides.
-struct Normal<const N: usize, const R: usize> {
+pub(crate) struct Normal<const N: usize, const R: usize> {
     /// Up to the diagonal; the rest is the same.
     matrix: [[f64; N]; N],
     right: [[f64; R]; N],
 }
 
 impl<const N: usize, const R: usize> Normal<N, R> {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { matrix: [[0.0; N]; N], right: [[0.0; R]; N] }
     }
 
-    fn add(&mut self, row: [f64; N], values: [f64; R], weight: f64) {
+    pub(crate) fn add(&mut self, row: [f64; N], values: [f64; R], weight: f64) {
         for i in 0..N {
             let weighted = weight * row[i];
             for (sum, other) in self.matrix[i][..=i].iter_mut().zip(row) {
@@ -158,7 +158,7 @@ impl<const N: usize, const R: usize> Normal<N, R> {
     }
 
     /// The unknowns, by elimination with pivots; `None` where the equations do not tell them.
-    fn solve(mut self) -> Option<[[f64; R]; N]> {
+    pub(crate) fn solve(mut self) -> Option<[[f64; R]; N]> {
         for i in 0..N {
             for j in 0..i {
                 self.matrix[j][i] = self.matrix[i][j];

@@ -12,6 +12,7 @@ mod grid;
 mod register;
 mod transform;
 
+pub(crate) use fit::Normal;
 #[cfg(test)]
 pub(crate) use fit::fit;
 

@@ -4,11 +4,15 @@
 //! colour filter array: the caller takes them apart). Samples that are not finite are left out.
 
 mod local;
+mod ratio;
+mod structure;
 
 use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
 pub use local::LocalOffsets;
+pub use ratio::{Flux, FluxRatio, flux_ratio};
+pub use structure::{Seen, Structure, StructureRatio, structure_ratio};
 
 use crate::stat::{MAD_TO_SIGMA, lane_sums, median_mad};
 
@@ -23,10 +27,10 @@ pub enum Normalise {
     Additive,
     /// Its level is brought to the reference's by multiplying.
     Multiplicative,
-    /// Scale and level are brought to the reference's: (x − l) s_r / s + l_r.
+    /// Light and level are brought to the reference's: (x − l) f + l_r, f the flux scale.
     AdditiveScaled,
-    /// The level is brought to the reference's by multiplying, and deviations from it to the
-    /// reference's scale: x l_r / l, then deviations from l_r times (s_r / l_r) / (s / l).
+    /// As [`AdditiveScaled`](Self::AdditiveScaled), for levels above 0: a level brought to the
+    /// reference's by multiplying, and deviations from it to the reference's light.
     MultiplicativeScaled,
     /// As [`Multiplicative`](Self::Multiplicative), for rejection only: samples are judged at a
     /// common level and combined as they were.
@@ -74,6 +78,11 @@ impl Normalise {
         }
     }
 
+    /// Whether frames are brought to one amount of light by their [flux scale](FluxRatio).
+    pub fn scales_flux(self) -> bool {
+        matches!(self, Self::AdditiveScaled | Self::MultiplicativeScaled)
+    }
+
     /// Every way of normalising.
     pub const ALL: [Self; 6] = [
         Self::None,
@@ -84,42 +93,37 @@ impl Normalise {
         Self::EqualisedFluxes,
     ];
 
-    /// What takes `frame` to `reference`.
+    /// What takes a frame of sky level `frame` to a reference of level `reference`; `flux` is what
+    /// its light is multiplied with to be as much as the reference's.
     ///
-    /// `None` where that is not possible: a level of 0 or below to multiply, a scale of 0 to
-    /// divide by, or a number that is not finite.
+    /// Levels are the sky's and say nothing of light from beyond it: they never enter the scale,
+    /// unless multiplying is asked for. `None` where that is not possible: a level of 0 or below to
+    /// multiply, a factor of 0, or a number that is not finite.
     ///
     /// ```
-    /// use photosite_pix::normalise::{LevelScale, Normalise};
+    /// use photosite_pix::normalise::Normalise;
     ///
-    /// let frame = LevelScale { level: 900.0, scale: 10.0 };
-    /// let reference = LevelScale { level: 1000.0, scale: 20.0 };
-    /// let to = Normalise::AdditiveScaled.coefficients(frame, reference).unwrap();
-    /// assert_eq!(to.apply(900.0), 1000.0);
-    /// assert_eq!(to.apply(910.0), 1020.0);
+    /// // Half of the light came through, and the moon was up.
+    /// let to = Normalise::AdditiveScaled.coefficients(900.0, 400.0, 2.0).unwrap();
+    /// assert_eq!(to.apply(900.0), 400.0);
+    /// assert_eq!(to.apply(910.0), 420.0);
     /// ```
-    ///
-    /// # Source
-    /// SirilDocs, with the scale of multiplicative scaling taken relative to the level,
-    /// so that multiplying a frame changes nothing in its result.
-    pub fn coefficients(self, frame: LevelScale, reference: LevelScale) -> Option<Affine> {
-        let levels = reference.level / frame.level;
-        let scales = reference.scale / frame.scale;
+    pub fn coefficients(self, frame: f64, reference: f64, flux: f64) -> Option<Affine> {
+        let levels = reference / frame;
         let multiplies = matches!(
             self,
             Self::Multiplicative | Self::MultiplicativeScaled | Self::EqualisedFluxes
         );
-        if multiplies && !(frame.level > 0.0 && reference.level > 0.0) {
+        if multiplies && !(frame > 0.0 && reference > 0.0) {
             return None;
         }
-        let about = |scale: f64| Affine { scale, offset: reference.level - scale * frame.level };
+        let about = |scale: f64| Affine { scale, offset: reference - scale * frame };
         let out = match self {
             Self::None => Affine::IDENTITY,
             Self::Additive => about(1.0),
             Self::Multiplicative | Self::EqualisedFluxes => Affine { scale: levels, offset: 0.0 },
-            // With the relative scales: levels * ((s_r / l_r) / (s / l)) is s_r / s again, so that
-            // both kinds of scaling agree on what a frame becomes.
-            Self::AdditiveScaled | Self::MultiplicativeScaled => about(scales),
+            // A level that is multiplied first is taken off again: both are one.
+            Self::AdditiveScaled | Self::MultiplicativeScaled => about(flux),
         };
         let sound = out.scale.is_finite() && out.scale > 0.0 && out.offset.is_finite();
         sound.then_some(out)
@@ -265,17 +269,13 @@ mod tests {
 
     #[test]
     fn a_frame_becomes_the_reference() {
-        let frame = LevelScale { level: 900.0, scale: 10.0 };
-        let reference = LevelScale { level: 1000.0, scale: 20.0 };
-        let moved = |how: Normalise, x: f32| how.coefficients(frame, reference).unwrap().apply(x);
+        let moved = |how: Normalise, x: f32| how.coefficients(900.0, 1000.0, 2.0).unwrap().apply(x);
         assert_eq!(moved(Normalise::None, 905.0), 905.0);
         assert_eq!(moved(Normalise::Additive, 905.0), 1005.0);
         assert_eq!(moved(Normalise::Multiplicative, 450.0), 500.0);
         assert_eq!(moved(Normalise::AdditiveScaled, 905.0), 1010.0);
         assert_eq!(moved(Normalise::MultiplicativeScaled, 905.0), 1010.0);
-        let dark = LevelScale { level: 0.0, scale: 1.0 };
-        assert_eq!(Normalise::Multiplicative.coefficients(dark, reference), None);
-        let flat = LevelScale { level: 5.0, scale: 0.0 };
-        assert_eq!(Normalise::AdditiveScaled.coefficients(flat, reference), None);
+        assert_eq!(Normalise::Multiplicative.coefficients(0.0, 1000.0, 1.0), None);
+        assert_eq!(Normalise::AdditiveScaled.coefficients(5.0, 1000.0, 0.0), None);
     }
 }

@@ -91,7 +91,12 @@ impl Judge {
             false => sigma::pooled_scale(pool),
         };
         let scale = scale.unwrap_or(f64::NAN);
-        tile.iter_mut().for_each(|columns| columns.scale = [scale; LANES]);
+        let level = sigma::level_of(tile, scale, pool);
+        let per_level = if level > 0.0 { 1.0 / level } else { 0.0 };
+        for columns in tile.iter_mut() {
+            columns.scale = [scale; LANES];
+            columns.per_level = [per_level; LANES];
+        }
         let stray = |block: &usize| blocks & (1 << block) != 0;
         for (_, columns) in tile.iter_mut().enumerate().filter(|(block, _)| stray(block)) {
             for lane in 0..columns.used {
@@ -129,7 +134,7 @@ impl Judge {
             }
             _ => {
                 let bounds = bounds(method, columns);
-                take_off(columns, bounds)
+                take_off(method, columns, bounds)
             }
         };
         for lane in columns.open_lanes() {
@@ -168,7 +173,8 @@ fn unsettled(method: Reject, columns: &Columns, critical: &[f64], path: &mut Vec
     }
     let mut bits = 0u32;
     for lane in 0..LANES {
-        bits |= u32::from(out[lane] & (columns.n[lane] > FEWEST as f64)) << lane;
+        let more = columns.n[lane] > fewest(method, columns.count[lane]) as f64;
+        bits |= u32::from(out[lane] & more) << lane;
     }
     bits
 }
@@ -241,26 +247,44 @@ fn narrow_ends(
     }
 }
 
+/// How many samples a round over a column of `count` leaves at least: of three whose scale the
+/// neighbours lend, two tell which one is wrong.
+#[inline(always)]
+fn fewest(method: Reject, count: i32) -> usize {
+    let lent = matches!(method, Reject::AveragedSigma { .. });
+    if lent && count as usize == FEWEST { FEWEST - 1 } else { FEWEST }
+}
+
 /// The low and the high bound of each column.
 pub(crate) type Bounds = (Row, Row);
 
 /// Takes off what lies beyond the bounds.
-fn take_off(columns: &mut Columns, (low, high): Bounds) -> [Fate; LANES] {
+fn take_off(method: Reject, columns: &mut Columns, (low, high): Bounds) -> [Fate; LANES] {
     let mut fates = [Fate::Judged; LANES];
     let off = beyond(columns, &low, &high);
     for lane in columns.open_lanes() {
-        fates[lane] = settle(columns, lane, off[lane].0, off[lane].1);
+        let fewest = fewest(method, columns.count[lane]);
+        fates[lane] = settle_to(columns, lane, off[lane], fewest);
     }
     fates
 }
 
 /// Does a round that takes `below` and `above` samples off the ends, unless too few would stay.
 pub(super) fn settle(columns: &mut Columns, lane: usize, below: usize, above: usize) -> Fate {
+    settle_to(columns, lane, (below, above), FEWEST)
+}
+
+fn settle_to(
+    columns: &mut Columns,
+    lane: usize,
+    (below, above): (usize, usize),
+    fewest: usize,
+) -> Fate {
     let n = columns.kept.len(lane);
     match n - below - above {
-        _ if n <= FEWEST || below + above == 0 => Fate::Judged,
+        _ if n <= fewest || below + above == 0 => Fate::Judged,
         0 => Fate::AllRejected { low: below },
-        1 | 2 => Fate::Judged,
+        left if left < fewest => Fate::Judged,
         _ => {
             let (lo, hi) = (columns.kept.lo[lane], columns.kept.hi[lane]);
             let (new_lo, new_hi) = (lo + below as i32, hi - above as i32);

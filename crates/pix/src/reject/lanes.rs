@@ -96,6 +96,8 @@ pub(crate) struct Columns {
     pub last: Row,
     /// A scale that a method found before the columns were judged.
     pub scale: Row,
+    /// 1 / the level of a tile, above which its scale grows with the root of the light.
+    pub per_level: Row,
     /// What good samples may differ by beyond their noise.
     pub allowance: Row,
     /// Rounds of rejection that a column has been through.
@@ -129,6 +131,7 @@ impl Default for Columns {
             first: [0.0; LANES],
             last: [0.0; LANES],
             scale: [f64::NAN; LANES],
+            per_level: [f64::NAN; LANES],
             allowance: [0.0; LANES],
             round: [0; LANES],
             pixel: [0; LANES],
@@ -191,6 +194,7 @@ impl Columns {
         self.first[to] = from.first[lane];
         self.last[to] = from.last[lane];
         self.scale[to] = from.scale[lane];
+        self.per_level[to] = from.per_level[lane];
         self.allowance[to] = from.allowance[lane];
         self.round[to] = from.round[lane];
         self.pixel[to] = from.pixel[lane];
@@ -217,6 +221,7 @@ impl Columns {
         self.first[to] = self.first[lane];
         self.last[to] = self.last[lane];
         self.scale[to] = self.scale[lane];
+        self.per_level[to] = self.per_level[lane];
         self.allowance[to] = self.allowance[lane];
         self.round[to] = self.round[lane];
         self.pixel[to] = self.pixel[lane];

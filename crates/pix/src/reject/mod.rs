@@ -37,7 +37,8 @@ use judge::{Bounds, Lanes, settle, winsor_ceilings, winsor_undecided};
 pub(crate) use judge::{Fate, Judge};
 use lanes::{Columns, LANES, Line};
 
-/// Fewest samples that a round of rejection may leave, all rejected apart.
+/// Fewest samples that a round of rejection may leave, all rejected apart; two of three where
+/// neighbours lend their scale.
 pub const FEWEST: usize = 3;
 
 /// A method of rejection with its thresholds; the [module](self) says what all methods share.
@@ -113,17 +114,20 @@ pub enum Reject {
         sigma_high: f32,
     },
     /// Averaged sigma clipping: the bounds are m − `low` s − a and m + `high` s + a, with
-    /// s = max(S sqrt(max(m, 1)), d), one S for a tile of neighbouring pixels,
+    /// s = max(S sqrt(max(m / L, 1)), d), one S and one L for a tile of neighbouring pixels,
     /// d = 1.482602218505602 b(n) median(|x − m|) of the kept samples, and a what good samples may
     /// differ by besides ([`Allowance`](crate::combine::Allowance); 0 where nothing is allowed).
     /// Rounds until nothing goes; m is the median of those kept, S and a stay. b(n) makes good what
     /// the deviations of few samples fall short of.
     ///
     /// A tile is 256 pixels of a line, counted from the line's start; the last may be shorter.
-    /// Each column of 3 samples or more gives v = sd² / max(m, 1) / c(n) before any rejection,
-    /// with c(n) = (1 − 2 / (9 (n − 1)))³, near enough the median of χ² / (n − 1) with n − 1
+    /// Each column of 3 samples or more gives v = sd² / c(n) before any rejection, with c(n) = (1 − 2 / (9 (n − 1)))³, near enough the median of χ² / (n − 1) with n − 1
     /// degrees of freedom; S² is the median of these v. A few samples are too few for a scale of
-    /// their own: the neighbours lend theirs.
+    /// their own: the neighbours lend theirs. L is the median of the medians of every fourth column
+    /// (of an even number the upper one), and at least 3 S: light above it has more noise, by its root,
+    /// and what is below no less. All is in the unit of the samples and does not depend on it.
+    ///
+    /// Of a column of 3 samples one may go, none of a column that more samples left.
     ///
     /// **Strays.** Where a whole frame is wrong (a black one, a torn half, a row, a trail, a cloud),
     /// each column of a tile has an outlier, and the median of v is theirs. A column has a stray if
@@ -133,8 +137,8 @@ pub enum Reject {
     /// block of 32 columns of which more than half have one:
     ///
     /// - none gives its v to S. Where less than a quarter of the tile's columns are left, S² begins
-    ///   as the median of (q / h)² / max(m, 1), and is found three times anew from the samples
-    ///   within m ± `low`, `high` of it; of integers no column's variance counts as less than 1/12.
+    ///   as the median of (q / h)², and is found three times anew from the samples within
+    ///   m ± `low`, `high` of it; of integers no column's variance counts as less than 1/12.
     /// - the first round of a column goes by the narrowest window of n − ⌈n / 4⌉ samples, in place of
     ///   m and d by its median and its width / 2.3007: one wrong sample of few draws m to itself.
     ///
@@ -350,8 +354,7 @@ impl Reject {
 
     /// The method for `n` frames when nobody asks for one by name.
     ///
-    /// None up to 3 frames (3 are best combined by their median), averaged sigma clipping from 4
-    /// on: on simulated bias, dark and light frames with cosmic rays it leaves the least noise, or
+    /// None up to 3 frames (3 are best combined by their median), averaged sigma clipping from 4 on: on simulated bias, dark and light frames with cosmic rays it leaves the least noise, or
     /// within 0.2 % of it, for 5 to 200 frames. `docs/rejection.md` has the table.
     pub fn auto(n: usize, asked: Thresholds) -> Self {
         let name = if n <= FEWEST { "none" } else { "averaged-sigma" };

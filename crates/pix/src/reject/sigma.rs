@@ -137,23 +137,43 @@ pub(super) fn mad_unsettled(columns: &Columns, low: f32, high: f32) -> Lanes {
     out
 }
 
-/// Scales from the tile: S sqrt(max(m, 1)).
+/// Scales from the tile: S sqrt(max(m / L, 1)), S the tile's scale and L its level.
 #[inline(always)]
 pub(super) fn averaged(columns: &Columns) -> Row {
     let mut out = [0.0; LANES];
     for lane in 0..LANES {
-        out[lane] = columns.scale[lane] * level(columns.median[lane]).sqrt();
+        let light = columns.median[lane] * columns.per_level[lane];
+        out[lane] = columns.scale[lane] * if light > 1.0 { light.sqrt() } else { 1.0 };
     }
     out
 }
 
-/// max(m, 1): what the variance is taken to be proportional to.
-#[inline(always)]
-fn level(median: f64) -> f64 {
-    if median > 1.0 { median } else { 1.0 }
+/// Sigmas above zero at which the level of a tile counts, at the least: what is nearer says nothing of
+/// the noise of light.
+const LEAST_LEVEL: f64 = 3.0;
+
+/// The level of a tile of scale `scale` above which noise grows with the root of the light.
+///
+/// The median of its columns', in any unit; never so low that noise alone takes a column far above it.
+pub(super) fn level_of(tile: &[Columns], scale: f64, pool: &mut Vec<f64>) -> f64 {
+    pool.clear();
+    for columns in tile {
+        let here = columns.median[..columns.used].iter().zip(&columns.n);
+        pool.extend(here.step_by(LEVEL_STEP).filter(|(_, n)| **n > 0.0).map(|(m, _)| *m));
+    }
+    let middle = pool.len() / 2;
+    let level = match pool.is_empty() {
+        true => 0.0,
+        false => *pool.select_nth_unstable_by(middle, f64::total_cmp).1,
+    };
+    let least = LEAST_LEVEL * scale;
+    if level > least { level } else { least }
 }
 
-/// Appends the scaled variance of each column of 3 samples or more to the pool of its tile; gives
+/// One column of so many tells the level of a tile.
+const LEVEL_STEP: usize = 4;
+
+/// Appends the variance of each column of 3 samples or more to the pool of its tile; gives
 /// how many of the columns scatter far more than their inner half does.
 #[inline(always)]
 pub(super) fn offer_scales(columns: &Columns, pool: &mut Vec<f64>) -> usize {
@@ -168,7 +188,7 @@ pub(super) fn offer_scales(columns: &Columns, pool: &mut Vec<f64>) -> usize {
         scaled[lane] = share;
     }
     for lane in 0..LANES {
-        scaled[lane] *= columns.variance[lane] / level(columns.median[lane]);
+        scaled[lane] *= columns.variance[lane];
     }
     let strays = strays(columns);
     let mut count = 0;
@@ -294,7 +314,7 @@ pub(super) fn scale_without_strays(
     for columns in tile {
         for lane in (0..columns.used).filter(|lane| columns.kept.len(*lane) > FEWEST) {
             let (range, per) = (inner_range(columns, lane), inner_half(columns.kept.len(lane)).1);
-            pool.push((per * range * range).max(least(columns)) / level(columns.median[lane]));
+            pool.push((per * range * range).max(least(columns)));
         }
     }
     let mut s = pooled_scale(pool)?;
@@ -302,8 +322,8 @@ pub(super) fn scale_without_strays(
         pool.clear();
         for columns in tile {
             for lane in (0..columns.used).filter(|lane| columns.kept.len(*lane) > FEWEST) {
-                let (m, per) = (columns.median[lane], level(columns.median[lane]));
-                let (floor, ceiling) = (m - low * s * per.sqrt(), m + high * s * per.sqrt());
+                let m = columns.median[lane];
+                let (floor, ceiling) = (m - low * s, m + high * s);
                 let (mut n, mut sum, mut squares) = (0.0, 0.0, 0.0);
                 for v in columns.column(lane).filter(|v| *v >= floor && *v <= ceiling) {
                     n += 1.0;
@@ -313,7 +333,7 @@ pub(super) fn scale_without_strays(
                 if n >= 3.0 {
                     let sd = sd_of(sum, squares, n);
                     let v = (sd * sd).max(least(columns));
-                    pool.push(v / per / median_of_variances(n));
+                    pool.push(v / median_of_variances(n));
                 }
             }
         }
@@ -346,7 +366,7 @@ pub(super) fn strays_of(columns: &Columns, lane: usize, (low, high): (f32, f32))
     let from = narrowest.unwrap_or(0);
     let m = 0.5 * (at(from + (most - 1) / 2) + at(from + most / 2));
     let own = spread(from) / THREE_QUARTERS;
-    let scale = own.max(columns.scale[lane] * level(m).sqrt());
+    let scale = own.max(columns.scale[lane] * (m * columns.per_level[lane]).max(1.0).sqrt());
     let (floor, ceiling) = (m - f64::from(low) * scale, m + f64::from(high) * scale);
     let below = (0..n).take_while(|i| at(*i) < floor).count();
     let above = (below..n).rev().take_while(|i| at(*i) > ceiling).count();

@@ -19,6 +19,18 @@ const CLIP: f64 = 3.0;
 /// Rounds of clipping.
 const ROUNDS: usize = 3;
 
+/// Whole numbers with less noise than so many steps are coarse.
+const COARSE: f32 = 2.0;
+
+/// Rounds of clipping coarse samples.
+const COARSE_ROUNDS: usize = 5;
+
+/// Steps from the level within which a coarse sample is never clipped.
+const LEAST_REACH: f64 = 1.5;
+
+/// The noise of rounding to whole numbers: 1 / √12.
+const STEP_SIGMA: f64 = 0.288_675;
+
 /// Level and noise of one cell; NaN where it has too few samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MeshCell {
@@ -29,6 +41,7 @@ pub struct MeshCell {
 /// Background and noise of a frame, interpolated between cells.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mesh {
+    size: Size,
     level: Cells,
     sigma: Cells,
 }
@@ -68,7 +81,7 @@ impl Mesh {
             let raw = Plane::from_fn(cells, |x, y| pick(&rows[y][x]));
             Cells(smooth(&fill(raw)))
         };
-        Self { level: part(|c| c.level), sigma: part(|c| c.sigma) }
+        Self { size, level: part(|c| c.level), sigma: part(|c| c.sigma) }
     }
 
     /// The background at a pixel, in the unit of the samples.
@@ -100,9 +113,14 @@ impl Mesh {
     /// What `of` gives for the level of each cell and the position of its middle, smoothed; cells
     /// for which it gives NaN are filled from their neighbours, and `None` where all are.
     pub(crate) fn smoothed(&self, of: impl Fn(f64, Point) -> f64) -> Option<Cells> {
-        let middle = |i: usize| (i as f64 + 0.5) * CELL as f64 - 0.5;
+        // A frame may be smaller than a cell.
+        let middle = |i: usize, end: usize| match end <= CELL {
+            true => 0.5 * end as f64 - 0.5,
+            false => (i as f64 + 0.5) * CELL as f64 - 0.5,
+        };
         let plane = Plane::from_fn(self.level.0.size(), |i, j| {
-            of(f64::from(self.level.0.get(i, j)), Point::new(middle(i), middle(j))) as f32
+            let at = Point::new(middle(i, self.size.width), middle(j, self.size.height));
+            of(f64::from(self.level.0.get(i, j)), at) as f32
         });
         let some = plane.as_slice().iter().any(|v| v.is_finite());
         some.then(|| Cells(blur(&fill(plane))))
@@ -175,6 +193,9 @@ fn clipped(mut samples: &mut [f32]) -> MeshCell {
         away.extend(samples.iter().map(|v| (v - level).abs()));
         let sigma = (MAD_TO_SIGMA * f64::from(median_in_place(&mut away))) as f32;
         cell = MeshCell { level, sigma };
+        if sigma < COARSE && samples.iter().all(|v| v.fract() == 0.0) {
+            return coarse(samples, level);
+        }
         if sigma <= 0.0 {
             break;
         }
@@ -191,12 +212,36 @@ fn clipped(mut samples: &mut [f32]) -> MeshCell {
         samples = &mut samples[..n];
     }
     if cell.sigma == 0.0 {
-        // More than half of the samples are equal: steps of the converter hide the noise.
-        let mean = samples.iter().map(|v| f64::from(*v)).sum::<f64>() / samples.len() as f64;
-        let var = samples.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>();
-        cell.sigma = (var / samples.len() as f64).sqrt() as f32;
+        // More than half of the samples are equal.
+        cell.sigma = deviation(samples.iter().copied(), f64::from(cell.level)).1 as f32;
     }
     cell
+}
+
+/// Mean, and standard deviation about it, of samples near `about`.
+fn deviation(samples: impl Iterator<Item = f32>, about: f64) -> (f64, f64) {
+    let (mut n, mut sum, mut squares) = (0.0, 0.0, 0.0);
+    for v in samples {
+        let d = f64::from(v) - about;
+        (n, sum, squares) = (n + 1.0, sum + d, squares + d * d);
+    }
+    let mean = sum / n;
+    (about + mean, (squares / n - mean * mean).max(0.0).sqrt())
+}
+
+/// Level and noise of whole numbers whose steps are as coarse as their noise, which median and MAD do
+/// not see: mean and standard deviation of what is not clipped.
+fn coarse(samples: &mut [f32], median: f32) -> MeshCell {
+    // One sigma above the median lie 84 of a hundred; where a sky is clipped only that side is known.
+    let (_, high, _) = samples.select_nth_unstable_by(samples.len() * 84 / 100, f32::total_cmp);
+    let (mut level, mut sigma) = (f64::from(median), f64::from(*high - median));
+    for _ in 0..COARSE_ROUNDS {
+        let reach = (CLIP * sigma).max(LEAST_REACH);
+        let near = samples.iter().copied().filter(|v| (f64::from(*v) - level).abs() <= reach);
+        (level, sigma) = deviation(near, level);
+    }
+    // Not better known than to what a step hides.
+    MeshCell { level: level as f32, sigma: sigma.max(STEP_SIGMA) as f32 }
 }
 
 /// Gives cells without samples the mean of the neighbours that have some, from the outside in.
@@ -298,5 +343,29 @@ mod tests {
         let rows = (0..2).map(|i| Mesh::measure_row(&data, &mask, i)).collect();
         let (level, sigma) = Mesh::new(size, rows).typical();
         assert!((level - 50.0).abs() < 2.0 && (4.0..9.0).contains(&sigma), "{level} {sigma}");
+    }
+
+    #[test]
+    fn noise_below_the_steps_of_whole_numbers_is_found() {
+        let size = Size::new(256, 192);
+        let mut state = 7u64;
+        let mut uniform = move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 11) as f64 / (1u64 << 53) as f64
+        };
+        for (level, noise) in [(12.2, 0.45), (2.3, 0.3), (100.5, 0.8), (40.1, 1.6)] {
+            let data = Plane::from_fn(size, |_, _| {
+                let gaussian = (0..12).map(|_| uniform()).sum::<f64>() - 6.0;
+                (level + noise * gaussian).round() as f32
+            });
+            let mask: Plane<MaskBits> = Plane::zeroed(size);
+            let rows =
+                (0..Mesh::rows_of(size)).map(|i| Mesh::measure_row(&data, &mask, i)).collect();
+            let (found, sigma) = Mesh::new(size, rows).typical();
+            let right = (noise * noise + 1.0 / 12.0f64).sqrt();
+            println!("level {level} noise {right:.3}: {found:.3}, {sigma:.3}");
+            assert!((found - level).abs() < 0.05, "{found} of {level}");
+            assert!((sigma / right - 1.0).abs() < 0.1, "{sigma} of {right}");
+        }
     }
 }

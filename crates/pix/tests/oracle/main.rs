@@ -164,20 +164,21 @@ fn compare(seed: u64, width: usize) {
             })
             .collect();
         for (method, critical) in methods.iter().zip(&criticals) {
-            let tiles: Vec<(f64, Vec<bool>)> = plain_columns
+            let tiles: Vec<(f64, f64, Vec<bool>)> = plain_columns
                 .chunks(256)
                 .map(|tile| match method {
                     Reject::AveragedSigma { low, high } => {
-                        plain::tile_scale(tile, (*low).into(), (*high).into())
+                        let (scale, stray) = plain::tile_scale(tile, (*low).into(), (*high).into());
+                        (scale, plain::per_level(tile, scale), stray)
                     }
-                    _ => (f64::NAN, vec![false; tile.len()]),
+                    _ => (f64::NAN, f64::NAN, vec![false; tile.len()]),
                 })
                 .collect();
             for how in [Combine::Mean, Combine::Median] {
                 let planes = run(Samples::new(&data, width), *method, how, &mut workspace);
                 for (x, column) in plain_columns.iter().enumerate() {
-                    let (scale, stray) = &tiles[x / 256];
-                    let tile = (*scale, stray[x % 256]);
+                    let (scale, per_level, stray) = &tiles[x / 256];
+                    let tile = (*scale, *per_level, stray[x % 256]);
                     let v = plain::judge(column, *method, how, tile, critical);
                     columns += 1;
                     if v.close {

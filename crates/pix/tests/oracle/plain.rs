@@ -76,7 +76,7 @@ fn c(n: usize) -> f64 {
 
 /// v of averaged sigma clipping.
 fn pool_share(x: &[f64]) -> Option<f64> {
-    (x.len() >= 3).then(|| sd(x) * sd(x) / median(x).max(1.0) / c(x.len()))
+    (x.len() >= 3).then(|| sd(x) * sd(x) / c(x.len()))
 }
 
 /// The range of the inner half of sorted samples, and how much of a Gaussian's sigma that is.
@@ -141,7 +141,7 @@ pub fn tile_scale(tile: &[Vec<f64>], low: f64, high: f64) -> (f64, Vec<bool>) {
     let first: Vec<f64> = long()
         .map(|(i, x)| {
             let (q, h) = inner_half(x);
-            ((q / h) * (q / h)).max(least(i)) / median(x).max(1.0)
+            ((q / h) * (q / h)).max(least(i))
         })
         .collect();
     let mut s = median(&first).sqrt();
@@ -149,12 +149,11 @@ pub fn tile_scale(tile: &[Vec<f64>], low: f64, high: f64) -> (f64, Vec<bool>) {
         let shares: Vec<f64> = long()
             .filter_map(|(i, x)| {
                 let m = median(x);
-                let sigma = s * m.max(1.0).sqrt();
-                let within = |v: &&f64| **v >= m - low * sigma && **v <= m + high * sigma;
+                let within = |v: &&f64| **v >= m - low * s && **v <= m + high * s;
                 let kept: Vec<f64> = x.iter().filter(within).copied().collect();
                 (kept.len() >= 3).then(|| {
                     let v = sd(&kept) * sd(&kept);
-                    v.max(least(i)) / m.max(1.0) / c(kept.len())
+                    v.max(least(i)) / c(kept.len())
                 })
             })
             .collect();
@@ -164,6 +163,15 @@ pub fn tile_scale(tile: &[Vec<f64>], low: f64, high: f64) -> (f64, Vec<bool>) {
         s = median(&shares).sqrt();
     }
     (s, stray)
+}
+
+/// 1 / L of a tile of columns of scale `s`; 0 for no level.
+pub fn per_level(tile: &[Vec<f64>], s: f64) -> f64 {
+    let mut medians: Vec<f64> =
+        tile.iter().step_by(4).filter(|x| !x.is_empty()).map(|x| median(x)).collect();
+    medians.sort_by(f64::total_cmp);
+    let level = medians.get(medians.len() / 2).map_or(0.0, |m| m.max(3.0 * s));
+    if level > 0.0 { 1.0 / level } else { 0.0 }
 }
 
 /// The middle of the narrowest three quarters of sorted samples, and their width.
@@ -181,6 +189,7 @@ fn narrowest(x: &[f64]) -> (f64, f64) {
 /// b(n) of the median absolute deviation.
 fn few(n: usize) -> f64 {
     match n {
+        3 => 1.495,
         4 => 1.363,
         5 => 1.206,
         6 => 1.2,
@@ -237,7 +246,7 @@ pub fn judge(
     x: &[f64],
     method: Reject,
     how: Combine,
-    (tile, stray): (f64, bool),
+    (tile, per_level, stray): (f64, f64, bool),
     critical: &[f64],
 ) -> Verdict {
     let mut x = x.to_vec();
@@ -250,7 +259,7 @@ pub fn judge(
     if let (Reject::AveragedSigma { low: kl, high: kh }, true, true) = (method, stray, x.len() > 3)
     {
         let (m, width) = narrowest(&x);
-        let s = (width / 2.3007).max(tile * m.max(1.0).sqrt());
+        let s = (width / 2.3007).max(tile * (m * per_level).max(1.0).sqrt());
         let (floor, ceiling) = (m - f64::from(kl) * s, m + f64::from(kh) * s);
         let below = x.iter().filter(|v| **v < floor).count();
         let above = x.iter().filter(|v| **v > ceiling).count();
@@ -260,7 +269,11 @@ pub fn judge(
             x = x[below..x.len() - above].to_vec();
         }
     }
-    while x.len() > 3 {
+    let least = match method {
+        Reject::AveragedSigma { .. } if all.len() == 3 => 2,
+        _ => 3,
+    };
+    while x.len() > least {
         let m = median(&x);
         let scale: Option<(f64, f64, f64)> = match method {
             Reject::Percentile { low, high } => Some((low.into(), high.into(), m.abs())),
@@ -280,7 +293,7 @@ pub fn judge(
             Reject::AveragedSigma { low, high } => {
                 let away: Vec<f64> = x.iter().map(|v| (v - m).abs()).collect();
                 let own = few(x.len()) * 1.482_602_218_505_602 * median(&away);
-                Some((low.into(), high.into(), own.max(tile * m.max(1.0).sqrt())))
+                Some((low.into(), high.into(), own.max(tile * (m * per_level).max(1.0).sqrt())))
             }
             Reject::CcdNoise {
                 low,
@@ -362,7 +375,7 @@ pub fn judge(
             _ => {}
         }
         let stay = x.len() - below - above;
-        if below + above == 0 || stay == 1 || stay == 2 {
+        if below + above == 0 || (stay > 0 && stay < least) {
             break;
         }
         if stay == 0 {

@@ -371,6 +371,7 @@ fn registered_reports(arranged: &Arranged<'_>, reference: &SurveyedLight) -> Vec
         by: part.registration.as_ref().map(|r| r.by),
         residual_px: part.registration.as_ref().map(|r| r.residual_px),
         n_matched: part.registration.as_ref().map(|r| r.matched),
+        flux_scale: part.flux_scale,
         used: part.used && arranged.used() >= FEWEST_LIGHTS,
     };
     arranged.parts().iter().map(report).collect()

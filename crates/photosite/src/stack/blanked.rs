@@ -1,25 +1,32 @@
-//! A light whose trails are masked.
+//! A light whose trails and empty borders are holes.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use photosite_file::{Access, Source};
 use photosite_pix::Size;
+use photosite_pix::border::Border;
 use photosite_pix::trails::Trail;
 
-/// A source whose samples under trails are NaN, in all planes alike.
+/// A source whose samples under trails, and on a border without data, are NaN in all planes alike.
 ///
 /// It stands below whatever mixes neighbours (debayering, interpolation), so that no light of a
 /// trail reaches beyond its band.
-pub struct Untrailed {
+pub struct Blanked {
     /// The light.
     pub source: Box<dyn Source>,
     /// Its trails, in pixels of the light.
     pub trails: Vec<Trail>,
+    /// Its border without data.
+    pub border: Option<Arc<Border>>,
 }
 
-impl Untrailed {
+impl Blanked {
     fn mask(&self, rows: Range<usize>, plane: &mut [f32]) {
         let width = self.source.size().width;
+        if let Some(border) = &self.border {
+            border.each(rows.clone(), |i| plane[i] = f32::NAN);
+        }
         for trail in &self.trails {
             trail.spans(rows.clone(), width, |y, columns| {
                 plane[(y - rows.start) * width..][columns].fill(f32::NAN);
@@ -28,7 +35,7 @@ impl Untrailed {
     }
 }
 
-impl Source for Untrailed {
+impl Source for Blanked {
     fn size(&self) -> Size {
         self.source.size()
     }

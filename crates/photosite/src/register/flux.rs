@@ -1,0 +1,240 @@
+//! How much of the light came through: each light's flux scale, and what it rests on.
+
+use std::collections::BTreeMap;
+
+use photosite_pix::Size;
+use photosite_pix::align::{Point, Registration, Rules, Transform, coincident, register};
+use photosite_pix::normalise::{Flux, FluxRatio, Seen, flux_ratio, structure_ratio};
+use photosite_pix::stars::Star;
+use serde::{Deserialize, Serialize};
+
+use crate::Finding;
+use crate::finding::Severity;
+use crate::measure::SurveyedLight;
+
+/// What a flux scale rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ScaleSource {
+    /// It is the light at whose level the others are.
+    Level,
+    /// Stars that both lights have.
+    Stars,
+    /// A nebula that both lights have.
+    Structure,
+    /// Exposure, airmass and gain of their headers.
+    Headers,
+    /// Nothing: equal light is assumed.
+    Assumed,
+}
+
+/// What a light's samples above the sky are multiplied with to hold as much light as those of the
+/// light at whose level they are.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct FluxScale {
+    /// The factor.
+    pub scale: f64,
+    /// One standard deviation of it; `None` where nothing measured tells it.
+    pub error: Option<f64>,
+    /// What it rests on.
+    pub source: ScaleSource,
+    /// Stars that it is taken from, where it is.
+    pub stars: Option<usize>,
+    /// The relative error that comes of this light alone.
+    #[serde(skip)]
+    pub(super) own_error: f64,
+    /// The relative error that comes of the light at whose level they are.
+    #[serde(skip)]
+    pub(super) shared_error: f64,
+}
+
+impl FluxScale {
+    /// That of the light at whose level the others are.
+    pub(super) const LEVEL: Self = Self::told(1.0, Some(0.0), ScaleSource::Level);
+
+    const fn told(scale: f64, error: Option<f64>, source: ScaleSource) -> Self {
+        Self { scale, error, source, stars: None, own_error: 0.0, shared_error: 0.0 }
+    }
+
+    fn measured(ratio: FluxRatio, source: ScaleSource) -> Self {
+        Self {
+            scale: ratio.scale,
+            error: Some(ratio.scale * ratio.error()),
+            source,
+            stars: (source == ScaleSource::Stars).then_some(ratio.count),
+            own_error: ratio.own_error,
+            shared_error: ratio.shared_error,
+        }
+    }
+}
+
+/// A light and where it lies on the common grid.
+#[derive(Clone, Copy)]
+pub(super) struct Placed<'a> {
+    pub light: &'a SurveyedLight,
+    /// `None` where it lies on the reference pixel by pixel.
+    pub place: Option<&'a Registration>,
+}
+
+impl Placed<'_> {
+    fn transform(&self) -> Transform {
+        self.place.map_or(Transform::IDENTITY, |r| r.transform)
+    }
+
+    fn seen<'b>(&'b self, place: &'b Transform) -> Seen<'b> {
+        Seen { structure: &self.light.structure, place, noise: self.light.block_noise }
+    }
+
+    /// Its stars by what they are among the reference's; its own where it has no place.
+    fn by_reference(&self) -> BTreeMap<usize, usize> {
+        self.place.map_or_else(BTreeMap::new, |r| r.pairs.iter().copied().collect())
+    }
+
+    /// A star's flux on the common grid: of a light that is interpolated to smaller pixels each
+    /// holds as much as one of its own.
+    fn flux(&self, star: usize, transform: &Transform) -> Flux {
+        let Star { x, y, flux, flux_error, .. } = self.light.field.stars[star];
+        let area = match transform.invert(Point::new(x, y)) {
+            Some(_) if *transform == Transform::IDENTITY => 1.0,
+            Some(at) => transform.magnification(at).powi(2),
+            None => f64::NAN,
+        };
+        // Without a gain the sky tells how much electrons are worth, at the least.
+        let noise = self.light.field.noise;
+        let unknown = self.light.metadata.gain_e_per_adu.is_none();
+        let worth = noise * noise / self.light.field.background.max(noise);
+        let own = if unknown { flux.max(0.0) * worth } else { 0.0 };
+        Flux { value: flux / area, error: (flux_error * flux_error + own).sqrt() / area }
+    }
+}
+
+/// A ratio with a larger relative error is not taken.
+const MOST_ERROR: f64 = 0.1;
+
+/// A ratio of stars as good as this is taken without asking a nebula.
+const GOOD_ERROR: f64 = 0.01;
+
+/// Sigmas by which a ratio of stars that contradicts a nebula is none: knots were taken for stars.
+const CONTRADICTS: f64 = 4.0;
+
+/// A nebula must be this much better known to be asked instead of stars.
+const BETTER: f64 = 3.0;
+
+/// The flux scale of a light against that of `level`: by stars in common, by a nebula in common, by
+/// what headers say, or 1; `size` is that of the common grid.
+pub(super) fn flux_scale(light: Placed<'_>, level: Placed<'_>, size: Size) -> FluxScale {
+    let sound = |ratio: &FluxRatio| ratio.error() <= MOST_ERROR;
+    let stars = flux_ratio(&pairs(light, level)).filter(sound);
+    if let Some(ratio) = stars.filter(|ratio| ratio.error() <= GOOD_ERROR) {
+        return FluxScale::measured(ratio, ScaleSource::Stars);
+    }
+    let (own, wanted) = (light.transform(), level.transform());
+    let (there, here) = (level.seen(&wanted), light.seen(&own));
+    let structure = structure_ratio(there, here, size).filter(|found| {
+        // What fits better in the same place of the sensor is none of the sky's.
+        let fixed = structure_ratio(there, light.seen(&wanted), size);
+        own == wanted || fixed.is_none_or(|fixed| fixed.rest > found.rest)
+    });
+    let structure = structure.map(|found| found.ratio).filter(sound);
+    let instead = |stars: &FluxRatio, nebula: &FluxRatio| {
+        let apart = (stars.scale / nebula.scale).ln().abs();
+        apart > CONTRADICTS * stars.error().hypot(nebula.error())
+            || stars.error() > BETTER * nebula.error()
+    };
+    match (stars, structure) {
+        (Some(ratio), Some(nebula)) if instead(&ratio, &nebula) => {
+            FluxScale::measured(nebula, ScaleSource::Structure)
+        }
+        (Some(ratio), _) => FluxScale::measured(ratio, ScaleSource::Stars),
+        (None, Some(ratio)) => FluxScale::measured(ratio, ScaleSource::Structure),
+        (None, None) => by_headers(light, level, size),
+    }
+}
+
+/// The fluxes of the stars that two lights have in common: wanted, and own.
+fn pairs(light: Placed<'_>, level: Placed<'_>) -> Vec<(Flux, Flux)> {
+    let (own, wanted) = (light.transform(), level.transform());
+    let common: Vec<(usize, usize)> = if light.place.is_some() {
+        let there = level.by_reference();
+        let here = light.by_reference();
+        here.iter().filter_map(|(star, here)| Some((*there.get(star)?, *here))).collect()
+    } else {
+        // Stacked pixel by pixel, lights may be a little beside each other all the same.
+        let (there, here) = (level.light.points(), light.light.points());
+        match register(&there, &here, Rules::default()) {
+            Some(found) => found.pairs,
+            None => coincident(&Transform::IDENTITY, &there, &here),
+        }
+    };
+    common
+        .into_iter()
+        .map(|(there, here)| (level.flux(there, &wanted), light.flux(here, &own)))
+        .collect()
+}
+
+/// Extinction in magnitudes an airmass: that of a clear sky at sea level, in the middle of the visible.
+///
+/// # Source
+/// Hayes1975.
+const EXTINCTION_MAG: f64 = 0.2;
+
+/// What headers say of the light that came in: exposure over exposure, the airmass's extinction, gains
+/// and the pixel's share of the sky.
+fn by_headers(light: Placed<'_>, level: Placed<'_>, size: Size) -> FluxScale {
+    let middle = Point::new(0.5 * size.width as f64, 0.5 * size.height as f64);
+    let area = |of: &Placed<'_>| of.transform().magnification(middle).powi(2);
+    let share = area(&light) / area(&level);
+    let share = if share.is_finite() && share > 0.0 { share } else { 1.0 };
+    let exposure = |of: &Placed<'_>| of.light.metadata.exposure_s.filter(|t| *t > 0.0);
+    let Some((own_s, wanted_s)) = exposure(&light).zip(exposure(&level)) else {
+        return FluxScale::told(share, None, ScaleSource::Assumed);
+    };
+    let airmass =
+        |of: &Placed<'_>| of.light.header.get_f64("AIRMASS").filter(|x| (1.0..=20.0).contains(x));
+    let longer = airmass(&light).zip(airmass(&level)).map_or(0.0, |(own, wanted)| own - wanted);
+    let gain = |of: &Placed<'_>| of.light.metadata.gain_e_per_adu.map(|g| g.e_per_adu());
+    let gains = gain(&light).zip(gain(&level)).map_or(1.0, |(own, wanted)| own / wanted);
+    let scale = wanted_s / own_s * 10f64.powf(0.4 * EXTINCTION_MAG * longer) * gains * share;
+    FluxScale::told(scale, None, ScaleSource::Headers)
+}
+
+/// Names that a finding lists.
+const LISTED: usize = 5;
+
+/// That some lights' flux scales rest on no light; `None` where all do.
+pub(super) fn not_measured(
+    told: &[(&SurveyedLight, FluxScale)],
+    level: &SurveyedLight,
+) -> Option<Finding> {
+    let by_headers = |source| matches!(source, ScaleSource::Headers | ScaleSource::Assumed);
+    let lights: Vec<_> = told.iter().filter(|(_, told)| by_headers(told.source)).collect();
+    let (first, _) = lights.first()?;
+    let mut names: Vec<String> =
+        lights.iter().take(LISTED).map(|(light, _)| light.name()).collect();
+    if lights.len() > LISTED {
+        names.push(format!("{} more", lights.len() - LISTED));
+    }
+    let assumed = lights.iter().filter(|(_, told)| told.source == ScaleSource::Assumed).count();
+    let taken = match assumed {
+        0 => "it is taken from exposure, airmass and gain".to_owned(),
+        n if n == lights.len() => "it is taken to be equal".to_owned(),
+        n => format!(
+            "it is taken from exposure, airmass and gain, for {n} without those to be equal"
+        ),
+    };
+    let message = format!(
+        "how much light came through is not measured against {} (fewer than three stars in common, \
+         no nebula that stands out of the noise); {taken}: {}",
+        level.name(),
+        names.join(", ")
+    );
+    let subject = first.path().display().to_string();
+    let finding = Finding::new("flux-scale-assumed", Severity::Warning, subject, message)
+        .hint("Inspect them: under cloud they dim the stack; leave out those that show little.")
+        .with("lights", lights.len());
+    Some(finding)
+}
