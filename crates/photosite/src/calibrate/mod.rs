@@ -26,6 +26,7 @@
 //! ```
 
 mod course;
+pub mod dark;
 mod masters;
 mod set;
 mod source;
