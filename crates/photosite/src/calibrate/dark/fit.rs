@@ -16,7 +16,7 @@ const STAR_SPREAD: f64 = 3.0;
 /// Fewest hot pixels of which a factor is believed.
 const FEWEST: usize = 40;
 /// Fewest of a stratum; smaller ones go with the one below.
-const FEWEST_OF_STRATUM: usize = 20;
+const FEWEST_OF_STRATUM: usize = 30;
 /// The share of the factor, and what beside it, that its error may be.
 const MOST_ERROR: (f64, f64) = (0.1, 0.01);
 /// How far strata may differ beyond their errors, as a share of the factor.

@@ -30,9 +30,13 @@
 //! # Ok::<(), photosite::Error>(())
 //! ```
 
+mod choice;
 mod fit;
+mod law;
 mod sites;
 mod tiles;
 
+pub use choice::{DOUBLING_C, DarkChoice, DarkShare, DarkSource, DarkWay, Expected, decide};
 pub use fit::{DarkFit, Declined, Seen, Stratum};
+pub use law::{DARKER_ADU, DarkLaw};
 pub use sites::{DarkSignal, HotSites};

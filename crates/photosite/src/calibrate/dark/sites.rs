@@ -33,8 +33,6 @@ pub(super) struct Site {
     /// How far the dark stands above its neighbours of the same colour here, in ADU, less what
     /// noise adds on average.
     pub amplitude_adu: f64,
-    /// The variance of that by the masters' noise, in ADU².
-    pub variance_adu2: f64,
     /// By how much the light is to be lowered for the bias that both have subtracted, in ADU.
     pub shared_adu: f64,
     /// Its colour's channel.
@@ -164,8 +162,13 @@ impl HotSites {
         };
         let found = raised.len();
         let sites = chosen(&raised, threshold, (noise_adu, cfa));
-        let controls = controls(&free, &raised, (size, step, cfa), noise_adu);
+        let controls = controls(&free, &raised, (size, step, cfa));
         Ok(Self { size, cfa, sites, controls, tiles, signal, found })
+    }
+
+    /// The filter array over it.
+    pub fn cfa(&self) -> Option<CfaPattern> {
+        self.cfa
     }
 
     /// The distance between neighbours of one colour.
@@ -270,7 +273,6 @@ fn chosen(raised: &[Raised], threshold: f64, (noise_adu, cfa): (f64, Option<CfaP
             x: r.x as u32,
             y: r.y as u32,
             amplitude_adu: r.amplitude_adu - shrink * variance_adu2,
-            variance_adu2,
             shared_adu: shrink * of_bias * (1.0 + MEDIAN_OF_8),
             channel: channel(cfa, r.x, r.y),
             stratum: s as u8,
@@ -318,7 +320,6 @@ fn controls(
     free: &Free<'_>,
     raised: &[Raised],
     (size, step, cfa): (Size, usize, Option<CfaPattern>),
-    noise_adu: f64,
 ) -> Vec<Site> {
     // The fractional parts of multiples of these fill the square evenly: the plastic number's powers.
     const ALONG: f64 = 0.754_877_666_246_692_7;
@@ -331,11 +332,9 @@ fn controls(
         .filter(|&(x, y)| !taken.contains(&(y, x)))
         .filter_map(|(x, y)| {
             let (amplitude_adu, _) = above(|x, y| free.at(x, y), (x, y), (size, step))?;
-            let variance_adu2 = noise_adu * noise_adu;
-            let (x32, y32) = (x as u32, y as u32);
             let channel = channel(cfa, x, y);
-            let (shared_adu, stratum) = (0.0, 0);
-            Some(Site { x: x32, y: y32, amplitude_adu, variance_adu2, shared_adu, channel, stratum })
+            let (x, y, shared_adu, stratum) = (x as u32, y as u32, 0.0, 0);
+            Some(Site { x, y, amplitude_adu, shared_adu, channel, stratum })
         })
         .collect();
     all.sort_by_key(|s| (s.y, s.x));
