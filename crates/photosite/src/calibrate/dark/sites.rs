@@ -12,6 +12,8 @@ use crate::{Error, Result};
 /// How far a pixel must stand above its neighbours to be a site, in the noise of the dark: then what
 /// noise lifts over the threshold is of no account beside what is really warm.
 const KAPPA: f64 = 10.0;
+/// The same in the noise of the pixel itself, where that is known.
+const OWN_KAPPA: f64 = 5.0;
 /// Each stratum reaches to so many times its lowest amplitude.
 pub(super) const STRATUM: f64 = 2.5;
 /// Strata of amplitude; the last has no upper end.
@@ -193,12 +195,14 @@ struct Raised {
 impl Raised {
     fn of(free: &Free<'_>, at: (usize, usize), on: (Size, usize), threshold: f64) -> Option<Self> {
         let amplitude_adu = above(|x, y| free.at(x, y), at, on)?.0;
-        (amplitude_adu > threshold).then(|| Self {
-            x: at.0,
-            y: at.1,
-            amplitude_adu,
-            variances: free.variances(at.0, at.1),
-        })
+        if amplitude_adu <= threshold {
+            return None;
+        }
+        let variances = free.variances(at.0, at.1);
+        // In glow, and where a pixel is unsteady, its own noise is larger than the frame's.
+        let own = variances.0.map_or(0.0, |v| (v + variances.1).sqrt());
+        let (x, y) = at;
+        (amplitude_adu > OWN_KAPPA * own).then_some(Self { x, y, amplitude_adu, variances })
     }
 }
 
