@@ -106,7 +106,12 @@ pub struct CalibrateArgs {
     pub dark: Option<PathBuf>,
     /// Dark scale factor: none (1), fitted (measured in each light's hot pixels), exposure (ratio of
     /// exposures), or a number.
-    #[arg(long, value_name = "none|fitted|exposure|NUMBER", default_value = "none", requires = "dark")]
+    #[arg(
+        long,
+        value_name = "none|fitted|exposure|NUMBER",
+        default_value = "none",
+        requires = "dark"
+    )]
     pub dark_scale: String,
     /// Master flat.
     #[arg(long, value_name = "FILE")]

@@ -40,8 +40,7 @@ pub fn run(args: SimulateArgs, limits: Limits) -> anyhow::Result<Done> {
         }
     }
     night.light_exposure_s = args.exposure.unwrap_or(night.light_exposure_s);
-    night.dark_exposure_s =
-        args.dark_exposure.or(args.exposure).unwrap_or(night.dark_exposure_s);
+    night.dark_exposure_s = args.dark_exposure.or(args.exposure).unwrap_or(night.dark_exposure_s);
     for temp_c in [args.temp, args.dark_temp].into_iter().flatten() {
         if !(-150.0..=80.0).contains(&temp_c) {
             bail!("no sensor works at {temp_c} C");
@@ -51,7 +50,9 @@ pub fn run(args: SimulateArgs, limits: Limits) -> anyhow::Result<Done> {
     night.dark_temp_c = args.dark_temp;
     if let Some(power) = args.glow_power {
         if !(power > 0.0 && power <= 4.0) {
-            bail!("a glow does not grow with the power {power} of the exposure; 0 to 4 is possible");
+            bail!(
+                "a glow does not grow with the power {power} of the exposure; 0 to 4 is possible"
+            );
         }
         night.sensor.glow_power = Some(power);
     }

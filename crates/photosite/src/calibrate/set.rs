@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use photosite_pix::{Applied, Frame, Plane, Size, Unit};
 
-use super::dark::{DarkShare, DarkSource};
 use super::course::{Course, DarkScatter, LightFacts, OfVariance};
+use super::dark::{DarkShare, DarkSource};
 use super::masters::{Bias, DarkContent, MasterDark, MasterFlat};
 use super::steps::{STEPS, Step, StepRow};
 use crate::defects::{self, Defect};

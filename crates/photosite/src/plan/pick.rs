@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use photosite_pix::FrameKind;
 
 use super::{
-    CandidateName, Explained, LightPlan, MasterId, MasterPlan, Plan, Ready, ScaledPlan, missing, scaled,
+    CandidateName, Explained, LightPlan, MasterId, MasterPlan, Plan, Ready, ScaledPlan, missing,
+    scaled,
 };
 use crate::calibrate::RemovedBy;
 use crate::inventory::{FrameId, Id, Inventory};

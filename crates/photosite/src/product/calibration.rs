@@ -7,8 +7,8 @@ use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Frame, Header};
 
 use super::light::{BiasChoice, LightRequest, Masters, calibrate_kept};
-use super::scaling::FittedDark;
 use super::loaded::{LoadedMaster, load_named};
+use super::scaling::FittedDark;
 use super::write::{Product, standing};
 use crate::calibrate::dark::DOUBLING_C;
 use crate::params::DarkScaling;

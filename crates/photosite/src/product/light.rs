@@ -317,12 +317,8 @@ fn calibrate(
     (room, buffers): (Option<Frame>, &mut ReadBuffers),
 ) -> Result<(Frame, Header, LightResult)> {
     let raw = request.raw;
-    let source = CalibratedSource::new(
-        raw,
-        raw.open(Handling::Once)?,
-        request.masters.set(),
-        request.dark,
-    );
+    let source =
+        CalibratedSource::new(raw, raw.open(Handling::Once)?, request.masters.set(), request.dark);
     let (size, cfa) = (source.size(), source.cfa());
     let mut before = glance_at_raw(raw, (size, cfa, source.level_adu()));
     let step = cfa.map_or(1, CfaPattern::period);

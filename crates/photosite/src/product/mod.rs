@@ -44,8 +44,8 @@ pub use loaded::{LoadedMaster, UNIT_ADU, load_master, load_named, load_samples};
 pub use master::{
     AdditivePart, MasterRequest, MasterResult, build_master, take_master, work_units,
 };
-pub use scaling::FittedDark;
 pub use offered::{Offered, Opened};
+pub use scaling::FittedDark;
 pub use stacking::{
     MEAN_SAMPLES, equalise, glance_bytes, open_all, plan_stack, stack, summarise, within_memory,
 };

@@ -30,8 +30,8 @@ use photosite_pix::stat::{Summary, nan_of_null};
 use photosite_pix::{FrameKind, Metadata};
 use serde::{Deserialize, Serialize};
 
-use crate::finding::Severity;
 use crate::calibrate::dark::{DarkChoice, DarkSource, DarkWay};
+use crate::finding::Severity;
 use crate::library::{Check, Cost, CostUnit, Traits};
 use crate::master::NoiseCheck;
 use crate::plan::{CandidateName, Explained, ScaledPlan};

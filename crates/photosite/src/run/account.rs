@@ -11,8 +11,8 @@ use crate::calibrate::dark::DarkSource;
 use crate::inventory::{FrameId, Inventory};
 use crate::plan::{FEWEST_LIGHTS, Forecast, LightId, MasterId, Plan, StackPlan};
 use crate::report::{
-    ChoiceReport, DarkWayReport, FrameReport, LibraryReport, LightReport, MasterReport, MasterSource,
-    PictureReport, RegistrationReport, RunReport, SCHEMA,
+    ChoiceReport, DarkWayReport, FrameReport, LibraryReport, LightReport, MasterReport,
+    MasterSource, PictureReport, RegistrationReport, RunReport, SCHEMA,
 };
 
 /// What there is to tell of a night; without `work`, of what would be done.

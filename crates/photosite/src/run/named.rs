@@ -19,9 +19,9 @@ use crate::library::{Field, Traits, contradictions};
 use crate::open::each_image;
 use crate::params::{DarkScaling, RecipeChoice};
 use crate::plan::product_names;
-use crate::product::{FittedDark, 
-    AdditivePart, BiasChoice, Known, LightRequest, LightResult, LoadedMaster, MasterRequest,
-    MasterResult, Masters, build_master, calibrate_light, load_named,
+use crate::product::{
+    AdditivePart, BiasChoice, FittedDark, Known, LightRequest, LightResult, LoadedMaster,
+    MasterRequest, MasterResult, Masters, build_master, calibrate_light, load_named,
 };
 use crate::provenance::{ContentHash, key_of};
 use crate::raw::RawFrame;

@@ -156,10 +156,13 @@ fn the_short_light_gets_the_long_dark_fitted() {
     let hot: Vec<(usize, usize)> =
         hottest(&dark).into_iter().filter(|&(x, y)| raw.get(x, y) < 60_000.0).collect();
     let [before, less_dark, after] = [&raw, &subtracted, &written].map(|p| excess(p, &hot));
-    println!("mean and median excess: raw {before:.1?}, less dark {less_dark:.2?}, written {after:.2?}");
+    println!(
+        "mean and median excess: raw {before:.1?}, less dark {less_dark:.2?}, written {after:.2?}"
+    );
     assert!(before.1 > 200.0, "{before:?}");
     assert!(less_dark.1.abs() < 15.0 && after.0.abs() < 15.0 && after.1.abs() < 15.0);
-    let finding = night.report.findings.iter().find(|f| f.code == "dark-fitted").expect("a finding");
+    let finding =
+        night.report.findings.iter().find(|f| f.code == "dark-fitted").expect("a finding");
     println!("{}", finding.message);
     assert_eq!(finding.subject, light.path.display().to_string());
     assert!(!night.report.findings.iter().any(|f| f.code == "dark-missing"));

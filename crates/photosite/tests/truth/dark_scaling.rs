@@ -73,14 +73,11 @@ impl Scene {
         let plans = |kind| -> Vec<FramePlan> {
             simulation.frames().into_iter().filter(|p| p.kind == kind).collect()
         };
-        let render = |kind| -> Vec<SimFrame> {
-            plans(kind).iter().map(|p| simulation.render(p)).collect()
-        };
+        let render =
+            |kind| -> Vec<SimFrame> { plans(kind).iter().map(|p| simulation.render(p)).collect() };
         let darks = render(FrameKind::Dark);
         let light = plans(FrameKind::Light).swap_remove(0);
-        let signal = |p: &FramePlan| {
-            simulation.night().sensor.dark_factor(p.temp_c) * p.exposure_s
-        };
+        let signal = |p: &FramePlan| simulation.night().sensor.dark_factor(p.temp_c) * p.exposure_s;
         let of_darks: Vec<f64> = plans(FrameKind::Dark).iter().map(signal).collect();
         let truth = signal(&light) * of_darks.len() as f64 / of_darks.iter().sum::<f64>();
         Self {
@@ -227,7 +224,9 @@ fn others(scene: &Scene) -> [f64; 2] {
 /// other programs stand beside it.
 #[test]
 fn hot_pixels_go_as_with_a_matched_dark() {
-    println!("camera, seed: truth, fitted, least sd, thresholded, exposure; RMS over a true factor's");
+    println!(
+        "camera, seed: truth, fitted, least sd, thresholded, exposure; RMS over a true factor's"
+    );
     for preset in [Preset::Ccd, Preset::CmosOsc] {
         let mut worst = [0.0f64; 4];
         for seed in 0..12 {
@@ -267,9 +266,10 @@ fn glowing(preset: Preset, seed: u64, clamp: f64) -> Night {
 /// the glow in the light tells.
 #[test]
 fn clamped_and_glowing_sensors_are_not_scaled() {
-    for (preset, seed) in [Preset::CmosMono, Preset::CmosOsc].into_iter().flat_map(|p| {
-        (0..10).map(move |seed| (p, seed * 5))
-    }) {
+    for (preset, seed) in [Preset::CmosMono, Preset::CmosOsc]
+        .into_iter()
+        .flat_map(|p| (0..10).map(move |seed| (p, seed * 5)))
+    {
         // The clamp is of the mean, which the glowing corner makes; the median falls earlier.
         for (clamp, want) in [(1.1, "black-level"), (0.9, "black-level"), (0.0, "glow-differs")] {
             let scene = Scene::new(glowing(preset, seed, clamp));
@@ -361,7 +361,8 @@ fn a_night_without_matched_darks_gets_fitted_ones() {
             assert_eq!(header.get_f64("DARKK"), Some(k));
             assert_eq!(header.get_f64("DARKKERR"), Some(error));
         }
-        let told: Vec<_> = done.report.findings.iter().filter(|f| f.code == "dark-fitted").collect();
+        let told: Vec<_> =
+            done.report.findings.iter().filter(|f| f.code == "dark-fitted").collect();
         assert_eq!(told.len(), 1, "one for the group: {told:?}");
         assert!(told[0].message.contains("these 3 lights"), "{}", told[0].message);
     }

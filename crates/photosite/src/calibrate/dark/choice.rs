@@ -99,8 +99,9 @@ pub struct Expected {
     pub by_both: Option<f64>,
 }
 
-/// Decides: the fit where it holds and the sensor allows it; the ratio of exposures only where the
-/// signal is proven to be linear; else the nearest dark as it is, or none, whichever leaves less.
+/// Decides among the ways that are allowed for the one that leaves least: the fit where it holds and the
+/// sensor allows it, the ratio of exposures only without a fit and where the signal is proven to be
+/// linear, the nearest dark as it is, and none.
 pub fn decide(fit: DarkFit, signal: &DarkSignal, law: DarkLaw, expected: Expected) -> DarkChoice {
     let (forbidden, power) = match law {
         DarkLaw::Not(why @ Declined::GlowNotLinear { power }) => (Some(why), Some(power)),
@@ -108,10 +109,8 @@ pub fn decide(fit: DarkFit, signal: &DarkSignal, law: DarkLaw, expected: Expecte
         DarkLaw::Unknown | DarkLaw::Linear => (None, None),
     };
     let declined = forbidden.or(fit.declined);
-    let unsure = matches!(
-        fit.declined,
-        Some(Declined::TooFewHotPixels { .. } | Declined::Uncertain { .. })
-    );
+    let unsure =
+        matches!(fit.declined, Some(Declined::TooFewHotPixels { .. } | Declined::Uncertain { .. }));
     let hot = fit.k.filter(|_| !unsure).or(expected.by_both).or(expected.by_exposure);
     // What the glow calls for, where that is known better than by its hot pixels.
     let glow = (fit.glow.filter(|(_, e)| *e < 0.1).map(|g| g.0))
@@ -137,14 +136,13 @@ pub fn decide(fit: DarkFit, signal: &DarkSignal, law: DarkLaw, expected: Expecte
     let mut ways = Vec::new();
     let measured = fit.k.filter(|_| fit.error.is_finite());
     ways.extend(measured.map(|k| way(DarkSource::Fitted, k, fit.error, declined.is_none())));
-    let proven = law == DarkLaw::Linear;
+    let proven = law == DarkLaw::Linear && declined.is_some();
     ways.extend(expected.by_exposure.map(|k| way(DarkSource::Exposure, k, 0.0, proven)));
     ways.push(way(DarkSource::Nearest, 1.0, 0.0, hot.is_some()));
     ways.push(way(DarkSource::None, 0.0, 0.0, true));
-    let fitted = ways.iter().find(|w| w.source == DarkSource::Fitted && w.allowed);
     let allowed = ways.iter().filter(|w| w.allowed);
     let least = allowed.min_by(|a, b| a.residual.total_cmp(&b.residual));
-    let taken = fitted.or(least).map_or((DarkSource::None, 0.0), |w| (w.source, w.k));
+    let taken = least.map_or((DarkSource::None, 0.0), |w| (w.source, w.k));
     let error = (taken.0 == DarkSource::Fitted).then_some(fit.error);
     let share = DarkShare { k: taken.1, error, source: taken.0 };
     DarkChoice { share, ways, declined, fit }

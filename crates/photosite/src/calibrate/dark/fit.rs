@@ -169,7 +169,10 @@ impl HotSites {
         mut read: impl FnMut(Range<usize>, &mut [f32]) -> Result<()>,
     ) -> Result<Seen> {
         if size != self.size {
-            return Err(Error::mismatch(format!("the light is {size} pixels, its dark {}", self.size)));
+            return Err(Error::mismatch(format!(
+                "the light is {size} pixels, its dark {}",
+                self.size
+            )));
         }
         let (step, width) = (self.step(), size.width);
         let mut tiles = self.has_glow().then(|| Tiles::new(size));
@@ -277,32 +280,35 @@ impl HotSites {
             fit.correlation = left(&points, k);
         }
         fit.glow = self.glow(seen);
-        fit.declined = fit.declined.or_else(|| self.judge(&fit));
+        // Glow pulls strata and what is left apart too: it is the cause, so it is named.
+        let strata = fit.declined;
+        fit.declined = self.glow_differs(&fit).or(strata).or_else(|| judge(&fit));
         fit
     }
 
-    /// What speaks against a factor, besides its strata.
-    fn judge(&self, fit: &DarkFit) -> Option<Declined> {
-        let k = fit.k?;
-        if fit.error > MOST_ERROR.0 * k.abs() + MOST_ERROR.1 {
-            return Some(Declined::Uncertain { error: fit.error });
-        }
-        if let Some((glow, error)) = fit.glow {
-            let off = (glow - k).abs();
-            let seen = off * self.signal.glow_adu > GLOW_SHARE * fit.noise_adu;
-            if off > SIGMAS * error.hypot(fit.error) && seen {
-                return Some(Declined::GlowDiffers { glow });
-            }
-        }
-        let chance = SIGMAS / (fit.sites.max(1) as f64).sqrt();
-        let correlation = fit.correlation;
-        (correlation.abs() > chance.max(LEFT)).then_some(Declined::ResidualCorrelates { correlation })
+    /// That the glow calls for another factor than the hot pixels, and that this would be seen.
+    fn glow_differs(&self, fit: &DarkFit) -> Option<Declined> {
+        let (k, (glow, error)) = fit.k.zip(fit.glow)?;
+        let off = (glow - k).abs();
+        let seen = off * self.signal.glow_adu > GLOW_SHARE * fit.noise_adu;
+        (off > SIGMAS * error.hypot(fit.error) && seen).then_some(Declined::GlowDiffers { glow })
     }
 
     fn glow(&self, seen: &Seen) -> Option<(f64, f64)> {
         let slope = seen.tiles.as_ref()?.follow(&self.tiles)?;
         Some((slope.k, slope.error))
     }
+}
+
+/// What else speaks against a factor.
+fn judge(fit: &DarkFit) -> Option<Declined> {
+    let k = fit.k?;
+    if fit.error > MOST_ERROR.0 * k.abs() + MOST_ERROR.1 {
+        return Some(Declined::Uncertain { error: fit.error });
+    }
+    let chance = SIGMAS / (fit.sites.max(1) as f64).sqrt();
+    let correlation = fit.correlation;
+    (correlation.abs() > chance.max(LEFT)).then_some(Declined::ResidualCorrelates { correlation })
 }
 
 /// The sites as points of a line through the origin, each with the scatter of its stratum.

@@ -28,9 +28,7 @@ impl DarkLaw {
     /// that corrects its black level.
     pub fn of_level(signal: &DarkSignal) -> Self {
         match signal.level_adu {
-            level if level < -DARKER_ADU => {
-                Self::Not(Declined::BlackLevel { darker_adu: -level })
-            }
+            level if level < -DARKER_ADU => Self::Not(Declined::BlackLevel { darker_adu: -level }),
             _ => Self::Unknown,
         }
     }

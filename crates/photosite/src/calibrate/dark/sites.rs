@@ -253,7 +253,11 @@ fn stratum(amplitude_adu: f64, threshold: f64) -> usize {
 }
 
 /// The sites, stratum by stratum thinned to what is looked at, in the order of rows.
-fn chosen(raised: &[Raised], threshold: f64, (noise_adu, cfa): (f64, Option<CfaPattern>)) -> Vec<Site> {
+fn chosen(
+    raised: &[Raised],
+    threshold: f64,
+    (noise_adu, cfa): (f64, Option<CfaPattern>),
+) -> Vec<Site> {
     let of = |r: &Raised| stratum(r.amplitude_adu, threshold);
     let mut counts = [0usize; STRATA];
     raised.iter().for_each(|r| counts[of(r)] += 1);

@@ -74,21 +74,22 @@ impl Tiles {
     pub fn follow(&self, dark: &Self) -> Option<Slope> {
         let (own, glow) = (self.rest(), dark.rest());
         let rows = self.levels.len() / self.columns;
-        let slope = |turned: &dyn Fn(usize, usize) -> usize| {
+        // How strongly what is left of the light after `gone` times the glow follows the glow, turned.
+        let slope = |gone: f64, turned: &dyn Fn(usize, usize) -> usize| {
             let points: Vec<Point> = (0..self.levels.len())
                 .map(|i| {
                     let x = glow[turned(i % self.columns, i / self.columns)];
-                    Point { x, y: own[i], sd: 1.0 }
+                    Point { x, y: own[i] - gone * glow[i], sd: 1.0 }
                 })
                 .collect();
             through_origin(&points).filter(|s| s.count >= 60)
         };
         let columns = self.columns;
-        let real = slope(&|c, r| r * columns + c)?;
+        let real = slope(0.0, &|c, r| r * columns + c)?;
         let placebos = [
-            slope(&|c, r| r * columns + (columns - 1 - c))?,
-            slope(&|c, r| (rows - 1 - r) * columns + c)?,
-            slope(&|c, r| (rows - 1 - r) * columns + (columns - 1 - c))?,
+            slope(real.k, &|c, r| r * columns + (columns - 1 - c))?,
+            slope(real.k, &|c, r| (rows - 1 - r) * columns + c)?,
+            slope(real.k, &|c, r| (rows - 1 - r) * columns + (columns - 1 - c))?,
         ];
         let spread = placebos.iter().map(|p| p.k * p.k).sum::<f64>() / 3.0;
         Some(Slope { error: real.error.hypot(spread.sqrt()), ..real })

@@ -80,7 +80,11 @@ pub(super) fn fit_darks(
 }
 
 /// A dark with its hot pixels found, held against other darks of its set-up.
-fn ready(work: Work<'_>, (dark, bias): (MasterId, MasterId), lights: &[LightId]) -> Result<FittedDark> {
+fn ready(
+    work: Work<'_>,
+    (dark, bias): (MasterId, MasterId),
+    lights: &[LightId],
+) -> Result<FittedDark> {
     let Work { planned, raw, masters, .. } = work;
     let load = |id: MasterId| match &masters[id] {
         Some(made) => load_master(&made.path),
@@ -168,7 +172,10 @@ fn finding(work: Work<'_>, alike: &[(LightId, &DarkChoice)], dark: &str) -> Find
         1 => format!("{low:.4} +- {error:.4}"),
         _ => format!("{low:.4} to {high:.4}, each +- {error:.4} or less"),
     };
-    let why = choice.declined.map_or_else(String::new, |why| format!(" ({why})"));
+    let why = choice.declined.map_or_else(
+        || "would add more noise than it takes signal".to_owned(),
+        |why| format!("must not be scaled: {why}"),
+    );
     let (code, severity, message) = match source {
         DarkSource::Fitted => (
             "dark-fitted",
@@ -182,7 +189,7 @@ fn finding(work: Work<'_>, alike: &[(LightId, &DarkChoice)], dark: &str) -> Find
             "dark-not-fitted",
             Severity::Warning,
             format!(
-                "no dark matches {who} and {dark} could not be fitted{why}; it was scaled by the \
+                "no dark matches {who} and {dark} could not be fitted ({why}); it was scaled by the \
                  exposures, {low:.4}, as darks at hand prove; it is predicted to leave {left} RMS, \
                  bias alone {alone}"
             ),
@@ -191,15 +198,15 @@ fn finding(work: Work<'_>, alike: &[(LightId, &DarkChoice)], dark: &str) -> Find
             "dark-not-fitted",
             Severity::Warning,
             format!(
-                "no dark matches {who} and {dark} must not be scaled{why}; it was subtracted as it is: \
+                "no dark matches {who} and {dark} {why}; it was subtracted as it is: \
                  predicted to leave {left} RMS, bias alone {alone}"
             ),
         ),
         _ => (
             "dark-not-fitted",
-            Severity::Warning,
+            if choice.declined.is_some() { Severity::Warning } else { Severity::Info },
             format!(
-                "no dark matches {who} and {dark} must not be scaled{why}; only bias is subtracted, \
+                "no dark matches {who} and {dark} {why}; only bias is subtracted, \
                  predicted to leave {alone} RMS of hot pixels and amp glow; the dark as it is {}",
                 adu(residual(DarkSource::Nearest))
             ),
