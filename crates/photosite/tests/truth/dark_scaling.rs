@@ -271,7 +271,7 @@ fn clamped_and_glowing_sensors_are_not_scaled() {
         .flat_map(|p| (0..10).map(move |seed| (p, seed * 5)))
     {
         // The clamp is of the mean, which the glowing corner makes; the median falls earlier.
-        for (clamp, want) in [(1.1, "black-level"), (0.9, "black-level"), (0.0, "glow-differs")] {
+        for (clamp, want) in [(1.1, "black-level"), (0.9, "black-level"), (0.0, "glow")] {
             let scene = Scene::new(glowing(preset, seed, clamp));
             let cfa = scene.simulation.night().sensor.cfa;
             let sites = HotSites::of(&scene.dark, Some(&scene.bias), cfa).unwrap();
@@ -279,7 +279,9 @@ fn clamped_and_glowing_sensors_are_not_scaled() {
             let law = DarkLaw::of_level(&sites.signal);
             let choice = decide(scene.fit(), &sites.signal, law, expected);
             let why = choice.declined.map(|why| serde_json::json!(why)["why"].clone());
-            assert_eq!(why, Some(want.into()), "{} {seed}: {choice:?}", preset.name());
+            // Where a nebula hides the glow, that it cannot be told is the reason.
+            let why = why.as_ref().and_then(|w| w.as_str()).unwrap_or_default();
+            assert!(why.starts_with(want), "{} {seed}: {choice:?}", preset.name());
             assert!(
                 matches!(choice.share.source, DarkSource::Nearest | DarkSource::None),
                 "{choice:?}"

@@ -27,6 +27,8 @@ const SIGMAS: f64 = 4.0;
 const LEFT: f64 = 0.2;
 /// The share of a light's noise from one pixel to the next below which glow is not seen.
 const GLOW_SHARE: f64 = 0.1;
+/// The same for glow that may be left because the light does not tell.
+const UNPROVEN_SHARE: f64 = 0.25;
 
 /// One stratum of a fit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -74,6 +76,11 @@ pub enum Declined {
         /// The factor of the glow.
         glow: f64,
     },
+    /// The dark has glow, and the light cannot tell how much of it it holds.
+    GlowUnproven {
+        /// The standard error of the factor of the glow.
+        error: f64,
+    },
     /// Darks of this set-up are darker than its biases: the sensor corrects its black level.
     BlackLevel {
         /// How much darker, in ADU.
@@ -109,6 +116,10 @@ impl std::fmt::Display for Declined {
             Self::GlowDiffers { glow } => {
                 write!(f, "the light's amp glow calls for a factor of {glow:.3} by itself")
             }
+            Self::GlowUnproven { error } => write!(
+                f,
+                "the dark has amp glow, of which the light shows no factor better than +- {error:.2}"
+            ),
             Self::BlackLevel { darker_adu } => write!(
                 f,
                 "darks are {darker_adu:.1} ADU darker than biases: the sensor corrects its black \
@@ -286,12 +297,19 @@ impl HotSites {
         fit
     }
 
-    /// That the glow calls for another factor than the hot pixels, and that this would be seen.
+    /// That the glow calls for another factor than the hot pixels, or may do so for all that the light
+    /// tells, and that this would be seen.
     fn glow_differs(&self, fit: &DarkFit) -> Option<Declined> {
         let (k, (glow, error)) = fit.k.zip(fit.glow)?;
         let off = (glow - k).abs();
-        let seen = off * self.signal.glow_adu > GLOW_SHARE * fit.noise_adu;
-        (off > SIGMAS * error.hypot(fit.error) && seen).then_some(Declined::GlowDiffers { glow })
+        let chance = error.hypot(fit.error);
+        let left = |factor: f64| factor * self.signal.glow_adu / fit.noise_adu;
+        // No glow is more than once in a light than in a longer dark.
+        let unproven = left(off.max(error).min(1.0)) > UNPROVEN_SHARE;
+        if (off > SIGMAS * chance && left(off) > GLOW_SHARE) || (off > 2.0 * chance && unproven) {
+            return Some(Declined::GlowDiffers { glow });
+        }
+        unproven.then_some(Declined::GlowUnproven { error })
     }
 
     fn glow(&self, seen: &Seen) -> Option<(f64, f64)> {
