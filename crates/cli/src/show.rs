@@ -211,6 +211,18 @@ pub fn number(v: f64) -> String {
     }
 }
 
+/// The factor of a dark, to follow what it belongs to; nothing for a matched dark, and for none.
+pub fn factor(source: DarkSource, k: Option<f64>, error: Option<f64>) -> String {
+    let Some(k) = k else { return String::new() };
+    match (source, error) {
+        (DarkSource::Matched | DarkSource::None, _) => String::new(),
+        (DarkSource::Nearest, _) => " as it is".to_owned(),
+        (_, Some(error)) => format!(" x {k:.4} +- {error:.4}"),
+        (DarkSource::Exposure, None) => format!(" x {k:.4} by exposure"),
+        (_, None) => format!(" x {k:.4}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::harmless;
@@ -228,17 +240,5 @@ mod tests {
         ] {
             assert_eq!(harmless(text), told, "{text:?}");
         }
-    }
-}
-
-/// The factor of a dark, to follow what it belongs to; nothing for a matched dark, and for none.
-pub fn factor(source: DarkSource, k: Option<f64>, error: Option<f64>) -> String {
-    let Some(k) = k else { return String::new() };
-    match (source, error) {
-        (DarkSource::Matched | DarkSource::None, _) => String::new(),
-        (DarkSource::Nearest, _) => " as it is".to_owned(),
-        (_, Some(error)) => format!(" x {k:.4} +- {error:.4}"),
-        (DarkSource::Exposure, None) => format!(" x {k:.4} by exposure"),
-        (_, None) => format!(" x {k:.4}"),
     }
 }

@@ -135,7 +135,7 @@ pub struct Pooled {
 /// # Source
 /// Birge1932: errors enlarged by the scatter of what is averaged.
 pub fn pooled(slopes: &[Slope]) -> Option<Pooled> {
-    if slopes.is_empty() || slopes.iter().any(|s| !(s.error > 0.0)) {
+    if slopes.is_empty() || !slopes.iter().all(|s| s.error > 0.0) {
         return None;
     }
     let weight = |s: &Slope| 1.0 / (s.error * s.error);

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::night::{request, with};
 use photosite::calibrate::dark::{
     DarkFit, DarkLaw, DarkSource, Declined, Expected, HotSites, decide,
 };
@@ -362,6 +363,15 @@ fn a_night_without_matched_darks_gets_fitted_ones() {
                 photosite_file::fits::read_image(light.output.as_ref().unwrap()).unwrap();
             assert_eq!(header.get_f64("DARKK"), Some(k));
             assert_eq!(header.get_f64("DARKKERR"), Some(error));
+        }
+        // The same bytes on one thread.
+        let folder = done.folder.path();
+        let again =
+            with(request(vec![folder.to_owned()], &folder.join("again")), |n| n.stack = false);
+        for light in crate::night::run(&again, 1).lights {
+            let one = light.output.unwrap();
+            let other = folder.join("out/calibrated").join(one.file_name().unwrap());
+            assert_eq!(std::fs::read(&one).unwrap(), std::fs::read(&other).unwrap());
         }
         let told: Vec<_> =
             done.report.findings.iter().filter(|f| f.code == "dark-fitted").collect();
