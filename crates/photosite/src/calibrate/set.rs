@@ -181,7 +181,8 @@ impl CalibrationSet {
         let dark = self.dark.as_ref().filter(|_| !facts.applied.contains(Applied::DARK));
         let flat = self.flat.as_ref().filter(|_| !facts.applied.contains(Applied::FLAT));
         let share = dark.map(|d| self.share(d, &facts)).transpose()?;
-        // A light for which no dark is best keeps its dark signal, not the dark's defects.
+        // A light for which no dark is best keeps its dark signal; what the dark calls hot is repaired.
+        let known_hot = dark.is_some();
         let share = share.filter(|s| s.source != DarkSource::None);
         let dark = dark.filter(|_| share.is_some());
         let k = share.map(|s| s.k);
@@ -200,7 +201,7 @@ impl CalibrationSet {
             ));
         }
         let bias = self.bias.as_ref().filter(|_| bias_share != 0.0);
-        let used = [dark.is_some(), flat.is_some()];
+        let used = [known_hot, flat.is_some()];
         let lists = self.defects.iter().zip(used).filter(|(list, used)| *used && !list.is_empty());
         let lists: Vec<&[Defect]> = lists.map(|(list, _)| &list[..]).collect();
         let wanted = |step: Step| match step {

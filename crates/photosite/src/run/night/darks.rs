@@ -206,7 +206,8 @@ fn finding(work: Work<'_>, alike: &[(LightId, &DarkChoice)], dark: &str) -> Find
             "dark-not-fitted",
             if choice.declined.is_some() { Severity::Warning } else { Severity::Info },
             format!(
-                "no dark matches {who} and {dark} {why}; only bias is subtracted, \
+                "no dark matches {who} and {dark} {why}; only bias is subtracted \
+                 and hot pixels are replaced from their neighbours; \
                  predicted to leave {alone} RMS of hot pixels and amp glow; the dark as it is {}",
                 adu(residual(DarkSource::Nearest))
             ),
