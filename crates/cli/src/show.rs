@@ -8,6 +8,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
 use photosite::Finding;
+use photosite::calibrate::dark::DarkSource;
 use photosite::event::{Event, Observer};
 use photosite::finding::Severity;
 
@@ -207,6 +208,18 @@ pub fn number(v: f64) -> String {
         a if a >= 1000.0 => format!("{v:.1}"),
         a if a >= 10.0 => format!("{v:.2}"),
         _ => format!("{v:.4}"),
+    }
+}
+
+/// The factor of a dark, to follow what it belongs to; nothing for a matched dark, and for none.
+pub fn factor(source: DarkSource, k: Option<f64>, error: Option<f64>) -> String {
+    let Some(k) = k else { return String::new() };
+    match (source, error) {
+        (DarkSource::Matched | DarkSource::None, _) => String::new(),
+        (DarkSource::Nearest, _) => " as it is".to_owned(),
+        (_, Some(error)) => format!(" x {k:.4} +- {error:.4}"),
+        (DarkSource::Exposure, None) => format!(" x {k:.4} by exposure"),
+        (_, None) => format!(" x {k:.4}"),
     }
 }
 

@@ -21,6 +21,7 @@ pub mod plane;
 pub mod reject;
 pub mod relief;
 pub mod select;
+pub mod slope;
 pub mod stars;
 pub mod stat;
 pub mod stretch;

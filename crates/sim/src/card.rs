@@ -47,7 +47,7 @@ pub(crate) fn metadata(night: &Night, plan: &FramePlan) -> Metadata {
         kind: Some(plan.kind),
         exposure_s: Some(plan.exposure_s),
         temp_c: Some((plan.temp_c * steps + 0.5).floor() / steps),
-        set_temp_c: sensor.cooled.then_some(night.set_temp_c),
+        set_temp_c: sensor.cooled.then_some(night.asked_c(plan.kind)),
         gain_setting: Some(sensor.gain_setting as f64),
         offset_setting: sensor.offset_setting.map(|o| o as f64),
         gain_e_per_adu: Gain::new(sensor.gain_e_per_adu),

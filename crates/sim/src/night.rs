@@ -65,6 +65,9 @@ pub struct Night {
     pub flat_level_e: f64,
     /// The temperature asked of the cooler, or at dusk where there is none, in degrees Celsius.
     pub set_temp_c: f64,
+    /// The same for the darks, where they are taken at another temperature.
+    #[serde(default)]
+    pub dark_temp_c: Option<f64>,
     /// The filter in front of a monochrome sensor.
     pub filter: Option<String>,
     /// The target's name.
@@ -146,22 +149,27 @@ impl Night {
     /// The key of a frame's random numbers; of the set temperature, not the true one, so that the
     /// switch of the drift leaves the noise as it is.
     pub(crate) fn frame_key(&self, kind: FrameKind, index: usize, exposure_s: f64) -> u64 {
-        [index as u64, exposure_s.to_bits(), self.set_temp_c.to_bits()]
+        [index as u64, exposure_s.to_bits(), self.asked_c(kind).to_bits()]
             .into_iter()
             .fold(1 + kind as u64, |key, part| mix(key).wrapping_add(mix(part ^ key)))
+    }
+
+    /// The temperature asked of the cooler for frames of a kind, in degrees Celsius.
+    pub(crate) fn asked_c(&self, kind: FrameKind) -> f64 {
+        self.dark_temp_c.filter(|_| kind == FrameKind::Dark).unwrap_or(self.set_temp_c)
     }
 
     /// The sensor's temperature after `share` of the night.
     fn temp_c(&self, kind: FrameKind, index: usize, exposure_s: f64, share: f64) -> f64 {
         if !self.effects.contains(Effects::TEMPERATURE_DRIFT) {
-            return self.set_temp_c;
+            return self.asked_c(kind);
         }
         let key = self.frame_key(kind, index, exposure_s);
         let mut random = Stream::new(self.seed, key, Purpose::Temperature);
         let jitter = (0.5 * random.gaussian()).clamp(-1.0, 1.0);
         // A camera warms fast at first, then settles.
         let rise = share * (2.0 - share);
-        self.set_temp_c + self.sensor.temp_jitter_c * jitter + self.sensor.temp_rise_c * rise
+        self.asked_c(kind) + self.sensor.temp_jitter_c * jitter + self.sensor.temp_rise_c * rise
     }
 
     fn file_name(&self, kind: FrameKind, index: usize, exposure_s: f64) -> String {

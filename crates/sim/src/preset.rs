@@ -74,6 +74,7 @@ impl Preset {
                 Self::Dslr => 1.0 / 4000.0,
             },
             set_temp_c: sensor.dark_ref_c,
+            dark_temp_c: None,
             filter: (!colour).then(|| "L".to_owned()),
             object: "M00".to_owned(),
             telescope: "Photosite 480 f/6".to_owned(),
@@ -107,6 +108,7 @@ impl Preset {
             glow_e: 300.0,
             glow_reach: 0.16,
             glow_tau_s: 120.0,
+            glow_power: None,
             prnu: 0.008,
             corner_light: 0.72,
             dust_count: 7,
@@ -172,6 +174,7 @@ impl Preset {
         Sky {
             background_e_s: if self == Self::Ccd { 8.0 } else { 5.0 },
             gradient_e_s: 1.0,
+            nebula_e_s: 0.0,
             stars_per_mpx: 900.0,
             star_min_e_s: 4.0,
             star_max_e_s: 2.0e4,

@@ -54,6 +54,9 @@ pub struct Sensor {
     pub glow_reach: f64,
     /// The glow's time constant in seconds: it grows as 1 - exp(-t / tau).
     pub glow_tau_s: f64,
+    /// Where there is one, the glow grows as (t / tau) to this power instead, without an end.
+    #[serde(default)]
+    pub glow_power: Option<f64>,
     /// Standard deviation of the pixel response.
     pub prnu: f64,
     /// Light in the corners relative to the optical axis.
@@ -86,9 +89,13 @@ impl Sensor {
         exp2((temp_c - self.dark_ref_c) / self.t_double_c)
     }
 
-    /// The share of its final electrons that the glow has reached after `exposure_s`.
+    /// The share of `glow_e` that the glow has reached after `exposure_s`.
     pub fn glow_share(&self, exposure_s: f64) -> f64 {
-        1.0 - exp(-exposure_s / self.glow_tau_s)
+        match self.glow_power {
+            Some(_) if exposure_s <= 0.0 => 0.0,
+            Some(power) => pow(exposure_s / self.glow_tau_s, power),
+            None => 1.0 - exp(-exposure_s / self.glow_tau_s),
+        }
     }
 
     /// Total read noise in electrons as a person would measure it: with that of rounding to whole

@@ -3,7 +3,7 @@
 use photosite_pix::{CfaPattern, Plane, Size};
 use serde::{Deserialize, Serialize};
 
-use crate::math::{exp, pow};
+use crate::math::{exp, pow, sin_cos};
 use crate::rng::{Purpose, Stream};
 use crate::sensor::Throughput;
 use crate::{Effects, Pointing, Sensor};
@@ -15,6 +15,10 @@ pub struct Sky {
     pub background_e_s: f64,
     /// What the gradient adds in the brightest corner, in electrons a second and pixel.
     pub gradient_e_s: f64,
+    /// What a nebula adds where it is brightest, in electrons a second and pixel; filaments of
+    /// it are as narrow as a hundredth of the frame.
+    #[serde(default)]
+    pub nebula_e_s: f64,
     /// Stars in a million pixels.
     pub stars_per_mpx: f64,
     /// The faintest star in electrons a second.
@@ -42,6 +46,17 @@ pub struct Sky {
     pub star_rgb: [f64; 3],
     /// Throughput of the red, green and blue filter for the flat's lamp.
     pub lamp_rgb: [f64; 3],
+}
+
+/// Brightness of the nebula between 0 and 1 at a place from 0 to 1 along both sides.
+///
+/// A cloud in the middle, crossed by filaments where two waves of a bent plane meet.
+fn filaments(u: f64, v: f64) -> f64 {
+    let (du, dv) = (u - 0.45, v - 0.55);
+    let cloud = 1.0 / (1.0 + 12.0 * (du * du + 1.6 * dv * dv));
+    let bent = 6.0 * u + 4.0 * v + 1.5 * sin_cos(7.0 * v).0;
+    let thread = 1.0 - sin_cos(4.0 * bent).0.abs();
+    cloud * (0.4 + 0.6 * thread * thread * thread * thread)
 }
 
 /// A star of the field.
@@ -155,12 +170,18 @@ impl Sky {
         let on = |effect, rate| if effects.contains(effect) { rate * exposure_s } else { 0.0 };
         let even = on(Effects::SKY, self.background_e_s);
         let slope = on(Effects::SKY_GRADIENT, self.gradient_e_s);
+        let nebula = self.nebula_e_s * exposure_s;
         let pass = Throughput::new(colors, self.sky_rgb);
         let (along, down) = (0.65 / size.width as f64, 0.35 / size.height as f64);
         Plane::from_fn(size, |x, y| {
             // A town beyond the lower left corner: steeper the nearer it is.
             let ramp = 0.65 - along * x as f64 + down * y as f64;
-            ((even + slope * ramp * ramp) * pass.at(x, y)) as f32
+            let mut light = even + slope * ramp * ramp;
+            if nebula > 0.0 {
+                let (u, v) = (x as f64 / size.width as f64, y as f64 / size.height as f64);
+                light += nebula * filaments(u, v);
+            }
+            (light * pass.at(x, y)) as f32
         })
     }
 

@@ -144,6 +144,18 @@ pub struct SimulateArgs {
     /// Set point of the sensor in degrees Celsius.
     #[arg(long, value_name = "C", allow_negative_numbers = true)]
     pub temp: Option<f64>,
+    /// Exposure of the darks in seconds, where it is not that of the lights.
+    #[arg(long, value_name = "S")]
+    pub dark_exposure: Option<f64>,
+    /// Set point for the darks in degrees Celsius, where it is not that of the lights.
+    #[arg(long, value_name = "C", allow_negative_numbers = true)]
+    pub dark_temp: Option<f64>,
+    /// The amp glow grows with this power of the exposure.
+    #[arg(long, value_name = "P")]
+    pub glow_power: Option<f64>,
+    /// The sensor subtracts its mean dark signal itself: darks come out darker than biases.
+    #[arg(long)]
+    pub black_clamp: bool,
     /// The seed: the same seed gives the same bytes.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,

@@ -90,7 +90,7 @@ pub(super) fn reject_names() -> Vec<&'static str> {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  photosite calibrate lights/*.fits -o out --dark dark.fits \
                         --flat flat.fits\n  photosite calibrate l.fits -o out --bias bias.fits \
-                        --dark dark.fits --dark-scale exposure")]
+                        --dark dark.fits --dark-scale fitted")]
 pub struct CalibrateArgs {
     /// The frames.
     #[arg(required = true, value_name = "FILES")]
@@ -104,8 +104,14 @@ pub struct CalibrateArgs {
     /// Master dark.
     #[arg(long, value_name = "FILE")]
     pub dark: Option<PathBuf>,
-    /// Dark scale factor: none (1), exposure (ratio of exposures), or a number.
-    #[arg(long, value_name = "none|exposure|NUMBER", default_value = "none", requires = "dark")]
+    /// Dark scale factor: none (1), fitted (measured in each light's hot pixels), exposure (ratio of
+    /// exposures), or a number.
+    #[arg(
+        long,
+        value_name = "none|fitted|exposure|NUMBER",
+        default_value = "none",
+        requires = "dark"
+    )]
     pub dark_scale: String,
     /// Master flat.
     #[arg(long, value_name = "FILE")]

@@ -35,6 +35,8 @@ pub fn run(args: CalibrateArgs, limits: Limits) -> anyhow::Result<Done> {
                     "output": light.path,
                     "steps": light.steps,
                     "dark_scale": light.dark_scale,
+                    "dark_scale_error": light.dark_scale_error,
+                    "dark_source": light.dark_source,
                     "repaired": light.repaired,
                     "clipped": light.clipped.below + light.clipped.above,
                     "stats_before": light.before,
@@ -48,7 +50,8 @@ pub fn run(args: CalibrateArgs, limits: Limits) -> anyhow::Result<Done> {
     } else {
         for (_, light) in &done.lights {
             let path = light.path.as_deref().map(super::shown).unwrap_or_default();
-            println!("{path}: {}", light.steps.join(", "));
+            let factor = show::factor(light.dark_source, light.dark_scale, light.dark_scale_error);
+            println!("{path}: {}{factor}", light.steps.join(", "));
         }
     }
     Ok(Done::of(&done.findings))

@@ -6,7 +6,7 @@ use photosite::finding::Severity;
 use photosite::inventory::KindOverrides;
 use photosite::library::{Cost, FEW_REFUSALS, Library, Outcome};
 use photosite::plan::plan;
-use photosite::report::ChoiceReport;
+use photosite::report::{ChoiceReport, DarkWayReport};
 use photosite::run::take_inventory;
 use photosite_pix::FrameKind;
 use serde::Serialize;
@@ -20,6 +20,9 @@ use crate::{Done, resolve};
 struct Matched {
     path: String,
     masters: Vec<ChoiceReport>,
+    /// For a light without a matched dark: the dark that is to be fitted, and what each way leaves.
+    dark_to_fit: Option<String>,
+    dark_ways: Vec<DarkWayReport>,
     findings: Vec<Finding>,
 }
 
@@ -51,7 +54,9 @@ pub fn run(args: MatchArgs, limits: Limits) -> anyhow::Result<Done> {
                 f.subject == path || f.evidence.get("group").is_some_and(|g| *g == light.group)
             };
             let findings = planned.findings.iter().filter(about).cloned().collect();
-            Matched { path, masters, findings }
+            let dark_to_fit = light.scaled.as_ref().map(|s| s.dark.clone());
+            let dark_ways = DarkWayReport::of(light.scaled.as_ref(), None);
+            Matched { path, masters, dark_to_fit, dark_ways, findings }
         })
         .collect();
     if args.json {
@@ -86,6 +91,23 @@ fn price(cost: &Cost) -> String {
     }
 }
 
+/// What each way to treat the dark signal is predicted to leave.
+fn ways(all: &[DarkWayReport]) {
+    let rows = all
+        .iter()
+        .map(|way| {
+            let residual = way.residual.map_or_else(|| "-".to_owned(), |r| format!("{r:.3}"));
+            vec![
+                format!("            {}", way.source.name()),
+                way.k.map_or_else(|| "measured".to_owned(), |k| format!("{k:.4}")),
+                format!("{residual} {}", way.unit.sign()),
+                if way.taken { "expected".to_owned() } else { String::new() },
+            ]
+        })
+        .collect();
+    show::table(&["            WAY", "factor", "residual", ""], &[1, 2], rows);
+}
+
 fn tell(matched: &Matched, explain: bool) {
     println!("{}", matched.path);
     for m in &matched.masters {
@@ -97,6 +119,10 @@ fn tell(matched: &Matched, explain: bool) {
                 println!("  {:9} {name}{}: {}", m.kind.name(), from(&m.library_id), price(cost));
             }
             _ => println!("  {:9} none of {} matches", m.kind.name(), m.refused_count),
+        }
+        if let Some(dark) = matched.dark_to_fit.as_ref().filter(|_| m.kind == FrameKind::Dark) {
+            println!("            to be fitted to the light: {dark}");
+            ways(&matched.dark_ways);
         }
         if let Some(second) = &m.runner_up {
             println!(

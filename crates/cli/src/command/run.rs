@@ -110,9 +110,10 @@ pub fn summary(report: &RunReport, dry_run: bool) {
         .map(|l| {
             let master =
                 |p: &Option<std::path::PathBuf>| p.as_deref().map_or_else(|| "-".to_owned(), name);
-            let scale = match l.dark_scale {
-                Some(k) if k != 1.0 => format!(" x {k:.4}"),
-                _ => String::new(),
+            let scale = match l.dark_source {
+                Some(source) => show::factor(source, l.dark_scale, l.dark_scale_error),
+                None if !l.dark_ways.is_empty() => " x fitted".to_owned(),
+                None => String::new(),
             };
             let stat = |s: Option<photosite_pix::stat::Summary>, f: fn(&_) -> f64| {
                 s.as_ref().map_or_else(|| "-".to_owned(), |s| show::number(f(s)))

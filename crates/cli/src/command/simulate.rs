@@ -34,18 +34,30 @@ pub fn run(args: SimulateArgs, limits: Limits) -> anyhow::Result<Done> {
     ] {
         *slot = asked.unwrap_or(*slot);
     }
-    if let Some(exposure_s) = args.exposure {
+    for exposure_s in [args.exposure, args.dark_exposure].into_iter().flatten() {
         if !(exposure_s.is_finite() && exposure_s > 0.0) {
             bail!("an exposure of {exposure_s} s is impossible; it must be above 0");
         }
-        night.light_exposure_s = exposure_s;
-        night.dark_exposure_s = exposure_s;
     }
-    if let Some(temp_c) = args.temp {
+    night.light_exposure_s = args.exposure.unwrap_or(night.light_exposure_s);
+    night.dark_exposure_s = args.dark_exposure.or(args.exposure).unwrap_or(night.dark_exposure_s);
+    for temp_c in [args.temp, args.dark_temp].into_iter().flatten() {
         if !(-150.0..=80.0).contains(&temp_c) {
             bail!("no sensor works at {temp_c} C");
         }
-        night.set_temp_c = temp_c;
+    }
+    night.set_temp_c = args.temp.unwrap_or(night.set_temp_c);
+    night.dark_temp_c = args.dark_temp;
+    if let Some(power) = args.glow_power {
+        if !(power > 0.0 && power <= 4.0) {
+            bail!(
+                "a glow does not grow with the power {power} of the exposure; 0 to 4 is possible"
+            );
+        }
+        night.sensor.glow_power = Some(power);
+    }
+    if args.black_clamp {
+        night.effects |= Effects::BLACK_CLAMP;
     }
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);

@@ -6,6 +6,7 @@ use multiversion::multiversion;
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Applied, CfaPattern, Frame, MaskBits, stat};
 
+use super::dark::DarkShare;
 use super::masters::{Bias, DarkContent, MasterDark, MasterFlat};
 use super::steps::{Step, StepRow};
 use crate::defects::Defect;
@@ -28,6 +29,8 @@ pub struct LightFacts {
     pub applied: Applied,
     /// Gain and read noise, where a variance is wanted and they are known.
     pub noise: Option<NoiseModel>,
+    /// How much of the dark is taken, where that was decided for this very light.
+    pub dark: Option<DarkShare>,
 }
 
 /// What is done to a light.
@@ -40,6 +43,8 @@ pub(super) struct Course<'a> {
     pub dark: Option<&'a MasterDark>,
     /// The factor of the dark.
     pub k: Option<f64>,
+    /// The factor with its error and where it came from; `None` where no dark is taken.
+    pub share: Option<DarkShare>,
     pub flat: Option<&'a MasterFlat>,
     /// What a variance is made of, where one is wanted.
     pub variance: Option<OfVariance<'a>>,

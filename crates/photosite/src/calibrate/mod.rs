@@ -16,6 +16,7 @@
 //!     cfa: None,
 //!     applied: Applied::empty(),
 //!     noise: None,
+//!     dark: None,
 //! };
 //! let done = set.apply(Light { data: Plane::filled(Size::new(8, 8), 1000.0), facts })?;
 //! assert_eq!(done.frame.data.get(3, 3), 900.0);
@@ -26,6 +27,7 @@
 //! ```
 
 mod course;
+pub mod dark;
 mod masters;
 mod set;
 mod source;

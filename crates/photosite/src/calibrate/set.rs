@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use photosite_pix::{Applied, Frame, Plane, Size, Unit};
 
 use super::course::{Course, DarkScatter, LightFacts, OfVariance};
+use super::dark::{DarkShare, DarkSource};
 use super::masters::{Bias, DarkContent, MasterDark, MasterFlat};
 use super::steps::{STEPS, Step, StepRow};
 use crate::defects::{self, Defect};
@@ -30,6 +31,8 @@ pub struct Calibrated {
     pub steps: Vec<&'static str>,
     /// The factor the dark was multiplied with; `None` where no dark was used.
     pub dark_scale: Option<f64>,
+    /// The same with its error, and where it came from.
+    pub dark: Option<DarkShare>,
     /// Pixels replaced from their neighbours.
     pub repaired: usize,
 }
@@ -100,12 +103,16 @@ impl CalibrationSet {
     }
 
     /// The factor for the dark of a light.
-    fn factor(&self, dark: &MasterDark, exposure_s: Option<f64>) -> Result<f64> {
+    fn share(&self, dark: &MasterDark, facts: &LightFacts) -> Result<DarkShare> {
+        let share = |k, source| Ok(DarkShare { k, error: None, source });
         match self.scaling {
-            DarkScaling::None => Ok(1.0),
-            DarkScaling::Factor(k) => Ok(k),
-            DarkScaling::Exposure => match (exposure_s, dark.exposure_s) {
-                (Some(l), Some(d)) if d > 0.0 => Ok(l / d),
+            DarkScaling::None => share(1.0, DarkSource::Matched),
+            DarkScaling::Factor(k) => share(k, DarkSource::Given),
+            DarkScaling::Fitted => facts.dark.ok_or_else(|| {
+                Error::mismatch("this dark is to be fitted to the light, which was not done")
+            }),
+            DarkScaling::Exposure => match (facts.exposure_s, dark.exposure_s) {
+                (Some(l), Some(d)) if d > 0.0 => share(l / d, DarkSource::Exposure),
                 (l, d) => Err(Error::mismatch(format!(
                     "scaling the dark by exposure needs both exposures; the light's is {}, the \
                      dark's {}",
@@ -144,7 +151,8 @@ impl CalibrationSet {
         course.calibrate(&mut frame, all.clone(), 0);
         let defective = course.enter_defects(&mut frame, all, 0);
         let repaired = defects::repair(&mut frame, light.facts.cfa, &defective);
-        Ok(Calibrated { frame, steps: course.names(), dark_scale: course.k, repaired })
+        let (steps, dark) = (course.names(), course.share);
+        Ok(Calibrated { frame, steps, dark_scale: course.k, dark, repaired })
     }
 
     /// Checks that a light of `size` and its masters have one size.
@@ -172,7 +180,12 @@ impl CalibrationSet {
     pub(super) fn course(&self, facts: LightFacts) -> Result<Course<'_>> {
         let dark = self.dark.as_ref().filter(|_| !facts.applied.contains(Applied::DARK));
         let flat = self.flat.as_ref().filter(|_| !facts.applied.contains(Applied::FLAT));
-        let k = dark.map(|d| self.factor(d, facts.exposure_s)).transpose()?;
+        let share = dark.map(|d| self.share(d, &facts)).transpose()?;
+        // A light for which no dark is best keeps its dark signal; what the dark calls hot is repaired.
+        let known_hot = dark.is_some();
+        let share = share.filter(|s| s.source != DarkSource::None);
+        let dark = dark.filter(|_| share.is_some());
+        let k = share.map(|s| s.k);
         // A dark that was subtracted took the bias with it.
         let bias_gone = facts.applied.intersects(Applied::BIAS | Applied::DARK);
         let bias_in_light = if bias_gone { 0.0 } else { 1.0 };
@@ -188,7 +201,7 @@ impl CalibrationSet {
             ));
         }
         let bias = self.bias.as_ref().filter(|_| bias_share != 0.0);
-        let used = [dark.is_some(), flat.is_some()];
+        let used = [known_hot, flat.is_some()];
         let lists = self.defects.iter().zip(used).filter(|(list, used)| *used && !list.is_empty());
         let lists: Vec<&[Defect]> = lists.map(|(list, _)| &list[..]).collect();
         let wanted = |step: Step| match step {
@@ -209,6 +222,7 @@ impl CalibrationSet {
             bias_share: bias_share as f32,
             dark,
             k,
+            share,
             flat,
             variance: facts.noise.map(|noise| {
                 // Dark electrons that the zero level hides are counted by the scatter of the darks.

@@ -9,6 +9,7 @@ use photosite_pix::unit::NoiseModel;
 use photosite_pix::{CfaPattern, Frame, Plane, Size, Unit};
 
 use super::course::LightFacts;
+use super::dark::DarkShare;
 use super::set::{Calibrated, CalibrationSet};
 use crate::raw::RawFrame;
 use crate::stack::{Prepared, ReadBuffers};
@@ -24,8 +25,14 @@ pub struct CalibratedSource {
 }
 
 impl CalibratedSource {
-    /// A light, opened, and what calibrates it.
-    pub fn new(frame: &RawFrame, raw: Prepared, set: Arc<CalibrationSet>) -> Self {
+    /// A light, opened, and what calibrates it; `dark` is how much of the dark is taken, where that was
+    /// decided for this light.
+    pub fn new(
+        frame: &RawFrame,
+        raw: Prepared,
+        set: Arc<CalibrationSet>,
+        dark: Option<DarkShare>,
+    ) -> Self {
         let facts = LightFacts {
             saturation_adu: frame.detector.saturation_adu,
             level_adu: raw.level_adu,
@@ -34,6 +41,7 @@ impl CalibratedSource {
             cfa: raw.cfa,
             applied: frame.metadata.applied,
             noise: None,
+            dark,
         };
         Self { path: frame.path.clone(), raw, set, facts }
     }
@@ -88,7 +96,8 @@ impl CalibratedSource {
             calibrated(frame.data.rows(done, ready));
             done = ready;
         }
-        Ok(Calibrated { frame, steps: course.names(), dark_scale: course.k, repaired })
+        let (steps, dark) = (course.names(), course.share);
+        Ok(Calibrated { frame, steps, dark_scale: course.k, dark, repaired })
     }
 }
 

@@ -6,10 +6,45 @@ use super::code::{Code, code};
 /// By name.
 pub(super) const MATCHING: &[Code] = &[
     code(
+        "dark-fitted",
+        Info,
+        "No dark matches a group of lights; one of another exposure or temperature was fitted to the \
+         hot pixels of each, with the factor and the residual that the message names.",
+        "No action needed; darks of the lights' own exposure and temperature would add less noise.",
+    ),
+    code(
+        "dark-level-falls",
+        Warning,
+        "The level of darks falls as their exposure grows: the sensor corrects its black level, so none of \
+         its darks is scaled.",
+        "Take darks at the lights' own exposure and temperature.",
+    ),
+    code(
         "dark-missing",
         Warning,
         "No dark matches a light: hot pixels and amp glow remain.",
         "Take the darks that the hint names.",
+    ),
+    code(
+        "dark-not-fitted",
+        Warning,
+        "No dark matches a group of lights, and the one at hand must not be scaled; the message says why, \
+         what was done instead and what that is predicted to leave.",
+        "Take darks at the lights' own exposure and temperature.",
+    ),
+    code(
+        "dark-not-linear",
+        Warning,
+        "Darks of two exposures show a dark signal or amp glow that does not grow linearly with time; none \
+         of them is scaled.",
+        "Take darks at the lights' own exposure and temperature.",
+    ),
+    code(
+        "dark-to-fit",
+        Info,
+        "No dark matches a group of lights; one of another exposure or temperature will be fitted to the \
+         hot pixels of each.",
+        "No action needed; darks of the lights' own exposure and temperature would add less noise.",
     ),
     code(
         "flat-missing",

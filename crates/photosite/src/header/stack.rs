@@ -9,8 +9,10 @@ use super::picture::picture_header;
 use crate::master::Rejected;
 
 /// Cards of a light that are not true of a stack of lights.
-const OF_ONE_LIGHT: &[&str] =
-    &["PSKEY", "PSSTEPS", "PSDSCALE", "PSREPAIR", "DATE", "MJD-OBS", "JD", "DATE-LOC", "TIME-OBS"];
+const OF_ONE_LIGHT: &[&str] = &[
+    "PSKEY", "PSSTEPS", "DARKK", "DARKKERR", "PSDARK", "PSREPAIR", "DATE", "MJD-OBS", "JD",
+    "DATE-LOC", "TIME-OBS",
+];
 
 /// One light of a stack, as its header tells.
 #[derive(Debug, Clone, Copy)]

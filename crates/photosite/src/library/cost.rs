@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rules::{MatchRule, Outcome, compare, rules, turn_deg};
 use super::{Field, Traits};
+pub use crate::calibrate::dark::DOUBLING_C;
 
 /// What a cost is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,12 +95,6 @@ impl Cost {
         }
     }
 }
-
-/// Degrees that double the dark current where nothing was measured.
-///
-/// # Source
-/// Janesick2001, dark current of silicon near room temperature: 6 to 7 C.
-pub const DOUBLING_C: f64 = 6.5;
 
 /// The share of the pixels that count as the hottest.
 pub const HOTTEST_SHARE: f64 = 0.001;
@@ -217,6 +212,26 @@ impl DarkCurrent {
         let hot = (s1 * hot1 - s2 * hot2) * HOTTEST_SHARE.sqrt();
         (s1 * mean1 - s2 * mean2).hypot(hot)
     }
+}
+
+/// What a dark of `frames` frames leaves in a light when it is taken `k` times, with the noise that it
+/// brings: a root mean square over all pixels; `None` where an exposure or every temperature is not
+/// known.
+pub fn scaled_cost(
+    light: &Traits,
+    dark: &Traits,
+    frames: usize,
+    current: &DarkCurrent,
+    k: f64,
+) -> Option<(f64, CostUnit)> {
+    let light_c = light.temp_c.or(dark.temp_c)?;
+    let dark_c = dark.temp_c.unwrap_or(light_c);
+    let cost = cost(FrameKind::Dark, light, dark, frames, current);
+    let gain = light.gain_e_per_adu.or(dark.gain_e_per_adu);
+    let factor = if current.is_measured() { gain.unwrap_or(1.0) } else { 1.0 };
+    let (light_s, dark_s) = (light.exposure_s?, dark.exposure_s?);
+    let left = factor * current.difference((light_s, light_c), (k * dark_s, dark_c));
+    Some((left.hypot(k * cost.noise), cost.unit))
 }
 
 /// The slope of log2(rate) over temperature by least squares, turned round: degrees a doubling.

@@ -41,7 +41,9 @@ mod traits;
 pub use adopt::{ADOPTED_KEYWORD, Adopted, adopt};
 pub use camera::{camera_key, same_camera};
 pub use choose::{Candidate, Check, Choice, FEW_REFUSALS, Priced, Refusal, choose, contradictions};
-pub use cost::{Cost, CostUnit, DOUBLING_C, DarkCurrent, DarkPoint, HOTTEST_SHARE, cost};
+pub use cost::{
+    Cost, CostUnit, DOUBLING_C, DarkCurrent, DarkPoint, HOTTEST_SHARE, cost, scaled_cost,
+};
 pub(crate) use filter::filter_group;
 pub use filter::{ALIASES_NAME, Aliases, band_nm, filter_key};
 pub use group::{Group, groups, stack_for_each_light};

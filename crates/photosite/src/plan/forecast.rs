@@ -285,7 +285,8 @@ impl<'a> Forecaster<'a> {
             .flat_map(|i| {
                 let l = &self.plan[*i];
                 // A dark that holds the bias takes it along.
-                let alone = l.dark.is_some_and(|d| !self.plan[d].traits.bias_removed);
+                let alone =
+                    l.scaled.is_none() && l.dark.is_some_and(|d| !self.plan[d].traits.bias_removed);
                 [l.bias.filter(|_| !alone), l.dark, l.flat]
             })
             .flatten()

@@ -164,7 +164,8 @@ impl Grapher<'_> {
     fn light(&self, light: &LightPlan, steps: &[PlanStep]) -> PlanStep {
         let id = format!("calibrated/{}", light.file_name);
         let cost = self.forecaster.light(light);
-        let parameters = json!({ "dark_scale": "none" });
+        let dark_scale = if light.scaled.is_some() { "fitted" } else { "none" };
+        let parameters = json!({ "dark_scale": dark_scale });
         step(id, "calibrated light".to_owned(), self.calibrated(light), parameters, cost, steps)
     }
 }

@@ -39,6 +39,7 @@ mod id;
 mod missing;
 mod names;
 mod pick;
+mod scaled;
 mod shooting;
 mod stacks;
 
@@ -61,6 +62,7 @@ pub use graph::{Graph, Grapher, PLAN_SCHEMA, PlanInput, PlanStep};
 pub use id::{LightId, MasterId};
 pub use names::product_names;
 use pick::Planner;
+pub use scaled::ScaledPlan;
 pub use shooting::{FlatLevel, Share, Shooting, Shot, shooting_list};
 pub use stacks::{FEWEST_LIGHTS, StackPlan, stacks};
 
@@ -123,8 +125,11 @@ pub struct LightPlan {
     pub file_name: String,
     /// The chosen bias.
     pub bias: Option<MasterId>,
-    /// The matched dark.
+    /// The matched dark, or one that is to be fitted.
     pub dark: Option<MasterId>,
+    /// The dark is of another exposure or temperature, and this is what scaling it is expected to do;
+    /// `None` for a matched one.
+    pub scaled: Option<ScaledPlan>,
     /// The flat of the light's filter.
     pub flat: Option<MasterId>,
     /// How each kind was chosen.

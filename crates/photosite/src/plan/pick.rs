@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use photosite_pix::FrameKind;
 
-use super::{CandidateName, Explained, LightPlan, MasterId, MasterPlan, Plan, Ready, missing};
+use super::{
+    CandidateName, Explained, LightPlan, MasterId, MasterPlan, Plan, Ready, ScaledPlan, missing,
+    scaled,
+};
 use crate::calibrate::RemovedBy;
 use crate::inventory::{FrameId, Id, Inventory};
 use crate::library::{
@@ -116,6 +119,10 @@ impl<'a> Planner<'a> {
         } else {
             self.pick_and_take(FrameKind::Bias, wanted)
         };
+        let mut scaled = None;
+        if dark_id.is_none() && bias_id.is_some() {
+            (dark_id, scaled) = self.dark_to_scale(&dark, wanted).unzip();
+        }
         if holds_bias == Some(false) && bias_id.is_none() {
             // A dark free of bias is of no use without one.
             dark_id = None;
@@ -127,6 +134,7 @@ impl<'a> Planner<'a> {
             file_name: String::new(),
             bias: bias_id,
             dark: dark_id,
+            scaled,
             flat: flat_id.filter(|_| have_level),
             choices: vec![
                 (FrameKind::Bias, bias),
@@ -182,7 +190,7 @@ impl<'a> Planner<'a> {
     fn pick_and_take(&mut self, kind: FrameKind, wanted: &Traits) -> (Explained, Option<MasterId>) {
         loop {
             let explained = self.pick(kind, wanted, true);
-            let index = self.take(&explained);
+            let index = explained.chosen().cloned().and_then(|c| self.take(&c));
             let missing = explained.chosen().filter(|_| index.is_none()).and_then(|c| c.id.clone());
             if !missing.is_some_and(|id| self.gone.insert(id)) {
                 return (explained, index);
@@ -190,9 +198,33 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The plan's master of a choice; what lies in the library becomes part of the plan.
-    fn take(&mut self, explained: &Explained) -> Option<MasterId> {
-        let chosen = explained.chosen()?;
+    /// The dark that is expected to leave least when it is fitted to a light that no dark matches.
+    fn dark_to_scale(
+        &mut self,
+        explained: &Explained,
+        wanted: &Traits,
+    ) -> Option<(MasterId, ScaledPlan)> {
+        let current = self.shelf.map_or_else(DarkCurrent::default, |s| s.dark_current(wanted));
+        let mut all: Vec<(CandidateName, ScaledPlan)> = scaled::scalable(explained)
+            .filter_map(|candidate| {
+                let (traits, frames) = match (candidate.master, &candidate.id) {
+                    (Some(id), _) => (&self.out[id].traits, self.out[id].count()),
+                    (None, Some(id)) => {
+                        let shelved = self.shelf?.get(id)?;
+                        (&shelved.traits, shelved.frames)
+                    }
+                    (None, None) => return None,
+                };
+                let named = (candidate.name.as_str(), traits, frames);
+                Some((candidate.clone(), scaled::forecast(wanted, named, &current)?))
+            })
+            .collect();
+        all.sort_by(|a, b| a.1.ways[0].residual.total_cmp(&b.1.ways[0].residual));
+        all.into_iter().find_map(|(candidate, plan)| Some((self.take(&candidate)?, plan)))
+    }
+
+    /// The plan's master of a candidate; what lies in the library becomes part of the plan.
+    fn take(&mut self, chosen: &CandidateName) -> Option<MasterId> {
         let Some(id) = &chosen.id else { return chosen.master };
         if let Some(taken) = self.taken.get(id) {
             return *taken;

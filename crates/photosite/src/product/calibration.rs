@@ -8,7 +8,9 @@ use photosite_pix::{Frame, Header};
 
 use super::light::{BiasChoice, LightRequest, Masters, calibrate_kept};
 use super::loaded::{LoadedMaster, load_named};
+use super::scaling::FittedDark;
 use super::write::{Product, standing};
+use crate::calibrate::dark::DOUBLING_C;
 use crate::params::DarkScaling;
 use crate::provenance::Provenance;
 use crate::raw::RawFrame;
@@ -102,11 +104,25 @@ impl Calibration {
     /// When the masters do not fit each other or the frame, or a file cannot be read.
     pub fn calibrate(&self, frame: &RawFrame) -> Result<CalibratedFrame> {
         let (bias, dark, flat) = (self.bias.clone(), self.dark.clone(), self.flat.clone());
+        let mut buffers = ReadBuffers::default();
+        let share = match (self.scaling, &dark, &bias) {
+            (DarkScaling::Fitted, Some(dark), Some(bias)) => {
+                let region = frame.region();
+                let cfa = frame.metadata.cfa.map(|c| c.shifted(region.x0, region.y0));
+                let fitted = FittedDark::new(dark.clone(), bias.clone(), cfa, DOUBLING_C)?;
+                Some(fitted.fit(frame, &mut buffers)?.share)
+            }
+            _ => None,
+        };
         let masters = Masters::new(bias, dark, flat, self.scaling)?;
-        let request =
-            LightRequest { raw: frame, masters: &masters, noise: self.noise, sample: Sample::F32 };
-        let (frame, header, result, provenance) =
-            calibrate_kept(&request, &mut ReadBuffers::default())?;
+        let request = LightRequest {
+            raw: frame,
+            masters: &masters,
+            noise: self.noise,
+            sample: Sample::F32,
+            dark: share,
+        };
+        let (frame, header, result, provenance) = calibrate_kept(&request, &mut buffers)?;
         Ok(CalibratedFrame {
             frame,
             header,

@@ -15,6 +15,7 @@ use serde_json::json;
 use super::known::Known;
 use super::loaded::LoadedMaster;
 use super::write::{Product, Standing, standing};
+use crate::calibrate::dark::{DarkShare, DarkSource};
 use crate::calibrate::{
     Bias, CalibratedSource, CalibrationSet, DarkContent, FlatContent, MasterDark, MasterFlat,
     RemovedBy,
@@ -76,14 +77,7 @@ impl Masters {
         });
         let dark = dark.map(|m| {
             take("master dark", &m);
-            let content =
-                if m.bias_removed() { DarkContent::BiasRemoved } else { DarkContent::BiasIncluded };
-            MasterDark {
-                content,
-                exposure_s: m.metadata.exposure_s,
-                variance_factor: variance_factor(&m),
-                frame: m.frame,
-            }
+            dark_of(m)
         });
         let flat = flat.map(|m| {
             take("master flat", &m);
@@ -99,6 +93,18 @@ impl Masters {
     /// What calibrates.
     pub(super) fn set(&self) -> Arc<CalibrationSet> {
         self.set.clone()
+    }
+}
+
+/// A loaded master as a dark.
+pub(super) fn dark_of(m: LoadedMaster) -> MasterDark {
+    let content =
+        if m.bias_removed() { DarkContent::BiasRemoved } else { DarkContent::BiasIncluded };
+    MasterDark {
+        content,
+        exposure_s: m.metadata.exposure_s,
+        variance_factor: variance_factor(&m),
+        frame: m.frame,
     }
 }
 
@@ -131,12 +137,18 @@ pub struct LightRequest<'a> {
     pub noise: Option<NoiseModel>,
     /// How samples are stored.
     pub sample: Sample,
+    /// How much of the dark is taken, where that was decided for this light.
+    pub dark: Option<DarkShare>,
 }
 
 impl<'a> LightRequest<'a> {
     /// A light of which no file is made.
-    pub(super) fn to_be_stacked(raw: &'a RawFrame, masters: &'a Masters) -> Self {
-        Self { raw, masters, noise: None, sample: Sample::F32 }
+    pub(super) fn to_be_stacked(
+        raw: &'a RawFrame,
+        masters: &'a Masters,
+        dark: Option<DarkShare>,
+    ) -> Self {
+        Self { raw, masters, noise: None, sample: Sample::F32, dark }
     }
 }
 
@@ -154,6 +166,10 @@ pub struct LightResult {
     pub steps: Vec<String>,
     /// The factor the dark was multiplied with.
     pub dark_scale: Option<f64>,
+    /// The factor's standard error, where it was measured.
+    pub dark_scale_error: Option<f64>,
+    /// Where dark and factor came from.
+    pub dark_source: DarkSource,
     /// Pixels replaced from their neighbours.
     pub repaired: usize,
     /// Samples that a 16-bit file could not hold; not known of a file that was there already.
@@ -301,7 +317,8 @@ fn calibrate(
     (room, buffers): (Option<Frame>, &mut ReadBuffers),
 ) -> Result<(Frame, Header, LightResult)> {
     let raw = request.raw;
-    let source = CalibratedSource::new(raw, raw.open(Handling::Once)?, request.masters.set());
+    let source =
+        CalibratedSource::new(raw, raw.open(Handling::Once)?, request.masters.set(), request.dark);
     let (size, cfa) = (source.size(), source.cfa());
     let mut before = glance_at_raw(raw, (size, cfa, source.level_adu()));
     let step = cfa.map_or(1, CfaPattern::period);
@@ -310,9 +327,14 @@ fn calibrate(
     let done = source.whole(noise, room, buffers, seen)?;
     let mut header = light_header(raw, done.frame.applied, cfa);
     header.set_text("PSSTEPS", &done.steps.join(" "), "steps done");
-    if let Some(k) = done.dark_scale {
-        header.set(Card::real("PSDSCALE", k, "dark scale factor"));
+    let source = done.dark.map_or(DarkSource::None, |d| d.source);
+    if let Some(dark) = done.dark {
+        header.set(Card::real("DARKK", dark.k, "factor of the dark"));
+        if let Some(error) = dark.error {
+            header.set(Card::real("DARKKERR", error, "standard error of DARKK"));
+        }
     }
+    header.set_text("PSDARK", source.name(), "where dark and factor came from");
     let repaired = done.repaired as i64;
     header.set(Card::integer("PSREPAIR", repaired, "pixels repaired from neighbours"));
     let result = LightResult {
@@ -321,6 +343,8 @@ fn calibrate(
         reused: false,
         steps: done.steps.iter().map(|s| (*s).to_owned()).collect(),
         dark_scale: done.dark_scale,
+        dark_scale_error: done.dark.and_then(|d| d.error),
+        dark_source: source,
         repaired: done.repaired,
         clipped: Clipped::default(),
         pedestal_adu: None,
@@ -345,7 +369,12 @@ fn found(
         key,
         reused: true,
         steps: text.split_whitespace().map(str::to_owned).collect(),
-        dark_scale: header.get_f64("PSDSCALE"),
+        dark_scale: header.get_f64("DARKK"),
+        dark_scale_error: header.get_f64("DARKKERR"),
+        dark_source: header
+            .get_text("PSDARK")
+            .and_then(|t| DarkSource::parse(&t))
+            .unwrap_or(DarkSource::None),
         repaired: header.get_i64("PSREPAIR").unwrap_or(0).max(0) as usize,
         clipped: Clipped::default(),
         pedestal_adu: header.get_f64("PEDESTAL").map(|p| p as f32),
@@ -359,6 +388,9 @@ fn provenance(request: &LightRequest<'_>, noise: Option<NoiseModel>) -> Provenan
     let mut inputs = request.masters.inputs.clone();
     inputs.push(Input::new("light", &request.raw.path, request.raw.hash));
     let dark_scale = match request.masters.scaling {
+        DarkScaling::Fitted => {
+            json!(request.dark.map(|d| json!([d.source.name(), d.k, d.error])))
+        }
         DarkScaling::None => json!("none"),
         DarkScaling::Exposure => json!("exposure"),
         DarkScaling::Factor(k) => json!(k),

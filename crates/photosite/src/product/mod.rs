@@ -33,6 +33,7 @@ mod light;
 mod loaded;
 mod master;
 mod offered;
+mod scaling;
 mod stacking;
 mod write;
 
@@ -44,6 +45,7 @@ pub use master::{
     AdditivePart, MasterRequest, MasterResult, build_master, take_master, work_units,
 };
 pub use offered::{Offered, Opened};
+pub use scaling::FittedDark;
 pub use stacking::{
     MEAN_SAMPLES, equalise, glance_bytes, open_all, plan_stack, stack, summarise, within_memory,
 };

@@ -10,6 +10,7 @@ use photosite_pix::{Frame, Header, Metadata, Size};
 
 use super::light::{LightRequest, LightResult, Masters, calibrate_in_memory};
 use crate::calibrate::CalibratedSource;
+use crate::calibrate::dark::DarkShare;
 use crate::open::{open, open_mask, probe, read_frames, read_masked};
 use crate::provenance::{ContentHash, FileMark};
 use crate::raw::{Handling, RawFrame, Reopened};
@@ -49,6 +50,8 @@ struct RawLight {
     frame: RawFrame,
     /// `None` while they are not in memory.
     masters: Option<Arc<Masters>>,
+    /// How much of the dark is taken, where that was decided for this light.
+    dark: Option<DarkShare>,
 }
 
 impl RawLight {
@@ -84,9 +87,10 @@ impl Offered {
         Ok(Self { path: path.to_owned(), hash, mark, size, planes, access, from: Origin::File })
     }
 
-    /// A raw light and the masters for it.
-    pub fn raw(frame: &RawFrame, masters: Arc<Masters>) -> Self {
-        let raw = RawLight { frame: frame.clone(), masters: Some(masters) };
+    /// A raw light and the masters for it; `dark` is how much of the dark is taken, where that was
+    /// decided for this light.
+    pub fn raw(frame: &RawFrame, masters: Arc<Masters>, dark: Option<DarkShare>) -> Self {
+        let raw = RawLight { frame: frame.clone(), masters: Some(masters), dark };
         Self {
             path: frame.path.clone(),
             hash: frame.hash,
@@ -133,7 +137,7 @@ impl Offered {
                 Ok(Opened { frames, header, metadata, calibrated: None })
             }
             Origin::Raw(raw) => {
-                let request = LightRequest::to_be_stacked(&raw.frame, raw.masters()?);
+                let request = LightRequest::to_be_stacked(&raw.frame, raw.masters()?, raw.dark);
                 let (frame, header, result) = calibrate_in_memory(&request, (room, buffers))?;
                 let metadata = keyword::read(&header).metadata;
                 let frames = vec![frame];
@@ -158,7 +162,7 @@ impl Offered {
                 let handling = Handling::Stack { scratch, keep_open };
                 let prepared = raw.frame.open(handling)?;
                 let set = raw.masters()?.set();
-                Ok(Box::new(CalibratedSource::new(&raw.frame, prepared, set)))
+                Ok(Box::new(CalibratedSource::new(&raw.frame, prepared, set, raw.dark)))
             }
         }
     }

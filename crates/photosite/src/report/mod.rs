@@ -30,10 +30,11 @@ use photosite_pix::stat::{Summary, nan_of_null};
 use photosite_pix::{FrameKind, Metadata};
 use serde::{Deserialize, Serialize};
 
+use crate::calibrate::dark::{DarkChoice, DarkSource, DarkWay};
 use crate::finding::Severity;
-use crate::library::{Check, Cost, Traits};
+use crate::library::{Check, Cost, CostUnit, Traits};
 use crate::master::NoiseCheck;
-use crate::plan::{CandidateName, Explained};
+use crate::plan::{CandidateName, Explained, ScaledPlan};
 pub use crate::register::{FluxScale, ScaleSource, TrailReport};
 use crate::{Error, Finding, Result};
 
@@ -246,6 +247,16 @@ pub struct LightReport {
     pub dark: Option<PathBuf>,
     /// The factor of the dark.
     pub dark_scale: Option<f64>,
+    /// The factor's standard error, where it was measured in the light.
+    #[serde(default)]
+    pub dark_scale_error: Option<f64>,
+    /// Where dark and factor came from; `None` before the light is calibrated.
+    #[serde(default)]
+    pub dark_source: Option<DarkSource>,
+    /// For a light without a matched dark: the ways that there are, each with what it is predicted to
+    /// leave; none for others.
+    #[serde(default)]
+    pub dark_ways: Vec<DarkWayReport>,
     /// The master flat.
     #[serde(with = "shown::optional", default)]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
@@ -264,6 +275,47 @@ pub struct LightReport {
     pub key: Option<String>,
     /// It was there already.
     pub reused: bool,
+}
+
+/// One way to treat the dark signal of a light without a matched dark.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct DarkWayReport {
+    /// The way.
+    pub source: DarkSource,
+    /// The factor of the dark; `None` where it is to be measured.
+    pub k: Option<f64>,
+    /// Dark signal and noise of the dark that it is predicted to leave, as a root mean square over all
+    /// pixels.
+    pub residual: Option<f64>,
+    /// What that is counted in.
+    pub unit: CostUnit,
+    /// The numbers were measured in the light, not predicted from its header.
+    pub measured: bool,
+    /// It is the one taken.
+    pub taken: bool,
+}
+
+impl DarkWayReport {
+    /// What was decided for a light, or as long as nothing is, what its headers foretell.
+    pub fn of(plan: Option<&ScaledPlan>, choice: Option<&DarkChoice>) -> Vec<Self> {
+        let report = |way: &DarkWay, unit, measured, taken| Self {
+            source: way.source,
+            k: (measured || way.source != DarkSource::Fitted).then_some(way.k),
+            residual: Some(way.residual).filter(|r| r.is_finite()),
+            unit,
+            measured,
+            taken,
+        };
+        if let Some(choice) = choice {
+            let taken = |way: &DarkWay| way.source == choice.share.source;
+            let ways = choice.ways.iter();
+            return ways.map(|w| report(w, CostUnit::Adu, true, taken(w))).collect();
+        }
+        let ways = plan.iter().flat_map(|p| p.ways.iter().map(|w| (w, p.unit)));
+        ways.enumerate().map(|(i, (w, unit))| report(w, unit, false, i == 0)).collect()
+    }
 }
 
 /// The stars of one light.

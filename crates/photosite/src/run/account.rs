@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use super::planned::PlannedNight;
 use super::request::NightRequest;
-use super::results::{LightResults, MasterResults, Pictures, RawFrames, Results};
+use super::results::{DarkChoices, LightResults, MasterResults, Pictures, RawFrames, Results};
 use crate::Finding;
+use crate::calibrate::dark::DarkSource;
 use crate::inventory::{FrameId, Inventory};
 use crate::plan::{FEWEST_LIGHTS, Forecast, LightId, MasterId, Plan, StackPlan};
 use crate::report::{
-    ChoiceReport, FrameReport, LibraryReport, LightReport, MasterReport, MasterSource,
-    PictureReport, RegistrationReport, RunReport, SCHEMA,
+    ChoiceReport, DarkWayReport, FrameReport, LibraryReport, LightReport, MasterReport,
+    MasterSource, PictureReport, RegistrationReport, RunReport, SCHEMA,
 };
 
 /// What there is to tell of a night; without `work`, of what would be done.
@@ -30,6 +31,7 @@ pub(super) struct Account<'a> {
 pub(super) struct Done<'a> {
     pub raw: &'a RawFrames,
     pub masters: &'a MasterResults,
+    pub darks: &'a DarkChoices,
     pub lights: &'a LightResults,
     pub pictures: Pictures,
 }
@@ -59,10 +61,10 @@ fn planned_pictures(
 /// Puts the account of a night together.
 pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport {
     let Account { forecast, plan, inventory, planned, work, library, findings, timing } = account;
-    let nothing = (Results::none(0), Results::none(0));
-    let (raw, masters, lights, pictures) = match work {
-        Some(done) => (Some(done.raw), done.masters, done.lights, done.pictures),
-        None => (None, &nothing.0, &nothing.1, Pictures::default()),
+    let nothing = (Results::none(0), Results::none(0), Results::none(0));
+    let (raw, masters, darks, lights, pictures) = match work {
+        Some(done) => (Some(done.raw), done.masters, done.darks, done.lights, done.pictures),
+        None => (None, &nothing.0, &nothing.1, &nothing.2, Pictures::default()),
     };
     let Pictures { stacks, mut stars, registered } = pictures;
     stars.sort_by(|a, b| a.path.cmp(&b.path));
@@ -155,17 +157,25 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
         .map(|(id, light)| {
             let done = lights.get(id).and_then(Option::as_ref);
             let steps = done.map_or_else(Vec::new, |d| d.steps.clone());
+            let choice = darks.get(id).and_then(Option::as_ref);
+            // A dark that was to be fitted and is not taken was none.
+            let without = raw.is_some()
+                && light.scaled.is_some()
+                && choice.is_none_or(|c| c.share.source == DarkSource::None);
             let bias_taken = if raw.is_some() {
                 steps.iter().any(|s| s == "bias")
             } else {
-                light.dark.is_none()
+                light.dark.is_none() || light.scaled.is_some()
             };
             LightReport {
                 path: inventory[light.frame].path.clone(),
                 output: done.and_then(|d| d.path.clone()),
                 bias: light.bias.filter(|_| bias_taken).map(master_path),
-                dark: light.dark.map(master_path),
+                dark: light.dark.filter(|_| !without).map(master_path),
                 dark_scale: done.and_then(|d| d.dark_scale),
+                dark_scale_error: done.and_then(|d| d.dark_scale_error),
+                dark_source: done.map(|d| d.dark_source),
+                dark_ways: DarkWayReport::of(light.scaled.as_ref(), choice),
                 flat: light.flat.map(master_path),
                 steps,
                 stats_before: done.map(|d| d.before),

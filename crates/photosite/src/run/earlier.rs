@@ -29,6 +29,8 @@ fn result(light: &LightReport) -> Option<LightResult> {
         reused: true,
         steps: light.steps.clone(),
         dark_scale: light.dark_scale,
+        dark_scale_error: light.dark_scale_error,
+        dark_source: light.dark_source?,
         repaired: light.repaired,
         clipped: Clipped::default(),
         pedestal_adu: None,

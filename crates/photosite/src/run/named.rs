@@ -11,6 +11,7 @@ use photosite_pix::{CfaPattern, FrameKind};
 use super::examined::examine;
 use super::frames::{duplicate, raw_frame};
 use crate::calibrate::RemovedBy;
+use crate::calibrate::dark::{DOUBLING_C, DarkChoice, DarkSource};
 use crate::error::Reach;
 use crate::finding::Severity;
 use crate::inventory::{Inventory, KindOverrides, Taken, take};
@@ -19,8 +20,8 @@ use crate::open::each_image;
 use crate::params::{DarkScaling, RecipeChoice};
 use crate::plan::product_names;
 use crate::product::{
-    AdditivePart, BiasChoice, Known, LightRequest, LightResult, LoadedMaster, MasterRequest,
-    MasterResult, Masters, build_master, calibrate_light, load_named,
+    AdditivePart, BiasChoice, FittedDark, Known, LightRequest, LightResult, LoadedMaster,
+    MasterRequest, MasterResult, Masters, build_master, calibrate_light, load_named,
 };
 use crate::provenance::{ContentHash, key_of};
 use crate::raw::RawFrame;
@@ -252,9 +253,17 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
     });
     let dark = dark.map(|m| ours(m, FrameKind::Dark));
     let flat = flat.map(|m| ours(m, FrameKind::Flat));
-    let masters = Masters::new(bias, dark, flat, asked.scaling)?;
     let (frames, more) = named_frames(asked.files, FrameKind::Light, context)?;
     findings.extend(more);
+    let fitted = match (asked.scaling, &dark, &bias) {
+        (DarkScaling::Fitted, Some(dark), Some(bias)) => {
+            let first = frames.first().map(|f| (f.metadata.cfa, f.region()));
+            let cfa = first.and_then(|(cfa, r)| cfa.map(|c| c.shifted(r.x0, r.y0)));
+            Some(FittedDark::new(dark.clone(), bias.clone(), cfa, DOUBLING_C)?)
+        }
+        _ => None,
+    };
+    let masters = Masters::new(bias, dark, flat, asked.scaling)?;
     let scaled = asked.scaling != DarkScaling::None;
     for (asked_as, (path, says, master)) in &named {
         findings.extend(contradicted(*asked_as, (path, *says, master), scaled, &frames));
@@ -262,18 +271,22 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
     let names = product_names(frames.iter().map(|f| f.path.as_path()));
     let known = Known::default();
     let done = on_each_with(frames.len(), context, ReadBuffers::default, |buffers, i| {
+        let choice = fitted.as_ref().map(|dark| dark.fit(&frames[i], buffers)).transpose()?;
         let request = LightRequest {
             raw: &frames[i],
             masters: &masters,
             noise: asked.noise,
             sample: asked.sample,
+            dark: choice.as_ref().map(|c| c.share),
         };
-        calibrate_light(&request, &asked.output.join(&names[i]), &known, buffers)
+        let light = calibrate_light(&request, &asked.output.join(&names[i]), &known, buffers)?;
+        Ok((light, choice))
     })?;
     let mut lights = Vec::new();
     for (frame, done) in frames.iter().zip(done) {
         match done {
-            Ok(result) => {
+            Ok((result, choice)) => {
+                findings.extend(choice.and_then(|c| not_fitted(&frame.path, &c)));
                 findings.extend(result.clipped());
                 lights.push((frame.path.clone(), result));
             }
@@ -282,6 +295,22 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
         }
     }
     Ok(NamedCalibrated { lights, findings })
+}
+
+/// That a dark was not fitted, though that was asked for.
+fn not_fitted(path: &Path, choice: &DarkChoice) -> Option<Finding> {
+    let why = choice.declined?;
+    let done = match choice.share.source {
+        DarkSource::None => "only bias was subtracted",
+        _ => "it was subtracted as it is",
+    };
+    let message = format!("the dark must not be scaled for this light: {why}; {done}");
+    Some(
+        Finding::new("dark-not-fitted", Severity::Warning, path.display().to_string(), message)
+            .hint("Take 10 or more darks at the light's own exposure and temperature.")
+            .with("source", choice.share.source.name())
+            .with("why", serde_json::json!(why)),
+    )
 }
 
 /// What matching looks at in a master that was named.
@@ -337,7 +366,8 @@ fn doubts(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     let subject = |m: &LoadedMaster| m.path.display().to_string();
-    if let Some(dark) = dark.filter(|_| scaling != DarkScaling::None) {
+    let proven = matches!(scaling, DarkScaling::None | DarkScaling::Fitted);
+    if let Some(dark) = dark.filter(|_| !proven) {
         findings.push(
             Finding::new(
                 "dark-scaling-unproven",

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};
 
+use crate::calibrate::dark::DarkChoice;
 use crate::inventory::{FrameId, Id};
 use crate::plan::{LightId, MasterId};
 use crate::product::{LightResult, MasterResult};
@@ -14,6 +15,9 @@ pub(super) type RawFrames = Results<FrameId, RawFrame>;
 
 /// A result for each planned light; `None` where there is none.
 pub(super) type LightResults = Results<LightId, LightResult>;
+
+/// What is done with the dark of each planned light; `None` for one that has a matched dark, or none.
+pub(super) type DarkChoices = Results<LightId, DarkChoice>;
 
 /// A result for each planned master; `None` where it could not be made.
 pub(super) type MasterResults = Results<MasterId, MasterResult>;

@@ -4,10 +4,11 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use photosite::calibrate::dark::DarkSource;
 use photosite::event::{Cancel, Silent};
 use photosite::measure::{offer_files, survey};
 use photosite::register::lay_over;
-use photosite::report::RunReport;
+use photosite::report::{LightReport, RunReport};
 use photosite::work::Context;
 use photosite_file::fits::{read_frame, read_image};
 use photosite_pix::align::{Alignment, Point};
@@ -95,7 +96,8 @@ fn hot_pixels_leave_the_lights_of_the_darks_exposure() {
     let (dark, flat) = (night.master(FrameKind::Dark), night.master(FrameKind::Flat));
     let hot = hottest(&dark.data);
     assert!(hot.len() >= 1000, "{}", hot.len());
-    let long: Vec<_> = night.report.lights.iter().filter(|l| l.dark.is_some()).collect();
+    let matched = |l: &&LightReport| l.dark_source == Some(DarkSource::Matched);
+    let long: Vec<_> = night.report.lights.iter().filter(matched).collect();
     assert_eq!(long.len(), 8, "eight lights of 60 s");
     for light in &long {
         assert_eq!(light.dark_scale, Some(1.0));
@@ -131,24 +133,39 @@ fn hot_pixels_leave_the_lights_of_the_darks_exposure() {
     }
 }
 
+/// The light of 30 s finds the factor of darks of 60 s in its own hot pixels, and they are gone.
 #[test]
-fn the_short_light_gets_no_long_dark_and_says_which_is_missing() {
+fn the_short_light_gets_the_long_dark_fitted() {
     let Some(night) = night() else { return };
-    let short: Vec<_> = night.report.lights.iter().filter(|l| l.dark.is_none()).collect();
+    let fitted = |l: &&LightReport| l.dark_source == Some(DarkSource::Fitted);
+    let short: Vec<_> = night.report.lights.iter().filter(fitted).collect();
     assert_eq!(short.len(), 1);
     let light = short[0];
     assert!(light.bias.is_some() && light.flat.is_some() && light.output.is_some());
-    let finding = night
-        .report
-        .findings
-        .iter()
-        .find(|f| f.code == "dark-missing" && f.subject == light.path.display().to_string())
-        .expect("a finding about the missing dark");
-    println!("{} {}", finding.message, finding.hint);
-    assert!(finding.message.contains("60 s instead of 30 s"), "{}", finding.message);
-    for part in ["darks", "30 s", "-2"] {
-        assert!(finding.hint.contains(part), "{}", finding.hint);
-    }
+    let (k, error) = (light.dark_scale.unwrap(), light.dark_scale_error.unwrap());
+    println!("factor {k:.4} +- {error:.4}");
+    assert!((k - 0.5).abs() < 0.01 && error < 0.005, "{k} {error}");
+    let [bias, dark] = [FrameKind::Bias, FrameKind::Dark].map(|kind| night.master(kind).data);
+    let (raw, _) = read_image(&light.path).unwrap();
+    let (written, header) = read_image(light.output.as_ref().unwrap()).unwrap();
+    assert_eq!(header.get_f64("DARKK"), Some(k));
+    let subtracted = Plane::from_fn(raw.size(), |x, y| {
+        let b = bias.get(x, y);
+        raw.get(x, y) - b - k as f32 * (dark.get(x, y) - b)
+    });
+    let hot: Vec<(usize, usize)> =
+        hottest(&dark).into_iter().filter(|&(x, y)| raw.get(x, y) < 60_000.0).collect();
+    let [before, less_dark, after] = [&raw, &subtracted, &written].map(|p| excess(p, &hot));
+    println!(
+        "mean and median excess: raw {before:.1?}, less dark {less_dark:.2?}, written {after:.2?}"
+    );
+    assert!(before.1 > 200.0, "{before:?}");
+    assert!(less_dark.1.abs() < 15.0 && after.0.abs() < 15.0 && after.1.abs() < 15.0);
+    let finding =
+        night.report.findings.iter().find(|f| f.code == "dark-fitted").expect("a finding");
+    println!("{}", finding.message);
+    assert_eq!(finding.subject, light.path.display().to_string());
+    assert!(!night.report.findings.iter().any(|f| f.code == "dark-missing"));
 }
 
 #[test]

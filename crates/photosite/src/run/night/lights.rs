@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::notes::Notes;
+use crate::calibrate::dark::DarkShare;
 use crate::error::Reach;
 use crate::event::{Event, Stage};
 use crate::params::DarkScaling;
@@ -15,13 +16,19 @@ use crate::product::{
 };
 use crate::run::earlier::Earlier;
 use crate::run::request::NightRequest;
-use crate::run::results::{LightResults, MasterResults, RawFrames};
+use crate::run::results::{DarkChoices, LightResults, MasterResults, RawFrames};
 use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each, on_each_with};
 use crate::{Error, Result};
 
-/// Bias, dark and flat of a light.
-pub(super) type SetKey = [Option<MasterId>; 3];
+/// The masters of a light.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SetKey {
+    /// Bias, dark and flat.
+    pub masters: [Option<MasterId>; 3],
+    /// The dark is taken by a factor of the light's own.
+    pub fitted: bool,
+}
 
 /// What of masters is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,19 +58,20 @@ impl<'a> Sets<'a> {
         if let Some(set) = self.sets.get(&key) {
             return Ok(set.clone());
         }
-        let [bias, dark, flat] = key;
+        let [bias, dark, flat] = key.masters;
         self.load([dark, flat], context)?;
         // A dark takes the bias with it, which then tells only of variances.
         let dark_alone = |id: MasterId| self.frames.get(&id).is_some_and(|d| !d.bias_removed());
         let bias = match self.what {
-            Loaded::Samples => bias.filter(|_| !dark.is_some_and(dark_alone)),
+            Loaded::Samples => bias.filter(|_| key.fitted || !dark.is_some_and(dark_alone)),
             Loaded::WithVariance => bias,
         };
         self.load([bias, None], context)?;
         let [bias, dark, flat] =
             [bias, dark, flat].map(|i| i.and_then(|i| self.frames.get(&i).cloned()));
         let bias = bias.map(|m| BiasChoice::Master(Box::new(m)));
-        let set = Arc::new(Masters::new(bias, dark, flat, DarkScaling::None)?);
+        let scaling = if key.fitted { DarkScaling::Fitted } else { DarkScaling::None };
+        let set = Arc::new(Masters::new(bias, dark, flat, scaling)?);
         self.sets.insert(key, set.clone());
         Ok(set)
     }
@@ -88,13 +96,8 @@ impl<'a> Sets<'a> {
     /// Forgets all but the masters of these set-ups.
     pub(super) fn keep(&mut self, keys: &BTreeSet<SetKey>) {
         self.sets.retain(|key, _| keys.contains(key));
-        self.frames.retain(|i, _| keys.iter().any(|key| key.contains(&Some(*i))));
+        self.frames.retain(|i, _| keys.iter().any(|key| key.masters.contains(&Some(*i))));
     }
-}
-
-/// The masters of a light.
-pub(super) fn set_of(light: &LightPlan) -> SetKey {
-    [light.bias, light.dark, light.flat]
 }
 
 /// What lights are calibrated with, and where to.
@@ -104,11 +107,25 @@ pub(super) struct Work<'a> {
     pub planned: &'a Plan,
     pub raw: &'a RawFrames,
     pub masters: &'a MasterResults,
+    pub darks: &'a DarkChoices,
     pub earlier: &'a Earlier,
     pub folder: &'a Path,
 }
 
 impl<'a> Work<'a> {
+    /// The masters of a planned light; a dark that could not be fitted is none.
+    pub fn set_of(&self, light: LightId) -> SetKey {
+        let plan = &self.planned[light];
+        let fitted = plan.scaled.is_some() && self.darks[light].is_some();
+        let dark = plan.dark.filter(|_| fitted || plan.scaled.is_none());
+        SetKey { masters: [plan.bias, dark, plan.flat], fitted }
+    }
+
+    /// How much of its dark is taken from a planned light, where that was decided for it.
+    pub fn share_of(&self, light: LightId) -> Option<DarkShare> {
+        self.darks[light].as_ref().map(|choice| choice.share)
+    }
+
     /// Where a planned light lies; nowhere that is known for one that could not be read.
     pub fn path(&self, light: LightId) -> &'a Path {
         let frame = self.raw[self.planned[light].frame].as_ref();
@@ -130,7 +147,7 @@ pub(super) fn calibrate_lights(
     // Lights of one set of masters together, so that only one set is in memory.
     let mut by_set: BTreeMap<SetKey, Vec<LightId>> = BTreeMap::new();
     for &i in wanted.iter().filter(|i| raw[planned[**i].frame].is_some()) {
-        by_set.entry(set_of(&planned[i])).or_default().push(i);
+        by_set.entry(work.set_of(i)).or_default().push(i);
     }
     let mut sets = Sets::new(work.masters, Loaded::WithVariance);
     for (key, members) in by_set {
@@ -150,7 +167,8 @@ pub(super) fn calibrate_lights(
             };
             let path = folder.join(&light.file_name);
             let sample = request.sample;
-            let request = LightRequest { raw, masters: &set, noise: None, sample };
+            let dark = work.share_of(members[n]);
+            let request = LightRequest { raw, masters: &set, noise: None, sample, dark };
             let result = calibrate_light(&request, &path, &earlier.known, buffers);
             context.observer.event(Event::Advanced { by: 1, what: "calibrating" });
             result

@@ -1,5 +1,6 @@
 //! A whole night: inventory, plan, masters, pictures, lights, report.
 
+mod darks;
 mod lights;
 mod lock;
 mod masters;
@@ -12,6 +13,7 @@ use std::path::Path;
 use photosite_file::atomic::{Existing, remove_leftovers, write_bytes};
 use photosite_file::fits::Sample;
 
+use self::darks::{fit_darks, planned_findings};
 use self::lights::{Work, calibrate_lights};
 use self::lock::Lock;
 use self::masters::build_masters;
@@ -23,7 +25,7 @@ use super::frames::{raw_frame, take_inventory};
 use super::keep::keep_masters;
 use super::planned::{AskedNight, PlannedNight};
 use super::request::{NightOutcome, NightRequest};
-use super::results::{LightResults, MasterResults, Pictures, RawFrames, Results};
+use super::results::{DarkChoices, LightResults, MasterResults, Pictures, RawFrames, Results};
 use crate::env::Stopwatch;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
@@ -78,6 +80,10 @@ fn run(
         }
         night.graph = request.graph.then_some(graph);
     }
+    if request.dry_run {
+        let to_fit = planned_findings(&night.planned, &night.inventory);
+        night.notes.extend(to_fit, context);
+    }
     if request.dry_run || night.inventory.frames.is_empty() {
         let report = night.report(false, context);
         return Ok(NightOutcome { report, report_path: None, failure: None });
@@ -119,6 +125,7 @@ struct Night<'a> {
     notes: Notes,
     raw: RawFrames,
     masters: MasterResults,
+    darks: DarkChoices,
     lights: LightResults,
     pictures: Pictures,
     used: Option<LibraryReport>,
@@ -148,6 +155,7 @@ impl<'a> Night<'a> {
             inventory,
             library,
             masters: Results::none(planned.masters.len()),
+            darks: Results::none(planned.lights.len()),
             lights: Results::none(planned.lights.len()),
             planned,
             notes: Notes::new(findings),
@@ -189,15 +197,23 @@ impl<'a> Night<'a> {
         build_masters(planned, raw, known, &masters_dir, masters, notes, context)?;
         self.lap("masters");
         self.keep_masters(&earlier, context)?;
-        let Self { request, planned, raw, masters, lights, pictures, notes, .. } = self;
-        let (raw, earlier, folder) = (&*raw, &earlier, lights_dir.as_path());
-        let work = Work { request, planned, raw, masters, earlier, folder };
+        let Self { request, planned, raw, masters, darks, notes, .. } = self;
+        let (earlier, folder) = (&earlier, lights_dir.as_path());
+        let mut fitted = std::mem::replace(darks, Results::none(0));
+        let none = Results::none(planned.lights.len());
+        let work = Work { request, planned, raw, masters, darks: &none, earlier, folder };
+        fit_darks(work, &mut fitted, notes, context)?;
+        self.darks = fitted;
+        self.lap("darks");
+        let Self { request, planned, raw, masters, darks, lights, pictures, notes, .. } = self;
+        let (raw, darks) = (&*raw, &*darks);
+        let work = Work { request, planned, raw, masters, darks, earlier, folder };
         if request.stack {
             stack_lights(work, &folders, lights, pictures, notes, context)?;
         }
         self.lap("stacks");
-        let Self { request, planned, raw, masters, lights, notes, .. } = self;
-        let work = Work { request, planned, raw, masters, earlier, folder };
+        let Self { request, planned, raw, masters, darks, lights, notes, .. } = self;
+        let work = Work { request, planned, raw, masters, darks, earlier, folder };
         // Lights that are in no picture are kept, and all where that is asked.
         let all = planned.named_lights().map(|(id, _)| id);
         let wanted: Vec<LightId> =
@@ -303,6 +319,7 @@ impl<'a> Night<'a> {
         let work = worked.then_some(Done {
             raw: &self.raw,
             masters: &self.masters,
+            darks: &self.darks,
             lights: &self.lights,
             pictures: self.pictures,
         });

@@ -7,7 +7,7 @@ use photosite_pix::align::Alignment;
 use photosite_pix::wcs::Wcs;
 use serde_json::json;
 
-use super::lights::{Loaded, SetKey, Sets, Work, set_of};
+use super::lights::{Loaded, SetKey, Sets, Work};
 use super::notes::Notes;
 use crate::error::Reach;
 use crate::finding::Severity;
@@ -143,7 +143,7 @@ impl Target<'_> {
         grid.sort();
         let grid = blake3::hash(grid.concat().as_bytes()).to_hex()[..32].to_owned();
         let used: BTreeSet<MasterId> =
-            lights.iter().flat_map(|i| set_of(&planned[*i])).flatten().collect();
+            lights.iter().flat_map(|i| self.work.set_of(*i).masters).flatten().collect();
         let mut keys = Vec::new();
         for master in used.into_iter().filter_map(|i| masters[i].as_ref()) {
             keys.push(match &master.key {
@@ -152,7 +152,15 @@ impl Target<'_> {
             });
         }
         keys.sort();
-        let parameters = json!({ "how": self.how(), "masters": keys, "grid": grid });
+        let mut parameters = json!({ "how": self.how(), "masters": keys, "grid": grid });
+        let mut darks: Vec<(String, f64)> = lights
+            .iter()
+            .filter_map(|i| Some((frame(*i)?.hash.to_string(), self.work.share_of(*i)?.k)))
+            .collect();
+        darks.sort_by(|a, b| a.0.cmp(&b.0));
+        if !darks.is_empty() {
+            parameters["darks"] = json!(darks);
+        }
         Ok(Provenance::new("stacked light", inputs, parameters))
     }
 
@@ -211,7 +219,7 @@ impl Target<'_> {
         notes: &mut Notes,
         context: &Context<'_>,
     ) -> Result<()> {
-        let Work { planned, masters, .. } = self.work;
+        let masters = self.work.masters;
         let mut sets = Sets::new(masters, Loaded::Samples);
         let mut seen = self.survey(&mut sets, notes, context)?;
         let by = self.work.request.align;
@@ -223,11 +231,11 @@ impl Target<'_> {
             return Ok(());
         }
         for (plan, members) in &self.plans {
-            let keys: BTreeSet<SetKey> = members.iter().map(|i| set_of(&planned[*i])).collect();
+            let keys: BTreeSet<SetKey> = members.iter().map(|i| self.work.set_of(*i)).collect();
             sets.keep(&keys);
             let (mut ids, mut group) = (Vec::new(), Vec::new());
             for (i, light) in seen.extract_if(.., |(i, _)| members.contains(i)) {
-                let set = sets.get(set_of(&planned[i]), context)?;
+                let set = sets.get(self.work.set_of(i), context)?;
                 ids.push(i);
                 group.push(SurveyedLight { light: light.light.calibrated_by(set), ..light });
             }
@@ -315,17 +323,17 @@ impl Target<'_> {
     ) -> Result<Vec<(LightId, SurveyedLight)>> {
         let Work { planned, raw, .. } = self.work;
         let members = self.members();
-        let keys: BTreeSet<SetKey> = members.iter().map(|i| set_of(&planned[*i])).collect();
+        let keys: BTreeSet<SetKey> = members.iter().map(|i| self.work.set_of(*i)).collect();
         let mut seen = Vec::new();
         for key in keys {
             sets.keep(&BTreeSet::from([key]));
             let set = sets.get(key, context)?;
             let mut ids = Vec::new();
             let mut offered = Vec::new();
-            for &i in members.iter().filter(|i| set_of(&planned[**i]) == key) {
+            for &i in members.iter().filter(|i| self.work.set_of(**i) == key) {
                 if let Some(frame) = &raw[planned[i].frame] {
                     ids.push(i);
-                    offered.push(Offered::raw(frame, set.clone()));
+                    offered.push(Offered::raw(frame, set.clone(), self.work.share_of(i)));
                 }
             }
             let (looked, refused) = survey(&offered, false, context)?;

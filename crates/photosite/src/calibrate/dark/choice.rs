@@ -1,0 +1,149 @@
+//! What is done with a dark that is not of the light's exposure and temperature: the ways, each with
+//! what it is predicted to leave.
+
+use serde::{Deserialize, Serialize};
+
+use super::fit::{DarkFit, Declined};
+use super::law::DarkLaw;
+use super::sites::DarkSignal;
+
+/// Degrees that double the dark current where nothing was measured.
+///
+/// # Source
+/// Janesick2001, dark current of silicon near room temperature: 6 to 7 C.
+pub const DOUBLING_C: f64 = 6.5;
+
+/// Where the dark of a light, and its factor, came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum DarkSource {
+    /// A dark of the light's own exposure and temperature.
+    Matched,
+    /// The factor was given by hand.
+    Given,
+    /// The factor was measured in the light itself.
+    Fitted,
+    /// The factor is the ratio of exposures.
+    Exposure,
+    /// The nearest dark, as it is.
+    Nearest,
+    /// No dark.
+    None,
+}
+
+impl DarkSource {
+    /// As reports and headers write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Matched => "matched",
+            Self::Given => "given",
+            Self::Fitted => "fitted",
+            Self::Exposure => "exposure",
+            Self::Nearest => "nearest",
+            Self::None => "none",
+        }
+    }
+
+    /// What reports and headers write.
+    pub fn parse(text: &str) -> Option<Self> {
+        use DarkSource::{Exposure, Fitted, Given, Matched, Nearest, None as Without};
+        [Matched, Given, Fitted, Exposure, Nearest, Without].into_iter().find(|s| s.name() == text)
+    }
+}
+
+/// How much of a dark is taken from a light.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DarkShare {
+    /// The factor.
+    pub k: f64,
+    /// Its standard error, where it was measured.
+    pub error: Option<f64>,
+    /// Where it came from.
+    pub source: DarkSource,
+}
+
+/// One way, and what it is predicted to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DarkWay {
+    /// The way.
+    pub source: DarkSource,
+    /// Its factor.
+    pub k: f64,
+    /// Dark signal and noise of the dark that it leaves, as a root mean square over all pixels.
+    pub residual: f64,
+    /// Nothing forbids it.
+    pub allowed: bool,
+}
+
+/// What was decided for one light.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DarkChoice {
+    /// What is taken from the light.
+    pub share: DarkShare,
+    /// All ways that there were, in ADU.
+    pub ways: Vec<DarkWay>,
+    /// Why the dark was not fitted, where it was not.
+    pub declined: Option<Declined>,
+    /// The fit.
+    pub fit: DarkFit,
+}
+
+/// Factors that headers let expect.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Expected {
+    /// The ratio of exposures.
+    pub by_exposure: Option<f64>,
+    /// The same with what the temperatures make of it.
+    pub by_both: Option<f64>,
+}
+
+/// Decides among the ways that are allowed for the one that leaves least: the fit where it holds and the
+/// sensor allows it, the ratio of exposures only without a fit and where the signal is proven to be
+/// linear, the nearest dark as it is, and none.
+pub fn decide(fit: DarkFit, signal: &DarkSignal, law: DarkLaw, expected: Expected) -> DarkChoice {
+    let (forbidden, power) = match law {
+        DarkLaw::Not(why @ Declined::GlowNotLinear { power }) => (Some(why), Some(power)),
+        DarkLaw::Not(why) => (Some(why), None),
+        DarkLaw::Unknown | DarkLaw::Linear => (None, None),
+    };
+    let declined = forbidden.or(fit.declined);
+    let unsure =
+        matches!(fit.declined, Some(Declined::TooFewHotPixels { .. } | Declined::Uncertain { .. }));
+    let hot = fit.k.filter(|_| !unsure).or(expected.by_both).or(expected.by_exposure);
+    // What the glow calls for, where that is known better than by its hot pixels.
+    let glow = (fit.glow.filter(|(_, e)| *e < 0.1).map(|g| g.0))
+        .or(power.zip(expected.by_exposure).map(|(p, ratio)| ratio.powf(p)))
+        .or(hot);
+    let residual = |k: f64, error: f64| match hot.zip(glow) {
+        Some((hot, glow)) => [
+            (k - hot) * signal.hot_adu,
+            error * signal.hot_adu,
+            (k - glow) * signal.glow_adu,
+            k * signal.noise_adu,
+        ]
+        .into_iter()
+        .fold(0.0, f64::hypot),
+        None => f64::NAN,
+    };
+    let way = |source, k: f64, error: f64, allowed| DarkWay {
+        source,
+        k,
+        residual: residual(k, error),
+        allowed,
+    };
+    let mut ways = Vec::new();
+    let measured = fit.k.filter(|_| fit.error.is_finite());
+    ways.extend(measured.map(|k| way(DarkSource::Fitted, k, fit.error, declined.is_none())));
+    let proven = law == DarkLaw::Linear && declined.is_some();
+    ways.extend(expected.by_exposure.map(|k| way(DarkSource::Exposure, k, 0.0, proven)));
+    ways.push(way(DarkSource::Nearest, 1.0, 0.0, hot.is_some()));
+    ways.push(way(DarkSource::None, 0.0, 0.0, true));
+    let allowed = ways.iter().filter(|w| w.allowed);
+    let least = allowed.min_by(|a, b| a.residual.total_cmp(&b.residual));
+    let taken = least.map_or((DarkSource::None, 0.0), |w| (w.source, w.k));
+    let error = (taken.0 == DarkSource::Fitted).then_some(fit.error);
+    let share = DarkShare { k: taken.1, error, source: taken.0 };
+    DarkChoice { share, ways, declined, fit }
+}

@@ -1,0 +1,496 @@
+//! How much of a dark is in a light: from the light's own hot and warm pixels.
+
+use std::ops::Range;
+
+use photosite_pix::slope::{Point, Slope, pooled, through_origin};
+use photosite_pix::{Size, stat};
+use serde::{Deserialize, Serialize};
+
+use super::sites::{HotSites, STRATA, Site, above, within};
+use super::tiles::Tiles;
+use crate::calibrate::masters::Bias;
+use crate::{Error, Result};
+
+/// Neighbours that lie so much further apart than usual hold the flank of a star.
+const STAR_SPREAD: f64 = 3.0;
+/// Fewest hot pixels of which a factor is believed.
+const FEWEST: usize = 40;
+/// Fewest of a stratum; smaller ones go with the one below.
+const FEWEST_OF_STRATUM: usize = 30;
+/// The share of the factor, and what beside it, that its error may be.
+const MOST_ERROR: (f64, f64) = (0.1, 0.01);
+/// How far strata may differ beyond their errors, as a share of the factor.
+const STRATA_SHARE: f64 = 0.05;
+/// Standard errors beyond which a difference is no chance.
+const SIGMAS: f64 = 4.0;
+/// The largest correlation of what is left with the amplitude that is nothing.
+const LEFT: f64 = 0.2;
+/// The share of a light's noise from one pixel to the next below which glow is not seen.
+const GLOW_SHARE: f64 = 0.1;
+/// The same for glow that may be left because the light does not tell.
+const UNPROVEN_SHARE: f64 = 0.25;
+
+/// One stratum of a fit.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Stratum {
+    /// The colour's channel: 0 red or monochrome, 1 green, 2 blue.
+    pub channel: usize,
+    /// Its lowest amplitude in the dark, in ADU.
+    pub from_adu: f64,
+    /// Its own factor.
+    pub k: f64,
+    /// The standard error of that.
+    pub error: f64,
+    /// How many pixels.
+    pub sites: usize,
+}
+
+/// Why a dark is not to be scaled for a light.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "why")]
+pub enum Declined {
+    /// There are too few hot pixels in both to measure a factor.
+    TooFewHotPixels {
+        /// Those that could be used.
+        sites: usize,
+    },
+    /// The factor's error is too large.
+    Uncertain {
+        /// The standard error.
+        error: f64,
+    },
+    /// Bright and faint hot pixels, or colours, call for different factors.
+    StrataDisagree {
+        /// The lowest factor.
+        low: f64,
+        /// The highest.
+        high: f64,
+    },
+    /// What is left after scaling still follows the dark.
+    ResidualCorrelates {
+        /// By this correlation.
+        correlation: f64,
+    },
+    /// The glow in the light calls for another factor than its hot pixels.
+    GlowDiffers {
+        /// The factor of the glow.
+        glow: f64,
+    },
+    /// The dark has glow, and the light cannot tell how much of it it holds.
+    GlowUnproven {
+        /// The standard error of the factor of the glow.
+        error: f64,
+    },
+    /// Darks of this set-up are darker than its biases: the sensor corrects its black level.
+    BlackLevel {
+        /// How much darker, in ADU.
+        darker_adu: f64,
+    },
+    /// The level of darks falls with their exposure: the sensor corrects its black level.
+    LevelFalls {
+        /// By how much, in ADU a second.
+        adu_s: f64,
+    },
+    /// Darks of two exposures show glow that is not linear in time.
+    GlowNotLinear {
+        /// It grows with this power of the exposure.
+        power: f64,
+    },
+}
+
+impl std::fmt::Display for Declined {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::TooFewHotPixels { sites } => {
+                write!(f, "only {sites} hot pixels can be compared, {FEWEST} are needed")
+            }
+            Self::Uncertain { error } => write!(f, "the factor is uncertain by {error:.3}"),
+            Self::StrataDisagree { low, high } => write!(
+                f,
+                "faint and bright hot pixels call for factors from {low:.3} to {high:.3}: the dark \
+                 signal is not linear"
+            ),
+            Self::ResidualCorrelates { correlation } => {
+                write!(f, "what is left still follows the dark (correlation {correlation:+.2})")
+            }
+            Self::GlowDiffers { glow } => {
+                write!(f, "the light's amp glow calls for a factor of {glow:.3} by itself")
+            }
+            Self::GlowUnproven { error } => write!(
+                f,
+                "the dark has amp glow, of which the light shows no factor better than +- {error:.2}"
+            ),
+            Self::BlackLevel { darker_adu } => write!(
+                f,
+                "darks are {darker_adu:.1} ADU darker than biases: the sensor corrects its black \
+                 level"
+            ),
+            Self::LevelFalls { adu_s } => write!(
+                f,
+                "the level of darks falls by {:.3} ADU a second: the sensor corrects its black level",
+                -adu_s
+            ),
+            Self::GlowNotLinear { power } => {
+                write!(f, "amp glow grows with the power {power:.2} of the exposure")
+            }
+        }
+    }
+}
+
+/// A dark fitted to a light.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DarkFit {
+    /// How much of the dark is in the light, by its hot and warm pixels; `None` where too few can be
+    /// compared.
+    pub k: Option<f64>,
+    /// The standard error.
+    pub error: f64,
+    /// Pixels that made it.
+    pub sites: usize,
+    /// By colour and amplitude.
+    pub strata: Vec<Stratum>,
+    /// The correlation of what is left with the amplitude.
+    pub correlation: f64,
+    /// The factor that the glow alone calls for, and its error, where the dark has glow.
+    pub glow: Option<(f64, f64)>,
+    /// The noise of the light from pixel to pixel in ADU.
+    pub noise_adu: f64,
+    /// Why it is not to be used; `None` where it is.
+    pub declined: Option<Declined>,
+}
+
+/// What a light holds at the sites of a dark.
+pub struct Seen {
+    sites: Vec<Option<(f64, f64)>>,
+    controls: Vec<Option<(f64, f64)>>,
+    tiles: Option<Tiles>,
+}
+
+impl HotSites {
+    /// Looks at the sites in a frame of `size` that `read` gives rows of, raw; samples at or above
+    /// `saturation_adu` and those that are not known do not count.
+    ///
+    /// # Errors
+    /// When the frame has another size, or cannot be read.
+    pub fn look(
+        &self,
+        size: Size,
+        bias: Option<&Bias>,
+        saturation_adu: Option<f32>,
+        mut read: impl FnMut(Range<usize>, &mut [f32]) -> Result<()>,
+    ) -> Result<Seen> {
+        if size != self.size {
+            return Err(Error::mismatch(format!(
+                "the light is {size} pixels, its dark {}",
+                self.size
+            )));
+        }
+        let (step, width) = (self.step(), size.width);
+        let mut tiles = self.has_glow().then(|| Tiles::new(size));
+        let full = saturation_adu.unwrap_or(f32::INFINITY);
+        let mut seen = Seen {
+            sites: Vec::with_capacity(self.sites.len()),
+            controls: Vec::with_capacity(self.controls.len()),
+            tiles: None,
+        };
+        let mut band: Vec<f32> = Vec::new();
+        for (index, rows) in self.tiles.bands().enumerate() {
+            let first = rows.start.saturating_sub(step);
+            let last = (rows.end + step).min(size.height);
+            band.resize((last - first) * width, 0.0);
+            read(first..last, &mut band)?;
+            for (n, line) in band.chunks_exact_mut(width.max(1)).enumerate() {
+                let bias = bias.map(|b| b.row(first + n));
+                for (x, v) in line.iter_mut().enumerate() {
+                    let level = bias.as_ref().map_or(0.0, |b| b(x));
+                    *v = if *v >= full { f32::NAN } else { *v - level };
+                }
+            }
+            let value = |x: usize, y: usize| band[(y - first) * width + x];
+            let at = |s: &Site| above(value, (s.x as usize, s.y as usize), (size, step));
+            seen.sites.extend(self.sites[within(&self.sites, &rows)].iter().map(at));
+            seen.controls.extend(self.controls[within(&self.controls, &rows)].iter().map(at));
+            if let Some(tiles) = &mut tiles {
+                let inner = (rows.start - first) * width..(rows.end - first) * width;
+                tiles.see(index, &band[inner], |x, y| self.of_level(x, y));
+            }
+        }
+        seen.tiles = tiles;
+        Ok(seen)
+    }
+
+    /// Whether the dark has structure that its noise does not explain.
+    pub fn has_glow(&self) -> bool {
+        self.signal.glow_adu > 0.1 * self.signal.noise_adu
+    }
+
+    /// Fits the dark to what was seen.
+    ///
+    /// k is the robust slope of the light's hot and warm pixels over the dark's; ordinary pixels give the
+    /// origin, and strata of colour and amplitude, each with a slope of its own, the proof.
+    ///
+    /// # Source
+    /// Huber1964, Beaton1974 for the slopes; Birge1932 for the error where strata scatter.
+    pub fn fit(&self, seen: &Seen) -> DarkFit {
+        let usual = usual_spread(&self.controls, &seen.controls);
+        let good = |s: &Site, v: &Option<(f64, f64)>| -> Option<f64> {
+            let (y, spread) = (*v)?;
+            (spread <= STAR_SPREAD * usual[usize::from(s.channel)]).then_some(y)
+        };
+        let pairs = |sites: &[Site], seen: &[Option<(f64, f64)>]| -> Vec<(Site, f64)> {
+            sites.iter().zip(seen).filter_map(|(s, v)| Some((*s, good(s, v)?))).collect()
+        };
+        let sites = pairs(&self.sites, &seen.sites);
+        let ordinary = pairs(&self.controls, &seen.controls);
+        let noise: [f64; 3] = std::array::from_fn(|c| scatter(&ordinary, c));
+        let used: Vec<f64> = noise.into_iter().filter(|n| n.is_finite()).collect();
+        let noise_adu = used.iter().sum::<f64>() / used.len().max(1) as f64;
+        let mut fit = DarkFit {
+            k: None,
+            error: f64::INFINITY,
+            sites: sites.len(),
+            strata: Vec::new(),
+            correlation: 0.0,
+            glow: None,
+            noise_adu,
+            declined: None,
+        };
+        let first: Vec<Point> = sites
+            .iter()
+            .map(|(s, y)| Point { x: s.amplitude_adu, y: *y, sd: noise[usize::from(s.channel)] })
+            .collect();
+        let start = through_origin(&first).filter(|s| s.count >= FEWEST);
+        let Some(start) = start else {
+            fit.declined = Some(Declined::TooFewHotPixels { sites: sites.len() });
+            return fit;
+        };
+        let mut k = start.k;
+        // The origin depends on the slope and the slope on the origin, a little.
+        for _ in 0..3 {
+            let origins: [Option<Slope>; 3] = std::array::from_fn(|c| origin(&ordinary, c, k));
+            let points = points(&sites, (k, &noise, &origins));
+            let all: Vec<Point> = points.iter().map(|p| p.1).collect();
+            let Some(whole) = through_origin(&all) else { break };
+            let groups = groups(&points);
+            let slopes: Vec<Slope> = groups.iter().map(|g| g.1).collect();
+            let Some(strata) = pooled(&slopes) else { break };
+            k = whole.k;
+            fit.k = Some(k);
+            // Strata that scatter more than their errors let expect leave the whole uncertain too.
+            let wider = (strata.chi2 / strata.free.max(1) as f64).sqrt().max(1.0);
+            fit.error = wider * whole.error.hypot(origin_error(&all, &points, &origins));
+            fit.sites = whole.count;
+            let free = strata.free as f64;
+            let doubtful = strata.chi2 > free + SIGMAS * (2.0 * free).sqrt();
+            let apart = strata.excess > STRATA_SHARE * k.abs().max(0.02);
+            let (low, high) = slopes
+                .iter()
+                .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), s| (l.min(s.k), h.max(s.k)));
+            fit.declined = (doubtful && apart).then_some(Declined::StrataDisagree { low, high });
+            fit.strata = groups.iter().map(|g| g.0).collect();
+            fit.correlation = left(&points, k);
+        }
+        fit.glow = self.glow(seen);
+        // Glow pulls strata and what is left apart too: it is the cause, so it is named.
+        let strata = fit.declined;
+        fit.declined = self.glow_differs(&fit).or(strata).or_else(|| judge(&fit));
+        fit
+    }
+
+    /// That the glow calls for another factor than the hot pixels, or may do so for all that the light
+    /// tells, and that this would be seen.
+    fn glow_differs(&self, fit: &DarkFit) -> Option<Declined> {
+        let (k, (glow, error)) = fit.k.zip(fit.glow)?;
+        let off = (glow - k).abs();
+        let chance = error.hypot(fit.error);
+        let left = |factor: f64| factor * self.signal.glow_adu / fit.noise_adu;
+        // No glow is more than once in a light than in a longer dark.
+        let unproven = left(off.max(error).min(1.0)) > UNPROVEN_SHARE;
+        if (off > SIGMAS * chance && left(off) > GLOW_SHARE) || (off > 2.0 * chance && unproven) {
+            return Some(Declined::GlowDiffers { glow });
+        }
+        unproven.then_some(Declined::GlowUnproven { error })
+    }
+
+    fn glow(&self, seen: &Seen) -> Option<(f64, f64)> {
+        let slope = seen.tiles.as_ref()?.follow(&self.tiles)?;
+        Some((slope.k, slope.error))
+    }
+}
+
+/// What else speaks against a factor.
+fn judge(fit: &DarkFit) -> Option<Declined> {
+    let k = fit.k?;
+    if fit.error > MOST_ERROR.0 * k.abs() + MOST_ERROR.1 {
+        return Some(Declined::Uncertain { error: fit.error });
+    }
+    let chance = SIGMAS / (fit.sites.max(1) as f64).sqrt();
+    let correlation = fit.correlation;
+    (correlation.abs() > chance.max(LEFT)).then_some(Declined::ResidualCorrelates { correlation })
+}
+
+/// The sites as points of a line through the origin, each with the scatter of its stratum.
+fn points(
+    sites: &[(Site, f64)],
+    (k, noise, origins): (f64, &[f64; 3], &[Option<Slope>; 3]),
+) -> Vec<(Site, Point)> {
+    let mut all: Vec<(Site, Point)> = sites
+        .iter()
+        .filter_map(|(s, y)| {
+            let c = usize::from(s.channel);
+            let origin = origins[c]?;
+            let (x, y) = (s.amplitude_adu, y - origin.k - s.shared_adu);
+            Some((*s, Point { x, y, sd: noise[c] }))
+        })
+        .collect();
+    let law = ScatterLaw::of(&all, k);
+    for (s, point) in &mut all {
+        let hot = law.variance(s.amplitude_adu);
+        point.sd = (point.sd * point.sd + hot).sqrt().hypot(UNLIKE * k * s.amplitude_adu);
+    }
+    all
+}
+
+/// What hot pixels scatter from dark to light beyond noise, as a share of their signal, whatever this
+/// light shows: 1 to 2 % was seen between darks and lights of one night. It keeps a few bright ones
+/// from deciding alone.
+const UNLIKE: f64 = 0.01;
+
+/// How the scatter about the line grows with amplitude: shot noise, unsteady pixels, noise of the dark.
+struct ScatterLaw {
+    /// (logarithm of the amplitude, variance beyond that of ordinary pixels in ADU²).
+    knots: Vec<(f64, f64)>,
+}
+
+impl ScatterLaw {
+    /// From the residuals of each stratum, whatever its colour.
+    fn of(points: &[(Site, Point)], k: f64) -> Self {
+        let mut knots: Vec<(f64, f64)> = Vec::new();
+        for part in by_stratum(points.iter().collect(), FEWEST_OF_STRATUM) {
+            let r = |p: &&(Site, Point)| (p.1.y - k * p.1.x).abs() as f32;
+            let sigma = stat::MAD_TO_SIGMA
+                * f64::from(stat::median(&part.iter().map(r).collect::<Vec<f32>>()));
+            let noise = part.iter().map(|p| p.1.sd * p.1.sd).sum::<f64>() / part.len() as f64;
+            let x: Vec<f32> = part.iter().map(|p| p.1.x as f32).collect();
+            let least = 0.02 * noise;
+            knots.push((
+                f64::from(stat::median(&x)).max(1e-9).ln(),
+                (sigma * sigma - noise).max(least),
+            ));
+        }
+        knots.sort_by(|a, b| a.0.total_cmp(&b.0));
+        Self { knots }
+    }
+
+    /// Between strata as a power of the amplitude; beyond them as shot noise has it.
+    fn variance(&self, amplitude_adu: f64) -> f64 {
+        let (Some(first), Some(last)) = (self.knots.first(), self.knots.last()) else { return 0.0 };
+        let x = amplitude_adu.max(1e-9).ln();
+        if x <= first.0 {
+            return first.1;
+        }
+        if x >= last.0 {
+            return last.1 * (x - last.0).exp();
+        }
+        let above = self.knots.iter().position(|k| k.0 > x).unwrap_or(self.knots.len() - 1);
+        let (low, high) = (self.knots[above - 1], self.knots[above]);
+        let share = (x - low.0) / (high.0 - low.0);
+        (low.1.ln() * (1.0 - share) + high.1.ln() * share).exp()
+    }
+}
+
+/// Parts of points, stratum by stratum; a stratum of fewer than `fewest` goes with the one below.
+fn by_stratum(points: Vec<&(Site, Point)>, fewest: usize) -> Vec<Vec<&(Site, Point)>> {
+    let mut strata: Vec<Vec<&(Site, Point)>> = vec![Vec::new(); STRATA];
+    for point in points {
+        strata[usize::from(point.0.stratum)].push(point);
+    }
+    for s in (1..STRATA).rev() {
+        if strata[s].len() < fewest {
+            let few = std::mem::take(&mut strata[s]);
+            strata[s - 1].extend(few);
+        }
+    }
+    // The lowest has none below.
+    if strata[0].len() < fewest
+        && let Some(next) = (1..STRATA).find(|s| !strata[*s].is_empty())
+    {
+        let few = std::mem::take(&mut strata[0]);
+        strata[next].extend(few);
+    }
+    strata.retain(|s| !s.is_empty());
+    strata
+}
+
+/// The slopes of each colour's strata.
+fn groups(points: &[(Site, Point)]) -> Vec<(Stratum, Slope)> {
+    let mut out = Vec::new();
+    for channel in 0..3 {
+        let of_colour = points.iter().filter(|p| usize::from(p.0.channel) == channel);
+        for part in by_stratum(of_colour.collect(), FEWEST_OF_STRATUM) {
+            let part: Vec<Point> = part.iter().map(|p| p.1).collect();
+            let slope = through_origin(&part).filter(|s| s.error > 0.0);
+            out.extend(slope.map(|slope| {
+                let from_adu = part.iter().map(|p| p.x).fold(f64::INFINITY, f64::min);
+                let Slope { k, error, count, .. } = slope;
+                (Stratum { channel, from_adu, k, error, sites: count }, slope)
+            }));
+        }
+    }
+    out
+}
+
+/// How far neighbours of ordinary pixels lie apart, colour by colour.
+fn usual_spread(controls: &[Site], seen: &[Option<(f64, f64)>]) -> [f64; 3] {
+    std::array::from_fn(|c| {
+        let of_colour = controls.iter().zip(seen).filter(|(s, _)| usize::from(s.channel) == c);
+        let all: Vec<f32> = of_colour.filter_map(|(_, v)| Some(v.as_ref()?.1 as f32)).collect();
+        f64::from(stat::median(&all))
+    })
+}
+
+/// The noise of ordinary pixels of a colour.
+fn scatter(ordinary: &[(Site, f64)], channel: usize) -> f64 {
+    let of_colour = ordinary.iter().filter(|p| usize::from(p.0.channel) == channel);
+    let all: Vec<f32> = of_colour.map(|p| p.1 as f32).collect();
+    stat::MAD_TO_SIGMA * f64::from(stat::median_mad(&all).1)
+}
+
+/// How far ordinary pixels of a colour stand above their neighbours: what the sky alone does.
+fn origin(ordinary: &[(Site, f64)], channel: usize, k: f64) -> Option<Slope> {
+    let of_colour = ordinary.iter().filter(|p| usize::from(p.0.channel) == channel);
+    let points: Vec<Point> =
+        of_colour.map(|(s, y)| Point { x: 1.0, y: y - k * s.amplitude_adu, sd: 1.0 }).collect();
+    through_origin(&points)
+}
+
+/// What the error of the origins adds to that of the slope.
+fn origin_error(all: &[Point], points: &[(Site, Point)], origins: &[Option<Slope>; 3]) -> f64 {
+    let weight = |p: &Point| p.x / (p.sd * p.sd);
+    let xx: f64 = all.iter().map(|p| weight(p) * p.x).sum();
+    let of = |c: usize| {
+        let part = points.iter().filter(|p| usize::from(p.0.channel) == c);
+        part.map(|p| weight(&p.1)).sum::<f64>() / xx * origins[c].map_or(0.0, |o| o.error)
+    };
+    (0..3).map(of).filter(|e| e.is_finite()).fold(0.0, f64::hypot)
+}
+
+/// The correlation of what is left, in its own scatter and cut at 3 of it, with the logarithm of the
+/// amplitude.
+fn left(points: &[(Site, Point)], k: f64) -> f64 {
+    let pairs: Vec<(f64, f64)> = points
+        .iter()
+        .map(|(_, p)| (p.x.max(1e-9).ln(), ((p.y - k * p.x) / p.sd).clamp(-3.0, 3.0)))
+        .collect();
+    let n = pairs.len() as f64;
+    let (mx, my) = pairs.iter().fold((0.0, 0.0), |(a, b), (x, r)| (a + x / n, b + r / n));
+    let (mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0);
+    for (x, r) in &pairs {
+        let (dx, dy) = (x - mx, r - my);
+        xx += dx * dx;
+        yy += dy * dy;
+        xy += dx * dy;
+    }
+    let correlation = xy / (xx * yy).sqrt();
+    if correlation.is_finite() { correlation } else { 0.0 }
+}

@@ -1,0 +1,256 @@
+//! Darks of another exposure or temperature, fitted to the lights that no dark matches.
+
+use std::collections::BTreeMap;
+
+use photosite_pix::FrameKind;
+
+use super::lights::Work;
+use super::notes::Notes;
+use crate::calibrate::dark::{DarkChoice, DarkLaw, DarkSource, Declined};
+use crate::error::Reach;
+use crate::event::{Event, Stage};
+use crate::finding::Severity;
+use crate::inventory::Inventory;
+use crate::library::{DOUBLING_C, Field, contradictions};
+use crate::plan::{LightId, MasterId, Plan};
+use crate::product::{BiasChoice, FittedDark, load_master};
+use crate::run::results::{DarkChoices, MasterResults};
+use crate::stack::ReadBuffers;
+use crate::work::{Context, on_each_with};
+use crate::{Finding, Result};
+
+/// How far two darks may differ in temperature to tell of their growth with time, in degrees.
+const SAME_TEMP_C: f64 = 1.0;
+
+/// Fits darks to the lights that need it, and decides for each what is taken from it; a finding for
+/// each group of lights tells what was done.
+pub(super) fn fit_darks(
+    work: Work<'_>,
+    out: &mut DarkChoices,
+    notes: &mut Notes,
+    context: &Context<'_>,
+) -> Result<()> {
+    let Work { planned, raw, masters, .. } = work;
+    let mut wanted: BTreeMap<(MasterId, MasterId), Vec<LightId>> = BTreeMap::new();
+    for (id, light) in planned.named_lights().filter(|(_, l)| l.scaled.is_some()) {
+        let pair = light.dark.zip(light.bias);
+        let made = pair.filter(|(d, b)| masters[*d].is_some() && masters[*b].is_some());
+        if let Some(pair) = made.filter(|_| raw[light.frame].is_some()) {
+            wanted.entry(pair).or_default().push(id);
+        }
+    }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let total = wanted.values().map(|l| l.len() as u64).sum();
+    context.observer.event(Event::Started { stage: Stage::Lights, total });
+    for ((dark, bias), lights) in wanted {
+        let fitted = match ready(work, (dark, bias), &lights) {
+            Ok(fitted) => fitted,
+            Err(e) if e.reach() == Reach::Run => return Err(e),
+            Err(e) => {
+                lights.iter().for_each(|i| notes.failure(&e, work.path(*i), context));
+                continue;
+            }
+        };
+        let done = on_each_with(lights.len(), context, ReadBuffers::default, |buffers, n| {
+            let choice = raw[planned[lights[n]].frame].as_ref().map(|raw| fitted.fit(raw, buffers));
+            context.observer.event(Event::Advanced { by: 1, what: "fitting darks" });
+            choice.transpose()
+        })?;
+        for (i, done) in lights.iter().zip(done) {
+            match done {
+                Ok(choice) => out[*i] = choice,
+                Err(e) if e.reach() == Reach::Run => return Err(e),
+                Err(e) => notes.failure(&e, work.path(*i), context),
+            }
+        }
+        let name = &planned[dark].file_name;
+        notes.extend(law_finding(name, fitted.law()), context);
+        let mut groups: BTreeMap<&str, Vec<LightId>> = BTreeMap::new();
+        for i in lights {
+            groups.entry(&planned[i].group).or_default().push(i);
+        }
+        for members in groups.into_values() {
+            notes.extend(told(work, &members, out, name), context);
+        }
+    }
+    context.observer.event(Event::Finished);
+    Ok(())
+}
+
+/// A dark with its hot pixels found, held against other darks of its set-up.
+fn ready(
+    work: Work<'_>,
+    (dark, bias): (MasterId, MasterId),
+    lights: &[LightId],
+) -> Result<FittedDark> {
+    let Work { planned, raw, masters, .. } = work;
+    let load = |id: MasterId| match &masters[id] {
+        Some(made) => load_master(&made.path),
+        None => Err(crate::Error::bug("a dark that was not made was to be fitted")),
+    };
+    let cfa = lights.iter().find_map(|i| raw[planned[*i].frame].as_ref()).and_then(|frame| {
+        let region = frame.region();
+        frame.metadata.cfa.map(|c| c.shifted(region.x0, region.y0))
+    });
+    let bias = BiasChoice::Master(Box::new(load(bias)?));
+    let mut fitted = FittedDark::new(load(dark)?, bias, cfa, DOUBLING_C)?;
+    for other in other_exposures(planned, masters, dark) {
+        fitted.compare(load(other)?)?;
+    }
+    Ok(fitted)
+}
+
+/// Darks of the same set-up and temperature and of another exposure.
+fn other_exposures(planned: &Plan, masters: &MasterResults, dark: MasterId) -> Vec<MasterId> {
+    let own = &planned[dark].traits;
+    let differs = |id: MasterId| {
+        let other = &planned[id].traits;
+        let against = contradictions(FrameKind::Dark, own, other);
+        let warmth = own.temp_c.zip(other.temp_c);
+        planned[id].kind == FrameKind::Dark
+            && masters[id].is_some()
+            && against.iter().all(|c| c.field == Field::Exposure)
+            && !against.is_empty()
+            && warmth.is_some_and(|(a, b)| (a - b).abs() <= SAME_TEMP_C)
+    };
+    planned.named_masters().map(|(id, _)| id).filter(|id| differs(*id)).collect()
+}
+
+/// What darks at hand forbid.
+fn law_finding(dark: &str, law: DarkLaw) -> Option<Finding> {
+    let DarkLaw::Not(why) = law else { return None };
+    let (code, hint) = match why {
+        // Said of the master already.
+        Declined::BlackLevel { .. } => return None,
+        Declined::LevelFalls { .. } => {
+            ("dark-level-falls", "Take darks at the lights' own exposure and temperature.")
+        }
+        _ => ("dark-not-linear", "Take darks at the lights' own exposure and temperature."),
+    };
+    let message = format!("{why}; no dark of this set-up is scaled");
+    Some(
+        Finding::new(code, Severity::Warning, dark, message)
+            .hint(hint)
+            .with("why", serde_json::json!(why)),
+    )
+}
+
+/// What was done for the lights of one group.
+fn told(work: Work<'_>, lights: &[LightId], choices: &DarkChoices, dark: &str) -> Vec<Finding> {
+    let mut by_source: BTreeMap<&str, Vec<(LightId, &DarkChoice)>> = BTreeMap::new();
+    for i in lights {
+        if let Some(choice) = &choices[*i] {
+            by_source.entry(choice.share.source.name()).or_default().push((*i, choice));
+        }
+    }
+    by_source.into_values().map(|alike| finding(work, &alike, dark)).collect()
+}
+
+fn finding(work: Work<'_>, alike: &[(LightId, &DarkChoice)], dark: &str) -> Finding {
+    let (first, choice) = alike[0];
+    let path = work.path(first).display();
+    let (subject, who) = match alike.len() {
+        1 => (path.to_string(), "this light".to_owned()),
+        n => (format!("{path} and {} more", n - 1), format!("these {n} lights")),
+    };
+    let residual = |source: DarkSource| {
+        let of = |c: &DarkChoice| {
+            c.ways.iter().find(|w| w.source == source).map(|w| w.residual).filter(|r| r.is_finite())
+        };
+        let all: Vec<f64> = alike.iter().filter_map(|(_, c)| of(c)).collect();
+        (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64)
+    };
+    let adu = |v: Option<f64>| v.map_or_else(|| "not known".to_owned(), |v| format!("{v:.2} ADU"));
+    let source = choice.share.source;
+    let (left, alone) = (adu(residual(source)), adu(residual(DarkSource::None)));
+    let ks = || alike.iter().map(|(_, c)| c.share.k);
+    let (low, high) = (ks().fold(f64::INFINITY, f64::min), ks().fold(0.0, f64::max));
+    let error = alike.iter().filter_map(|(_, c)| c.share.error).fold(0.0, f64::max);
+    let factor = match alike.len() {
+        1 => format!("{low:.4} +- {error:.4}"),
+        _ => format!("{low:.4} to {high:.4}, each +- {error:.4} or less"),
+    };
+    let why = choice.declined.map_or_else(
+        || "would add more noise than it takes signal".to_owned(),
+        |why| format!("must not be scaled: {why}"),
+    );
+    let (code, severity, message) = match source {
+        DarkSource::Fitted => (
+            "dark-fitted",
+            Severity::Info,
+            format!(
+                "no dark matches {who}; {dark} was fitted to the light's own hot pixels, factor \
+                 {factor}; it is predicted to leave {left} RMS, bias alone {alone}"
+            ),
+        ),
+        DarkSource::Exposure => (
+            "dark-not-fitted",
+            Severity::Warning,
+            format!(
+                "no dark matches {who} and {dark} could not be fitted ({why}); it was scaled by the \
+                 exposures, {low:.4}, as darks at hand prove; it is predicted to leave {left} RMS, \
+                 bias alone {alone}"
+            ),
+        ),
+        DarkSource::Nearest => (
+            "dark-not-fitted",
+            Severity::Warning,
+            format!(
+                "no dark matches {who} and {dark} {why}; it was subtracted as it is: \
+                 predicted to leave {left} RMS, bias alone {alone}"
+            ),
+        ),
+        _ => (
+            "dark-not-fitted",
+            if choice.declined.is_some() { Severity::Warning } else { Severity::Info },
+            format!(
+                "no dark matches {who} and {dark} {why}; only bias is subtracted \
+                 and hot pixels are replaced from their neighbours; \
+                 predicted to leave {alone} RMS of hot pixels and amp glow; the dark as it is {}",
+                adu(residual(DarkSource::Nearest))
+            ),
+        ),
+    };
+    let light = &work.planned[first];
+    let found = Finding::new(code, severity, subject, message);
+    let found = match code {
+        "dark-fitted" => found,
+        _ => found.hint("Take 10 or more darks at these lights' own exposure and temperature."),
+    };
+    found
+        .with("group", light.group.clone())
+        .with("lights", alike.len())
+        .with("dark", dark)
+        .with("source", source.name())
+        .with("k", low)
+        .with("error", choice.share.error)
+        .with("residual_adu", residual(source))
+        .with("why", serde_json::json!(choice.declined))
+}
+
+/// What a dry run says of lights that no dark matches, group by group.
+pub(super) fn planned_findings(planned: &Plan, inventory: &Inventory) -> Vec<Finding> {
+    let mut groups: BTreeMap<(&str, &str), Vec<LightId>> = BTreeMap::new();
+    for (id, light) in planned.named_lights() {
+        if let Some(scaled) = &light.scaled {
+            groups.entry((&light.group, &scaled.dark)).or_default().push(id);
+        }
+    }
+    let finding = |((group, dark), lights): ((&str, &str), Vec<LightId>)| {
+        let path = inventory[planned[lights[0]].frame].path.display();
+        let (subject, who) = match lights.len() {
+            1 => (path.to_string(), "this light"),
+            n => (format!("{path} and {} more", n - 1), "these lights"),
+        };
+        let message = format!(
+            "no dark matches {who}; {dark} will be fitted to the light's own hot pixels, or left out \
+             where that fails"
+        );
+        Finding::new("dark-to-fit", Severity::Info, subject, message)
+            .with("group", group)
+            .with("lights", lights.len())
+    };
+    groups.into_iter().map(finding).collect()
+}
