@@ -267,17 +267,30 @@ pub fn open_stored(path: &Path) -> Result<Box<dyn Source>> {
     Ok(photosite_file::finite(photosite_file::open(path)?))
 }
 
+/// The frame and header of a camera raw, or of one image of a sequence, which have neither variance
+/// nor mask; `None` of any other file.
+fn bare(path: &Path) -> Result<Option<(Frame, Header)>> {
+    let image = image_of_file(path).is_some();
+    #[cfg(feature = "raw")]
+    let image = image || is_raw(path)?;
+    if !image {
+        return Ok(None);
+    }
+    let data = photosite_file::whole(path, &*open_stored(path)?)?;
+    let mut header = probe(path)?.header;
+    let mut frame = Frame::new(data, photosite_pix::Unit::Adu);
+    lower([&mut frame], &mut header);
+    Ok(Some((frame, header)))
+}
+
 /// Reads a whole frame and its header, with variance and mask where the file has them; a pedestal
 /// that the header records is taken off, and its card with it.
 ///
 /// # Errors
 /// When the file cannot be read, or has several planes.
 pub fn read_frame(path: &Path) -> Result<(Frame, Header)> {
-    #[cfg(feature = "raw")]
-    if is_raw(path)? {
-        let data = photosite_file::whole(path, &*photosite_raw::open(path)?)?;
-        let header = photosite_raw::probe(path)?.header;
-        return Ok((Frame::new(data, photosite_pix::Unit::Adu), header));
+    if let Some(bare) = bare(path)? {
+        return Ok(bare);
     }
     let (mut frame, mut header) = photosite_file::read_frame(path)?;
     lower([&mut frame], &mut header);
@@ -289,9 +302,7 @@ pub fn read_frame(path: &Path) -> Result<(Frame, Header)> {
 /// # Errors
 /// When the file cannot be read, or its planes do not fit each other.
 pub fn read_frames(path: &Path) -> Result<(Vec<Frame>, Header)> {
-    #[cfg(feature = "raw")]
-    if is_raw(path)? {
-        let (frame, header) = read_frame(path)?;
+    if let Some((frame, header)) = bare(path)? {
         return Ok((vec![frame], header));
     }
     let (mut frames, mut header) = photosite_file::read_frames(path)?;
@@ -304,9 +315,8 @@ pub fn read_frames(path: &Path) -> Result<(Vec<Frame>, Header)> {
 /// # Errors
 /// As [`read_frame`].
 pub fn read_masked(path: &Path) -> Result<(Frame, Header)> {
-    #[cfg(feature = "raw")]
-    if is_raw(path)? {
-        return read_frame(path);
+    if let Some(bare) = bare(path)? {
+        return Ok(bare);
     }
     let (mut frame, mut header) = photosite_file::read_masked(path)?;
     lower([&mut frame], &mut header);
@@ -318,6 +328,9 @@ pub fn read_masked(path: &Path) -> Result<(Frame, Header)> {
 /// # Errors
 /// When the file cannot be read.
 pub fn open_mask(path: &Path) -> Result<Option<Box<dyn Source>>> {
+    if image_of_file(path).is_some() {
+        return Ok(None);
+    }
     #[cfg(feature = "raw")]
     if is_raw(path)? {
         return Ok(None);

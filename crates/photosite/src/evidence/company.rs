@@ -22,6 +22,12 @@ const TENTH: usize = 10;
 /// Darks that are believed among frames that perhaps are none.
 const DARKS_FOR_CERTAIN: usize = 3;
 
+/// Frames in which what looks like stars stands still, so that it is none.
+const STILL: usize = 2;
+
+/// Lights of an exposure lie above its darks by so many sigmas of one sample.
+const SKY_SIGMAS: f64 = 0.25;
+
 /// What is no dark lies above them by so many times their own spread.
 const APART: f64 = 2.0;
 
@@ -159,12 +165,11 @@ fn moving(i: usize, frames: &[Asked<'_>], first: &[Option<KindSeen>]) -> Result<
         company.stars_lacking < STARS && !company.moved
     };
     let company: Vec<bool> = others.map(fixed).collect();
-    if !company.is_empty() && company.iter().all(|fixed| *fixed) {
-        return Err(
-            "what looks like its stars stands at the same pixels in all frames of its exposure, \
-             as clusters of hot pixels do"
-                .to_owned(),
-        );
+    let still = company.iter().filter(|fixed| **fixed).count();
+    if still >= STILL.min(company.len()) && still > 0 {
+        return Err("what looks like its stars stands at the same pixels in other frames of its \
+             exposure, as clusters of hot pixels do"
+            .to_owned());
     }
     Ok(())
 }
@@ -183,8 +188,18 @@ fn few_darks(
         let beside = || (0..frames.len()).filter(|j| alike(&frames[i], &frames[*j]));
         let was = |j: &usize| first[*j].as_ref().is_some_and(dark);
         let level = |j: usize| frames[j].glance.median_adu;
+        if beside().any(|j| frames[j].kind.is_some_and(is_dark)) {
+            continue;
+        }
+        let lights = beside().filter(|j| lit[*j] && frames[*j].kind.is_none()).map(level);
+        let sky = lights.reduce(f64::min).map(|light| light - level(i));
+        if sky.is_some_and(|sky| sky < SKY_SIGMAS * frames[i].glance.scatter_adu.max(0.5)) {
+            out[i] =
+                Err("it is like a dark, but lights of its exposure are no brighter".to_owned());
+            continue;
+        }
         let none: Vec<usize> = beside().filter(|j| was(j) && !remains[*j]).collect();
-        if none.is_empty() || beside().any(|j| frames[j].kind.is_some_and(is_dark)) {
+        if none.is_empty() {
             continue;
         }
         let darks: Vec<f64> = beside().filter(|j| remains[*j]).map(level).collect();

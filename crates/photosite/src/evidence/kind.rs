@@ -119,6 +119,8 @@ pub struct Beside<'a> {
     pub dark_adu: Option<f64>,
     /// The level of a usual light, in ADU.
     pub light_adu: Option<f64>,
+    /// Whether no light has a shorter exposure than the frame.
+    pub as_long: bool,
     /// The stars of a usual light.
     pub stars: usize,
     /// Other frames of the same label.
@@ -132,18 +134,31 @@ pub fn label_contradicted(frame: &Asked<'_>, beside: &Beside<'_>) -> Option<Stri
     let glance = frame.glance;
     match frame.kind? {
         FrameKind::Bias | FrameKind::Dark | FrameKind::DarkFlat => {
-            let stars = beside.alike.iter().map(|other| {
+            let level = glance.median_adu;
+            let sky = beside.dark_adu.zip(beside.light_adu).map(|(dark, light)| light - dark);
+            let sky = sky.filter(|sky| *sky > glance.scatter_adu);
+            let lit = sky.zip(beside.dark_adu).map(|(sky, dark)| level - dark >= SKY_SHARE * sky);
+            let others = beside.alike.iter().map(|other| {
                 let company = glance.peaks.beside(&other.peaks);
                 if company.moved { glance.stars() } else { company.stars_lacking }
             });
-            let stars = stars.min().unwrap_or_else(|| glance.stars());
-            // Particles leave round spots in thick sensors, but no light between them.
-            let dim = beside.dark_adu.zip(beside.light_adu).is_some_and(|(dark, light)| {
-                let sky = light - dark;
-                sky > glance.scatter_adu && glance.median_adu - dark < SKY_SHARE * sky
-            });
-            (stars >= STARS_FOR_CERTAIN && 4 * stars >= beside.stars && !dim)
-                .then(|| format!("{stars} stars stand in the rows that were looked at"))
+            // Under a sky what stands still may be stars of a guided night; without one, round spots
+            // are left by particles.
+            let stars = match lit {
+                Some(true) => glance.stars(),
+                Some(false) => 0,
+                None => others.min().unwrap_or_else(|| glance.stars()),
+            };
+            if stars >= STARS_FOR_CERTAIN && 4 * stars >= beside.stars {
+                return Some(format!("{stars} stars stand in the rows that were looked at"));
+            }
+            let light = beside.light_adu.filter(|light| {
+                beside.as_long && level - light > ABOVE_SIGMAS * glance.scatter_adu.max(0.5)
+            })?;
+            Some(format!(
+                "its level of {level:.0} ADU lies above that of the lights ({light:.0} ADU), whose \
+                 exposure is no shorter"
+            ))
         }
         FrameKind::Light => {
             // Lights that all have few stars may well be narrow-band ones.
@@ -294,6 +309,7 @@ pub(super) mod tests {
                 let beside = Beside {
                     dark_adu: Some(zero.median_adu),
                     light_adu: Some(zero.median_adu + 5.0 * f64::from(camera.read)),
+                    as_long: true,
                     stars: 40,
                     alike: frames[1..].iter().collect(),
                 };

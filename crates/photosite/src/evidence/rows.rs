@@ -6,13 +6,18 @@ use super::peaks::RUN;
 /// A hot pixel of a dark stands out of its row by so many sigmas, in each of its frames.
 const HOT_SIGMAS: f64 = 8.0;
 
-/// The hottest pixels that are looked for, and how many at least can tell: a few only where each of
-/// them shows one way up, by this share of its strength at least, and none by that the other.
+/// The hottest pixels that are looked for, and how many at least can tell: a few only in several
+/// lights, where each of them shows one way up, by this share of its strength at least, and none by
+/// that the other; a star may lie where one would stand.
 const HOTTEST: usize = 400;
 const FEWEST: usize = 3;
 const FEW: usize = 8;
+const FEW_IN_ONE_LIGHT: usize = 20;
 const SHOWS: f32 = 0.5;
 const SHOWS_NOT: f32 = 0.3;
+
+/// Of many, one in so many that speak loudest one way or the other has no say.
+const LOUDEST: usize = 10;
 
 /// Errors by which hot pixels show in lights, and how many times as strong they are one way up as the
 /// other.
@@ -90,7 +95,7 @@ fn hot(dark: &[&Glance], lights: &[&Glance]) -> RowsVerdict {
     // How strong they are in the lights, as a share of their strength in the darks.
     let mut seen = Vec::with_capacity(lights.len());
     let mut strength = |place: &dyn Fn(usize) -> usize| {
-        let (mut sum, mut squares) = (0.0f64, 0.0f64);
+        let mut each: Vec<(f64, f64)> = Vec::with_capacity(hot.len());
         let (mut show, mut show_not) = (0, 0);
         for (excess, row, x) in &hot {
             seen.clear();
@@ -98,20 +103,29 @@ fn hot(dark: &[&Glance], lights: &[&Glance]) -> RowsVerdict {
             let at = seen.len() / 2;
             let middle = *seen.select_nth_unstable_by(at, f32::total_cmp).1;
             let bound = MOST * excess;
-            sum += f64::from(excess * middle.clamp(-bound, bound));
-            squares += f64::from(excess * excess);
+            let share = excess * middle.clamp(-bound, bound);
+            each.push((f64::from(share), f64::from(excess * excess)));
             show += usize::from(middle > SHOWS * excess && middle < bound);
             show_not += usize::from(middle < SHOWS_NOT * excess);
         }
+        each.sort_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)));
+        let loudest = if each.len() < FEW { 0 } else { each.len().div_ceil(LOUDEST) };
+        let rest = &each[loudest..each.len() - loudest];
+        let (sum, squares) = rest.iter().fold((0.0, 0.0), |(s, q), (a, b)| (s + a, q + b));
         (sum / squares, squares.sqrt(), show, show_not)
     };
     let (alike, unit, shown, not_shown) = strength(&|row| row);
-    let (turned, _, shown_turned, not_turned) = strength(&mirrored);
+    let (turned, unit_turned, shown_turned, not_turned) = strength(&mirrored);
+    let unit = unit.min(unit_turned);
     let scatter = lights.iter().map(|l| l.scatter_adu).fold(0.0, f64::max).max(0.5);
     let error = 1.5 * scatter / (lights.len() as f64).sqrt() / unit;
     let clear = |this: f64, other: f64, shown: usize, not_shown: usize| {
-        let each = hot.len() >= FEW || (shown == hot.len() && not_shown == hot.len());
-        this > CERTAIN * error && this > TIMES * other.abs() && each
+        let each = shown == hot.len() && not_shown == hot.len();
+        let enough = match lights.len() {
+            1 => hot.len() >= FEW_IN_ONE_LIGHT,
+            _ => hot.len() >= FEW || each,
+        };
+        this > CERTAIN * error && this > TIMES * other.abs() && enough
     };
     match (clear(alike, turned, shown, not_turned), clear(turned, alike, shown_turned, not_shown)) {
         (true, _) => RowsVerdict::Alike,
@@ -235,8 +249,9 @@ mod tests {
                 let lights = [frame(10, 300.0, share, turned), frame(37, 310.0, share, turned)];
                 let lights: Vec<&Glance> = lights.iter().collect();
                 assert_eq!(rows(&darks, &lights, false), expected, "{share} {turned}");
-                // One light tells by itself.
-                assert_eq!(rows(&darks, &lights[..1], false), expected, "{share} {turned}");
+                // One light tells by itself, of many hot pixels.
+                let one = if share > 1000 { RowsVerdict::Unclear } else { expected };
+                assert_eq!(rows(&darks, &lights[..1], false), one, "{share} {turned}");
             }
         }
     }

@@ -123,13 +123,18 @@ pub(super) fn mislabelled(
     let dark_adu = unlit.into_iter().flatten().next();
     let lowest_adu = unlit.into_iter().flatten().min_by(f64::total_cmp);
     let light_adu = level(FrameKind::Light);
+    let of_lights = seen.members.iter().filter(|i| frames[**i].kind == FrameKind::Light);
+    let shortest_s =
+        of_lights.filter_map(|i| frames[*i].metadata.exposure_s).min_by(f64::total_cmp);
     let stars = middle(of(FrameKind::Light).map(|(_, g)| g.stars() as f64)).unwrap_or(0.0) as usize;
     let why = |i: usize, glance: &Glance| {
         let kind = frames[i].kind;
         let by_hand = frames[i].kind_source == KindSource::Option;
         let alike = of(kind).filter(|(j, _)| *j != i).map(|(_, g)| g).collect();
         let dark_adu = if kind == FrameKind::Light { dark_adu } else { lowest_adu };
-        let beside = Beside { dark_adu, light_adu, stars, alike };
+        let exposure_s = frames[i].metadata.exposure_s;
+        let as_long = exposure_s.zip(shortest_s).is_some_and(|(own, light)| own <= 1.01 * light);
+        let beside = Beside { dark_adu, light_adu, as_long, stars, alike };
         label_contradicted(&asked(&frames[i], Some(kind), glance), &beside).filter(|_| !by_hand)
     };
     let mut out: Vec<(usize, String)> = Vec::new();

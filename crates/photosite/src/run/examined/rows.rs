@@ -13,6 +13,8 @@ use crate::{Finding, Result};
 
 const DARK: [FrameKind; 3] = [FrameKind::Dark, FrameKind::Bias, FrameKind::DarkFlat];
 
+const ORDERS: [Option<RowOrder>; 3] = [None, Some(RowOrder::TopDown), Some(RowOrder::BottomUp)];
+
 fn name(order: Option<RowOrder>) -> &'static str {
     match order {
         Some(RowOrder::TopDown) => "top-down",
@@ -49,14 +51,21 @@ pub(super) fn turn(
     let Some((_, wanted)) = orders.into_values().max_by_key(|(count, _)| *count) else {
         return Ok(());
     };
-    let upside_down = lights_apart(seen, frames, wanted, context)?;
+    let (upside_down, unclear) = lights_apart(seen, frames, wanted, context)?;
     let mut done: Vec<Done> = Vec::new();
     if !upside_down.is_empty() {
         let lights = seen.members.iter().filter(|i| is_light(i)).count();
         let message = format!(
             "{} of {lights} lights lie upside down against the others, as their hot pixels show: \
-             they are turned over",
-            upside_down.len()
+             they are turned over{}",
+            upside_down.len(),
+            match unclear.len() {
+                0 => String::new(),
+                n => format!(
+                    "; {n} show too little to tell and are used as they are, the first {}",
+                    super::name(&frames[unclear[0]].path)
+                ),
+            }
         );
         let finding =
             Finding::new("rows-turned", Severity::Warning, some(frames, &upside_down), message)
@@ -71,13 +80,22 @@ pub(super) fn turn(
     };
     let lights = glances(FrameKind::Light, wanted);
     let verdict = |kind, order| rows(&glances(kind, order), &lights, kind == FrameKind::Flat);
-    for order in [None, Some(RowOrder::TopDown), Some(RowOrder::BottomUp)] {
+    for order in ORDERS {
         let by_label = order.is_some() && wanted.is_some() && order != wanted;
-        // Lights of another order are held against what lies as the others do.
+        // Lights of another order, by what lies alike or not alike to both them and the others.
         let of_lights = || {
             let others = glances(FrameKind::Light, order);
-            let told = DARK.map(|kind| rows(&glances(kind, wanted), &others, false));
-            told.into_iter().find(|v| *v != RowsVerdict::Unclear).unwrap_or(RowsVerdict::Unclear)
+            let kinds = DARK.into_iter().chain([FrameKind::Flat]);
+            let mut both = kinds.flat_map(|kind| ORDERS.map(|order| (kind, order)));
+            let told = both.find_map(|(kind, order)| {
+                let (frames, lit) = (glances(kind, order), kind == FrameKind::Flat);
+                match (rows(&frames, &lights, lit), rows(&frames, &others, lit)) {
+                    (RowsVerdict::Unclear, _) | (_, RowsVerdict::Unclear) => None,
+                    (a, b) if a == b => Some(RowsVerdict::Alike),
+                    _ => Some(RowsVerdict::TurnedOver),
+                }
+            });
+            told.unwrap_or(RowsVerdict::Unclear)
         };
         let verdicts = FrameKind::ALL.map(|kind| match kind {
             FrameKind::Light if order == wanted => RowsVerdict::Unclear,
@@ -160,13 +178,14 @@ pub(super) fn turn(
 }
 
 /// Lights that lie upside down against most lights of one row order, by the hot pixels or the pattern
-/// that calibration frames show; where those that were looked at are of one mind, the rest is.
+/// that calibration frames show, and those that do not tell; where the lights that were looked at are of
+/// one mind, the rest is.
 fn lights_apart(
     seen: &Seen,
     frames: &[Frame],
     order: Option<RowOrder>,
     context: &Context<'_>,
-) -> Result<Vec<usize>> {
+) -> Result<(Vec<usize>, Vec<usize>)> {
     let is_one =
         |i: usize| frames[i].kind == FrameKind::Light && frames[i].metadata.row_order == order;
     // One way up is enough to tell lights apart by, whichever it is.
@@ -196,7 +215,7 @@ fn lights_apart(
             .all(|v| verdicts.values().any(|w| w == v))
     };
     if !both(&verdicts) {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Vec::new()));
     }
     let rest: Vec<usize> =
         seen.members.iter().copied().filter(|i| is_one(*i) && !verdicts.contains_key(i)).collect();
@@ -210,5 +229,6 @@ fn lights_apart(
         verdicts.iter().filter(|(_, v)| **v == wanted).map(|(i, _)| *i).collect()
     };
     let (alike, turned) = (of(RowsVerdict::Alike), of(RowsVerdict::TurnedOver));
-    Ok(if turned.len() > alike.len() { alike } else { turned })
+    let upside_down = if turned.len() > alike.len() { alike } else { turned };
+    Ok((upside_down, of(RowsVerdict::Unclear)))
 }
