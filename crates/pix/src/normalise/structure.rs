@@ -14,9 +14,13 @@ const MOST: usize = 192;
 /// Fewest pixels along the side of a block.
 const LEAST_PX: usize = 4;
 
-/// Stars that stand this many sigmas above the sky are left out. Fainter ones are part of the light, and
-/// knots of a nebula are often taken for stars.
+/// Stars that stand this many sigmas above the sky are left out, the fainter number where they are no
+/// wider than this many times the others, of which there are so many: knots of a nebula are often taken
+/// for stars. What is left of a star stands in another place of a block in each light.
 const BRIGHT: f64 = 20.0;
+const FAINT: f64 = 5.0;
+const SHARP: f64 = 1.4;
+const MANY: usize = 30;
 
 /// A star is left out within so many widths, more where it is bright.
 const REACH_FWHM: f64 = 1.2;
@@ -78,7 +82,9 @@ impl Structure {
         let mut out = Self { side, values };
         for star in stars {
             let peak = star.peak / mesh.sigma_at(star.x, star.y).max(f64::MIN_POSITIVE);
-            if peak >= BRIGHT {
+            let sharp =
+                stars.len() >= MANY && fwhm_px.is_some_and(|fwhm| star.fwhm_px <= SHARP * fwhm);
+            if peak >= BRIGHT || (sharp && peak >= FAINT) {
                 let radius = REACH_FWHM * fwhm_px.unwrap_or(star.fwhm_px) * peak.powf(0.25);
                 out.leave_out(star, radius);
             }
