@@ -263,7 +263,8 @@ fn stars_keep_their_flux_and_lights_weigh_what_they_tell() {
                 && enlarged < 1.01
                 && (faint || (flux - 1.0).abs() < 0.01 + 2.0 * error);
             let told = done.findings.iter().any(|f| f.code == "flux-scale-assumed");
-            if !sound || told != (case.source == Headers) {
+            // Where knots pass for stars, one light may have to go by its headers, and says so.
+            if !sound || (!both && told != (case.source == Headers)) {
                 failed.push(case.name);
             }
         }
