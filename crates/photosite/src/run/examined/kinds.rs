@@ -122,7 +122,13 @@ pub(super) fn mislabelled(
     let unlit = [FrameKind::Dark, FrameKind::Bias, FrameKind::DarkFlat].map(level);
     let dark_adu = unlit.into_iter().flatten().next();
     let lowest_adu = unlit.into_iter().flatten().min_by(f64::total_cmp);
-    let light_adu = level(FrameKind::Light);
+    // Of lights that a program has worked on the level says nothing.
+    let raw = |i: usize| {
+        let m = &frames[i].metadata;
+        m.applied.is_empty() && m.pedestal_adu.is_none()
+    };
+    let lights = of(FrameKind::Light).filter(|(i, _)| raw(*i));
+    let light_adu = middle(lights.map(|(_, g)| g.median_adu));
     let of_lights = seen.members.iter().filter(|i| frames[**i].kind == FrameKind::Light);
     let shortest_s =
         of_lights.filter_map(|i| frames[*i].metadata.exposure_s).min_by(f64::total_cmp);
