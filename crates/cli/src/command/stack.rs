@@ -51,7 +51,8 @@ pub fn run(args: StackArgs, limits: Limits) -> anyhow::Result<Done> {
             "{} written: {used} of {} lights, rejection {} ({} low, {} high), noise {} \
              ADU{}, {} stars, FWHM {} px",
             done.path.display(),
-            args.files.len(),
+            // A sequence that is named is as many lights.
+            done.lights.len().max(args.files.len()),
             done.reject,
             done.rejected_low,
             done.rejected_high,

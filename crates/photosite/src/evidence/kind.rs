@@ -31,6 +31,9 @@ const SKY_SIGMAS: f64 = 2.0;
 /// Light in a frame that is said to be dark, as a share of that of a usual light.
 const SKY_SHARE: f64 = 0.5;
 
+/// Light brings noise: a bias that saw some is so many times as noisy as a dark.
+const LIGHTS_NOISE: f64 = 1.3;
+
 /// Exposures up to this one are those of biases, in seconds.
 const BIAS_S: f64 = 0.01;
 
@@ -117,6 +120,8 @@ pub(super) fn alone(frame: &Asked<'_>, zero_adu: Option<f64>) -> Option<KindSeen
 pub struct Beside<'a> {
     /// The level of frames without light, in ADU.
     pub dark_adu: Option<f64>,
+    /// The level and the scatter of darks, in ADU.
+    pub of_dark: Option<(f64, f64)>,
     /// The level of a usual light, in ADU.
     pub light_adu: Option<f64>,
     /// Whether no light has a shorter exposure than the frame.
@@ -151,6 +156,16 @@ pub fn label_contradicted(frame: &Asked<'_>, beside: &Beside<'_>) -> Option<Stri
             };
             if stars >= STARS_FOR_CERTAIN && 4 * stars >= beside.stars {
                 return Some(format!("{stars} stars stand in the rows that were looked at"));
+            }
+            let lit_bias = |(dark, scatter): &(f64, f64)| {
+                level - dark > ABOVE_SIGMAS * scatter && glance.scatter_adu > LIGHTS_NOISE * scatter
+            };
+            let of_bias = beside.of_dark.filter(|_| frame.kind == Some(FrameKind::Bias));
+            if let Some((dark, _)) = of_bias.filter(lit_bias) {
+                return Some(format!(
+                    "its level of {level:.0} ADU lies above that of the darks ({dark:.0} ADU), and it \
+                     is noisier than they are: it saw light"
+                ));
             }
             let light = beside.light_adu.filter(|light| {
                 beside.as_long && level - light > ABOVE_SIGMAS * glance.scatter_adu.max(0.5)
@@ -310,6 +325,7 @@ pub(super) mod tests {
                     dark_adu: Some(zero.median_adu),
                     light_adu: Some(zero.median_adu + 5.0 * f64::from(camera.read)),
                     as_long: true,
+                    of_dark: None,
                     stars: 40,
                     alike: frames[1..].iter().collect(),
                 };
@@ -367,6 +383,36 @@ pub(super) mod tests {
             }
         }
         assert!(wrong == 0 && open * 100 <= all, "{wrong} wrong, {open} open of {all}");
+    }
+
+    #[test]
+    fn a_bias_that_saw_light_and_a_dark_brighter_than_lights_are_none() {
+        for camera in &CAMERAS {
+            let zero = camera.frame(1, 0.0, 0.0, 1.0);
+            let full_adu = f64::from(camera.full);
+            let sky = camera.frame(2, 20.0 * camera.read, 0.0, 1.0);
+            let beside = Beside {
+                dark_adu: Some(zero.median_adu),
+                of_dark: Some((zero.median_adu, zero.scatter_adu)),
+                light_adu: Some(sky.median_adu),
+                as_long: true,
+                ..Beside::default()
+            };
+            for (kind, light, wrong) in [
+                (FrameKind::Bias, 0.0, false),
+                (FrameKind::Bias, 15.0 * camera.read, true),
+                (FrameKind::Dark, 0.0, false),
+                (FrameKind::Dark, 2.0 * camera.read, false),
+                (FrameKind::Dark, 200.0 * camera.read, true),
+            ] {
+                let glance = camera.frame(3, light, 0.0, 1.0);
+                let asked = asked(Some(kind), 60.0, full_adu, &glance);
+                let found = label_contradicted(&asked, &beside);
+                // Where light brings no more noise than there is, a bias may have another offset.
+                let shows = kind == FrameKind::Dark || glance.scatter_adu > 1.3 * zero.scatter_adu;
+                assert_eq!(found.is_some(), wrong && shows, "{kind} {light}: {found:?}");
+            }
+        }
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! Frames found, their headers read, and made ready for work.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use photosite_file::Probe;
-use photosite_pix::FrameKind;
+use photosite_pix::{FrameKind, Plane};
 
 use super::examined::{examine, settle};
+use super::looked::read_plane;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::inventory::{
@@ -199,8 +201,22 @@ fn drop_duplicates(inventory: &mut Inventory) -> Result<()> {
 /// Most files of one exposure: where more share a time to the millisecond, the clock stood still.
 const MOST_COPIES: usize = 3;
 
-/// Leaves out frames that are another's exposure, by camera and start to the millisecond, whatever
-/// their other cards say: copies that a program converted.
+/// Whether a date has a fraction of a second that is worth the name.
+fn to_the_millisecond(date: &str) -> bool {
+    let fraction = date.rsplit_once('.').map(|(_, f)| f);
+    fraction.is_some_and(|f| f.len() >= 3 && f.bytes().any(|b| b != b'0'))
+}
+
+/// A number that samples share only where all of them are equal.
+fn digest(samples: &Plane<f32>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    samples.as_slice().iter().for_each(|v| v.to_bits().hash(&mut hasher));
+    hasher.finish()
+}
+
+/// Leaves out frames that are another's exposure, by camera and start to the millisecond, or to the
+/// second where their samples are equal, whatever their other cards say: copies that a program
+/// converted.
 fn drop_same_exposures(inventory: &mut Inventory) {
     let mut alike: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (i, f) in inventory.frames.iter().enumerate() {
@@ -210,9 +226,8 @@ fn drop_same_exposures(inventory: &mut Inventory) {
         if image_of_file(&f.path).is_some() {
             continue;
         }
-        // Whole seconds are shared by frames of a burst, and by dates without a time.
-        let fraction = date.rsplit_once('.').map(|(_, f)| f);
-        if !fraction.is_some_and(|f| f.len() >= 3 && f.bytes().any(|b| b != b'0')) {
+        // A date without a time is shared by a whole night.
+        if !date.contains(':') {
             continue;
         }
         let camera = m.camera.as_deref().map(crate::library::camera_key);
@@ -220,14 +235,28 @@ fn drop_same_exposures(inventory: &mut Inventory) {
         alike.entry(format!("{key:?}")).or_default().push(i);
     }
     let mut copies: Vec<(usize, usize)> = Vec::new();
-    for group in alike.values_mut().filter(|g| (2..=MOST_COPIES).contains(&g.len())) {
+    for group in alike.values_mut().filter(|g| g.len() > 1) {
         // What lies in a folder of results is the copy.
         let made = |i: usize| {
             let parent = inventory.frames[i].path.parent().and_then(Path::file_name);
             parent.is_some_and(|p| p.eq_ignore_ascii_case("process"))
         };
         group.sort_by_key(|&i| (made(i), inventory.frames[i].path.as_os_str().len(), i));
-        copies.extend(group[1..].iter().map(|&i| (i, group[0])));
+        let date = inventory.frames[group[0]].metadata.date_obs.as_deref().unwrap_or_default();
+        if to_the_millisecond(date) && group.len() <= MOST_COPIES {
+            copies.extend(group[1..].iter().map(|&i| (i, group[0])));
+            continue;
+        }
+        // Whole seconds are shared by frames of a burst: their samples tell.
+        let mut first: BTreeMap<u64, usize> = BTreeMap::new();
+        for &i in &*group {
+            // A frame that cannot be read is found out later, with a Finding of its own.
+            let Ok(samples) = read_plane(&inventory.frames[i].path, 0) else { continue };
+            let original = *first.entry(digest(&samples)).or_insert(i);
+            if original != i {
+                copies.push((i, original));
+            }
+        }
     }
     copies.sort_unstable();
     for &(copy, original) in &copies {

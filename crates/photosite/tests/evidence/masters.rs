@@ -9,7 +9,7 @@ use photosite::work::Context;
 use photosite::{Error, Finding};
 use photosite_file::fits::{Sample, read_frame};
 use photosite_pix::{FrameKind, Header, Plane, Size, stat};
-use photosite_sim::{Night, Preset, Purpose, Simulation, Stream};
+use photosite_sim::{Counts, Night, Preset, Purpose, Simulation, Stream};
 
 use crate::night::{request, run, write_night, write_plane};
 
@@ -152,5 +152,37 @@ fn a_night_tells_of_frames_that_are_left_out() {
     for frame in &report.frames {
         let is_odd = frame.path.file_name() == biases[7].file_name();
         assert_eq!(frame.used, !is_odd, "{}", frame.path.display());
+    }
+}
+
+/// One exposure that lies there twice counts once: with other cards, in another sample type, the date
+/// to the second; frames of a burst share a second and stay.
+#[test]
+fn an_exposure_that_lies_there_twice_counts_once() {
+    for preset in [Preset::CmosMono, Preset::CmosOsc] {
+        let mut night = Night::preset(preset, SIZE, 11);
+        night.counts = Counts { bias: 6, darks: 0, flats: 0, dark_flats: 0, lights: 0 };
+        let simulation = Simulation::new(night);
+        let folder = tempfile::tempdir().unwrap();
+        let plans = simulation.frames();
+        for (i, plan) in plans.iter().enumerate() {
+            let mut frame = simulation.render(plan);
+            // Three pairs share a second each.
+            let date = format!("2026-01-15T20:00:{:02}", i / 2);
+            frame.header.set_text("DATE-OBS", &date, "");
+            let path = folder.path().join("bias").join(&plan.file_name);
+            let sample = Sample::U16 { pedestal_adu: 0.0 };
+            write_plane(&path, &frame.adu, sample, frame.header.clone());
+            if i < 2 {
+                frame.header.set_text("OBSERVER", "copied", "");
+                let sample = if i == 0 { sample } else { Sample::F32 };
+                let copy = folder.path().join("bias").join(format!("copy_{i}_of_them.fits"));
+                write_plane(&copy, &frame.adu, sample, frame.header);
+            }
+        }
+        let report = run(&request(vec![folder.path().to_owned()], &folder.path().join("out")), 2);
+        let told = report.findings.iter().filter(|f| f.code == "same-exposure").count();
+        assert_eq!(told, 2, "{preset:?}: {:?}", report.findings);
+        assert_eq!(report.masters[0].frames, 6, "{preset:?}");
     }
 }

@@ -122,6 +122,8 @@ pub(super) fn mislabelled(
     let unlit = [FrameKind::Dark, FrameKind::Bias, FrameKind::DarkFlat].map(level);
     let dark_adu = unlit.into_iter().flatten().next();
     let lowest_adu = unlit.into_iter().flatten().min_by(f64::total_cmp);
+    let noise = middle(of(FrameKind::Dark).map(|(_, g)| g.scatter_adu.max(0.5)));
+    let of_dark = level(FrameKind::Dark).zip(noise);
     // Of lights that a program has worked on the level says nothing.
     let raw = |i: usize| {
         let m = &frames[i].metadata;
@@ -140,7 +142,7 @@ pub(super) fn mislabelled(
         let dark_adu = if kind == FrameKind::Light { dark_adu } else { lowest_adu };
         let exposure_s = frames[i].metadata.exposure_s;
         let as_long = exposure_s.zip(shortest_s).is_some_and(|(own, light)| own <= 1.01 * light);
-        let beside = Beside { dark_adu, light_adu, as_long, stars, alike };
+        let beside = Beside { dark_adu, of_dark, light_adu, as_long, stars, alike };
         label_contradicted(&asked(&frames[i], Some(kind), glance), &beside).filter(|_| !by_hand)
     };
     let mut out: Vec<(usize, String)> = Vec::new();
