@@ -231,7 +231,8 @@ fn drop_same_exposures(inventory: &mut Inventory) {
             continue;
         }
         let camera = m.camera.as_deref().map(crate::library::camera_key);
-        let key = (f.kind, f.size, date, camera, &m.camera_id, m.exposure_s.map(f64::to_bits));
+        let exposure = m.exposure_s.map(f64::to_bits);
+        let key = (f.kind, f.size, date, camera, &m.camera_id, exposure, &m.filter);
         alike.entry(format!("{key:?}")).or_default().push(i);
     }
     let mut copies: Vec<(usize, usize)> = Vec::new();
