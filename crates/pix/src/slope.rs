@@ -16,6 +16,8 @@
 //! assert!((slope.k - 0.5).abs() < 3.0 * slope.error && slope.error < 0.001);
 //! ```
 
+use crate::stat::MAD_TO_SIGMA;
+
 /// One measurement of both quantities.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
@@ -46,8 +48,6 @@ pub struct Slope {
 /// # Source
 /// Beaton1974: Tukey's biweight; 6 keeps 98 % of the efficiency of least squares.
 const REACH: f64 = 6.0;
-/// A median absolute deviation times this is a standard deviation.
-const MAD_TO_SIGMA: f64 = 1.482_602_218_505_602;
 /// More rounds change nothing that is of account.
 const ROUNDS: usize = 30;
 

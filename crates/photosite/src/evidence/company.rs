@@ -88,7 +88,7 @@ fn is_dark(kind: FrameKind) -> bool {
     matches!(kind, FrameKind::Dark | FrameKind::DarkFlat)
 }
 
-/// Whether a frame that may be a dark is like others of its exposure.
+/// What a frame is that is a dark by itself, by others of its exposure.
 fn among_darks(
     i: usize,
     seen: KindSeen,
@@ -206,8 +206,8 @@ fn few_darks(
         let low = darks.iter().copied().fold(f64::INFINITY, f64::min);
         let high = darks.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         // Levels of darks lie together, and those of lights spread up from the lowest.
-        let lit = none.iter().filter(|j| lit[**j]).map(|j| level(*j)).reduce(f64::min);
-        let apart = lit.is_none_or(|lit| (lit - high).abs() > APART * (high - low));
+        let dimmest = none.iter().filter(|j| lit[**j]).map(|j| level(*j)).reduce(f64::min);
+        let apart = dimmest.is_none_or(|light| (light - high).abs() > APART * (high - low));
         if darks.len() < DARKS_FOR_CERTAIN || !apart {
             out[i] = Err(
                 "it is like a dark, and so are frames of its exposure that are none".to_owned()

@@ -10,7 +10,7 @@ const BESIDE: [usize; 4] = [2, 4, 6, 8];
 
 /// A sample that stands out of its row by so many sigmas is a peak; by the lower number it is kept,
 /// so that noise does not hide it from another frame.
-pub(super) const PEAK_SIGMAS: f32 = 10.0;
+const PEAK_SIGMAS: f32 = 10.0;
 const KEPT_SIGMAS: f32 = 6.0;
 
 /// Stars light what lies beside their highest sample by so many sigmas and so much of its height, and
@@ -91,7 +91,7 @@ pub(super) struct Peak {
 }
 
 impl Peak {
-    pub(super) fn is_star(&self) -> bool {
+    fn is_star(&self) -> bool {
         self.beside == 4 && self.corners >= CORNERS
     }
 
