@@ -16,7 +16,7 @@
 //! assert!((slope.k - 0.5).abs() < 3.0 * slope.error && slope.error < 0.001);
 //! ```
 
-use crate::stat::MAD_TO_SIGMA;
+use crate::stat::{MAD_TO_SIGMA, median_f64};
 
 /// One measurement of both quantities.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,8 +72,8 @@ pub fn through_origin(points: &[Point]) -> Option<Slope> {
     let mut k = least_deviations(&units);
     let mut scale = 0.0;
     for _ in 0..ROUNDS {
-        let mut off: Vec<f64> = units.iter().map(|(x, y)| (y - k * x).abs()).collect();
-        scale = MAD_TO_SIGMA * middle(&mut off);
+        let off: Vec<f64> = units.iter().map(|(x, y)| (y - k * x).abs()).collect();
+        scale = MAD_TO_SIGMA * median_f64(&off);
         if scale <= 0.0 {
             return Some(Slope { k, error: 0.0, count: units.len(), scatter: 0.0 });
         }
@@ -163,21 +163,6 @@ fn least_deviations(points: &[(f64, f64)]) -> f64 {
     ratios.last().map_or(f64::NAN, |r| r.0)
 }
 
-/// The median; NaN of nothing.
-fn middle(values: &mut [f64]) -> f64 {
-    if values.is_empty() {
-        return f64::NAN;
-    }
-    let at = values.len() / 2;
-    let (below, upper, _) = values.select_nth_unstable_by(at, f64::total_cmp);
-    let upper = *upper;
-    if below.len() < at || values.len() % 2 == 1 {
-        return upper;
-    }
-    let lower = values[..at].iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    0.5 * (lower + upper)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,12 +210,5 @@ mod tests {
         assert!((apart.error - 0.5).abs() < 1e-12, "{apart:?}");
         assert!((apart.chi2 - 50.0).abs() < 1e-9 && apart.excess > 0.49);
         assert!(pooled(&[]).is_none() && through_origin(&[]).is_none());
-    }
-
-    #[test]
-    fn medians_are_medians() {
-        assert_eq!(middle(&mut [3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(middle(&mut [4.0, 1.0, 2.0, 3.0]), 2.5);
-        assert!(middle(&mut []).is_nan());
     }
 }

@@ -24,6 +24,25 @@ pub fn median_mad(samples: &[f32]) -> (f32, f32) {
     (m, select::median_by(samples, |v| (v - m).abs()))
 }
 
+/// The median of the finite ones of some numbers.
+pub fn median_f64(values: &[f64]) -> f64 {
+    match values.iter().all(|v| v.is_finite()) {
+        true => select::median_f64(values),
+        false => {
+            let finite = values.iter().copied().filter(|v| v.is_finite());
+            select::median_f64(&finite.collect::<Vec<f64>>())
+        }
+    }
+}
+
+/// The median of the finite ones of some numbers, and their standard deviation as the median
+/// absolute deviation tells it.
+pub fn median_scatter(values: &[f64]) -> (f64, f64) {
+    let m = median_f64(values);
+    let off: Vec<f64> = values.iter().map(|v| (v - m).abs()).collect();
+    (m, MAD_TO_SIGMA * median_f64(&off))
+}
+
 /// The sum, by pairs, so that the rounding error grows with the logarithm of the count.
 pub fn pairwise_sum(samples: &[f64]) -> f64 {
     if samples.len() <= 32 {
@@ -362,20 +381,21 @@ struct Range {
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn range_of(samples: &[f32], range: &mut Range, [floor, ceiling]: [f32; 2]) -> [u32; 2] {
     let (mut below, mut above) = ([0u32; LANES], [0u32; LANES]);
-    let Range { low, high } = range;
+    // Copies: bounds behind a reference would be written back for every sample.
+    let (mut low, mut high) = (range.low, range.high);
     let mut see = |part: &[f32]| {
         for (lane, &v) in part.iter().enumerate() {
             let there = v.abs() < f32::INFINITY;
-            low[lane] = if there && v < low[lane] { v } else { low[lane] };
-            high[lane] = if there && v > high[lane] { v } else { high[lane] };
-            below[lane] += u32::from(there && v <= floor);
-            above[lane] += u32::from(there && v >= ceiling);
+            low[lane] = if there & (v < low[lane]) { v } else { low[lane] };
+            high[lane] = if there & (v > high[lane]) { v } else { high[lane] };
+            below[lane] += u32::from(there & (v <= floor));
+            above[lane] += u32::from(there & (v >= ceiling));
         }
     };
-    let whole = samples.chunks_exact(LANES);
-    let rest = whole.remainder();
-    whole.for_each(&mut see);
+    let (whole, rest) = samples.as_chunks::<LANES>();
+    whole.iter().for_each(|part| see(part));
     see(rest);
+    *range = Range { low, high };
     [below.iter().sum(), above.iter().sum()]
 }
 
@@ -459,6 +479,14 @@ impl Glance {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn medians_of_numbers_and_their_scatter() {
+        assert_eq!(median_f64(&[3.0, 1.0, f64::NAN, 2.0]), 2.0);
+        assert_eq!(median_f64(&[4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert!(median_f64(&[]).is_nan());
+        assert_eq!(median_scatter(&[1.0, 2.0, 3.0, 100.0]), (2.5, MAD_TO_SIGMA));
+    }
 
     #[test]
     fn medians() {

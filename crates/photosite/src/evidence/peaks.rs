@@ -1,6 +1,8 @@
 //! What stands out of a frame, and whether it stands at the same place in another: hot pixels do,
 //! stars move a little, and particles strike one frame.
 
+use photosite_pix::stat;
+
 /// Rows that are read together: two cells of a Bayer array.
 pub(super) const RUN: usize = 4;
 
@@ -68,11 +70,8 @@ impl<'a> Rows<'a> {
             }
         }
         let beside = &mut beside[..n];
-        if beside.is_empty() {
-            return 0.0;
-        }
-        let at = n / 2;
-        samples[x] - *beside.select_nth_unstable_by(at, f32::total_cmp).1
+        beside.sort_unstable_by(f32::total_cmp);
+        beside.get(n / 2).map_or(0.0, |middle| samples[x] - middle)
     }
 }
 
@@ -247,11 +246,8 @@ impl Peaks {
 
 /// The middle of some numbers and its error, from the middle of their distances.
 fn middle_of(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    let mut values: Vec<f64> = values.collect();
-    let n = values.len();
-    let middle = *values.select_nth_unstable_by(n / 2, f64::total_cmp).1;
-    values.iter_mut().for_each(|v| *v = (*v - middle).abs());
-    let apart = *values.select_nth_unstable_by(n / 2, f64::total_cmp).1;
+    let values: Vec<f64> = values.collect();
+    let (middle, scatter) = stat::median_scatter(&values);
     // A median is 1.25 times as uncertain as a mean.
-    (middle, 1.25 * 1.4826 * apart / (n as f64).sqrt())
+    (middle, 1.25 * scatter / (values.len() as f64).sqrt())
 }

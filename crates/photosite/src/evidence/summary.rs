@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use photosite_pix::{CfaPattern, Size, select};
+use photosite_pix::{CfaPattern, Size, select, stat};
 
 /// Pixels along the side of a tile, at least.
 const SMALLEST_TILE: usize = 12;
@@ -129,12 +129,7 @@ fn middle(samples: &mut Vec<f32>) -> f64 {
 
 /// The median of finite values; NaN of none.
 pub(super) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.into_iter().filter(|v| v.is_finite()).collect();
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => f64::NAN,
-        n => (values[(n - 1) / 2] + values[n / 2]) / 2.0,
-    }
+    stat::median_f64(&values.into_iter().collect::<Vec<f64>>())
 }
 
 /// The part of `length` in `parts` that is number `i`.

@@ -1,15 +1,10 @@
 //! What was seen, in a sentence's parts.
 
 use photosite_pix::FrameKind;
+use photosite_pix::stat;
 
 use super::distance::{Feature, Set, balance};
 use super::summary::{FrameSummary, median};
-
-/// The middle and the scatter of some frames' numbers.
-fn middle(values: &[f64]) -> (f64, f64) {
-    let m = median(values.iter().copied());
-    (m, 1.4826 * median(values.iter().map(|v| (v - m).abs())))
-}
 
 /// `n` frames of a kind: "9 biases".
 pub(super) fn frames_of(kind: FrameKind, count: usize) -> String {
@@ -26,7 +21,7 @@ pub(super) fn of_odd(set: &Set<'_>, feature: Feature, odd: usize, kept: &[usize]
     let others = frames_of(set.kind, kept.len());
     let frame = set.frames[odd];
     let numbers = |of: &dyn Fn(&FrameSummary) -> f64| {
-        middle(&kept.iter().map(|i| of(set.frames[*i])).collect::<Vec<f64>>())
+        stat::median_scatter(&kept.iter().map(|i| of(set.frames[*i])).collect::<Vec<f64>>())
     };
     match feature {
         Feature::Level => {
@@ -121,7 +116,7 @@ fn zeros(frame: &FrameSummary) -> String {
 pub(super) fn of_part(set: &Set<'_>, feature: Feature, part: &[usize]) -> String {
     let frames = frames_of(set.kind, part.len());
     let numbers = |of: &dyn Fn(&FrameSummary) -> f64| {
-        middle(&part.iter().map(|i| of(set.frames[*i])).collect::<Vec<f64>>()).0
+        stat::median_scatter(&part.iter().map(|i| of(set.frames[*i])).collect::<Vec<f64>>()).0
     };
     match feature {
         Feature::Level => format!("{frames} at a level of {:.1} ADU", numbers(&|f| f.level_adu)),

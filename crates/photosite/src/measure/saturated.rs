@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use photosite_pix::{MaskBits, Plane};
 
+/// Samples of a mask that are looked at together.
+const PART: usize = 256;
+
 /// The saturated samples of a light, as runs along its rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Saturated {
@@ -13,13 +16,20 @@ pub struct Saturated {
 impl Saturated {
     /// Adds what a mask marks.
     pub fn add(&mut self, mask: &Plane<MaskBits>) {
+        let saturated = |m: &MaskBits| m.contains(MaskBits::SATURATED);
         for y in 0..mask.size().height {
             let row = mask.row(y);
             let mut x = 0;
-            while let Some(first) = row[x..].iter().position(|m| m.contains(MaskBits::SATURATED)) {
-                let start = x + first;
-                let run = row[start..].iter().take_while(|m| m.contains(MaskBits::SATURATED));
-                x = start + run.count();
+            while x < row.len() {
+                // Most parts of most rows have none: seen at once, without a look at each.
+                let part = &row[x..row.len().min(x + PART)];
+                let any = part.iter().fold(MaskBits::empty(), |all, m| all | *m);
+                if !saturated(&any) {
+                    x += part.len();
+                    continue;
+                }
+                let start = x + part.iter().position(saturated).unwrap_or(0);
+                x = start + row[start..].iter().take_while(|m| saturated(m)).count();
                 self.runs.push((y, start..x));
             }
         }

@@ -56,8 +56,9 @@ pub struct Registration {
     pub pairs: Vec<(usize, usize)>,
 }
 
-/// Stars of a list that triangles are made of, the first ones.
-const TRIANGLE_STARS: usize = 200;
+/// Stars of a list that triangles are made of, the first ones: few at first, because among the
+/// brightest there are fewest that are none.
+const TRIANGLE_STARS: [usize; 3] = [12, 40, 200];
 
 /// Stars of a list that a transform is refined with, the first ones.
 const MATCHED_STARS: usize = 2000;
@@ -94,25 +95,41 @@ const BELIEVED_LN: f64 = -20.0;
 /// mirrored. What is believed: were the frame's stars strewn at random, a hypothesis in e^20 times
 /// those that were tried would bring as many of them within the final radius of a reference star.
 pub fn register(reference: &[Point], frame: &[Point], rules: Rules) -> Option<Registration> {
-    let first = |points: &[Point], n: usize| points[..points.len().min(n)].to_vec();
-    let (few_r, few_f) = (first(reference, TRIANGLE_STARS), first(frame, TRIANGLE_STARS));
-    let (many_r, many_f) = (first(reference, MATCHED_STARS), first(frame, MATCHED_STARS));
-    let (of_r, of_f) = (triangles(&few_r), triangles(&few_f));
-    let coarse = Field::new(&few_r, &few_f);
-    let fine = Field::new(&many_r, &many_f);
-    for mirrored in [false, true] {
-        let pairs = alike(&of_r, &of_f, mirrored);
-        let hypotheses = hypotheses(&coarse, &of_r, &of_f, &pairs, mirrored, rules);
-        let tried_ln = (hypotheses.len().max(1) as f64).ln();
-        for hypothesis in hypotheses {
-            let Some(found) = coarse.settle(hypothesis, Model::Similarity, mirrored) else {
-                continue;
-            };
-            if !coarse.believable(&found, tried_ln, rules) {
-                continue;
+    fn first(points: &[Point], n: usize) -> &[Point] {
+        &points[..points.len().min(n)]
+    }
+    let fine = Field::new(first(reference, MATCHED_STARS), first(frame, MATCHED_STARS));
+    let similar = Model::Similarity;
+    let mut tried = 0;
+    for count in TRIANGLE_STARS {
+        let coarse = Field::new(first(reference, count), first(frame, count));
+        let (of_r, of_f) = (triangles(coarse.reference), triangles(coarse.frame));
+        for mirrored in [false, true] {
+            let pairs = alike(&of_r, &of_f, mirrored);
+            let hypotheses = hypotheses(&coarse, &of_r, &of_f, &pairs, mirrored, rules);
+            tried += hypotheses.len();
+            let tried_ln = (tried.max(1) as f64).ln();
+            for hypothesis in hypotheses {
+                let Some(found) = coarse.settle(hypothesis, FIRST_RADIUS_PX, similar, mirrored)
+                else {
+                    continue;
+                };
+                if found.matched < rules.least_stars
+                    || coarse.chance_ln(&found) + tried_ln >= BELIEVED_LN
+                {
+                    continue;
+                }
+                // In a wide radius true pairs may be outnumbered, in a narrow one be missed at the
+                // corners of a bent field.
+                let settled = [FIRST_RADIUS_PX, radius_of(&found)]
+                    .into_iter()
+                    .filter_map(|r| fine.settle(found.transform, r, similar, mirrored))
+                    .min_by(|a, b| fine.chance_ln(a).total_cmp(&fine.chance_ln(b)));
+                return Some(fine.refine(settled.unwrap_or(found), mirrored, rules));
             }
-            let found = fine.settle(found.transform, Model::Similarity, mirrored).unwrap_or(found);
-            return Some(fine.refine(found, mirrored, rules));
+        }
+        if count >= reference.len().max(frame.len()) {
+            break;
         }
     }
     None
@@ -169,7 +186,7 @@ fn reach(away: &mut [f32]) -> f64 {
 pub(super) struct Field<'a> {
     reference: &'a [Point],
     frame: &'a [Point],
-    grid: Grid<'a>,
+    grid: Grid,
     /// Stars of the frame a square pixel of it.
     density: f64,
     corners: (Point, Point),
@@ -184,24 +201,24 @@ impl<'a> Field<'a> {
         };
         let ((x0, x1), (y0, y1)) = (ends(|p| p.x), ends(|p| p.y));
         let area = ((x1 - x0) * (y1 - y0)).max(1.0);
-        let grid = Grid::new(frame, 4.0 * FIRST_RADIUS_PX);
+        let grid = Grid::new(frame, FIRST_RADIUS_PX);
         let corners = (Point::new(x0, y0), Point::new(x1, y1));
         Self { reference, frame, grid, density: frame.len() as f64 / area, corners }
     }
 
     /// Pairs within `radius` under a transform, each star in one pair at most.
     fn pairs(&self, transform: &Transform, radius: f64) -> Vec<(usize, usize)> {
-        let mut taken: HashMap<usize, (f64, usize)> = HashMap::new();
+        let mut taken: Vec<Option<(f64, usize)>> = vec![None; self.frame.len()];
         for (i, r) in self.reference.iter().enumerate() {
-            let at = transform.apply(*r);
-            let Some(j) = self.grid.nearest(at, radius) else { continue };
-            let distance = at.distance(self.frame[j]);
-            let best = taken.entry(j).or_insert((distance, i));
-            if distance < best.0 {
-                *best = (distance, i);
+            let nearest = self.grid.nearest(transform.apply(*r), radius);
+            let Some((j, distance)) = nearest else { continue };
+            if taken[j].is_none_or(|(least, _)| distance < least) {
+                taken[j] = Some((distance, i));
             }
         }
-        let mut pairs: Vec<(usize, usize)> = taken.into_iter().map(|(j, (_, i))| (i, j)).collect();
+        let taken = taken.into_iter().enumerate();
+        let mut pairs: Vec<(usize, usize)> =
+            taken.filter_map(|(j, best)| Some((best?.1, j))).collect();
         pairs.sort_unstable();
         pairs
     }
@@ -250,9 +267,15 @@ impl<'a> Field<'a> {
     }
 
     /// Matches and fits in turns from `transform` on, the radius following the residuals down.
-    fn settle(&self, transform: Transform, model: Model, mirrored: bool) -> Option<Registration> {
+    fn settle(
+        &self,
+        transform: Transform,
+        radius_px: f64,
+        model: Model,
+        mirrored: bool,
+    ) -> Option<Registration> {
         let mut current = transform;
-        let mut radius = FIRST_RADIUS_PX;
+        let mut radius = radius_px;
         let mut pairs = self.pairs(&current, radius);
         for _ in 0..ROUNDS {
             if pairs.len() < 4.max(model.parameters()) {
@@ -282,12 +305,9 @@ impl<'a> Field<'a> {
         Registration { transform, by, matched: pairs.len(), residual_px, pairs }
     }
 
-    /// Whether chance would not bring these stars together.
-    fn believable(&self, found: &Registration, tried_ln: f64, rules: Rules) -> bool {
-        if found.matched < rules.least_stars {
-            return false;
-        }
-        let radius = (3.5 * found.residual_px).max(LEAST_RADIUS_PX);
+    /// The logarithm of the chance that stars strewn at random come together like that.
+    fn chance_ln(&self, found: &Registration) -> f64 {
+        let radius = radius_of(found);
         let (low, high) = self.corners;
         let in_sight = self
             .reference
@@ -297,7 +317,7 @@ impl<'a> Field<'a> {
         let expected =
             in_sight.count() as f64 * self.density * std::f64::consts::PI * radius * radius;
         // Three stars were brought together on purpose.
-        ln_tail(found.matched - 3, expected) + tried_ln < BELIEVED_LN
+        ln_tail(found.matched.saturating_sub(3), expected)
     }
 
     /// Chooses the model that the evidence asks for, and fits it to all stars.
@@ -330,7 +350,7 @@ impl<'a> Field<'a> {
         // strangers that it took in.
         let least = within(&found.transform) * 19 / 20;
         let rich = Model::ALL.iter().rev().filter(carried).find_map(|m| {
-            self.settle(grown, *m, mirrored).filter(|r| within(&r.transform) >= least)
+            self.settle(grown, FIRST_RADIUS_PX, *m, mirrored).filter(|r| within(&r.transform) >= least)
         });
         let Some(rich) = rich else { return found };
         let (points, price) = judged(&rich.pairs);
@@ -343,6 +363,11 @@ impl<'a> Field<'a> {
         let best = likely.min_by(|a, b| cost(a).total_cmp(&cost(b)));
         best.map_or(found, |(t, _)| self.registration(t, rich.pairs))
     }
+}
+
+/// Within what radius stars are the same, by how well those that are found fit.
+fn radius_of(found: &Registration) -> f64 {
+    (3.5 * found.residual_px).max(LEAST_RADIUS_PX)
 }
 
 /// The logarithm of the chance of `n` or more where `expected` are to be expected, no less than its

@@ -2,6 +2,7 @@
 
 use super::lanes::{Columns, LANES, Row, count_beyond};
 use super::{Bounds, FEWEST, Lanes, Reject};
+use crate::select;
 use crate::stat::MAD_TO_SIGMA;
 
 /// Room for rounding in the short cuts below: a column closer than this to the edge of a proof
@@ -164,7 +165,7 @@ pub(super) fn level_of(tile: &[Columns], scale: f64, pool: &mut Vec<f64>) -> f64
     let middle = pool.len() / 2;
     let level = match pool.is_empty() {
         true => 0.0,
-        false => *pool.select_nth_unstable_by(middle, f64::total_cmp).1,
+        false => select::nth_f64(pool, middle),
     };
     let least = LEAST_LEVEL * scale;
     if level > least { level } else { least }
@@ -374,14 +375,8 @@ pub(super) fn strays_of(columns: &Columns, lane: usize, (low, high): (f32, f32))
 }
 
 /// S: the square root of the pool's median.
-pub(super) fn pooled_scale(pool: &mut [f64]) -> Option<f64> {
-    if pool.is_empty() {
-        return None;
-    }
-    let (mid, odd) = (pool.len() / 2, pool.len() % 2 == 1);
-    let (below, &mut upper, _) = pool.select_nth_unstable_by(mid, f64::total_cmp);
-    let lower = if odd { upper } else { below.iter().copied().fold(f64::NEG_INFINITY, f64::max) };
-    Some((0.5 * (lower + upper)).sqrt())
+pub(super) fn pooled_scale(pool: &[f64]) -> Option<f64> {
+    (!pool.is_empty()).then(|| select::median_f64(pool).sqrt())
 }
 
 /// A picture's range within a few pixels of noise alone, in sigmas of a sample.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use photosite_pix::FrameKind;
+use photosite_pix::{FrameKind, stat};
 
 use super::{Seen, Setup, look, look_at, some};
 use crate::evidence::{Asked, Beside, Glance, KindSeen, KindVerdict, kinds_of, label_contradicted};
@@ -177,7 +177,6 @@ pub(super) fn mislabelled(
 
 /// The middle of some numbers.
 fn middle(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut values: Vec<f64> = values.filter(|v| v.is_finite()).collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
+    let middle = stat::median_f64(&values.collect::<Vec<f64>>());
+    middle.is_finite().then_some(middle)
 }
