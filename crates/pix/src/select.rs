@@ -190,106 +190,44 @@ pub(crate) fn median_of_finite(samples: &mut [f32]) -> f32 {
     ((f64::from(lower) + f64::from(upper)) * 0.5) as f32
 }
 
-/// Every so many guesses the bracket is halved, so that no distribution makes it shrink slowly.
-const HALVING: usize = 4;
-
-/// Floats of either width, as far as selecting among them goes.
-trait Float: Copy + PartialOrd + std::ops::Neg<Output = Self> + std::ops::Add<Output = Self> {
-    const ZERO: Self;
-    const INFINITY: Self;
-    /// An integer in the order of the values.
-    fn key(self) -> i64;
-    /// The value of a key.
-    fn of_key(key: i64) -> Self;
-    /// The value a `share` of the way from `low` to `high`.
-    fn between(low: Self, high: Self, share: f64) -> Self;
-}
-
-impl Float for f32 {
-    const ZERO: Self = 0.0;
-    const INFINITY: Self = f32::INFINITY;
-
-    #[inline(always)]
-    fn key(self) -> i64 {
-        let bits = self.to_bits() as i32;
-        i64::from(bits ^ ((bits >> 31) as u32 >> 1) as i32)
-    }
-
-    #[inline(always)]
-    fn of_key(key: i64) -> Self {
-        let bits = key as i32;
-        Self::from_bits((bits ^ ((bits >> 31) as u32 >> 1) as i32) as u32)
-    }
-
-    #[inline(always)]
-    fn between(low: Self, high: Self, share: f64) -> Self {
-        low + (high - low) * share as Self
-    }
-}
-
-impl Float for f64 {
-    const ZERO: Self = 0.0;
-    const INFINITY: Self = f64::INFINITY;
-
-    #[inline(always)]
-    fn key(self) -> i64 {
-        let bits = self.to_bits() as i64;
-        bits ^ ((bits >> 63) as u64 >> 1) as i64
-    }
-
-    #[inline(always)]
-    fn of_key(key: i64) -> Self {
-        Self::from_bits((key ^ ((key >> 63) as u64 >> 1) as i64) as u64)
-    }
-
-    #[inline(always)]
-    fn between(low: Self, high: Self, share: f64) -> Self {
-        low + (high - low) * share
-    }
-}
-
-/// The sample of `rank` in order, 0 for the smallest.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn nth(samples: &[f32], rank: usize) -> f32 {
-    nth_of(samples, rank)
-}
-
-/// The sample of `rank` in order, 0 for the smallest, of some that are finite.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub(crate) fn nth_f64(samples: &[f64], rank: usize) -> f64 {
-    nth_of(samples, rank)
-}
-
-/// The median of finite samples, the mean of the middle two for an even number; NaN without any.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub(crate) fn median_f64(samples: &[f64]) -> f64 {
+/// The same of numbers in double precision, which are few.
+pub(crate) fn median_f64(samples: &mut [f64]) -> f64 {
     let n = samples.len();
     if n == 0 {
         return f64::NAN;
     }
-    let upper = nth_of(samples, n / 2);
-    let less = samples.iter().map(|v| usize::from(*v < upper)).sum::<usize>();
-    if n % 2 == 1 || less < n / 2 {
+    let (below, &mut upper, _) = samples.select_nth_unstable_by(n / 2, f64::total_cmp);
+    if n % 2 == 1 {
         return upper;
     }
-    let lower = -lane_min(samples, |v| if v < upper { -v } else { f64::INFINITY });
-    0.5 * (lower + upper)
+    0.5 * (below.iter().copied().fold(f64::NEG_INFINITY, f64::max) + upper)
 }
 
-/// A bracket about the sample of a rank is narrowed by counting, at first where an even spread of
-/// its samples would have it.
-#[inline(always)]
-fn nth_of<T: Float>(samples: &[T], rank: usize) -> T {
+/// Every so many guesses the bracket is halved, so that no distribution makes it shrink slowly.
+const HALVING: usize = 4;
+
+/// The sample of `rank` in order, 0 for the smallest: a bracket about it is narrowed by counting,
+/// at first where an even spread of its samples would have it.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn nth(samples: &[f32], rank: usize) -> f32 {
+    // Integers in the order of the values.
+    let key = |v: f32| {
+        let bits = v.to_bits() as i32;
+        i64::from(bits ^ ((bits >> 31) as u32 >> 1) as i32)
+    };
+    let value = |key: i64| {
+        let bits = key as i32;
+        f32::from_bits((bits ^ ((bits >> 31) as u32 >> 1) as i32) as u32)
+    };
     let most_up_to =
-        |bound: T| -lane_min(samples, |v| if v <= bound { -v } else { T::INFINITY });
+        |bound: f32| -lane_min(samples, |v| if v <= bound { -v } else { f32::INFINITY });
     // Above `low`, at which `below` samples end, and up to `high`, at which `up_to` do.
-    let (mut low, mut below) = (T::of_key(lane_min(samples, |v| v).key() - 1), 0);
-    let (mut high, mut up_to) = (most_up_to(T::INFINITY), samples.len());
-    let mut taste = [1, 3, 5].map(|i| samples[i * samples.len() / 6]);
-    taste.sort_unstable_by_key(|v| v.key());
-    let mut guess = taste[1];
+    let (mut low, mut below) = (value(key(lane_min(samples, |v| v)) - 1), 0);
+    let (mut high, mut up_to) = (most_up_to(f32::MAX), samples.len());
+    let taste = [1, 3, 5].map(|i| samples[i * samples.len() / 6]);
+    let mut guess = taste[0].max(taste[1]).min(taste[2]).max(taste[0].min(taste[1]));
     for round in 1.. {
-        let halved = T::of_key(low.key().midpoint(high.key()));
+        let halved = value((key(low) + key(high)).div_euclid(2));
         if !(low < guess && guess < high) || round % HALVING == 0 {
             guess = halved;
         }
@@ -310,10 +248,10 @@ fn nth_of<T: Float>(samples: &[T], rank: usize) -> T {
             high = most_up_to(high);
             break;
         }
-        let share = ((rank - below) as f64 + 0.5) / (up_to - below) as f64;
-        guess = T::between(low, high, share);
+        let share = ((rank - below) as f32 + 0.5) / (up_to - below) as f32;
+        guess = low + (high - low) * share;
     }
-    high + T::ZERO
+    high + 0.0
 }
 
 /// The least sample above `bound`; infinite without any.
@@ -324,16 +262,16 @@ fn least_above(samples: &[f32], bound: f32) -> f32 {
 
 /// The least of `f` of the samples, found in lanes side by side; infinite without any.
 #[inline(always)]
-fn lane_min<T: Float>(samples: &[T], f: impl Fn(T) -> T) -> T {
-    let mut least = [T::INFINITY; TOGETHER];
-    let lower = |a: T, b: T| if a < b { a } else { b };
+fn lane_min(samples: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    let mut least = [f32::INFINITY; TOGETHER];
+    let lower = |a: f32, b: f32| if a < b { a } else { b };
     let (whole, rest) = samples.as_chunks::<TOGETHER>();
     for part in whole {
         for lane in 0..TOGETHER {
             least[lane] = lower(f(part[lane]), least[lane]);
         }
     }
-    let first = rest.iter().fold(T::INFINITY, |least, v| lower(f(*v), least));
+    let first = rest.iter().fold(f32::INFINITY, |least, v| lower(f(*v), least));
     least.into_iter().fold(first, lower)
 }
 
@@ -381,8 +319,8 @@ mod tests {
             let expected = (middle(n.wrapping_sub(1) / 2) + middle(n / 2)) / 2.0;
             prop_assert!(same(gathered, expected as f32));
             prop_assert!(same(median_in_place(&mut samples.clone()), expected as f32));
-            let wide: Vec<f64> = sorted.iter().rev().map(|v| f64::from(*v)).collect();
-            let found = median_f64(&wide);
+            let mut wide: Vec<f64> = sorted.iter().rev().map(|v| f64::from(*v)).collect();
+            let found = median_f64(&mut wide);
             prop_assert!(found == expected || (found.is_nan() && expected.is_nan()));
         }
     }

@@ -26,13 +26,8 @@ pub fn median_mad(samples: &[f32]) -> (f32, f32) {
 
 /// The median of the finite ones of some numbers.
 pub fn median_f64(values: &[f64]) -> f64 {
-    match values.iter().all(|v| v.is_finite()) {
-        true => select::median_f64(values),
-        false => {
-            let finite = values.iter().copied().filter(|v| v.is_finite());
-            select::median_f64(&finite.collect::<Vec<f64>>())
-        }
-    }
+    let finite = values.iter().copied().filter(|v| v.is_finite());
+    select::median_f64(&mut finite.collect::<Vec<f64>>())
 }
 
 /// The median of the finite ones of some numbers, and their standard deviation as the median

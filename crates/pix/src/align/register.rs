@@ -350,7 +350,8 @@ impl<'a> Field<'a> {
         // strangers that it took in.
         let least = within(&found.transform) * 19 / 20;
         let rich = Model::ALL.iter().rev().filter(carried).find_map(|m| {
-            self.settle(grown, FIRST_RADIUS_PX, *m, mirrored).filter(|r| within(&r.transform) >= least)
+            self.settle(grown, FIRST_RADIUS_PX, *m, mirrored)
+                .filter(|r| within(&r.transform) >= least)
         });
         let Some(rich) = rich else { return found };
         let (points, price) = judged(&rich.pairs);

@@ -165,7 +165,7 @@ pub(super) fn level_of(tile: &[Columns], scale: f64, pool: &mut Vec<f64>) -> f64
     let middle = pool.len() / 2;
     let level = match pool.is_empty() {
         true => 0.0,
-        false => select::nth_f64(pool, middle),
+        false => *pool.select_nth_unstable_by(middle, f64::total_cmp).1,
     };
     let least = LEAST_LEVEL * scale;
     if level > least { level } else { least }
@@ -375,7 +375,7 @@ pub(super) fn strays_of(columns: &Columns, lane: usize, (low, high): (f32, f32))
 }
 
 /// S: the square root of the pool's median.
-pub(super) fn pooled_scale(pool: &[f64]) -> Option<f64> {
+pub(super) fn pooled_scale(pool: &mut [f64]) -> Option<f64> {
     (!pool.is_empty()).then(|| select::median_f64(pool).sqrt())
 }
 
