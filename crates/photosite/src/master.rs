@@ -81,6 +81,17 @@ pub struct FlatColour {
 /// differences of response out, which are about a percent from pixel to pixel. A choice.
 pub const FLAT_NOISE_LIMIT: f64 = 0.01;
 
+/// A flat that knows its pixels less well than this is told of whatever its colours are. A choice.
+pub const FAINT_NOISE: f64 = 2.0 * FLAT_NOISE_LIMIT;
+
+/// The noise of a pixel of a finished flat of `count` frames relative to its level, one standard
+/// deviation; `None` where its variance is not known.
+pub fn flat_noise(flat: &Frame, count: usize) -> Option<f64> {
+    let variance = flat.variance.as_ref().filter(|_| count >= 2)?;
+    let typical = f64::from(stat::median_at_a_glance(variance.as_slice()));
+    Some((typical / median_to_mean(count)).sqrt()).filter(|noise| noise.is_finite())
+}
+
 /// How many times the noise of the best colour makes a colour weak: a quarter of its light. Flats
 /// that are poor in all colours alike have another fault. A choice.
 const WEAK_RATIO: f64 = 2.0;

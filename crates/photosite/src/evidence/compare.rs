@@ -35,7 +35,13 @@ pub struct Odd {
 #[derive(Debug, Clone, PartialEq)]
 pub enum SetVerdict {
     /// The frames agree but for these, in their order; most often there are none.
-    Agree(Vec<Odd>),
+    Agree {
+        /// Those that do not belong to the set.
+        odd: Vec<Odd>,
+        /// What parts differ in that none of them is a clear majority of, by little: parts of a
+        /// sentence.
+        apart: Option<Vec<String>>,
+    },
     /// The frames contradict each other and none of the parts is a clear majority: the sentence
     /// says what was seen, frames by their numbers in the parts.
     Contradict {
@@ -65,15 +71,19 @@ pub fn compare(kind: FrameKind, frames: &[FrameSummary]) -> SetVerdict {
         (0..frames.len()).filter(|i| odd.iter().all(|o| o.index != *i)).collect();
     // Every part holds frames of all of the set.
     let parts = rest.len().div_ceil(AT_A_TIME).max(1);
+    let mut apart = None;
     for part in 0..parts {
         let members: Vec<usize> = rest.iter().copied().skip(part).step_by(parts).collect();
         match compare_some(kind, frames, &members) {
-            Ok(more) => odd.extend(more),
+            Ok((more, found)) => {
+                odd.extend(more);
+                apart = apart.or(found);
+            }
             Err(contradiction) => return contradiction,
         }
     }
     odd.sort_by_key(|o| o.index);
-    SetVerdict::Agree(odd)
+    SetVerdict::Agree { odd, apart }
 }
 
 /// Compares some frames of a set.
@@ -81,22 +91,27 @@ fn compare_some(
     kind: FrameKind,
     frames: &[FrameSummary],
     members: &[usize],
-) -> Result<Vec<Odd>, SetVerdict> {
+) -> Result<(Vec<Odd>, Option<Vec<String>>), SetVerdict> {
     let set = Set::new(kind, members.iter().map(|i| &frames[*i]).collect());
     let count = set.len();
     if count < 2 {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), None));
     }
     let groupings: Vec<(Feature, Grouping)> = Feature::of(kind)
         .iter()
         .map(|f| (*f, group(count, |a, b| set.distance(*f, a, b))))
         .filter(|(_, g)| g.gap.is_some())
         .collect();
-    let contradiction = |feature: Feature, grouping: &Grouping| {
+    let parted = |feature: Feature, grouping: &Grouping| {
         let parts = (0..)
             .map(|g| -> Vec<usize> { (0..count).filter(|i| grouping.group[*i] == g).collect() });
         let parts: Vec<Vec<usize>> = parts.take_while(|p| !p.is_empty()).collect();
-        let reasons = parts.iter().map(|p| words::of_part(&set, feature, p)).collect();
+        let reasons = parts.iter().map(|p| words::of_part(&set, feature, p));
+        let reasons: Vec<String> = reasons.collect();
+        (parts, reasons)
+    };
+    let contradiction = |feature: Feature, grouping: &Grouping| {
+        let (parts, reasons) = parted(feature, grouping);
         let parts = parts.into_iter().map(|p| p.into_iter().map(|i| members[i]).collect());
         SetVerdict::Contradict { parts: parts.collect(), reasons }
     };
@@ -117,7 +132,9 @@ fn compare_some(
         let reasons = why.map(|(f, _)| words::of_odd(&set, *f, i, &kept)).collect();
         Odd { index: members[i], reasons }
     });
-    Ok(odd.collect())
+    // A gap that is wide beside the links within its parts, though not by itself.
+    let apart = groupings.iter().find(|(_, g)| !g.clear());
+    Ok((odd.collect(), apart.map(|(feature, grouping)| parted(*feature, grouping).1)))
 }
 
 /// The flats that are of no use by themselves: without light, or saturated.

@@ -18,6 +18,8 @@ pub(super) enum Feature {
     Shape,
     /// The levels of a flat's colours against each other.
     Colour,
+    /// What a flat's pixels make of equal light.
+    Response,
     /// Rows that are elsewhere than their frame.
     Rows,
     /// Hot pixels: where they are, and how strong.
@@ -29,7 +31,7 @@ impl Feature {
     pub fn of(kind: FrameKind) -> &'static [Self] {
         match kind {
             // A flat's level may be any: lamps drift and the sky darkens.
-            FrameKind::Flat => &[Self::Shape, Self::Colour, Self::Rows],
+            FrameKind::Flat => &[Self::Shape, Self::Colour, Self::Response, Self::Rows],
             _ => &[Self::Level, Self::Noise, Self::Shape, Self::Rows, Self::Hot],
         }
     }
@@ -59,6 +61,16 @@ const DUST_TILE: f64 = 0.01;
 
 /// The ratio by which the balance of a flat's colours may differ.
 const COLOUR_RATIO: f64 = 1.2;
+
+/// The share of the pixels' response that two flats may not have in common; by how many errors it must
+/// stand out of their noise to be asked; and how many errors are no difference.
+const RESPONSE_APART: f64 = 0.25;
+const RESPONSE_KNOWN: f64 = 12.0;
+const RESPONSE_ERRORS: f64 = 3.0;
+
+/// Of the pairs of a set, from the least alike on, this share lies below the one whose common response
+/// is that of the set: of three frames of which one is turned, and of halves, it is a good pair.
+const GOOD_PAIR: f64 = 0.85;
 
 /// Errors of a tile's level that are no difference: one tile of some thousand has more.
 const TILE_ERRORS: f64 = 4.5;
@@ -91,6 +103,8 @@ pub(super) struct Set<'a> {
     scatter_adu: f64,
     /// Of each frame the hot pixels that all must show, hottest first.
     sure: Vec<Vec<HotPixel>>,
+    /// The mean square of the response that good pairs of flats have in common.
+    response: f64,
 }
 
 impl<'a> Set<'a> {
@@ -100,7 +114,8 @@ impl<'a> Set<'a> {
         let sure = frames.iter().map(|f| sure(f, &frames)).collect();
         // Frames of zeros have no scatter at all.
         let scatter_adu = scatter.max(LEAST_SCATTER * level).max(f64::MIN_POSITIVE);
-        Self { kind, scatter_adu, sure, frames }
+        let response = common_response(&frames);
+        Self { kind, scatter_adu, sure, response, frames }
     }
 
     pub fn len(&self) -> usize {
@@ -125,9 +140,22 @@ impl<'a> Set<'a> {
                 let apart = balance(fa).into_iter().zip(balance(fb)).map(|(a, b)| (a / b).ln());
                 apart.map(f64::abs).fold(0.0, f64::max) / COLOUR_RATIO.ln()
             }
+            Feature::Response => {
+                let (common, error) = common(fa, fb);
+                if self.response <= RESPONSE_KNOWN * error {
+                    return 0.0;
+                }
+                let lacking = self.response - common - RESPONSE_ERRORS * error;
+                lacking.max(0.0) / (RESPONSE_APART * self.response)
+            }
             Feature::Rows => self.odd_rows(a, b).count() as f64 / ROWS,
             Feature::Hot => self.hot(a, b),
         }
+    }
+
+    /// The share of the set's response that two flats have in common.
+    pub fn in_common(&self, a: usize, b: usize) -> f64 {
+        common(self.frames[a], self.frames[b]).0 / self.response
     }
 
     /// How many times what one frame may differ by to show beside the noise of the master.
@@ -244,6 +272,30 @@ impl<'a> Set<'a> {
             _ => 0.0,
         }
     }
+}
+
+/// The mean square of the response that two flats have in common, and its error; 0 where nothing is
+/// known.
+fn common(a: &FrameSummary, b: &FrameSummary) -> (f64, f64) {
+    let n = a.response.len();
+    if n == 0 || n != b.response.len() {
+        return (0.0, f64::INFINITY);
+    }
+    let pairs = || a.response.iter().zip(&b.response);
+    let product: f64 = pairs().map(|(a, b)| f64::from(*a * *b)).sum();
+    let square = |of: &[f32]| of.iter().map(|v| f64::from(*v * *v)).sum::<f64>();
+    let n = n as f64;
+    (product / n, (square(&a.response) * square(&b.response)).sqrt() / n / n.sqrt())
+}
+
+/// The response that good pairs have in common.
+fn common_response(frames: &[&FrameSummary]) -> f64 {
+    let mut pairs: Vec<f64> = Vec::new();
+    for (i, a) in frames.iter().enumerate() {
+        pairs.extend(frames[..i].iter().map(|b| common(a, b).0));
+    }
+    pairs.sort_by(f64::total_cmp);
+    pairs.get((GOOD_PAIR * pairs.len() as f64) as usize).copied().unwrap_or(0.0)
 }
 
 /// Red and blue of a flat over its green; nothing where there are no colours.

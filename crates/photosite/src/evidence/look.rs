@@ -64,6 +64,10 @@ pub fn look(
     let samples = &samples[..];
     let seen = Sampled { size, first_rows: &first_rows, run, samples, most_tiles, enough, cfa };
     let summary = FrameSummary::of(&seen);
+    let summary = match kind {
+        FrameKind::Flat => summary.with_response(&seen),
+        _ => summary,
+    };
     let known = saturation_adu.is_some_and(|s| full_adu >= f64::from(s));
     let is_full = known
         || ends_a_converter(full_adu)

@@ -77,6 +77,9 @@ pub struct FrameSummary {
     pub rows_adu: Vec<f64>,
     /// The hottest pixels by place; none where colours differ.
     pub hot: Vec<HotPixel>,
+    /// How far some samples stand out of their two neighbours of the same colour in the row, as a
+    /// share of them: what pixels make of equal light. Of flats.
+    pub response: Vec<f32>,
     /// The share of samples that are 0 as stored.
     pub share_zero: f64,
     /// The largest share of samples of a colour at full scale.
@@ -116,6 +119,12 @@ fn level_of(samples: &mut Vec<f32>) -> (f64, f64, usize) {
     let mean = sum / n;
     (f64::from(median) + mean, (squares / n - mean * mean).max(0.0).sqrt(), to - from)
 }
+
+/// Samples whose response is kept.
+const RESPONSES: usize = 1 << 14;
+
+/// Responses beyond so many robust sigmas are cut off: stars and hits are nobody's response.
+const RESPONSE_SIGMAS: f32 = 4.0;
 
 /// The median of finite samples; reorders them.
 fn middle(samples: &mut Vec<f32>) -> f64 {
@@ -194,6 +203,7 @@ impl FrameSummary {
             tiles,
             rows_adu,
             hot: Vec::new(),
+            response: Vec::new(),
             share_zero: 0.0,
             share_full: 0.0,
             full_adu: f64::NAN,
@@ -202,6 +212,31 @@ impl FrameSummary {
             summary.hot = summary.hottest(seen, (across, down));
         }
         summary
+    }
+
+    /// Adds what pixels make of equal light.
+    pub(super) fn with_response(mut self, seen: &Sampled<'_>) -> Self {
+        let cell = seen.cfa.map_or(1, CfaPattern::period);
+        let width = seen.size.width;
+        let each = width.saturating_sub(2 * cell);
+        let step = (each * (seen.samples.len() / width.max(1))).div_ceil(RESPONSES).max(1);
+        let of_row = |row: &[f32]| -> Vec<f32> {
+            let at = |x: usize| {
+                let beside = 0.5 * (row[x] + row[x + 2 * cell]);
+                if beside > 0.0 { row[x + cell] / beside - 1.0 } else { f32::NAN }
+            };
+            (0..each).step_by(step).map(at).collect()
+        };
+        let mut response: Vec<f32> =
+            seen.samples.chunks_exact(width.max(1)).flat_map(of_row).collect();
+        let (middle, mad) = stat::median_mad(&response);
+        let reach = RESPONSE_SIGMAS * stat::MAD_TO_SIGMA as f32 * mad;
+        for v in &mut response {
+            let off = *v - middle;
+            *v = if off.is_finite() { off.clamp(-reach, reach) } else { 0.0 };
+        }
+        self.response = response;
+        self
     }
 
     /// The hottest pixels by place.

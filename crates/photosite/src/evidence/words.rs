@@ -71,6 +71,14 @@ pub(super) fn of_odd(set: &Set<'_>, feature: Feature, odd: usize, kept: &[usize]
                  have {usual_red:.2} and {usual_blue:.2}"
             )
         }
+        Feature::Response => {
+            let alike = median(kept.iter().map(|i| set.in_common(odd, *i)));
+            format!(
+                "its pixels have {:.0} % of the response that the other {others} have in common: it \
+                 is turned, mirrored, shifted or of another sensor",
+                100.0 * alike.max(0.0)
+            )
+        }
         Feature::Rows => {
             let rows = kept.iter().map(|i| set.odd_rows(odd, *i).count() as f64);
             format!(
@@ -126,6 +134,15 @@ pub(super) fn of_part(set: &Set<'_>, feature: Feature, part: &[usize]) -> String
         Feature::Colour => {
             let of = |i: usize| numbers(&|f| balance(f).get(i).copied().unwrap_or(f64::NAN));
             format!("{frames} whose red and blue are {:.2} and {:.2} of their green", of(0), of(1))
+        }
+        Feature::Response => {
+            let others = (0..set.len()).filter(|i| !part.contains(i));
+            let alike = median(others.map(|i| set.in_common(part[0], i)));
+            format!(
+                "{frames} whose pixels have {:.0} % of their response in common with the rest: \
+                 turned, mirrored, shifted or of another sensor",
+                100.0 * alike.max(0.0)
+            )
         }
         Feature::Shape | Feature::Rows => {
             let others = (0..set.len()).filter(|i| !part.contains(i));

@@ -146,6 +146,12 @@ pub(super) const CODES: &[Code] = &[
         "No action needed if the program that made it subtracts bias or dark flats.",
     ),
     code(
+        "flat-faint",
+        Warning,
+        "A master flat holds so little light that dividing by it adds noise to every light alike.",
+        "Take brighter flats (a third to a half of full scale), or more of them.",
+    ),
+    code(
         "flat-without-bias",
         Error,
         "The flats still contain bias and nothing on hand removes it; no master flat is made.",
@@ -493,6 +499,13 @@ pub(super) const CODES: &[Code] = &[
         "The frames of a set contradict each other and neither part is a clear majority; no \
          master is made of them.",
         "Inspect the frames that the message names, and keep those that belong together.",
+    ),
+    code(
+        "set-parted",
+        Warning,
+        "The frames of a set fall into parts that differ by more than the frames of a part do among \
+         each other, though by little; the master lies between them.",
+        "Inspect the frames; keep those of two nights, trains or filters in folders of their own.",
     ),
     code(
         "simulated-truth",

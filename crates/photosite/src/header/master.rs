@@ -10,7 +10,7 @@ use crate::master::{FlatColour, NoiseCheck, Rejected};
 use crate::raw::RawFrame;
 
 /// What a master went through.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct MasterFacts {
     /// Its kind.
     pub kind: FrameKind,
@@ -36,6 +36,10 @@ pub struct MasterFacts {
     pub noise: Option<NoiseCheck>,
     /// For a flat: the mean level of its frames above their additive part, in ADU.
     pub level_adu: Option<f64>,
+    /// For a flat: the noise of a pixel relative to that level.
+    pub flat_noise: Option<f64>,
+    /// In what parts of the set differ by little; a sentence.
+    pub apart: Option<String>,
 }
 
 impl MasterFacts {
@@ -112,6 +116,12 @@ pub fn master_header(frames: &[&RawFrame], facts: &MasterFacts) -> Header {
         header.set(Card::real("PSNSCAT", scatter, "[adu] scatter of one frame's samples"));
         let model = round(noise.model_adu);
         header.set(Card::real("PSNMODEL", model, "[adu] noise predicted by gain, read noise"));
+    }
+    if let Some(noise) = facts.flat_noise {
+        header.set(Card::real("PSFNOISE", round(noise), "noise of a pixel, relative"));
+    }
+    if let Some(apart) = &facts.apart {
+        header.set_text("PSAPART", apart, "");
     }
     match (facts.kind, facts.removed_by) {
         (FrameKind::Flat, Some(by)) => {

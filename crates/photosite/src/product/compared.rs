@@ -13,33 +13,42 @@ use crate::{Error, Result};
 /// Names of frames that a sentence holds.
 const NAMES: usize = 6;
 
-/// Finds the frames that do not belong to their set, with what is odd about each.
+/// What comparing the frames of a master has shown.
+pub struct Compared {
+    /// The frames that do not belong to their set, with what is odd about each.
+    pub odd: Vec<(PathBuf, Error)>,
+    /// In what parts of the set differ by little, none of them a clear majority; a sentence.
+    pub apart: Option<String>,
+}
+
+/// Compares the frames of a set.
 ///
 /// The sources are as they were opened: nothing but their own level is taken off.
 ///
 /// # Errors
 /// When a frame cannot be read, the frames contradict each other without a clear majority, no flat
 /// of them can be used, or the work is cancelled.
-pub fn odd_frames(
+pub fn compare_frames(
     kind: FrameKind,
     frames: &[&RawFrame],
     sources: &[Prepared],
     additive: &Additive,
     context: &Context<'_>,
-) -> Result<Vec<(PathBuf, Error)>> {
+) -> Result<Compared> {
     let seen = on_each_with(frames.len(), context, ReadBuffers::default, |buffers, i| {
         look(&sources[i], kind, additive, frames[i].detector.saturation_adu, buffers)
     })?;
     let seen = seen.into_iter().collect::<Result<Vec<FrameSummary>>>()?;
     let name = |i: usize| frames[i].name();
     match compare(kind, &seen) {
-        SetVerdict::Agree(odd) => Ok(odd
-            .into_iter()
-            .map(|Odd { index, reasons }| {
+        SetVerdict::Agree { odd, apart } => {
+            let of = |Odd { index, reasons }: Odd| {
                 let path = &frames[index].path;
                 (path.clone(), Error::odd(path, reasons.join("; ")))
-            })
-            .collect()),
+            };
+            let odd = odd.into_iter().map(of).collect();
+            Ok(Compared { odd, apart: apart.map(|reasons| reasons.join(", ")) })
+        }
         SetVerdict::Contradict { parts, reasons } => {
             let parts: Vec<String> = parts
                 .iter()

@@ -14,7 +14,7 @@ use photosite_pix::stat::{self, Summary};
 use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, Header, Size};
 use serde_json::json;
 
-use super::compared::odd_frames;
+use super::compared::compare_frames;
 use super::known::Known;
 use super::loaded::load_samples;
 use super::stacking::{equalise, open_all, plan_stack, stack, summarise};
@@ -24,7 +24,10 @@ use crate::defects::{self, Defect};
 use crate::event::Event;
 use crate::finding::Severity;
 use crate::header::{MasterFacts, flat_colour_cards, flat_colours, master_header};
-use crate::master::{FLAT_NOISE_LIMIT, Finish, Finished, FlatColour, NoiseCheck, Rejected, finish};
+use crate::master::{
+    FAINT_NOISE, FLAT_NOISE_LIMIT, Finish, Finished, FlatColour, NoiseCheck, Rejected, finish,
+    flat_noise,
+};
 use crate::open::probe;
 use crate::provenance::{ContentHash, Input, Provenance, key_of, master_name};
 use crate::raw::{RawFrame, common_noise};
@@ -95,6 +98,10 @@ pub struct MasterResult {
     pub noise: Option<NoiseCheck>,
     /// For a flat under a colour filter array: its colours.
     pub colours: Option<[FlatColour; 3]>,
+    /// Of a flat, the noise of a pixel relative to its level; `None` where it is not known.
+    pub flat_noise: Option<f64>,
+    /// In what parts of its set differ by little; a sentence.
+    pub apart: Option<String>,
     /// What stood in its place was damaged or cut.
     pub damaged: bool,
     /// Frames that turned out not to be readable or contradict the others, with the reason.
@@ -274,11 +281,13 @@ fn make(
     let plan = plan_stack(frames, request.maps, context)?;
     let folder = folder_of(request.path);
     let mut sources = open_all(frames, &plan, folder, context)?;
+    let mut apart = None;
     if !compared {
-        let odd = odd_frames(request.kind, frames, &sources, &additive, context)?;
-        if !odd.is_empty() {
-            return Ok(Attempt::Odd(odd));
+        let seen = compare_frames(request.kind, frames, &sources, &additive, context)?;
+        if !seen.odd.is_empty() {
+            return Ok(Attempt::Odd(seen.odd));
         }
+        apart = seen.apart;
     }
     for (source, frame) in sources.iter_mut().zip(frames) {
         source.additive = additive.clone();
@@ -343,6 +352,8 @@ fn make(
         },
         noise: check,
         level_adu,
+        flat_noise: flat_noise(&done.frame, frames.len()).filter(|_| is_flat),
+        apart,
     };
     let mut header = master_header(frames, &facts);
     if let Some((levels, cfa)) = levels.zip(cfa)
@@ -510,6 +521,8 @@ fn outcome(
         stats,
         noise: noise.map(|(scatter_adu, model_adu)| NoiseCheck { scatter_adu, model_adu }),
         colours: flat_colours(header),
+        flat_noise: header.get_f64("PSFNOISE"),
+        apart: header.get_text("PSAPART"),
         damaged: false,
         left_out: Vec::new(),
         inputs,
@@ -517,8 +530,47 @@ fn outcome(
 }
 
 impl MasterResult {
+    /// What is doubtful about it.
+    pub fn findings(&self) -> impl Iterator<Item = Finding> {
+        let faint = self.faint();
+        // A flat that is noise in all colours is not told of for one of them.
+        let weak = self.weak_colour().filter(|_| faint.is_none());
+        [self.parted(), weak, faint].into_iter().flatten()
+    }
+
+    /// A Finding where parts of the set differ by little.
+    fn parted(&self) -> Option<Finding> {
+        let apart = self.apart.as_ref()?;
+        let message = format!(
+            "the frames fall into parts that differ, by less than would forbid to combine them: \
+             {apart}; the master is between them"
+        );
+        let subject = self.path.display().to_string();
+        let hint = "Inspect the frames; if they are of two nights, trains or filters, keep the two \
+                    in folders of their own.";
+        Some(Finding::new("set-parted", Severity::Warning, subject, message).hint(hint))
+    }
+
+    /// A Finding where a flat holds so little light that dividing by it adds noise.
+    fn faint(&self) -> Option<Finding> {
+        let noise = self.flat_noise.filter(|noise| *noise > FAINT_NOISE)?;
+        let message = format!(
+            "a pixel of this flat is known to {:.1} % only: dividing by it adds that to every light \
+             alike, more than it removes",
+            100.0 * noise
+        );
+        let subject = self.path.display().to_string();
+        let hint = "Take brighter flats (a third to a half of full scale), or more of them.";
+        Some(
+            Finding::new("flat-faint", Severity::Warning, subject, message)
+                .hint(hint)
+                .with("noise", noise)
+                .with("noise_limit", FAINT_NOISE),
+        )
+    }
+
     /// A Finding where one colour of a flat is noise.
-    pub fn weak_colour(&self) -> Option<Finding> {
+    fn weak_colour(&self) -> Option<Finding> {
         let colours = self.colours?;
         let weak = FlatColour::weak(&colours)?;
         let FlatColour { level_adu, noise } = colours[weak.channel()];

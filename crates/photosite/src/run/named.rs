@@ -145,7 +145,7 @@ pub fn master_of_named(
     let result = build_master(&request, context)?;
     findings
         .extend(result.left_out.iter().map(|(path, e)| Finding::of(e, path.display().to_string())));
-    findings.extend(result.weak_colour());
+    findings.extend(result.findings());
     Ok((result, recipe, findings))
 }
 

@@ -68,9 +68,8 @@ pub(super) fn build_masters(
                     result.damaged.then(|| replaced(&result.path)),
                     noise_finding(&result),
                     black_level_finding(zero_adu, &result),
-                    result.weak_colour(),
                 ];
-                notes.extend(more.into_iter().flatten(), context);
+                notes.extend(more.into_iter().flatten().chain(result.findings()), context);
                 results[id] = Some(result);
             }
             Ok(None) => {}
