@@ -31,6 +31,9 @@ const MOST: f32 = 2.0;
 const MOST_OF_LIGHT: f32 = 3.0;
 const MOST_OF_PATTERN: f32 = 10.0;
 
+/// The same where a pattern is looked for at other places: few hot pixels must be enough there.
+const MOST_OF_HOT: f32 = 60.0;
+
 /// How far the samples are apart that a pattern is told by: one colour of an array.
 const APART: usize = 2;
 
@@ -137,29 +140,103 @@ fn hot(dark: &[&Glance], lights: &[&Glance]) -> RowsVerdict {
 /// Whether what is fixed in frames, the response of pixels or their level in the dark, stands in
 /// lights, and which way up: the correlation of what distinguishes each sample from four about it.
 fn pattern(frames: &[&Glance], lights: &[&Glance]) -> RowsVerdict {
-    let fixed = mean_pattern(frames, MOST_OF_PATTERN);
-    let seen = mean_pattern(lights, MOST_OF_LIGHT);
-    let width = frames[0].size.width;
-    let power = |of: &[f32]| of.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
-    let unit = (power(&fixed) * power(&seen)).sqrt();
-    let correlation = |place: &dyn Fn(usize) -> usize| {
-        let rows = fixed.chunks_exact(width).enumerate();
-        let sum: f64 = rows
-            .map(|(row, fixed)| {
-                let seen = &seen[place(row) * width..][..width];
-                fixed.iter().zip(seen).map(|(a, b)| f64::from(a * b)).sum::<f64>()
-            })
-            .sum();
-        sum / unit
-    };
-    let (alike, turned) = (correlation(&|row| row), correlation(&mirrored));
-    // Samples share what they are compared with.
-    let error = 2.0 / (fixed.len() as f64).sqrt();
-    let clear = |this: f64, other: f64| this > CERTAIN * error && this > TIMES * other.abs();
-    match (clear(alike, turned), clear(turned, alike)) {
+    let patterns = Patterns::of(frames, lights, MOST_OF_PATTERN);
+    let (alike, turned) = (patterns.correlation(0, &|row| row), patterns.correlation(0, &mirrored));
+    match (patterns.clear(alike, turned), patterns.clear(turned, alike)) {
         (true, _) => RowsVerdict::Alike,
         (_, true) => RowsVerdict::TurnedOver,
         _ => RowsVerdict::Unclear,
+    }
+}
+
+/// Where the fixed pattern of frames stands in lights, if not at its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Displaced {
+    /// So many columns to the right.
+    Columns(i64),
+    /// Left and right change places.
+    Mirrored,
+}
+
+/// Columns by which a pattern is looked for beside its place.
+const MOST_COLUMNS: i64 = 16;
+
+/// Where the fixed pattern of `frames` stands in `lights`, which is not where it should be; whichever
+/// way up the frames lie. `None` where it stands at its place or is not found.
+pub fn displaced(frames: &[&Glance], lights: &[&Glance]) -> Option<Displaced> {
+    let told = |f: &&Glance| f.rows().count() > 0;
+    let frames: Vec<&Glance> = frames.iter().copied().filter(told).collect();
+    let size = frames.first()?.size;
+    let lights: Vec<&Glance> =
+        lights.iter().copied().filter(|l| told(l) && l.size == size).collect();
+    if lights.is_empty() || !frames.iter().all(|f| f.size == size) {
+        return None;
+    }
+    let mut patterns = Patterns::of(&frames, &lights, MOST_OF_HOT);
+    let orders: [&dyn Fn(usize) -> usize; 2] = [&|row| row, &mirrored];
+    // Beside its place a pattern is dark.
+    let here = orders.iter().map(|place| patterns.correlation(0, place)).fold(0.0, f64::max);
+    let mut best = (0.0, None);
+    for columns in (-MOST_COLUMNS..=MOST_COLUMNS).filter(|columns| *columns != 0) {
+        for place in orders {
+            let found = patterns.correlation(columns, place);
+            if found > best.0 {
+                best = (found, Some(Displaced::Columns(columns)));
+            }
+        }
+    }
+    patterns.turn_left_and_right();
+    for place in orders {
+        let found = patterns.correlation(0, place);
+        if found > best.0 {
+            best = (found, Some(Displaced::Mirrored));
+        }
+    }
+    best.1.filter(|_| patterns.clear(best.0, here))
+}
+
+/// What frames have in common, and what lights have, laid on each other.
+struct Patterns {
+    fixed: Vec<f32>,
+    seen: Vec<f32>,
+    width: usize,
+    unit: f64,
+}
+
+impl Patterns {
+    fn of(frames: &[&Glance], lights: &[&Glance], most_sigmas: f32) -> Self {
+        let fixed = mean_pattern(frames, most_sigmas);
+        let seen = mean_pattern(lights, MOST_OF_LIGHT);
+        let power = |of: &[f32]| of.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
+        let unit = (power(&fixed) * power(&seen)).sqrt();
+        Self { fixed, seen, width: frames[0].size.width, unit }
+    }
+
+    fn turn_left_and_right(&mut self) {
+        self.fixed.chunks_exact_mut(self.width).for_each(<[f32]>::reverse);
+    }
+
+    /// How alike the frames are to what stands so many columns to the right in the lights, in the rows
+    /// that `place` names.
+    fn correlation(&self, columns: i64, place: &dyn Fn(usize) -> usize) -> f64 {
+        let away = (columns.unsigned_abs() as usize).min(self.width);
+        let (of_fixed, of_seen) = if columns < 0 { (away, 0) } else { (0, away) };
+        let rows = self.fixed.chunks_exact(self.width).enumerate();
+        let sum: f64 = rows
+            .map(|(row, fixed)| {
+                let seen = &self.seen[place(row) * self.width..][..self.width];
+                let pairs = fixed[of_fixed..].iter().zip(&seen[of_seen..]);
+                pairs.map(|(a, b)| f64::from(a * b)).sum::<f64>()
+            })
+            .sum();
+        sum / self.unit
+    }
+
+    /// Whether one place is that of the pattern and another is not.
+    fn clear(&self, this: f64, other: f64) -> bool {
+        // Samples share what they are compared with.
+        let error = 2.0 / (self.fixed.len() as f64).sqrt();
+        this > CERTAIN * error && this > TIMES * other.abs()
     }
 }
 
@@ -225,6 +302,29 @@ mod tests {
                 assert_eq!(rows(&darks, &lights, false), expected, "{size} {hot} {turned}");
             }
             assert_eq!(rows(&darks, &[], false), RowsVerdict::Unclear);
+        }
+    }
+
+    #[test]
+    fn hot_pixels_beside_their_place_and_mirrored_ones_are_found() {
+        let size = Size::new(640, 480);
+        let frame = |seed: usize, sky: f32, place: &'static dyn Fn(usize) -> usize| {
+            glance(size, move |x, y| {
+                let is_hot = (place(x + 9) * 1_000_003 + y * 7907) % 1987 == 3;
+                500.0 + sky + 5.0 * noise(x + seed, y) + if is_hot { 300.0 } else { 0.0 }
+            })
+        };
+        let lights = [10, 37, 91].map(|seed| frame(seed, 300.0, &|x| x));
+        let lights: Vec<&Glance> = lights.iter().collect();
+        let cases: [(&'static dyn Fn(usize) -> usize, Option<Displaced>); 4] = [
+            (&|x| x, None),
+            (&|x| x + 2, Some(Displaced::Columns(2))),
+            (&|x| x - 5, Some(Displaced::Columns(-5))),
+            (&|x| 639 + 18 - x, Some(Displaced::Mirrored)),
+        ];
+        for (place, expected) in cases {
+            let darks = [1000, 2000].map(|seed| frame(seed, 0.0, place));
+            assert_eq!(displaced(&darks.iter().collect::<Vec<_>>(), &lights), expected);
         }
     }
 

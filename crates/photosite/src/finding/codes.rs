@@ -316,6 +316,13 @@ pub(super) const CODES: &[Code] = &[
         "Use --no-library to work without it, or --library PATH for another.",
     ),
     code(
+        "light-mirrored",
+        Warning,
+        "A light shows the sky mirrored beside the others of its camera; the same masters cannot fit \
+         both.",
+        "Use the files as the camera wrote them, or masters of frames turned over in the same way.",
+    ),
+    code(
         "light-not-kept",
         Info,
         "A light; the library keeps only calibration frames and masters.",
@@ -417,6 +424,13 @@ pub(super) const CODES: &[Code] = &[
         Error,
         "The request is contradictory or meaningless.",
         "The message says what is accepted.",
+    ),
+    code(
+        "pattern-elsewhere",
+        Error,
+        "What is fixed in the pixels of calibration frames stands at other columns of the lights, or \
+         mirrored; they are left out where they would do harm.",
+        "Use the files as the camera wrote them, read out like the lights.",
     ),
     code(
         "pedestal-sign",

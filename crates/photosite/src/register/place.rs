@@ -53,6 +53,7 @@ pub fn lay_over(
         findings.extend(finding);
     }
     if by == Alignment::Wcs {
+        findings.extend(mirrored(lights, &placed));
         return Ok((placed, findings));
     }
     let failed: Vec<usize> = (0..lights.len()).filter(|i| placed[*i].is_none()).collect();
@@ -77,7 +78,42 @@ pub fn lay_over(
         }
     }
     by_way.into_iter().for_each(|(i, found)| placed[i] = Some(found));
+    findings.extend(mirrored(lights, &placed));
     Ok((placed, findings))
+}
+
+/// Lights of one camera that show the sky mirrored where most do not: one of them was turned over
+/// before it came here, and masters fit the others only.
+fn mirrored(lights: &[SurveyedLight], placed: &[Option<Registration>]) -> Vec<Finding> {
+    let mut cameras: BTreeMap<(Option<&str>, usize, usize), [Vec<usize>; 2]> = BTreeMap::new();
+    for (i, found) in placed.iter().enumerate() {
+        let light = &lights[i];
+        let (Some(found), Some(_)) = (found, &light.calibrated) else { continue };
+        let size = light.size();
+        let middle = Point::new(0.5 * size.width as f64, 0.5 * size.height as f64);
+        let camera = (light.metadata.camera.as_deref(), size.width, size.height);
+        let side = usize::from(found.transform.is_mirrored(middle));
+        cameras.entry(camera).or_default()[side].push(i);
+    }
+    let told = cameras.into_values().filter(|sides| sides.iter().all(|side| !side.is_empty()));
+    let fewer = |[plain, mirrored]: [Vec<usize>; 2]| {
+        let (few, many) =
+            if plain.len() < mirrored.len() { (plain, mirrored) } else { (mirrored, plain) };
+        few.into_iter().map(|i| mirror_doubt(&lights[i], many.len())).collect::<Vec<Finding>>()
+    };
+    told.flat_map(fewer).collect()
+}
+
+fn mirror_doubt(light: &SurveyedLight, others: usize) -> Finding {
+    let subject = light.path().display().to_string();
+    let message = format!(
+        "it shows the sky mirrored beside the {others} other lights of its camera: it was turned over \
+         before it came here, or they were, and the same masters do not fit both"
+    );
+    Finding::new("light-mirrored", Severity::Warning, subject, message).hint(
+        "Use the files as the camera wrote them, or masters of frames that were turned over in the \
+         same way.",
+    )
 }
 
 /// Lights that others may be registered through if the reference does not match, at most.

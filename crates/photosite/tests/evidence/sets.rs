@@ -153,7 +153,7 @@ impl Fault {
 fn accused(verdict: &SetVerdict) -> Vec<usize> {
     let of = |odd: &[Odd]| odd.iter().map(|o| o.index).collect();
     match verdict {
-        SetVerdict::Agree(odd) | SetVerdict::Unusable(odd) => of(odd),
+        SetVerdict::Agree { odd, .. } | SetVerdict::Unusable(odd) => of(odd),
         SetVerdict::Contradict { parts, .. } => parts.concat(),
     }
 }
@@ -178,7 +178,7 @@ fn clean_sets(seeds: u64) {
                         let first = choose(30, count, &mut camera)[0];
                         let verdict = compare(kind, &seen[first..first + count]);
                         sets += 1;
-                        if verdict != SetVerdict::Agree(Vec::new()) {
+                        if verdict != (SetVerdict::Agree { odd: Vec::new(), apart: None }) {
                             wrong.push(format!(
                                 "{preset:?} {kind} {course:?} seed {seed} N {count}: {verdict:?}"
                             ));
@@ -216,7 +216,7 @@ fn odd_frames(seeds: u64) {
                             set.iter().map(|i| seen[*i].clone()).collect();
                         seen[at] = camera.look(&odd);
                         let verdict = compare(kind, &seen);
-                        let found = matches!(&verdict, SetVerdict::Agree(o) if o.iter().any(|o| o.index == at));
+                        let found = matches!(&verdict, SetVerdict::Agree { odd, .. } if odd.iter().any(|o| o.index == at));
                         let row = table.entry((kind.name(), fault, count)).or_default();
                         row[0] += 1;
                         row[if matters { 2 } else { 3 }] += usize::from(found);
@@ -261,7 +261,7 @@ fn frames_without_noise_agree() {
             for kind in [FrameKind::Bias, FrameKind::Dark, FrameKind::DarkFlat] {
                 assert_eq!(
                     compare(kind, &seen),
-                    SetVerdict::Agree(Vec::new()),
+                    SetVerdict::Agree { odd: Vec::new(), apart: None },
                     "{count} of {level}"
                 );
             }

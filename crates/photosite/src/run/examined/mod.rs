@@ -1,6 +1,7 @@
 //! Some frames of each set-up looked at before anything is planned: where their headers and their
 //! pixels disagree, the pixels are believed.
 
+mod elsewhere;
 mod kinds;
 mod rows;
 
@@ -86,6 +87,9 @@ pub fn examine(inventory: &mut Inventory, context: &Context<'_>) -> Result<()> {
         left_out.extend(wrong);
         seen.saturation(frames, &mut findings);
         seen.array(frames, &mut findings);
+        let elsewhere = elsewhere::left_out(&seen, frames, &mut findings);
+        let seen = seen.without(&elsewhere);
+        left_out.extend(elsewhere);
         rows::turn(&seen, frames, &mut findings, context)?;
     }
     inventory.findings.extend(findings);
