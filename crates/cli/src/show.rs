@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
 use photosite::Finding;
 use photosite::calibrate::dark::DarkSource;
+use photosite::calibrate::flat_fit::{FlatAnswer, FlatFit};
 use photosite::event::{Event, Observer};
 use photosite::finding::Severity;
 
@@ -208,6 +209,16 @@ pub fn number(v: f64) -> String {
         a if a >= 1000.0 => format!("{v:.1}"),
         a if a >= 10.0 => format!("{v:.2}"),
         _ => format!("{v:.4}"),
+    }
+}
+
+/// What a light says of its flat, behind the flat's name.
+pub fn flat_fit(fit: FlatFit) -> String {
+    match fit.answer {
+        FlatAnswer::Fits => " fits".to_owned(),
+        FlatAnswer::Turned => format!(" turned {:.1} deg", fit.angle_deg.unwrap_or(0.0)),
+        FlatAnswer::DoesNotFit => " does not fit".to_owned(),
+        FlatAnswer::CannotBeTold => String::new(),
     }
 }
 

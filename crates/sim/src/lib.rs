@@ -53,6 +53,6 @@ pub use night::{Counts, FramePlan, Night};
 pub use pointing::Pointing;
 pub use preset::Preset;
 pub use rng::{Purpose, Stream};
-pub use sensor::{HotPixel, Maps, Sensor};
+pub use sensor::{FlatOptics, HotPixel, Maps, Sensor};
 pub use simulation::{FrameRecord, FrameTruth, SimFrame, Simulation, TruthRecord};
 pub use sky::{Sky, Star};

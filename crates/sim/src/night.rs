@@ -4,7 +4,7 @@ use photosite_pix::{FrameKind, Size};
 use serde::{Deserialize, Serialize};
 
 use crate::rng::{Purpose, Stream, mix};
-use crate::{Effects, Preset, Sensor, Sky};
+use crate::{Effects, FlatOptics, Preset, Sensor, Sky};
 
 /// How many frames of each kind are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +68,9 @@ pub struct Night {
     /// The same for the darks, where they are taken at another temperature.
     #[serde(default)]
     pub dark_temp_c: Option<f64>,
+    /// What is otherwise before the flats than before the lights.
+    #[serde(default)]
+    pub flat_optics: Option<FlatOptics>,
     /// The filter in front of a monochrome sensor.
     pub filter: Option<String>,
     /// The target's name.

@@ -75,6 +75,7 @@ impl Preset {
             },
             set_temp_c: sensor.dark_ref_c,
             dark_temp_c: None,
+            flat_optics: None,
             filter: (!colour).then(|| "L".to_owned()),
             object: "M00".to_owned(),
             telescope: "Photosite 480 f/6".to_owned(),

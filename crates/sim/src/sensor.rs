@@ -3,9 +3,9 @@
 use photosite_pix::{CfaPattern, Plane, Size};
 use serde::{Deserialize, Serialize};
 
-use crate::math::{exp, exp2, pow};
+use crate::math::{exp, exp2, pow, sin_cos};
 use crate::rng::{Purpose, Stream};
-use crate::{Effects, Sky, Star};
+use crate::{Effects, Night, Star};
 
 /// A camera's sensor with the optics in front of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -136,6 +136,17 @@ impl Sensor {
     }
 }
 
+/// How the optics before the flats differ from those before the lights.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct FlatOptics {
+    /// How far vignetting and dust are turned about the middle, from x to y, in degrees.
+    pub turned_deg: f64,
+    /// Light in the corners, where it is another than the lights'.
+    pub corner_light: Option<f64>,
+    /// Share of the dust that lies elsewhere.
+    pub dust_moved: f64,
+}
+
 /// A pixel with far more dark current than its like.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct HotPixel {
@@ -152,6 +163,8 @@ pub struct HotPixel {
 pub struct Maps {
     /// Vignetting times dust times PRNU; 1 on the optical axis.
     pub response: Plane<f32>,
+    /// The response behind the flats' optics, where they differ.
+    pub flat_response: Option<Plane<f32>>,
     /// Offset and fixed pattern in ADU.
     pub bias_adu: Plane<f32>,
     /// Dark current at the reference temperature in electrons a second, hot pixels included.
@@ -170,13 +183,9 @@ pub struct Maps {
 
 impl Maps {
     /// The maps of `sensor` under `sky`; `light_exposure_s` makes the stars' electrons.
-    pub(crate) fn new(
-        sensor: &Sensor,
-        sky: &Sky,
-        effects: Effects,
-        seed: u64,
-        light_exposure_s: f64,
-    ) -> Self {
+    pub(crate) fn new(night: &Night) -> Self {
+        let Night { sensor, sky, effects, seed, light_exposure_s, .. } = night;
+        let (effects, seed, light_exposure_s) = (*effects, *seed, *light_exposure_s);
         let mut dark_e_s = dark_current(sensor, effects, seed);
         let hot = hot_pixels(sensor, effects, seed);
         for h in &hot {
@@ -190,7 +199,8 @@ impl Maps {
             Vec::new()
         };
         Self {
-            response: response(sensor, effects, seed),
+            response: response(sensor, effects, seed, FlatOptics::default()),
+            flat_response: night.flat_optics.map(|o| response(sensor, effects, seed, o)),
             bias_adu: bias(sensor, effects, seed),
             mean_dark_e_s: mean(&dark_e_s),
             mean_glow_e: mean(&glow_e),
@@ -291,8 +301,8 @@ impl Mote {
     }
 }
 
-fn dust(sensor: &Sensor, seed: u64) -> Vec<Mote> {
-    let mut random = Stream::new(seed, 0, Purpose::Dust);
+fn dust(sensor: &Sensor, seed: u64, place: u64) -> Vec<Mote> {
+    let mut random = Stream::new(seed, place, Purpose::Dust);
     let (w, h) = (sensor.size.width as f64, sensor.size.height as f64);
     let side = w.min(h);
     (0..sensor.dust_count)
@@ -306,12 +316,21 @@ fn dust(sensor: &Sensor, seed: u64) -> Vec<Mote> {
 }
 
 /// Vignetting as the fourth power of a cosine: cos^2 = 1 / (1 + tan^2), so no cosine is needed.
-fn response(sensor: &Sensor, effects: Effects, seed: u64) -> Plane<f32> {
+fn response(sensor: &Sensor, effects: Effects, seed: u64, optics: FlatOptics) -> Plane<f32> {
     let (w, h) = (sensor.size.width as f64, sensor.size.height as f64);
     let mut random = Stream::new(seed, 0, Purpose::Prnu);
-    let tan2_corner = 1.0 / sensor.corner_light.sqrt() - 1.0;
+    let tan2_corner = 1.0 / optics.corner_light.unwrap_or(sensor.corner_light).sqrt() - 1.0;
+    let turn = sin_cos(optics.turned_deg.to_radians());
+    let turned = |x: f64, y: f64| {
+        if optics.turned_deg == 0.0 {
+            return (x, y);
+        }
+        let (mx, my) = (0.5 * w - 0.5, 0.5 * h - 0.5);
+        let (dx, dy) = (x - mx, y - my);
+        (mx + turn.1 * dx - turn.0 * dy, my + turn.0 * dx + turn.1 * dy)
+    };
     // The optical axis is seldom quite in the middle.
-    let (cx, cy) = (0.51 * w - 0.5, 0.485 * h - 0.5);
+    let (cx, cy) = turned(0.51 * w - 0.5, 0.485 * h - 0.5);
     let corner2 = 0.25 * (w * w + h * h);
     let [vignetting, prnu, shadows] =
         [Effects::VIGNETTING, Effects::PRNU, Effects::DUST].map(|effect| effects.contains(effect));
@@ -328,7 +347,13 @@ fn response(sensor: &Sensor, effects: Effects, seed: u64) -> Plane<f32> {
         }
         value as f32
     });
-    for mote in if shadows { dust(sensor, seed) } else { Vec::new() } {
+    let mut motes = if shadows { dust(sensor, seed, 0) } else { Vec::new() };
+    let moved = ((optics.dust_moved * motes.len() as f64).round() as usize).min(motes.len());
+    if moved > 0 {
+        motes.splice(..moved, dust(sensor, seed, 1).into_iter().take(moved));
+    }
+    for mut mote in motes {
+        (mote.x, mote.y) = turned(mote.x, mote.y);
         let range = |centre: f64, end: usize| {
             (centre - mote.outer).max(0.0) as usize..((centre + mote.outer) as usize + 2).min(end)
         };

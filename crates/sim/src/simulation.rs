@@ -88,8 +88,7 @@ pub struct TruthRecord {
 impl Simulation {
     /// Makes the maps of `night`.
     pub fn new(night: Night) -> Self {
-        let maps =
-            Maps::new(&night.sensor, &night.sky, night.effects, night.seed, night.light_exposure_s);
+        let maps = Maps::new(&night);
         Self { night, maps }
     }
 
@@ -162,7 +161,7 @@ impl Simulation {
         if plan.kind == FrameKind::Light {
             self.pointing(plan).cards(&mut header);
         }
-        SimFrame { adu: self.expose(key, &truth), header, metadata, truth }
+        SimFrame { adu: self.expose(plan.kind, key, &truth), header, metadata, truth }
     }
 
     fn key(&self, plan: &FramePlan) -> u64 {
@@ -239,7 +238,7 @@ impl Simulation {
     }
 
     /// From electrons to samples.
-    fn expose(&self, key: u64, truth: &FrameTruth) -> Plane<f32> {
+    fn expose(&self, kind: FrameKind, key: u64, truth: &FrameTruth) -> Plane<f32> {
         let Night { sensor, effects, seed, .. } = &self.night;
         let [poisson, read, quantise] =
             [Effects::POISSON, Effects::READ_NOISE, Effects::QUANTISATION]
@@ -251,7 +250,8 @@ impl Simulation {
         let per_e = 1.0 / sensor.gain_e_per_adu;
 
         let mut adu = self.maps.bias_adu.clone();
-        let response = self.maps.response.as_slice();
+        let of_flats = self.maps.flat_response.as_ref().filter(|_| kind == FrameKind::Flat);
+        let response = of_flats.unwrap_or(&self.maps.response).as_slice();
         let (dark, cosmic) = (truth.dark_e.as_slice(), truth.cosmic_e.as_slice());
         let light = truth.light_e.as_ref().map(Plane::as_slice);
         for (i, sample) in adu.as_mut_slice().iter_mut().enumerate() {

@@ -122,7 +122,11 @@ pub fn summary(report: &RunReport, dry_run: bool) {
                 name(&l.path),
                 master(&l.bias),
                 format!("{}{scale}", master(&l.dark)),
-                master(&l.flat),
+                format!(
+                    "{}{}",
+                    master(&l.flat),
+                    l.flat_fit.map_or_else(String::new, show::flat_fit)
+                ),
                 stat(l.stats_before, |s| s.median),
                 stat(l.stats_after, |s| s.median),
                 stat(l.stats_after, |s| s.noise),

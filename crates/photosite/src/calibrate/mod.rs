@@ -28,6 +28,7 @@
 
 mod course;
 pub mod dark;
+pub mod flat_fit;
 mod masters;
 mod set;
 mod source;

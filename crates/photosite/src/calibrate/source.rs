@@ -101,6 +101,32 @@ impl CalibratedSource {
     }
 }
 
+impl CalibratedSource {
+    /// Rows of the light as its masters leave them, pixels that call for a repair not repaired.
+    ///
+    /// # Errors
+    /// When they cannot be read, or the masters do not fit.
+    pub fn unrepaired(
+        &self,
+        rows: Range<usize>,
+        buffers: &mut ReadBuffers,
+        out: &mut [f32],
+    ) -> Result<()> {
+        let named = |e: Error| e.about(&self.path);
+        let size = Size::new(self.size().width, rows.len());
+        self.set.fits(self.size()).map_err(named)?;
+        let course = self.set.course(self.facts).map_err(named)?;
+        let mut data = Plane::zeroed(size);
+        self.raw.read(rows.clone(), 0..size.width, buffers, data.as_mut_slice())?;
+        let mask = Plane::zeroed(size);
+        let mut frame =
+            Frame { data, variance: None, mask, unit: Unit::Adu, applied: course.applied };
+        course.calibrate(&mut frame, 0..size.height, rows.start);
+        out.copy_from_slice(frame.data.as_slice());
+        Ok(())
+    }
+}
+
 /// Rows that are calibrated together: they stay in the cache from one step to the next.
 const BAND: usize = 64;
 

@@ -47,6 +47,26 @@ pub(super) const MATCHING: &[Code] = &[
         "No action needed; darks of the lights' own exposure and temperature would add less noise.",
     ),
     code(
+        "flat-changed",
+        Info,
+        "Headers speak for one flat, but the lights' own background and dust follow another, which is used.",
+        "Check telescope, focal length, rotator and filter in the headers of both flats.",
+    ),
+    code(
+        "flat-does-not-fit",
+        Warning,
+        "The lights' own background, or the dust seen in it, does not follow their flat, and no other \
+         flat at hand fits; the message has the numbers, and says whether the flat is used.",
+        "Look for stray light, a wrong bias or dark, another filter or moved dust; take flats with the \
+         optics as the lights had them.",
+    ),
+    code(
+        "flat-fits-doubt",
+        Info,
+        "A header speaks against a flat, but the lights' own background and dust follow it.",
+        "No action needed; correct the keyword that the message names.",
+    ),
+    code(
         "flat-missing",
         Warning,
         "No flat matches a light: vignetting and dust remain.",
@@ -58,6 +78,13 @@ pub(super) const MATCHING: &[Code] = &[
         "No bias or dark can be subtracted from a light, so the flat is not applied: it would \
          divide the bias as well.",
         "Take biases of this gain and offset, or darks of this exposure.",
+    ),
+    code(
+        "flat-turned",
+        Warning,
+        "The lights show the flat's dust turned by the angle that the message names; the flat is used, so \
+         that vignetting goes, but shadows of dust are left twice.",
+        "Take flats at the rotation of the lights.",
     ),
     code(
         "match-costly",

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FEWEST_LIGHTS, LightId, LightPlan, MasterId, MasterPlan, Plan, StackPlan};
 use crate::budget::{Budget, Need, budget};
+use crate::calibrate::flat_fit::rows_looked_at;
 use crate::evidence::{GLANCE_SAMPLES, LOOKED_AT, READ_SAMPLES};
 use crate::inventory::{Frame, FrameId, Inventory};
 use crate::measure::{SURVEYED_BYTES, survey_bytes, surveyed_at_once};
@@ -130,7 +131,8 @@ impl<'a> Forecaster<'a> {
         let stacks = self.stacked().map(|(plan, _)| self.stack(plan));
         let lights = self.kept_lights().map(|l| self.light(l));
         let mut out = Forecast { memory_bytes: PROCESS_BYTES, ..Forecast::default() };
-        for step in std::iter::once(self.identify()).chain(masters).chain(stacks).chain(lights) {
+        let before = [self.identify(), self.flats()];
+        for step in before.into_iter().chain(masters).chain(stacks).chain(lights) {
             out.read_bytes += step.read_bytes;
             out.write_bytes += step.write_bytes;
             out.scratch_bytes = out.scratch_bytes.max(step.scratch_bytes);
@@ -154,6 +156,23 @@ impl<'a> Forecaster<'a> {
             })
             .sum();
         let read_bytes = whole + glances;
+        StepCost { memory_bytes: PROCESS_BYTES, ..cost(read_bytes, 0) }
+    }
+
+    /// Holding flats against some rows of each light.
+    pub fn flats(&self) -> StepCost {
+        let lights = self.plan.lights.iter().filter(|l| l.flat.is_some());
+        let (mut read_bytes, mut masters) = (0, BTreeSet::new());
+        for light in lights {
+            let frame = self.frame(light.frame);
+            let share = match frame.access {
+                Access::Whole => 1.0,
+                Access::Rows => rows_looked_at(frame.detector.active.size()),
+            };
+            read_bytes += (frame.file_bytes as f64 * share) as u64;
+            masters.extend(self.masters_of_light(light));
+        }
+        read_bytes += masters.iter().map(|m| self.loaded(&self.plan[*m])).sum::<u64>();
         StepCost { memory_bytes: PROCESS_BYTES, ..cost(read_bytes, 0) }
     }
 
@@ -280,20 +299,18 @@ impl<'a> Forecaster<'a> {
 
     /// The masters that calibrate some lights, each once.
     fn masters_of(&self, lights: &[LightId]) -> Vec<MasterId> {
-        let mut all: Vec<MasterId> = lights
-            .iter()
-            .flat_map(|i| {
-                let l = &self.plan[*i];
-                // A dark that holds the bias takes it along.
-                let alone =
-                    l.scaled.is_none() && l.dark.is_some_and(|d| !self.plan[d].traits.bias_removed);
-                [l.bias.filter(|_| !alone), l.dark, l.flat]
-            })
-            .flatten()
-            .collect();
+        let mut all: Vec<MasterId> =
+            lights.iter().flat_map(|i| self.masters_of_light(&self.plan[*i])).collect();
         all.sort_unstable();
         all.dedup();
         all
+    }
+
+    fn masters_of_light(&self, light: &LightPlan) -> impl Iterator<Item = MasterId> {
+        // A dark that holds the bias takes it along.
+        let dark = light.dark.filter(|_| light.scaled.is_none());
+        let alone = dark.is_some_and(|d| !self.plan[d].traits.bias_removed);
+        [light.bias.filter(|_| !alone), light.dark, light.flat].into_iter().flatten()
     }
 
     /// How a stack's lights are combined.

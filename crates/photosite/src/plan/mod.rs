@@ -136,6 +136,26 @@ pub struct LightPlan {
     pub choices: Vec<(FrameKind, Explained)>,
 }
 
+impl LightPlan {
+    /// The flats of the plan that no rule keeps from the light, the chosen one first; none where no
+    /// flat is used.
+    pub fn flats(&self) -> Vec<MasterId> {
+        let Some(own) = self.flat else { return Vec::new() };
+        let explained = self.choice_of(FrameKind::Flat);
+        let ranked = explained.into_iter().flat_map(|e| {
+            let names = e.choice.ranked.iter().filter_map(|p| e.candidates.get(&p.candidate));
+            names.filter_map(|c| c.master)
+        });
+        let others = ranked.filter(|id| *id != own);
+        std::iter::once(own).chain(others).collect()
+    }
+
+    /// How the master of a kind was chosen.
+    pub fn choice_of(&self, kind: FrameKind) -> Option<&Explained> {
+        self.choices.iter().find(|(k, _)| *k == kind).map(|(_, e)| e)
+    }
+}
+
 /// A choice, with what its candidates are called.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]

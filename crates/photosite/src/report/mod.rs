@@ -31,6 +31,7 @@ use photosite_pix::{FrameKind, Metadata};
 use serde::{Deserialize, Serialize};
 
 use crate::calibrate::dark::{DarkChoice, DarkSource, DarkWay};
+use crate::calibrate::flat_fit::FlatFit;
 use crate::finding::Severity;
 use crate::library::{Check, Cost, CostUnit, Traits};
 use crate::master::NoiseCheck;
@@ -261,6 +262,9 @@ pub struct LightReport {
     #[serde(with = "shown::optional", default)]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub flat: Option<PathBuf>,
+    /// What the light's own background says of the flat; `None` where that was not looked at.
+    #[serde(default)]
+    pub flat_fit: Option<FlatFit>,
     /// What was done, in order.
     pub steps: Vec<String>,
     /// The raw samples, described.

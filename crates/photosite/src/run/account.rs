@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use super::planned::PlannedNight;
 use super::request::NightRequest;
-use super::results::{DarkChoices, LightResults, MasterResults, Pictures, RawFrames, Results};
+use super::results::{
+    DarkChoices, FlatChoices, LightResults, MasterResults, Pictures, RawFrames, Results,
+};
 use crate::Finding;
 use crate::calibrate::dark::DarkSource;
 use crate::inventory::{FrameId, Inventory};
@@ -32,6 +34,7 @@ pub(super) struct Done<'a> {
     pub raw: &'a RawFrames,
     pub masters: &'a MasterResults,
     pub darks: &'a DarkChoices,
+    pub flats: &'a FlatChoices,
     pub lights: &'a LightResults,
     pub pictures: Pictures,
 }
@@ -61,10 +64,10 @@ fn planned_pictures(
 /// Puts the account of a night together.
 pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport {
     let Account { forecast, plan, inventory, planned, work, library, findings, timing } = account;
-    let nothing = (Results::none(0), Results::none(0), Results::none(0));
-    let (raw, masters, darks, lights, pictures) = match work {
-        Some(done) => (Some(done.raw), done.masters, done.darks, done.lights, done.pictures),
-        None => (None, &nothing.0, &nothing.1, &nothing.2, Pictures::default()),
+    let nothing = (Results::none(0), Results::none(0), Results::none(0), Results::none(0));
+    let (raw, masters, darks, flats, lights, pictures) = match work {
+        Some(d) => (Some(d.raw), d.masters, d.darks, d.flats, d.lights, d.pictures),
+        None => (None, &nothing.0, &nothing.1, &nothing.2, &nothing.3, Pictures::default()),
     };
     let Pictures { stacks, mut stars, registered } = pictures;
     stars.sort_by(|a, b| a.path.cmp(&b.path));
@@ -158,6 +161,7 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
             let done = lights.get(id).and_then(Option::as_ref);
             let steps = done.map_or_else(Vec::new, |d| d.steps.clone());
             let choice = darks.get(id).and_then(Option::as_ref);
+            let of_flat = flats.get(id).copied().flatten();
             // A dark that was to be fitted and is not taken was none.
             let without = raw.is_some()
                 && light.scaled.is_some()
@@ -176,7 +180,8 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
                 dark_scale_error: done.and_then(|d| d.dark_scale_error),
                 dark_source: done.map(|d| d.dark_source),
                 dark_ways: DarkWayReport::of(light.scaled.as_ref(), choice),
-                flat: light.flat.map(master_path),
+                flat: of_flat.map_or(light.flat, |c| c.flat).map(master_path),
+                flat_fit: of_flat.map(|c| c.fit),
                 steps,
                 stats_before: done.map(|d| d.before),
                 stats_after: done.map(|d| d.after),

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};
 
 use crate::calibrate::dark::DarkChoice;
+use crate::calibrate::flat_fit::FlatFit;
 use crate::inventory::{FrameId, Id};
 use crate::plan::{LightId, MasterId};
 use crate::product::{LightResult, MasterResult};
@@ -21,6 +22,18 @@ pub(super) type DarkChoices = Results<LightId, DarkChoice>;
 
 /// A result for each planned master; `None` where it could not be made.
 pub(super) type MasterResults = Results<MasterId, MasterResult>;
+
+/// Which flat a light gets, and what the light says of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct FlatChoice {
+    /// The flat; `None` where the light is better without.
+    pub flat: Option<MasterId>,
+    /// What the light says of it, or of the planned one where it gets none.
+    pub fit: FlatFit,
+}
+
+/// The flat of each planned light that was looked at; `None` for one that has none.
+pub(super) type FlatChoices = Results<LightId, FlatChoice>;
 
 /// What came of each of many things, by their names.
 #[derive(Debug)]

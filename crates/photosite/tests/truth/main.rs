@@ -7,6 +7,7 @@ mod algebra;
 mod colour;
 mod dark_scaling;
 mod every_effect;
+mod flat_fit;
 mod levels;
 mod monte_carlo;
 mod one_effect;

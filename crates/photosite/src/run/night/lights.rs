@@ -16,7 +16,7 @@ use crate::product::{
 };
 use crate::run::earlier::Earlier;
 use crate::run::request::NightRequest;
-use crate::run::results::{DarkChoices, LightResults, MasterResults, RawFrames};
+use crate::run::results::{DarkChoices, FlatChoices, LightResults, MasterResults, RawFrames};
 use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each, on_each_with};
 use crate::{Error, Result};
@@ -108,6 +108,7 @@ pub(super) struct Work<'a> {
     pub raw: &'a RawFrames,
     pub masters: &'a MasterResults,
     pub darks: &'a DarkChoices,
+    pub flats: &'a FlatChoices,
     pub earlier: &'a Earlier,
     pub folder: &'a Path,
 }
@@ -118,7 +119,8 @@ impl<'a> Work<'a> {
         let plan = &self.planned[light];
         let fitted = plan.scaled.is_some() && self.darks[light].is_some();
         let dark = plan.dark.filter(|_| fitted || plan.scaled.is_none());
-        SetKey { masters: [plan.bias, dark, plan.flat], fitted }
+        let flat = self.flats[light].map_or(plan.flat, |choice| choice.flat);
+        SetKey { masters: [plan.bias, dark, flat], fitted }
     }
 
     /// How much of its dark is taken from a planned light, where that was decided for it.

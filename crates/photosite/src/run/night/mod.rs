@@ -1,6 +1,7 @@
 //! A whole night: inventory, plan, masters, pictures, lights, report.
 
 mod darks;
+mod flats;
 mod lights;
 mod lock;
 mod masters;
@@ -14,6 +15,7 @@ use photosite_file::atomic::{Existing, remove_leftovers, write_bytes};
 use photosite_file::fits::Sample;
 
 use self::darks::{fit_darks, planned_findings};
+use self::flats::judge_flats;
 use self::lights::{Work, calibrate_lights};
 use self::lock::Lock;
 use self::masters::build_masters;
@@ -25,7 +27,9 @@ use super::frames::{raw_frame, take_inventory};
 use super::keep::keep_masters;
 use super::planned::{AskedNight, PlannedNight};
 use super::request::{NightOutcome, NightRequest};
-use super::results::{DarkChoices, LightResults, MasterResults, Pictures, RawFrames, Results};
+use super::results::{
+    DarkChoices, FlatChoices, LightResults, MasterResults, Pictures, RawFrames, Results,
+};
 use crate::env::Stopwatch;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
@@ -126,6 +130,7 @@ struct Night<'a> {
     raw: RawFrames,
     masters: MasterResults,
     darks: DarkChoices,
+    flats: FlatChoices,
     lights: LightResults,
     pictures: Pictures,
     used: Option<LibraryReport>,
@@ -156,6 +161,7 @@ impl<'a> Night<'a> {
             library,
             masters: Results::none(planned.masters.len()),
             darks: Results::none(planned.lights.len()),
+            flats: Results::none(planned.lights.len()),
             lights: Results::none(planned.lights.len()),
             planned,
             notes: Notes::new(findings),
@@ -197,23 +203,31 @@ impl<'a> Night<'a> {
         build_masters(planned, raw, known, &masters_dir, masters, notes, context)?;
         self.lap("masters");
         self.keep_masters(&earlier, context)?;
-        let Self { request, planned, raw, masters, darks, notes, .. } = self;
+        let Self { request, planned, raw, masters, darks, flats, notes, .. } = self;
         let (earlier, folder) = (&earlier, lights_dir.as_path());
         let mut fitted = std::mem::replace(darks, Results::none(0));
         let none = Results::none(planned.lights.len());
-        let work = Work { request, planned, raw, masters, darks: &none, earlier, folder };
+        let work = Work { request, planned, raw, masters, darks: &none, flats, earlier, folder };
         fit_darks(work, &mut fitted, notes, context)?;
         self.darks = fitted;
         self.lap("darks");
-        let Self { request, planned, raw, masters, darks, lights, pictures, notes, .. } = self;
-        let (raw, darks) = (&*raw, &*darks);
-        let work = Work { request, planned, raw, masters, darks, earlier, folder };
+        let Self { request, planned, raw, masters, darks, flats, notes, .. } = self;
+        let mut judged = std::mem::replace(flats, Results::none(0));
+        let none = Results::none(planned.lights.len());
+        let work = Work { request, planned, raw, masters, darks, flats: &none, earlier, folder };
+        judge_flats(work, &mut judged, notes, context)?;
+        self.flats = judged;
+        self.lap("flats");
+        let Self { request, planned, raw, masters, darks, flats, lights, pictures, notes, .. } =
+            self;
+        let (raw, darks, flats) = (&*raw, &*darks, &*flats);
+        let work = Work { request, planned, raw, masters, darks, flats, earlier, folder };
         if request.stack {
             stack_lights(work, &folders, lights, pictures, notes, context)?;
         }
         self.lap("stacks");
-        let Self { request, planned, raw, masters, darks, lights, notes, .. } = self;
-        let work = Work { request, planned, raw, masters, darks, earlier, folder };
+        let Self { request, planned, raw, masters, darks, flats, lights, notes, .. } = self;
+        let work = Work { request, planned, raw, masters, darks, flats, earlier, folder };
         // Lights that are in no picture are kept, and all where that is asked.
         let all = planned.named_lights().map(|(id, _)| id);
         let wanted: Vec<LightId> =
@@ -320,6 +334,7 @@ impl<'a> Night<'a> {
             raw: &self.raw,
             masters: &self.masters,
             darks: &self.darks,
+            flats: &self.flats,
             lights: &self.lights,
             pictures: self.pictures,
         });

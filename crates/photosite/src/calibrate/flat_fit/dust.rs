@@ -1,0 +1,328 @@
+//! At middle scales: the flat's dust shadows, looked for in the light where they are, turned, and at
+//! placebo places.
+
+use photosite_pix::Plane;
+use photosite_pix::stat::{MAD_TO_SIGMA, median_in_place};
+
+use super::Logs;
+
+/// What dust tells.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Dust {
+    /// Contrast in the light over that in the flat, at the flat's own places.
+    pub contrast: f64,
+    /// Its standard error.
+    pub error: f64,
+    /// Share of the shadows' power that is certainly not in the light.
+    pub gone: f64,
+    /// The angle at which they are found, where it is another.
+    pub angle_deg: Option<f64>,
+}
+
+/// Shadows in a flat.
+pub(super) struct Motes {
+    /// Blocks of shadows, the deepest first.
+    blocks: Vec<Block>,
+    /// How many shadows there are.
+    count: usize,
+    /// Whether a block is in or beside a shadow.
+    pub near: Plane<bool>,
+}
+
+/// A block of a shadow.
+#[derive(Clone, Copy)]
+struct Block {
+    x: usize,
+    y: usize,
+    depth: f64,
+    /// Its second differences along both axes, added up.
+    bend: f64,
+    mote: usize,
+}
+
+/// A shadow stands out of the flat's noise by so many sigmas, and is so deep.
+const KAPPA: f32 = 4.0;
+const LEAST_DEPTH: f32 = 0.004;
+/// A shadow has so many blocks.
+const LEAST_BLOCKS: usize = 3;
+/// Blocks that are compared: more tell no more.
+const MOST: usize = 2500;
+/// Shadows in the light count as far as this share of their power lies within it.
+const INSIDE: f64 = 0.4;
+/// A turn is told where the shadows agree that much better there, beside one error: both contrasts have
+/// most of it in common.
+const BETTER: f64 = 0.06;
+/// And where they are found with so many sigmas, of 360 places.
+const FOUND: f64 = 6.0;
+/// With so much contrast nothing better can be found.
+const ALL_THERE: f64 = 0.97;
+/// The least contrast that is the same dust.
+const SAME: f64 = 0.5;
+/// The least turn, in degrees.
+const LEAST_TURN: f64 = 0.7;
+
+/// Shadows of a flat.
+pub(super) fn motes(flat: &Logs) -> Motes {
+    let size = flat.size();
+    let mid = middle_scale(flat);
+    let limit = (KAPPA * spread(&mid)).max(LEAST_DEPTH);
+    let deep = |x: usize, y: usize| mid.get(x, y) < -limit;
+    let mut label = Plane::filled(size, usize::MAX);
+    let mut near = Plane::filled(size, false);
+    let (mut blocks, mut count) = (Vec::new(), 0);
+    for y in 0..size.height {
+        for x in 0..size.width {
+            if !deep(x, y) || label.get(x, y) != usize::MAX {
+                continue;
+            }
+            let (mut members, mut open) = (Vec::new(), vec![(x, y)]);
+            label.set(x, y, count);
+            while let Some((i, j)) = open.pop() {
+                members.push((i, j));
+                for (i, j) in around(size, i, j, 1) {
+                    if deep(i, j) && label.get(i, j) == usize::MAX {
+                        label.set(i, j, count);
+                        open.push((i, j));
+                    }
+                }
+            }
+            members.iter().for_each(|&(i, j)| {
+                around(size, i, j, 1).for_each(|(i, j)| near.set(i, j, true));
+            });
+            // A twentieth of the frame is no shadow of dust.
+            if members.len() >= LEAST_BLOCKS && members.len() * 20 < size.pixels() {
+                let of = |&(x, y): &(usize, usize)| Block {
+                    x,
+                    y,
+                    depth: f64::from(mid.get(x, y)),
+                    bend: bend(&mid, x, y),
+                    mote: count,
+                };
+                blocks.extend(members.iter().map(of));
+                count += 1;
+            }
+        }
+    }
+    blocks.sort_by(|a, b| a.depth.total_cmp(&b.depth).then((a.y, a.x).cmp(&(b.y, b.x))));
+    blocks.truncate(MOST);
+    Motes { blocks, count, near }
+}
+
+fn bend(mid: &Plane<f32>, x: usize, y: usize) -> f64 {
+    let size = mid.size();
+    let here = mid.get(x, y);
+    let at = |x: usize, y: usize| {
+        let v = mid.get(x.min(size.width - 1), y.min(size.height - 1));
+        f64::from(if v.is_finite() { v - here } else { 0.0 })
+    };
+    at(x + 1, y) + at(x.saturating_sub(1), y) + at(x, y + 1) + at(x, y.saturating_sub(1))
+}
+
+/// The blocks from `x`, `y` up to `reach` away.
+fn around(
+    size: photosite_pix::Size,
+    x: usize,
+    y: usize,
+    reach: usize,
+) -> impl Iterator<Item = (usize, usize)> {
+    let (x1, y1) = ((x + reach + 1).min(size.width), (y + reach + 1).min(size.height));
+    (y.saturating_sub(reach)..y1)
+        .flat_map(move |j| (x.saturating_sub(reach)..x1).map(move |i| (i, j)))
+}
+
+/// What stands out of smooth structure, some blocks wide: a polynomial of the fourth order and then the
+/// mean of a square are taken off.
+fn middle_scale(logs: &Logs) -> Plane<f32> {
+    let flattened = super::smooth::flattened(logs);
+    let size = logs.size();
+    let half = (size.width.min(size.height) / 8).max(4);
+    // Sums of all that lies above and to the left.
+    let stride = size.width + 1;
+    let mut sums = vec![(0.0f64, 0.0f64); stride * (size.height + 1)];
+    for y in 0..size.height {
+        let mut row = (0.0, 0.0);
+        for x in 0..size.width {
+            let v = f64::from(flattened.get(x, y));
+            if v.is_finite() {
+                row = (row.0 + v, row.1 + 1.0);
+            }
+            let above = sums[y * stride + x + 1];
+            sums[(y + 1) * stride + x + 1] = (above.0 + row.0, above.1 + row.1);
+        }
+    }
+    Plane::from_fn(size, |x, y| {
+        let (x0, y0) = (x.saturating_sub(half), y.saturating_sub(half));
+        let (x1, y1) = ((x + half + 1).min(size.width), (y + half + 1).min(size.height));
+        let at = |x: usize, y: usize| sums[y * stride + x];
+        let (a, b, c, d) = (at(x1, y1), at(x0, y1), at(x1, y0), at(x0, y0));
+        let (sum, n) = (a.0 - b.0 - c.0 + d.0, a.1 - b.1 - c.1 + d.1);
+        flattened.get(x, y) - (sum / n.max(1.0)) as f32
+    })
+}
+
+/// The robust scatter of what is finite.
+pub(super) fn spread(plane: &Plane<f32>) -> f32 {
+    let mut all: Vec<f32> = plane.as_slice().iter().copied().filter(|v| v.is_finite()).collect();
+    if all.is_empty() {
+        return 0.0;
+    }
+    let middle = median_in_place(&mut all);
+    all.iter_mut().for_each(|v| *v = (*v - middle).abs());
+    MAD_TO_SIGMA as f32 * median_in_place(&mut all)
+}
+
+/// The light at middle scales, in which the shadows are looked for.
+struct Scene<'a> {
+    light: Plane<f32>,
+    motes: &'a Motes,
+    power: f64,
+}
+
+impl Scene<'_> {
+    /// The contrast of the shadows, each moved to another place, and the share of their power that lies
+    /// where the light is known; `None` where that is little.
+    fn contrast(
+        &self,
+        own: impl Fn(usize) -> bool,
+        place: impl Fn(f64, f64) -> (f64, f64),
+    ) -> Option<(f64, f64)> {
+        let (mut both, mut inside, mut all) = (0.0, 0.0, 0.0);
+        for b in self.motes.blocks.iter().filter(|b| own(b.mote)) {
+            let (x, y) = place(b.x as f64, b.y as f64);
+            all += b.depth * b.depth;
+            if let Some((v, between)) = self.at(x, y) {
+                // What interpolation leaves of the shadow.
+                let expected = b.depth + 0.25 * between * b.bend;
+                both += expected * v;
+                inside += expected * expected;
+            }
+        }
+        (inside > INSIDE * all).then(|| (both / inside, inside))
+    }
+
+    /// The light between blocks, and how far between: the variances of the interpolation along both
+    /// axes, added up. `None` where nothing is known.
+    fn at(&self, x: f64, y: f64) -> Option<(f64, f64)> {
+        let size = self.light.size();
+        if !(x >= 0.0 && y >= 0.0 && x <= size.width as f64 - 1.0 && y <= size.height as f64 - 1.0)
+        {
+            return None;
+        }
+        let (i, j) = (x as usize, y as usize);
+        let (u, v) = (x - i as f64, y - j as f64);
+        let (i1, j1) = ((i + 1).min(size.width - 1), (j + 1).min(size.height - 1));
+        let get = |i, j| f64::from(self.light.get(i, j));
+        let value = (get(i, j) * (1.0 - u) + get(i1, j) * u) * (1.0 - v)
+            + (get(i, j1) * (1.0 - u) + get(i1, j1) * u) * v;
+        value.is_finite().then_some((value, u * (1.0 - u) + v * (1.0 - v)))
+    }
+
+    fn turned(&self, deg: f64) -> Option<(f64, f64)> {
+        let size = self.light.size();
+        let (mx, my) = (0.5 * size.width as f64 - 0.5, 0.5 * size.height as f64 - 0.5);
+        let (s, c) = deg.to_radians().sin_cos();
+        self.contrast(
+            |_| true,
+            |x, y| {
+                let (dx, dy) = (x - mx, y - my);
+                (mx + c * dx - s * dy, my + s * dx + c * dy)
+            },
+        )
+    }
+
+    /// What the shadows show where they are not: shifted around the frame and mirrored.
+    fn placebo(&self) -> f64 {
+        let size = self.light.size();
+        let (w, h) = (size.width as f64, size.height as f64);
+        let mut all = Vec::new();
+        for mirrored in [false, true] {
+            for (i, j) in (0..7).flat_map(|i| (0..5).map(move |j| (i, j))) {
+                if (i, j) == (0, 0) {
+                    continue;
+                }
+                let (dx, dy) = ((f64::from(i) * w / 7.0).round(), (f64::from(j) * h / 5.0).round());
+                let found = self.contrast(
+                    |_| true,
+                    |x, y| {
+                        let x = if mirrored { w - 1.0 - x } else { x };
+                        ((x + dx) % w, (y + dy) % h)
+                    },
+                );
+                all.extend(found.map(|(c, inside)| (c * (inside / self.power).sqrt()) as f32));
+            }
+        }
+        if all.len() < 10 {
+            return f64::INFINITY;
+        }
+        all.iter_mut().for_each(|v| *v = v.abs());
+        MAD_TO_SIGMA * f64::from(median_in_place(&mut all))
+    }
+
+    /// The same light without the shadows where they are.
+    fn without(&self, contrast: f64) -> Self {
+        let mut light = self.light.clone();
+        for b in &self.motes.blocks {
+            let v = light.get(b.x, b.y) - (contrast * b.depth) as f32;
+            light.set(b.x, b.y, v);
+        }
+        Self { light, ..*self }
+    }
+}
+
+/// What a light says of the dust of a flat; `None` where the flat has none.
+pub(super) fn fit(light: &Logs, motes: &Motes, noise: f64) -> Option<Dust> {
+    if motes.count == 0 {
+        return None;
+    }
+    let mut mid = middle_scale(light);
+    // Stars and what else stands above the sky.
+    let limit = 4.0 * spread(&mid).max(noise as f32);
+    mid.as_mut_slice().iter_mut().for_each(|v| *v = if *v > limit { f32::NAN } else { *v });
+    let power = motes.blocks.iter().map(|b| b.depth * b.depth).sum::<f64>();
+    let scene = Scene { light: mid, motes, power };
+    let (contrast, inside) = scene.turned(0.0)?;
+    let by_counts = noise / power.sqrt();
+    let error = scene.without(contrast).placebo().max(by_counts);
+    let gone = gone(&scene, error);
+    let angle_deg =
+        (contrast < ALL_THERE).then(|| turn(&scene, (contrast, inside), error)).flatten();
+    Some(Dust { contrast, error, gone, angle_deg })
+}
+
+/// The angle at which the shadows are found, where that is certainly another than 0.
+fn turn(scene: &Scene<'_>, (contrast, inside): (f64, f64), error: f64) -> Option<f64> {
+    let gain = |(c, inside): (f64, f64)| if c > 0.0 { c * c * inside } else { 0.0 };
+    let mut best = (0.0, contrast, inside);
+    let look = |deg: f64, best: &mut (f64, f64, f64)| {
+        if let Some(found) = scene.turned(deg)
+            && gain(found) > gain((best.1, best.2))
+        {
+            *best = (deg, found.0, found.1);
+        }
+    };
+    (-179..=180).for_each(|deg| look(f64::from(deg), &mut best));
+    let coarse = best.0;
+    (-10..=10).for_each(|tenth| look(coarse + 0.1 * f64::from(tenth), &mut best));
+    let (deg, there, inside) = best;
+    let error = error * (scene.power / inside).sqrt();
+    let turned = deg.abs() >= LEAST_TURN
+        && there >= SAME
+        && there / error >= FOUND
+        && there - contrast > BETTER + error;
+    turned.then_some(deg)
+}
+
+/// Share of the shadows' power that is certainly not where the flat has it.
+fn gone(scene: &Scene<'_>, error: f64) -> f64 {
+    let mut powers = vec![0.0; scene.motes.count];
+    scene.motes.blocks.iter().for_each(|b| powers[b.mote] += b.depth * b.depth);
+    let mut gone = 0.0;
+    for (mote, power) in powers.iter().enumerate().filter(|(_, p)| **p > 0.0) {
+        let Some((c, _)) = scene.contrast(|m| m == mote, |x, y| (x, y)) else { continue };
+        let own = error * (scene.power / power).sqrt();
+        if (c - 1.0).abs() > 0.5 + 4.0 * own {
+            gone += power / scene.power;
+        }
+    }
+    gone
+}

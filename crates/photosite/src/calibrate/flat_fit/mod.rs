@@ -1,0 +1,176 @@
+//! Whether a flat fits a light: the light's own background, freed of bias and dark, against the flat.
+//!
+//! Both are reduced to blocks of a few hundred pixels. Over large scales the logarithm of the
+//! background follows that of the flat with a slope of 1 where the flat fits, and of 0 where the light
+//! is flat already; a linear sky is fitted beside it, and what stands above it (nebulae, stars) counts
+//! little. At the flat's dust shadows the light shows the same contrast where the dust is still
+//! there; where it is not, the flat's shadows are looked for turned by every angle. The error of the
+//! contrast is what the same shadows show at placebo places.
+//!
+//! ```
+//! use photosite::calibrate::flat_fit::{Blocks, FlatAnswer, Template};
+//! use photosite_pix::Size;
+//!
+//! let size = Size::new(512, 384);
+//! let noise = |x: usize, y: usize| ((x * 7919 + y * 104_729 + x * y) % 101) as f32 / 101.0 - 0.5;
+//! let response = |x: usize, y: usize| {
+//!     let (u, v) = (x as f32 / 256.0 - 1.0, y as f32 / 192.0 - 1.0);
+//!     1.0 - 0.15 * (u * u + v * v)
+//! };
+//! let blocks = |level: f32, pedestal: f32| {
+//!     Blocks::of(size, None, |rows, out| {
+//!         for (i, v) in out.iter_mut().enumerate() {
+//!             let (x, y) = (i % size.width, rows.start + i / size.width);
+//!             *v = level * response(x, y) + pedestal + 0.02 * level * noise(x, y);
+//!         }
+//!         Ok(())
+//!     })
+//! };
+//! let flat = Template::of(blocks(1.0, 0.0)?);
+//! assert_eq!(flat.fit(&blocks(300.0, 0.0)?).answer, FlatAnswer::Fits);
+//! // With a pedestal left in, the light is too flat.
+//! let fit = flat.fit(&blocks(300.0, 300.0)?);
+//! assert_eq!(fit.answer, FlatAnswer::DoesNotFit);
+//! assert!((fit.slope.unwrap() - 0.5).abs() < 0.03);
+//! # Ok::<(), photosite::Error>(())
+//! ```
+
+mod blocks;
+mod dust;
+mod large;
+mod smooth;
+
+use photosite_pix::Plane;
+use serde::{Deserialize, Serialize};
+
+pub use blocks::{Blocks, rows_looked_at};
+use dust::Dust;
+use large::Large;
+
+/// Whether a flat fits a light.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum FlatAnswer {
+    /// It fits as far as the light can tell.
+    Fits,
+    /// The light shows the flat turned.
+    Turned,
+    /// It does not fit.
+    DoesNotFit,
+    /// The background is too faint, or its own structure too strong.
+    CannotBeTold,
+}
+
+/// What a light says of a flat.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct FlatFit {
+    /// How strongly the background follows the flat over large scales: 1 where it fits, 0 where the
+    /// light is flat already; `None` where it could not be measured.
+    pub slope: Option<f64>,
+    /// The slope's standard error, with what the sky's own structure may do.
+    pub slope_error: Option<f64>,
+    /// Contrast of the flat's dust in the light over that in the flat: 1 where it is still there.
+    pub dust: Option<f64>,
+    /// Its standard error, by placebo places.
+    pub dust_error: Option<f64>,
+    /// By how much the flat would have to be turned, from x to y, to lie as the light does, in degrees;
+    /// `None` unless it is turned.
+    pub angle_deg: Option<f64>,
+    /// The verdict.
+    pub answer: FlatAnswer,
+}
+
+/// Errors up to which a slope tells something: 0.1 of a vignetting of 30 % is 3 % of the signal.
+const TOLD_SLOPE: f64 = 0.1;
+/// The same for the contrast of dust.
+const TOLD_DUST: f64 = 0.12;
+/// How far a slope may lie from 1 beside its error: scattered light in flats does as much.
+const SLOPE_TOLERANCE: f64 = 0.1;
+/// The same where the dust agrees, which a pedestal would have changed as well: what is left is a sky
+/// that is not linear.
+const SLOPE_TOLERANCE_DUST: f64 = 0.3;
+/// How far the contrast of dust may lie from 1 beside its error.
+const DUST_TOLERANCE: f64 = 0.25;
+/// Standard errors that count as certain.
+const SIGMAS: f64 = 3.0;
+/// Share of the flat's dust that may be gone.
+const GONE: f64 = 0.12;
+/// Below this a flat adds more structure than it removes.
+const USELESS: f64 = 0.4;
+
+impl FlatFit {
+    /// Nothing that can be told.
+    const NOTHING: Self = Self {
+        slope: None,
+        slope_error: None,
+        dust: None,
+        dust_error: None,
+        angle_deg: None,
+        answer: FlatAnswer::CannotBeTold,
+    };
+
+    /// Dividing by the flat certainly leaves more structure than not dividing.
+    pub fn is_worse_than_none(&self) -> bool {
+        let below = |v: f64, error: f64| v + SIGMAS * error < USELESS;
+        let told = self.slope.zip(self.slope_error).filter(|(_, e)| *e <= TOLD_SLOPE);
+        let of_dust = self.dust.zip(self.dust_error);
+        self.answer == FlatAnswer::DoesNotFit
+            && told.is_some_and(|(s, e)| below(s, e))
+            && of_dust.is_none_or(|(d, e)| below(d, e))
+    }
+
+    fn judged(large: Option<Large>, dust: Option<Dust>) -> Self {
+        let slope = large.filter(|l| l.error <= TOLD_SLOPE);
+        let told = dust.filter(|d| d.error <= TOLD_DUST);
+        let far = |v: f64, error: f64, most: f64| (v - 1.0).abs() > most + SIGMAS * error;
+        let dust_moved = |d: &Dust| far(d.contrast, d.error, DUST_TOLERANCE) || d.gone > GONE;
+        let answer = match (slope, told) {
+            (None, None) => FlatAnswer::CannotBeTold,
+            (_, Some(d)) if d.angle_deg.is_some() => FlatAnswer::Turned,
+            (_, Some(d)) if dust_moved(&d) => FlatAnswer::DoesNotFit,
+            (Some(s), Some(_)) if far(s.slope, s.error, SLOPE_TOLERANCE_DUST) => {
+                FlatAnswer::DoesNotFit
+            }
+            (Some(s), None) if far(s.slope, s.error, SLOPE_TOLERANCE) => FlatAnswer::DoesNotFit,
+            _ => FlatAnswer::Fits,
+        };
+        Self {
+            slope: large.map(|l| l.slope),
+            slope_error: large.map(|l| l.error),
+            dust: dust.map(|d| d.contrast),
+            dust_error: dust.map(|d| d.error),
+            angle_deg: told.and_then(|d| d.angle_deg),
+            answer,
+        }
+    }
+}
+
+/// A flat, ready to be held against lights.
+#[derive(Debug, Clone)]
+pub struct Template {
+    blocks: Blocks,
+}
+
+impl Template {
+    /// From the blocks of a master flat.
+    pub fn of(blocks: Blocks) -> Self {
+        Self { blocks }
+    }
+
+    /// What a light says of the flat; `light` are its blocks, freed of bias and dark and not divided by
+    /// a flat. A light of another size or array tells nothing.
+    pub fn fit(&self, light: &Blocks) -> FlatFit {
+        let Some((light, flat, noise)) = light.against(&self.blocks) else {
+            return FlatFit::NOTHING;
+        };
+        let dusty = dust::motes(&flat);
+        let large = large::fit(&light, &flat, &dusty.near, noise);
+        FlatFit::judged(large, dust::fit(&light, &dusty, noise))
+    }
+}
+
+/// The logarithm of what blocks hold, NaN where they hold nothing.
+type Logs = Plane<f32>;

@@ -1,0 +1,47 @@
+//! Flats and lights in blocks, to see whether they fit.
+
+use std::path::Path;
+
+use photosite_pix::{CfaPattern, MaskBits};
+
+use super::light::Masters;
+use super::loaded::load_samples;
+use crate::Result;
+use crate::calibrate::CalibratedSource;
+use crate::calibrate::dark::DarkShare;
+use crate::calibrate::flat_fit::{Blocks, Template};
+use crate::raw::{Handling, RawFrame};
+use crate::stack::ReadBuffers;
+
+/// The master flat in a file, to be held against lights under `cfa`; its pixels without data do not
+/// count.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn flat_template(path: &Path, cfa: Option<CfaPattern>) -> Result<Template> {
+    let frame = load_samples(path)?.frame;
+    let blocks = Blocks::of(frame.size(), cfa, |rows, out| {
+        out.copy_from_slice(frame.data.rows(rows.start, rows.end));
+        for (v, m) in out.iter_mut().zip(frame.mask.rows(rows.start, rows.end)) {
+            *v = if m.intersects(MaskBits::NO_DATA) { f32::NAN } else { *v };
+        }
+        Ok(())
+    })?;
+    Ok(Template::of(blocks))
+}
+
+/// A raw light in blocks, calibrated by masters without a flat.
+///
+/// # Errors
+/// When it cannot be read, or does not fit its masters.
+pub fn light_blocks(
+    raw: &RawFrame,
+    masters: &Masters,
+    dark: Option<DarkShare>,
+    buffers: &mut ReadBuffers,
+) -> Result<Blocks> {
+    let prepared = raw.open(Handling::Once)?;
+    let (size, cfa) = (prepared.region.size(), prepared.cfa);
+    let source = CalibratedSource::new(raw, prepared, masters.set(), dark);
+    Blocks::of(size, cfa, |rows, out| source.unrepaired(rows, buffers, out))
+}

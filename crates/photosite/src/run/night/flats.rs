@@ -1,0 +1,298 @@
+//! Flats held against the background of the lights that are to be divided by them.
+
+use std::collections::BTreeMap;
+
+use photosite_pix::FrameKind;
+
+use super::lights::{Loaded, SetKey, Sets, Work};
+use super::notes::Notes;
+use crate::calibrate::flat_fit::{Blocks, FlatAnswer, FlatFit, Template};
+use crate::error::Reach;
+use crate::event::{Event, Stage};
+use crate::finding::Severity;
+use crate::library::Check;
+use crate::plan::{LightId, MasterId};
+use crate::product::{flat_template, light_blocks};
+use crate::run::results::{FlatChoice, FlatChoices};
+use crate::stack::ReadBuffers;
+use crate::work::{Context, on_each_with};
+use crate::{Error, Finding, Result};
+
+/// Lights that are calibrated alike and may have the same flats.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Alike<'a> {
+    without: SetKey,
+    flats: Vec<MasterId>,
+    group: &'a str,
+}
+
+/// Asks each light whether its flat fits, and decides for another, or none, where it certainly does not;
+/// a finding for each group of lights tells what was seen and done.
+///
+/// A light whose own background is too faint goes by what all of its group say together.
+pub(super) fn judge_flats(
+    work: Work<'_>,
+    out: &mut FlatChoices,
+    notes: &mut Notes,
+    context: &Context<'_>,
+) -> Result<()> {
+    let Work { planned, raw, masters, .. } = work;
+    let mut groups: BTreeMap<Alike<'_>, Vec<LightId>> = BTreeMap::new();
+    for (id, light) in planned.named_lights().filter(|(_, l)| raw[l.frame].is_some()) {
+        let flats: Vec<MasterId> =
+            light.flats().into_iter().filter(|f| masters[*f].is_some()).collect();
+        let SetKey { masters: [bias, dark, _], fitted } = work.set_of(id);
+        if light.flat.is_some_and(|own| flats.first() == Some(&own)) {
+            let without = SetKey { masters: [bias, dark, None], fitted };
+            groups.entry(Alike { without, flats, group: &light.group }).or_default().push(id);
+        }
+    }
+    if groups.is_empty() {
+        return Ok(());
+    }
+    let total = groups.values().map(|l| l.len() as u64).sum();
+    context.observer.event(Event::Started { stage: Stage::Lights, total });
+    let mut sets = Sets::new(masters, Loaded::Samples);
+    let mut templates = Templates { work, known: BTreeMap::new() };
+    for (alike, lights) in groups {
+        sets.keep(&std::iter::once(alike.without).collect());
+        let judged = judge(work, &alike, &lights, (&mut sets, &mut templates), notes, context);
+        match judged {
+            Ok(choices) => {
+                notes.extend(told(work, &alike, &choices), context);
+                choices.into_iter().for_each(|(i, choice)| out[i] = Some(choice));
+            }
+            Err(e) if e.reach() == Reach::Run => return Err(e),
+            // Masters that cannot be read are told of where they are used.
+            Err(_) => {}
+        }
+    }
+    context.observer.event(Event::Finished);
+    Ok(())
+}
+
+/// Flats ready to be held against lights, each made once.
+struct Templates<'a> {
+    work: Work<'a>,
+    known: BTreeMap<MasterId, Template>,
+}
+
+impl Templates<'_> {
+    fn get(&mut self, flat: MasterId, light: LightId) -> Result<&Template> {
+        if !self.known.contains_key(&flat) {
+            let made = self.work.masters[flat].as_ref();
+            let path = &made.ok_or_else(|| Error::bug("a flat that was not made was wanted"))?.path;
+            let frame = self.work.raw[self.work.planned[light].frame].as_ref();
+            let cfa = frame.and_then(|frame| {
+                let region = frame.region();
+                frame.metadata.cfa.map(|c| c.shifted(region.x0, region.y0))
+            });
+            self.known.insert(flat, flat_template(path, cfa)?);
+        }
+        Ok(&self.known[&flat])
+    }
+}
+
+/// Decides for lights that are calibrated alike.
+fn judge(
+    work: Work<'_>,
+    alike: &Alike<'_>,
+    lights: &[LightId],
+    (sets, templates): (&mut Sets<'_>, &mut Templates<'_>),
+    notes: &mut Notes,
+    context: &Context<'_>,
+) -> Result<Vec<(LightId, FlatChoice)>> {
+    let set = sets.get(alike.without, context)?;
+    let own = templates.get(alike.flats[0], lights[0])?;
+    let looked = on_each_with(lights.len(), context, ReadBuffers::default, |buffers, n| {
+        let Some(raw) = &work.raw[work.planned[lights[n]].frame] else { return Ok(None) };
+        let blocks = light_blocks(raw, &set, work.share_of(lights[n]), buffers)?;
+        context.observer.event(Event::Advanced { by: 1, what: "holding flats against lights" });
+        let fit = own.fit(&blocks);
+        Ok(Some((blocks, fit)))
+    })?;
+    let mut seen: Vec<(LightId, Blocks, FlatFit)> = Vec::new();
+    for (i, looked) in lights.iter().zip(looked) {
+        match looked {
+            Ok(found) => seen.extend(found.map(|(blocks, fit)| (*i, blocks, fit))),
+            Err(e) if e.reach() == Reach::Run => return Err(e),
+            Err(e) => notes.failure(&e, work.path(*i), context),
+        }
+    }
+    let faint: Vec<&Blocks> = seen
+        .iter()
+        .filter(|(_, _, f)| f.answer == FlatAnswer::CannotBeTold)
+        .map(|s| &s.1)
+        .collect();
+    let joined = Blocks::joined(&faint);
+    let of_all = match &joined {
+        Some(joined) => Some(decided(joined, None, alike, lights[0], templates)?),
+        None => None,
+    };
+    let mut out = Vec::new();
+    for (i, blocks, fit) in &seen {
+        let choice = match (&of_all, fit.answer) {
+            (Some(all), FlatAnswer::CannotBeTold) => {
+                let fit = match all.flat {
+                    Some(flat) => templates.get(flat, *i)?.fit(blocks),
+                    None => *fit,
+                };
+                FlatChoice { fit, ..*all }
+            }
+            _ => decided(blocks, Some(*fit), alike, *i, templates)?,
+        };
+        out.push((*i, choice));
+    }
+    Ok(out)
+}
+
+/// The flat for a light, or for several together: the planned one unless it certainly does not fit; then
+/// the first other that does; none where dividing by it leaves more than it takes.
+fn decided(
+    blocks: &Blocks,
+    fit: Option<FlatFit>,
+    alike: &Alike<'_>,
+    light: LightId,
+    templates: &mut Templates<'_>,
+) -> Result<FlatChoice> {
+    let own = alike.flats[0];
+    let fit = match fit {
+        Some(fit) => fit,
+        None => templates.get(own, light)?.fit(blocks),
+    };
+    let refuted = matches!(fit.answer, FlatAnswer::DoesNotFit | FlatAnswer::Turned);
+    if refuted {
+        for other in &alike.flats[1..] {
+            let fit = templates.get(*other, light)?.fit(blocks);
+            if fit.answer == FlatAnswer::Fits {
+                return Ok(FlatChoice { flat: Some(*other), fit });
+            }
+        }
+    }
+    let flat = Some(own).filter(|_| !fit.is_worse_than_none());
+    Ok(FlatChoice { flat, fit })
+}
+
+/// What is to be said of lights that are calibrated alike.
+fn told(work: Work<'_>, alike: &Alike<'_>, all: &[(LightId, FlatChoice)]) -> Vec<Finding> {
+    type Kind = (FlatAnswer, Option<MasterId>, Option<i64>);
+    let mut kinds: BTreeMap<Kind, Vec<&(LightId, FlatChoice)>> = BTreeMap::new();
+    for one in all {
+        let (_, FlatChoice { flat, fit }) = one;
+        // Turns that differ by some degrees are several.
+        let turn = fit.angle_deg.map(|a| (a / 2.0).round() as i64);
+        kinds.entry((fit.answer, *flat, turn)).or_default().push(one);
+    }
+    kinds.into_values().filter_map(|those| finding(work, alike, &those)).collect()
+}
+
+fn finding(work: Work<'_>, alike: &Alike<'_>, those: &[&(LightId, FlatChoice)]) -> Option<Finding> {
+    let planned = work.planned;
+    let (first, choice) = those[0];
+    let path = work.path(*first).display();
+    let (subject, who) = match those.len() {
+        1 => (path.to_string(), "this light".to_owned()),
+        n => (format!("{path} and {} more", n - 1), format!("these {n} lights")),
+    };
+    let name = |id: MasterId| planned[id].file_name.as_str();
+    let own = name(alike.flats[0]);
+    let numbers = seen(those);
+    let explained = planned[*first].choice_of(FrameKind::Flat);
+    let doubts: Vec<&Check> = explained.into_iter().flat_map(|e| e.choice.doubts()).collect();
+    let (code, severity, message, hint) = match (choice.fit.answer, choice.flat) {
+        (_, Some(flat)) if flat != alike.flats[0] => (
+            "flat-changed",
+            Severity::Info,
+            format!(
+                "headers speak for {own}, but the background of {who} does not follow it; {} fits \
+                 ({numbers}) and is used",
+                name(flat)
+            ),
+            Some("Check telescope, focal length, rotator and filter in the headers of both flats."),
+        ),
+        (FlatAnswer::Fits, _) if !doubts.is_empty() => {
+            let doubts: Vec<&str> = doubts.iter().map(|c| c.field.name()).collect();
+            (
+                "flat-fits-doubt",
+                Severity::Info,
+                format!(
+                    "{own} fits {who} whatever the headers say of {}: {numbers}",
+                    doubts.join(" and ")
+                ),
+                None,
+            )
+        }
+        (FlatAnswer::Turned, _) => (
+            "flat-turned",
+            Severity::Warning,
+            format!(
+                "{who} show the dust of {own} turned by {:.1} degrees ({numbers}); the flat is used as \
+                 it is, so that vignetting goes and shadows of dust are left twice",
+                choice.fit.angle_deg.unwrap_or(0.0)
+            ),
+            Some("Take flats at the rotation of the lights."),
+        ),
+        (FlatAnswer::DoesNotFit, Some(_)) => (
+            "flat-does-not-fit",
+            Severity::Warning,
+            format!(
+                "the background of {who} does not follow {own}: {numbers}; no other flat at hand fits, \
+                 and it is used"
+            ),
+            Some(HINT),
+        ),
+        (FlatAnswer::DoesNotFit, None) => (
+            "flat-does-not-fit",
+            Severity::Warning,
+            format!(
+                "the background of {who} does not follow {own}: {numbers}; dividing by it would leave \
+                 more than it takes, and no flat is used"
+            ),
+            Some(HINT),
+        ),
+        _ => return None,
+    };
+    // One light shows, these lights show.
+    let message = match those.len() {
+        1 => message.replace("this light show the", "this light shows the"),
+        _ => message,
+    };
+    let found = Finding::new(code, severity, subject, message);
+    let found = match hint {
+        Some(hint) => found.hint(hint),
+        None => found,
+    };
+    let fit = choice.fit;
+    Some(
+        found
+            .with("group", alike.group)
+            .with("lights", those.len())
+            .with("flat", own)
+            .with("used", choice.flat.map(name))
+            .with("slope", fit.slope)
+            .with("slope_error", fit.slope_error)
+            .with("dust", fit.dust)
+            .with("dust_error", fit.dust_error)
+            .with("angle_deg", fit.angle_deg),
+    )
+}
+
+/// What can make a flat not fit.
+const HINT: &str = "Look for light that reached the sensor past the optics, a bias or dark that is not \
+                    these lights', a flat of another filter or rotation, or dust that moved; take flats \
+                    with the optics as the lights had them.";
+
+/// The numbers of some lights in words, each the middle one of all.
+fn seen(those: &[&(LightId, FlatChoice)]) -> String {
+    let middle = |of: fn(&FlatFit) -> Option<f64>| {
+        let mut all: Vec<f64> = those.iter().filter_map(|(_, c)| of(&c.fit)).collect();
+        all.sort_by(f64::total_cmp);
+        all.get(all.len() / 2).copied()
+    };
+    let slope = middle(|f| f.slope).zip(middle(|f| f.slope_error));
+    let dust = middle(|f| f.dust).zip(middle(|f| f.dust_error));
+    let mut parts = Vec::new();
+    parts.extend(slope.map(|(s, e)| format!("its slope on the flat is {s:.2} +- {e:.2}")));
+    parts.extend(dust.map(|(d, e)| format!("it shows {d:.2} +- {e:.2} of the flat's dust")));
+    format!("{}, where 1 would fit", parts.join(" and "))
+}

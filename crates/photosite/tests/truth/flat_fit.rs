@@ -1,0 +1,190 @@
+//! Flats against lights: the right one, another filter's, turned ones, moved dust, a pedestal left in.
+
+use std::collections::BTreeMap;
+
+use photosite::calibrate::flat_fit::{Blocks, FlatAnswer, FlatFit, Template};
+use photosite_pix::{FrameKind, Plane, Size};
+use photosite_sim::{Effects, FlatOptics, FramePlan, Night, Preset, Simulation};
+
+const SIZE: Size = Size::new(512, 384);
+
+/// Nights under stars, gradients and faint nebulae; each seed has its own sensor, dust and sky.
+fn night(preset: Preset, seed: u64) -> Night {
+    let mut night = Night::preset(preset, SIZE, seed);
+    night.effects -= Effects::TRAIL;
+    night.sky.nebula_e_s = [0.0, 0.0, 0.3, 1.0][seed as usize % 4];
+    night.sky.gradient_e_s = [0.0, 1.0, 3.0][seed as usize / 4 % 3];
+    night.sky.stars_per_mpx = [300.0, 900.0, 3000.0][seed as usize / 12 % 3];
+    night.light_exposure_s = [60.0, 300.0][seed as usize / 36 % 2];
+    night.dark_exposure_s = night.light_exposure_s;
+    (night.counts.darks, night.counts.dark_flats, night.counts.flats) = (6, 6, 8);
+    night
+}
+
+/// What is wrong with a flat.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Case {
+    Right,
+    OtherFilter,
+    Turned(f64),
+    DustMoved,
+    /// In the light, as a share of its background.
+    Pedestal(f64),
+    /// In the flat, as a share of its level.
+    PedestalInFlat(f64),
+}
+
+const CASES: [Case; 8] = [
+    Case::Right,
+    Case::OtherFilter,
+    Case::Turned(2.0),
+    Case::Turned(10.0),
+    Case::Turned(180.0),
+    Case::DustMoved,
+    Case::Pedestal(0.7),
+    Case::PedestalInFlat(1.0),
+];
+
+impl Case {
+    fn optics(self) -> Option<FlatOptics> {
+        let same = FlatOptics::default();
+        match self {
+            Self::Right | Self::Pedestal(_) | Self::PedestalInFlat(_) => None,
+            Self::OtherFilter => {
+                Some(FlatOptics { corner_light: Some(0.65), dust_moved: 0.6, ..same })
+            }
+            Self::Turned(deg) => Some(FlatOptics { turned_deg: -deg, ..same }),
+            Self::DustMoved => Some(FlatOptics { dust_moved: 1.0, ..same }),
+        }
+    }
+
+    fn is_right(self, fit: &FlatFit) -> bool {
+        match self {
+            Self::Right => fit.answer == FlatAnswer::Fits,
+            Self::Turned(deg) => {
+                let off = fit.angle_deg.map(|a| (a - deg + 540.0).rem_euclid(360.0) - 180.0);
+                fit.answer == FlatAnswer::Turned && off.is_some_and(|o| o.abs() < 1.0)
+            }
+            _ => fit.answer == FlatAnswer::DoesNotFit,
+        }
+    }
+
+    fn name(self) -> String {
+        match self {
+            Self::Right => "right flat".into(),
+            Self::OtherFilter => "another filter's".into(),
+            Self::Turned(deg) => format!("turned by {deg}"),
+            Self::DustMoved => "dust moved".into(),
+            Self::Pedestal(_) => "pedestal in the light".into(),
+            Self::PedestalInFlat(_) => "pedestal in the flat".into(),
+        }
+    }
+}
+
+fn mean(simulation: &Simulation, kind: FrameKind) -> Plane<f32> {
+    let plans: Vec<FramePlan> =
+        simulation.frames().into_iter().filter(|p| p.kind == kind).collect();
+    let mut sum: Plane<f32> = Plane::zeroed(SIZE);
+    for plan in &plans {
+        let frame = simulation.render(plan).adu;
+        let both = sum.as_mut_slice().iter_mut().zip(frame.as_slice());
+        both.for_each(|(s, v)| *s += v / plans.len() as f32);
+    }
+    sum
+}
+
+fn less(a: &Plane<f32>, b: &Plane<f32>) -> Plane<f32> {
+    Plane::from_fn(SIZE, |x, y| a.get(x, y) - b.get(x, y))
+}
+
+fn blocks(night: &Night, data: &Plane<f32>, more: f32) -> Blocks {
+    Blocks::of(SIZE, night.sensor.cfa, |rows, out| {
+        out.copy_from_slice(data.rows(rows.start, rows.end));
+        out.iter_mut().for_each(|v| *v += more);
+        Ok(())
+    })
+    .unwrap()
+}
+
+/// What lights of one night say of flats of all kinds.
+fn answers(night: Night) -> Vec<(Case, FlatFit)> {
+    let simulation = Simulation::new(night.clone());
+    let light = simulation.frames().swap_remove(0);
+    let light = less(&simulation.render(&light).adu, &mean(&simulation, FrameKind::Dark));
+    let dark_flat = mean(&simulation, FrameKind::DarkFlat);
+    let level = (night.sky.background_e_s * night.light_exposure_s) as f32
+        / night.sensor.gain_e_per_adu as f32;
+    let level = if night.sensor.cfa.is_some() { level * 0.85 } else { level };
+    let mut flats: BTreeMap<String, Plane<f32>> = BTreeMap::new();
+    let mut out = Vec::new();
+    for case in CASES {
+        let optics = case.optics();
+        let flat = flats.entry(format!("{optics:?}")).or_insert_with(|| {
+            let night = Night { flat_optics: optics, ..night.clone() };
+            less(&mean(&Simulation::new(night), FrameKind::Flat), &dark_flat)
+        });
+        let in_flat = match case {
+            Case::PedestalInFlat(share) => {
+                share as f32 * (night.flat_level_e / night.sensor.gain_e_per_adu) as f32
+            }
+            _ => 0.0,
+        };
+        let in_light = if let Case::Pedestal(share) = case { share as f32 * level } else { 0.0 };
+        let template = Template::of(blocks(&night, flat, in_flat));
+        out.push((case, template.fit(&blocks(&night, &light, in_light))));
+    }
+    out
+}
+
+/// Shares of right answers, case by case.
+fn table(presets: &[Preset], seeds: std::ops::Range<u64>) -> Vec<(Case, f64)> {
+    let mut all: Vec<(Case, FlatFit)> = Vec::new();
+    for preset in presets {
+        for seed in seeds.clone() {
+            for (case, fit) in answers(night(*preset, seed)) {
+                if !case.is_right(&fit) {
+                    println!("{} {seed} {}: {fit:?}", preset.name(), case.name());
+                }
+                all.push((case, fit));
+            }
+        }
+    }
+    println!("| flat | right | fits | turned | does not fit | cannot be told |");
+    let of = |case: Case| {
+        let fits: Vec<&FlatFit> = all.iter().filter(|(c, _)| *c == case).map(|(_, f)| f).collect();
+        let right = fits.iter().filter(|f| case.is_right(f)).count();
+        let count = |a: FlatAnswer| fits.iter().filter(|f| f.answer == a).count();
+        println!(
+            "| {} | {right} of {} | {} | {} | {} | {} |",
+            case.name(),
+            fits.len(),
+            count(FlatAnswer::Fits),
+            count(FlatAnswer::Turned),
+            count(FlatAnswer::DoesNotFit),
+            count(FlatAnswer::CannotBeTold)
+        );
+        (case, right as f64 / fits.len() as f64)
+    };
+    CASES.into_iter().map(of).collect()
+}
+
+#[test]
+fn flats_are_told_apart() {
+    for (case, right) in table(&[Preset::CmosMono, Preset::CmosOsc], 0..10) {
+        assert!(right >= 0.9, "{case:?}: {right}");
+    }
+}
+
+/// The same in 200 scenes a camera:
+/// `cargo test --release -p photosite --test truth -- --ignored flats_in_two_hundred --nocapture`.
+#[test]
+#[ignore = "takes minutes"]
+fn flats_in_two_hundred_scenes() {
+    for preset in [Preset::CmosMono, Preset::CmosOsc, Preset::Ccd] {
+        println!("{}", preset.name());
+        for (case, right) in table(&[preset], 0..200) {
+            let least = if case == Case::Right { 0.98 } else { 0.95 };
+            assert!(right >= least, "{} {case:?}: {right}", preset.name());
+        }
+    }
+}
