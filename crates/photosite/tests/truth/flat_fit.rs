@@ -175,6 +175,13 @@ fn flats_are_told_apart() {
     }
 }
 
+#[test]
+#[ignore]
+fn zz_hard() {
+    table(&[Preset::CmosMono], 128..144);
+    table(&[Preset::CmosOsc], 24..36);
+}
+
 /// The same in 200 scenes a camera:
 /// `cargo test --release -p photosite --test truth -- --ignored flats_in_two_hundred --nocapture`.
 #[test]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use photosite_pix::stat::{MAD_TO_SIGMA, median_in_place};
+use photosite_pix::stat::median_in_place;
 use photosite_pix::{CfaPattern, Plane, Size};
 
 use super::Logs;
@@ -11,13 +11,18 @@ use crate::Result;
 /// Blocks along the shorter side of a large frame.
 const BLOCKS: usize = 128;
 /// Pixels along the side of the smallest block.
-const LEAST: usize = 6;
+const LEAST: usize = 4;
 /// Rows of a block that are looked at.
 const ROWS: usize = 8;
 /// Samples of a block whose median and scatter set what is clipped.
 const SOME: usize = 32;
-/// Sigmas beyond which a sample is a star's, or a hot pixel.
-const CLIP: f32 = 3.0;
+/// Sigmas above the sky from which a sample is a star's, or a hot pixel, and below it a dead one.
+const BRIGHT: f32 = 2.4;
+const DARK: f32 = 3.5;
+/// Rounds of looking for the sky below the stars.
+const ROUNDS: usize = 5;
+/// The least share of a block's samples that are sky.
+const LEFT: f32 = 0.4;
 /// A block of one level may differ by so many steps of the converter.
 const STEPS: f32 = 1.5;
 /// Colours that hold less than this share of what the best one says are left out.
@@ -179,22 +184,33 @@ fn mean(samples: &mut Vec<f32>) -> Option<(f32, f32)> {
     if samples.len() * 2 < whole || samples.len() < 8 {
         return None;
     }
-    let step = samples.len().div_ceil(SOME);
     // Every so many samples, from another place in each row.
+    let step = samples.len().div_ceil(SOME);
     let mut some: Vec<f32> = samples.iter().copied().step_by(step).collect();
-    let middle = median_in_place(&mut some);
-    some.iter_mut().for_each(|v| *v = (*v - middle).abs());
-    let sigma = (MAD_TO_SIGMA as f32) * median_in_place(&mut some);
-    let reach = if middle.fract() == 0.0 { (CLIP * sigma).max(STEPS) } else { CLIP * sigma };
+    some.sort_unstable_by(f32::total_cmp);
+    let mut count = some.len();
+    // Stars lift what is above the sky: its scatter is that below.
+    let (mut middle, mut sigma) = (0.0, 0.0);
+    for _ in 0..ROUNDS {
+        middle = 0.5 * (some[count / 2] + some[(count - 1) / 2]);
+        sigma = middle - some[count * 16 / 100];
+        let kept = some.partition_point(|v| *v <= middle + BRIGHT * sigma);
+        if kept == count || kept < 4 {
+            break;
+        }
+        count = kept;
+    }
+    let steps = if middle.fract() == 0.0 { STEPS } else { 0.0 };
+    let (low, high) = ((DARK * sigma).max(steps), (BRIGHT * sigma).max(steps));
     let (mut sum, mut squares, mut count) = (0.0f32, 0.0f32, 0.0f32);
     for v in samples.iter() {
         let d = v - middle;
-        let near = if d.abs() <= reach { 1.0 } else { 0.0 };
+        let near = if d >= -low && d <= high { 1.0 } else { 0.0 };
         sum += near * d;
         squares += near * d * d;
         count += near;
     }
-    if count < 0.6 * samples.len() as f32 {
+    if count < LEFT * samples.len() as f32 {
         return None;
     }
     let mean = sum / count;

@@ -43,6 +43,8 @@ struct Block {
 /// A shadow stands out of the flat's noise by so many sigmas, and is so deep.
 const KAPPA: f32 = 4.0;
 const LEAST_DEPTH: f32 = 0.004;
+/// So many sigmas above the sky a block of a light is a star's.
+const ABOVE: f32 = 3.0;
 /// A shadow has so many blocks.
 const LEAST_BLOCKS: usize = 3;
 /// Blocks that are compared: more tell no more.
@@ -54,6 +56,8 @@ const INSIDE: f64 = 0.4;
 const BETTER: f64 = 0.06;
 /// And where they are found with so many sigmas, of 360 places.
 const FOUND: f64 = 6.0;
+/// How far the contrast of one shadow may lie from 1 beside its error.
+const OFF: f64 = 0.4;
 /// With so much contrast nothing better can be found.
 const ALL_THERE: f64 = 0.97;
 /// The least contrast that is the same dust.
@@ -158,6 +162,26 @@ fn middle_scale(logs: &Logs) -> Plane<f32> {
         let (sum, n) = (a.0 - b.0 - c.0 + d.0, a.1 - b.1 - c.1 + d.1);
         flattened.get(x, y) - (sum / n.max(1.0)) as f32
     })
+}
+
+/// The same of a light: what stands above its sky, stars above all, is left out.
+fn sky_at_middle_scale(light: &Logs, noise: f32) -> Plane<f32> {
+    let mut sky = light.clone();
+    let mut mid = middle_scale(&sky);
+    for _ in 0..2 {
+        let limit = ABOVE * lower_spread(&mid).max(noise);
+        for (s, m) in sky.as_mut_slice().iter_mut().zip(mid.as_slice()) {
+            *s = if *m > limit { f32::NAN } else { *s };
+        }
+        mid = middle_scale(&sky);
+    }
+    mid
+}
+
+/// The robust scatter of what lies below nothing, where no star is.
+fn lower_spread(plane: &Plane<f32>) -> f32 {
+    let mut all: Vec<f32> = plane.as_slice().iter().copied().filter(|v| *v < 0.0).collect();
+    if all.is_empty() { 0.0 } else { -MAD_TO_SIGMA as f32 * median_in_place(&mut all) }
 }
 
 /// The robust scatter of what is finite.
@@ -274,10 +298,7 @@ pub(super) fn fit(light: &Logs, motes: &Motes, noise: f64) -> Option<Dust> {
     if motes.count == 0 {
         return None;
     }
-    let mut mid = middle_scale(light);
-    // Stars and what else stands above the sky.
-    let limit = 4.0 * spread(&mid).max(noise as f32);
-    mid.as_mut_slice().iter_mut().for_each(|v| *v = if *v > limit { f32::NAN } else { *v });
+    let mid = sky_at_middle_scale(light, noise as f32);
     let power = motes.blocks.iter().map(|b| b.depth * b.depth).sum::<f64>();
     let scene = Scene { light: mid, motes, power };
     let (contrast, inside) = scene.turned(0.0)?;
@@ -320,7 +341,7 @@ fn gone(scene: &Scene<'_>, error: f64) -> f64 {
     for (mote, power) in powers.iter().enumerate().filter(|(_, p)| **p > 0.0) {
         let Some((c, _)) = scene.contrast(|m| m == mote, |x, y| (x, y)) else { continue };
         let own = error * (scene.power / power).sqrt();
-        if (c - 1.0).abs() > 0.5 + 4.0 * own {
+        if (c - 1.0).abs() > OFF + super::SIGMAS * own {
             gone += power / scene.power;
         }
     }
