@@ -30,6 +30,8 @@ pub(super) struct FlatChoice {
     pub flat: Option<MasterId>,
     /// What the light says of it, or of the planned one where it gets none.
     pub fit: FlatFit,
+    /// What decided: the same, or what several faint lights say together.
+    pub by: FlatFit,
 }
 
 /// The flat of each planned light that was looked at; `None` for one that has none.

@@ -5,6 +5,7 @@ mod night;
 mod rows;
 
 mod drift;
+mod flat_fit;
 mod hard_night;
 mod index;
 mod observatory;

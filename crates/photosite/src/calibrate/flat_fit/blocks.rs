@@ -93,8 +93,11 @@ impl Blocks {
                         None => found[0].extend_from_slice(row),
                         Some(cfa) => {
                             let line = cfa.line(i * side, first + y);
-                            let colours = line.iter().cycle();
-                            row.iter().zip(colours).for_each(|(v, c)| found[c.channel()].push(*v));
+                            let period = cfa.period();
+                            for (phase, c) in line[..period].iter().enumerate() {
+                                let own = row[phase..].iter().step_by(period);
+                                found[c.channel()].extend(own);
+                            }
                         }
                     }
                 }
@@ -180,7 +183,9 @@ impl Blocks {
 /// The mean of what is not clipped, and its standard error; `None` where too little is left.
 fn mean(samples: &mut Vec<f32>) -> Option<(f32, f32)> {
     let whole = samples.len();
-    samples.retain(|v| v.is_finite());
+    if samples.iter().fold(false, |any, v| any | !v.is_finite()) {
+        samples.retain(|v| v.is_finite());
+    }
     if samples.len() * 2 < whole || samples.len() < 8 {
         return None;
     }
@@ -202,18 +207,34 @@ fn mean(samples: &mut Vec<f32>) -> Option<(f32, f32)> {
     }
     let steps = if middle.fract() == 0.0 { STEPS } else { 0.0 };
     let (low, high) = ((DARK * sigma).max(steps), (BRIGHT * sigma).max(steps));
-    let (mut sum, mut squares, mut count) = (0.0f32, 0.0f32, 0.0f32);
-    for v in samples.iter() {
-        let d = v - middle;
-        let near = if d >= -low && d <= high { 1.0 } else { 0.0 };
-        sum += near * d;
-        squares += near * d * d;
-        count += near;
-    }
+    let (sum, squares, count) = within(samples, (middle, low, high));
     if count < LEFT * samples.len() as f32 {
         return None;
     }
     let mean = sum / count;
     let variance = (squares / count - mean * mean).max(0.0);
     Some((middle + mean, (variance / count).sqrt()))
+}
+
+/// Sums of what lies from `low` below to `high` above the middle: of the deviations, of their squares, and
+/// how many there are.
+fn within(samples: &[f32], (middle, low, high): (f32, f32, f32)) -> (f32, f32, f32) {
+    const LANES: usize = 8;
+    let mut sums = [[0.0f32; LANES]; 3];
+    let mut add = |lane: usize, v: f32| {
+        let d = v - middle;
+        let near = if d >= -low && d <= high { 1.0 } else { 0.0 };
+        sums[0][lane] += near * d;
+        sums[1][lane] += near * d * d;
+        sums[2][lane] += near;
+    };
+    let (whole, rest) = samples.as_chunks::<LANES>();
+    for chunk in whole {
+        for (lane, v) in chunk.iter().enumerate() {
+            add(lane, *v);
+        }
+    }
+    rest.iter().enumerate().for_each(|(lane, v)| add(lane, *v));
+    let [sum, squares, count] = sums.map(|s| s.iter().sum());
+    (sum, squares, count)
 }

@@ -20,6 +20,7 @@ pub(super) struct Dust {
 }
 
 /// Shadows in a flat.
+#[derive(Debug, Clone)]
 pub(super) struct Motes {
     /// Blocks of shadows, the deepest first.
     blocks: Vec<Block>,
@@ -30,7 +31,7 @@ pub(super) struct Motes {
 }
 
 /// A block of a shadow.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Block {
     x: usize,
     y: usize,
@@ -68,7 +69,7 @@ const LEAST_TURN: f64 = 0.7;
 /// Shadows of a flat.
 pub(super) fn motes(flat: &Logs) -> Motes {
     let size = flat.size();
-    let mid = middle_scale(flat);
+    let mid = middle_scale(flat, 3);
     let limit = (KAPPA * spread(&mid)).max(LEAST_DEPTH);
     let deep = |x: usize, y: usize| mid.get(x, y) < -limit;
     let mut label = Plane::filled(size, usize::MAX);
@@ -136,8 +137,8 @@ fn around(
 
 /// What stands out of smooth structure, some blocks wide: a polynomial of the fourth order and then the
 /// mean of a square are taken off.
-fn middle_scale(logs: &Logs) -> Plane<f32> {
-    let flattened = super::smooth::flattened(logs);
+fn middle_scale(logs: &Logs, rounds: usize) -> Plane<f32> {
+    let flattened = super::smooth::flattened(logs, rounds);
     let size = logs.size();
     let half = (size.width.min(size.height) / 8).max(4);
     // Sums of all that lies above and to the left.
@@ -167,13 +168,13 @@ fn middle_scale(logs: &Logs) -> Plane<f32> {
 /// The same of a light: what stands above its sky, stars above all, is left out.
 fn sky_at_middle_scale(light: &Logs, noise: f32) -> Plane<f32> {
     let mut sky = light.clone();
-    let mut mid = middle_scale(&sky);
+    let mut mid = middle_scale(&sky, 2);
     for _ in 0..2 {
         let limit = ABOVE * lower_spread(&mid).max(noise);
         for (s, m) in sky.as_mut_slice().iter_mut().zip(mid.as_slice()) {
             *s = if *m > limit { f32::NAN } else { *s };
         }
-        mid = middle_scale(&sky);
+        mid = middle_scale(&sky, 1);
     }
     mid
 }

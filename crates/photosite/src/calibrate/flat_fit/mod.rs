@@ -44,7 +44,7 @@ use photosite_pix::Plane;
 use serde::{Deserialize, Serialize};
 
 pub use blocks::{Blocks, rows_looked_at};
-use dust::Dust;
+use dust::{Dust, Motes};
 use large::Large;
 
 /// Whether a flat fits a light.
@@ -153,23 +153,28 @@ impl FlatFit {
 #[derive(Debug, Clone)]
 pub struct Template {
     blocks: Blocks,
+    /// Its dust; `None` where the flat tells nothing. Dust is grey, so that it is the same whatever
+    /// colours a light weighs how much.
+    motes: Option<Motes>,
 }
 
 impl Template {
     /// From the blocks of a master flat.
     pub fn of(blocks: Blocks) -> Self {
-        Self { blocks }
+        let motes = blocks.against(&blocks).map(|(flat, _, _)| dust::motes(&flat));
+        Self { blocks, motes }
     }
 
     /// What a light says of the flat; `light` are its blocks, freed of bias and dark and not divided by
     /// a flat. A light of another size or array tells nothing.
     pub fn fit(&self, light: &Blocks) -> FlatFit {
-        let Some((light, flat, noise)) = light.against(&self.blocks) else {
+        let Some(((light, flat, noise), motes)) =
+            light.against(&self.blocks).zip(self.motes.as_ref())
+        else {
             return FlatFit::NOTHING;
         };
-        let dusty = dust::motes(&flat);
-        let large = large::fit(&light, &flat, &dusty.near, noise);
-        FlatFit::judged(large, dust::fit(&light, &dusty, noise))
+        let large = large::fit(&light, &flat, &motes.near, noise);
+        FlatFit::judged(large, dust::fit(&light, motes, noise))
     }
 }
 

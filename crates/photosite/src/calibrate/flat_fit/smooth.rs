@@ -30,9 +30,13 @@ fn terms(u: f64, v: f64) -> [f64; TERMS] {
     ]
 }
 
-/// The logarithms less a polynomial of the fourth order, fitted without what stands out.
+/// Every so many blocks along both axes are fitted: the polynomial has few terms.
+const STEP: usize = 2;
+
+/// The logarithms less a polynomial of the fourth order, fitted in so many rounds, each without what
+/// stood out in the one before.
 #[expect(clippy::needless_range_loop, reason = "rows of a matrix")]
-pub(super) fn flattened(logs: &Logs) -> Plane<f32> {
+pub(super) fn flattened(logs: &Logs, rounds: usize) -> Plane<f32> {
     let size = logs.size();
     let at = |x: usize, y: usize| {
         terms(
@@ -42,10 +46,10 @@ pub(super) fn flattened(logs: &Logs) -> Plane<f32> {
     };
     let mut out = logs.clone();
     let mut limit = f64::INFINITY;
-    for _ in 0..3 {
+    for round in 0..rounds {
         let mut m = [[0.0; TERMS + 1]; TERMS];
-        for y in 0..size.height {
-            for x in 0..size.width {
+        for y in (0..size.height).step_by(STEP) {
+            for x in (0..size.width).step_by(STEP) {
                 let (v, left) = (f64::from(logs.get(x, y)), f64::from(out.get(x, y)));
                 if !v.is_finite() || (limit.is_finite() && left.abs() > limit) {
                     continue;
@@ -80,7 +84,9 @@ pub(super) fn flattened(logs: &Logs) -> Plane<f32> {
             let model: f64 = at(x, y).iter().zip(&p).map(|(t, p)| t * p).sum();
             logs.get(x, y) - model as f32
         });
-        limit = CLIP * f64::from(super::dust::spread(&out));
+        if round + 1 < rounds {
+            limit = CLIP * f64::from(super::dust::spread(&out));
+        }
     }
     out
 }

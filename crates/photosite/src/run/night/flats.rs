@@ -165,12 +165,12 @@ fn decided(
         for other in &alike.flats[1..] {
             let fit = templates.get(*other, light)?.fit(blocks);
             if fit.answer == FlatAnswer::Fits {
-                return Ok(FlatChoice { flat: Some(*other), fit });
+                return Ok(FlatChoice { flat: Some(*other), fit, by: fit });
             }
         }
     }
     let flat = Some(own).filter(|_| !fit.is_worse_than_none());
-    Ok(FlatChoice { flat, fit })
+    Ok(FlatChoice { flat, fit, by: fit })
 }
 
 /// What is to be said of lights that are calibrated alike.
@@ -178,10 +178,10 @@ fn told(work: Work<'_>, alike: &Alike<'_>, all: &[(LightId, FlatChoice)]) -> Vec
     type Kind = (FlatAnswer, Option<MasterId>, Option<i64>);
     let mut kinds: BTreeMap<Kind, Vec<&(LightId, FlatChoice)>> = BTreeMap::new();
     for one in all {
-        let (_, FlatChoice { flat, fit }) = one;
+        let (_, FlatChoice { flat, by, .. }) = one;
         // Turns that differ by some degrees are several.
-        let turn = fit.angle_deg.map(|a| (a / 2.0).round() as i64);
-        kinds.entry((fit.answer, *flat, turn)).or_default().push(one);
+        let turn = by.angle_deg.map(|a| (a / 2.0).round() as i64);
+        kinds.entry((by.answer, *flat, turn)).or_default().push(one);
     }
     kinds.into_values().filter_map(|those| finding(work, alike, &those)).collect()
 }
@@ -199,7 +199,13 @@ fn finding(work: Work<'_>, alike: &Alike<'_>, those: &[&(LightId, FlatChoice)]) 
     let numbers = seen(those);
     let explained = planned[*first].choice_of(FrameKind::Flat);
     let doubts: Vec<&Check> = explained.into_iter().flat_map(|e| e.choice.doubts()).collect();
-    let (code, severity, message, hint) = match (choice.fit.answer, choice.flat) {
+    let what = match (choice.by.slope, choice.by.dust) {
+        (Some(slope), Some(_)) if (slope - 1.0).abs() <= SAME_SLOPE => {
+            format!("the dust that {who} show is not that of {own}")
+        }
+        _ => format!("the background of {who} does not follow {own}"),
+    };
+    let (code, severity, message, hint) = match (choice.by.answer, choice.flat) {
         (_, Some(flat)) if flat != alike.flats[0] => (
             "flat-changed",
             Severity::Info,
@@ -228,7 +234,7 @@ fn finding(work: Work<'_>, alike: &Alike<'_>, those: &[&(LightId, FlatChoice)]) 
             format!(
                 "{who} show the dust of {own} turned by {:.1} degrees ({numbers}); the flat is used as \
                  it is, so that vignetting goes and shadows of dust are left twice",
-                choice.fit.angle_deg.unwrap_or(0.0)
+                choice.by.angle_deg.unwrap_or(0.0)
             ),
             Some("Take flats at the rotation of the lights."),
         ),
@@ -236,7 +242,7 @@ fn finding(work: Work<'_>, alike: &Alike<'_>, those: &[&(LightId, FlatChoice)]) 
             "flat-does-not-fit",
             Severity::Warning,
             format!(
-                "the background of {who} does not follow {own}: {numbers}; no other flat at hand fits, \
+                "{what}: {numbers}; no other flat at hand fits, \
                  and it is used"
             ),
             Some(HINT),
@@ -245,7 +251,7 @@ fn finding(work: Work<'_>, alike: &Alike<'_>, those: &[&(LightId, FlatChoice)]) 
             "flat-does-not-fit",
             Severity::Warning,
             format!(
-                "the background of {who} does not follow {own}: {numbers}; dividing by it would leave \
+                "{what}: {numbers}; dividing by it would leave \
                  more than it takes, and no flat is used"
             ),
             Some(HINT),
@@ -254,7 +260,7 @@ fn finding(work: Work<'_>, alike: &Alike<'_>, those: &[&(LightId, FlatChoice)]) 
     };
     // One light shows, these lights show.
     let message = match those.len() {
-        1 => message.replace("this light show the", "this light shows the"),
+        1 => message.replace("this light show ", "this light shows "),
         _ => message,
     };
     let found = Finding::new(code, severity, subject, message);
@@ -262,7 +268,7 @@ fn finding(work: Work<'_>, alike: &Alike<'_>, those: &[&(LightId, FlatChoice)]) 
         Some(hint) => found.hint(hint),
         None => found,
     };
-    let fit = choice.fit;
+    let fit = choice.by;
     Some(
         found
             .with("group", alike.group)
@@ -277,6 +283,9 @@ fn finding(work: Work<'_>, alike: &Alike<'_>, those: &[&(LightId, FlatChoice)]) 
     )
 }
 
+/// A slope so near to 1 is not what speaks against a flat.
+const SAME_SLOPE: f64 = 0.2;
+
 /// What can make a flat not fit.
 const HINT: &str = "Look for light that reached the sensor past the optics, a bias or dark that is not \
                     these lights', a flat of another filter or rotation, or dust that moved; take flats \
@@ -285,7 +294,7 @@ const HINT: &str = "Look for light that reached the sensor past the optics, a bi
 /// The numbers of some lights in words, each the middle one of all.
 fn seen(those: &[&(LightId, FlatChoice)]) -> String {
     let middle = |of: fn(&FlatFit) -> Option<f64>| {
-        let mut all: Vec<f64> = those.iter().filter_map(|(_, c)| of(&c.fit)).collect();
+        let mut all: Vec<f64> = those.iter().filter_map(|(_, c)| of(&c.by)).collect();
         all.sort_by(f64::total_cmp);
         all.get(all.len() / 2).copied()
     };
