@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use photosite::calibrate::dark::DarkSource;
+use photosite::calibrate::flat_fit::{Blocks, FlatAnswer, Template};
 use photosite::event::{Cancel, Silent};
 use photosite::measure::{offer_files, survey};
 use photosite::register::lay_over;
@@ -279,4 +280,45 @@ fn headers_and_stars_agree() {
         compared += 1;
     }
     assert!(compared > 3, "{compared}");
+}
+
+/// The lights of a whole night, against their own flat and against the same turned round.
+#[test]
+fn the_flat_fits_and_turned_it_does_not() {
+    let Some(night) = night() else { return };
+    let answers: Vec<FlatAnswer> =
+        night.report.lights.iter().map(|l| l.flat_fit.expect("looked at").answer).collect();
+    println!("{answers:?}");
+    let told = |a: &FlatAnswer| *a == FlatAnswer::Fits;
+    assert!(answers.iter().all(|a| told(a) || *a == FlatAnswer::CannotBeTold), "{answers:?}");
+    assert!(answers.iter().filter(|a| told(a)).count() >= 4, "{answers:?}");
+    for finding in &night.report.findings {
+        assert!(!["flat-does-not-fit", "flat-turned", "flat-changed"].contains(&&*finding.code));
+    }
+    let flat = night.master(FrameKind::Flat).data;
+    let size = flat.size();
+    let blocks = |data: &Plane<f32>| {
+        let read = |rows: std::ops::Range<usize>, out: &mut [f32]| {
+            out.copy_from_slice(data.rows(rows.start, rows.end));
+            Ok(())
+        };
+        Blocks::of(size, None, read).unwrap()
+    };
+    let turned = Plane::from_fn(size, |x, y| flat.get(size.width - 1 - x, size.height - 1 - y));
+    let undivided: Vec<Blocks> = (night.report.lights.iter())
+        .filter_map(|l| l.output.as_ref())
+        .map(|path| {
+            let light = read_frame(path).unwrap().0.data;
+            blocks(&Plane::from_fn(size, |x, y| light.get(x, y) * flat.get(x, y)))
+        })
+        .collect();
+    assert_eq!(undivided.len(), 9);
+    let all = Blocks::joined(&undivided.iter().collect::<Vec<_>>()).unwrap();
+    let fit = Template::of(blocks(&flat)).fit(&all);
+    println!("{fit:?}");
+    assert_eq!(fit.answer, FlatAnswer::Fits);
+    assert!((fit.dust.unwrap() - 1.0).abs() < 0.15);
+    let fit = Template::of(blocks(&turned)).fit(&all);
+    println!("turned: {fit:?}");
+    assert_eq!((fit.answer, fit.angle_deg), (FlatAnswer::Turned, Some(180.0)));
 }

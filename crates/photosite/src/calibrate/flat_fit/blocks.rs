@@ -9,7 +9,7 @@ use super::Logs;
 use crate::Result;
 
 /// Blocks along the shorter side of a large frame.
-const BLOCKS: usize = 128;
+const BLOCKS: usize = 96;
 /// Pixels along the side of the smallest block.
 const LEAST: usize = 4;
 /// Rows of a block that are looked at.

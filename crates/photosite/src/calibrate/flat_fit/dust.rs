@@ -15,6 +15,8 @@ pub(super) struct Dust {
     pub error: f64,
     /// Share of the shadows' power that is certainly not in the light.
     pub gone: f64,
+    /// How many shadows that is.
+    pub gone_motes: usize,
     /// The angle at which they are found, where it is another.
     pub angle_deg: Option<f64>,
 }
@@ -28,6 +30,15 @@ pub(super) struct Motes {
     count: usize,
     /// Whether a block is in or beside a shadow.
     pub near: Plane<bool>,
+}
+
+impl Motes {
+    /// The squares of the depths of each shadow, added up.
+    fn powers(&self) -> Vec<f64> {
+        let mut powers = vec![0.0; self.count];
+        self.blocks.iter().for_each(|b| powers[b.mote] += b.depth * b.depth);
+        powers
+    }
 }
 
 /// A block of a shadow.
@@ -62,7 +73,10 @@ const OFF: f64 = 0.4;
 /// With so much contrast nothing better can be found.
 const ALL_THERE: f64 = 0.97;
 /// The least contrast that is the same dust.
-const SAME: f64 = 0.5;
+const SAME: f64 = 0.6;
+/// How much more of the light the shadows explain there than at any angle not so near.
+const ALONE: f64 = 1.6;
+const PEAK_DEG: f64 = 10.0;
 /// The least turn, in degrees.
 const LEAST_TURN: f64 = 0.7;
 
@@ -242,17 +256,15 @@ impl Scene<'_> {
         value.is_finite().then_some((value, u * (1.0 - u) + v * (1.0 - v)))
     }
 
-    fn turned(&self, deg: f64) -> Option<(f64, f64)> {
+    /// The contrast of shadows turned about the middle.
+    fn turned(&self, own: impl Fn(usize) -> bool, deg: f64) -> Option<(f64, f64)> {
         let size = self.light.size();
         let (mx, my) = (0.5 * size.width as f64 - 0.5, 0.5 * size.height as f64 - 0.5);
         let (s, c) = deg.to_radians().sin_cos();
-        self.contrast(
-            |_| true,
-            |x, y| {
-                let (dx, dy) = (x - mx, y - my);
-                (mx + c * dx - s * dy, my + s * dx + c * dy)
-            },
-        )
+        self.contrast(own, |x, y| {
+            let (dx, dy) = (x - mx, y - my);
+            (mx + c * dx - s * dy, my + s * dx + c * dy)
+        })
     }
 
     /// What the shadows show where they are not: shifted around the frame and mirrored.
@@ -302,49 +314,63 @@ pub(super) fn fit(light: &Logs, motes: &Motes, noise: f64) -> Option<Dust> {
     let mid = sky_at_middle_scale(light, noise as f32);
     let power = motes.blocks.iter().map(|b| b.depth * b.depth).sum::<f64>();
     let scene = Scene { light: mid, motes, power };
-    let (contrast, inside) = scene.turned(0.0)?;
+    let (contrast, inside) = scene.turned(|_| true, 0.0)?;
     let by_counts = noise / power.sqrt();
     let error = scene.without(contrast).placebo().max(by_counts);
-    let gone = gone(&scene, error);
+    let (gone, gone_motes) = gone(&scene, error);
     let angle_deg =
         (contrast < ALL_THERE).then(|| turn(&scene, (contrast, inside), error)).flatten();
-    Some(Dust { contrast, error, gone, angle_deg })
+    Some(Dust { contrast, error, gone, gone_motes, angle_deg })
 }
 
 /// The angle at which the shadows are found, where that is certainly another than 0.
 fn turn(scene: &Scene<'_>, (contrast, inside): (f64, f64), error: f64) -> Option<f64> {
     let gain = |(c, inside): (f64, f64)| if c > 0.0 { c * c * inside } else { 0.0 };
     let mut best = (0.0, contrast, inside);
+    let mut gains = Vec::with_capacity(360);
     let look = |deg: f64, best: &mut (f64, f64, f64)| {
-        if let Some(found) = scene.turned(deg)
+        if let Some(found) = scene.turned(|_| true, deg)
             && gain(found) > gain((best.1, best.2))
         {
             *best = (deg, found.0, found.1);
         }
     };
-    (-179..=180).for_each(|deg| look(f64::from(deg), &mut best));
+    for deg in (-179..=180).map(f64::from) {
+        look(deg, &mut best);
+        gains.extend(scene.turned(|_| true, deg).map(|found| (deg, gain(found))));
+    }
     let coarse = best.0;
     (-10..=10).for_each(|tenth| look(coarse + 0.1 * f64::from(tenth), &mut best));
     let (deg, there, inside) = best;
-    let error = error * (scene.power / inside).sqrt();
+    let there_error = error * (scene.power / inside).sqrt();
+    // Any two patterns of shadows agree somewhere a little.
+    let apart = |a: f64| ((a - deg).rem_euclid(360.0) - 180.0).abs() < 180.0 - PEAK_DEG;
+    let elsewhere = gains.iter().filter(|(a, _)| apart(*a)).map(|g| g.1).fold(0.0, f64::max);
     let turned = deg.abs() >= LEAST_TURN
+        && gain((there, inside)) >= ALONE * elsewhere
         && there >= SAME
-        && there / error >= FOUND
-        && there - contrast > BETTER + error;
-    turned.then_some(deg)
+        && there / there_error >= FOUND
+        && there - contrast > BETTER + there_error;
+    // One shadow alone falls on another's place by chance.
+    let powers = scene.motes.powers();
+    let strongest = (0..powers.len()).max_by(|a, b| powers[*a].total_cmp(&powers[*b]))?;
+    let rest = scene.turned(|m| m != strongest, deg);
+    let borne_out = rest.is_some_and(|(c, inside)| {
+        c >= SAME && c / (error * (scene.power / inside).sqrt()) >= super::SIGMAS
+    });
+    (turned && borne_out).then_some(deg)
 }
 
-/// Share of the shadows' power that is certainly not where the flat has it.
-fn gone(scene: &Scene<'_>, error: f64) -> f64 {
-    let mut powers = vec![0.0; scene.motes.count];
-    scene.motes.blocks.iter().for_each(|b| powers[b.mote] += b.depth * b.depth);
-    let mut gone = 0.0;
-    for (mote, power) in powers.iter().enumerate().filter(|(_, p)| **p > 0.0) {
+/// Share of the shadows' power that is certainly not where the flat has it, and how many shadows that is.
+fn gone(scene: &Scene<'_>, error: f64) -> (f64, usize) {
+    let (mut gone, mut count) = (0.0, 0);
+    for (mote, power) in scene.motes.powers().into_iter().enumerate().filter(|(_, p)| *p > 0.0) {
         let Some((c, _)) = scene.contrast(|m| m == mote, |x, y| (x, y)) else { continue };
         let own = error * (scene.power / power).sqrt();
         if (c - 1.0).abs() > OFF + super::SIGMAS * own {
             gone += power / scene.power;
+            count += 1;
         }
     }
-    gone
+    (gone, count)
 }

@@ -46,7 +46,7 @@ struct Sample {
 /// `None` where the flat has no relief, or too few blocks count.
 ///
 /// # Source
-/// Beaton1974 for the weights; Efron1981 for the jackknife.
+/// Beaton1974 for the weights; Miller1974 for the jackknife.
 pub(super) fn fit(light: &Logs, flat: &Logs, dusty: &Plane<bool>, noise: f64) -> Option<Large> {
     let size = light.size();
     let at = |i: usize, end: usize, n: usize| (i * n / end).min(n - 1);

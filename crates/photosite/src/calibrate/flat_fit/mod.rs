@@ -91,13 +91,15 @@ const TOLD_DUST: f64 = 0.12;
 const SLOPE_TOLERANCE: f64 = 0.1;
 /// The same where the dust agrees, which a pedestal would have changed as well: what is left is a sky
 /// that is not linear.
-const SLOPE_TOLERANCE_DUST: f64 = 0.3;
+const SLOPE_TOLERANCE_DUST: f64 = 0.2;
 /// How far the contrast of dust may lie from 1 beside its error.
 const DUST_TOLERANCE: f64 = 0.2;
 /// Standard errors that count as certain.
 const SIGMAS: f64 = 3.0;
 /// Share of the flat's dust that may be gone.
 const GONE: f64 = 0.1;
+/// And how many of its shadows: one may lie under a galaxy.
+const GONE_MOTES: usize = 1;
 /// Below this a flat adds more structure than it removes.
 const USELESS: f64 = 0.4;
 
@@ -126,8 +128,10 @@ impl FlatFit {
         // What is far above 1 has an error in proportion.
         let slope = large.filter(|l| l.error <= TOLD_SLOPE * l.slope.max(1.0));
         let told = dust.filter(|d| d.error <= TOLD_DUST * d.contrast.max(1.0));
-        let far = |v: f64, error: f64, most: f64| (v - 1.0).abs() > most + SIGMAS * error;
-        let dust_moved = |d: &Dust| far(d.contrast, d.error, DUST_TOLERANCE) || d.gone > GONE;
+        let far = |v: f64, error: f64, most: f64| (v - 1.0).abs() > most.hypot(SIGMAS * error);
+        let dust_moved = |d: &Dust| {
+            far(d.contrast, d.error, DUST_TOLERANCE) || d.gone > GONE || d.gone_motes > GONE_MOTES
+        };
         let answer = match (slope, told) {
             (None, None) => FlatAnswer::CannotBeTold,
             (_, Some(d)) if d.angle_deg.is_some() => FlatAnswer::Turned,
