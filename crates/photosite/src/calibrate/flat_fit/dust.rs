@@ -2,7 +2,7 @@
 //! placebo places.
 
 use photosite_pix::Plane;
-use photosite_pix::stat::{MAD_TO_SIGMA, median_in_place};
+use photosite_pix::stat::{MAD_TO_SIGMA, median_in_place, median_mad};
 
 use super::Logs;
 
@@ -201,13 +201,7 @@ fn lower_spread(plane: &Plane<f32>) -> f32 {
 
 /// The robust scatter of what is finite.
 pub(super) fn spread(plane: &Plane<f32>) -> f32 {
-    let mut all: Vec<f32> = plane.as_slice().iter().copied().filter(|v| v.is_finite()).collect();
-    if all.is_empty() {
-        return 0.0;
-    }
-    let middle = median_in_place(&mut all);
-    all.iter_mut().for_each(|v| *v = (*v - middle).abs());
-    MAD_TO_SIGMA as f32 * median_in_place(&mut all)
+    MAD_TO_SIGMA as f32 * median_mad(plane.as_slice()).1
 }
 
 /// The light at middle scales, in which the shadows are looked for.

@@ -1,7 +1,7 @@
 //! Over large scales: how strongly a background follows a flat, beside a linear sky.
 
 use photosite_pix::Plane;
-use photosite_pix::stat::MAD_TO_SIGMA;
+use photosite_pix::stat::{MAD_TO_SIGMA, median_f64};
 
 use super::Logs;
 
@@ -148,16 +148,8 @@ fn residuals(samples: &[Sample], now: &[f64; TERMS]) -> Vec<f64> {
 
 /// The scatter of what lies below the fit.
 fn lower_scale(left: &[f64]) -> f64 {
-    let mut below: Vec<f64> = left.iter().filter(|r| **r < 0.0).map(|r| -r).collect();
-    MAD_TO_SIGMA * middle(&mut below)
-}
-
-fn middle(values: &mut [f64]) -> f64 {
-    if values.is_empty() {
-        return 0.0;
-    }
-    let at = values.len() / 2;
-    *values.select_nth_unstable_by(at, f64::total_cmp).1
+    let below: Vec<f64> = left.iter().filter(|r| **r < 0.0).map(|r| -r).collect();
+    MAD_TO_SIGMA * median_f64(&below)
 }
 
 /// Root mean square of what is left in cells, beyond what noise leaves there: the sky's own structure.
@@ -168,7 +160,7 @@ fn structure(samples: &[Sample], left: &[f64], noise: f64) -> f64 {
     }
     cells.retain(|c| c.len() >= 4);
     let expected = cells.iter().map(|c| 1.57 * noise * noise / c.len() as f64).sum::<f64>();
-    let medians: Vec<f64> = cells.iter_mut().map(|c| middle(c)).collect();
+    let medians: Vec<f64> = cells.iter().map(|c| median_f64(c)).collect();
     let n = medians.len().max(1) as f64;
     let mean = medians.iter().sum::<f64>() / n;
     let seen = medians.iter().map(|m| (m - mean) * (m - mean)).sum::<f64>();

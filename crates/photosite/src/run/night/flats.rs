@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use photosite_pix::FrameKind;
+use photosite_pix::{FrameKind, stat};
 
 use super::lights::{Loaded, SetKey, Sets, Work};
 use super::notes::Notes;
@@ -294,9 +294,8 @@ const HINT: &str = "Look for light that reached the sensor past the optics, a bi
 /// The numbers of some lights in words, each the middle one of all.
 fn seen(those: &[&(LightId, FlatChoice)]) -> String {
     let middle = |of: fn(&FlatFit) -> Option<f64>| {
-        let mut all: Vec<f64> = those.iter().filter_map(|(_, c)| of(&c.by)).collect();
-        all.sort_by(f64::total_cmp);
-        all.get(all.len() / 2).copied()
+        let all: Vec<f64> = those.iter().filter_map(|(_, c)| of(&c.by)).collect();
+        Some(stat::median_f64(&all)).filter(|m| m.is_finite())
     };
     let slope = middle(|f| f.slope).zip(middle(|f| f.slope_error));
     let dust = middle(|f| f.dust).zip(middle(|f| f.dust_error));
