@@ -25,6 +25,8 @@ const ROUNDS: usize = 5;
 const LEFT: f32 = 0.4;
 /// A block of one level may differ by so many steps of the converter.
 const STEPS: f32 = 1.5;
+/// Of what is noisier than this the logarithm is off by more than a thirtieth.
+const MOST_NOISE: f64 = 0.25;
 /// Colours that hold less than this share of what the best one says are left out.
 const LEAST_SHARE: f64 = 0.02;
 
@@ -132,12 +134,13 @@ impl Blocks {
     pub fn joined(lights: &[&Self]) -> Option<Self> {
         let first = lights.first()?;
         let alike = |l: &&Self| l.size == first.size && l.side == first.side;
-        if lights.len() < 2 || !lights.iter().all(|l| alike(l)) {
+        if lights.len() < 2 || !lights.iter().all(alike) {
             return None;
         }
         let join = |c: usize| {
             let all: Vec<&Colour> = lights.iter().filter_map(|l| l.colours[c].as_ref()).collect();
-            let one = all.first().filter(|_| all.len() == lights.len())?;
+            let known = all.iter().all(|c| c.noise <= MOST_NOISE);
+            let one = all.first().filter(|_| all.len() == lights.len() && known)?;
             let mut here = Vec::with_capacity(all.len());
             let log = Plane::from_fn(one.log.size(), |x, y| {
                 here.clear();
@@ -161,6 +164,7 @@ impl Blocks {
         }
         let pairs: Vec<(&Colour, &Colour)> = (self.colours.iter().zip(&flat.colours))
             .filter_map(|(l, f)| l.as_ref().zip(f.as_ref()))
+            .filter(|(l, _)| l.noise <= MOST_NOISE)
             .collect();
         let weight = |c: &Colour| 1.0 / (c.noise * c.noise);
         let best = pairs.iter().map(|(l, _)| weight(l)).fold(0.0, f64::max);
@@ -168,14 +172,15 @@ impl Blocks {
             pairs.into_iter().filter(|(l, _)| weight(l) >= LEAST_SHARE * best).collect();
         let sum: f64 = used.iter().map(|(l, _)| weight(l)).sum();
         let cells = used.first()?.0.log.size();
-        let mixed = |of: &dyn Fn(&(&'_ Colour, &'_ Colour), usize, usize) -> f32| {
+        let mixed = |of_flat: bool| {
             Plane::from_fn(cells, |x, y| {
-                let parts = used.iter().map(|p| weight(p.0) * f64::from(of(p, x, y)));
+                let log =
+                    |(l, f): &(&Colour, &Colour)| if of_flat { &f.log } else { &l.log }.get(x, y);
+                let parts = used.iter().map(|p| weight(p.0) * f64::from(log(p)));
                 (parts.sum::<f64>() / sum) as f32
             })
         };
-        let light = mixed(&|p, x, y| p.0.log.get(x, y));
-        let own = mixed(&|p, x, y| p.1.log.get(x, y));
+        let (light, own) = (mixed(false), mixed(true));
         Some((light, own, (1.0 / sum).sqrt()))
     }
 }
