@@ -77,7 +77,6 @@ pub(super) fn fit(light: &Logs, flat: &Logs, dusty: &Plane<bool>, noise: f64) ->
     // Slope, level of the sky, and what it gains along x and y.
     let mut now = [1.0, 1.0, 0.0, 0.0];
     let mut parts = vec![Normal::default(); PARTS * PARTS];
-    let mut sum = Normal::default();
     for round in 0..ROUNDS {
         parts.iter_mut().for_each(|p| *p = Normal::default());
         for (s, w) in samples.iter().zip(&weights) {
@@ -93,8 +92,7 @@ pub(super) fn fit(light: &Logs, flat: &Logs, dusty: &Plane<bool>, noise: f64) ->
                 part[i][TERMS] += w * terms[i] * target;
             }
         }
-        sum = added(&parts, None);
-        now = solved(sum)?;
+        now = solved(added(&parts, None))?;
         let left = residuals(&samples, &now);
         let scale = lower_scale(&left).max(noise);
         if round + 1 < ROUNDS {
@@ -115,7 +113,6 @@ pub(super) fn fit(light: &Logs, flat: &Logs, dusty: &Plane<bool>, noise: f64) ->
     let structure = structure(&samples, &residuals(&samples, &now), noise);
     let counts = noise / (relief * (samples.len() as f64).sqrt());
     let error = jackknife.sqrt().hypot(STRUCTURE * structure / relief).max(counts);
-    let _ = sum;
     (now[0].is_finite() && error.is_finite()).then_some(Large { slope: now[0], error })
 }
 
