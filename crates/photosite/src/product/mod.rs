@@ -28,6 +28,7 @@
 
 mod calibration;
 mod compared;
+mod dark_model;
 mod known;
 mod light;
 mod loaded;
@@ -38,6 +39,7 @@ mod stacking;
 mod write;
 
 pub use calibration::{CalibratedFrame, Calibration};
+pub use dark_model::{DarkModel, MODEL_SCHEMA, ModelSummary, Synthesized};
 pub use known::Known;
 pub use light::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light};
 pub use loaded::{LoadedMaster, UNIT_ADU, load_master, load_named, load_samples};
