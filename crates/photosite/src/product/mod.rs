@@ -44,7 +44,7 @@ pub use known::Known;
 pub use light::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light};
 pub use loaded::{LoadedMaster, UNIT_ADU, load_master, load_named, load_samples};
 pub use master::{
-    AdditivePart, MasterRequest, MasterResult, build_master, take_master, work_units,
+    AdditivePart, MasterRequest, MasterResult, build_master, found_master, take_master, work_units,
 };
 pub use offered::{Offered, Opened};
 pub use scaling::FittedDark;

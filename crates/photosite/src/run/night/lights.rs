@@ -16,7 +16,7 @@ use crate::product::{
 };
 use crate::run::earlier::Earlier;
 use crate::run::request::NightRequest;
-use crate::run::results::{DarkChoices, LightResults, MasterResults, RawFrames};
+use crate::run::results::{DarkChoices, LightResults, MadeDarks, MasterResults, RawFrames};
 use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each, on_each_with};
 use crate::{Error, Result};
@@ -108,6 +108,7 @@ pub(super) struct Work<'a> {
     pub raw: &'a RawFrames,
     pub masters: &'a MasterResults,
     pub darks: &'a DarkChoices,
+    pub made: &'a MadeDarks,
     pub earlier: &'a Earlier,
     pub folder: &'a Path,
 }
@@ -116,6 +117,10 @@ impl<'a> Work<'a> {
     /// The masters of a planned light; a dark that could not be fitted is none.
     pub fn set_of(&self, light: LightId) -> SetKey {
         let plan = &self.planned[light];
+        if let Some(made) = self.made.get(&light) {
+            // It brings the bias with it.
+            return SetKey { masters: [plan.bias, Some(*made), plan.flat], fitted: false };
+        }
         let fitted = plan.scaled.is_some() && self.darks[light].is_some();
         let dark = plan.dark.filter(|_| fitted || plan.scaled.is_none());
         SetKey { masters: [plan.bias, dark, plan.flat], fitted }

@@ -1,9 +1,11 @@
 //! A whole night: inventory, plan, masters, pictures, lights, report.
 
 mod darks;
+mod flats;
 mod lights;
 mod lock;
 mod masters;
+mod modelled;
 mod notes;
 mod stacks;
 
@@ -25,7 +27,7 @@ use super::frames::{raw_frame, take_inventory};
 use super::keep::keep_masters;
 use super::planned::{AskedNight, PlannedNight};
 use super::request::{NightOutcome, NightRequest};
-use super::results::{DarkChoices, LightResults, MasterResults, Pictures, RawFrames, Results};
+use super::results::{DarkChoices, LightResults, MadeDarks, MasterResults, Pictures, RawFrames, Results};
 use crate::env::Stopwatch;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
@@ -126,6 +128,7 @@ struct Night<'a> {
     raw: RawFrames,
     masters: MasterResults,
     darks: DarkChoices,
+    made: MadeDarks,
     lights: LightResults,
     pictures: Pictures,
     used: Option<LibraryReport>,
@@ -156,6 +159,7 @@ impl<'a> Night<'a> {
             library,
             masters: Results::none(planned.masters.len()),
             darks: Results::none(planned.lights.len()),
+            made: MadeDarks::new(),
             lights: Results::none(planned.lights.len()),
             planned,
             notes: Notes::new(findings),
@@ -201,19 +205,23 @@ impl<'a> Night<'a> {
         let (earlier, folder) = (&earlier, lights_dir.as_path());
         let mut fitted = std::mem::replace(darks, Results::none(0));
         let none = Results::none(planned.lights.len());
-        let work = Work { request, planned, raw, masters, darks: &none, earlier, folder };
-        fit_darks(work, &mut fitted, notes, context)?;
+        let made = &MadeDarks::new();
+        let work = Work { request, planned, raw, masters, darks: &none, made, earlier, folder };
+        for made in fit_darks(work, &mut fitted, (&masters_dir, notes), context)? {
+            let id = self.masters.push(made.master);
+            self.made.extend(made.lights.into_iter().map(|light| (light, id)));
+        }
         self.darks = fitted;
         self.lap("darks");
-        let Self { request, planned, raw, masters, darks, lights, pictures, notes, .. } = self;
+        let Self { request, planned, raw, masters, darks, made, lights, pictures, notes, .. } = self;
         let (raw, darks) = (&*raw, &*darks);
-        let work = Work { request, planned, raw, masters, darks, earlier, folder };
+        let work = Work { request, planned, raw, masters, darks, made, earlier, folder };
         if request.stack {
             stack_lights(work, &folders, lights, pictures, notes, context)?;
         }
         self.lap("stacks");
-        let Self { request, planned, raw, masters, darks, lights, notes, .. } = self;
-        let work = Work { request, planned, raw, masters, darks, earlier, folder };
+        let Self { request, planned, raw, masters, darks, made, lights, notes, .. } = self;
+        let work = Work { request, planned, raw, masters, darks, made, earlier, folder };
         // Lights that are in no picture are kept, and all where that is asked.
         let all = planned.named_lights().map(|(id, _)| id);
         let wanted: Vec<LightId> =
@@ -320,6 +328,7 @@ impl<'a> Night<'a> {
             raw: &self.raw,
             masters: &self.masters,
             darks: &self.darks,
+            made: &self.made,
             lights: &self.lights,
             pictures: self.pictures,
         });

@@ -136,8 +136,8 @@ impl Laws {
         used: &[usize],
     ) -> Result<Option<(GlowLaw, GlowMap)>, Refused> {
         let n = used.len();
-        // The level of a block is the median of its pixels.
-        let block = (std::f64::consts::FRAC_PI_2 / (seen.grid.side * seen.grid.side) as f64).sqrt();
+        // The level of a block is the mean of its pixels.
+        let block = 1.0 / seen.grid.side as f64;
         let sigma: Vec<f64> = used.iter().map(|g| seen.variance[*g].sqrt() * block).collect();
         let middles: Vec<f64> = used.iter().map(|g| middle(&seen.levels[*g])).collect();
         let count = seen.levels[used[0]].len();

@@ -14,6 +14,8 @@ const LEAST_SIDE: usize = 8;
 const MOST_BLOCKS: usize = 1 << 18;
 /// Rows of blocks that are read at a time.
 const BLOCK_ROWS: usize = 8;
+/// Pixels of a block that lie so many sigmas off its median say nothing of its level.
+const BLOCK_KAPPA: f32 = 4.0;
 /// A hot pixel stands so many sigmas above its neighbours.
 const HOT_KAPPA: f64 = 15.0;
 /// Hot pixels that tell the temperature's law; more tell it no better.
@@ -102,7 +104,7 @@ pub struct Hot {
 /// What one band tells.
 #[derive(Debug, Clone, Default)]
 pub struct BandSeen {
-    /// The median of each block, master after master.
+    /// The level of each block, master after master.
     pub levels: Vec<Vec<f32>>,
     /// The typical variance of each master.
     pub variance: Vec<f32>,
@@ -113,7 +115,7 @@ pub struct BandSeen {
 /// Looks at a band: `masters` hold its rows and the margin around them, `strongest` is the master in
 /// which hot pixels stand out most.
 pub fn look(grid: Grid, band: usize, masters: &[MasterRows], strongest: usize) -> BandSeen {
-    let Grid { size, side, step } = grid;
+    let Grid { size, step, .. } = grid;
     let rows = grid.band(band);
     let first = grid.with_margin(&rows).start;
     let inner = (rows.start - first) * size.width..(rows.end - first) * size.width;
@@ -125,20 +127,8 @@ pub fn look(grid: Grid, band: usize, masters: &[MasterRows], strongest: usize) -
             None => (stat::noise(data, size.width, step) as f32).powi(2),
         };
         seen.variance.push(typical);
-        let mut levels = Vec::with_capacity(grid.columns() * BLOCK_ROWS);
-        let mut block = Vec::with_capacity(side * side);
-        for lines in data.chunks(side * size.width) {
-            for x0 in (0..size.width).step_by(side) {
-                block.clear();
-                let columns = x0..(x0 + side).min(size.width);
-                for line in lines.chunks_exact(size.width) {
-                    block.extend(line[columns.clone()].iter().filter(|v| v.is_finite()));
-                }
-                levels.push(stat::median(&block));
-            }
-        }
-        seen.levels.push(levels);
     }
+    seen.levels = levels(grid, masters, inner.clone());
     let own = |g: usize, at: usize| {
         let noise = masters[g].variance.get(at).copied().filter(|v| v.is_finite());
         f64::from(noise.unwrap_or(0.0).max(seen.variance[g]))
@@ -177,12 +167,50 @@ pub fn look(grid: Grid, band: usize, masters: &[MasterRows], strongest: usize) -
     seen
 }
 
+/// The level of each block in each master: the mean of the same pixels in all of them, without those that
+/// stand out in one. A median would follow pixels of unlike rates otherwise in noise than above it.
+fn levels(grid: Grid, masters: &[MasterRows], inner: Range<usize>) -> Vec<Vec<f32>> {
+    let Grid { size, side, .. } = grid;
+    let rows = inner.len() / size.width.max(1);
+    let mut out = vec![Vec::with_capacity(grid.columns() * BLOCK_ROWS); masters.len()];
+    let mut places: Vec<usize> = Vec::with_capacity(side * side);
+    let mut block: Vec<f32> = Vec::with_capacity(side * side);
+    for y0 in (0..rows).step_by(side) {
+        for x0 in (0..size.width).step_by(side) {
+            places.clear();
+            for y in y0..(y0 + side).min(rows) {
+                let start = inner.start + y * size.width;
+                places.extend(start + x0..start + (x0 + side).min(size.width));
+            }
+            places.retain(|at| masters.iter().all(|m| m.data[*at].is_finite()));
+            let all = places.len();
+            for master in masters {
+                block.clear();
+                block.extend(places.iter().map(|at| master.data[*at]));
+                let (median, mad) = stat::median_mad(&block);
+                let bound = BLOCK_KAPPA * 1.4826 * mad;
+                // Whole numbers may leave no scatter at all.
+                let fits = |at: &usize| (master.data[*at] - median).abs() <= bound.max(1e-3);
+                if places.iter().filter(|at| fits(at)).count() * 2 > all {
+                    places.retain(fits);
+                }
+            }
+            for (levels, master) in out.iter_mut().zip(masters) {
+                let sum: f64 = places.iter().map(|at| f64::from(master.data[*at])).sum();
+                let known = places.len() * 4 > side * side;
+                levels.push(if known { (sum / places.len() as f64) as f32 } else { f32::NAN });
+            }
+        }
+    }
+    out
+}
+
 /// What all bands tell.
 #[derive(Debug, Clone)]
 pub struct Seen {
     /// How the sensor is cut.
     pub grid: Grid,
-    /// The median of each block, master after master.
+    /// The level of each block, master after master.
     pub levels: Vec<Vec<f32>>,
     /// The typical variance of each master.
     pub variance: Vec<f64>,
