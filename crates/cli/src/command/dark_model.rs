@@ -72,7 +72,13 @@ fn tell(m: &ModelSummary) {
         m.ref_temp_c, m.rate_error_adu_s
     );
     match m.doubling_c {
-        Some(d) => println!("doubles every    {d} C; {} pixels have their own", m.own_doubling),
+        Some(d) => {
+            let typical = m.level.doubling_c.unwrap_or(d);
+            println!(
+                "doubles every    {typical} C in the typical pixel, {d} C in hot ones; {} pixels have their own",
+                m.own_doubling
+            );
+        }
         None => println!("doubles every    not known: the darks are of one temperature"),
     }
     match m.glow {

@@ -4,11 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::night::{run_context, write_plane};
+use photosite::calibrate::dark::DarkSource;
 use photosite::product::DarkModel;
 use photosite::run::{BuiltDarkModel, build_dark_model};
 use photosite_file::fits::{Sample, read_frame};
 use photosite_pix::{Frame, FrameKind, MaskBits, Plane, Size};
-use photosite_sim::{Effects, FramePlan, Night, Preset, Simulation};
+use photosite_sim::{Counts, Effects, FramePlan, Night, Preset, Simulation};
 use tempfile::TempDir;
 
 const SIZE: Size = Size::new(320, 256);
@@ -224,6 +225,105 @@ fn temperatures_of_a_ccd() {
         assert!(rms < 1.3 * real, "{rms} against {real}");
         assert!(model.dark(240.0, set + 25.0).unwrap_err().to_string().contains("take darks at"));
         assert!(model.known.laws.glow.is_none());
+    }
+}
+
+/// Lights of 240 s of a sensor whose darks must not be scaled get a dark of a model of the night's darks.
+#[test]
+fn a_night_whose_darks_must_not_be_scaled() {
+    for (preset, seed) in [(Preset::CmosMono, 1), (Preset::CmosOsc, 2)] {
+        let mut night = glowing(preset, seed);
+        (night.light_exposure_s, night.dark_exposure_s) = (240.0, 600.0);
+        night.counts = Counts { bias: 8, darks: 6, flats: 4, dark_flats: 4, lights: 2 };
+        let mut camera = Camera::new(night);
+        let folder = camera.folder.path().join("night");
+        crate::night::write_night(&camera.simulation, &folder);
+        let temp_c = camera.simulation.night().set_temp_c;
+        for t in [60.0, 120.0, 300.0] {
+            let darks = camera.take(t, temp_c, 6);
+            std::fs::rename(darks, folder.join(format!("darks_{t}"))).unwrap();
+        }
+        let out = camera.folder.path().join("out");
+        let request = crate::night::with(
+            crate::night::request(vec![folder.clone()], &out),
+            |n| n.stack = false,
+        );
+        let report = crate::night::run(&request, 2);
+        for f in &report.findings {
+            println!("{} {}: {}", f.code, f.subject, f.message);
+        }
+        let full = camera.simulation.night().sensor.saturation_adu();
+        let truth = camera.truth(240.0, temp_c);
+        for light in &report.lights {
+            println!("{:?}", light.dark_ways);
+            assert_eq!(light.dark_source, Some(DarkSource::Model), "{}", light.path.display());
+            let taken: Vec<_> = light.dark_ways.iter().filter(|w| w.taken).collect();
+            assert_eq!((taken.len(), taken[0].source), (1, DarkSource::Model));
+            let (dark, header) = read_frame(light.dark.as_ref().unwrap()).unwrap();
+            assert_eq!(header.get_f64("EXPTIME"), Some(240.0));
+            let (rms, mean) = off(&dark, &truth, full);
+            println!("dark of the model {rms:.3} ADU off ({mean:+.3})");
+            assert!(rms < 3.0 && mean.abs() < 0.5, "{rms} {mean}");
+            let (written, _) = read_frame(light.output.as_ref().unwrap()).unwrap();
+            assert!(written.variance.is_some());
+        }
+        let told: Vec<_> = report.findings.iter().filter(|f| f.code == "dark-modelled").collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        // The same bytes on one thread.
+        let again = crate::night::with(
+            crate::night::request(vec![folder], &camera.folder.path().join("again")),
+            |n| n.stack = false,
+        );
+        let one = crate::night::run(&again, 1);
+        for (a, b) in report.lights.iter().zip(&one.lights) {
+            let [a, b] = [a, b].map(|l| std::fs::read(l.output.as_ref().unwrap()).unwrap());
+            assert!(a == b, "other bytes");
+        }
+    }
+}
+
+/// Flats of 80 s without a dark of theirs lose their dark signal by darks of 300 s.
+#[test]
+fn long_flats_lose_their_dark_signal() {
+    for (preset, seed) in [(Preset::Ccd, 1), (Preset::CmosOsc, 2), (Preset::Ccd, 3)] {
+        let mut night = Night::preset(preset, SIZE, seed);
+        night.effects -= Effects::AMP_GLOW | Effects::BLACK_CLAMP;
+        night.sensor.hot_fraction = 4e-3;
+        (night.light_exposure_s, night.dark_exposure_s) = (300.0, 300.0);
+        night.flat_exposure_s = 80.0;
+        night.sensor.hot_min_e_s = 3.0;
+        night.counts = Counts { bias: 12, darks: 8, flats: 9, dark_flats: 0, lights: 1 };
+        let expected = ["flat-dark-fitted", "noise-not-as-modelled"];
+        let done = crate::night::calibrate(night, &expected);
+        let found = done.report.findings.iter().find(|f| f.code == "flat-dark-fitted");
+        println!("{} {seed}: {}", preset.name(), found.expect("a finding").message);
+        let flat = done.master(FrameKind::Flat);
+        let (maps, scale) = (done.simulation.maps(), done.scale_of_flat());
+        let night = done.simulation.night();
+        let factor = night.sensor.dark_factor(night.set_temp_c) * 80.0;
+        let (mut left, mut whole, mut n) = (0.0, 0.0, 0.0);
+        for h in maps.hot.iter().filter(|h| flat.mask.get(h.x, h.y).is_empty()) {
+            let channel = scale.cfa.map_or(0, |c| c.color(h.x, h.y).channel());
+            let truth = f64::from(maps.response.get(h.x, h.y)) / scale.response[channel];
+            let share = h.e_s * factor / night.flat_level_e;
+            if !(0.002..0.3).contains(&share) {
+                continue;
+            }
+            left += f64::from(flat.data.get(h.x, h.y)) - truth;
+            whole += share;
+            n += 1.0;
+        }
+        println!("{n} hot pixels: {:+.5} of the response left of {:+.5}", left / n, whole / n);
+        assert!(n > 30.0 && (left / n).abs() < 0.1 * whole / n, "{left} of {whole} at {n}");
+        // Without darks the bias alone goes, and that is told.
+        let folder = done.folder.path();
+        std::fs::remove_dir_all(folder.join("darks")).unwrap();
+        let bare = crate::night::with(
+            crate::night::request(vec![folder.to_owned()], &folder.join("bare")),
+            |n| n.stack = false,
+        );
+        let report = crate::night::run(&bare, 2);
+        assert!(report.findings.iter().any(|f| f.code == "flat-by-bias"));
     }
 }
 

@@ -23,6 +23,10 @@ const POWERS: (f64, f64) = (0.2, 4.0);
 const SIGMAS: f64 = 5.0;
 /// The share of the noise of a master's pixel below which a departure does not matter.
 const MATTERS: f64 = 0.05;
+/// The share of that noise up to which a departure whose law cannot be told is an error and no refusal.
+const BEARABLE: f64 = 0.5;
+/// A doubling temperature of its own must leave so much less of the levels.
+const OWN_SHARE: f64 = 0.6;
 /// What the noise of blocks may be more than that of their pixels says: it is known to a tenth.
 const NOISE_MARGIN: f64 = 1.2;
 /// A glow is nothing in so large a share of the blocks.
@@ -47,6 +51,9 @@ pub struct LevelLaw {
     /// What it rises by, in ADU a second at the reference temperature; negative where the sensor
     /// corrects its black level by more than its dark signal.
     pub rate_adu_s: f64,
+    /// The degrees that double what the typical pixel's level rises by, where that is another number than
+    /// that of hot pixels: current from the bulk of the silicon doubles in fewer degrees than that of defects.
+    pub doubling_c: Option<Measured>,
     /// What the glow adds everywhere beside its least block, as a share of itself.
     pub glow_adu: f64,
     /// What the levels of the masters are off by, one standard deviation in ADU.
@@ -110,13 +117,16 @@ impl Laws {
             level: LevelLaw {
                 offset_adu: 0.0,
                 rate_adu_s: 0.0,
+                doubling_c: None,
                 glow_adu: 0.0,
                 error_adu: 0.0,
                 departures_adu: Vec::new(),
             },
         };
-        laws.glow = laws.find_glow(seen, terms, used)?;
+        let (glow, crooked_adu) = laws.find_glow(seen, terms, used)?;
+        laws.glow = glow;
         laws.level = laws.find_level(seen, terms, used);
+        laws.level.error_adu = laws.level.error_adu.hypot(crooked_adu);
         if let (Some((_, map)), more) = (&mut laws.glow, laws.level.glow_adu) {
             map.lift(more);
         }
@@ -128,13 +138,25 @@ impl Laws {
         [vec![1.0; used.len()], used.iter().map(seconds).collect()]
     }
 
-    /// Whether blocks grow otherwise than linearly, and with which power.
+    /// Seconds at the reference temperature that an exposure is worth for the typical pixel's level.
+    pub fn level_seconds(&self, exposure_s: f64, temp_c: Option<f64>) -> f64 {
+        match self.level.doubling_c {
+            None => self.seconds(exposure_s, temp_c),
+            Some(own) => {
+                let warmth = temp_c.map_or(0.0, |t| t - self.ref_temp_c);
+                exposure_s * (warmth / own.value).exp2()
+            }
+        }
+    }
+
+    /// Whether blocks grow otherwise than linearly, and with which power; where they do and no law is
+    /// found, by how much, in ADU.
     fn find_glow(
         &self,
         seen: &Seen,
         terms: &[Term],
         used: &[usize],
-    ) -> Result<Option<(GlowLaw, GlowMap)>, Refused> {
+    ) -> Result<(Option<(GlowLaw, GlowMap)>, f64), Refused> {
         let n = used.len();
         // The level of a block is the mean of its pixels.
         let block = 1.0 / seen.grid.side as f64;
@@ -158,20 +180,27 @@ impl Laws {
         let blocks = moments.series(None);
         let free = n as f64 - 2.0;
         if blocks < 16.0 || free < 1.0 {
-            return Ok(None);
+            return Ok((None, 0.0));
         }
         let straight = linear.each_ref().map(white);
         let left = moments.left(&straight, None);
         // What is left beyond noise, as a share of the noise of a pixel.
         let beyond = left - blocks * free * NOISE_MARGIN;
         let loud = beyond > SIGMAS * (2.0 * blocks * free).sqrt();
-        if !loud || (beyond / blocks / n as f64).sqrt() * block < MATTERS {
-            return Ok(None);
+        // As a share of the noise of a pixel.
+        let crooked = (beyond.max(0.0) / blocks / n as f64).sqrt() * block;
+        if !loud || crooked < MATTERS {
+            return Ok((None, 0.0));
         }
+        let noisiest = used.iter().map(|g| seen.variance[*g]).fold(0.0, f64::max).sqrt();
+        let crooked_adu = crooked * noisiest;
         let mut exposures: Vec<f64> = used.iter().map(|g| terms[*g].exposure_s).collect();
         exposures.sort_by(f64::total_cmp);
         exposures.dedup_by(|a, b| *a <= *b * 1.02);
         if exposures.len() < 4 || n < 4 {
+            if crooked < BEARABLE {
+                return Ok((None, crooked_adu));
+            }
             return Err(Refused::GlowUnknown { exposures: exposures.len() });
         }
         let third = |power: f64, warms: bool| -> Vec<f64> {
@@ -192,20 +221,22 @@ impl Laws {
         let power = if warms { best(true, None) } else { cold };
         if left - cost(power, warms, None) < 0.5 * (left - blocks * free) {
             // Something else grows than a glow: temperatures that headers do not tell, or light.
-            return Ok(None);
+            return Ok((None, crooked_adu));
         }
         let without: Vec<f64> = (0..PARTS).map(|p| best(warms, Some(p))).collect();
         let power = Measured { value: power, error: jackknife(&without) };
         let columns = [linear[0].clone(), linear[1].clone(), third(power.value, warms)];
         let weights: Vec<f64> = sigma.iter().map(|s| 1.0 / (s * s)).collect();
-        let Some(design) = Design::new(&columns, &weights) else { return Ok(None) };
+        let Some(design) = Design::new(&columns, &weights) else {
+            return Ok((None, crooked_adu));
+        };
         let noisy: Vec<f64> = (0..count)
             .map(|b| series(b).map_or(f64::NAN, |y| design.coefficient(2, &y)))
             .collect();
         let mut map = GlowMap::smooth(seen.grid, &noisy);
         map.lift(-map.share(DARKEST));
         let peak_adu = map.peak_adu();
-        Ok(Some((GlowLaw { power, warms, peak_adu }, map)))
+        Ok((Some((GlowLaw { power, warms, peak_adu }, map)), 0.0))
     }
 
     /// How the typical pixel's level goes, its glow taken off.
@@ -215,30 +246,38 @@ impl Laws {
         let levels: Vec<f64> = (used.iter().zip(&shares))
             .map(|(g, share)| self.level_of(&seen.levels[*g], *share))
             .collect();
-        let [ones, seconds] = self.columns(terms, used);
-        let mut columns = vec![ones, seconds];
-        if self.glow.is_some() && used.len() > 3 {
-            columns.push(shares);
-        }
-        let weights = vec![1.0; used.len()];
-        let design = Design::new(&columns, &weights)
-            .or_else(|| Design::new(&columns[..2], &weights))
-            .or_else(|| Design::new(&columns[..1], &weights));
-        let found: Vec<f64> = match &design {
-            Some(d) => (0..d.rows.len()).map(|i| d.coefficient(i, &levels)).collect(),
-            None => vec![levels[0]],
+        let shares = Some(shares).filter(|_| self.glow.is_some() && used.len() > 3);
+        let common = level_fit(self.columns(terms, used), shares.clone(), &levels);
+        let seconds = |masters: &[usize], per_c: f64| {
+            let of = |i: &usize| {
+                let term = &terms[used[*i]];
+                let warmth = term.temp_c.map_or(0.0, |t| t - self.ref_temp_c);
+                term.exposure_s * (warmth * per_c).exp2()
+            };
+            masters.iter().map(of).collect::<Vec<f64>>()
         };
-        let said = |i: usize| found.iter().zip(&columns).map(|(f, c)| f * c[i]).sum::<f64>();
-        let departures: Vec<f64> = (0..used.len()).map(|i| levels[i] - said(i)).collect();
-        let free = used.len().saturating_sub(found.len()).max(1) as f64;
-        let squares: f64 = departures.iter().map(|d| d * d).sum();
-        LevelLaw {
-            offset_adu: found[0],
-            rate_adu_s: found.get(1).copied().unwrap_or(0.0),
-            glow_adu: found.get(2).copied().unwrap_or(0.0),
-            error_adu: (squares / free).sqrt(),
-            departures_adu: departures,
+        let all: Vec<usize> = (0..used.len()).collect();
+        let with = |masters: &[usize], per_c: f64| {
+            let pick = |v: &Vec<f64>| masters.iter().map(|i| v[*i]).collect::<Vec<f64>>();
+            let columns = [vec![1.0; masters.len()], seconds(masters, per_c)];
+            level_fit(columns, shares.as_ref().map(pick), &pick(&levels))
+        };
+        let best = |masters: &[usize]| {
+            least(DOUBLINGS.0, DOUBLINGS.1, |per_c| with(masters, per_c).error_adu)
+        };
+        if self.doubling_c.is_none() || used.len() < 6 {
+            return common;
         }
+        let per_c = best(&all);
+        let own = with(&all, per_c);
+        if own.error_adu > OWN_SHARE * common.error_adu || own.rate_adu_s <= 0.0 {
+            return common;
+        }
+        let without: Vec<f64> = (all.iter().filter(|i| terms[used[**i]].exposure_s > 0.0))
+            .map(|out| best(&all.iter().copied().filter(|i| i != out).collect::<Vec<usize>>()))
+            .collect();
+        let error = jackknife(&without) / (per_c * per_c);
+        LevelLaw { doubling_c: Some(Measured { value: 1.0 / per_c, error }), ..own }
     }
 
     /// The median of blocks without so large a share of the glow.
@@ -252,6 +291,32 @@ impl Laws {
                 middle(&rest)
             }
         }
+    }
+}
+
+/// A level of columns: none of exposure, one of seconds, and one of the glow where there is one.
+fn level_fit(columns: [Vec<f64>; 2], glow: Option<Vec<f64>>, levels: &[f64]) -> LevelLaw {
+    let mut columns = columns.to_vec();
+    columns.extend(glow);
+    let weights = vec![1.0; levels.len()];
+    let design = Design::new(&columns, &weights)
+        .or_else(|| Design::new(&columns[..2], &weights))
+        .or_else(|| Design::new(&columns[..1], &weights));
+    let found: Vec<f64> = match &design {
+        Some(d) => (0..d.rows.len()).map(|i| d.coefficient(i, levels)).collect(),
+        None => vec![levels[0]],
+    };
+    let said = |i: usize| found.iter().zip(&columns).map(|(f, c)| f * c[i]).sum::<f64>();
+    let departures: Vec<f64> = (0..levels.len()).map(|i| levels[i] - said(i)).collect();
+    let free = levels.len().saturating_sub(found.len()).max(1) as f64;
+    let squares: f64 = departures.iter().map(|d| d * d).sum();
+    LevelLaw {
+        offset_adu: found[0],
+        rate_adu_s: found.get(1).copied().unwrap_or(0.0),
+        doubling_c: None,
+        glow_adu: found.get(2).copied().unwrap_or(0.0),
+        error_adu: (squares / free).sqrt(),
+        departures_adu: departures,
     }
 }
 

@@ -123,7 +123,7 @@ impl<'a> Fitted<'a> {
         let mut steps = temps.clone();
         steps.sort_by(f64::total_cmp);
         steps.dedup_by(|a, b| *a - *b < 1.0);
-        let warm = laws.doubling_c.is_some() && steps.len() >= 3 && span(&temps) >= SPAN_C;
+        let warm = laws.doubling_c.is_some() && steps.len() >= 2 && span(&temps) >= SPAN_C;
         let warmth = |t: &Term| t.temp_c.map_or(0.0, |c| c - laws.ref_temp_c);
         let without = (0..terms.len()).map(|out| Self::without(known, seen, out)).collect();
         Self {
@@ -141,7 +141,7 @@ impl<'a> Fitted<'a> {
     fn levels(laws: &Laws, terms: &[Term], used: &[usize]) -> Vec<f64> {
         let level = &laws.level;
         let of = |(g, departure): (&usize, &f64)| {
-            let seconds = laws.seconds(terms[*g].exposure_s, terms[*g].temp_c);
+            let seconds = laws.level_seconds(terms[*g].exposure_s, terms[*g].temp_c);
             level.offset_adu + level.rate_adu_s * seconds + departure
         };
         used.iter().zip(&level.departures_adu).map(of).collect()
@@ -452,7 +452,7 @@ impl Laws {
     /// The typical pixel's level in a dark: by its law, and where all masters are of one temperature by
     /// what their levels depart from it between their exposures.
     pub(super) fn level_at(&self, terms: &[Term], used: &[usize], t: f64, temp: Option<f64>) -> f64 {
-        let law = self.level.offset_adu + self.level.rate_adu_s * self.seconds(t, temp);
+        let law = self.level.offset_adu + self.level.rate_adu_s * self.level_seconds(t, temp);
         law + self.departure_at(terms, used, t)
     }
 
@@ -521,7 +521,11 @@ impl Known {
             }
             false => 1.0,
         };
-        let adu = bias + (rate * warm) * seconds + glow * laws.glow_share(t, Some(temp_c));
+        let typical = laws.level.rate_adu_s;
+        let adu = bias
+            + (rate - typical) * warm * seconds
+            + typical * laws.level_seconds(t, Some(temp_c))
+            + glow * laws.glow_share(t, Some(temp_c));
         let variance = bias_error * bias_error
             + 2.0 * seconds * correlation * bias_error * rate_error
             + (seconds * rate_error).powi(2);
