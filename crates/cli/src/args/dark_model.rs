@@ -6,12 +6,14 @@ use clap::{Args, Subcommand};
 
 /// `photosite dark-model`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  photosite dark-model build darks/ bias/ -o model.fits\n  photosite \
+#[command(
+    after_help = "Examples:\n  photosite dark-model build darks/ bias/ -o model.fits\n  photosite \
                         dark-model report model.fits\n  photosite dark-model synthesize model.fits \
                         --exposure 240 --temp -10 -o dark_240s.fits\n\nA model is made of darks of two \
                         exposures and biases, or of darks of three exposures; glow that does not grow \
                         linearly needs three exposures and biases, other temperatures need darks that \
-                        span 4 C or more.")]
+                        span 4 C or more."
+)]
 pub struct DarkModelArgs {
     /// Print JSON.
     #[arg(long, global = true)]
@@ -25,9 +27,11 @@ pub struct DarkModelArgs {
 #[derive(Debug, Subcommand)]
 pub enum DarkModelVerb {
     /// Build a model of darks and biases of several exposures or temperatures.
-    #[command(after_help = "Example:\n  photosite dark-model build darks_60s/ darks_300s/ darks_600s/ \
+    #[command(
+        after_help = "Example:\n  photosite dark-model build darks_60s/ darks_300s/ darks_600s/ \
                             bias/ -o model.fits\n\nMasters are made on the way, in a folder beside the \
-                            model (model-masters), and found again the next time.")]
+                            model (model-masters), and found again the next time."
+    )]
     Build {
         /// Darks and biases: frames, masters, and folders of them.
         #[arg(required = true, value_name = "PATHS")]
@@ -37,9 +41,11 @@ pub enum DarkModelVerb {
         output: PathBuf,
     },
     /// Write the dark of an exposure and temperature; refused beyond what the model's darks prove.
-    #[command(after_help = "Example:\n  photosite dark-model synthesize model.fits --exposure 240 --temp \
+    #[command(
+        after_help = "Example:\n  photosite dark-model synthesize model.fits --exposure 240 --temp \
                             -10 -o dark_240s.fits\n  photosite calibrate lights/*.fits -o out --dark \
-                            dark_240s.fits")]
+                            dark_240s.fits"
+    )]
     Synthesize {
         /// The model.
         #[arg(value_name = "MODEL")]

@@ -25,7 +25,11 @@ pub fn run(args: DarkModelArgs, limits: Limits) -> anyhow::Result<Done> {
                 });
                 println!("{}", serde_json::to_string_pretty(&report)?);
             } else {
-                println!("{} written; its masters lie in {}", built.path.display(), built.masters.display());
+                println!(
+                    "{} written; its masters lie in {}",
+                    built.path.display(),
+                    built.masters.display()
+                );
                 tell(&built.summary);
             }
             Ok(Done::of(&built.findings))
@@ -97,7 +101,10 @@ fn tell(m: &ModelSummary) {
         m.r2[0], m.r2[1], m.unsteady, m.no_data
     );
     println!("each dark foretold from the other masters, in ADU:");
-    println!("{:>10} {:>7} {:>9} {:>9} {:>9} {:>8} {:>7}", "exposure", "temp", "left", "expected", "noise", "mean", "beyond");
+    println!(
+        "{:>10} {:>7} {:>9} {:>9} {:>9} {:>8} {:>7}",
+        "exposure", "temp", "left", "expected", "noise", "mean", "beyond"
+    );
     for h in &m.held_out {
         let temp = h.temp_c.map_or_else(|| "-".to_owned(), |c| format!("{c:.1}"));
         let outside = if h.beyond { "  outside the others" } else { "" };

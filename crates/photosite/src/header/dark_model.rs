@@ -9,9 +9,9 @@ pub const DARK_MODEL: &str = "Dark Model";
 
 /// Cards of one master that are not true of a model of many.
 const OF_ONE: &[&str] = &[
-    "EXPTIME", "EXPOSURE", "CCD-TEMP", "SET-TEMP", "PSTMIN", "PSTMAX", "NCOMBINE", "PSCOMB", "PSREJ",
-    "PSREJLO", "PSREJHI", "PSHOT", "PSCOLD", "PSNODATA", "PSNSCAT", "PSNMODEL", "OBJECT", "FILTER",
-    "IMAGETYP", "EXTNAME",
+    "EXPTIME", "EXPOSURE", "CCD-TEMP", "SET-TEMP", "PSTMIN", "PSTMAX", "NCOMBINE", "PSCOMB",
+    "PSREJ", "PSREJLO", "PSREJHI", "PSHOT", "PSCOLD", "PSNODATA", "PSNSCAT", "PSNMODEL", "OBJECT",
+    "FILTER", "IMAGETYP", "EXTNAME",
 ];
 
 /// The header of a model: the cards on which its masters agree, and the time of the last.
@@ -21,7 +21,8 @@ pub fn dark_model_header(masters: &[&Header]) -> Header {
         header.remove(key);
     }
     header.set(Card::string("IMAGETYP", DARK_MODEL, "kind of file"));
-    let last = masters.iter().filter_map(|h| h.get_text("PSDATE2").or(h.get_text("DATE-OBS"))).max();
+    let last =
+        masters.iter().filter_map(|h| h.get_text("PSDATE2").or(h.get_text("DATE-OBS"))).max();
     if let Some(last) = last {
         header.set(Card::string("DATE-OBS", &last, "start of the last frame, UTC"));
         header.remove("PSDATE2");

@@ -227,7 +227,8 @@ fn attempt(
         return Ok(Attempt::Made(Box::new(found)));
     }
     let mut loaded = additive.into_iter().map(|(m, _)| m);
-    let mut next = || loaded.next().ok_or_else(|| Error::bug("a master to subtract was not loaded"));
+    let mut next =
+        || loaded.next().ok_or_else(|| Error::bug("a master to subtract was not loaded"));
     let plane = |m: LoadedMaster| Arc::new(Arc::unwrap_or_clone(m.frame).data);
     let removed = match &request.additive {
         AdditivePart::Keep => (Additive::Nothing, None),

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use super::planned::PlannedNight;
 use super::request::NightRequest;
-use super::results::{DarkChoices, LightResults, MadeDarks, MasterResults, Pictures, RawFrames, Results};
+use super::results::{
+    DarkChoices, LightResults, MadeDarks, MasterResults, Pictures, RawFrames, Results,
+};
 use crate::Finding;
 use crate::calibrate::dark::DarkSource;
 use crate::inventory::{FrameId, Inventory};

@@ -15,7 +15,8 @@ use crate::library::{Field, Group, Traits, contradictions, frame_traits, group_n
 use crate::open::probe;
 use crate::params::default_recipe;
 use crate::product::{
-    AdditivePart, DarkModel, Known, MasterRequest, ModelSummary, build_master, is_product, work_units,
+    AdditivePart, DarkModel, Known, MasterRequest, ModelSummary, build_master, is_product,
+    work_units,
 };
 use crate::raw::RawFrame;
 use crate::work::{Context, on_each};
@@ -51,10 +52,8 @@ pub fn build_dark_model(
 ) -> Result<BuiltDarkModel> {
     let (mut masters, raw): (Vec<PathBuf>, Vec<PathBuf>) =
         paths.iter().cloned().partition(|p| p.is_file() && is_product(p));
-    let folder = folder_of(output).join(format!(
-        "{}-masters",
-        output.file_stem().unwrap_or_default().to_string_lossy()
-    ));
+    let folder = folder_of(output)
+        .join(format!("{}-masters", output.file_stem().unwrap_or_default().to_string_lossy()));
     let mut inventory = match raw.is_empty() {
         true => Inventory::default(),
         false => take_inventory(&raw, Some(&folder), &KindOverrides::default(), context)?,
@@ -68,14 +67,17 @@ pub fn build_dark_model(
             findings.retain(|f| f.subject != subject);
         }
     }
-    let usable = |k: FrameKind| matches!(k, FrameKind::Bias | FrameKind::Dark | FrameKind::DarkFlat);
+    let usable =
+        |k: FrameKind| matches!(k, FrameKind::Bias | FrameKind::Dark | FrameKind::DarkFlat);
     let mut others: BTreeMap<FrameKind, Vec<String>> = BTreeMap::new();
     for frame in inventory.frames.iter().filter(|f| !usable(f.kind)) {
         others.entry(frame.kind).or_default().push(frame.path.display().to_string());
     }
-    findings.extend(others.into_iter().map(|(kind, names)| {
-        left_out(&names, &format!("a {kind} is neither bias nor dark"))
-    }));
+    findings.extend(
+        others
+            .into_iter()
+            .map(|(kind, names)| left_out(&names, &format!("a {kind} is neither bias nor dark"))),
+    );
     inventory.frames.retain(|f| usable(f.kind));
     let traits: Vec<(FrameKind, Traits)> =
         inventory.frames.iter().map(|f| (f.kind, frame_traits(f))).collect();
@@ -100,7 +102,8 @@ pub fn build_dark_model(
     context.observer.event(Event::Started { stage: Stage::Masters, total });
     let (known, mut names) = (Known::default(), BTreeMap::new());
     for group in &kept {
-        let path = folder.join(format!("{}.fits", group_name(group.kind, &group.traits, &mut names)));
+        let path =
+            folder.join(format!("{}.fits", group_name(group.kind, &group.traits, &mut names)));
         let frames = members(group);
         if frames.is_empty() {
             continue;
@@ -131,7 +134,12 @@ pub fn build_dark_model(
     let model = DarkModel::build(&masters, context).map_err(|e| because(e, &findings))?;
     model.write(output)?;
     findings.extend(model.findings(output));
-    Ok(BuiltDarkModel { path: output.to_owned(), masters: folder, summary: model.summary(), findings })
+    Ok(BuiltDarkModel {
+        path: output.to_owned(),
+        masters: folder,
+        summary: model.summary(),
+        findings,
+    })
 }
 
 /// An error with the first of what kept frames away.
@@ -187,7 +195,10 @@ fn one_set_up(
     };
     let mut wanted = set_ups.first().cloned();
     if wanted.is_none() {
-        let most = all.iter().filter(dark).max_by_key(|g| (agree(&g.traits), std::cmp::Reverse(g.members[0])));
+        let most = all
+            .iter()
+            .filter(dark)
+            .max_by_key(|g| (agree(&g.traits), std::cmp::Reverse(g.members[0])));
         wanted = most.map(|g| g.traits.clone());
     }
     let Some(wanted) = wanted else {
@@ -204,7 +215,9 @@ fn one_set_up(
         let show = |v: &Option<String>| v.clone().unwrap_or_default();
         let differs: Vec<String> = against(&wanted, &group.traits)
             .iter()
-            .map(|c| format!("{} {}, the others {}", c.field.name(), show(&c.found), show(&c.wanted)))
+            .map(|c| {
+                format!("{} {}, the others {}", c.field.name(), show(&c.found), show(&c.wanted))
+            })
             .collect();
         let is_dark = group.kind != FrameKind::Bias;
         if !differs.is_empty() {

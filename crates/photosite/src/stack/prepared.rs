@@ -103,7 +103,8 @@ impl Prepared {
             }
             Additive::Scaled { bias, signal, k } => {
                 for (row, y) in out.chunks_exact_mut(columns.len()).zip(rows.clone()) {
-                    let (bias, signal) = (&bias.row(y)[columns.clone()], &signal.row(y)[columns.clone()]);
+                    let (bias, signal) =
+                        (&bias.row(y)[columns.clone()], &signal.row(y)[columns.clone()]);
                     for ((v, b), s) in row.iter_mut().zip(bias).zip(signal) {
                         *v -= self.level_adu + b + k * s;
                     }

@@ -174,7 +174,8 @@ fn long_flats_lose_their_dark_signal() {
     let found = found.expect("a finding");
     println!("{}", found.message);
     assert!(!night.report.findings.iter().any(|f| f.code == "flat-by-bias"));
-    let [bias, dark, flat] = [FrameKind::Bias, FrameKind::Dark, FrameKind::Flat].map(|k| night.master(k));
+    let [bias, dark, flat] =
+        [FrameKind::Bias, FrameKind::Dark, FrameKind::Flat].map(|k| night.master(k));
     let (raw, _) = read_image(&night.raw.join("flat/domeflat_z_003.fits")).unwrap();
     let size = raw.size();
     let plain = Plane::from_fn(size, |x, y| raw.get(x, y) - bias.data.get(x, y));
@@ -196,7 +197,13 @@ fn long_flats_lose_their_dark_signal() {
     assert!(by_bias.1 > 0.01, "{by_bias:?}");
     assert!(by_dark.1.abs() < 0.2 * by_bias.1, "{by_dark:?} of {by_bias:?}");
     assert_eq!(
-        night.report.masters.iter().find(|m| m.kind == FrameKind::Flat).unwrap().additive_removed_by,
+        night
+            .report
+            .masters
+            .iter()
+            .find(|m| m.kind == FrameKind::Flat)
+            .unwrap()
+            .additive_removed_by,
         Some("scaled dark".into())
     );
 }

@@ -72,4 +72,5 @@ fn three_exposures_do_without_a_bias() {
     assert_eq!(built.summary.doubling_c, None);
     assert_eq!(built.summary.masters.len(), 3);
     assert!(built.summary.rate_adu_s[2] > 1.0, "hot pixels grow");
+    assert!(built.summary.held_out.iter().all(|h| h.rms_adu.is_finite()));
 }

@@ -51,7 +51,9 @@ impl DarkSource {
     /// What reports and headers write.
     pub fn parse(text: &str) -> Option<Self> {
         use DarkSource::{Exposure, Fitted, Given, Matched, Model, Nearest, None as Without};
-        [Matched, Given, Fitted, Exposure, Model, Nearest, Without].into_iter().find(|s| s.name() == text)
+        [Matched, Given, Fitted, Exposure, Model, Nearest, Without]
+            .into_iter()
+            .find(|s| s.name() == text)
     }
 }
 

@@ -33,7 +33,8 @@ impl DarkModel {
         let mut opened: Vec<OpenMaster> =
             masters.iter().map(|p| OpenMaster::open(p)).collect::<Result<_>>()?;
         opened.sort_by(|a, b| {
-            let key = |m: &OpenMaster| (m.term.exposure_s, m.term.temp_c.unwrap_or(f64::NEG_INFINITY));
+            let key =
+                |m: &OpenMaster| (m.term.exposure_s, m.term.temp_c.unwrap_or(f64::NEG_INFINITY));
             let ((s, c), (t, d)) = (key(a), key(b));
             s.total_cmp(&t).then(c.total_cmp(&d)).then(a.hash.cmp(&b.hash))
         });
@@ -85,9 +86,7 @@ impl DarkModel {
         let mut planes = PlaneRows::default();
         for (rows, left) in parts {
             planes.add(rows);
-            sums.iter_mut().zip(left).for_each(
-                |(all, one): (&mut Sums, _)| all.add(one),
-            );
+            sums.iter_mut().zip(left).for_each(|(all, one): (&mut Sums, _)| all.add(one));
         }
         let held_out = fitted.held_out(&sums);
         let own = known.laws.doubling_c.is_some();
@@ -192,7 +191,8 @@ impl PlaneRows {
 
     fn whole(self, size: Size, own_doubling: bool) -> Planes {
         let rows = self.0;
-        let plane = |v: Vec<f32>| Plane::from_vec(size, v).unwrap_or_else(|| Plane::filled(size, f32::NAN));
+        let plane =
+            |v: Vec<f32>| Plane::from_vec(size, v).unwrap_or_else(|| Plane::filled(size, f32::NAN));
         let told = own_doubling && rows.doubling_c.iter().any(|v| v.is_finite());
         Planes {
             doubling_c: told.then(|| plane(rows.doubling_c)),

@@ -80,7 +80,11 @@ impl DarkModel {
             h.set(Card::real("PSMDBLE", round(error), "[C] its standard error"));
         }
         if let Some((law, _)) = &laws.glow {
-            h.set(Card::real("PSMGPOW", round(law.power.value), "glow grows with this power of time"));
+            h.set(Card::real(
+                "PSMGPOW",
+                round(law.power.value),
+                "glow grows with this power of time",
+            ));
             h.set(Card::real("PSMGPOWE", round(law.power.error), "its standard error"));
             h.set(Card::real("PSMGTIME", laws.longest_s, "[s] exposure that GLOW is given for"));
             h.set(Card::integer("PSMGSIDE", law_side(laws), "[pix] side of a pixel of GLOW"));
@@ -222,11 +226,16 @@ impl DarkModel {
         let read = |name: &str, wanted: Size| -> Result<Plane<f32>> {
             let unit = match name {
                 "" => probe.image,
-                _ => unit(name).ok_or_else(|| damaged(&format!("extension {name} is not there")))?,
+                _ => {
+                    unit(name).ok_or_else(|| damaged(&format!("extension {name} is not there")))?
+                }
             };
             let source: Box<dyn Source> = open_image(path, unit)?;
             if source.size() != wanted || source.planes() != 1 {
-                return Err(damaged(&format!("extension {name} is {}, not {wanted}", source.size())));
+                return Err(damaged(&format!(
+                    "extension {name} is {}, not {wanted}",
+                    source.size()
+                )));
             }
             let mut samples = vec![0.0f32; wanted.pixels()];
             source.read_rows(0, 0..wanted.height, &mut Vec::new(), &mut samples)?;
@@ -235,7 +244,8 @@ impl DarkModel {
         let [bias, bias_error, rate, rate_error, correlation, r2] =
             PLANES.map(|(name, ..)| read(name, size));
         let mask = read("DQ", size)?;
-        let mask = mask.as_slice().iter().map(|v| mask_bits(*v).unwrap_or(MaskBits::NO_DATA)).collect();
+        let mask =
+            mask.as_slice().iter().map(|v| mask_bits(*v).unwrap_or(MaskBits::NO_DATA)).collect();
         let glow = match facts.glow {
             None => None,
             Some(law) => {

@@ -101,7 +101,9 @@ impl DarkModel {
         };
         let at = |all: &[f32], share: f64| {
             let last = all.len().saturating_sub(1);
-            all.get((all.len() as f64 * share) as usize).or(all.get(last)).map_or(f64::NAN, |v| f64::from(*v))
+            all.get((all.len() as f64 * share) as usize)
+                .or(all.get(last))
+                .map_or(f64::NAN, |v| f64::from(*v))
         };
         let rates = sorted(&self.planes.rate);
         let hottest = at(&rates, 0.999);

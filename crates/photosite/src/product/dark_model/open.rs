@@ -96,7 +96,8 @@ impl OpenMaster {
         } else {
             out.mask.resize(count, MaskBits::empty());
         }
-        let full = |(v, m): (&f32, &MaskBits)| m.contains(MaskBits::SATURATED).then_some(f64::from(*v));
+        let full =
+            |(v, m): (&f32, &MaskBits)| m.contains(MaskBits::SATURATED).then_some(f64::from(*v));
         let low = out.data.iter().zip(&out.mask).filter_map(full).reduce(f64::min);
         out.blank();
         Ok(low)

@@ -110,7 +110,8 @@ impl DarkModel {
         let provenance = Provenance::new("master dark by a model", vec![input], parameters);
         let reused = standing(path, &provenance.key())? == Standing::Current;
         let (frame, (hot, cold)) = self.dark(exposure_s, temp_c)?;
-        let no_data = frame.mask.as_slice().iter().filter(|m| m.contains(MaskBits::NO_DATA)).count();
+        let no_data =
+            frame.mask.as_slice().iter().filter(|m| m.contains(MaskBits::NO_DATA)).count();
         let variance = frame.variance.as_ref().map_or(&[][..], |v| v.as_slice());
         let error_adu = f64::from(photosite_pix::stat::median_at_a_glance(variance)).sqrt();
         let level_error_adu = self.known.laws.level.error_adu;
@@ -119,7 +120,13 @@ impl DarkModel {
             let facts = SynthesizedFacts {
                 exposure_s,
                 temp_c,
-                frames: self.known.terms.iter().filter(|t| t.exposure_s > 0.0).map(|t| t.frames).sum(),
+                frames: self
+                    .known
+                    .terms
+                    .iter()
+                    .filter(|t| t.exposure_s > 0.0)
+                    .map(|t| t.frames)
+                    .sum(),
                 model: &model_key,
                 level_error_adu,
                 hot,

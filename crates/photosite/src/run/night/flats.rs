@@ -94,7 +94,11 @@ pub(super) fn dark_of_long_flats(
 }
 
 /// One share a second for all flats, or why there is none.
-fn together(fits: &[(f64, DarkFit)], dark_s: f64, hot_adu: f64) -> std::result::Result<Fitted, String> {
+fn together(
+    fits: &[(f64, DarkFit)],
+    dark_s: f64,
+    hot_adu: f64,
+) -> std::result::Result<Fitted, String> {
     let slopes: Vec<Slope> = fits
         .iter()
         .filter_map(|(t, fit)| {
@@ -108,7 +112,8 @@ fn together(fits: &[(f64, DarkFit)], dark_s: f64, hot_adu: f64) -> std::result::
     };
     // What most flats say against the dark; that one of them alone is uncertain says nothing.
     let against = |f: &DarkFit| {
-        f.declined.filter(|d| !matches!(d, Declined::Uncertain { .. } | Declined::TooFewHotPixels { .. }))
+        f.declined
+            .filter(|d| !matches!(d, Declined::Uncertain { .. } | Declined::TooFewHotPixels { .. }))
     };
     let mut reasons = fits.iter().filter_map(|(_, f)| against(f));
     let (first, more) = (reasons.next(), reasons.count());

@@ -27,7 +27,9 @@ use super::frames::{raw_frame, take_inventory};
 use super::keep::keep_masters;
 use super::planned::{AskedNight, PlannedNight};
 use super::request::{NightOutcome, NightRequest};
-use super::results::{DarkChoices, LightResults, MadeDarks, MasterResults, Pictures, RawFrames, Results};
+use super::results::{
+    DarkChoices, LightResults, MadeDarks, MasterResults, Pictures, RawFrames, Results,
+};
 use crate::env::Stopwatch;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
@@ -213,7 +215,8 @@ impl<'a> Night<'a> {
         }
         self.darks = fitted;
         self.lap("darks");
-        let Self { request, planned, raw, masters, darks, made, lights, pictures, notes, .. } = self;
+        let Self { request, planned, raw, masters, darks, made, lights, pictures, notes, .. } =
+            self;
         let (raw, darks) = (&*raw, &*darks);
         let work = Work { request, planned, raw, masters, darks, made, earlier, folder };
         if request.stack {

@@ -97,18 +97,18 @@ pub(super) fn model_darks(
         };
         let fitted = fitted_dark(work, &to, bias, &lights)?;
         let signal = fitted.signal();
-        let done = on_each_with(lights.len(), context, ReadBuffers::default, |buffers, n| {
-            match &raw[planned[lights[n]].frame] {
-                Some(raw) => fitted.fit(raw, buffers).map(|choice| choice.fit),
-                None => Err(Error::bug("a light that could not be read was to be fitted")),
-            }
-        })?;
+        let done =
+            on_each_with(lights.len(), context, ReadBuffers::default, |buffers, n| {
+                match &raw[planned[lights[n]].frame] {
+                    Some(raw) => fitted.fit(raw, buffers).map(|choice| choice.fit),
+                    None => Err(Error::bug("a light that could not be read was to be fitted")),
+                }
+            })?;
         let mut takers = Vec::new();
         for (light, fit) in lights.into_iter().zip(done) {
             let (Some(choice), Ok(fit)) = (&mut choices[light], fit) else { continue };
             let off = fit.k.map(|k| k - 1.0).filter(|_| fit.declined.is_none());
-            let refuted =
-                off.is_some_and(|o| o.abs() > (REFUTED.0 * fit.error).max(REFUTED.1));
+            let refuted = off.is_some_and(|o| o.abs() > (REFUTED.0 * fit.error).max(REFUTED.1));
             // Of the light's own hot pixels it leaves what they are off by.
             let left = off.map_or(0.0, |o| o.abs().min(fit.error) * signal.hot_adu);
             let residual = left.hypot(synthesized.error_adu);
@@ -138,7 +138,8 @@ fn path_name(path: &Path) -> String {
 
 /// That darks at hand make no dark for lights, and why.
 fn no_model(dark: &str, why: &Error) -> Finding {
-    let message = format!("{dark} and the other darks of its set-up make no dark for lights: {why}");
+    let message =
+        format!("{dark} and the other darks of its set-up make no dark for lights: {why}");
     Finding::new("dark-model-none", crate::finding::Severity::Info, dark, message)
         .hint("Take darks at the lights' own exposure and temperature, or what the message names.")
 }

@@ -28,7 +28,8 @@ impl GlowMap {
         for row in 0..rows {
             for column in 0..columns {
                 let (mut shapes, mut values) = (vec![Vec::new(); 6], Vec::new());
-                let near = |at: usize, end: usize| at.saturating_sub(REACH)..(at + REACH + 1).min(end);
+                let near =
+                    |at: usize, end: usize| at.saturating_sub(REACH)..(at + REACH + 1).min(end);
                 let (tall, wide) = (near(row, rows), near(column, columns));
                 for r in tall.clone() {
                     for c in wide.clone() {
@@ -46,7 +47,8 @@ impl GlowMap {
                 // Where a parabola is not to be had, a plane, or what there is.
                 let fit = || [6, 3, 1].iter().find_map(|k| Design::new(&shapes[..*k], &weights));
                 let value = if values.len() == tall.len() * wide.len() {
-                    let key = [row - tall.start, tall.end - row, column - wide.start, wide.end - column];
+                    let key =
+                        [row - tall.start, tall.end - row, column - wide.start, wide.end - column];
                     let fit = known.entry(key).or_insert_with(fit);
                     fit.as_ref().map(|fit| fit.coefficient(0, &values))
                 } else {

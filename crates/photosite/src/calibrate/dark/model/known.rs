@@ -39,8 +39,7 @@ impl Known {
     /// The exposures of the darks in seconds, lowest and highest, and whether there is a bias.
     pub fn exposures_s(&self) -> (f64, f64, bool) {
         let darks = self.terms.iter().map(|t| t.exposure_s).filter(|t| *t > 0.0);
-        let (low, high) =
-            darks.fold((f64::INFINITY, 0.0f64), |(l, h), t| (l.min(t), h.max(t)));
+        let (low, high) = darks.fold((f64::INFINITY, 0.0f64), |(l, h), t| (l.min(t), h.max(t)));
         (low, high, self.terms.iter().any(|t| t.exposure_s == 0.0))
     }
 

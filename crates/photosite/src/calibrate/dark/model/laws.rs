@@ -3,11 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::calibrate::dark::choice::DOUBLING_C;
 use super::glow::GlowMap;
 use super::lsq::{Design, Moments, PARTS, jackknife, least};
 use super::measured::{Hot, Seen};
 use super::term::{Measured, Refused, Term};
+use crate::calibrate::dark::choice::DOUBLING_C;
 
 /// Degrees that darks must span before their temperatures tell a law.
 pub(super) const SPAN_C: f64 = 4.0;
@@ -217,7 +217,8 @@ impl Laws {
         };
         let best = |warms: bool, without| least(POWERS.0, POWERS.1, |p| cost(p, warms, without));
         let cold = best(false, None);
-        let warms = self.doubling_c.is_some() && cost(best(true, None), true, None) < cost(cold, false, None);
+        let warms = self.doubling_c.is_some()
+            && cost(best(true, None), true, None) < cost(cold, false, None);
         let power = if warms { best(true, None) } else { cold };
         if left - cost(power, warms, None) < 0.5 * (left - blocks * free) {
             // Something else grows than a glow: temperatures that headers do not tell, or light.
@@ -230,9 +231,8 @@ impl Laws {
         let Some(design) = Design::new(&columns, &weights) else {
             return Ok((None, crooked_adu));
         };
-        let noisy: Vec<f64> = (0..count)
-            .map(|b| series(b).map_or(f64::NAN, |y| design.coefficient(2, &y)))
-            .collect();
+        let noisy: Vec<f64> =
+            (0..count).map(|b| series(b).map_or(f64::NAN, |y| design.coefficient(2, &y))).collect();
         let mut map = GlowMap::smooth(seen.grid, &noisy);
         map.lift(-map.share(DARKEST));
         let peak_adu = map.peak_adu();

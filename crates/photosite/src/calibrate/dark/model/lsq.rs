@@ -19,7 +19,8 @@ impl Design {
             return None;
         }
         // Columns of one length, for numbers of one size.
-        let length = |c: &Vec<f64>| c.iter().zip(weights).map(|(v, w)| w * v * v).sum::<f64>().sqrt();
+        let length =
+            |c: &Vec<f64>| c.iter().zip(weights).map(|(v, w)| w * v * v).sum::<f64>().sqrt();
         let lengths: Vec<f64> = columns.iter().map(length).collect();
         if lengths.iter().any(|l| !(l.is_finite() && *l > 0.0)) {
             return None;
@@ -28,7 +29,8 @@ impl Design {
         // The normal equations beside the weighted columns, solved together.
         let mut rows: Vec<Vec<f64>> = (0..k)
             .map(|i| {
-                let normal = (0..k).map(|j| (0..n).map(|g| weights[g] * unit(i, g) * unit(j, g)).sum());
+                let normal =
+                    (0..k).map(|j| (0..n).map(|g| weights[g] * unit(i, g) * unit(j, g)).sum());
                 normal.chain((0..n).map(|g| weights[g] * unit(i, g))).collect()
             })
             .collect();

@@ -236,6 +236,11 @@ impl Seen {
             let low = if *frames > 1 { median_to_mean(*frames) } else { 1.0 };
             (f64::from(stat::median(&known)) / low).max(1e-6)
         };
-        Self { grid, levels, variance: variances.into_iter().zip(frames).map(typical).collect(), hot }
+        Self {
+            grid,
+            levels,
+            variance: variances.into_iter().zip(frames).map(typical).collect(),
+            hot,
+        }
     }
 }

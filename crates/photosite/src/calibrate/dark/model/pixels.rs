@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use photosite_pix::MaskBits;
 use serde::{Deserialize, Serialize};
 
+use super::known::Known;
 use super::laws::{Laws, SPAN_C, span};
 use super::lsq::Design;
 use super::measured::{MasterRows, Seen};
-use super::known::Known;
-use super::term::{Measured, Term, enough};
+use super::term::{Measured, Term};
 use crate::calibrate::dark::choice::DOUBLING_C;
 
 /// A pixel departs by chance up to so many standard deviations of its squares.
@@ -153,8 +153,7 @@ impl<'a> Fitted<'a> {
             return None;
         }
         let used: Vec<usize> = (0..terms.len()).filter(|g| *g != out).collect();
-        let rest: Vec<Term> = used.iter().map(|g| terms[*g].clone()).collect();
-        enough(&rest).ok()?;
+        // Two that differ foretell a third, though they make no model: nothing would prove it.
         let laws = Laws::of(seen, terms, &used).ok()?;
         let seconds = |g: &usize| laws.seconds(terms[*g].exposure_s, terms[*g].temp_c);
         let columns = [vec![1.0; used.len()], used.iter().map(seconds).collect()];
@@ -212,7 +211,9 @@ impl<'a> Fitted<'a> {
                         self.fit(design.as_ref(), &series, &variance, Some(&has))
                     }
                 };
-                let full = |m: &MasterRows| m.mask.get(at).is_some_and(|m| m.contains(MaskBits::SATURATED));
+                let full = |m: &MasterRows| {
+                    m.mask.get(at).is_some_and(|m| m.contains(MaskBits::SATURATED))
+                };
                 let full = there < n && masters.iter().any(full);
                 out.push(fit, full, (level.offset_adu, level.rate_adu_s));
                 if judged && there == n {
@@ -220,7 +221,15 @@ impl<'a> Fitted<'a> {
                         if let Some(without) = &self.without[g] {
                             let sample = f64::from(masters[g].data[at]);
                             let of = |g: usize| f64::from(masters[g].data[at]);
-                            self.foretell(without, g, sample, of, f64::from(glows[g][x]), &variance, sums);
+                            self.foretell(
+                                without,
+                                g,
+                                sample,
+                                of,
+                                f64::from(glows[g][x]),
+                                &variance,
+                                sums,
+                            );
                         }
                     }
                 }
@@ -272,9 +281,10 @@ impl<'a> Fitted<'a> {
         let total: f64 = (0..y.len()).map(|i| (whole(i) - mean).powi(2)).sum();
         let rest = |fit: &Fit, i: usize| {
             let g = kept[i];
-            let warm = self.warmth.as_ref().filter(|_| fit.doubling_c.is_finite()).map_or(0.0, |w| {
-                w[g] * std::f64::consts::LN_2 * (1.0 / fit.doubling_c - 1.0 / self.doubling())
-            });
+            let warm =
+                self.warmth.as_ref().filter(|_| fit.doubling_c.is_finite()).map_or(0.0, |w| {
+                    w[g] * std::f64::consts::LN_2 * (1.0 / fit.doubling_c - 1.0 / self.doubling())
+                });
             y[i] - fit.bias - fit.rate * seconds(g) * (1.0 + warm)
         };
         if let (Some(warmth), None) = (&self.warmth, has) {
@@ -314,7 +324,9 @@ impl<'a> Fitted<'a> {
         // To first order: the rate changes by a share for each degree.
         let bent = self.columns[1].iter().zip(warmth).map(|(s, w)| s * w).collect();
         let columns = [self.columns[0].clone(), self.columns[1].clone(), bent];
-        let Some(design) = Design::new(&columns, &self.weights).filter(|_| y.len() > 3) else { return };
+        let Some(design) = Design::new(&columns, &self.weights).filter(|_| y.len() > 3) else {
+            return;
+        };
         let (rate, bend) = (design.coefficient(1, y), design.coefficient(2, y));
         let error = design.covariance(2, 2, v).sqrt();
         let own = 1.0 / (1.0 / self.doubling() + bend / rate / std::f64::consts::LN_2);
@@ -451,7 +463,13 @@ impl PixelRows {
 impl Laws {
     /// The typical pixel's level in a dark: by its law, and where all masters are of one temperature by
     /// what their levels depart from it between their exposures.
-    pub(super) fn level_at(&self, terms: &[Term], used: &[usize], t: f64, temp: Option<f64>) -> f64 {
+    pub(super) fn level_at(
+        &self,
+        terms: &[Term],
+        used: &[usize],
+        t: f64,
+        temp: Option<f64>,
+    ) -> f64 {
         let law = self.level.offset_adu + self.level.rate_adu_s * self.level_seconds(t, temp);
         law + self.departure_at(terms, used, t)
     }
@@ -508,7 +526,13 @@ impl Known {
     /// What a dark of exposure `t` seconds at `temp_c` holds at a pixel: of `bias`, `rate`, their errors
     /// and correlation, `glow` after the longest exposure, and the pixel's own doubling temperature (NaN
     /// where it has none).
-    pub fn predict(&self, pixel: [f32; 5], (glow, own): (f32, f32), t: f64, temp_c: f64) -> Predicted {
+    pub fn predict(
+        &self,
+        pixel: [f32; 5],
+        (glow, own): (f32, f32),
+        t: f64,
+        temp_c: f64,
+    ) -> Predicted {
         let [bias, rate, bias_error, rate_error, correlation] = pixel.map(f64::from);
         let (glow, own) = (f64::from(glow), f64::from(own));
         let laws = &self.laws;

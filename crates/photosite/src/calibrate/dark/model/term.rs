@@ -123,7 +123,9 @@ pub fn enough(terms: &[Term]) -> Result<(), Refused> {
     let mut darks: Vec<(f64, f64)> = Vec::new();
     for term in terms.iter().filter(|t| t.exposure_s > 0.0) {
         let temp = term.temp_c.ok_or(Refused::NoTemperature)?;
-        let same = |(t, c): &(f64, f64)| (t / term.exposure_s - 1.0).abs() < 0.02 && (c - temp).abs() < 1.0;
+        let same = |(t, c): &(f64, f64)| {
+            (t / term.exposure_s - 1.0).abs() < 0.02 && (c - temp).abs() < 1.0
+        };
         if !darks.iter().any(|d| same(d)) {
             darks.push((term.exposure_s, temp));
         }
