@@ -7,6 +7,7 @@ use crate::night::{run_context, write_plane};
 use photosite::calibrate::dark::DarkSource;
 use photosite::product::DarkModel;
 use photosite::run::{BuiltDarkModel, build_dark_model};
+use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::fits::{Sample, read_frame};
 use photosite_pix::{Frame, FrameKind, MaskBits, Plane, Size};
 use photosite_sim::{Counts, Effects, FramePlan, Night, Preset, Simulation};
@@ -379,7 +380,7 @@ fn what_makes_no_model_is_said() {
         ("nothing.fits", Vec::new()),
     ] {
         let path = camera.folder.path().join(name);
-        std::fs::write(&path, bytes).unwrap();
+        write_bytes(&path, &bytes, Existing::Replace).unwrap();
         let said = DarkModel::read(&path).unwrap_err().to_string();
         assert!(said.contains(name), "{said}");
     }
@@ -422,7 +423,7 @@ fn frames_that_do_not_belong_are_named() {
     rewrite(&folders[3].join("000.fits"), &|d, _| d.as_mut_slice().fill(f32::NAN));
     let cut = folders[3].join("001.fits");
     let bytes = std::fs::read(&cut).unwrap();
-    std::fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    write_bytes(&cut, &bytes[..bytes.len() / 2], Existing::Replace).unwrap();
     let (_, built) = camera.model(&folders).unwrap();
     for f in &built.findings {
         println!("{} {}: {}", f.code, f.subject, f.message);

@@ -60,7 +60,7 @@ impl DarkModel {
             if let Some((_, map)) = &known.laws.glow {
                 map.row(y, &mut glow);
             }
-            for x in 0..size.width {
+            for (x, glow_adu) in glow.iter().enumerate() {
                 let pixel = [
                     planes.bias.get(x, y),
                     planes.rate.get(x, y),
@@ -69,7 +69,7 @@ impl DarkModel {
                     planes.correlation.get(x, y),
                 ];
                 let own = planes.doubling_c.as_ref().map_or(f32::NAN, |p| p.get(x, y));
-                let told = known.predict(pixel, (glow[x], own), exposure_s, temp_c);
+                let told = known.predict(pixel, (*glow_adu, own), exposure_s, temp_c);
                 let value = told.adu + departure;
                 let was = mask.get(x, y);
                 // What every dark was full of is hot beyond measure.

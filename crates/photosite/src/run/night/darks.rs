@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use photosite_pix::FrameKind;
-
+use super::at_hand::{fitted_dark, other_darks, path_of};
 use super::lights::Work;
 use super::modelled::{Made, model_darks};
 use super::notes::Notes;
@@ -13,10 +12,9 @@ use crate::error::Reach;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::inventory::Inventory;
-use crate::library::{DOUBLING_C, Field, contradictions};
 use crate::plan::{LightId, MasterId, Plan};
-use crate::product::{BiasChoice, FittedDark, load_master};
-use crate::run::results::{DarkChoices, MasterResults};
+use crate::product::{FittedDark, load_master};
+use crate::run::results::DarkChoices;
 use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each_with};
 use crate::{Finding, Result};
@@ -96,58 +94,6 @@ fn ready(
         fitted.compare(load_master(path_of(masters, other)?)?)?;
     }
     Ok(fitted)
-}
-
-fn path_of(masters: &MasterResults, id: MasterId) -> Result<&Path> {
-    let made = masters[id].as_ref().map(|made| made.path.as_path());
-    made.ok_or_else(|| crate::Error::bug("a dark that was not made was to be fitted"))
-}
-
-/// The dark of a file with its hot pixels found, its bias known.
-pub(super) fn fitted_dark(
-    work: Work<'_>,
-    dark: &Path,
-    bias: MasterId,
-    lights: &[LightId],
-) -> Result<FittedDark> {
-    let Work { planned, raw, masters, .. } = work;
-    let cfa = lights.iter().find_map(|i| raw[planned[*i].frame].as_ref()).and_then(|frame| {
-        let region = frame.region();
-        frame.metadata.cfa.map(|c| c.shifted(region.x0, region.y0))
-    });
-    let bias = BiasChoice::Master(Box::new(load_master(path_of(masters, bias)?)?));
-    FittedDark::new(load_master(dark)?, bias, cfa, DOUBLING_C)
-}
-
-/// Darks of the same set-up and of another exposure, or, unless they are to lie `within` so many degrees,
-/// of another temperature.
-pub(super) fn other_darks(
-    planned: &Plan,
-    masters: &MasterResults,
-    dark: MasterId,
-    within: Option<f64>,
-) -> Vec<MasterId> {
-    let own = &planned[dark].traits;
-    let differs = |id: MasterId| {
-        let other = &planned[id].traits;
-        let against = contradictions(FrameKind::Dark, own, other);
-        let warmth = own.temp_c.zip(other.temp_c);
-        planned[id].kind == FrameKind::Dark
-            && masters[id].is_some()
-            && id != dark
-            && match within {
-                Some(within) => {
-                    against.iter().all(|c| c.field == Field::Exposure)
-                        && !against.is_empty()
-                        && warmth.is_some_and(|(a, b)| (a - b).abs() <= within)
-                }
-                None => {
-                    let free = |f| matches!(f, Field::Exposure | Field::Temperature);
-                    against.iter().all(|c| free(c.field)) && warmth.is_some()
-                }
-            }
-    };
-    planned.named_masters().map(|(id, _)| id).filter(|id| differs(*id)).collect()
 }
 
 /// What darks at hand forbid.

@@ -1,5 +1,6 @@
 //! A whole night: inventory, plan, masters, pictures, lights, report.
 
+mod at_hand;
 mod darks;
 mod flats;
 mod lights;

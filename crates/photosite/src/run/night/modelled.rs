@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use photosite_pix::FrameKind;
 
-use super::darks::{fitted_dark, other_darks};
+use super::at_hand::{fitted_dark, other_darks};
 use super::lights::Work;
 use super::notes::Notes;
 use crate::calibrate::dark::model::{Term, enough};
@@ -116,7 +116,7 @@ pub(super) fn model_darks(
             choice.ways.push(DarkWay { source, k: 1.0, residual, allowed: !refuted });
             let taken = choice.ways.iter().find(|w| w.source == choice.share.source);
             let other = taken.map_or(f64::NAN, |w| w.residual);
-            if !refuted && !(other <= residual) {
+            if !refuted && (other.is_nan() || residual < other) {
                 choice.share = DarkShare { k: 1.0, error: None, source };
                 takers.push(light);
             }

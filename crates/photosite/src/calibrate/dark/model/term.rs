@@ -126,7 +126,7 @@ pub fn enough(terms: &[Term]) -> Result<(), Refused> {
         let same = |(t, c): &(f64, f64)| {
             (t / term.exposure_s - 1.0).abs() < 0.02 && (c - temp).abs() < 1.0
         };
-        if !darks.iter().any(|d| same(d)) {
+        if !darks.iter().any(same) {
             darks.push((term.exposure_s, temp));
         }
     }
