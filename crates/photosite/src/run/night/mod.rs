@@ -2,7 +2,7 @@
 
 mod at_hand;
 mod darks;
-mod flats;
+mod long_flats;
 mod lights;
 mod lock;
 mod masters;
