@@ -228,6 +228,7 @@ pub fn factor(source: DarkSource, k: Option<f64>, error: Option<f64>) -> String 
     match (source, error) {
         (DarkSource::Matched | DarkSource::None, _) => String::new(),
         (DarkSource::Nearest, _) => " as it is".to_owned(),
+        (DarkSource::Model, _) => " by a model".to_owned(),
         (_, Some(error)) => format!(" x {k:.4} +- {error:.4}"),
         (DarkSource::Exposure, None) => format!(" x {k:.4} by exposure"),
         (_, None) => format!(" x {k:.4}"),

@@ -37,7 +37,13 @@ pub struct Probe {
 
 /// Names of extensions that tell of an image beside them and are no frame of their own: of
 /// Photosite, ccdproc, SDFITS, IRAF and the archives.
-const BESIDE: [&str; 17] = [
+const BESIDE: [&str; 23] = [
+    "BIASERR",
+    "RATE",
+    "RATEERR",
+    "COVAR",
+    "R2",
+    "DOUBLING",
     "ERR",
     "DQ",
     "COVERAGE",

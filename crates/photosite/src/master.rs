@@ -231,7 +231,7 @@ fn scatter_of_one_frame(variance: Option<&Plane<f32>>, spec: Finish) -> Option<f
 ///
 /// # Source
 /// Wilson1931.
-fn median_to_mean(count: usize) -> f64 {
+pub(crate) fn median_to_mean(count: usize) -> f64 {
     (1.0 - 2.0 / (9.0 * (count as f64 - 1.0))).powi(3)
 }
 

@@ -1,6 +1,7 @@
 //! The command line, exactly as typed.
 
 mod colour;
+mod dark_model;
 mod library;
 mod looking;
 mod night;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use colour::{DebayerArgs, ExtractArgs, StretchName};
+pub use dark_model::{DarkModelArgs, DarkModelVerb};
 pub use library::{LibraryArgs, LibraryVerb, MatchArgs, PlanArgs};
 pub use looking::{ConvertArgs, FilesArgs, PixelsArgs, PreviewArgs, RangeName};
 pub use night::{DemoArgs, Keep, KindArgs, PresetName, RunArgs, SimulateArgs};
@@ -68,6 +70,8 @@ pub enum Command {
     Master(MasterArgs),
     /// Calibrate frames with given masters.
     Calibrate(CalibrateArgs),
+    /// Model a sensor's dark signal; make darks of exposures that were not taken.
+    DarkModel(DarkModelArgs),
     /// Register and stack calibrated lights.
     Stack(StackArgs),
     /// Measure how frames are registered to each other: shift, rotation, residual.

@@ -3,6 +3,7 @@
 pub mod calibrate;
 pub mod colour;
 pub mod convert;
+pub mod dark_model;
 pub mod demo;
 pub mod extras;
 pub mod inspect;

@@ -7,6 +7,7 @@ mod support;
 
 mod colour;
 mod damage;
+mod dark_model;
 mod formats;
 mod killed;
 mod library;

@@ -23,6 +23,8 @@ pub enum RemovedBy {
     DarkFlat,
     /// A dark of the flats' exposure.
     Dark,
+    /// A bias, and as much of a dark of another exposure as the flats' hot pixels hold.
+    ScaledDark,
     /// A bias; the flats' own dark signal stays in.
     Bias,
     /// A constant level given by hand.
@@ -35,6 +37,7 @@ impl RemovedBy {
         match self {
             Self::DarkFlat => "dark flat",
             Self::Dark => "dark",
+            Self::ScaledDark => "scaled dark",
             Self::Bias => "bias",
             Self::Level => "level",
         }

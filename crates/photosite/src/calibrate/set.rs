@@ -106,7 +106,11 @@ impl CalibrationSet {
     fn share(&self, dark: &MasterDark, facts: &LightFacts) -> Result<DarkShare> {
         let share = |k, source| Ok(DarkShare { k, error: None, source });
         match self.scaling {
-            DarkScaling::None => share(1.0, DarkSource::Matched),
+            DarkScaling::None => {
+                // One that a model made is taken whole as well, and says so.
+                let made = facts.dark.filter(|dark| dark.source == DarkSource::Model);
+                made.map_or_else(|| share(1.0, DarkSource::Matched), Ok)
+            }
             DarkScaling::Factor(k) => share(k, DarkSource::Given),
             DarkScaling::Fitted => facts.dark.ok_or_else(|| {
                 Error::mismatch("this dark is to be fitted to the light, which was not done")

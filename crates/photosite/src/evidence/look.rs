@@ -50,7 +50,8 @@ pub fn look(
     match additive {
         Additive::Nothing => {}
         Additive::Level(level) => samples.iter_mut().for_each(|v| *v -= level),
-        Additive::Plane(plane) => {
+        // Flats of one set are compared; what is the same in all parts none of them.
+        Additive::Plane(plane) | Additive::Scaled { bias: plane, .. } => {
             let rows = first_rows.iter().flat_map(|y| *y..y + run);
             for (row, y) in samples.chunks_exact_mut(width).zip(rows) {
                 row.iter_mut().zip(plane.row(y)).for_each(|(v, a)| *v -= a);

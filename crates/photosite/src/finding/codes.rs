@@ -146,6 +146,13 @@ pub(super) const CODES: &[Code] = &[
         "No action needed if the program that made it subtracts bias or dark flats.",
     ),
     code(
+        "flat-dark-fitted",
+        Info,
+        "No dark flat or dark matches the exposure of long flats; a dark of another exposure was fitted to \
+         their hot pixels and subtracted, with the factor and the signal that the message names.",
+        "No action needed; dark flats of the flats' own exposure would add less noise.",
+    ),
+    code(
         "flat-faint",
         Warning,
         "A master flat holds so little light that dividing by it adds noise to every light alike.",

@@ -26,6 +26,33 @@ pub(super) const MATCHING: &[Code] = &[
         "Take the darks that the hint names.",
     ),
     code(
+        "dark-model-doubtful",
+        Warning,
+        "A master of a dark model is not what the other masters foretell; the message says by how much.",
+        "Look at its frames: light, another temperature, or a wrong label; build the model again without it.",
+    ),
+    code(
+        "dark-model-left-out",
+        Warning,
+        "Files named for a dark model are of another kind or set-up, or lack exposure or temperature; they \
+         are left out.",
+        "Name only the darks and biases of one camera, gain, offset, binning and region.",
+    ),
+    code(
+        "dark-model-none",
+        Info,
+        "Darks of several exposures or temperatures are at hand and make no dark for lights that none \
+         matches; the message says why.",
+        "Take darks at the lights' own exposure and temperature, or what the message names.",
+    ),
+    code(
+        "dark-modelled",
+        Info,
+        "No dark matches a group of lights; a model of the darks at hand made one, with the residual that \
+         the message names.",
+        "No action needed; darks of the lights' own exposure and temperature prove more.",
+    ),
+    code(
         "dark-not-fitted",
         Warning,
         "No dark matches a group of lights, and the one at hand must not be scaled; the message says why, \

@@ -56,6 +56,6 @@ pub(super) fn consensus(headers: &[&Header]) -> Header {
 }
 
 /// Decimal noise of means is no information.
-pub(super) fn round(v: f64) -> f64 {
+pub(crate) fn round(v: f64) -> f64 {
     (v * 1e6).round() / 1e6
 }

@@ -254,6 +254,10 @@ impl<'a> Forecaster<'a> {
         if let Some((additive, _)) = master.additive {
             read += self.loaded(&self.plan[additive]);
         }
+        if let Some(dark) = master.scaled_dark {
+            // Fitted to the flats first, then subtracted.
+            read += bytes + 2 * self.loaded(&self.plan[dark]);
+        }
         read += 4 * packed * whole;
         let mut write = product(whole, master.frames.len());
         if self.means.library && !master.from_library {
@@ -269,6 +273,11 @@ impl<'a> Forecaster<'a> {
         let sample = if as_it_is { stored_bytes(first).min(4) } else { 4 };
         let tiles = budget.map_or(0, |b| tile_bytes(&b, count * sample));
         let additive = if master.additive.is_some() { 4 * whole } else { 0 };
+        let additive = match master.scaled_dark {
+            // Bias and dark with their masks while the dark is fitted, and a flat on each thread.
+            Some(_) => additive + (2 * PRODUCT_BYTES + 4 * threads) * whole,
+            None => additive,
+        };
         let unpacking = threads.min(packed) * (whole * stored_bytes(first) + UNPACKING_BYTES);
         let making =
             whole * PRODUCT_BYTES + tiles.max(2 * glance_bytes(first.detector.active.size()));

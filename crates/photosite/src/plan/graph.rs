@@ -135,6 +135,7 @@ impl Grapher<'_> {
         inputs.sort();
         inputs.extend(master.ready.as_ref().map(|r| format!("library:{}", r.id)));
         inputs.extend(master.additive.map(|(i, _)| self.master_id(i)));
+        inputs.extend(master.scaled_dark.map(|i| self.master_id(i)));
         let parameters = json!({
             "combine": master.recipe.combine,
             "reject": master.recipe.reject,

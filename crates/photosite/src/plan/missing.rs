@@ -22,6 +22,11 @@ const TELLING: &[Field] = &[
 /// From this exposure on the dark signal of flats is worth a word, in seconds.
 const LONG_FLAT_S: f64 = 5.0;
 
+/// Whether the dark signal of flats is worth a word.
+pub(super) fn is_long(group: &Group) -> bool {
+    group.traits.exposure_max_s.unwrap_or(0.0) >= LONG_FLAT_S
+}
+
 /// What is to be said of what takes the additive part out of a group of flats.
 pub(super) fn additive(group: &Group, frames: &[Frame], by: Option<RemovedBy>) -> Option<Finding> {
     let first = frames[group.members[0]].path.display();
@@ -48,7 +53,7 @@ pub(super) fn additive(group: &Group, frames: &[Frame], by: Option<RemovedBy>) -
             )
             .hint(format!("Take 20 or more dark flats ({wanted}), or biases.")),
         ),
-        Some(RemovedBy::Bias) if exposure_s >= LONG_FLAT_S => Some(
+        Some(RemovedBy::Bias) if is_long(group) => Some(
             Finding::new(
                 "flat-by-bias",
                 Severity::Warning,

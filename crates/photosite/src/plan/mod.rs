@@ -82,6 +82,9 @@ pub struct MasterPlan {
     pub from_library: bool,
     /// For a flat: the master that takes its additive part out.
     pub additive: Option<(MasterId, RemovedBy)>,
+    /// For a long flat of which only a bias takes the additive part out: a dark of another exposure, to be
+    /// fitted to it.
+    pub scaled_dark: Option<MasterId>,
     /// For a flat: how its dark flat was chosen.
     pub dark_flat: Option<Explained>,
     /// For a dark: the bias that tells its zero level.

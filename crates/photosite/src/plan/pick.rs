@@ -52,10 +52,11 @@ impl<'a> Planner<'a> {
     /// Plans the master of a group of frames; `None` where it would be of no use.
     pub(super) fn add_group(&mut self, group: Group, from_library: bool) -> Option<MasterId> {
         let (mut additive, mut dark_flat, mut zero) = (None, None, None);
+        let mut scaled_dark = None;
         match group.kind {
             FrameKind::Flat if !group.traits.bias_removed => {
-                let (found, chosen) = self.additive_of(&group)?;
-                (additive, dark_flat) = (Some(found), Some(chosen));
+                let (found, chosen, to_scale) = self.additive_of(&group)?;
+                (additive, dark_flat, scaled_dark) = (Some(found), Some(chosen), to_scale);
             }
             FrameKind::Dark | FrameKind::DarkFlat => {
                 let bias = self.pick(FrameKind::Bias, &group.traits, false);
@@ -72,6 +73,7 @@ impl<'a> Planner<'a> {
             ready: None,
             from_library,
             additive,
+            scaled_dark,
             dark_flat,
             zero,
             file_name: format!("{name}.fits"),
@@ -84,26 +86,58 @@ impl<'a> Planner<'a> {
     }
 
     /// Finds what takes a flat's additive part out: a dark flat, a dark of its exposure, a bias.
-    fn additive_of(&mut self, group: &Group) -> Option<((MasterId, RemovedBy), Explained)> {
+    /// Where only a bias does, and their exposure is long, also the dark of another exposure that is to be
+    /// fitted to them.
+    fn additive_of(
+        &mut self,
+        group: &Group,
+    ) -> Option<((MasterId, RemovedBy), Explained, Option<MasterId>)> {
         let order = [
             (FrameKind::DarkFlat, RemovedBy::DarkFlat),
             (FrameKind::Dark, RemovedBy::Dark),
             (FrameKind::Bias, RemovedBy::Bias),
         ];
         let (mut found, mut dark_flat) = (None, Explained::default());
+        let mut dark = Explained::default();
         for (kind, by) in order {
             let (explained, index) = self.pick_and_take(kind, &group.traits);
-            if kind == FrameKind::DarkFlat {
-                dark_flat = explained;
+            match kind {
+                FrameKind::DarkFlat => dark_flat = explained,
+                FrameKind::Dark => dark = explained,
+                _ => {}
             }
             found = index.map(|i| (i, by));
             if found.is_some() {
                 break;
             }
         }
-        let finding = missing::additive(group, &self.inventory.frames, found.map(|(_, by)| by));
-        self.out.findings.extend(finding);
-        Some((found?, dark_flat))
+        let by_bias = found.is_some_and(|(_, by)| by == RemovedBy::Bias);
+        let to_scale = match by_bias && missing::is_long(group) {
+            true => self.dark_of_other_exposure(&dark, &group.traits),
+            false => None,
+        };
+        let by = found.map(|(_, by)| by);
+        let finding = missing::additive(group, &self.inventory.frames, by);
+        self.out.findings.extend(finding.filter(|_| to_scale.is_none()));
+        Some((found?, dark_flat, to_scale))
+    }
+
+    /// The dark whose exposure is nearest to that of flats, of those that differ in nothing else.
+    fn dark_of_other_exposure(&mut self, dark: &Explained, flats: &Traits) -> Option<MasterId> {
+        let wanted = flats.exposure_max_s.filter(|s| *s > 0.0)?;
+        let mut all: Vec<(f64, CandidateName)> = scaled::of_other_exposure(dark)
+            .filter_map(|c| {
+                let traits = match (c.master, &c.id) {
+                    (Some(id), _) => &self.out[id].traits,
+                    (None, Some(id)) => &self.shelf?.get(id)?.traits,
+                    (None, None) => return None,
+                };
+                let exposure = traits.exposure_s.filter(|s| *s > 0.0)?;
+                Some(((exposure / wanted).ln().abs(), c.clone()))
+            })
+            .collect();
+        all.sort_by(|a, b| a.0.total_cmp(&b.0));
+        all.into_iter().find_map(|(_, c)| self.take(&c))
     }
 
     /// Plans a light.
@@ -244,6 +278,7 @@ impl<'a> Planner<'a> {
                 }),
                 from_library: true,
                 additive: None,
+                scaled_dark: None,
                 dark_flat: None,
                 zero: None,
                 recipe: default_recipe(shelved.kind, shelved.frames, shelved.traits.cfa),

@@ -32,6 +32,14 @@ pub(super) fn scalable(explained: &Explained) -> impl Iterator<Item = &Candidate
         .filter_map(|r| explained.candidates.get(&r.candidate))
 }
 
+/// The candidates that differ by nothing but the exposure.
+pub(super) fn of_other_exposure(explained: &Explained) -> impl Iterator<Item = &CandidateName> {
+    let refused = explained.choice.refused.iter();
+    refused
+        .filter(|r| r.differs.iter().all(|c| c.field == Field::Exposure) && !r.differs.is_empty())
+        .filter_map(|r| explained.candidates.get(&r.candidate))
+}
+
 /// What scaling a dark of `frames` frames is expected to do to a light; `None` where an exposure is not
 /// known, or leaving the dark signal in is expected to be better.
 pub(super) fn forecast(

@@ -119,6 +119,7 @@ fn flat_content(flat: &LoadedMaster) -> FlatContent {
     let by = match flat.header.get_text("PSADD").as_deref() {
         Some("dark flat") => RemovedBy::DarkFlat,
         Some("dark") => RemovedBy::Dark,
+        Some("scaled dark") => RemovedBy::ScaledDark,
         Some("level") => RemovedBy::Level,
         _ => RemovedBy::Bias,
     };

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::compared::compare_frames;
 use super::known::Known;
-use super::loaded::load_samples;
+use super::loaded::{LoadedMaster, load_samples};
 use super::stacking::{equalise, open_all, plan_stack, stack, summarise};
 use super::write::{Product, Standing, standing, whole};
 use crate::calibrate::RemovedBy;
@@ -44,6 +44,15 @@ pub enum AdditivePart {
     Level(f32),
     /// A master in a file.
     Master(PathBuf, RemovedBy),
+    /// A master bias, and so much of a master dark of another exposure for each second of a frame.
+    Scaled {
+        /// The bias.
+        bias: PathBuf,
+        /// The dark.
+        dark: PathBuf,
+        /// The share of the dark for a second.
+        per_s: f64,
+    },
 }
 
 /// A master to be built.
@@ -84,6 +93,8 @@ pub struct MasterResult {
     pub from_library: bool,
     /// How samples were combined and how rejected, as its header says.
     pub how: [Option<String>; 2],
+    /// For a flat: what took its additive part out, as its header says.
+    pub additive: Option<String>,
     /// Rejected samples.
     pub rejected: Rejected,
     /// Pixels marked HOT.
@@ -192,17 +203,16 @@ fn attempt(
     compared: bool,
     context: &Context<'_>,
 ) -> Result<Attempt> {
-    let additive = match &request.additive {
-        AdditivePart::Master(path, by) => Some((load_samples(path)?, *by)),
-        AdditivePart::Keep | AdditivePart::Level(_) => None,
+    let additive: Vec<(LoadedMaster, &str)> = match &request.additive {
+        AdditivePart::Master(path, by) => vec![(load_samples(path)?, by.name())],
+        AdditivePart::Scaled { bias, dark, .. } => {
+            vec![(load_samples(bias)?, "bias"), (load_samples(dark)?, "dark")]
+        }
+        AdditivePart::Keep | AdditivePart::Level(_) => Vec::new(),
     };
-    let provenance = provenance(
-        request,
-        frames,
-        additive
-            .as_ref()
-            .map(|(m, by)| Input::new(format!("master {}", by.name()), &m.path, m.hash)),
-    );
+    let used =
+        additive.iter().map(|(m, name)| Input::new(format!("master {name}"), &m.path, m.hash));
+    let provenance = provenance(request, frames, used.collect());
     let key = provenance.key();
     let found = standing(request.path, &key)?;
     let (stands, damaged) = (found == Standing::Current, found == Standing::Damaged);
@@ -216,13 +226,32 @@ fn attempt(
         let found = MasterResult { reused: true, from_library: !stands, ..found };
         return Ok(Attempt::Made(Box::new(found)));
     }
-    let removed = match (&request.additive, additive) {
-        (AdditivePart::Keep, _) => (Additive::Nothing, None),
-        (AdditivePart::Level(l), _) => (Additive::Level(*l), Some(RemovedBy::Level)),
-        (AdditivePart::Master(..), Some((m, by))) => {
-            (Additive::Plane(Arc::new(Arc::unwrap_or_clone(m.frame).data)), Some(by))
+    let mut loaded = additive.into_iter().map(|(m, _)| m);
+    let mut next =
+        || loaded.next().ok_or_else(|| Error::bug("a master to subtract was not loaded"));
+    let plane = |m: LoadedMaster| Arc::new(Arc::unwrap_or_clone(m.frame).data);
+    let removed = match &request.additive {
+        AdditivePart::Keep => (Additive::Nothing, None),
+        AdditivePart::Level(l) => (Additive::Level(*l), Some(RemovedBy::Level)),
+        AdditivePart::Master(_, by) => (Additive::Plane(plane(next()?)), Some(*by)),
+        AdditivePart::Scaled { per_s, .. } => {
+            let (bias, dark) = (plane(next()?), next()?);
+            let holds_bias = !dark.bias_removed();
+            let mut signal = plane(dark);
+            if bias.size() != signal.size() {
+                return Err(Error::mismatch(format!(
+                    "the bias is {} pixels, the dark {}",
+                    bias.size(),
+                    signal.size()
+                )));
+            }
+            if holds_bias {
+                let all = Arc::make_mut(&mut signal).as_mut_slice().iter_mut();
+                all.zip(bias.as_slice()).for_each(|(v, b)| *v -= b);
+            }
+            let k = *per_s as f32;
+            (Additive::Scaled { bias, signal, k }, Some(RemovedBy::ScaledDark))
         }
-        (AdditivePart::Master(..), None) => unreachable!("loaded above"),
     };
     Ok(match make(request, frames, (removed, compared), &provenance, context)? {
         Attempt::Made(made) => Attempt::Made(Box::new(MasterResult { damaged, ..*made })),
@@ -239,7 +268,7 @@ pub fn work_units(kind: FrameKind, frames: &[&RawFrame]) -> u64 {
 fn provenance(
     request: &MasterRequest<'_>,
     frames: &[&RawFrame],
-    additive: Option<Input>,
+    additive: Vec<Input>,
 ) -> Provenance {
     let mut inputs: Vec<Input> =
         frames.iter().map(|f| Input::new(request.kind.name(), &f.path, f.hash)).collect();
@@ -248,7 +277,7 @@ fn provenance(
         AdditivePart::Level(l) => json!(l),
         _ => json!(null),
     };
-    let parameters = json!({
+    let mut parameters = json!({
         "combine": request.recipe.combine,
         "reject": request.recipe.reject,
         "level_adu": level,
@@ -258,6 +287,9 @@ fn provenance(
         "cfa": frames.first().and_then(|f| f.metadata.cfa),
         "turned": frames.iter().filter(|f| f.turned).map(|f| f.name()).collect::<Vec<_>>(),
     });
+    if let AdditivePart::Scaled { per_s, .. } = request.additive {
+        parameters["dark_share_a_second"] = json!(per_s);
+    }
     Provenance::new(master_name(request.kind), inputs, parameters)
 }
 
@@ -270,7 +302,7 @@ fn make(
 ) -> Result<Attempt> {
     let is_flat = request.kind == FrameKind::Flat;
     let size = frames[0].region().size();
-    if let Additive::Plane(p) = &additive
+    if let Additive::Plane(p) | Additive::Scaled { bias: p, .. } = &additive
         && p.size() != size
     {
         return Err(Error::mismatch(format!(
@@ -291,6 +323,9 @@ fn make(
     }
     for (source, frame) in sources.iter_mut().zip(frames) {
         source.additive = additive.clone();
+        if let Additive::Scaled { k, .. } = &mut source.additive {
+            *k *= frame.metadata.exposure_s.unwrap_or(0.0) as f32;
+        }
         // A saturated flat sample measures nothing; in a dark it is the mark of a hot pixel.
         source.missing_from_adu = frame.detector.saturation_adu.filter(|_| is_flat);
     }
@@ -466,6 +501,15 @@ pub fn take_master(
     Ok(MasterResult { reused: !damaged, damaged, from_library: true, ..taken })
 }
 
+/// What is told of a master that lies there.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn found_master(kind: FrameKind, path: &Path, context: &Context<'_>) -> Result<MasterResult> {
+    let (stats, header) = describe(path, None, context)?;
+    Ok(outcome(kind, path, Vec::new(), stats, &header))
+}
+
 /// The description of a master's samples, as it is known or by reading them, and its header.
 fn describe(
     path: &Path,
@@ -514,6 +558,7 @@ fn outcome(
         reused: false,
         from_library: false,
         how: ["PSCOMB", "PSREJ"].map(|key| header.get_text(key)),
+        additive: header.get_text("PSADD"),
         rejected: Rejected { low: count("PSREJLO"), high: count("PSREJHI") },
         hot: count("PSHOT") as usize,
         cold: count("PSCOLD") as usize,

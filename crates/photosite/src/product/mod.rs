@@ -28,6 +28,7 @@
 
 mod calibration;
 mod compared;
+mod dark_model;
 mod flats;
 mod known;
 mod light;
@@ -39,12 +40,13 @@ mod stacking;
 mod write;
 
 pub use calibration::{CalibratedFrame, Calibration};
+pub use dark_model::{DarkModel, MODEL_SCHEMA, ModelSummary, Synthesized};
 pub use flats::{flat_template, light_blocks};
 pub use known::Known;
 pub use light::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light};
 pub use loaded::{LoadedMaster, UNIT_ADU, load_master, load_named, load_samples};
 pub use master::{
-    AdditivePart, MasterRequest, MasterResult, build_master, take_master, work_units,
+    AdditivePart, MasterRequest, MasterResult, build_master, found_master, take_master, work_units,
 };
 pub use offered::{Offered, Opened};
 pub use scaling::FittedDark;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::planned::PlannedNight;
 use super::request::NightRequest;
 use super::results::{
-    DarkChoices, FlatChoices, LightResults, MasterResults, Pictures, RawFrames, Results,
+    DarkChoices, FlatChoices, LightResults, MadeDarks, MasterResults, Pictures, RawFrames, Results,
 };
 use crate::Finding;
 use crate::calibrate::dark::DarkSource;
@@ -35,6 +35,7 @@ pub(super) struct Done<'a> {
     pub masters: &'a MasterResults,
     pub darks: &'a DarkChoices,
     pub flats: &'a FlatChoices,
+    pub made: &'a MadeDarks,
     pub lights: &'a LightResults,
     pub pictures: Pictures,
 }
@@ -65,9 +66,19 @@ fn planned_pictures(
 pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport {
     let Account { forecast, plan, inventory, planned, work, library, findings, timing } = account;
     let nothing = (Results::none(0), Results::none(0), Results::none(0), Results::none(0));
-    let (raw, masters, darks, flats, lights, pictures) = match work {
-        Some(d) => (Some(d.raw), d.masters, d.darks, d.flats, d.lights, d.pictures),
-        None => (None, &nothing.0, &nothing.1, &nothing.2, &nothing.3, Pictures::default()),
+    let nothing_made = MadeDarks::new();
+    let (raw, masters, darks, made, flats, lights, pictures) = match work {
+        Some(Done { raw, masters, darks, made, flats, lights, pictures }) => {
+            (Some(raw), masters, darks, made, flats, lights, pictures)
+        }
+        None => {
+            let (masters, darks, flats, lights) = (&nothing.0, &nothing.1, &nothing.2, &nothing.3);
+            (None, masters, darks, &nothing_made, flats, lights, Pictures::default())
+        }
+    };
+    let of_model = |id: LightId| {
+        let made = made.get(&id).and_then(|m| masters.get(*m).and_then(Option::as_ref));
+        made.map(|m| m.path.clone())
     };
     let Pictures { stacks, mut stars, registered } = pictures;
     stars.sort_by(|a, b| a.path.cmp(&b.path));
@@ -142,7 +153,9 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
                 cold: made.map_or(0, |m| m.cold),
                 no_data: made.map_or(0, |m| m.no_data),
                 noise: made.and_then(|m| m.noise),
-                additive_removed_by: plan.additive.map(|(_, by)| by.name().into()),
+                additive_removed_by: made
+                    .and_then(|m| m.additive.clone().map(Into::into))
+                    .or_else(|| plan.additive.map(|(_, by)| by.name().into())),
                 traits: plan.traits.clone(),
                 key: made.and_then(|m| m.key.clone()),
                 reused: made.is_some_and(|m| m.reused),
@@ -175,7 +188,7 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
                 path: inventory[light.frame].path.clone(),
                 output: done.and_then(|d| d.path.clone()),
                 bias: light.bias.filter(|_| bias_taken).map(master_path),
-                dark: light.dark.filter(|_| !without).map(master_path),
+                dark: of_model(id).or(light.dark.filter(|_| !without).map(master_path)),
                 dark_scale: done.and_then(|d| d.dark_scale),
                 dark_scale_error: done.and_then(|d| d.dark_scale_error),
                 dark_source: done.map(|d| d.dark_source),

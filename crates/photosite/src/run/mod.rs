@@ -36,6 +36,7 @@
 mod account;
 mod adopt;
 mod collect;
+mod dark_model;
 mod earlier;
 mod examined;
 mod frames;
@@ -51,6 +52,7 @@ mod results;
 pub use collect::{
     Collected, Exported, add_to_library, export_library, rebuild_library, verify_library,
 };
+pub use dark_model::{BuiltDarkModel, build_dark_model};
 pub use earlier::Earlier;
 pub use frames::{raw_frame, take_inventory};
 pub use integrate::{Integrated, IntegrationRequest, integrate};

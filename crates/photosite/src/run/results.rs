@@ -1,5 +1,6 @@
 //! What was done so far, for each frame, master and light of the plan.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};
 
@@ -19,6 +20,9 @@ pub(super) type LightResults = Results<LightId, LightResult>;
 
 /// What is done with the dark of each planned light; `None` for one that has a matched dark, or none.
 pub(super) type DarkChoices = Results<LightId, DarkChoice>;
+
+/// Darks that a model made, by the lights that take them: results of masters beside the planned ones.
+pub(super) type MadeDarks = BTreeMap<LightId, MasterId>;
 
 /// A result for each planned master; `None` where it could not be made.
 pub(super) type MasterResults = Results<MasterId, MasterResult>;
@@ -53,6 +57,12 @@ impl<I: Id, T> Results<I, T> {
     /// Nothing yet for so many.
     pub fn none(count: usize) -> Self {
         Self::new((0..count).map(|_| None))
+    }
+
+    /// Adds a result that was not planned; gives its name.
+    pub fn push(&mut self, result: T) -> I {
+        self.all.push(Some(result));
+        I::at(self.all.len() - 1)
     }
 
     /// True where there is nothing to have results of.

@@ -18,6 +18,15 @@ pub enum Additive {
     Level(f32),
     /// A plane of the stacked region's size, in ADU.
     Plane(Arc<Plane<f32>>),
+    /// A plane, and so much of a second one, both in ADU.
+    Scaled {
+        /// Taken off once.
+        bias: Arc<Plane<f32>>,
+        /// What the factor is for.
+        signal: Arc<Plane<f32>>,
+        /// The factor.
+        k: f32,
+    },
 }
 
 /// A source, and what is done to its samples before they meet those of other sources.
@@ -90,6 +99,15 @@ impl Prepared {
                 for (row, y) in out.chunks_exact_mut(columns.len()).zip(rows.clone()) {
                     let taken = &p.row(y)[columns.clone()];
                     row.iter_mut().zip(taken).for_each(|(v, a)| *v -= self.level_adu + a);
+                }
+            }
+            Additive::Scaled { bias, signal, k } => {
+                for (row, y) in out.chunks_exact_mut(columns.len()).zip(rows.clone()) {
+                    let (bias, signal) =
+                        (&bias.row(y)[columns.clone()], &signal.row(y)[columns.clone()]);
+                    for ((v, b), s) in row.iter_mut().zip(bias).zip(signal) {
+                        *v -= self.level_adu + b + k * s;
+                    }
                 }
             }
         }

@@ -56,11 +56,15 @@ pub fn with<T>(mut what: T, change: impl FnOnce(&mut T)) -> T {
     what
 }
 
+/// Does some work on so many threads.
+pub fn run_context<T>(threads: usize, work: impl FnOnce(&Context<'_>) -> T) -> T {
+    let cancel = Cancel::default();
+    work(&Context { threads, memory_bytes: 1 << 30, observer: &Silent, cancel: &cancel })
+}
+
 /// Calibrates a night on so many threads.
 pub fn run(request: &NightRequest, threads: usize) -> RunReport {
-    let cancel = Cancel::default();
-    let context = Context { threads, memory_bytes: 1 << 30, observer: &Silent, cancel: &cancel };
-    run_night(request, &context).unwrap().report
+    run_context(threads, |context| run_night(request, context).unwrap().report)
 }
 
 /// A simulated night, calibrated.

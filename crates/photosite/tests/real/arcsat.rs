@@ -88,9 +88,7 @@ fn excess(data: &Plane<f32>, pixels: &[(usize, usize)]) -> (f64, f64) {
 ///
 /// As written, mean and median must lie within 15 ADU of nothing. Before the repair the median
 /// of light less dark must; the mean then holds what the very hottest pixels did between darks and
-/// lights, a hundredth or two of their signal, which no dark of another hour takes off. The flats
-/// of 76 to 83 s have no dark of theirs, so their hot pixels still hold dark signal, and the
-/// division makes some 6 ADU of the sky there: that number is printed.
+/// lights, a hundredth or two of their signal, which no dark of another hour takes off.
 #[test]
 fn hot_pixels_leave_the_lights_of_the_darks_exposure() {
     let Some(night) = night() else { return };
@@ -167,6 +165,48 @@ fn the_short_light_gets_the_long_dark_fitted() {
     println!("{}", finding.message);
     assert_eq!(finding.subject, light.path.display().to_string());
     assert!(!night.report.findings.iter().any(|f| f.code == "dark-missing"));
+}
+
+/// The flats are of 76 to 83 s, the darks of 60: as much of the dark as the flats' hot pixels hold goes off.
+#[test]
+fn long_flats_lose_their_dark_signal() {
+    let Some(night) = night() else { return };
+    let found = night.report.findings.iter().find(|f| f.code == "flat-dark-fitted");
+    let found = found.expect("a finding");
+    println!("{}", found.message);
+    assert!(!night.report.findings.iter().any(|f| f.code == "flat-by-bias"));
+    let [bias, dark, flat] =
+        [FrameKind::Bias, FrameKind::Dark, FrameKind::Flat].map(|k| night.master(k));
+    let (raw, _) = read_image(&night.raw.join("flat/domeflat_z_003.fits")).unwrap();
+    let size = raw.size();
+    let plain = Plane::from_fn(size, |x, y| raw.get(x, y) - bias.data.get(x, y));
+    let level = stat::median(plain.as_slice());
+    let before = Plane::from_fn(size, |x, y| plain.get(x, y) / level);
+    let hot: Vec<(usize, usize)> = hottest(&dark.data)
+        .into_iter()
+        .filter(|&(x, y)| raw.get(x, y) < 60_000.0 && flat.mask.get(x, y).is_good())
+        .collect();
+    let (by_bias, by_dark) = (excess(&before, &hot), excess(&flat.data, &hot));
+    println!(
+        "{} hot pixels of the flat stand out by {:+.4} (median {:+.4}) with bias alone, {:+.4} ({:+.4}) now",
+        hot.len(),
+        by_bias.0,
+        by_bias.1,
+        by_dark.0,
+        by_dark.1
+    );
+    assert!(by_bias.1 > 0.01, "{by_bias:?}");
+    assert!(by_dark.1.abs() < 0.2 * by_bias.1, "{by_dark:?} of {by_bias:?}");
+    assert_eq!(
+        night
+            .report
+            .masters
+            .iter()
+            .find(|m| m.kind == FrameKind::Flat)
+            .unwrap()
+            .additive_removed_by,
+        Some("scaled dark".into())
+    );
 }
 
 #[test]

@@ -6,4 +6,5 @@ mod common;
 mod night;
 
 mod arcsat;
+mod dark_model;
 mod stl;

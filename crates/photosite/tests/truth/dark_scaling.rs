@@ -344,7 +344,8 @@ fn a_night_without_matched_darks_gets_fitted_ones() {
     for preset in [Preset::Ccd, Preset::CmosOsc] {
         let mut night = night(preset, 4);
         night.counts.lights = 3;
-        let expected = ["dark-fitted", "match-unknown", "noise-not-as-modelled", "flat-by-bias"];
+        let expected =
+            ["dark-fitted", "match-unknown", "noise-not-as-modelled", "flat-dark-fitted"];
         let done = crate::night::calibrate(night, &expected);
         let sensor = &done.simulation.night().sensor;
         for light in &done.report.lights {

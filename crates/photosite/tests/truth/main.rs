@@ -5,6 +5,7 @@ mod night;
 
 mod algebra;
 mod colour;
+mod dark_model;
 mod dark_scaling;
 mod every_effect;
 mod flat_fit;

@@ -26,6 +26,8 @@ pub enum DarkSource {
     Fitted,
     /// The factor is the ratio of exposures.
     Exposure,
+    /// A model of darks of other exposures or temperatures made the dark.
+    Model,
     /// The nearest dark, as it is.
     Nearest,
     /// No dark.
@@ -40,6 +42,7 @@ impl DarkSource {
             Self::Given => "given",
             Self::Fitted => "fitted",
             Self::Exposure => "exposure",
+            Self::Model => "model",
             Self::Nearest => "nearest",
             Self::None => "none",
         }
@@ -47,8 +50,10 @@ impl DarkSource {
 
     /// What reports and headers write.
     pub fn parse(text: &str) -> Option<Self> {
-        use DarkSource::{Exposure, Fitted, Given, Matched, Nearest, None as Without};
-        [Matched, Given, Fitted, Exposure, Nearest, Without].into_iter().find(|s| s.name() == text)
+        use DarkSource::{Exposure, Fitted, Given, Matched, Model, Nearest, None as Without};
+        [Matched, Given, Fitted, Exposure, Model, Nearest, Without]
+            .into_iter()
+            .find(|s| s.name() == text)
     }
 }
 

@@ -33,6 +33,7 @@
 mod choice;
 mod fit;
 mod law;
+pub mod model;
 mod sites;
 mod tiles;
 

@@ -1,20 +1,20 @@
 //! Darks of another exposure or temperature, fitted to the lights that no dark matches.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use photosite_pix::FrameKind;
-
+use super::at_hand::{fitted_dark, other_darks, path_of};
 use super::lights::Work;
+use super::modelled::{Made, model_darks};
 use super::notes::Notes;
 use crate::calibrate::dark::{DarkChoice, DarkLaw, DarkSource, Declined};
 use crate::error::Reach;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::inventory::Inventory;
-use crate::library::{DOUBLING_C, Field, contradictions};
 use crate::plan::{LightId, MasterId, Plan};
-use crate::product::{BiasChoice, FittedDark, load_master};
-use crate::run::results::{DarkChoices, MasterResults};
+use crate::product::{FittedDark, load_master};
+use crate::run::results::DarkChoices;
 use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each_with};
 use crate::{Finding, Result};
@@ -27,9 +27,9 @@ const SAME_TEMP_C: f64 = 1.0;
 pub(super) fn fit_darks(
     work: Work<'_>,
     out: &mut DarkChoices,
-    notes: &mut Notes,
+    (masters_dir, notes): (&Path, &mut Notes),
     context: &Context<'_>,
-) -> Result<()> {
+) -> Result<Vec<Made>> {
     let Work { planned, raw, masters, .. } = work;
     let mut wanted: BTreeMap<(MasterId, MasterId), Vec<LightId>> = BTreeMap::new();
     for (id, light) in planned.named_lights().filter(|(_, l)| l.scaled.is_some()) {
@@ -39,8 +39,9 @@ pub(super) fn fit_darks(
             wanted.entry(pair).or_default().push(id);
         }
     }
+    let mut made = Vec::new();
     if wanted.is_empty() {
-        return Ok(());
+        return Ok(made);
     }
     let total = wanted.values().map(|l| l.len() as u64).sum();
     context.observer.event(Event::Started { stage: Stage::Lights, total });
@@ -65,6 +66,8 @@ pub(super) fn fit_darks(
                 Err(e) => notes.failure(&e, work.path(*i), context),
             }
         }
+        let into = (masters_dir, &mut *notes);
+        made.extend(model_darks(work, (dark, bias), &lights, out, into, context)?);
         let name = &planned[dark].file_name;
         notes.extend(law_finding(name, fitted.law()), context);
         let mut groups: BTreeMap<&str, Vec<LightId>> = BTreeMap::new();
@@ -76,7 +79,7 @@ pub(super) fn fit_darks(
         }
     }
     context.observer.event(Event::Finished);
-    Ok(())
+    Ok(made)
 }
 
 /// A dark with its hot pixels found, held against other darks of its set-up.
@@ -85,37 +88,12 @@ fn ready(
     (dark, bias): (MasterId, MasterId),
     lights: &[LightId],
 ) -> Result<FittedDark> {
-    let Work { planned, raw, masters, .. } = work;
-    let load = |id: MasterId| match &masters[id] {
-        Some(made) => load_master(&made.path),
-        None => Err(crate::Error::bug("a dark that was not made was to be fitted")),
-    };
-    let cfa = lights.iter().find_map(|i| raw[planned[*i].frame].as_ref()).and_then(|frame| {
-        let region = frame.region();
-        frame.metadata.cfa.map(|c| c.shifted(region.x0, region.y0))
-    });
-    let bias = BiasChoice::Master(Box::new(load(bias)?));
-    let mut fitted = FittedDark::new(load(dark)?, bias, cfa, DOUBLING_C)?;
-    for other in other_exposures(planned, masters, dark) {
-        fitted.compare(load(other)?)?;
+    let Work { planned, masters, .. } = work;
+    let mut fitted = fitted_dark(work, path_of(masters, dark)?, bias, lights)?;
+    for other in other_darks(planned, masters, dark, Some(SAME_TEMP_C)) {
+        fitted.compare(load_master(path_of(masters, other)?)?)?;
     }
     Ok(fitted)
-}
-
-/// Darks of the same set-up and temperature and of another exposure.
-fn other_exposures(planned: &Plan, masters: &MasterResults, dark: MasterId) -> Vec<MasterId> {
-    let own = &planned[dark].traits;
-    let differs = |id: MasterId| {
-        let other = &planned[id].traits;
-        let against = contradictions(FrameKind::Dark, own, other);
-        let warmth = own.temp_c.zip(other.temp_c);
-        planned[id].kind == FrameKind::Dark
-            && masters[id].is_some()
-            && against.iter().all(|c| c.field == Field::Exposure)
-            && !against.is_empty()
-            && warmth.is_some_and(|(a, b)| (a - b).abs() <= SAME_TEMP_C)
-    };
-    planned.named_masters().map(|(id, _)| id).filter(|id| differs(*id)).collect()
 }
 
 /// What darks at hand forbid.
@@ -194,6 +172,15 @@ fn finding(work: Work<'_>, alike: &[(LightId, &DarkChoice)], dark: &str) -> Find
                  bias alone {alone}"
             ),
         ),
+        DarkSource::Model => (
+            "dark-modelled",
+            Severity::Info,
+            format!(
+                "no dark matches {who}; a model of {dark} and the other darks of its set-up made one; it \
+                 is predicted to leave {left} RMS, {dark} as it is {}, bias alone {alone}",
+                adu(residual(DarkSource::Nearest))
+            ),
+        ),
         DarkSource::Nearest => (
             "dark-not-fitted",
             Severity::Warning,
@@ -216,7 +203,7 @@ fn finding(work: Work<'_>, alike: &[(LightId, &DarkChoice)], dark: &str) -> Find
     let light = &work.planned[first];
     let found = Finding::new(code, severity, subject, message);
     let found = match code {
-        "dark-fitted" => found,
+        "dark-fitted" | "dark-modelled" => found,
         _ => found.hint("Take 10 or more darks at these lights' own exposure and temperature."),
     };
     found

@@ -16,7 +16,9 @@ use crate::product::{
 };
 use crate::run::earlier::Earlier;
 use crate::run::request::NightRequest;
-use crate::run::results::{DarkChoices, FlatChoices, LightResults, MasterResults, RawFrames};
+use crate::run::results::{
+    DarkChoices, FlatChoices, LightResults, MadeDarks, MasterResults, RawFrames,
+};
 use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each, on_each_with};
 use crate::{Error, Result};
@@ -109,6 +111,7 @@ pub(super) struct Work<'a> {
     pub masters: &'a MasterResults,
     pub darks: &'a DarkChoices,
     pub flats: &'a FlatChoices,
+    pub made: &'a MadeDarks,
     pub earlier: &'a Earlier,
     pub folder: &'a Path,
 }
@@ -117,9 +120,13 @@ impl<'a> Work<'a> {
     /// The masters of a planned light; a dark that could not be fitted is none.
     pub fn set_of(&self, light: LightId) -> SetKey {
         let plan = &self.planned[light];
+        let flat = self.flats[light].map_or(plan.flat, |choice| choice.flat);
+        if let Some(made) = self.made.get(&light) {
+            // It brings the bias with it.
+            return SetKey { masters: [plan.bias, Some(*made), flat], fitted: false };
+        }
         let fitted = plan.scaled.is_some() && self.darks[light].is_some();
         let dark = plan.dark.filter(|_| fitted || plan.scaled.is_none());
-        let flat = self.flats[light].map_or(plan.flat, |choice| choice.flat);
         SetKey { masters: [plan.bias, dark, flat], fitted }
     }
 

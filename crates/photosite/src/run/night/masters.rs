@@ -4,6 +4,7 @@ use std::path::Path;
 
 use photosite_pix::FrameKind;
 
+use super::long_flats::dark_of_long_flats;
 use super::notes::Notes;
 use crate::error::Reach;
 use crate::event::{Event, Stage};
@@ -40,7 +41,16 @@ pub(super) fn build_masters(
             Some(ready) => take_master(master.kind, &ready.path, &path, known, context).map(Some),
             None => {
                 let frames = members(master);
-                match additive(master, results) {
+                let (part, told) = match additive(master, &frames, results, context) {
+                    Ok(found) => found,
+                    Err(e) if e.reach() == Reach::Run => return Err(e),
+                    Err(e) => {
+                        notes.failure(&e, &path, context);
+                        (None, None)
+                    }
+                };
+                notes.extend(told, context);
+                match part {
                     Some(additive) if !frames.is_empty() => {
                         let request = MasterRequest {
                             kind: master.kind,
@@ -84,12 +94,21 @@ pub(super) fn build_masters(
     Ok(())
 }
 
-/// What is subtracted from each frame of a master; `None` where the master of it was not made.
-fn additive(master: &MasterPlan, results: &MasterResults) -> Option<AdditivePart> {
-    match master.additive {
-        None => Some(AdditivePart::Keep),
-        Some((id, by)) => results[id].as_ref().map(|r| AdditivePart::Master(r.path.clone(), by)),
-    }
+/// What is subtracted from each frame of a master, and what is told of it; `None` where the master of it
+/// was not made.
+fn additive(
+    master: &MasterPlan,
+    frames: &[&RawFrame],
+    results: &MasterResults,
+    context: &Context<'_>,
+) -> Result<(Option<AdditivePart>, Option<Finding>)> {
+    let Some((id, by)) = master.additive else { return Ok((Some(AdditivePart::Keep), None)) };
+    let Some(made) = &results[id] else { return Ok((None, None)) };
+    let plain = AdditivePart::Master(made.path.clone(), by);
+    let dark = master.scaled_dark.and_then(|dark| results[dark].as_ref());
+    let Some(dark) = dark.filter(|_| !frames.is_empty()) else { return Ok((Some(plain), None)) };
+    let (scaled, told) = dark_of_long_flats(master, frames, (made, dark), context)?;
+    Ok((Some(scaled.unwrap_or(plain)), Some(told)))
 }
 
 /// The bias level of a dark's set-up in ADU.

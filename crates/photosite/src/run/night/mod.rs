@@ -1,10 +1,13 @@
 //! A whole night: inventory, plan, masters, pictures, lights, report.
 
+mod at_hand;
 mod darks;
 mod flats;
 mod lights;
 mod lock;
+mod long_flats;
 mod masters;
+mod modelled;
 mod notes;
 mod stacks;
 
@@ -28,7 +31,7 @@ use super::keep::keep_masters;
 use super::planned::{AskedNight, PlannedNight};
 use super::request::{NightOutcome, NightRequest};
 use super::results::{
-    DarkChoices, FlatChoices, LightResults, MasterResults, Pictures, RawFrames, Results,
+    DarkChoices, FlatChoices, LightResults, MadeDarks, MasterResults, Pictures, RawFrames, Results,
 };
 use crate::env::Stopwatch;
 use crate::event::{Event, Stage};
@@ -131,6 +134,7 @@ struct Night<'a> {
     masters: MasterResults,
     darks: DarkChoices,
     flats: FlatChoices,
+    made: MadeDarks,
     lights: LightResults,
     pictures: Pictures,
     used: Option<LibraryReport>,
@@ -162,6 +166,7 @@ impl<'a> Night<'a> {
             masters: Results::none(planned.masters.len()),
             darks: Results::none(planned.lights.len()),
             flats: Results::none(planned.lights.len()),
+            made: MadeDarks::new(),
             lights: Results::none(planned.lights.len()),
             planned,
             notes: Notes::new(findings),
@@ -207,27 +212,42 @@ impl<'a> Night<'a> {
         let (earlier, folder) = (&earlier, lights_dir.as_path());
         let mut fitted = std::mem::replace(darks, Results::none(0));
         let none = Results::none(planned.lights.len());
-        let work = Work { request, planned, raw, masters, darks: &none, flats, earlier, folder };
-        fit_darks(work, &mut fitted, notes, context)?;
+        let made = &MadeDarks::new();
+        let work =
+            Work { request, planned, raw, masters, darks: &none, made, flats, earlier, folder };
+        for made in fit_darks(work, &mut fitted, (&masters_dir, notes), context)? {
+            let id = self.masters.push(made.master);
+            self.made.extend(made.lights.into_iter().map(|light| (light, id)));
+        }
         self.darks = fitted;
         self.lap("darks");
-        let Self { request, planned, raw, masters, darks, flats, notes, .. } = self;
-        let mut judged = std::mem::replace(flats, Results::none(0));
-        let none = Results::none(planned.lights.len());
-        let work = Work { request, planned, raw, masters, darks, flats: &none, earlier, folder };
+        let Self { request, planned, raw, masters, darks, made, flats, notes, .. } = self;
+        let mut judged = Results::none(planned.lights.len());
+        let work = Work { request, planned, raw, masters, darks, made, flats, earlier, folder };
         judge_flats(work, &mut judged, notes, context)?;
         self.flats = judged;
         self.lap("flats");
-        let Self { request, planned, raw, masters, darks, flats, lights, pictures, notes, .. } =
-            self;
+        let Self {
+            request,
+            planned,
+            raw,
+            masters,
+            darks,
+            made,
+            flats,
+            lights,
+            pictures,
+            notes,
+            ..
+        } = self;
         let (raw, darks, flats) = (&*raw, &*darks, &*flats);
-        let work = Work { request, planned, raw, masters, darks, flats, earlier, folder };
+        let work = Work { request, planned, raw, masters, darks, made, flats, earlier, folder };
         if request.stack {
             stack_lights(work, &folders, lights, pictures, notes, context)?;
         }
         self.lap("stacks");
-        let Self { request, planned, raw, masters, darks, flats, lights, notes, .. } = self;
-        let work = Work { request, planned, raw, masters, darks, flats, earlier, folder };
+        let Self { request, planned, raw, masters, darks, made, flats, lights, notes, .. } = self;
+        let work = Work { request, planned, raw, masters, darks, made, flats, earlier, folder };
         // Lights that are in no picture are kept, and all where that is asked.
         let all = planned.named_lights().map(|(id, _)| id);
         let wanted: Vec<LightId> =
@@ -335,6 +355,7 @@ impl<'a> Night<'a> {
             masters: &self.masters,
             darks: &self.darks,
             flats: &self.flats,
+            made: &self.made,
             lights: &self.lights,
             pictures: self.pictures,
         });

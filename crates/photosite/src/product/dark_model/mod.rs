@@ -1,0 +1,10 @@
+//! Dark models of masters in files: built, written, read, and the darks they make.
+
+mod build;
+mod file;
+mod model;
+mod open;
+mod synthesize;
+
+pub use model::{DarkModel, MODEL_SCHEMA, ModelSummary};
+pub use synthesize::Synthesized;
