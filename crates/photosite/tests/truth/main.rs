@@ -12,6 +12,7 @@ mod flat_fit;
 mod levels;
 mod monte_carlo;
 mod one_effect;
+mod purpose;
 mod rejection;
 mod stacking;
 mod star_field;

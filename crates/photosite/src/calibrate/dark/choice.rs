@@ -91,6 +91,9 @@ pub struct DarkChoice {
     pub ways: Vec<DarkWay>,
     /// Why the dark was not fitted, where it was not.
     pub declined: Option<Declined>,
+    /// What of the dark's amp glow may be left because nothing shows that it grows as hot pixels do, in
+    /// ADU RMS, where that would be seen.
+    pub glow_unproven_adu: Option<f64>,
     /// The fit.
     pub fit: DarkFit,
 }
@@ -103,6 +106,15 @@ pub struct Expected {
     /// The same with what the temperatures make of it.
     pub by_both: Option<f64>,
 }
+
+/// Of what a glow may differ by between not growing at all and growing as hot pixels do, the share that
+/// is told of; and the share of a light's noise from which it is: a glow fills a corner, and its root mean
+/// square over all of the frame is an eighth of what stands there.
+const GLOW_UNPROVEN: f64 = 0.5;
+const GLOW_SEEN: f64 = 0.02;
+
+/// The share of a dark's noise that the medians of its tiles keep: structure that is no glow.
+const TILE_NOISE: f64 = 0.15;
 
 /// Decides among the ways that are allowed for the one that leaves least: the fit where it holds and the
 /// sensor allows it, the ratio of exposures only without a fit and where the signal is proven to be
@@ -121,8 +133,16 @@ pub fn decide(fit: DarkFit, signal: &DarkSignal, law: DarkLaw, expected: Expecte
     let glow = (fit.glow.filter(|(_, e)| *e < 0.1).map(|g| g.0))
         .or(power.zip(expected.by_exposure).map(|(p, ratio)| ratio.powf(p)))
         .or(hot);
+    let known = law == DarkLaw::Linear || power.is_some() || fit.glow.is_some_and(|(_, e)| e < 0.1);
+    let noise_adu = TILE_NOISE * signal.noise_adu;
+    let glow_adu = (signal.glow_adu.powi(2) - noise_adu.powi(2)).max(0.0).sqrt();
+    let unproven = |k: f64| match known {
+        true => 0.0,
+        false => GLOW_UNPROVEN * (k - 1.0).abs() * glow_adu,
+    };
     let residual = |k: f64, error: f64| match hot.zip(glow) {
         Some((hot, glow)) => [
+            if k > 0.0 { unproven(k) } else { 0.0 },
             (k - hot) * signal.hot_adu,
             error * signal.hot_adu,
             (k - glow) * signal.glow_adu,
@@ -150,5 +170,8 @@ pub fn decide(fit: DarkFit, signal: &DarkSignal, law: DarkLaw, expected: Expecte
     let taken = least.map_or((DarkSource::None, 0.0), |w| (w.source, w.k));
     let error = (taken.0 == DarkSource::Fitted).then_some(fit.error);
     let share = DarkShare { k: taken.1, error, source: taken.0 };
-    DarkChoice { share, ways, declined, fit }
+    let scaled = matches!(share.source, DarkSource::Fitted | DarkSource::Exposure);
+    let glow_unproven_adu =
+        Some(unproven(share.k)).filter(|left| scaled && *left > GLOW_SEEN * fit.noise_adu);
+    DarkChoice { share, ways, declined, glow_unproven_adu, fit }
 }

@@ -201,9 +201,20 @@ fn finding(work: Work<'_>, alike: &[(LightId, &DarkChoice)], dark: &str) -> Find
         ),
     };
     let light = &work.planned[first];
+    let unproven = alike.iter().filter_map(|(_, c)| c.glow_unproven_adu).fold(0.0, f64::max);
+    let (severity, message) = match unproven > 0.0 {
+        false => (severity, message),
+        true => (
+            Severity::Warning,
+            format!(
+                "{message}; the dark's amp glow was taken by the same factor, which no dark of another \
+                 exposure proves: {unproven:.2} ADU RMS of it may be left, or a dent where it was"
+            ),
+        ),
+    };
     let found = Finding::new(code, severity, subject, message);
     let found = match code {
-        "dark-fitted" | "dark-modelled" => found,
+        "dark-fitted" | "dark-modelled" if unproven == 0.0 => found,
         _ => found.hint("Take 10 or more darks at these lights' own exposure and temperature."),
     };
     found
@@ -214,6 +225,7 @@ fn finding(work: Work<'_>, alike: &[(LightId, &DarkChoice)], dark: &str) -> Find
         .with("k", low)
         .with("error", choice.share.error)
         .with("residual_adu", residual(source))
+        .with("glow_unproven_adu", unproven)
         .with("why", serde_json::json!(choice.declined))
 }
 
