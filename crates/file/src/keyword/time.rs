@@ -41,6 +41,12 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
+/// Nobody exposes longer than a day.
+const LONGEST_S: f64 = 86_400.0;
+
+/// A number that nobody's exposure is in seconds or milliseconds.
+const SURELY_MICROSECONDS: f64 = 1e7;
+
 fn exposure_seconds(header: &Header, m: &mut Metadata, notes: &mut Vec<Note>) -> bool {
     let keywords = ["EXPTIME", "EXPOSURE", "XPOSURE", "TELAPSE", "DARKTIME"];
     let Some((value, unit, keyword)) = quantity(header, &keywords) else { return false };
@@ -62,6 +68,26 @@ fn exposure_seconds(header: &Header, m: &mut Metadata, notes: &mut Vec<Note>) ->
         }
         None if words.iter().any(|w| *w == "ms" || w.starts_with("millisec")) => 1e-3,
         None if comment.contains("in minutes") || comment.contains("[min]") => 60.0,
+        None if value >= SURELY_MICROSECONDS => {
+            notes.push(Note {
+                code: "exposure-beyond-days",
+                message: format!(
+                    "{keyword} = {value} would be months; it is taken as microseconds, {} s",
+                    value * 1e-6
+                ),
+            });
+            1e-6
+        }
+        None if value > LONGEST_S => {
+            notes.push(Note {
+                code: "exposure-beyond-days",
+                message: format!(
+                    "{keyword} = {value} is longer than a day, and milliseconds or microseconds \
+                     would both be possible; it is taken as not known"
+                ),
+            });
+            return false;
+        }
         None => 1.0,
     };
     m.exposure_s = Some(if factor == 1e-3 { value / 1000.0 } else { value * factor });
@@ -203,6 +229,9 @@ mod tests {
         ] {
             assert_eq!(exposure(&[line]), expected, "{line}");
         }
+        assert_eq!(exposure(&["EXPOSURE= 60000000"]), Some(60.0));
+        assert_eq!(exposure(&["EXPOSURE= 500000"]), None);
+        assert_eq!(exposure(&["EXPTIME = 7200"]), Some(7200.0));
         assert_eq!(exposure(&["EXPTIME =  -1"]), None);
         assert_eq!(exposure(&["EXPTIME =  nan", "EXPOSURE= 30."]), Some(30.0));
     }

@@ -96,6 +96,13 @@ pub(super) const CODES: &[Code] = &[
         "Delete one of the two.",
     ),
     code(
+        "exposure-beyond-days",
+        Info,
+        "The exposure in the header is longer than a day: it is taken as microseconds where nothing else \
+         is possible, as not known otherwise.",
+        "Write the exposure in seconds as EXPTIME into the header.",
+    ),
+    code(
         "exposure-by-name",
         Info,
         "The header gives no exposure; it is taken from the file name.",
@@ -321,6 +328,13 @@ pub(super) const CODES: &[Code] = &[
         Warning,
         "The library cannot be used; the night is calibrated without it.",
         "Use --no-library to work without it, or --library PATH for another.",
+    ),
+    code(
+        "light-below-zero",
+        Warning,
+        "After bias and dark the sky of a light lies below zero by more than its noise: it was calibrated \
+         before, or its masters are of another offset.",
+        "Use the raw light, or masters taken with its own offset and gain.",
     ),
     code(
         "light-mirrored",

@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use photosite_pix::stat;
+
 use super::notes::Notes;
 use crate::calibrate::dark::DarkShare;
 use crate::error::Reach;
 use crate::event::{Event, Stage};
+use crate::finding::Severity;
 use crate::params::DarkScaling;
 use crate::plan::{LightId, LightPlan, MasterId, Plan};
 use crate::product::{
@@ -21,7 +24,7 @@ use crate::run::results::{
 };
 use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each, on_each_with};
-use crate::{Error, Result};
+use crate::{Error, Finding, Result};
 
 /// The masters of a light.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,6 +117,40 @@ pub(super) struct Work<'a> {
     pub made: &'a MadeDarks,
     pub earlier: &'a Earlier,
     pub folder: &'a Path,
+}
+
+/// The share of a light's noise, and what beside it in ADU, by which its sky may lie below zero: faint
+/// skies do, where the black level drifts.
+const BELOW_ZERO: (f64, f64) = (0.5, 2.0);
+
+/// A finding for the lights of each group whose sky lies below zero once bias and dark are gone.
+pub(super) fn below_zero(work: Work<'_>, lights: &LightResults) -> Vec<Finding> {
+    let mut groups: BTreeMap<&str, Vec<(LightId, f64)>> = BTreeMap::new();
+    for (id, plan) in work.planned.named_lights() {
+        let Some(done) = lights.get(id).and_then(Option::as_ref) else { continue };
+        let level_adu = done.after.median - done.pedestal_adu.map_or(0.0, f64::from);
+        let (share, adu) = BELOW_ZERO;
+        if level_adu < -(share * done.after.noise + adu) {
+            groups.entry(&plan.group).or_default().push((id, level_adu));
+        }
+    }
+    let finding = |those: Vec<(LightId, f64)>| {
+        let path = work.path(those[0].0).display();
+        let subject = match those.len() {
+            1 => path.to_string(),
+            n => format!("{path} and {} more", n - 1),
+        };
+        let levels: Vec<f64> = those.iter().map(|(_, level)| *level).collect();
+        let below_adu = -stat::median_f64(&levels);
+        let message = format!(
+            "after bias and dark the sky lies {below_adu:.1} ADU below zero: it was calibrated before, \
+             or bias and dark are of another offset; vignetting is not taken out of such a light"
+        );
+        Finding::new("light-below-zero", Severity::Warning, subject, message)
+            .hint("Use the raw light, or masters taken with its own offset and gain.")
+            .with("below_adu", below_adu)
+    };
+    groups.into_values().map(finding).collect()
 }
 
 impl<'a> Work<'a> {

@@ -19,7 +19,7 @@ use photosite_file::fits::Sample;
 
 use self::darks::{fit_darks, planned_findings};
 use self::flats::judge_flats;
-use self::lights::{Work, calibrate_lights};
+use self::lights::{Work, below_zero, calibrate_lights};
 use self::lock::Lock;
 use self::masters::build_masters;
 use self::notes::Notes;
@@ -253,6 +253,7 @@ impl<'a> Night<'a> {
         let wanted: Vec<LightId> =
             all.filter(|id| request.keep.calibrated || lights[*id].is_none()).collect();
         calibrate_lights(work, &wanted, lights, notes, context)?;
+        notes.extend(below_zero(work, lights), context);
         self.lap("lights");
         Ok(())
     }
