@@ -75,7 +75,7 @@ pub(super) const MATCHING: &[Code] = &[
     ),
     code(
         "flat-changed",
-        Info,
+        Warning,
         "Headers speak for one flat, but the lights' own background and dust follow another, which is used.",
         "Check telescope, focal length, rotator and filter in the headers of both flats.",
     ),

@@ -19,6 +19,8 @@ pub(super) struct Dust {
     pub gone_motes: usize,
     /// The angle at which they are found, where it is another.
     pub angle_deg: Option<f64>,
+    /// The power of the shadows that the light shows.
+    pub explained: f64,
 }
 
 /// Shadows in a flat.
@@ -30,6 +32,8 @@ pub(super) struct Motes {
     count: usize,
     /// Whether a block is in or beside a shadow.
     pub near: Plane<bool>,
+    /// The flat at middle scales.
+    mid: Plane<f32>,
 }
 
 impl Motes {
@@ -57,6 +61,8 @@ const KAPPA: f32 = 4.0;
 const LEAST_DEPTH: f32 = 0.004;
 /// So many sigmas above the sky a block of a light is a star's.
 const ABOVE: f32 = 3.0;
+/// And beside it so many times what the flat shows there.
+const OVERSHOOT: f32 = 1.5;
 /// A shadow has so many blocks.
 const LEAST_BLOCKS: usize = 3;
 /// Blocks that are compared: more tell no more.
@@ -83,7 +89,7 @@ const LEAST_TURN: f64 = 0.7;
 /// Shadows of a flat.
 pub(super) fn motes(flat: &Logs) -> Motes {
     let size = flat.size();
-    let mid = middle_scale(flat, 3);
+    let mid = middle_scale(flat, 3, None);
     let limit = (KAPPA * spread(&mid)).max(LEAST_DEPTH);
     let deep = |x: usize, y: usize| mid.get(x, y) < -limit;
     let mut label = Plane::filled(size, usize::MAX);
@@ -110,21 +116,21 @@ pub(super) fn motes(flat: &Logs) -> Motes {
             });
             // A twentieth of the frame is no shadow of dust.
             if members.len() >= LEAST_BLOCKS && members.len() * 20 < size.pixels() {
-                let of = |&(x, y): &(usize, usize)| Block {
-                    x,
-                    y,
-                    depth: f64::from(mid.get(x, y)),
-                    bend: bend(&mid, x, y),
-                    mote: count,
-                };
-                blocks.extend(members.iter().map(of));
+                blocks.extend(members.iter().map(|&(x, y)| (x, y, count)));
                 count += 1;
             }
         }
     }
+    // As lights are looked at, so that both lose alike by it.
+    let mid = middle_scale(flat, 1, Some(&near));
+    let of = |(x, y, mote): (usize, usize, usize)| {
+        let depth = f64::from(mid.get(x, y));
+        Block { x, y, depth, bend: bend(&mid, x, y), mote }
+    };
+    let mut blocks: Vec<Block> = blocks.into_iter().map(of).collect();
     blocks.sort_by(|a, b| a.depth.total_cmp(&b.depth).then((a.y, a.x).cmp(&(b.y, b.x))));
     blocks.truncate(MOST);
-    Motes { blocks, count, near }
+    Motes { blocks, count, near, mid }
 }
 
 fn bend(mid: &Plane<f32>, x: usize, y: usize) -> f64 {
@@ -150,9 +156,9 @@ fn around(
 }
 
 /// What stands out of smooth structure, some blocks wide: a polynomial of the fourth order and then the
-/// mean of a square are taken off.
-fn middle_scale(logs: &Logs, rounds: usize) -> Plane<f32> {
-    let flattened = super::smooth::flattened(logs, rounds);
+/// mean of a square are taken off; blocks to `skip` say nothing of the polynomial.
+fn middle_scale(logs: &Logs, rounds: usize, skip: Option<&Plane<bool>>) -> Plane<f32> {
+    let flattened = super::smooth::flattened(logs, rounds, skip);
     let size = logs.size();
     let half = (size.width.min(size.height) / 8).max(4);
     // Sums of all that lies above and to the left.
@@ -179,16 +185,20 @@ fn middle_scale(logs: &Logs, rounds: usize) -> Plane<f32> {
     })
 }
 
-/// The same of a light: what stands above its sky, stars above all, is left out.
-fn sky_at_middle_scale(light: &Logs, noise: f32) -> Plane<f32> {
+/// The same of a light: what stands above its sky, stars above all, is left out. What stands out of the
+/// flat as well, between its shadows, is no star.
+fn sky_at_middle_scale(light: &Logs, motes: &Motes, noise: f32) -> Plane<f32> {
     let mut sky = light.clone();
-    let mut mid = middle_scale(&sky, 2);
+    let skip = Some(&motes.near);
+    let mut mid = middle_scale(&sky, 2, skip);
     for _ in 0..2 {
         let limit = ABOVE * lower_spread(&mid).max(noise);
-        for (s, m) in sky.as_mut_slice().iter_mut().zip(mid.as_slice()) {
-            *s = if *m > limit { f32::NAN } else { *s };
+        let seen = mid.as_slice().iter().zip(motes.mid.as_slice());
+        for (s, (m, flat)) in sky.as_mut_slice().iter_mut().zip(seen) {
+            let own = if *flat > 0.0 { OVERSHOOT * flat } else { 0.0 };
+            *s = if *m > limit + own { f32::NAN } else { *s };
         }
-        mid = middle_scale(&sky, 1);
+        mid = middle_scale(&sky, 1, skip);
     }
     mid
 }
@@ -305,7 +315,7 @@ pub(super) fn fit(light: &Logs, motes: &Motes, noise: f64) -> Option<Dust> {
     if motes.count == 0 {
         return None;
     }
-    let mid = sky_at_middle_scale(light, noise as f32);
+    let mid = sky_at_middle_scale(light, motes, noise as f32);
     let power = motes.blocks.iter().map(|b| b.depth * b.depth).sum::<f64>();
     let scene = Scene { light: mid, motes, power };
     let (contrast, inside) = scene.turned(|_| true, 0.0)?;
@@ -314,7 +324,8 @@ pub(super) fn fit(light: &Logs, motes: &Motes, noise: f64) -> Option<Dust> {
     let (gone, gone_motes) = gone(&scene, error);
     let angle_deg =
         (contrast < ALL_THERE).then(|| turn(&scene, (contrast, inside), error)).flatten();
-    Some(Dust { contrast, error, gone, gone_motes, angle_deg })
+    let explained = contrast.max(0.0).powi(2) * power;
+    Some(Dust { contrast, error, gone, gone_motes, angle_deg, explained })
 }
 
 /// The angle at which the shadows are found, where that is certainly another than 0.

@@ -81,6 +81,9 @@ pub struct FlatFit {
     pub angle_deg: Option<f64>,
     /// The verdict.
     pub answer: FlatAnswer,
+    /// The power of the flat's shadows that the light shows.
+    #[serde(skip)]
+    explained: f64,
 }
 
 /// Errors up to which a slope tells something: 0.1 of a vignetting of 30 % is 3 % of the signal.
@@ -100,6 +103,8 @@ const SIGMAS: f64 = 3.0;
 const GONE: f64 = 0.1;
 /// And how many of its shadows: one may lie under a galaxy.
 const GONE_MOTES: usize = 1;
+/// The share of another flat's dust that one must show to be taken instead.
+const NO_LESS: f64 = 0.9;
 /// Below this a flat adds more structure than it removes.
 const USELESS: f64 = 0.4;
 
@@ -112,7 +117,14 @@ impl FlatFit {
         dust_error: None,
         angle_deg: None,
         answer: FlatAnswer::CannotBeTold,
+        explained: 0.0,
     };
+
+    /// The flat fits, and explains no less of the dust in the light than another that does not: a flat
+    /// without dust is contradicted by none.
+    pub fn is_better_than(&self, other: &Self) -> bool {
+        self.answer == FlatAnswer::Fits && self.explained >= NO_LESS * other.explained
+    }
 
     /// Dividing by the flat certainly leaves more structure than not dividing.
     pub fn is_worse_than_none(&self) -> bool {
@@ -149,6 +161,7 @@ impl FlatFit {
             dust_error: dust.map(|d| d.error),
             angle_deg: told.and_then(|d| d.angle_deg),
             answer,
+            explained: dust.map_or(0.0, |d| d.explained),
         }
     }
 }

@@ -34,9 +34,9 @@ fn terms(u: f64, v: f64) -> [f64; TERMS] {
 const STEP: usize = 2;
 
 /// The logarithms less a polynomial of the fourth order, fitted in so many rounds, each without what
-/// stood out in the one before.
+/// stood out in the one before; blocks to `skip` say nothing of it.
 #[expect(clippy::needless_range_loop, reason = "rows of a matrix")]
-pub(super) fn flattened(logs: &Logs, rounds: usize) -> Plane<f32> {
+pub(super) fn flattened(logs: &Logs, rounds: usize, skip: Option<&Plane<bool>>) -> Plane<f32> {
     let size = logs.size();
     let at = |x: usize, y: usize| {
         terms(
@@ -51,7 +51,10 @@ pub(super) fn flattened(logs: &Logs, rounds: usize) -> Plane<f32> {
         for y in (0..size.height).step_by(STEP) {
             for x in (0..size.width).step_by(STEP) {
                 let (v, left) = (f64::from(logs.get(x, y)), f64::from(out.get(x, y)));
-                if !v.is_finite() || (limit.is_finite() && left.abs() > limit) {
+                if !v.is_finite()
+                    || skip.is_some_and(|skip| skip.get(x, y))
+                    || (limit.is_finite() && left.abs() > limit)
+                {
                     continue;
                 }
                 let t = at(x, y);

@@ -163,9 +163,9 @@ fn decided(
     let refuted = matches!(fit.answer, FlatAnswer::DoesNotFit | FlatAnswer::Turned);
     if refuted {
         for other in &alike.flats[1..] {
-            let fit = templates.get(*other, light)?.fit(blocks);
-            if fit.answer == FlatAnswer::Fits {
-                return Ok(FlatChoice { flat: Some(*other), fit, by: fit });
+            let instead = templates.get(*other, light)?.fit(blocks);
+            if instead.is_better_than(&fit) {
+                return Ok(FlatChoice { flat: Some(*other), fit: instead, by: instead });
             }
         }
     }
@@ -208,7 +208,7 @@ fn finding(work: Work<'_>, alike: &Alike<'_>, those: &[&(LightId, FlatChoice)]) 
     let (code, severity, message, hint) = match (choice.by.answer, choice.flat) {
         (_, Some(flat)) if flat != alike.flats[0] => (
             "flat-changed",
-            Severity::Info,
+            Severity::Warning,
             format!(
                 "headers speak for {own}, but the background of {who} does not follow it; {} fits \
                  ({numbers}) and is used",
