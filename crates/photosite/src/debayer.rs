@@ -30,7 +30,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use photosite_file::{Access, Result, Source, check_rows};
-use photosite_pix::debayer::{Debayer, Method, NoBayer};
+use photosite_pix::debayer::{Debayer, Greens, Method, NoBayer};
 use photosite_pix::warp::Window;
 use photosite_pix::{CfaPattern, Size};
 
@@ -42,6 +42,8 @@ use photosite_pix::{CfaPattern, Size};
 pub struct Debayered {
     source: Box<dyn Source>,
     debayer: Debayer,
+    /// Runs of clipped samples, by row.
+    clipped: Vec<(usize, Range<usize>)>,
 }
 
 /// What errors of a wrong request speak of: the source below names its file itself.
@@ -57,7 +59,14 @@ impl Debayered {
         cfa: CfaPattern,
         method: Method,
     ) -> std::result::Result<Self, NoBayer> {
-        Ok(Self { source, debayer: Debayer::new(cfa, method)? })
+        Ok(Self { source, debayer: Debayer::new(cfa, method)?, clipped: Vec::new() })
+    }
+
+    /// The same, told which samples are clipped, as runs along rows, the first row first: what lies
+    /// beside them is [bounded](Debayer::bound) by its neighbours.
+    #[must_use]
+    pub fn bounded(self, clipped: Vec<(usize, Range<usize>)>) -> Self {
+        Self { clipped, ..self }
     }
 
     /// Fills three planes, one after the other.
@@ -69,7 +78,42 @@ impl Debayered {
         let window = Window { samples: &samples, first_row: needed.start, width: size.width };
         let (red, rest) = out.split_at_mut(out.len() / 3);
         let (green, blue) = rest.split_at_mut(rest.len() / 2);
-        self.debayer.fill(window, size, rows, [red, green, blue]);
+        self.debayer.fill(window, size, rows.clone(), [&mut *red, &mut *green, &mut *blue]);
+        self.debayer.bound((window, size), rows, &self.clipped, [red, green, blue]);
+        Ok(())
+    }
+}
+
+/// A frame under a Bayer array whose greens are brought to one response.
+pub struct Equalised {
+    /// The frame, of one plane.
+    pub source: Box<dyn Source>,
+    /// How its greens differ.
+    pub greens: Greens,
+}
+
+impl Source for Equalised {
+    fn size(&self) -> Size {
+        self.source.size()
+    }
+
+    fn planes(&self) -> usize {
+        self.source.planes()
+    }
+
+    fn access(&self) -> Access {
+        self.source.access()
+    }
+
+    fn read_rows(
+        &self,
+        plane: usize,
+        rows: Range<usize>,
+        scratch: &mut Vec<u8>,
+        out: &mut [f32],
+    ) -> Result<()> {
+        self.source.read_rows(plane, rows.clone(), scratch, out)?;
+        self.greens.equalise(out, rows.start, self.source.size().width);
         Ok(())
     }
 }

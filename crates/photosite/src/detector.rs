@@ -13,7 +13,7 @@
 //! assert_eq!(detector.active.size(), Size::new(4656, 3520));
 //! ```
 
-use photosite_pix::{Detector, Header, Metadata, Size};
+use photosite_pix::{Detector, Frame, Header, MaskBits, Metadata, Size, Unit};
 
 /// The detector of a frame of `size` as its header tells; a raw sample saturates at the level that
 /// the header names, else where its type ends.
@@ -22,6 +22,26 @@ pub fn detector_of(metadata: &Metadata, header: &Header, size: Size) -> Detector
     let full = || full_scale_adu(header).map(|v| v as f32);
     detector.saturation_adu = detector.saturation_adu.or_else(full);
     detector
+}
+
+/// Marks the saturated samples of a frame as the camera wrote it, of which no mask tells yet; one that
+/// was calibrated is left alone.
+///
+/// A level in the header that samples exceed is not believed: then the file's own type tells.
+pub fn mark_saturated(frame: &mut Frame, metadata: &Metadata, header: &Header) {
+    if !metadata.applied.is_empty() || frame.unit != Unit::Adu {
+        return;
+    }
+    let Some(level) = detector_of(metadata, header, frame.size()).saturation_adu else { return };
+    let samples = frame.data.as_slice();
+    let highest = samples.iter().copied().filter(|v| v.is_finite()).fold(f32::MIN, f32::max);
+    let full = full_scale_adu(header).map(|v| v as f32);
+    let Some(level) = Some(level).filter(|level| highest <= *level).or(full) else { return };
+    if highest < level {
+        return;
+    }
+    let samples = samples.iter().zip(frame.mask.as_mut_slice());
+    samples.filter(|(v, _)| **v >= level).for_each(|(_, m)| *m |= MaskBits::SATURATED);
 }
 
 /// The largest sample the file's own type can hold in ADU, for 8- and 16-bit integers.

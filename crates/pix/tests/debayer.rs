@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use photosite_pix::debayer::{Debayer, Method, contradiction};
+use photosite_pix::debayer::{Debayer, Greens, Method, contradiction};
 use photosite_pix::warp::Window;
-use photosite_pix::{CfaPattern, MaskBits, Plane, Size};
+use photosite_pix::{CfaColor, CfaPattern, MaskBits, Plane, Size};
 use proptest::prelude::*;
 
 const BAYER: [&str; 4] = ["RGGB", "BGGR", "GRBG", "GBRG"];
@@ -345,8 +345,8 @@ fn samples_contradict_a_wrong_array_and_no_right_one() {
             });
             for array in BAYER {
                 let named = CfaPattern::parse(array).unwrap();
-                let off = cfa.color(0, 0) == photosite_pix::CfaColor::Green;
-                let named_off = named.color(0, 0) == photosite_pix::CfaColor::Green;
+                let off = cfa.color(0, 0) == CfaColor::Green;
+                let named_off = named.color(0, 0) == CfaColor::Green;
                 let found = contradiction(&frame, named);
                 assert_eq!(found.is_some(), colourful && off != named_off, "{true_array} {array}");
                 assert!(found.is_none_or(|f| f.instead.contains(&cfa)));
@@ -448,4 +448,99 @@ proptest! {
             }
         }
     }
+}
+
+/// Stars of `fwhm_px` on an even sky under an array, sampled at the middles of pixels.
+fn stars_of(
+    cfa: CfaPattern,
+    size: Size,
+    colours: [f64; 3],
+    (fwhm_px, peak): (f64, f64),
+) -> Plane<f32> {
+    let s2 = 2.0 * (fwhm_px / 2.354_82).powi(2);
+    Plane::from_fn(size, |x, y| {
+        // One star in 40 x 40 pixels, each at another phase.
+        let (i, j) = (x / 40, y / 40);
+        let at = |k: usize, n: usize| (40 * k + 20) as f64 + 0.37 * n as f64 % 1.0;
+        let r2 = (x as f64 - at(i, i + 3 * j)).powi(2) + (y as f64 - at(j, 5 * i + 2 * j)).powi(2);
+        (colours[cfa.color(x, y).channel()] * (400.0 + peak * (-r2 / s2).exp())) as f32
+    })
+}
+
+#[test]
+fn no_hole_beside_clipped_stars_and_no_value_above_the_clip() {
+    let size = Size::new(160, 120);
+    let clip = 65535.0f32;
+    let colours = [[0.7, 1.0, 0.5], [1.0, 0.8, 0.2], [0.3, 0.6, 1.0]];
+    for (i, pattern) in BAYER.into_iter().enumerate() {
+        let cfa = CfaPattern::parse(pattern).unwrap();
+        let debayer = Debayer::new(cfa, Method::Directional).unwrap();
+        for fwhm_px in [2.0, 3.0, 5.0] {
+            for peak in [1.5e5, 1e6] {
+                let colours = colours[i % 3];
+                let mut frame = stars_of(cfa, size, colours, (fwhm_px, peak));
+                frame.as_mut_slice().iter_mut().for_each(|v| *v = v.min(clip));
+                let mut clipped = Vec::new();
+                for y in 0..size.height {
+                    let hit = |x: &usize| frame.get(*x, y) >= clip;
+                    clipped.extend((0..size.width).filter(hit).map(|x| (y, x..x + 1)));
+                }
+                assert!(!clipped.is_empty());
+                let made = |band: usize| {
+                    let mut planes = picture(&debayer, &frame, band);
+                    for y0 in (0..size.height).step_by(band) {
+                        let rows = y0..(y0 + band).min(size.height);
+                        let needed = debayer.rows_needed(&rows, size);
+                        let out = planes.each_mut().map(|p| p.rows_mut(rows.start, rows.end));
+                        debayer.bound((window(&frame, needed), size), rows, &clipped, out);
+                    }
+                    planes
+                };
+                let planes = made(7);
+                assert_eq!(bits(&planes), bits(&made(64)), "any bands");
+                for (c, plane) in planes.iter().enumerate() {
+                    let (least, most) = plane
+                        .as_slice()
+                        .iter()
+                        .fold((f32::MAX, f32::MIN), |(l, m), v| (l.min(*v), m.max(*v)));
+                    let sky = 400.0 * colours[c] as f32;
+                    let what = format!("{pattern} {fwhm_px} {peak} plane {c}: {least} to {most}");
+                    assert!(least > sky - 5.0 && most <= clip, "{what}, sky {sky}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn greens_of_two_responses_make_no_maze() {
+    let size = Size::new(512, 400);
+    for (seed, pattern) in BAYER.into_iter().enumerate() {
+        let cfa = CfaPattern::parse(pattern).unwrap();
+        let mut random = Random(77 + seed as u64);
+        for (split, sky) in [(1.0, 1000.0), (1.002, 4000.0), (1.03, 4000.0), (0.9, 300.0)] {
+            let mut frame = stars_of(cfa, size, [0.7, 1.0, 0.5], (3.0, 3e4));
+            for y in 0..size.height {
+                for x in 0..size.width {
+                    let red_row = (0..2).any(|x| cfa.color(x, y) == CfaColor::Red);
+                    let green = cfa.color(x, y) == CfaColor::Green;
+                    let factor = if red_row && green { split } else { 1.0 };
+                    let v = (f64::from(frame.get(x, y)) - 400.0 + sky).max(0.0) * factor;
+                    frame.set(x, y, (v + 5.0 * random.normal()).round() as f32);
+                }
+            }
+            let greens = Greens::of(&frame, cfa);
+            let told = greens.map_or(0.0, |g| g.difference());
+            let truth = 2.0 * (split - 1.0) / (split + 1.0);
+            assert_eq!(greens.is_some(), split != 1.0, "{pattern} {split}: {told}");
+            assert!((told - truth).abs() < 2e-4, "{pattern} {split}: {told} of {truth}");
+            let Some(greens) = greens else { continue };
+            greens.equalise(frame.as_mut_slice(), 0, size.width);
+            assert_eq!(Greens::of(&frame, cfa), None, "none is left");
+        }
+    }
+    // What is called green is none, and an offset is no response.
+    let cfa = CfaPattern::parse("RGGB").unwrap();
+    let wrong = Plane::from_fn(size, |_, y| if y % 2 == 0 { 500.0 } else { 900.0 });
+    assert_eq!(Greens::of(&wrong, cfa), None);
 }

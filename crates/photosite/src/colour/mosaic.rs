@@ -1,15 +1,17 @@
 //! A frame under its colour filter array, read and made into three.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use photosite_file::{Format, keyword};
-use photosite_pix::debayer::Debayer;
+use photosite_pix::debayer::{Debayer, Greens};
 use photosite_pix::warp::Window;
-use photosite_pix::{CfaPattern, Frame, Header, MaskBits, Plane, Rect, Size, Unit};
+use photosite_pix::{CfaPattern, Frame, Header, MaskBits, Plane, Rect, Size};
 
-use crate::detector::detector_of;
+use crate::detector::{detector_of, mark_saturated};
+use crate::measure::Saturated;
 use crate::open::{probe, read_frame};
 use crate::provenance::ContentHash;
 use crate::work::{Context, for_each};
@@ -55,13 +57,8 @@ pub(super) fn read_mosaic(path: &Path, outputs: &[&Path]) -> Result<Mosaic> {
     };
     let hash = ContentHash::of_file(path)?;
     let (mut frame, header) = read_frame(path)?;
-    // A mask tells what was saturated; a frame as the camera wrote it has none yet.
-    let untouched = metadata.applied.is_empty() && frame.unit == Unit::Adu;
+    mark_saturated(&mut frame, &metadata, &header);
     let detector = detector_of(&metadata, &header, frame.size());
-    if let Some(level) = detector.saturation_adu.filter(|_| untouched) {
-        let samples = frame.data.as_slice().iter().zip(frame.mask.as_mut_slice());
-        samples.filter(|(v, _)| **v >= level).for_each(|(_, m)| *m |= MaskBits::SATURATED);
-    }
     let region = detector.is_trimmed().then_some(detector.active);
     let mut shifted = cfa;
     if let Some(region) = region {
@@ -89,10 +86,11 @@ fn bands<T: Copy>(planes: &mut [Plane<T>; 3]) -> Vec<Rows<'_, T>> {
     out
 }
 
-/// Red, green and blue of a frame, on all threads.
+/// Red, green and blue of a frame, its greens brought to one response where they differ, on all
+/// threads.
 pub(super) fn planes(
     mosaic: &Mosaic,
-    debayer: &Debayer,
+    (debayer, greens): (&Debayer, Option<Greens>),
     context: &Context<'_>,
 ) -> Result<[Frame; 3]> {
     let Frame { data, variance, mask, unit, applied } = &mosaic.frame;
@@ -104,13 +102,24 @@ pub(super) fn planes(
             mosaic.path.display()
         )));
     }
+    let (mut data, mut variance) = (Cow::Borrowed(data), variance.as_ref().map(Cow::Borrowed));
+    if let Some(greens) = greens {
+        greens.equalise(data.to_mut().as_mut_slice(), 0, size.width);
+        if let Some(variance) = &mut variance {
+            greens.equalise_variance(variance.to_mut().as_mut_slice(), 0, size.width);
+        }
+    }
+    let mut saturated = Saturated::default();
+    saturated.add(mask);
+    let clipped = saturated.runs();
+    let (data, variance) = (&*data, variance.as_deref());
     let mut healthy = data.clone();
     for (v, bits) in healthy.as_mut_slice().iter_mut().zip(mask.as_slice()) {
         *v = if bits.is_hole() { f32::NAN } else { *v };
     }
     let zeroed = |_| Plane::<f32>::zeroed(picture);
     let mut values = [0; 3].map(zeroed);
-    let mut errors = variance.as_ref().map(|_| [0; 3].map(zeroed));
+    let mut errors = variance.map(|_| [0; 3].map(zeroed));
     let mut masks = [0; 3].map(|_| Plane::<MaskBits>::zeroed(picture));
     let mut error_bands: Vec<Option<Rows<'_, f32>>> = match &mut errors {
         Some(errors) => bands(errors).into_iter().map(Some).collect(),
@@ -134,14 +143,14 @@ pub(super) fn planes(
             let needed = debayer.rows_needed(&rows, size);
             let frame = window(&healthy, &needed);
             debayer.fill(frame, size, rows.clone(), values.each_mut().map(|v| &mut **v));
+            let out = values.each_mut().map(|v| &mut **v);
+            debayer.bound((frame, size), rows.clone(), clipped, out);
             own_samples(debayer, data, picture, rows.start, &mut values);
-            if let (Some(errors), Some(variance)) = (errors, variance) {
-                debayer.fill_variance(
-                    (frame, window(variance, &needed)),
-                    size,
-                    rows.clone(),
-                    errors,
-                );
+            if let (Some(mut errors), Some(variance)) = (errors, variance) {
+                let windows = (frame, window(variance, &needed));
+                let out = errors.each_mut().map(|e| &mut **e);
+                debayer.fill_variance(windows, size, rows.clone(), out);
+                debayer.bound_variance(windows, size, rows.clone(), clipped, errors);
             }
             let bits = mask.rows(needed.start, needed.end);
             debayer.fill_mask((frame, bits), size, rows, masks);

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::mix::Mix;
 use super::mosaic::{Mosaic, planes, read_mosaic};
 use crate::header::picture_header;
-use crate::measure::doubtful_phase;
+use crate::measure::{doubtful_phase, greens};
 use crate::open::{read_frame, read_frames};
 use crate::product::{Product, Standing, standing};
 use crate::provenance::{Input, Provenance};
@@ -90,6 +90,11 @@ pub fn debayer_file(
         json!({ "method": method, "cfa": mosaic.cfa }),
     );
     let step = debayer.step();
+    // Superpixels take the mean of both greens; what interpolates would draw a maze of them.
+    let (greens, finding) = match step {
+        1 => greens(&mosaic.path, &mosaic.frame.data, mosaic.cfa),
+        _ => (None, doubtful_phase(&mosaic.path, &mosaic.frame.data, mosaic.cfa)),
+    };
     let names = CfaColor::ALL.map(CfaColor::name);
     let product = ColourProduct {
         path: output.to_owned(),
@@ -99,18 +104,20 @@ pub fn debayer_file(
         width: 0,
         height: 0,
         planes: Vec::new(),
-        findings: doubtful_phase(&mosaic.path, &mosaic.frame.data, mosaic.cfa)
-            .into_iter()
-            .collect(),
+        findings: finding.into_iter().collect(),
     };
     if product.reused {
         let (frames, _) = read_frames(output)?;
         return Ok(described(product, &names, &frames, step));
     }
-    let frames = planes(&mosaic, &debayer, context)?;
+    let frames = planes(&mosaic, (&debayer, greens), context)?;
     let middle = (step as f64 - 1.0) / 2.0;
     let mut header = picture_header(&mosaic.header, mosaic.region, (middle, middle), step as f64);
     header.set(Card::string("PSDEBAYE", method.name(), "debayering method"));
+    let mut steps = vec![format!("{} debayered, method {}", mosaic.cfa, method.name())];
+    steps.extend(greens.map(|greens| {
+        format!("greens that differed by {:.2} % equalised", 100.0 * greens.difference().abs())
+    }));
     Product {
         path: output,
         frames: &[&frames[0], &frames[1], &frames[2]],
@@ -118,7 +125,7 @@ pub fn debayer_file(
         sample: Sample::F32,
         maps: &[],
         provenance: &provenance,
-        steps: vec![format!("{} debayered, method {}", mosaic.cfa, method.name())],
+        steps,
     }
     .write_while(&[], context)?;
     Ok(described(product, &names, &frames, step))
@@ -198,7 +205,7 @@ fn extract_one(
         return Ok(described(product, &[name], &[frame], step));
     }
     if made.is_none() {
-        *made = Some(planes(mosaic, debayer, context)?);
+        *made = Some(planes(mosaic, (debayer, None), context)?);
     }
     let [red, green, blue] = made.as_ref().expect("it was made just now");
     let (frame, centre, sentence) = match line {

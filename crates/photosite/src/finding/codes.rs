@@ -255,6 +255,13 @@ pub(super) const CODES: &[Code] = &[
         "If the name is wrong, write GAIN into the header.",
     ),
     code(
+        "greens-equalised",
+        Info,
+        "The two greens of the filter array differ in response; each is brought to the mean of both, so \
+         that no maze is drawn of it.",
+        "No action needed; flats of the same light take the difference away.",
+    ),
+    code(
         "images-of-one-file",
         Info,
         "A file holds a sequence of images; each is a frame.",

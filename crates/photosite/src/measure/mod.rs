@@ -28,7 +28,7 @@ mod saturated;
 mod stars;
 mod survey;
 
-pub use phase::doubtful_phase;
+pub use phase::{doubtful_phase, greens};
 pub use saturated::Saturated;
 pub use stars::{StarField, background, find_stars};
 pub use survey::{

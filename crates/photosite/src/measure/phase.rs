@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use photosite_pix::debayer::contradiction;
+use photosite_pix::debayer::{Greens, contradiction};
 use photosite_pix::{CfaPattern, Plane};
 
 use crate::Finding;
@@ -29,4 +29,36 @@ pub fn doubtful_phase(path: &Path, data: &Plane<f32>, cfa: CfaPattern) -> Option
         .with("greens_differ", found.greens_differ)
         .with("others_differ", found.others_differ),
     )
+}
+
+/// How the greens of a frame differ, where they do and its samples do not contradict the array; with
+/// what is to be told of the one or the other.
+pub fn greens(
+    path: &Path,
+    data: &Plane<f32>,
+    cfa: CfaPattern,
+) -> (Option<Greens>, Option<Finding>) {
+    // Colours that are none are not made alike.
+    if let Some(doubt) = doubtful_phase(path, data, cfa) {
+        return (None, Some(doubt));
+    }
+    let greens = Greens::of(data, cfa);
+    (greens, greens.map(|greens| equalised(path, greens)))
+}
+
+fn equalised(path: &Path, greens: Greens) -> Finding {
+    let percent = 100.0 * greens.difference();
+    let (more, less) = if percent > 0.0 { ("red", "blue") } else { ("blue", "red") };
+    Finding::new(
+        "greens-equalised",
+        Severity::Info,
+        path.display().to_string(),
+        format!(
+            "greens beside {more} are {:.2} % brighter than those beside {less}; both are brought to \
+             their mean",
+            percent.abs()
+        ),
+    )
+    .hint("No action needed; flats of the same light take the difference away.")
+    .with("difference_percent", percent)
 }

@@ -16,7 +16,12 @@ pub struct Saturated {
 impl Saturated {
     /// Adds what a mask marks.
     pub fn add(&mut self, mask: &Plane<MaskBits>) {
-        let saturated = |m: &MaskBits| m.contains(MaskBits::SATURATED);
+        // What was repaired is no longer the saturated sample that it was.
+        let repaired = MaskBits::HOT | MaskBits::COLD | MaskBits::UNSTABLE | MaskBits::COSMIC;
+        let saturated = |m: &MaskBits| {
+            m.contains(MaskBits::SATURATED)
+                && !(m.contains(MaskBits::INTERPOLATED) && m.intersects(repaired))
+        };
         for y in 0..mask.size().height {
             let row = mask.row(y);
             let mut x = 0;
@@ -24,15 +29,22 @@ impl Saturated {
                 // Most parts of most rows have none: seen at once, without a look at each.
                 let part = &row[x..row.len().min(x + PART)];
                 let any = part.iter().fold(MaskBits::empty(), |all, m| all | *m);
-                if !saturated(&any) {
+                let first =
+                    any.contains(MaskBits::SATURATED).then(|| part.iter().position(saturated));
+                let Some(first) = first.flatten() else {
                     x += part.len();
                     continue;
-                }
-                let start = x + part.iter().position(saturated).unwrap_or(0);
+                };
+                let start = x + first;
                 x = start + row[start..].iter().take_while(|m| saturated(m)).count();
                 self.runs.push((y, start..x));
             }
         }
+    }
+
+    /// Those of a frame of one plane, by row.
+    pub fn runs(&self) -> &[(usize, Range<usize>)] {
+        &self.runs
     }
 
     /// Column and row of each.
@@ -54,6 +66,7 @@ mod tests {
             mask.row_mut(y)[x] = MaskBits::SATURATED;
         }
         mask.row_mut(1)[0] = MaskBits::HOT;
+        mask.row_mut(0)[2] = MaskBits::SATURATED | MaskBits::HOT | MaskBits::INTERPOLATED;
         let mut saturated = Saturated::default();
         saturated.add(&mask);
         let found: Vec<_> = saturated.pixels().collect();

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use photosite_pix::align::Point;
 use photosite_pix::border::Border;
-use photosite_pix::debayer::{Debayer, Method};
+use photosite_pix::debayer::{Debayer, Greens, Method};
 use photosite_pix::normalise::{Estimator, LevelScale, Structure};
 use photosite_pix::stars::{Criteria, Mesh};
 use photosite_pix::trails::{Bins, Trail, find as find_trails};
 use photosite_pix::warp::Window;
 use photosite_pix::{CfaColor, CfaPattern, Frame, Header, MaskBits, Metadata, Plane, Size, stat};
 
-use super::phase::doubtful_phase;
+use super::phase::greens;
 use super::saturated::Saturated;
 use super::stars::{StarField, background, find_stars};
 use crate::event::{Event, Stage};
@@ -43,8 +43,10 @@ pub struct SurveyedLight {
     pub structure: Structure,
     /// The background of each plane everywhere; none where nobody wanted it.
     pub backgrounds: Vec<Mesh>,
-    /// That its samples contradict the filter array in its header.
+    /// That its samples contradict the filter array in its header, or that its greens differ.
     pub doubt: Option<Finding>,
+    /// How the two greens under its filter array differ, where they do.
+    pub greens: Option<Greens>,
     /// Where another program laid it and left zeros beside it.
     pub border: Option<Arc<Border>>,
     /// Its saturated samples.
@@ -208,6 +210,13 @@ fn look_over(
     let border = if calibrated.is_none() { empty_border(&mut frames) } else { None };
     let gain_e = metadata.gain_e_per_adu.map(|g| g.e_per_adu());
     let mosaic = metadata.cfa.filter(|_| frames.len() == 1);
+    let (greens, doubt) =
+        mosaic.map_or((None, None), |cfa| greens(&light.path, &frames[0].data, cfa));
+    if let Some(greens) = greens {
+        let data = &mut frames[0].data;
+        let width = data.width();
+        greens.equalise(data.as_mut_slice(), 0, width);
+    }
     let (green, levels) = match mosaic {
         None => (None, frames.iter().map(|f| level(&spread(&f.data, 1))).collect()),
         Some(cfa) => {
@@ -226,7 +235,6 @@ fn look_over(
         star.snr /= alike;
         star.flux_error *= alike;
     }
-    let doubt = mosaic.and_then(|cfa| doubtful_phase(&light.path, &frames[0].data, cfa));
     let (trails, bins) = find_trails(seen, mask, &field.mesh, &field.stars, field.fwhm_px);
     let block_noise = stat::noise_of_blocks(seen.as_slice(), seen.width());
     let structure = Structure::of(seen, mask, &field.mesh, &field.stars, field.fwhm_px);
@@ -259,6 +267,7 @@ fn look_over(
         structure,
         backgrounds,
         doubt,
+        greens,
         border,
         saturated,
         trails,

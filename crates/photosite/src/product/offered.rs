@@ -11,6 +11,7 @@ use photosite_pix::{Frame, Header, Metadata, Size};
 use super::light::{LightRequest, LightResult, Masters, calibrate_in_memory};
 use crate::calibrate::CalibratedSource;
 use crate::calibrate::dark::DarkShare;
+use crate::detector::mark_saturated;
 use crate::open::{open, open_mask, probe, read_frames, read_masked};
 use crate::provenance::{ContentHash, FileMark};
 use crate::raw::{Handling, RawFrame, Reopened};
@@ -129,11 +130,12 @@ impl Offered {
         match &self.from {
             Origin::File => {
                 drop(room);
-                let (frames, header) = match self.planes {
+                let (mut frames, header) = match self.planes {
                     1 => read_masked(&self.path).map(|(frame, header)| (vec![frame], header))?,
                     _ => read_frames(&self.path)?,
                 };
                 let metadata = keyword::read(&header).metadata;
+                frames.iter_mut().for_each(|frame| mark_saturated(frame, &metadata, &header));
                 Ok(Opened { frames, header, metadata, calibrated: None })
             }
             Origin::Raw(raw) => {

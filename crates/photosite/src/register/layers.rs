@@ -12,7 +12,7 @@ use photosite_pix::warp::Kernel;
 use photosite_pix::{CfaPattern, MaskBits, Plane, Rect, Size};
 
 use super::part::LightPart;
-use crate::debayer::Debayered;
+use crate::debayer::{Debayered, Equalised};
 use crate::measure::SurveyedLight;
 use crate::params::{Drizzle, Integration};
 use crate::stack::{Blanked, Laid, Layer, Laying};
@@ -49,10 +49,17 @@ pub fn open(
                 Box::new(Blanked { source, trails: trails.to_vec(), border: border.clone() })
             }
         };
+        let source = match light.greens {
+            Some(greens) => Box::new(Equalised { source, greens }) as Box<dyn Source>,
+            None => source,
+        };
         let by_colour = how.drizzle.is_some_and(|d| d.cfa);
         let (source, cfa) = match light.mosaic() {
             Some(cfa) if by_colour => (source, Some(cfa)),
-            Some(cfa) => (Box::new(debayered(source, cfa)?) as Box<dyn Source>, None),
+            Some(cfa) => {
+                let clipped = light.saturated.runs().to_vec();
+                (Box::new(debayered(source, cfa)?.bounded(clipped)) as Box<dyn Source>, None)
+            }
             None => (source, None),
         };
         let (transform, laying) = match how.drizzle {

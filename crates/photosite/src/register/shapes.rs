@@ -6,6 +6,7 @@ use photosite_pix::stat;
 
 use super::part::LightPart;
 use crate::measure::SurveyedLight;
+use crate::params::Drizzle;
 use crate::stack::Stars;
 
 /// Stars with signal over noise above this show their shape in one light.
@@ -37,9 +38,13 @@ const REACH: f64 = 0.7;
 /// it into the wings than was there.
 const NEAR: f64 = 0.3;
 
-/// How far lights may differ on stars, on a grid that is `scale` times finer than the reference's;
-/// `None` for too few to judge.
-pub fn star_shapes(used: &[(&SurveyedLight, &LightPart)], scale: f64) -> Option<Stars> {
+/// How far lights may differ on stars, on the reference's grid or the finer one that they are drizzled
+/// to; `None` for too few to judge.
+pub fn star_shapes(
+    used: &[(&SurveyedLight, &LightPart)],
+    drizzle: Option<Drizzle>,
+) -> Option<Stars> {
+    let scale = drizzle.map_or(1.0, |d| d.scale);
     if Stars::guides_of(used.len()) == 0 {
         return None;
     }
@@ -56,9 +61,17 @@ pub fn star_shapes(used: &[(&SurveyedLight, &LightPart)], scale: f64) -> Option<
     let shift_px = used.iter().map(|(_, part)| off(part)).fold(0.0, f64::max);
     let share = differences(used).map(|peaks| (peaks + STEEPEST * shift_px / typical) / PEAK);
     let share = share.unwrap_or(UNKNOWN_SHARE);
+    // Of a colour's drops one alone lies on a pixel, up to so far off: on a star it differs from those
+    // of other lights by what the star falls off on the way, and none of them is wrong.
+    let phase_px = match drizzle {
+        Some(Drizzle { scale, drop, cfa: true }) => 0.5 * (drop + 1.0 / scale),
+        _ => 0.0,
+    };
+    let share = share + STEEPEST * phase_px / (typical * PEAK);
     Some(Stars {
         guides,
-        near_px: ((NEAR / REACH * reach).round() as usize).clamp(1, 2),
+        near_px: (phase_px * scale).ceil() as usize
+            + ((NEAR / REACH * reach).round() as usize).clamp(1, 2),
         reach_px: (reach.ceil() as usize).clamp(2, 8),
         share: share.clamp(LEAST_SHARE, MOST_SHARE) as f32,
     })

@@ -378,7 +378,7 @@ fn combined(
     let layers = open(used, (reference, size), how, folder, context)?;
     let planes = layers[0].planes();
     let stars = match recipe.reject {
-        Reject::AveragedSigma { .. } => star_shapes(used, how.scale()),
+        Reject::AveragedSigma { .. } => star_shapes(used, how.drizzle),
         _ => None,
     };
     let window = layers.iter().map(window_bytes).max().unwrap_or(0);

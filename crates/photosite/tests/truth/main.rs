@@ -4,6 +4,7 @@
 mod night;
 
 mod algebra;
+mod array;
 mod colour;
 mod dark_model;
 mod dark_scaling;

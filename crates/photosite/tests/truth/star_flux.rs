@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use photosite::event::{Cancel, Silent};
-use photosite::params::RecipeChoice;
+use photosite::params::{Drizzle, RecipeChoice};
 use photosite::run::{IntegrationRequest, integrate};
 use photosite::work::Context;
 use photosite_file::fits::{Sample, read_frames};
@@ -30,6 +30,8 @@ struct Case {
     seeing: f64,
     lights: usize,
     array: bool,
+    /// Each colour drops for itself.
+    drops: bool,
 }
 
 /// How a default stack did.
@@ -106,6 +108,7 @@ fn seen(case: Case, i: usize) -> (f64, (f64, f64)) {
 
 struct Night {
     folder: TempDir,
+    drops: bool,
     clean: Vec<PathBuf>,
     struck: Vec<PathBuf>,
     /// The pixels of the stack that rays fell on.
@@ -147,7 +150,7 @@ impl Night {
             write_plane(&path, &data, Sample::F32, header);
             struck.push(path);
         }
-        Self { folder, clean, struck, rays }
+        Self { folder, drops: case.drops, clean, struck, rays }
     }
 
     fn stack(&self, paths: &[PathBuf], recipe: RecipeChoice) -> Vec<Plane<f32>> {
@@ -159,6 +162,7 @@ impl Night {
         let mut request = IntegrationRequest::new(paths, &output);
         request.reference = reference;
         request.how.recipe = recipe;
+        request.how.drizzle = self.drops.then(|| Drizzle::new(1.0, 1.0, true));
         let done = integrate(&request, &context).unwrap();
         assert!(done.lights.iter().all(|l| l.used), "{:?}", done.findings);
         let (frames, _) = read_frames(&output).unwrap();
@@ -238,7 +242,11 @@ fn row(case: Case, score: &Score) -> String {
         case.fwhm_px,
         case.seeing,
         case.lights,
-        if case.array { "colour" } else { "mono" },
+        match (case.array, case.drops) {
+            (_, true) => "drops by colour",
+            (true, _) => "colour",
+            _ => "mono",
+        },
         flux.join(", "),
         100.0 * score.rays.0,
         100.0 * score.rays.1
@@ -259,7 +267,14 @@ fn no_star_loses_flux() {
     for (fwhm_px, lights, array) in
         [(1.5, 4, false), (3.0, 8, false), (5.0, 6, false), (2.5, 6, true)]
     {
-        check(Case { fwhm_px, seeing: 1.5, lights, array });
+        check(Case { fwhm_px, seeing: 1.5, lights, array, drops: false });
+    }
+}
+
+#[test]
+fn no_star_loses_flux_where_each_colour_drops_for_itself() {
+    for (fwhm_px, seeing, lights) in [(1.8, 1.0, 12), (2.2, 1.2, 20), (3.0, 1.5, 12)] {
+        check(Case { fwhm_px, seeing, lights, array: true, drops: true });
     }
 }
 
@@ -267,11 +282,11 @@ fn no_star_loses_flux() {
 #[test]
 #[ignore = "minutes"]
 fn no_star_loses_flux_in_any_seeing() {
-    for array in [false, true] {
+    for (array, drops) in [(false, false), (true, false), (true, true)] {
         for seeing in [1.0, 1.5] {
             for fwhm_px in [1.5, 2.0, 3.0, 5.0] {
                 for lights in [3, 4, 5, 6, 10, 20, 30] {
-                    let case = Case { fwhm_px, seeing, lights, array };
+                    let case = Case { fwhm_px, seeing, lights, array, drops };
                     println!("{}", row(case, &score(case)));
                 }
             }

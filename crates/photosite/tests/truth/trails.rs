@@ -33,17 +33,23 @@ struct Drawn {
     width_px: f64,
     /// Its wings fall as the fourth power, as a line through a Moffat profile's do.
     winged: bool,
+    /// It goes out and on again: the period and how much of it is lit, in pixels.
+    dashes: Option<(f64, f64)>,
 }
 
 const CROSSING: (f64, f64) = (-1e5, 1e5);
 
 impl Drawn {
     const fn new(at: (f64, f64), angle: f64, peak: f64) -> Self {
-        Self { at, angle, ends: CROSSING, peak, width_px: 1.5, winged: false }
+        Self { at, angle, ends: CROSSING, peak, width_px: 1.5, winged: false, dashes: None }
     }
 
     const fn winged(self) -> Self {
         Self { winged: true, width_px: 2.5, ..self }
+    }
+
+    const fn dashed(self, period_px: f64, lit_px: f64) -> Self {
+        Self { dashes: Some((period_px, lit_px)), ..self }
     }
 
     /// How far along and aside a place lies.
@@ -57,7 +63,8 @@ impl Drawn {
         for j in 0..data.height() {
             for (i, v) in data.row_mut(j).iter_mut().enumerate() {
                 let (t, d) = self.place(i as f64, j as f64);
-                if (self.ends.0..=self.ends.1).contains(&t) {
+                let lit = self.dashes.is_none_or(|(period, lit)| t.rem_euclid(period) < lit);
+                if lit && (self.ends.0..=self.ends.1).contains(&t) {
                     let d2 = (d / self.width_px).powi(2);
                     let fall = if self.winged { (1.0 + d2).powi(-2) } else { (-0.5 * d2).exp() };
                     *v += (NOISE_ADU * self.peak * fall) as f32;
@@ -269,6 +276,36 @@ fn trails_are_gone_from_colours_and_from_drops() {
         let (_, planes, _) = night.stack(how, if how.drizzle.is_some() { 1 } else { 2 });
         for (plane, colour) in planes.iter().zip(["red", "green", "blue"]) {
             assert_gone(&format!("{name}, {colour}"), plane, &truth, &trails, 4.0);
+        }
+    }
+}
+
+/// Tumbling satellites over two, three and five lights, mono and colour: what is left of them.
+///
+/// Bars: of pixels brighter than without them by five times the noise of a light no more than ten.
+#[test]
+fn dashes_are_gone_from_the_fewest_lights() {
+    let dashed = [
+        Drawn::new((500.0, 400.0), 0.46, 150.0).dashed(60.0, 12.0),
+        Drawn::new((300.0, 200.0), 2.2, 60.0).dashed(45.0, 20.0),
+        Drawn::new((800.0, 300.0), -0.9, 30.0).dashed(80.0, 25.0),
+    ];
+    for array in [None, Some("RGGB")] {
+        for lights in [2, 3, 5] {
+            for trail in &dashed {
+                let mut trails = vec![Vec::new(); lights];
+                let clean = night(&trails, array).stack(Integration::default(), 2).1;
+                trails[1].push(*trail);
+                let (done, hit, _) = night(&trails, array).stack(Integration::default(), 2);
+                for (hit, clean) in hit.iter().zip(&clean) {
+                    let both = hit.as_slice().iter().zip(clean.as_slice());
+                    let left: Vec<f32> = both.map(|(a, b)| a - b).collect();
+                    let high = left.iter().filter(|v| f64::from(**v) > 5.0 * NOISE_ADU).count();
+                    let highest = left.iter().copied().fold(f32::MIN, f32::max);
+                    println!("{array:?}, {lights} lights, {:?}: {high}, {highest}", trail.dashes);
+                    assert!(done.trails.len() == 1 && high <= 10, "{:?}", done.trails);
+                }
+            }
         }
     }
 }

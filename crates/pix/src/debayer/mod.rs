@@ -1,7 +1,8 @@
 //! Debayering: colour images from CFA frames.
 //!
 //! A measured sample is never changed: in the plane of its own colour it stands as it is, and where
-//! it is missing the plane has a hole. The other two colours are made of their finite neighbours.
+//! it is missing the plane has a hole. (Two greens of different response are made one colour before:
+//! [`Greens`].) The other two colours are made of their finite neighbours.
 //! Everything is sums and differences, never ratios: calibrated sky lies around 0.
 //!
 //! What a pixel becomes depends on its neighbours alone, so an image made band by band is the
@@ -9,6 +10,7 @@
 
 mod bayer;
 mod dense;
+mod greens;
 mod phase;
 mod taps;
 
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::warp::Window;
 use crate::{CfaColor, CfaPattern, MaskBits, Size};
+pub use greens::Greens;
 pub use phase::{Contradiction, contradiction};
 use taps::Taps;
 
@@ -152,6 +155,82 @@ impl Debayer {
                 bayer::fill(self, (frame, size), rows, &mut out, false);
             }
             _ => self.plain.fill(frame, size, rows, &mut out),
+        }
+    }
+
+    /// Makes pixels beside clipped samples anew, after [`fill`](Self::fill): each colour is the mean
+    /// of its nearest samples, and lies between them. Differences of colours that are clipped say
+    /// nothing of those beside; extrapolated they dig holes into the sky.
+    ///
+    /// `clipped` holds runs of such samples, by row, the first row first. Other methods than the
+    /// directional one never leave the range of their neighbours; nothing is done.
+    pub fn bound(
+        &self,
+        (frame, size): (Window, Size),
+        rows: Range<usize>,
+        clipped: &[(usize, Range<usize>)],
+        mut out: [&mut [f32]; 3],
+    ) {
+        self.beside(size, rows, clipped, |i, at| {
+            for (channel, out) in out.iter_mut().enumerate() {
+                out[i] = self.plain.value(frame, size, at, channel);
+            }
+        });
+    }
+
+    /// Makes the variance of what [`bound`](Self::bound) made, after
+    /// [`fill_variance`](Self::fill_variance).
+    pub fn bound_variance(
+        &self,
+        (frame, variance): (Window, Window),
+        size: Size,
+        rows: Range<usize>,
+        clipped: &[(usize, Range<usize>)],
+        mut out: [&mut [f32]; 3],
+    ) {
+        self.beside(size, rows, clipped, |i, at| {
+            for (channel, out) in out.iter_mut().enumerate() {
+                let (mut sum, mut any) = (0.0, false);
+                self.plain.parts(frame, size, at, channel, |(x, y), weight| {
+                    sum += weight * weight * variance.at(x, y);
+                    any = true;
+                });
+                out[i] = if any { sum } else { f32::NAN };
+            }
+        });
+    }
+
+    /// Calls `take` once with each pixel of rows of the image for which the directional method would
+    /// look at clipped samples: its index in the rows and its place.
+    fn beside(
+        &self,
+        size: Size,
+        rows: Range<usize>,
+        clipped: &[(usize, Range<usize>)],
+        mut take: impl FnMut(usize, (usize, usize)),
+    ) {
+        if self.method != Method::Directional {
+            return;
+        }
+        let reach = bayer::REACH;
+        let first = clipped.partition_point(|(y, _)| y + reach < rows.start);
+        let end = clipped.partition_point(|(y, _)| *y < rows.end + reach);
+        let near = &clipped[first.min(end)..end];
+        let mut spans: Vec<Range<usize>> = Vec::new();
+        for y in rows.clone() {
+            let runs = near.iter().filter(|(row, _)| row.abs_diff(y) <= reach);
+            spans.clear();
+            spans.extend(runs.map(|(_, columns)| {
+                columns.start.saturating_sub(reach)..(columns.end + reach).min(size.width)
+            }));
+            spans.sort_unstable_by_key(|columns| columns.start);
+            let mut done = 0;
+            for columns in &spans {
+                for x in columns.start.max(done)..columns.end {
+                    take((y - rows.start) * size.width + x, (x, y));
+                }
+                done = done.max(columns.end);
+            }
         }
     }
 

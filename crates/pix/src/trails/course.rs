@@ -38,6 +38,9 @@ const LIT: f64 = 0.25;
 /// it: what is lost is little, what would be left is seen.
 const TO_THE_EDGE: (usize, f64) = (3, 0.05);
 
+/// Periods of a dashed trail that may pass unseen at its end.
+const UNSEEN_DASHES: usize = 2;
+
 /// A trail's wings end where they bring less than this share of the noise of one frame: 0.02 sigma
 /// of a stack of six, in one of whose frames they are.
 const DARK_SIGMA: f64 = 0.05;
@@ -166,6 +169,31 @@ impl Course {
         let (from, to) = (share(lit.start), share(lit.end));
         let bow = self.bow * (to - from).powi(2);
         Self { ends: [self.offset(from), self.offset(to)], bow, sections: lit, half: self.half }
+    }
+
+    /// Whether it goes on to where its strip leaves the frame, before its first and after its last
+    /// section.
+    ///
+    /// A light that goes out and on again, as those of tumbling satellites and of aircraft do, is dark
+    /// as long as its longest gap; and a dash beside a star is left out with the star. One without gaps
+    /// ends where it ends.
+    pub(super) fn goes_on(&self, band: &Band) -> [bool; 2] {
+        let beside = self.inside_and_beside(band).1.mean();
+        let least = LIT * (self.total(|s| self.inside(band, s)).mean() - beside);
+        let Range { start, end } = self.sections.clone();
+        let (mut gap, mut longest) = (0, 0);
+        for s in start..end {
+            let strip = self.inside(band, s);
+            let dark = strip.count < 1.0 || strip.mean() - beside < least;
+            gap = if dark { gap + 1 } else { 0 };
+            longest = longest.max(gap);
+        }
+        let period = if longest > 0 { longest + 1 } else { 0 };
+        let unseen = (UNSEEN_DASHES * period).min((end - start) / 4);
+        let there = |s: &usize| self.inside(band, *s).count > 0.0;
+        let before = (0..start).find(there).map_or(0, |first| start - first);
+        let after = (end..band.sections).rev().find(there).map_or(0, |last| last + 1 - end);
+        [before <= unseen, after <= unseen]
     }
 
     /// What lies between two distances from its middle.

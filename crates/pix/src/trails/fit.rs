@@ -121,8 +121,10 @@ pub(super) fn trail(view: View<'_>, line: (Point, Point), fwhm_px: f64) -> Optio
     let filled = band.filled();
     let Range { start, end } = course.sections;
     // One section more at either end, or as far as the line goes.
-    let first = if start <= filled.start { 0.0 } else { (start - 1) as f64 };
-    let last = if end >= filled.end { band.sections as f64 } else { (end + 1) as f64 };
+    let [on_before, on_after] = course.goes_on(band);
+    let first = if on_before || start <= filled.start { 0.0 } else { (start - 1) as f64 };
+    let to_the_end = on_after || end >= filled.end;
+    let last = if to_the_end { band.sections as f64 } else { (end + 1) as f64 };
     let share = |sections: f64| (sections - start as f64) / (end - start).max(1) as f64;
     let (from, to) = wide.ends(&course);
     let half_width_px = course.half_width(band).max(fwhm_px) + MARGIN_PX;
