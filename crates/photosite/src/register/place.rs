@@ -82,10 +82,13 @@ pub fn lay_over(
     Ok((placed, findings))
 }
 
+/// A camera by its name, and the columns and rows of its frames.
+type Camera<'a> = (Option<&'a str>, usize, usize);
+
 /// Lights of one camera that show the sky mirrored where most do not: one of them was turned over
 /// before it came here, and masters fit the others only.
 fn mirrored(lights: &[SurveyedLight], placed: &[Option<Registration>]) -> Vec<Finding> {
-    let mut cameras: BTreeMap<(Option<&str>, usize, usize), [Vec<usize>; 2]> = BTreeMap::new();
+    let mut cameras: BTreeMap<Camera<'_>, [Vec<usize>; 2]> = BTreeMap::new();
     for (i, found) in placed.iter().enumerate() {
         let light = &lights[i];
         let (Some(found), Some(_)) = (found, &light.calibrated) else { continue };
