@@ -308,7 +308,8 @@ mod tests {
     #[test]
     fn hot_pixels_beside_their_place_and_mirrored_ones_are_found() {
         let size = Size::new(640, 480);
-        let frame = |seed: usize, sky: f32, place: &'static dyn Fn(usize) -> usize| {
+        type Columns = &'static dyn Fn(usize) -> usize;
+        let frame = |seed: usize, sky: f32, place: Columns| {
             glance(size, move |x, y| {
                 let is_hot = (place(x + 9) * 1_000_003 + y * 7907) % 1987 == 3;
                 500.0 + sky + 5.0 * noise(x + seed, y) + if is_hot { 300.0 } else { 0.0 }
@@ -316,7 +317,7 @@ mod tests {
         };
         let lights = [10, 37, 91].map(|seed| frame(seed, 300.0, &|x| x));
         let lights: Vec<&Glance> = lights.iter().collect();
-        let cases: [(&'static dyn Fn(usize) -> usize, Option<Displaced>); 4] = [
+        let cases: [(Columns, Option<Displaced>); 4] = [
             (&|x| x, None),
             (&|x| x + 2, Some(Displaced::Columns(2))),
             (&|x| x - 5, Some(Displaced::Columns(-5))),

@@ -43,8 +43,12 @@ pub fn greens(
         return (None, Some(doubt));
     }
     let greens = Greens::of(data, cfa);
-    (greens, greens.map(|greens| equalised(path, greens)))
+    let worth_a_word = greens.filter(|greens| greens.difference().abs() >= WORTH_A_WORD);
+    (greens, worth_a_word.map(|greens| equalised(path, greens)))
 }
+
+/// Greens that differ by less than this are made alike without a word: those of most sensors do.
+const WORTH_A_WORD: f64 = 0.01;
 
 fn equalised(path: &Path, greens: Greens) -> Finding {
     let percent = 100.0 * greens.difference();
