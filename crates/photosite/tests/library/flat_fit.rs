@@ -115,7 +115,7 @@ fn lights_decide_which_flat_is_used_and_what_is_told() {
             lights: night(),
             flats: vec![(turned(), 480.0), (night(), 800.0)],
             answer: FlatAnswer::Fits,
-            told: Some(("flat-changed", Severity::Info, &["headers speak for", "is used"])),
+            told: Some(("flat-changed", Severity::Warning, &["headers speak for", "is used"])),
             used: Some(1),
         },
         Row {
