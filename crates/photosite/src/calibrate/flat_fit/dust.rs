@@ -299,12 +299,11 @@ impl Scene<'_> {
         MAD_TO_SIGMA * f64::from(median_in_place(&mut all))
     }
 
-    /// The same light without the shadows where they are.
+    /// The same light without the flat's shadows, and what stands between them.
     fn without(&self, contrast: f64) -> Self {
         let mut light = self.light.clone();
-        for b in &self.motes.blocks {
-            let v = light.get(b.x, b.y) - (contrast * b.depth) as f32;
-            light.set(b.x, b.y, v);
+        for (v, flat) in light.as_mut_slice().iter_mut().zip(self.motes.mid.as_slice()) {
+            *v -= contrast as f32 * flat;
         }
         Self { light, ..*self }
     }
