@@ -28,7 +28,8 @@
 //!     FrameSummary::of(&seen)
 //! };
 //! let frames: Vec<FrameSummary> = (0..7).map(summary).collect();
-//! let SetVerdict::Agree(odd) = compare(FrameKind::Bias, &frames) else { panic!("a majority") };
+//! let verdict = compare(FrameKind::Bias, &frames);
+//! let SetVerdict::Agree { odd, .. } = verdict else { panic!("a majority") };
 //! assert_eq!(odd.iter().map(|o| o.index).collect::<Vec<_>>(), [4]);
 //! ```
 
