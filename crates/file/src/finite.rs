@@ -1,16 +1,23 @@
 //! Infinite samples at the border where frames come in.
 
-use std::ops::Range;
+use photosite_pix::{Frame, MaskBits};
 
-use photosite_pix::{Frame, MaskBits, Size};
-
-use crate::{Access, RawSource, Result, Source};
+use crate::Source;
+use crate::source::changed;
 
 /// The same image with NaN in place of infinite samples: what has no value is NaN everywhere else.
 ///
 /// Images of whole numbers come back as they are, for they hold none.
 pub fn finite(source: Box<dyn Source>) -> Box<dyn Source> {
-    if source.raw().is_some() { source } else { Box::new(Finite(source)) }
+    if source.raw().is_some() {
+        return source;
+    }
+    changed(source, |_, out| {
+        for v in out {
+            // Without a branch: NaN is what no comparison holds for.
+            *v = if v.abs() < f32::INFINITY { *v } else { f32::NAN };
+        }
+    })
 }
 
 /// Makes infinite samples NaN, and marks what has no value with NO_DATA; says how many were infinite.
@@ -25,44 +32,9 @@ pub fn make_finite(frame: &mut Frame) -> usize {
     infinite
 }
 
-struct Finite(Box<dyn Source>);
-
-impl Source for Finite {
-    fn size(&self) -> Size {
-        self.0.size()
-    }
-
-    fn planes(&self) -> usize {
-        self.0.planes()
-    }
-
-    fn access(&self) -> Access {
-        self.0.access()
-    }
-
-    fn read_rows(
-        &self,
-        plane: usize,
-        rows: Range<usize>,
-        scratch: &mut Vec<u8>,
-        out: &mut [f32],
-    ) -> Result<()> {
-        self.0.read_rows(plane, rows, scratch, out)?;
-        for v in out {
-            // Without a branch: NaN is what no comparison holds for.
-            *v = if v.abs() < f32::INFINITY { *v } else { f32::NAN };
-        }
-        Ok(())
-    }
-
-    fn raw(&self) -> Option<&dyn RawSource> {
-        self.0.raw()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use photosite_pix::{Plane, Unit};
+    use photosite_pix::{Plane, Size, Unit};
 
     use super::*;
     use crate::atomic::Existing;

@@ -41,4 +41,4 @@ pub use magic::{is_camera_raw, is_image};
 pub use ours::{KEY_KEYWORD, SCHEMA_PREFIX, SOFTWARE_PREFIX, is_ours};
 pub use platform::is_local_folder;
 pub use probe::{Probe, open, open_image, probe, probe_frames};
-pub use source::{Access, RawSource, Source, check_rows, planes_of};
+pub use source::{Access, RawSource, Source, changed, check_rows, planes_of};

@@ -82,6 +82,57 @@ pub trait RawSource: Send + Sync {
     ) -> Result<()>;
 }
 
+/// The same image with samples changed as they are read: `change` gets rows of one plane.
+pub fn changed(
+    source: Box<dyn Source>,
+    change: impl Fn(Range<usize>, &mut [f32]) + Send + Sync + 'static,
+) -> Box<dyn Source> {
+    Box::new(Changed { source, change })
+}
+
+struct Changed<F> {
+    source: Box<dyn Source>,
+    change: F,
+}
+
+impl<F: Fn(Range<usize>, &mut [f32]) + Send + Sync> Source for Changed<F> {
+    fn size(&self) -> Size {
+        self.source.size()
+    }
+
+    fn planes(&self) -> usize {
+        self.source.planes()
+    }
+
+    fn access(&self) -> Access {
+        self.source.access()
+    }
+
+    fn read_rows(
+        &self,
+        plane: usize,
+        rows: Range<usize>,
+        scratch: &mut Vec<u8>,
+        out: &mut [f32],
+    ) -> Result<()> {
+        self.source.read_rows(plane, rows.clone(), scratch, out)?;
+        (self.change)(rows, out);
+        Ok(())
+    }
+
+    fn read_planes(
+        &self,
+        rows: Range<usize>,
+        scratch: &mut Vec<u8>,
+        out: &mut [f32],
+    ) -> Result<()> {
+        self.source.read_planes(rows.clone(), scratch, out)?;
+        let part = (rows.len() * self.size().width).max(1);
+        out.chunks_exact_mut(part).for_each(|plane| (self.change)(rows.clone(), plane));
+        Ok(())
+    }
+}
+
 /// Planes that an image has at most: three colours, and a fourth beside them in some files.
 const MOST_PLANES: usize = 4;
 

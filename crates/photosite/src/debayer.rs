@@ -29,7 +29,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use photosite_file::{Access, Result, Source, check_rows};
+use photosite_file::{Access, Result, Source, changed, check_rows};
 use photosite_pix::debayer::{Debayer, Greens, Method, NoBayer};
 use photosite_pix::warp::Window;
 use photosite_pix::{CfaPattern, Size};
@@ -84,38 +84,10 @@ impl Debayered {
     }
 }
 
-/// A frame under a Bayer array whose greens are brought to one response.
-pub struct Equalised {
-    /// The frame, of one plane.
-    pub source: Box<dyn Source>,
-    /// How its greens differ.
-    pub greens: Greens,
-}
-
-impl Source for Equalised {
-    fn size(&self) -> Size {
-        self.source.size()
-    }
-
-    fn planes(&self) -> usize {
-        self.source.planes()
-    }
-
-    fn access(&self) -> Access {
-        self.source.access()
-    }
-
-    fn read_rows(
-        &self,
-        plane: usize,
-        rows: Range<usize>,
-        scratch: &mut Vec<u8>,
-        out: &mut [f32],
-    ) -> Result<()> {
-        self.source.read_rows(plane, rows.clone(), scratch, out)?;
-        self.greens.equalise(out, rows.start, self.source.size().width);
-        Ok(())
-    }
+/// A frame under a Bayer array, of one plane, with its greens brought to one response.
+pub fn equalised(source: Box<dyn Source>, greens: Greens) -> Box<dyn Source> {
+    let width = source.size().width;
+    changed(source, move |rows, out| greens.equalise(out, rows.start, width))
 }
 
 impl Source for Debayered {

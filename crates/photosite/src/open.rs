@@ -29,7 +29,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use photosite_file::{Access, Probe, RawSource, Result, Source};
+use photosite_file::{Access, Probe, RawSource, Result, Source, changed};
 use photosite_pix::{Frame, Header, Size};
 
 /// Whether a file is a camera raw; one that is only named so is refused.
@@ -112,7 +112,7 @@ pub fn probe(path: &Path) -> Result<Probe> {
 pub fn open(path: &Path) -> Result<Box<dyn Source>> {
     let source = open_stored(path)?;
     Ok(match pedestal_adu(&probe(path)?.header) {
-        Some(level_adu) => Box::new(Rescaled { source, factor: 1.0, level_adu }),
+        Some(level_adu) => rescaled(source, 1.0, level_adu),
         None => source,
     })
 }
@@ -131,40 +131,14 @@ fn pedestal_adu(header: &Header) -> Option<f32> {
 /// As [`open_stored`].
 pub fn open_full_scale(path: &Path) -> Result<Box<dyn Source>> {
     let source = open_stored(path)?;
-    Ok(Box::new(Rescaled { source, factor: 65_535.0, level_adu: 0.0 }))
+    Ok(rescaled(source, 65_535.0, 0.0))
 }
 
-/// A source whose samples are multiplied, and lowered by a constant.
-struct Rescaled {
-    source: Box<dyn Source>,
-    factor: f32,
-    level_adu: f32,
-}
-
-impl Source for Rescaled {
-    fn size(&self) -> Size {
-        self.source.size()
-    }
-
-    fn planes(&self) -> usize {
-        self.source.planes()
-    }
-
-    fn access(&self) -> Access {
-        self.source.access()
-    }
-
-    fn read_rows(
-        &self,
-        plane: usize,
-        rows: Range<usize>,
-        scratch: &mut Vec<u8>,
-        out: &mut [f32],
-    ) -> Result<()> {
-        self.source.read_rows(plane, rows, scratch, out)?;
-        out.iter_mut().for_each(|v| *v = *v * self.factor - self.level_adu);
-        Ok(())
-    }
+/// The same image with samples multiplied, then lowered by a constant.
+fn rescaled(source: Box<dyn Source>, factor: f32, level_adu: f32) -> Box<dyn Source> {
+    changed(source, move |_, out| {
+        out.iter_mut().for_each(|v| *v = *v * factor - level_adu);
+    })
 }
 
 /// A source whose rows come from the last to the first.

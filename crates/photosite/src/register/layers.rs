@@ -12,10 +12,10 @@ use photosite_pix::warp::Kernel;
 use photosite_pix::{CfaPattern, MaskBits, Plane, Rect, Size};
 
 use super::part::LightPart;
-use crate::debayer::{Debayered, Equalised};
+use crate::debayer::{Debayered, equalised};
 use crate::measure::SurveyedLight;
 use crate::params::{Drizzle, Integration};
-use crate::stack::{Blanked, Laid, Layer, Laying};
+use crate::stack::{Laid, Layer, Laying, blanked};
 use crate::work::{Context, on_each};
 use crate::{Error, Result, env};
 
@@ -45,12 +45,10 @@ pub fn open(
         let source = light.light.source(keep_open, scratch.as_ref())?;
         let source = match (&part.trails[..], &light.border) {
             ([], None) => source,
-            (trails, border) => {
-                Box::new(Blanked { source, trails: trails.to_vec(), border: border.clone() })
-            }
+            (trails, border) => blanked(source, trails.to_vec(), border.clone()),
         };
         let source = match light.greens {
-            Some(greens) => Box::new(Equalised { source, greens }) as Box<dyn Source>,
+            Some(greens) => equalised(source, greens),
             None => source,
         };
         let by_colour = how.drizzle.is_some_and(|d| d.cfa);

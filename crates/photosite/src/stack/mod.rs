@@ -53,7 +53,7 @@ use photosite_pix::normalise::Affine;
 use self::guides::Guides;
 use crate::Result;
 
-pub use blanked::Blanked;
+pub use blanked::blanked;
 pub use guides::Stars;
 pub use laid::{Laid, Laying, Masked};
 pub use layer::{Layer, RawLayer, ReadBuffers, Room};
