@@ -16,6 +16,7 @@ pub mod geom;
 pub mod header;
 pub mod mask;
 pub mod meta;
+pub mod normal;
 pub mod normalise;
 pub mod plane;
 pub mod reject;

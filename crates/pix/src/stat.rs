@@ -38,6 +38,16 @@ pub fn median_scatter(values: &[f64]) -> (f64, f64) {
     (m, MAD_TO_SIGMA * median_f64(&off))
 }
 
+/// The standard error of an answer, from those without one part of what it rests on each.
+///
+/// # Source
+/// Miller1974.
+pub fn jackknife(without: &[f64]) -> f64 {
+    let n = without.len() as f64;
+    let mean = without.iter().sum::<f64>() / n;
+    ((n - 1.0) / n * without.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>()).sqrt()
+}
+
 /// The sum, by pairs, so that the rounding error grows with the logarithm of the count.
 pub fn pairwise_sum(samples: &[f64]) -> f64 {
     if samples.len() <= 32 {

@@ -2,6 +2,7 @@
 
 use super::transform::{CUBIC_TERMS, TERMS, terms};
 use super::{Model, Point, Transform};
+use crate::normal::Normal;
 
 /// The transform of `model` that takes each first position nearest to its second; `None` where the
 /// pairs are too few or lie too much in line.
@@ -68,7 +69,7 @@ fn fit_weighted(
         Model::Similarity => {
             // x' = a u ∓ b v + c, y' = b u ± a v + d; the lower signs mirror.
             let sign = if mirrored { -1.0 } else { 1.0 };
-            let mut system = Normal::<4, 1>::new();
+            let mut system = Normal::<4, 1>::default();
             for ((from, to), weight) in pairs.iter().zip(weights) {
                 let (u, v) = out.normalised(*from);
                 system.add([u, -sign * v, 1.0, 0.0], [to.x], *weight);
@@ -91,7 +92,7 @@ fn fit_weighted(
             // Linear in its numbers when multiplied out; weighted with the last denominators, the
             // residuals are those of positions.
             for _ in 0..4 {
-                let mut system = Normal::<8, 1>::new();
+                let mut system = Normal::<8, 1>::default();
                 for ((from, to), weight) in pairs.iter().zip(weights) {
                     let (u, v) = out.normalised(*from);
                     let w = 1.0 / (1.0 + out.perspective[0] * u + out.perspective[1] * v);
@@ -122,7 +123,7 @@ fn polynomial<const N: usize>(
     pairs: &[(Point, Point)],
     weights: &[f64],
 ) -> Option<([f64; TERMS], [f64; TERMS])> {
-    let mut system = Normal::<N, 2>::new();
+    let mut system = Normal::<N, 2>::default();
     for ((from, to), weight) in pairs.iter().zip(weights) {
         let (u, v) = frame.normalised(*from);
         let all = terms(u, v);
@@ -131,68 +132,6 @@ fn polynomial<const N: usize>(
     let solved = system.solve()?;
     let of = |axis: usize| std::array::from_fn(|i| solved.get(i).map_or(0.0, |c| c[axis]));
     Some((of(0), of(1)))
-}
-
-/// The normal equations of a linear least squares problem in `N` unknowns, for `R` right sides.
-pub(crate) struct Normal<const N: usize, const R: usize> {
-    /// Up to the diagonal; the rest is the same.
-    matrix: [[f64; N]; N],
-    right: [[f64; R]; N],
-}
-
-impl<const N: usize, const R: usize> Normal<N, R> {
-    pub(crate) fn new() -> Self {
-        Self { matrix: [[0.0; N]; N], right: [[0.0; R]; N] }
-    }
-
-    pub(crate) fn add(&mut self, row: [f64; N], values: [f64; R], weight: f64) {
-        for i in 0..N {
-            let weighted = weight * row[i];
-            for (sum, other) in self.matrix[i][..=i].iter_mut().zip(row) {
-                *sum += weighted * other;
-            }
-            for (sum, value) in self.right[i].iter_mut().zip(values) {
-                *sum += weighted * value;
-            }
-        }
-    }
-
-    /// The unknowns, by elimination with pivots; `None` where the equations do not tell them.
-    pub(crate) fn solve(mut self) -> Option<[[f64; R]; N]> {
-        for i in 0..N {
-            for j in 0..i {
-                self.matrix[j][i] = self.matrix[i][j];
-            }
-        }
-        let largest = (0..N).map(|i| self.matrix[i][i].abs()).fold(0.0, f64::max);
-        for i in 0..N {
-            let pivot = (i..N)
-                .max_by(|a, b| self.matrix[*a][i].abs().total_cmp(&self.matrix[*b][i].abs()))?;
-            self.matrix.swap(i, pivot);
-            self.right.swap(i, pivot);
-            let at = self.matrix[i][i];
-            if at.is_nan() || at.abs() <= 1e-12 * largest {
-                return None;
-            }
-            for j in i + 1..N {
-                let factor = self.matrix[j][i] / at;
-                for k in i..N {
-                    self.matrix[j][k] -= factor * self.matrix[i][k];
-                }
-                for k in 0..R {
-                    self.right[j][k] -= factor * self.right[i][k];
-                }
-            }
-        }
-        let mut out = [[0.0; R]; N];
-        for i in (0..N).rev() {
-            out[i] = std::array::from_fn(|r| {
-                let rest: f64 = (i + 1..N).map(|k| self.matrix[i][k] * out[k][r]).sum();
-                (self.right[i][r] - rest) / self.matrix[i][i]
-            });
-        }
-        Some(out)
-    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ mod grid;
 mod register;
 mod transform;
 
-pub(crate) use fit::Normal;
 #[cfg(test)]
 pub(crate) use fit::fit;
 

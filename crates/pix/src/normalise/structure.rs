@@ -3,7 +3,8 @@
 use multiversion::multiversion;
 
 use super::FluxRatio;
-use crate::align::{Normal, Point, Transform};
+use crate::align::{Point, Transform};
+use crate::normal::Normal;
 use crate::stars::{Mesh, Star};
 use crate::stat::{MAD_TO_SIGMA, median_mad};
 use crate::{MaskBits, Plane, Size};
@@ -276,7 +277,7 @@ fn fitted(blocks: &[Block], ratio: f64) -> Option<Fit> {
     if blocks.len() < FEWEST_BLOCKS {
         return None;
     }
-    let mut system = Normal::<TERMS, 2>::new();
+    let mut system = Normal::<TERMS, 2>::default();
     blocks.iter().for_each(|b| system.add(b.terms, b.values, 1.0));
     let surfaces = system.solve()?;
     let (mut ww, mut oo, mut wo) = (0.0, 0.0, 0.0);

@@ -1,7 +1,8 @@
 //! Over large scales: how strongly a background follows a flat, beside a linear sky.
 
 use photosite_pix::Plane;
-use photosite_pix::stat::{MAD_TO_SIGMA, median_f64};
+use photosite_pix::normal::Normal;
+use photosite_pix::stat::{MAD_TO_SIGMA, jackknife, median_f64};
 
 use super::Logs;
 
@@ -30,7 +31,7 @@ const STRUCTURE: f64 = 0.7;
 
 /// Slope, sky and its two directions.
 const TERMS: usize = 4;
-type Normal = [[f64; TERMS + 1]; TERMS];
+type Equations = Normal<TERMS, 1>;
 
 /// A block that counts.
 struct Sample {
@@ -76,23 +77,17 @@ pub(super) fn fit(light: &Logs, flat: &Logs, dusty: &Plane<bool>, noise: f64) ->
     }
     // Slope, level of the sky, and what it gains along x and y.
     let mut now = [1.0, 1.0, 0.0, 0.0];
-    let mut parts = vec![Normal::default(); PARTS * PARTS];
+    let mut parts = vec![Equations::default(); PARTS * PARTS];
     for round in 0..ROUNDS {
-        parts.iter_mut().for_each(|p| *p = Normal::default());
+        parts.fill(Equations::default());
         for (s, w) in samples.iter().zip(&weights) {
             let sky = (now[1] + now[2] * s.x + now[3] * s.y).max(0.1);
             let terms = [s.flat, 1.0 / sky, s.x / sky, s.y / sky];
             // The logarithm of the sky, straightened about what it is now.
             let target = s.light - sky.ln() + 1.0;
-            let part = &mut parts[s.part];
-            for i in 0..TERMS {
-                for j in 0..TERMS {
-                    part[i][j] += w * terms[i] * terms[j];
-                }
-                part[i][TERMS] += w * terms[i] * target;
-            }
+            parts[s.part].add(terms, [target], *w);
         }
-        now = solved(added(&parts, None))?;
+        now = solved(&parts, None)?;
         let left = residuals(&samples, &now);
         let scale = lower_scale(&left).max(noise);
         if round + 1 < ROUNDS {
@@ -103,35 +98,22 @@ pub(super) fn fit(light: &Logs, flat: &Logs, dusty: &Plane<bool>, noise: f64) ->
         }
     }
     let slopes: Vec<f64> =
-        (0..parts.len()).filter_map(|i| Some(solved(added(&parts, Some(i)))?[0])).collect();
+        (0..parts.len()).filter_map(|i| Some(solved(&parts, Some(i))?[0])).collect();
     if slopes.len() < parts.len() {
         return None;
     }
-    let n = slopes.len() as f64;
-    let mean = slopes.iter().sum::<f64>() / n;
-    let jackknife = (n - 1.0) / n * slopes.iter().map(|s| (s - mean) * (s - mean)).sum::<f64>();
     let structure = structure(&samples, &residuals(&samples, &now), noise);
     let counts = noise / (relief * (samples.len() as f64).sqrt());
-    let error = jackknife.sqrt().hypot(STRUCTURE * structure / relief).max(counts);
+    let error = jackknife(&slopes).hypot(STRUCTURE * structure / relief).max(counts);
     (now[0].is_finite() && error.is_finite()).then_some(Large { slope: now[0], error })
 }
 
 /// What the flat's logarithm does beside a plane, root mean square.
 fn relief(samples: &[Sample]) -> f64 {
-    let mut normal = Normal::default();
-    // No slope: its row is that of a number that is 0.
-    normal[0][0] = 1.0;
-    for s in samples {
-        let terms = [0.0, 1.0, s.x, s.y];
-        for i in 1..TERMS {
-            for j in 1..TERMS {
-                normal[i][j] += terms[i] * terms[j];
-            }
-            normal[i][TERMS] += terms[i] * s.flat;
-        }
-    }
-    let Some(p) = solved(normal) else { return 0.0 };
-    let left = samples.iter().map(|s| s.flat - p[1] - p[2] * s.x - p[3] * s.y);
+    let mut plane = Normal::<3, 1>::default();
+    samples.iter().for_each(|s| plane.add([1.0, s.x, s.y], [s.flat], 1.0));
+    let Some([[level], [along], [down]]) = plane.solve() else { return 0.0 };
+    let left = samples.iter().map(|s| s.flat - level - along * s.x - down * s.y);
     (left.map(|r| r * r).sum::<f64>() / samples.len() as f64).sqrt()
 }
 
@@ -164,37 +146,10 @@ fn structure(samples: &[Sample], left: &[f64], noise: f64) -> f64 {
     ((seen - expected).max(0.0) / n).sqrt()
 }
 
-fn added(parts: &[Normal], without: Option<usize>) -> Normal {
-    let mut sum = Normal::default();
-    for (_, part) in parts.iter().enumerate().filter(|(i, _)| Some(*i) != without) {
-        for (s, p) in sum.iter_mut().flatten().zip(part.iter().flatten()) {
-            *s += p;
-        }
-    }
-    sum
-}
-
-/// Gauss' elimination with pivots; `None` where the equations do not determine the numbers.
-#[expect(clippy::needless_range_loop, reason = "rows of a matrix")]
-fn solved(mut m: Normal) -> Option<[f64; TERMS]> {
-    for c in 0..TERMS {
-        let pivot = (c..TERMS).max_by(|a, b| m[*a][c].abs().total_cmp(&m[*b][c].abs()))?;
-        m.swap(c, pivot);
-        if m[c][c].abs() < 1e-12 {
-            return None;
-        }
-        for r in 0..TERMS {
-            if r != c {
-                let f = m[r][c] / m[c][c];
-                for k in c..=TERMS {
-                    m[r][k] -= f * m[c][k];
-                }
-            }
-        }
-    }
-    let mut out = [0.0; TERMS];
-    for i in 0..TERMS {
-        out[i] = m[i][TERMS] / m[i][i];
-    }
-    Some(out)
+/// What all parts say together, or all but one.
+fn solved(parts: &[Equations], without: Option<usize>) -> Option<[f64; TERMS]> {
+    let mut all = Equations::default();
+    let used = parts.iter().enumerate().filter(|(i, _)| Some(*i) != without);
+    used.for_each(|(_, part)| all.join(part));
+    Some(all.solve()?.map(|[v]| v))
 }

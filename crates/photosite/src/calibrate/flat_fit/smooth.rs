@@ -1,6 +1,7 @@
 //! What is left of blocks when smooth structure is taken off.
 
 use photosite_pix::Plane;
+use photosite_pix::normal::Normal;
 
 use super::Logs;
 
@@ -35,7 +36,6 @@ const STEP: usize = 2;
 
 /// The logarithms less a polynomial of the fourth order, fitted in so many rounds, each without what
 /// stood out in the one before; blocks to `skip` say nothing of it.
-#[expect(clippy::needless_range_loop, reason = "rows of a matrix")]
 pub(super) fn flattened(logs: &Logs, rounds: usize, skip: Option<&Plane<bool>>) -> Plane<f32> {
     let size = logs.size();
     let at = |x: usize, y: usize| {
@@ -47,7 +47,7 @@ pub(super) fn flattened(logs: &Logs, rounds: usize, skip: Option<&Plane<bool>>) 
     let mut out = logs.clone();
     let mut limit = f64::INFINITY;
     for round in 0..rounds {
-        let mut m = [[0.0; TERMS + 1]; TERMS];
+        let (mut fit, mut count) = (Normal::<TERMS, 1>::default(), 0.0);
         for y in (0..size.height).step_by(STEP) {
             for x in (0..size.width).step_by(STEP) {
                 let (v, left) = (f64::from(logs.get(x, y)), f64::from(out.get(x, y)));
@@ -57,34 +57,19 @@ pub(super) fn flattened(logs: &Logs, rounds: usize, skip: Option<&Plane<bool>>) 
                 {
                     continue;
                 }
-                let t = at(x, y);
-                for i in 0..TERMS {
-                    for j in i..TERMS {
-                        m[i][j] += t[i] * t[j];
-                    }
-                    m[i][TERMS] += t[i] * v;
-                }
+                fit.add(at(x, y), [v], 1.0);
+                count += 1.0;
             }
         }
+        // A little of nothing for each term, so that few blocks say something of all.
         for i in 0..TERMS {
-            for j in 0..i {
-                m[i][j] = m[j][i];
-            }
-            m[i][i] += 1e-9 * (m[0][0] + 1.0);
+            let mut one = [0.0; TERMS];
+            one[i] = 1.0;
+            fit.add(one, [0.0], 1e-9 * (count + 1.0));
         }
-        for c in 0..TERMS {
-            for r in 0..TERMS {
-                if r != c {
-                    let f = m[r][c] / m[c][c];
-                    for k in c..=TERMS {
-                        m[r][k] -= f * m[c][k];
-                    }
-                }
-            }
-        }
-        let p: Vec<f64> = (0..TERMS).map(|i| m[i][TERMS] / m[i][i]).collect();
+        let p = fit.solve().unwrap_or([[f64::NAN]; TERMS]);
         out = Plane::from_fn(size, |x, y| {
-            let model: f64 = at(x, y).iter().zip(&p).map(|(t, p)| t * p).sum();
+            let model: f64 = at(x, y).iter().zip(&p).map(|(t, [p])| t * p).sum();
             logs.get(x, y) - model as f32
         });
         if round + 1 < rounds {

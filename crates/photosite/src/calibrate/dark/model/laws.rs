@@ -1,10 +1,11 @@
 //! How the dark signal of a sensor goes with exposure and temperature: the doubling temperature by hot
 //! pixels, the glow's power by blocks, and the level, which a sensor may move by itself.
 
+use photosite_pix::stat::jackknife;
 use serde::{Deserialize, Serialize};
 
 use super::glow::GlowMap;
-use super::lsq::{Design, Moments, PARTS, jackknife, least};
+use super::lsq::{Design, Moments, PARTS, least};
 use super::measured::{Hot, Seen};
 use super::term::{Measured, Refused, Term};
 use crate::calibrate::dark::choice::DOUBLING_C;

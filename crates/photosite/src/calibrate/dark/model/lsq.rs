@@ -159,13 +159,6 @@ pub(super) fn least(low: f64, high: f64, cost: impl Fn(f64) -> f64) -> f64 {
     0.5 * (a + b)
 }
 
-/// The standard error of an answer from those without one part each.
-pub(super) fn jackknife(without: &[f64]) -> f64 {
-    let n = without.len() as f64;
-    let mean = without.iter().sum::<f64>() / n;
-    ((n - 1.0) / n * without.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>()).sqrt()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
