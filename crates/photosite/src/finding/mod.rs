@@ -52,6 +52,14 @@ impl Severity {
     }
 }
 
+/// A subject of `count` files, the `first` of which stands for all.
+pub fn first_and_more(first: impl std::fmt::Display, count: usize) -> String {
+    match count {
+        0 | 1 => first.to_string(),
+        n => format!("{first} and {} more", n - 1),
+    }
+}
+
 /// One thing found, about one subject.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::finding::Severity;
+use crate::finding::{Severity, first_and_more};
 use crate::{Error, Finding, Result};
 
 /// The endings of files that may hold a frame. Files named one by one are taken whatever they end
@@ -132,9 +132,9 @@ fn looks_like_a_frame(name: &str) -> bool {
 }
 
 fn passed_over(folder: &Path, files: &[String]) -> Finding {
-    let (count, first) = (files.len(), &files[0]);
-    let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
-    let message = format!("skipped: {first}{more}; files of this type are not read");
+    let count = files.len();
+    let which = first_and_more(&files[0], count);
+    let message = format!("skipped: {which}; files of this type are not read");
     let subject = folder.display().to_string();
     Finding::new("files-passed-over", Severity::Warning, subject, message)
         .hint("Unpack them, or convert them to FITS.")

@@ -6,7 +6,7 @@ use photosite_pix::FrameKind;
 
 use super::missing::rounded;
 use super::{LightPlan, Plan};
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Severity, first_and_more};
 use crate::inventory::Inventory;
 use crate::library::{Check, Field};
 
@@ -50,10 +50,8 @@ pub(super) fn doubts(plan: &Plan, inventory: &Inventory) -> Vec<Finding> {
 
 fn finding(doubt: &Doubt<'_>, inventory: &Inventory) -> Finding {
     let first = inventory[doubt.lights[0].frame].path.display();
-    let (subject, who) = match doubt.lights.len() {
-        1 => (first.to_string(), "this light"),
-        n => (format!("{first} and {} more", n - 1), "these lights"),
-    };
+    let subject = first_and_more(first, doubt.lights.len());
+    let who = if doubt.lights.len() == 1 { "this light" } else { "these lights" };
     let told = |c: &&Check| {
         let show = |v: &Option<String>| v.clone().unwrap_or_default();
         format!("{} {} instead of {}", c.field.name(), show(&c.found), show(&c.wanted))

@@ -4,7 +4,7 @@ use photosite_pix::FrameKind;
 
 use super::{Explained, LightPlan, MasterId, MasterPlan, Plan};
 use crate::calibrate::RemovedBy;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Severity, first_and_more};
 use crate::inventory::Frame;
 use crate::library::{Field, Group, Refusal, Traits, count_nights};
 
@@ -29,11 +29,7 @@ pub(super) fn is_long(group: &Group) -> bool {
 
 /// What is to be said of what takes the additive part out of a group of flats.
 pub(super) fn additive(group: &Group, frames: &[Frame], by: Option<RemovedBy>) -> Option<Finding> {
-    let first = frames[group.members[0]].path.display();
-    let subject = match group.members.len() {
-        1 => first.to_string(),
-        n => format!("{first} and {} more", n - 1),
-    };
+    let subject = first_and_more(frames[group.members[0]].path.display(), group.members.len());
     let wanted = group.traits.describe(&[
         Field::Exposure,
         Field::Temperature,
@@ -74,11 +70,7 @@ pub(super) fn of_group(
     traits: &[(FrameKind, Traits)],
     frames: &[Frame],
 ) -> Option<Finding> {
-    let first = frames[group.members[0]].path.display();
-    let subject = match group.members.len() {
-        1 => first.to_string(),
-        n => format!("{first} and {} more", n - 1),
-    };
+    let subject = first_and_more(frames[group.members[0]].path.display(), group.members.len());
     if matches!(group.kind, FrameKind::Dark | FrameKind::DarkFlat)
         && group.traits.exposure_s.is_none()
     {

@@ -9,7 +9,7 @@ use photosite_pix::FrameKind;
 use super::frames::{raw_frame, take_inventory};
 use crate::error::Reach;
 use crate::event::{Event, Stage};
-use crate::finding::Severity;
+use crate::finding::{Severity, first_and_more};
 use crate::inventory::{Inventory, KindOverrides};
 use crate::library::{Field, Group, Traits, contradictions, frame_traits, group_name, groups};
 use crate::open::probe;
@@ -158,11 +158,7 @@ fn is_bias_or_dark(path: &Path) -> bool {
 }
 
 fn left_out(names: &[String], why: &str) -> Finding {
-    let subject = match names {
-        [one] => one.clone(),
-        [first, ..] => format!("{first} and {} more", names.len() - 1),
-        [] => String::new(),
-    };
+    let subject = first_and_more(names.first().map_or("", String::as_str), names.len());
     let message = format!("{why}; left out of the dark model");
     Finding::new("dark-model-left-out", Severity::Warning, subject, message)
         .hint("Name only the darks and biases of one camera, gain, offset, binning and region.")

@@ -17,7 +17,7 @@ use crate::detector::full_scale_adu;
 use crate::evidence::{
     ArrayVerdict, Contradicted, Glance, LOOKED_AT, array, contradicted, plateau,
 };
-use crate::finding::Severity;
+use crate::finding::{Severity, first_and_more};
 use crate::header::without_array;
 use crate::inventory::{Frame, Inventory};
 use crate::library::camera_key;
@@ -334,8 +334,5 @@ fn name(path: &Path) -> String {
 /// The first of some frames, and how many more there are.
 fn some(frames: &[Frame], of: &[usize]) -> String {
     let first = of.first().map_or_else(String::new, |i| frames[*i].path.display().to_string());
-    match of.len() {
-        0 | 1 => first,
-        n => format!("{first} and {} more", n - 1),
-    }
+    first_and_more(first, of.len())
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::at_hand::{fitted_dark, other_darks, path_of};
-use super::lights::Work;
+use super::lights::{Work, these_lights};
 use super::modelled::{Made, model_darks};
 use super::notes::Notes;
 use crate::calibrate::dark::{DarkChoice, DarkLaw, DarkSource, Declined};
 use crate::error::Reach;
 use crate::event::{Event, Stage};
-use crate::finding::Severity;
+use crate::finding::{Severity, first_and_more};
 use crate::inventory::Inventory;
 use crate::plan::{LightId, MasterId, Plan};
 use crate::product::{FittedDark, load_master};
@@ -128,11 +128,8 @@ fn told(work: Work<'_>, lights: &[LightId], choices: &DarkChoices, dark: &str) -
 
 fn finding(work: Work<'_>, alike: &[(LightId, &DarkChoice)], dark: &str) -> Finding {
     let (first, choice) = alike[0];
-    let path = work.path(first).display();
-    let (subject, who) = match alike.len() {
-        1 => (path.to_string(), "this light".to_owned()),
-        n => (format!("{path} and {} more", n - 1), format!("these {n} lights")),
-    };
+    let subject = first_and_more(work.path(first).display(), alike.len());
+    let who = these_lights(alike.len());
     let residual = |source: DarkSource| {
         let of = |c: &DarkChoice| {
             c.ways.iter().find(|w| w.source == source).map(|w| w.residual).filter(|r| r.is_finite())
@@ -238,11 +235,9 @@ pub(super) fn planned_findings(planned: &Plan, inventory: &Inventory) -> Vec<Fin
         }
     }
     let finding = |((group, dark), lights): ((&str, &str), Vec<LightId>)| {
-        let path = inventory[planned[lights[0]].frame].path.display();
-        let (subject, who) = match lights.len() {
-            1 => (path.to_string(), "this light"),
-            n => (format!("{path} and {} more", n - 1), "these lights"),
-        };
+        let first = inventory[planned[lights[0]].frame].path.display();
+        let subject = first_and_more(first, lights.len());
+        let who = if lights.len() == 1 { "this light" } else { "these lights" };
         let message = format!(
             "no dark matches {who}; {dark} will be fitted to the light's own hot pixels, or left out \
              where that fails"

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use photosite_pix::{FrameKind, stat};
 
-use super::lights::{Loaded, SetKey, Sets, Work};
+use super::lights::{Loaded, SetKey, Sets, Work, these_lights};
 use super::notes::Notes;
 use crate::calibrate::flat_fit::{Blocks, FlatAnswer, FlatFit, Template};
 use crate::error::Reach;
 use crate::event::{Event, Stage};
-use crate::finding::Severity;
+use crate::finding::{Severity, first_and_more};
 use crate::library::Check;
 use crate::plan::{LightId, MasterId};
 use crate::product::{flat_template, light_blocks};
@@ -189,11 +189,8 @@ fn told(work: Work<'_>, alike: &Alike<'_>, all: &[(LightId, FlatChoice)]) -> Vec
 fn finding(work: Work<'_>, alike: &Alike<'_>, those: &[&(LightId, FlatChoice)]) -> Option<Finding> {
     let planned = work.planned;
     let (first, choice) = those[0];
-    let path = work.path(*first).display();
-    let (subject, who) = match those.len() {
-        1 => (path.to_string(), "this light".to_owned()),
-        n => (format!("{path} and {} more", n - 1), format!("these {n} lights")),
-    };
+    let subject = first_and_more(work.path(*first).display(), those.len());
+    let who = these_lights(those.len());
     let name = |id: MasterId| planned[id].file_name.as_str();
     let own = name(alike.flats[0]);
     let numbers = seen(those);

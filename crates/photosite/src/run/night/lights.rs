@@ -10,7 +10,7 @@ use super::notes::Notes;
 use crate::calibrate::dark::DarkShare;
 use crate::error::Reach;
 use crate::event::{Event, Stage};
-use crate::finding::Severity;
+use crate::finding::{Severity, first_and_more};
 use crate::params::DarkScaling;
 use crate::plan::{LightId, LightPlan, MasterId, Plan};
 use crate::product::{
@@ -119,6 +119,14 @@ pub(super) struct Work<'a> {
     pub folder: &'a Path,
 }
 
+/// `count` lights that a sentence is about.
+pub(super) fn these_lights(count: usize) -> String {
+    match count {
+        1 => "this light".to_owned(),
+        n => format!("these {n} lights"),
+    }
+}
+
 /// The share of a light's noise, and what beside it in ADU, by which its sky may lie below zero: faint
 /// skies do, where the black level drifts.
 const BELOW_ZERO: (f64, f64) = (0.5, 2.0);
@@ -135,11 +143,7 @@ pub(super) fn below_zero(work: Work<'_>, lights: &LightResults) -> Vec<Finding> 
         }
     }
     let finding = |those: Vec<(LightId, f64)>| {
-        let path = work.path(those[0].0).display();
-        let subject = match those.len() {
-            1 => path.to_string(),
-            n => format!("{path} and {} more", n - 1),
-        };
+        let subject = first_and_more(work.path(those[0].0).display(), those.len());
         let levels: Vec<f64> = those.iter().map(|(_, level)| *level).collect();
         let below_adu = -stat::median_f64(&levels);
         let message = format!(
