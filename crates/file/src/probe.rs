@@ -68,6 +68,11 @@ fn is_beside(hdu: &HduSummary) -> bool {
 }
 
 impl Probe {
+    /// The first unit named `name`.
+    pub fn named(&self, name: &str) -> Option<&HduSummary> {
+        self.hdus.iter().find(|h| h.name.as_deref().is_some_and(|n| n.eq_ignore_ascii_case(name)))
+    }
+
     /// The units that are frames: the image, and every other of its size, planes and storage that
     /// is no error, mask or count beside it. More than one in FITS sequences, videos and mosaics of
     /// several sensors or amplifiers, which DETSEC tells apart.

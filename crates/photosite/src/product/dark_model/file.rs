@@ -219,10 +219,7 @@ impl DarkModel {
             return Err(damaged("table MODEL: masters, variances and levels differ in number"));
         }
         let size = probe.size;
-        let unit = |name: &str| -> Option<usize> {
-            let named = |s: &String| s.eq_ignore_ascii_case(name);
-            probe.hdus.iter().find(|h| h.name.as_ref().is_some_and(named)).map(|h| h.index)
-        };
+        let unit = |name: &str| probe.named(name).map(|h| h.index);
         let read = |name: &str, wanted: Size| -> Result<Plane<f32>> {
             let unit = match name {
                 "" => probe.image,

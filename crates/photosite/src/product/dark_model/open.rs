@@ -48,9 +48,7 @@ impl OpenMaster {
             return Err(says("lost its bias before: a model is made of masters that hold theirs"));
         }
         let unit = |name: &str| -> Result<Option<Box<dyn Source>>> {
-            let named = |n: &String| n.eq_ignore_ascii_case(name);
-            let hdu = probe.hdus.iter().find(|h| h.name.as_ref().is_some_and(named));
-            let same = hdu.filter(|h| h.size == Some(probe.size) && h.planes == 1);
+            let same = probe.named(name).filter(|h| h.size == Some(probe.size) && h.planes == 1);
             Ok(same.map(|h| open_image(path, h.index)).transpose()?)
         };
         let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());

@@ -79,19 +79,26 @@ pub struct Laws {
 }
 
 impl Laws {
+    /// Degrees above the reference temperature; 0 where a temperature is not known.
+    pub(super) fn warmth_c(&self, temp_c: Option<f64>) -> f64 {
+        temp_c.map_or(0.0, |t| t - self.ref_temp_c)
+    }
+
+    /// The degrees that double dark current; a guess where the masters do not tell.
+    pub(super) fn doubling(&self) -> f64 {
+        self.doubling_c.map_or(DOUBLING_C, |d| d.value)
+    }
+
     /// Seconds at the reference temperature that an exposure is worth.
     pub fn seconds(&self, exposure_s: f64, temp_c: Option<f64>) -> f64 {
-        let doubling = self.doubling_c.map_or(DOUBLING_C, |d| d.value);
-        let warmth = temp_c.map_or(0.0, |t| t - self.ref_temp_c);
-        exposure_s * (warmth / doubling).exp2()
+        exposure_s * (self.warmth_c(temp_c) / self.doubling()).exp2()
     }
 
     /// What share of its strength after the longest exposure the glow has.
     pub fn glow_share(&self, exposure_s: f64, temp_c: Option<f64>) -> f64 {
         let Some((law, _)) = &self.glow else { return 0.0 };
-        let warmth = temp_c.filter(|_| law.warms).map_or(0.0, |t| t - self.ref_temp_c);
-        let doubling = self.doubling_c.map_or(DOUBLING_C, |d| d.value);
-        share(exposure_s, self.longest_s, law.power.value) * (warmth / doubling).exp2()
+        let warmth = self.warmth_c(temp_c.filter(|_| law.warms));
+        share(exposure_s, self.longest_s, law.power.value) * (warmth / self.doubling()).exp2()
     }
 
     /// What those masters say that `used` names.
@@ -134,7 +141,8 @@ impl Laws {
         Ok(laws)
     }
 
-    fn columns(&self, terms: &[Term], used: &[usize]) -> [Vec<f64>; 2] {
+    /// What a pixel's bias and rate are multiplied with in the masters that `used` names.
+    pub(super) fn columns(&self, terms: &[Term], used: &[usize]) -> [Vec<f64>; 2] {
         let seconds = |g: &usize| self.seconds(terms[*g].exposure_s, terms[*g].temp_c);
         [vec![1.0; used.len()], used.iter().map(seconds).collect()]
     }
@@ -143,10 +151,7 @@ impl Laws {
     pub fn level_seconds(&self, exposure_s: f64, temp_c: Option<f64>) -> f64 {
         match self.level.doubling_c {
             None => self.seconds(exposure_s, temp_c),
-            Some(own) => {
-                let warmth = temp_c.map_or(0.0, |t| t - self.ref_temp_c);
-                exposure_s * (warmth / own.value).exp2()
-            }
+            Some(own) => exposure_s * (self.warmth_c(temp_c) / own.value).exp2(),
         }
     }
 
@@ -252,8 +257,7 @@ impl Laws {
         let seconds = |masters: &[usize], per_c: f64| {
             let of = |i: &usize| {
                 let term = &terms[used[*i]];
-                let warmth = term.temp_c.map_or(0.0, |t| t - self.ref_temp_c);
-                term.exposure_s * (warmth * per_c).exp2()
+                term.exposure_s * (self.warmth_c(term.temp_c) * per_c).exp2()
             };
             masters.iter().map(of).collect::<Vec<f64>>()
         };

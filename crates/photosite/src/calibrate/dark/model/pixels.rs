@@ -101,7 +101,7 @@ struct Without {
 pub struct Fitted<'a> {
     known: &'a Known,
     weights: Vec<f64>,
-    columns: Vec<Vec<f64>>,
+    columns: [Vec<f64>; 2],
     /// How each master's level lies, glow taken off.
     levels: Vec<f64>,
     shares: Vec<f64>,
@@ -115,7 +115,7 @@ impl<'a> Fitted<'a> {
     pub fn new(known: &'a Known, seen: &Seen) -> Self {
         let terms = &known.terms;
         let laws = &known.laws;
-        let at = |t: &Term| laws.seconds(t.exposure_s, t.temp_c);
+        let all: Vec<usize> = (0..terms.len()).collect();
         let shares: Vec<f64> =
             terms.iter().map(|t| laws.glow_share(t.exposure_s, t.temp_c)).collect();
         let temps: Vec<f64> =
@@ -124,12 +124,12 @@ impl<'a> Fitted<'a> {
         steps.sort_by(f64::total_cmp);
         steps.dedup_by(|a, b| *a - *b < 1.0);
         let warm = laws.doubling_c.is_some() && steps.len() >= 2 && span(&temps) >= SPAN_C;
-        let warmth = |t: &Term| t.temp_c.map_or(0.0, |c| c - laws.ref_temp_c);
+        let warmth = |t: &Term| laws.warmth_c(t.temp_c);
         let without = (0..terms.len()).map(|out| Self::without(known, seen, out)).collect();
         Self {
             weights: known.variance.iter().map(|v| 1.0 / v).collect(),
-            columns: vec![vec![1.0; terms.len()], terms.iter().map(at).collect()],
-            levels: Self::levels(laws, terms, &(0..terms.len()).collect::<Vec<_>>()),
+            columns: laws.columns(terms, &all),
+            levels: Self::levels(laws, terms, &all),
             shares,
             warmth: warm.then(|| terms.iter().map(warmth).collect()),
             without,
@@ -155,8 +155,7 @@ impl<'a> Fitted<'a> {
         let used: Vec<usize> = (0..terms.len()).filter(|g| *g != out).collect();
         // Two that differ foretell a third, though they make no model: nothing would prove it.
         let laws = Laws::of(seen, terms, &used).ok()?;
-        let seconds = |g: &usize| laws.seconds(terms[*g].exposure_s, terms[*g].temp_c);
-        let columns = [vec![1.0; used.len()], used.iter().map(seconds).collect()];
+        let columns = laws.columns(terms, &used);
         let weights: Vec<f64> = used.iter().map(|g| 1.0 / known.variance[*g]).collect();
         let design = Design::new(&columns, &weights)?;
         let levels = Self::levels(&laws, terms, &used);
@@ -283,7 +282,8 @@ impl<'a> Fitted<'a> {
             let g = kept[i];
             let warm =
                 self.warmth.as_ref().filter(|_| fit.doubling_c.is_finite()).map_or(0.0, |w| {
-                    w[g] * std::f64::consts::LN_2 * (1.0 / fit.doubling_c - 1.0 / self.doubling())
+                    let usual = self.known.laws.doubling();
+                    w[g] * std::f64::consts::LN_2 * (1.0 / fit.doubling_c - 1.0 / usual)
                 });
             y[i] - fit.bias - fit.rate * seconds(g) * (1.0 + warm)
         };
@@ -311,10 +311,6 @@ impl<'a> Fitted<'a> {
         Some(fit)
     }
 
-    fn doubling(&self) -> f64 {
-        self.known.laws.doubling_c.map_or(DOUBLING_C, |d| d.value)
-    }
-
     /// The pixel's own doubling temperature, where its signal is strong enough to tell and differs.
     fn own_doubling(&self, fit: &mut Fit, (y, v): (&[f64], &[f64]), warmth: &[f64]) {
         let strong = fit.rate > TELLING * fit.rate_variance.sqrt();
@@ -329,7 +325,7 @@ impl<'a> Fitted<'a> {
         };
         let (rate, bend) = (design.coefficient(1, y), design.coefficient(2, y));
         let error = design.covariance(2, 2, v).sqrt();
-        let own = 1.0 / (1.0 / self.doubling() + bend / rate / std::f64::consts::LN_2);
+        let own = 1.0 / (1.0 / self.known.laws.doubling() + bend / rate / std::f64::consts::LN_2);
         if rate > 0.0 && bend.abs() > OUTLYING * error && (2.0..40.0).contains(&own) {
             fit.bias = design.coefficient(0, y);
             fit.rate = rate;
@@ -494,9 +490,8 @@ impl Laws {
 
     /// The variance that the errors of the laws add to a pixel of a dark, in ADU squared.
     pub(super) fn errors(&self, glow_adu: f64, rate_adu_s: f64, t: f64, temp: Option<f64>) -> f64 {
-        let warmth = temp.map_or(0.0, |c| c - self.ref_temp_c);
         let dark = rate_adu_s * self.seconds(t, temp);
-        let share = std::f64::consts::LN_2 * warmth;
+        let share = std::f64::consts::LN_2 * self.warmth_c(temp);
         let heat = match self.doubling_c {
             Some(Measured { value, error }) => dark * share * error / (value * value),
             // The doubling is a guess within a third.
@@ -537,11 +532,10 @@ impl Known {
         let (glow, own) = (f64::from(glow), f64::from(own));
         let laws = &self.laws;
         let seconds = laws.seconds(t, Some(temp_c));
-        let doubling = laws.doubling_c.map_or(DOUBLING_C, |d| d.value);
         let warm = match own.is_finite() {
             true => {
-                let warmth = temp_c - laws.ref_temp_c;
-                1.0 + warmth * std::f64::consts::LN_2 * (1.0 / own - 1.0 / doubling)
+                let warmth = laws.warmth_c(Some(temp_c));
+                1.0 + warmth * std::f64::consts::LN_2 * (1.0 / own - 1.0 / laws.doubling())
             }
             false => 1.0,
         };
