@@ -110,13 +110,17 @@ fn tell(m: &ModelSummary) {
         let outside = if h.beyond { "  outside the others" } else { "" };
         let number = |v: f64| if v.is_finite() { format!("{v:.3}") } else { "-".to_owned() };
         println!(
-            "{:>8} s {temp:>5} C {:>9} {:>9} {:>9} {:>8} {:>5.2} %{outside}",
+            "{:>8} s {temp:>5} C {:>9} {:>9} {:>9} {:>8} {:>7}{outside}",
             h.exposure_s,
             number(h.rms_adu),
             number(h.expected_adu),
             number(h.noise_adu),
             number(h.mean_adu),
-            100.0 * h.outlying
+            if h.outlying.is_finite() {
+                format!("{:.2} %", 100.0 * h.outlying)
+            } else {
+                "-".to_owned()
+            }
         );
     }
 }

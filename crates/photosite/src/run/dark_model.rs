@@ -122,6 +122,7 @@ pub fn build_dark_model(
             Ok(made) => {
                 let told = |(p, e): &(PathBuf, Error)| Finding::of(e, p.display().to_string());
                 findings.extend(made.left_out.iter().map(told));
+                findings.extend(made.findings());
                 masters.push(made.path);
             }
             Err(e) if e.reach() == Reach::Run => return Err(e),

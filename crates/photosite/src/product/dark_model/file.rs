@@ -46,26 +46,8 @@ struct Facts {
     side: usize,
     step: usize,
     level: LevelLaw,
-    #[serde(with = "rows")]
     held_out: Vec<HeldOut>,
     saturation_adu: Option<f64>,
-}
-
-/// Numbers that are not known are null in JSON.
-mod rows {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use super::HeldOut;
-
-    pub fn serialize<S: Serializer>(rows: &[HeldOut], s: S) -> Result<S::Ok, S::Error> {
-        rows.serialize(s)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<HeldOut>, D::Error> {
-        let values = Vec::<serde_json::Value>::deserialize(d)?;
-        // A master that the others do not foretell has no numbers.
-        Ok(values.into_iter().filter_map(|v| serde_json::from_value(v).ok()).collect())
-    }
 }
 
 impl DarkModel {

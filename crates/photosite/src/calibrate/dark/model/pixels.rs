@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use photosite_pix::MaskBits;
+use photosite_pix::stat::nan_of_null;
 use serde::{Deserialize, Serialize};
 
 use super::known::Known;
@@ -53,14 +54,19 @@ pub struct HeldOut {
     pub temp_c: Option<f64>,
     /// The root mean square of what is left, its mean included, in ADU; NaN where the others make no
     /// model.
+    #[serde(deserialize_with = "nan_of_null")]
     pub rms_adu: f64,
     /// What the noise of the master and the errors of the model let expect.
+    #[serde(deserialize_with = "nan_of_null")]
     pub expected_adu: f64,
     /// The noise of the master alone.
+    #[serde(deserialize_with = "nan_of_null")]
     pub noise_adu: f64,
     /// The mean of what is left.
+    #[serde(deserialize_with = "nan_of_null")]
     pub mean_adu: f64,
     /// The share of pixels beyond five sigmas, which the other numbers leave out.
+    #[serde(deserialize_with = "nan_of_null")]
     pub outlying: f64,
     /// The master lies outside what the others hold.
     pub beyond: bool,

@@ -99,15 +99,22 @@ impl fmt::Display for Refused {
                 "the darks are of different temperatures, but only {hot} hot pixels can be compared to \
                  tell what that does: take darks of one temperature, or longer ones"
             ),
-            Self::Exposure { asked_s, low_s, high_s } => write!(
-                f,
-                "an exposure of {asked_s} s is beyond what the darks of this model prove, {low_s:.4} to \
-                 {high_s:.4} s: take darks of {asked_s} s or longer"
-            ),
+            Self::Exposure { asked_s, low_s, high_s } => {
+                write!(
+                    f,
+                    "an exposure of {asked_s} s is beyond what the darks of this model prove, {low_s:.4} \
+                     to {high_s:.4} s"
+                )?;
+                match asked_s {
+                    s if *s > *high_s => write!(f, ": take darks of {s} s or longer"),
+                    s if *s > 0.0 => write!(f, ": take biases, or darks of {s} s or shorter"),
+                    _ => Ok(()),
+                }
+            }
             Self::Temperature { asked_c, low_c, high_c, several } => write!(
                 f,
                 "a temperature of {asked_c} C is beyond what the darks of this model prove, {low_c:.1} to \
-                 {high_c:.1} C{}: take darks at {asked_c} C",
+                 {high_c:.1} C{}: take darks at that temperature",
                 if *several { "" } else { ", for they are all of one temperature" }
             ),
         }
