@@ -103,7 +103,9 @@ pub(super) struct Set<'a> {
     scatter_adu: f64,
     /// Of each frame the hot pixels that all must show, hottest first.
     sure: Vec<Vec<HotPixel>>,
-    /// The mean square of the response that good pairs of flats have in common.
+    /// What each pair of flats has in common of their pixels' response.
+    common: Vec<Common>,
+    /// The mean square of the response that good pairs have in common.
     response: f64,
 }
 
@@ -114,8 +116,9 @@ impl<'a> Set<'a> {
         let sure = frames.iter().map(|f| sure(f, &frames)).collect();
         // Frames of zeros have no scatter at all.
         let scatter_adu = scatter.max(LEAST_SCATTER * level).max(f64::MIN_POSITIVE);
-        let response = common_response(&frames);
-        Self { kind, scatter_adu, sure, response, frames }
+        let common = commons(&frames);
+        let response = common_response(&common, frames.len());
+        Self { kind, scatter_adu, sure, common, response, frames }
     }
 
     pub fn len(&self) -> usize {
@@ -141,11 +144,11 @@ impl<'a> Set<'a> {
                 apart.map(f64::abs).fold(0.0, f64::max) / COLOUR_RATIO.ln()
             }
             Feature::Response => {
-                let (common, error) = common(fa, fb);
+                let Common { square, error } = self.common[a * self.len() + b];
                 if self.response <= RESPONSE_KNOWN * error {
                     return 0.0;
                 }
-                let lacking = self.response - common - RESPONSE_ERRORS * error;
+                let lacking = self.response - square - RESPONSE_ERRORS * error;
                 lacking.max(0.0) / (RESPONSE_APART * self.response)
             }
             Feature::Rows => self.odd_rows(a, b).count() as f64 / ROWS,
@@ -155,7 +158,7 @@ impl<'a> Set<'a> {
 
     /// The share of the set's response that two flats have in common.
     pub fn in_common(&self, a: usize, b: usize) -> f64 {
-        common(self.frames[a], self.frames[b]).0 / self.response
+        self.common[a * self.len() + b].square / self.response
     }
 
     /// How many times what one frame may differ by to show beside the noise of the master.
@@ -274,28 +277,42 @@ impl<'a> Set<'a> {
     }
 }
 
-/// The mean square of the response that two flats have in common, and its error; 0 where nothing is
-/// known.
-fn common(a: &FrameSummary, b: &FrameSummary) -> (f64, f64) {
-    let n = a.response.len();
-    if n == 0 || n != b.response.len() {
-        return (0.0, f64::INFINITY);
-    }
-    let pairs = || a.response.iter().zip(&b.response);
-    let product: f64 = pairs().map(|(a, b)| f64::from(*a * *b)).sum();
-    let square = |of: &[f32]| of.iter().map(|v| f64::from(*v * *v)).sum::<f64>();
-    let n = n as f64;
-    (product / n, (square(&a.response) * square(&b.response)).sqrt() / n / n.sqrt())
+/// What two flats have in common of their pixels' response.
+#[derive(Debug, Clone, Copy)]
+struct Common {
+    /// Its mean square.
+    square: f64,
+    /// The error of that; infinite where nothing is known.
+    error: f64,
 }
 
-/// The response that good pairs have in common.
-fn common_response(frames: &[&FrameSummary]) -> f64 {
-    let mut pairs: Vec<f64> = Vec::new();
-    for (i, a) in frames.iter().enumerate() {
-        pairs.extend(frames[..i].iter().map(|b| common(a, b).0));
+/// What each of some flats has in common with each.
+fn commons(frames: &[&FrameSummary]) -> Vec<Common> {
+    let product =
+        |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(a, b)| f64::from(*a * *b)).sum() };
+    let squares: Vec<f64> = frames.iter().map(|f| product(&f.response, &f.response)).collect();
+    let count = frames.len();
+    let mut out = vec![Common { square: 0.0, error: f64::INFINITY }; count * count];
+    for a in 0..count {
+        for b in 0..a {
+            let (own, other) = (&frames[a].response, &frames[b].response);
+            let n = own.len() as f64;
+            if own.len() == other.len() && n > 0.0 {
+                let error = (squares[a] * squares[b]).sqrt() / n / n.sqrt();
+                let common = Common { square: product(own, other) / n, error };
+                (out[a * count + b], out[b * count + a]) = (common, common);
+            }
+        }
     }
-    pairs.sort_by(f64::total_cmp);
-    pairs.get((GOOD_PAIR * pairs.len() as f64) as usize).copied().unwrap_or(0.0)
+    out
+}
+
+/// The response that good pairs of `count` flats have in common.
+fn common_response(common: &[Common], count: usize) -> f64 {
+    let pairs = (0..count).flat_map(|a| (0..a).map(move |b| a * count + b));
+    let mut squares: Vec<f64> = pairs.map(|at| common[at].square).collect();
+    squares.sort_by(f64::total_cmp);
+    squares.get((GOOD_PAIR * squares.len() as f64) as usize).copied().unwrap_or(0.0)
 }
 
 /// Red and blue of a flat over its green; nothing where there are no colours.
