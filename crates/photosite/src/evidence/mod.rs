@@ -53,6 +53,6 @@ pub use compare::{Odd, SetVerdict, compare};
 pub use glance::{GLANCE_SAMPLES, Glance, LOOKED_AT, Places};
 pub use kind::{Asked, Beside, KindSeen, label_contradicted};
 pub use look::{READ_SAMPLES, look};
-pub use rows::{Displaced, RowsVerdict, displaced, rows};
+pub use rows::{Displaced, Fixed, RowsVerdict};
 pub use saturation::{Contradicted, contradicted, plateau};
 pub use summary::{FrameSummary, HotPixel, Sampled, Tiles};

@@ -1,5 +1,7 @@
 //! Whether frames lie the same way up, as their hot pixels and their fixed pattern show it.
 
+use std::cell::OnceCell;
+
 use super::glance::Glance;
 use super::peaks::RUN;
 
@@ -54,98 +56,190 @@ fn mirrored(row: usize) -> usize {
     (run ^ 1) * RUN + RUN - 1 - inside
 }
 
-/// Whether calibration frames lie the same way up as lights: by the hot pixels of frames without
-/// light, else by the fixed pattern of `frames`, which lights share. Those whose samples are forgotten
-/// have no say.
-pub fn rows(frames: &[&Glance], lights: &[&Glance], lit: bool) -> RowsVerdict {
-    let told = |f: &&Glance| f.rows().count() > 0;
-    let frames: Vec<&Glance> = frames.iter().copied().filter(told).collect();
-    let Some(first) = frames.first() else { return RowsVerdict::Unclear };
-    let count = first.rows().count();
-    let of_size = |f: &&Glance| told(f) && f.size == first.size;
-    let lights: Vec<&Glance> = lights.iter().copied().filter(of_size).collect();
-    if lights.is_empty() || count < 2 * RUN || !frames.iter().all(of_size) {
-        return RowsVerdict::Unclear;
-    }
-    let by_hot = if lit { RowsVerdict::Unclear } else { hot(&frames, &lights) };
-    match by_hot {
-        RowsVerdict::Unclear => pattern(&frames, &lights),
-        told => told,
-    }
+/// The row so many further on in its run; runs do not touch.
+fn further(row: usize, by: i64) -> Option<usize> {
+    let inside = (row % RUN).checked_add_signed(by as isize).filter(|inside| *inside < RUN)?;
+    Some(row / RUN * RUN + inside)
 }
 
-/// Whether hot pixels of frames without light stand in lights, and which way up.
-fn hot(dark: &[&Glance], lights: &[&Glance]) -> RowsVerdict {
-    let first = dark[0];
-    let reach = (HOT_SIGMAS * first.scatter_adu) as f32;
-    let mut hot: Vec<(f32, usize, usize)> = Vec::new();
-    for row in 0..first.rows().count() {
-        let from = first.median_adu as f32 + reach;
-        for (x, _) in first.rows().row(row).iter().enumerate().filter(|(_, v)| **v > from) {
-            // A cosmic ray strikes one frame.
-            let least =
-                dark.iter().map(|d| d.rows().stands_out(row, x)).fold(f32::INFINITY, f32::min);
-            if least > reach {
-                hot.push((least, row, x));
+/// Whether a frame's samples are there.
+fn told(frame: &Glance) -> bool {
+    frame.rows().count() > 0
+}
+
+/// Calibration frames of one kind, and what is fixed in their pixels: found once, held against any
+/// lights. Those whose samples are forgotten have no say.
+pub struct Fixed<'a> {
+    frames: Vec<&'a Glance>,
+    lit: bool,
+    hot: OnceCell<Vec<Hot>>,
+    pattern: OnceCell<Vec<f32>>,
+}
+
+/// A hot pixel that all of some frames show.
+struct Hot {
+    excess_adu: f32,
+    row: usize,
+    x: usize,
+}
+
+impl<'a> Fixed<'a> {
+    /// These frames; they are `lit`, or hold hot pixels.
+    pub fn of(frames: &[&'a Glance], lit: bool) -> Self {
+        let frames = frames.iter().copied().filter(|f| told(f)).collect();
+        Self { frames, lit, hot: OnceCell::new(), pattern: OnceCell::new() }
+    }
+
+    /// Whether they lie the same way up as lights: by hot pixels, else by their fixed pattern, which
+    /// lights share.
+    pub fn lie(&self, lights: &[&Glance]) -> RowsVerdict {
+        let lights = self.alike(lights);
+        if lights.is_empty() || lights[0].rows().count() < 2 * RUN {
+            return RowsVerdict::Unclear;
+        }
+        let by_hot = if self.lit { RowsVerdict::Unclear } else { self.by_hot(&lights) };
+        match by_hot {
+            RowsVerdict::Unclear => self.by_pattern(&lights),
+            told => told,
+        }
+    }
+
+    /// Where their fixed pattern stands in `lights`, which is not where it should be; whichever way up they
+    /// lie. `None` where it stands at its place or is not found.
+    pub fn displaced(&self, lights: &[&Glance]) -> Option<Displaced> {
+        let lights = self.alike(lights);
+        if lights.is_empty() {
+            return None;
+        }
+        let fixed = mean_pattern(&self.frames, MOST_OF_HOT);
+        let patterns = Patterns::of(&fixed, &lights);
+        let orders: [&dyn Fn(usize) -> Option<usize>; 2] = [&Some, &|row| Some(mirrored(row))];
+        // Beside its place a pattern is dark.
+        let here = orders.iter().map(|place| patterns.correlation(0, place)).fold(0.0, f64::max);
+        let mut best = (0.0, None);
+        for columns in (-MOST_COLUMNS..=MOST_COLUMNS).filter(|columns| *columns != 0) {
+            for place in orders {
+                let found = patterns.correlation(columns, place);
+                if found > best.0 {
+                    best = (found, Some(Displaced::Columns(columns)));
+                }
             }
         }
-    }
-    hot.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
-    hot.truncate(HOTTEST);
-    if hot.len() < FEWEST {
-        return RowsVerdict::Unclear;
-    }
-    // How strong they are in the lights, as a share of their strength in the darks.
-    let mut seen = Vec::with_capacity(lights.len());
-    let mut strength = |place: &dyn Fn(usize) -> usize| {
-        let mut each: Vec<(f64, f64)> = Vec::with_capacity(hot.len());
-        let (mut show, mut show_not) = (0, 0);
-        for (excess, row, x) in &hot {
-            seen.clear();
-            seen.extend(lights.iter().map(|l| l.rows().stands_out(place(*row), *x)));
-            let at = seen.len() / 2;
-            let middle = *seen.select_nth_unstable_by(at, f32::total_cmp).1;
-            let bound = MOST * excess;
-            let share = excess * middle.clamp(-bound, bound);
-            each.push((f64::from(share), f64::from(excess * excess)));
-            show += usize::from(middle > SHOWS * excess && middle < bound);
-            show_not += usize::from(middle < SHOWS_NOT * excess);
+        for rows in (1 - RUN as i64..RUN as i64).filter(|rows| *rows != 0) {
+            for place in orders {
+                let found = patterns.correlation(0, &|row| further(place(row)?, rows));
+                if found > best.0 {
+                    best = (found, Some(Displaced::Rows(rows)));
+                }
+            }
         }
-        each.sort_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)));
-        let loudest = if each.len() < FEW { 0 } else { each.len().div_ceil(LOUDEST) };
-        let rest = &each[loudest..each.len() - loudest];
-        let (sum, squares) = rest.iter().fold((0.0, 0.0), |(s, q), (a, b)| (s + a, q + b));
-        (sum / squares, squares.sqrt(), show, show_not)
-    };
-    let (alike, unit, shown, not_shown) = strength(&|row| row);
-    let (turned, unit_turned, shown_turned, not_turned) = strength(&mirrored);
-    let unit = unit.min(unit_turned);
-    let scatter = lights.iter().map(|l| l.scatter_adu).fold(0.0, f64::max).max(0.5);
-    let error = 1.5 * scatter / (lights.len() as f64).sqrt() / unit;
-    let clear = |this: f64, other: f64, shown: usize, not_shown: usize| {
-        let each = shown == hot.len() && not_shown == hot.len();
-        let enough = match lights.len() {
-            1 => hot.len() >= FEW_IN_ONE_LIGHT,
-            _ => hot.len() >= FEW || each,
-        };
-        this > CERTAIN * error && this > TIMES * other.abs() && enough
-    };
-    match (clear(alike, turned, shown, not_turned), clear(turned, alike, shown_turned, not_shown)) {
-        (true, _) => RowsVerdict::Alike,
-        (_, true) => RowsVerdict::TurnedOver,
-        _ => RowsVerdict::Unclear,
+        let mut turned = fixed.clone();
+        turned.chunks_exact_mut(lights[0].size.width).for_each(<[f32]>::reverse);
+        let patterns = Patterns { fixed: &turned, ..patterns };
+        for place in orders {
+            let found = patterns.correlation(0, place);
+            if found > best.0 {
+                best = (found, Some(Displaced::Mirrored));
+            }
+        }
+        best.1.filter(|_| patterns.clear(best.0, here))
     }
-}
 
-/// Whether what is fixed in frames, the response of pixels or their level in the dark, stands in
-/// lights, and which way up: the correlation of what distinguishes each sample from four about it.
-fn pattern(frames: &[&Glance], lights: &[&Glance]) -> RowsVerdict {
-    let patterns = Patterns::of(frames, lights, MOST_OF_PATTERN);
-    let (alike, turned) = (patterns.correlation(0, &|row| row), patterns.correlation(0, &mirrored));
-    match (patterns.clear(alike, turned), patterns.clear(turned, alike)) {
-        (true, _) => RowsVerdict::Alike,
-        (_, true) => RowsVerdict::TurnedOver,
-        _ => RowsVerdict::Unclear,
+    /// The lights that can be held against the frames, all of one size; none where that is not so.
+    fn alike<'b>(&self, lights: &[&'b Glance]) -> Vec<&'b Glance> {
+        let Some(size) = self.frames.first().map(|f| f.size) else { return Vec::new() };
+        if self.frames.iter().any(|f| f.size != size) {
+            return Vec::new();
+        }
+        lights.iter().copied().filter(|l| told(l) && l.size == size).collect()
+    }
+
+    /// The hottest pixels, hottest first.
+    fn hottest(&self) -> Vec<Hot> {
+        let first = self.frames[0];
+        let reach_adu = (HOT_SIGMAS * first.scatter_adu) as f32;
+        let from = first.median_adu as f32 + reach_adu;
+        let mut hot = Vec::new();
+        for row in 0..first.rows().count() {
+            let samples = first.rows().row(row).iter().enumerate();
+            for (x, _) in samples.filter(|(_, v)| **v > from) {
+                // A cosmic ray strikes one frame.
+                let all = self.frames.iter().map(|d| d.rows().stands_out(row, x));
+                let excess_adu = all.fold(f32::INFINITY, f32::min);
+                if excess_adu > reach_adu {
+                    hot.push(Hot { excess_adu, row, x });
+                }
+            }
+        }
+        let place = |h: &Hot| (h.row, h.x);
+        hot.sort_by(|a, b| b.excess_adu.total_cmp(&a.excess_adu).then(place(a).cmp(&place(b))));
+        hot.truncate(HOTTEST);
+        hot
+    }
+
+    /// Whether hot pixels of frames without light stand in lights, and which way up.
+    fn by_hot(&self, lights: &[&Glance]) -> RowsVerdict {
+        let hot = self.hot.get_or_init(|| self.hottest());
+        if hot.len() < FEWEST {
+            return RowsVerdict::Unclear;
+        }
+        // How strong they are in the lights, as a share of their strength in the darks.
+        let mut seen = Vec::with_capacity(lights.len());
+        let mut strength = |place: &dyn Fn(usize) -> usize| {
+            let mut each: Vec<(f64, f64)> = Vec::with_capacity(hot.len());
+            let (mut show, mut show_not) = (0, 0);
+            for Hot { excess_adu: excess, row, x } in hot {
+                seen.clear();
+                seen.extend(lights.iter().map(|l| l.rows().stands_out(place(*row), *x)));
+                let at = seen.len() / 2;
+                let middle = *seen.select_nth_unstable_by(at, f32::total_cmp).1;
+                let bound = MOST * excess;
+                let share = excess * middle.clamp(-bound, bound);
+                each.push((f64::from(share), f64::from(excess * excess)));
+                show += usize::from(middle > SHOWS * excess && middle < bound);
+                show_not += usize::from(middle < SHOWS_NOT * excess);
+            }
+            each.sort_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)));
+            let loudest = if each.len() < FEW { 0 } else { each.len().div_ceil(LOUDEST) };
+            let rest = &each[loudest..each.len() - loudest];
+            let (sum, squares) = rest.iter().fold((0.0, 0.0), |(s, q), (a, b)| (s + a, q + b));
+            (sum / squares, squares.sqrt(), show, show_not)
+        };
+        let (alike, unit, shown, not_shown) = strength(&|row| row);
+        let (turned, unit_turned, shown_turned, not_turned) = strength(&mirrored);
+        let unit = unit.min(unit_turned);
+        let scatter = lights.iter().map(|l| l.scatter_adu).fold(0.0, f64::max).max(0.5);
+        let error = 1.5 * scatter / (lights.len() as f64).sqrt() / unit;
+        let clear = |this: f64, other: f64, shown: usize, not_shown: usize| {
+            let each = shown == hot.len() && not_shown == hot.len();
+            let enough = match lights.len() {
+                1 => hot.len() >= FEW_IN_ONE_LIGHT,
+                _ => hot.len() >= FEW || each,
+            };
+            this > CERTAIN * error && this > TIMES * other.abs() && enough
+        };
+        match (
+            clear(alike, turned, shown, not_turned),
+            clear(turned, alike, shown_turned, not_shown),
+        ) {
+            (true, _) => RowsVerdict::Alike,
+            (_, true) => RowsVerdict::TurnedOver,
+            _ => RowsVerdict::Unclear,
+        }
+    }
+
+    /// Whether what is fixed in frames, the response of pixels or their level in the dark, stands in
+    /// lights, and which way up: the correlation of what distinguishes each sample from four about it.
+    fn by_pattern(&self, lights: &[&Glance]) -> RowsVerdict {
+        let fixed = self.pattern.get_or_init(|| mean_pattern(&self.frames, MOST_OF_PATTERN));
+        let patterns = Patterns::of(fixed, lights);
+        let alike = patterns.correlation(0, &Some);
+        let turned = patterns.correlation(0, &|row| Some(mirrored(row)));
+        match (patterns.clear(alike, turned), patterns.clear(turned, alike)) {
+            (true, _) => RowsVerdict::Alike,
+            (_, true) => RowsVerdict::TurnedOver,
+            _ => RowsVerdict::Unclear,
+        }
     }
 }
 
@@ -154,6 +248,8 @@ fn pattern(frames: &[&Glance], lights: &[&Glance]) -> RowsVerdict {
 pub enum Displaced {
     /// So many columns to the right.
     Columns(i64),
+    /// So many rows further on.
+    Rows(i64),
     /// Left and right change places.
     Mirrored,
 }
@@ -161,72 +257,33 @@ pub enum Displaced {
 /// Columns by which a pattern is looked for beside its place.
 const MOST_COLUMNS: i64 = 16;
 
-/// Where the fixed pattern of `frames` stands in `lights`, which is not where it should be; whichever
-/// way up the frames lie. `None` where it stands at its place or is not found.
-pub fn displaced(frames: &[&Glance], lights: &[&Glance]) -> Option<Displaced> {
-    let told = |f: &&Glance| f.rows().count() > 0;
-    let frames: Vec<&Glance> = frames.iter().copied().filter(told).collect();
-    let size = frames.first()?.size;
-    let lights: Vec<&Glance> =
-        lights.iter().copied().filter(|l| told(l) && l.size == size).collect();
-    if lights.is_empty() || !frames.iter().all(|f| f.size == size) {
-        return None;
-    }
-    let mut patterns = Patterns::of(&frames, &lights, MOST_OF_HOT);
-    let orders: [&dyn Fn(usize) -> usize; 2] = [&|row| row, &mirrored];
-    // Beside its place a pattern is dark.
-    let here = orders.iter().map(|place| patterns.correlation(0, place)).fold(0.0, f64::max);
-    let mut best = (0.0, None);
-    for columns in (-MOST_COLUMNS..=MOST_COLUMNS).filter(|columns| *columns != 0) {
-        for place in orders {
-            let found = patterns.correlation(columns, place);
-            if found > best.0 {
-                best = (found, Some(Displaced::Columns(columns)));
-            }
-        }
-    }
-    patterns.turn_left_and_right();
-    for place in orders {
-        let found = patterns.correlation(0, place);
-        if found > best.0 {
-            best = (found, Some(Displaced::Mirrored));
-        }
-    }
-    best.1.filter(|_| patterns.clear(best.0, here))
-}
-
 /// What frames have in common, and what lights have, laid on each other.
-struct Patterns {
-    fixed: Vec<f32>,
+struct Patterns<'a> {
+    fixed: &'a [f32],
     seen: Vec<f32>,
     width: usize,
     unit: f64,
 }
 
-impl Patterns {
-    fn of(frames: &[&Glance], lights: &[&Glance], most_sigmas: f32) -> Self {
-        let fixed = mean_pattern(frames, most_sigmas);
+impl<'a> Patterns<'a> {
+    fn of(fixed: &'a [f32], lights: &[&Glance]) -> Self {
         let seen = mean_pattern(lights, MOST_OF_LIGHT);
         let power = |of: &[f32]| of.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
-        let unit = (power(&fixed) * power(&seen)).sqrt();
-        Self { fixed, seen, width: frames[0].size.width, unit }
-    }
-
-    fn turn_left_and_right(&mut self) {
-        self.fixed.chunks_exact_mut(self.width).for_each(<[f32]>::reverse);
+        let unit = (power(fixed) * power(&seen)).sqrt();
+        Self { fixed, seen, width: lights[0].size.width, unit }
     }
 
     /// How alike the frames are to what stands so many columns to the right in the lights, in the rows
-    /// that `place` names.
-    fn correlation(&self, columns: i64, place: &dyn Fn(usize) -> usize) -> f64 {
+    /// that `place` names; a row without one says nothing.
+    fn correlation(&self, columns: i64, place: &dyn Fn(usize) -> Option<usize>) -> f64 {
         let away = (columns.unsigned_abs() as usize).min(self.width);
         let (of_fixed, of_seen) = if columns < 0 { (away, 0) } else { (0, away) };
         let rows = self.fixed.chunks_exact(self.width).enumerate();
         let sum: f64 = rows
-            .map(|(row, fixed)| {
-                let seen = &self.seen[place(row) * self.width..][..self.width];
+            .filter_map(|(row, fixed)| {
+                let seen = &self.seen[place(row)? * self.width..][..self.width];
                 let pairs = fixed[of_fixed..].iter().zip(&seen[of_seen..]);
-                pairs.map(|(a, b)| f64::from(a * b)).sum::<f64>()
+                Some(pairs.map(|(a, b)| f64::from(a * b)).sum::<f64>())
             })
             .sum();
         sum / self.unit
@@ -299,9 +356,13 @@ mod tests {
             ] {
                 let lights = [frame(10, 300.0, hot, turned), frame(37, 310.0, hot, turned)];
                 let lights: Vec<&Glance> = lights.iter().collect();
-                assert_eq!(rows(&darks, &lights, false), expected, "{size} {hot} {turned}");
+                assert_eq!(
+                    Fixed::of(&darks, false).lie(&lights),
+                    expected,
+                    "{size} {hot} {turned}"
+                );
             }
-            assert_eq!(rows(&darks, &[], false), RowsVerdict::Unclear);
+            assert_eq!(Fixed::of(&darks, false).lie(&[]), RowsVerdict::Unclear);
         }
     }
 
@@ -325,7 +386,10 @@ mod tests {
         ];
         for (place, expected) in cases {
             let darks = [1000, 2000].map(|seed| frame(seed, 0.0, place));
-            assert_eq!(displaced(&darks.iter().collect::<Vec<_>>(), &lights), expected);
+            assert_eq!(
+                Fixed::of(&darks.iter().collect::<Vec<_>>(), false).displaced(&lights),
+                expected
+            );
         }
     }
 
@@ -349,10 +413,10 @@ mod tests {
             {
                 let lights = [frame(10, 300.0, share, turned), frame(37, 310.0, share, turned)];
                 let lights: Vec<&Glance> = lights.iter().collect();
-                assert_eq!(rows(&darks, &lights, false), expected, "{share} {turned}");
+                assert_eq!(Fixed::of(&darks, false).lie(&lights), expected, "{share} {turned}");
                 // One light tells by itself, of many hot pixels.
                 let one = if share > 1000 { RowsVerdict::Unclear } else { expected };
-                assert_eq!(rows(&darks, &lights[..1], false), one, "{share} {turned}");
+                assert_eq!(Fixed::of(&darks, false).lie(&lights[..1]), one, "{share} {turned}");
             }
         }
     }
@@ -382,12 +446,12 @@ mod tests {
             {
                 let lights = [11, 12, 13].map(|seed| frame(seed, 400.0, turned, columns));
                 let lights: Vec<&Glance> = lights.iter().collect();
-                assert_eq!(rows(&flats, &lights, true), expected, "{columns} {turned}");
+                assert_eq!(Fixed::of(&flats, true).lie(&lights), expected, "{columns} {turned}");
             }
             // Too little light to show the response.
             let lights = [11, 12, 13].map(|seed| frame(seed, 0.0, true, columns));
             let lights: Vec<&Glance> = lights.iter().collect();
-            assert_eq!(rows(&flats, &lights, true), RowsVerdict::Unclear, "{columns}");
+            assert_eq!(Fixed::of(&flats, true).lie(&lights), RowsVerdict::Unclear, "{columns}");
         }
     }
 }

@@ -1,15 +1,15 @@
-//! Calibration frames whose fixed pattern stands at other columns of the lights.
+//! Calibration frames whose fixed pattern stands at another place in the lights.
 
 use photosite_pix::FrameKind;
 
 use super::{Seen, some};
 use crate::Finding;
-use crate::evidence::{Displaced, Glance, RowsVerdict, displaced, rows};
+use crate::evidence::{Displaced, Fixed, Glance, RowsVerdict};
 use crate::finding::Severity;
 use crate::inventory::Frame;
 
 /// The frames whose pattern stands elsewhere in the lights and that would do harm: darks that are
-/// shifted, and whatever is mirrored. Flats and biases that are shifted by some columns are told of and
+/// shifted, and whatever is mirrored. Flats and biases that are shifted by a little are told of and
 /// used: what they hold is wide.
 pub(super) fn left_out(seen: &Seen, frames: &[Frame], findings: &mut Vec<Finding>) -> Vec<usize> {
     let of = |kind: FrameKind| -> Vec<&Glance> {
@@ -20,19 +20,20 @@ pub(super) fn left_out(seen: &Seen, frames: &[Frame], findings: &mut Vec<Finding
     let mut out = Vec::new();
     for kind in [FrameKind::Dark, FrameKind::DarkFlat, FrameKind::Bias, FrameKind::Flat] {
         let glances = of(kind);
-        if rows(&glances, &lights, kind == FrameKind::Flat) != RowsVerdict::Unclear {
+        let fixed = Fixed::of(&glances, kind == FrameKind::Flat);
+        if fixed.lie(&lights) != RowsVerdict::Unclear {
             continue;
         }
-        let Some(where_to) = displaced(&glances, &lights) else { continue };
+        let Some(where_to) = fixed.displaced(&lights) else { continue };
         let members: Vec<usize> =
             seen.members.iter().copied().filter(|i| frames[*i].kind == kind).collect();
         let stand = match where_to {
-            Displaced::Columns(n) => format!(
-                "{} column{} to the {}",
-                n.abs(),
-                if n.abs() == 1 { "" } else { "s" },
-                if n > 0 { "right" } else { "left" }
-            ),
+            Displaced::Columns(n) => {
+                format!("{} to the {}", so_many(n, "column"), if n > 0 { "right" } else { "left" })
+            }
+            Displaced::Rows(n) => {
+                format!("{} further {}", so_many(n, "row"), if n > 0 { "on" } else { "back" })
+            }
             Displaced::Mirrored => "mirrored, left for right".to_owned(),
         };
         let harmful = where_to == Displaced::Mirrored || kind == FrameKind::Dark;
@@ -53,4 +54,9 @@ pub(super) fn left_out(seen: &Seen, frames: &[Frame], findings: &mut Vec<Finding
         }
     }
     out
+}
+
+fn so_many(n: i64, what: &str) -> String {
+    let n = n.abs();
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use photosite_pix::{FrameKind, RowOrder};
 
 use super::{Seen, look_at, some};
-use crate::evidence::{Glance, RowsVerdict, rows};
+use crate::evidence::{Fixed, Glance, RowsVerdict};
 use crate::finding::Severity;
 use crate::inventory::Frame;
 use crate::work::Context;
@@ -79,17 +79,20 @@ pub(super) fn turn(
         seen.glances.iter().filter(of).map(|(_, g)| g).collect()
     };
     let lights = glances(FrameKind::Light, wanted);
-    let verdict = |kind, order| rows(&glances(kind, order), &lights, kind == FrameKind::Flat);
+    let fixed = |kind, order| Fixed::of(&glances(kind, order), kind == FrameKind::Flat);
     for order in ORDERS {
         let by_label = order.is_some() && wanted.is_some() && order != wanted;
         // Lights of another order, by what lies alike or not alike to both them and the others.
         let of_lights = || {
             let others = glances(FrameKind::Light, order);
+            if others.is_empty() {
+                return RowsVerdict::Unclear;
+            }
             let kinds = DARK.into_iter().chain([FrameKind::Flat]);
             let mut both = kinds.flat_map(|kind| ORDERS.map(|order| (kind, order)));
             let told = both.find_map(|(kind, order)| {
-                let (frames, lit) = (glances(kind, order), kind == FrameKind::Flat);
-                match (rows(&frames, &lights, lit), rows(&frames, &others, lit)) {
+                let fixed = fixed(kind, order);
+                match (fixed.lie(&lights), fixed.lie(&others)) {
                     (RowsVerdict::Unclear, _) | (_, RowsVerdict::Unclear) => None,
                     (a, b) if a == b => Some(RowsVerdict::Alike),
                     _ => Some(RowsVerdict::TurnedOver),
@@ -100,7 +103,7 @@ pub(super) fn turn(
         let verdicts = FrameKind::ALL.map(|kind| match kind {
             FrameKind::Light if order == wanted => RowsVerdict::Unclear,
             FrameKind::Light => of_lights(),
-            kind => verdict(kind, order),
+            kind => fixed(kind, order).lie(&lights),
         });
         let is_light = |kind: FrameKind| kind == FrameKind::Light;
         let lies = |kind| {
@@ -189,19 +192,20 @@ fn lights_apart(
     let is_one =
         |i: usize| frames[i].kind == FrameKind::Light && frames[i].metadata.row_order == order;
     // One way up is enough to tell lights apart by, whichever it is.
-    let by: Vec<(bool, Vec<&Glance>)> = DARK
+    let by: Vec<Fixed<'_>> = DARK
         .into_iter()
         .chain([FrameKind::Flat])
         .map(|kind| {
             let of = seen.glances.iter().filter(|(i, _)| frames[*i].kind == kind);
             let first = of.clone().next().map(|(i, _)| frames[*i].metadata.row_order);
             let of = of.filter(|(i, _)| Some(frames[*i].metadata.row_order) == first);
-            (kind == FrameKind::Flat, of.map(|(_, g)| g).collect())
+            let of: Vec<&Glance> = of.map(|(_, g)| g).collect();
+            Fixed::of(&of, kind == FrameKind::Flat)
         })
         .collect();
     let verdict = |light: &Glance| {
-        let told = by.iter().map(|(lit, of)| rows(of, &[light], *lit));
-        told.into_iter().find(|v| *v != RowsVerdict::Unclear).unwrap_or(RowsVerdict::Unclear)
+        let mut told = by.iter().map(|fixed| fixed.lie(&[light]));
+        told.find(|v| *v != RowsVerdict::Unclear).unwrap_or(RowsVerdict::Unclear)
     };
     let mut verdicts: BTreeMap<usize, RowsVerdict> = seen
         .glances
