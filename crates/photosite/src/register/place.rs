@@ -1,6 +1,6 @@
 //! Lights registered to a reference: by stars, or by the world coordinates of their headers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use photosite_pix::align::{
     Alignment, Point, Registration, Rules, Transform, coincident, follow, register,
@@ -38,7 +38,11 @@ pub fn lay_over(
             return Ok((Some(itself(by, stars.len())), None));
         }
         Ok(match &sky {
-            None => (register(&fixed, stars, Rules::default()), None),
+            None => {
+                let (found, still) = by_stars(&fixed, stars, reference.size());
+                let told = still.map(|still| hot_pixels(light, reference, still));
+                (found, told)
+            }
             Some(sky) => match by_sky(sky, (reference, &fixed), (light, stars)) {
                 Ok((found, doubt)) => (Some(found), doubt),
                 Err(why) => (None, Some(*why)),
@@ -80,6 +84,58 @@ pub fn lay_over(
     by_way.into_iter().for_each(|(i, found)| placed[i] = Some(found));
     findings.extend(mirrored(lights, &placed));
     Ok((placed, findings))
+}
+
+/// A registration that moves no corner by more than this many pixels may be that of hot pixels, which
+/// stand still to a hundredth; and the least by which stars have moved beside them.
+const STILL_PX: f64 = 0.2;
+const MOVED_PX: f64 = 1.0;
+
+/// Registers a frame by its stars; also how many of what passes for stars are hot pixels, which stand still
+/// while the others moved together.
+fn by_stars(
+    reference: &[Point],
+    frame: &[Point],
+    size: Size,
+) -> (Option<Registration>, Option<usize>) {
+    let found = register(reference, frame, Rules::default());
+    let corners = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)]
+        .map(|(x, y)| Point::new(x * size.width as f64, y * size.height as f64));
+    let moves_px = |by: &Registration| {
+        corners.map(|p| by.transform.apply(p).distance(p)).into_iter().fold(0.0, f64::max)
+    };
+    if !found.as_ref().is_some_and(|by| moves_px(by) < STILL_PX) {
+        return (found, None);
+    }
+    let still = coincident(&Transform::IDENTITY, reference, frame);
+    let rest = |of: &[Point], taken: Vec<usize>| -> (Vec<usize>, Vec<Point>) {
+        let taken: BTreeSet<usize> = taken.into_iter().collect();
+        let left = of.iter().copied().enumerate().filter(|(i, _)| !taken.contains(i));
+        left.unzip()
+    };
+    let (of_reference, moved_from) = rest(reference, still.iter().map(|p| p.0).collect());
+    let (of_frame, moved_to) = rest(frame, still.iter().map(|p| p.1).collect());
+    match register(&moved_from, &moved_to, Rules::default()) {
+        Some(by) if moves_px(&by) > MOVED_PX => {
+            let pairs = by.pairs.iter().map(|&(r, f)| (of_reference[r], of_frame[f])).collect();
+            (Some(Registration { pairs, ..by }), Some(still.len()))
+        }
+        _ => (found, None),
+    }
+}
+
+/// That what passes for stars in a light are hot pixels.
+fn hot_pixels(light: &SurveyedLight, reference: &SurveyedLight, still: usize) -> Finding {
+    let message = format!(
+        "{still} of what look like its {} stars stand on the same pixels as in {}, while the others moved \
+         together: they are hot pixels, and it is registered by the others",
+        light.field.stars.len(),
+        reference.path().display()
+    );
+    let subject = light.path().display().to_string();
+    Finding::new("hot-pixels-like-stars", Severity::Warning, subject, message)
+        .hint("Take darks, so that hot pixels are gone before stars are looked for.")
+        .with("still", still)
 }
 
 /// A camera by its name, and the columns and rows of its frames.
@@ -287,4 +343,44 @@ fn not_registered(light: &SurveyedLight, reference: &SurveyedLight) -> Finding {
         ),
     )
     .hint("Inspect it: clouds, trailing or another field; or choose another reference.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Places strewn over a frame, the same for the same seed.
+    fn strewn(count: usize, seed: u64) -> Vec<Point> {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut next = |most: f64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            most * (state >> 11) as f64 / (1u64 << 53) as f64
+        };
+        (0..count).map(|_| Point::new(next(3000.0), next(2000.0))).collect()
+    }
+
+    #[test]
+    fn hot_pixels_that_stand_still_are_no_stars() {
+        let size = Size::new(3000, 2000);
+        // Hot pixels are the brightest.
+        let mixed = |hot: &[Point], stars: &[Point], by: f64| -> Vec<Point> {
+            let moved = stars.iter().map(|p| Point::new(p.x + by, p.y + 0.6 * by));
+            hot.iter().copied().chain(moved).collect()
+        };
+        for (hot, stars, moved_px) in
+            [(400, 60, 9.3), (150, 150, 31.0), (0, 80, 9.3), (300, 40, 0.0)]
+        {
+            let (hot, stars) = (strewn(hot, 1), strewn(stars, 2));
+            let reference = mixed(&hot, &stars, 0.0);
+            let frame = mixed(&hot, &stars, moved_px);
+            let (found, still) = by_stars(&reference, &frame, size);
+            let at = found.unwrap().transform.apply(Point::new(100.0, 100.0));
+            let away = at.distance(Point::new(100.0 + moved_px, 100.0 + 0.6 * moved_px));
+            assert!(away < 0.01, "{} {} {moved_px}: {at:?}", hot.len(), stars.len());
+            let known = !hot.is_empty() && moved_px > 0.0;
+            assert_eq!(still, known.then_some(hot.len()));
+        }
+    }
 }
