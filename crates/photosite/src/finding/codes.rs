@@ -262,6 +262,13 @@ pub(super) const CODES: &[Code] = &[
         "No action needed; flats of the same light take the difference away.",
     ),
     code(
+        "hot-pixels-like-stars",
+        Warning,
+        "Much of what looks like stars stands on the same pixels in light after light while the rest moved \
+         together: hot pixels. Lights are registered by the rest.",
+        "Take darks, so that hot pixels are gone before stars are looked for.",
+    ),
+    code(
         "images-of-one-file",
         Info,
         "A file holds a sequence of images; each is a frame.",

@@ -6,6 +6,13 @@ use super::code::{Code, code};
 /// By name.
 pub(super) const MATCHING: &[Code] = &[
     code(
+        "dark-contradicted",
+        Warning,
+        "A dark is the lights' own by its labels, but their hot pixels hold more or less than it does; it is \
+         fitted to them where a bias allows.",
+        "Take darks with the lights' own settings, or correct the labels.",
+    ),
+    code(
         "dark-fitted",
         Info,
         "No dark matches a group of lights; one of another exposure or temperature was fitted to the \

@@ -5,7 +5,7 @@ use std::path::Path;
 use photosite_pix::{CfaPattern, MaskBits};
 
 use super::light::Masters;
-use super::loaded::load_samples;
+use super::loaded::MasterRows;
 use crate::Result;
 use crate::calibrate::CalibratedSource;
 use crate::calibrate::dark::DarkShare;
@@ -19,11 +19,12 @@ use crate::stack::ReadBuffers;
 /// # Errors
 /// When it cannot be read.
 pub fn flat_template(path: &Path, cfa: Option<CfaPattern>) -> Result<Template> {
-    let frame = load_samples(path)?.frame;
-    let blocks = Blocks::of(frame.size(), cfa, |rows, out| {
-        out.copy_from_slice(frame.data.rows(rows.start, rows.end));
-        for (v, m) in out.iter_mut().zip(frame.mask.rows(rows.start, rows.end)) {
-            *v = if m.intersects(MaskBits::NO_DATA) { f32::NAN } else { *v };
+    let flat = MasterRows::open(path)?;
+    let blocks = Blocks::of(flat.size(), cfa, |rows, out| {
+        let part = flat.read(rows)?;
+        let pairs = part.data.as_slice().iter().zip(part.mask.as_slice());
+        for (out, (v, m)) in out.iter_mut().zip(pairs) {
+            *out = if m.intersects(MaskBits::NO_DATA) { f32::NAN } else { *v };
         }
         Ok(())
     })?;

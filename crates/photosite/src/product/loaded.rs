@@ -1,15 +1,18 @@
 //! Masters read from files.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use photosite_file::keyword;
-use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, Header, Metadata};
+use photosite_file::{Source, keyword};
+use photosite_pix::{
+    Applied, CfaPattern, Frame, FrameKind, Header, MaskBits, Metadata, Plane, Size, Unit,
+};
 
 use super::write::whole;
 use crate::finding::Severity;
 use crate::master::channel_means;
-use crate::open::{read_frame, read_masked};
+use crate::open::{open, open_mask, read_frame, read_masked};
 use crate::provenance::{ContentHash, key_of};
 use crate::{Finding, Result};
 
@@ -125,4 +128,43 @@ fn load(
     let metadata = keyword::read(&header).metadata;
     frame.applied = metadata.applied;
     Ok(LoadedMaster { path: path.to_owned(), hash, frame: Arc::new(frame), header, metadata })
+}
+
+/// A master of which some rows are read, with their mask.
+pub(super) struct MasterRows {
+    source: Box<dyn Source>,
+    mask: Option<Box<dyn Source>>,
+}
+
+impl MasterRows {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn open(path: &Path) -> Result<Self> {
+        Ok(Self { source: open(path)?, mask: open_mask(path)? })
+    }
+
+    /// Its width and height.
+    pub fn size(&self) -> Size {
+        self.source.size()
+    }
+
+    /// Samples and mask of some rows.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn read(&self, rows: Range<usize>) -> Result<Frame> {
+        let part = Size::new(self.size().width, rows.len());
+        let (mut bytes, mut data) = (Vec::new(), Plane::zeroed(part));
+        self.source.read_rows(0, rows.clone(), &mut bytes, data.as_mut_slice())?;
+        let mut frame = Frame::new(data, Unit::Adu);
+        if let Some(mask) = &self.mask {
+            let mut bits = vec![0.0f32; part.pixels()];
+            mask.read_rows(0, rows, &mut bytes, &mut bits)?;
+            let bits = bits.into_iter().map(|v| MaskBits::from_bits_retain(v as u16));
+            frame.mask.as_mut_slice().iter_mut().zip(bits).for_each(|(to, bits)| *to = bits);
+        }
+        Ok(frame)
+    }
 }

@@ -1,14 +1,22 @@
 //! A dark of another exposure or temperature, fitted to raw lights.
 
-use photosite_pix::CfaPattern;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use photosite_pix::{Applied, CfaPattern, Frame, Size};
 
 use super::light::{BiasChoice, dark_of};
-use super::loaded::LoadedMaster;
-use crate::calibrate::dark::{DarkChoice, DarkLaw, DarkSignal, Expected, HotSites, decide};
+use super::loaded::{LoadedMaster, MasterRows};
+use crate::calibrate::dark::{
+    DarkChoice, DarkFit, DarkLaw, DarkSignal, Expected, HotSites, decide,
+};
 use crate::calibrate::{Bias, DarkContent, MasterDark};
+use crate::open::probe;
 use crate::raw::{Handling, RawFrame, read_all};
 use crate::stack::ReadBuffers;
 use crate::{Error, Result};
+use photosite_file::keyword;
 
 /// A dark with its bias, ready to be fitted to lights.
 #[derive(Debug, Clone)]
@@ -86,8 +94,16 @@ impl FittedDark {
     /// Fits the dark to a raw light and decides what is taken from it.
     ///
     /// # Errors
-    /// When the light cannot be read, or is of another size.
+    /// As [`look`](Self::look).
     pub fn fit(&self, raw: &RawFrame, buffers: &mut ReadBuffers) -> Result<DarkChoice> {
+        Ok(self.choose(self.look(raw, buffers)?, raw))
+    }
+
+    /// Fits the dark to a raw light.
+    ///
+    /// # Errors
+    /// When the light cannot be read, or is of another size.
+    pub fn look(&self, raw: &RawFrame, buffers: &mut ReadBuffers) -> Result<DarkFit> {
         let named = |e: Error| e.about(&raw.path);
         let prepared = raw.open(Handling::Once)?;
         let size = prepared.region.size();
@@ -100,12 +116,17 @@ impl FittedDark {
                 Ok(())
             })
             .map_err(named)?;
+        Ok(self.sites.fit(&seen))
+    }
+
+    /// Decides what is taken from a light to which the dark was fitted.
+    pub fn choose(&self, fit: DarkFit, raw: &RawFrame) -> DarkChoice {
         let both = raw.metadata.exposure_s.zip(self.dark.exposure_s);
         let by_exposure = both.filter(|(_, dark_s)| *dark_s > 0.0).map(|(l, d)| l / d);
         let warmth = raw.metadata.temp_c.zip(self.temp_c).map_or(0.0, |(l, d)| l - d);
         let by_both = by_exposure.map(|ratio| ratio * (warmth / self.doubling_c).exp2());
         let expected = Expected { by_exposure, by_both };
-        Ok(decide(self.sites.fit(&seen), &self.sites.signal, self.law, expected))
+        decide(fit, &self.sites.signal, self.law, expected)
     }
 }
 
@@ -120,4 +141,77 @@ fn at_sites(
         out.copy_from_slice(dark.frame.data.rows(rows.start, rows.end));
         Ok(())
     })
+}
+
+/// Pixels of a strip: they hold hundreds of hot ones, and are read at no cost that is felt.
+const STRIP_PIXELS: usize = 1 << 21;
+
+/// A strip through the middle of a dark with its hot pixels, to be held against lights at little cost.
+#[derive(Debug, Clone)]
+pub struct DarkStrip {
+    sites: HotSites,
+    bias: Bias,
+    /// Of the whole dark.
+    size: Size,
+    rows: Range<usize>,
+}
+
+impl DarkStrip {
+    /// Finds the hot pixels in the middle of the dark in a file; what is known of its bias is that it is
+    /// even, where none is given. `cfa` is that of the lights.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or dark and bias do not fit each other.
+    pub fn of(dark: &Path, bias: Option<&Path>, cfa: Option<CfaPattern>) -> Result<Self> {
+        let found = probe(dark)?;
+        let size = found.size;
+        let count = (STRIP_PIXELS / size.width.max(1)).clamp(1, size.height.max(1));
+        // The first row is of the phase that the array begins with.
+        let first = size.height.saturating_sub(count) / 2;
+        let first = first - first % cfa.map_or(1, CfaPattern::period);
+        let rows = first..(first + count).min(size.height);
+        let read = |path: &Path| -> Result<Frame> {
+            let master = MasterRows::open(path)?;
+            if master.size() != size {
+                let message = format!("the dark is {size} pixels, the bias {}", master.size());
+                return Err(Error::mismatch(message).about(path));
+            }
+            master.read(rows.clone())
+        };
+        let bias = match bias {
+            Some(bias) => Bias::Master(Arc::new(read(bias)?)),
+            None => Bias::Level(0.0),
+        };
+        let bias_removed = keyword::read(&found.header).metadata.applied.contains(Applied::BIAS);
+        let dark = MasterDark {
+            frame: Arc::new(read(dark)?),
+            content: match bias_removed {
+                true => DarkContent::BiasRemoved,
+                false => DarkContent::BiasIncluded,
+            },
+            exposure_s: None,
+            variance_factor: None,
+        };
+        Ok(Self { sites: HotSites::of(&dark, Some(&bias), cfa)?, bias, size, rows })
+    }
+
+    /// How much of the dark is in a raw light, by the hot pixels of the strip.
+    ///
+    /// # Errors
+    /// When the light cannot be read, or is of another size.
+    pub fn fit(&self, raw: &RawFrame, buffers: &mut ReadBuffers) -> Result<DarkFit> {
+        let prepared = raw.open(Handling::Once)?;
+        let found = prepared.region.size();
+        if found != self.size {
+            let message = format!("the light is {found} pixels, its dark {}", self.size);
+            return Err(Error::mismatch(message).about(&raw.path));
+        }
+        let full = raw.detector.saturation_adu.map(|s| s - prepared.level_adu);
+        let strip = Size::new(self.size.width, self.rows.len());
+        let seen = self.sites.look(strip, Some(&self.bias), full, |rows, out| {
+            let of_frame = self.rows.start + rows.start..self.rows.start + rows.end;
+            Ok(prepared.read(of_frame, 0..self.size.width, buffers, out)?)
+        })?;
+        Ok(self.sites.fit(&seen))
+    }
 }

@@ -18,7 +18,8 @@ pub(super) type RawFrames = Results<FrameId, RawFrame>;
 /// A result for each planned light; `None` where there is none.
 pub(super) type LightResults = Results<LightId, LightResult>;
 
-/// What is done with the dark of each planned light; `None` for one that has a matched dark, or none.
+/// What is done with the dark of each planned light; `None` for one that has a matched dark which its
+/// hot pixels do not contradict, or none.
 pub(super) type DarkChoices = Results<LightId, DarkChoice>;
 
 /// Darks that a model made, by the lights that take them: results of masters beside the planned ones.

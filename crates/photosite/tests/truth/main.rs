@@ -13,6 +13,7 @@ mod flat_fit;
 mod levels;
 mod monte_carlo;
 mod one_effect;
+mod own_darks;
 mod purpose;
 mod rejection;
 mod stacking;

@@ -116,24 +116,31 @@ const GLOW_SEEN: f64 = 0.02;
 /// The share of a dark's noise that the medians of its tiles keep: structure that is no glow.
 const TILE_NOISE: f64 = 0.15;
 
+/// Temperatures of light and dark that change the signal by less than this share count as one.
+const ONE_WARMTH: f64 = 0.1;
+
 /// Decides among the ways that are allowed for the one that leaves least: the fit where it holds and the
-/// sensor allows it, the ratio of exposures only without a fit and where the signal is proven to be
-/// linear, the nearest dark as it is, and none.
+/// sensor allows it, the ratio of exposures only without a fit, at one temperature and where the signal is
+/// proven to be linear, the nearest dark as it is, and none.
 pub fn decide(fit: DarkFit, signal: &DarkSignal, law: DarkLaw, expected: Expected) -> DarkChoice {
     let (forbidden, power) = match law {
         DarkLaw::Not(why @ Declined::GlowNotLinear { power }) => (Some(why), Some(power)),
         DarkLaw::Not(why) => (Some(why), None),
         DarkLaw::Unknown | DarkLaw::Linear => (None, None),
     };
-    let declined = forbidden.or(fit.declined);
+    let linear = law == DarkLaw::Linear;
+    // Glow of which the light tells nothing is known where it grows with the exposure.
+    let settled = |why: &Declined| linear && matches!(why, Declined::GlowUnproven { .. });
+    let declined = forbidden.or(fit.declined.filter(|why| !settled(why)));
     let unsure =
         matches!(fit.declined, Some(Declined::TooFewHotPixels { .. } | Declined::Uncertain { .. }));
     let hot = fit.k.filter(|_| !unsure).or(expected.by_both).or(expected.by_exposure);
     // What the glow calls for, where that is known better than by its hot pixels.
     let glow = (fit.glow.filter(|(_, e)| *e < 0.1).map(|g| g.0))
         .or(power.zip(expected.by_exposure).map(|(p, ratio)| ratio.powf(p)))
+        .or(expected.by_exposure.filter(|_| linear))
         .or(hot);
-    let known = law == DarkLaw::Linear || power.is_some() || fit.glow.is_some_and(|(_, e)| e < 0.1);
+    let known = linear || power.is_some() || fit.glow.is_some_and(|(_, e)| e < 0.1);
     let noise_adu = TILE_NOISE * signal.noise_adu;
     let glow_adu = (signal.glow_adu.powi(2) - noise_adu.powi(2)).max(0.0).sqrt();
     let unproven = |k: f64| match known {
@@ -161,7 +168,11 @@ pub fn decide(fit: DarkFit, signal: &DarkSignal, law: DarkLaw, expected: Expecte
     let mut ways = Vec::new();
     let measured = fit.k.filter(|_| fit.error.is_finite());
     ways.extend(measured.map(|k| way(DarkSource::Fitted, k, fit.error, declined.is_none())));
-    let proven = law == DarkLaw::Linear && declined.is_some();
+    let one_warmth = expected
+        .by_both
+        .zip(expected.by_exposure)
+        .is_none_or(|(both, exposure)| (both / exposure).ln().abs() < ONE_WARMTH);
+    let proven = linear && one_warmth && declined.is_some();
     ways.extend(expected.by_exposure.map(|k| way(DarkSource::Exposure, k, 0.0, proven)));
     ways.push(way(DarkSource::Nearest, 1.0, 0.0, hot.is_some()));
     ways.push(way(DarkSource::None, 0.0, 0.0, true));
@@ -174,4 +185,41 @@ pub fn decide(fit: DarkFit, signal: &DarkSignal, law: DarkLaw, expected: Expecte
     let glow_unproven_adu =
         Some(unproven(share.k)).filter(|left| scaled && *left > GLOW_SEEN * fit.noise_adu);
     DarkChoice { share, ways, declined, glow_unproven_adu, fit }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_is_what_leaves_least_of_what_is_proven() {
+        let signal = DarkSignal { level_adu: 20.0, hot_adu: 10.0, glow_adu: 8.0, noise_adu: 1.0 };
+        let fit = |k: f64, declined: Option<Declined>| DarkFit {
+            k: Some(k),
+            error: 0.01,
+            sites: 500,
+            strata: Vec::new(),
+            correlation: 0.0,
+            glow: Some((k, 0.5)),
+            noise_adu: 10.0,
+            declined,
+        };
+        let unproven = Some(Declined::GlowUnproven { error: 0.5 });
+        let apart = Some(Declined::StrataDisagree { low: 0.2, high: 0.6 });
+        // The factor by hot pixels, by exposures, and by temperatures too.
+        for (k, by_exposure, by_both, declined, law, source) in [
+            (0.5, 0.5, 0.5, None, DarkLaw::Unknown, DarkSource::Fitted),
+            (0.5, 0.5, 0.5, unproven, DarkLaw::Unknown, DarkSource::None),
+            (0.5, 0.5, 0.5, unproven, DarkLaw::Linear, DarkSource::Fitted),
+            (0.5, 0.5, 0.5, apart, DarkLaw::Linear, DarkSource::Exposure),
+            // A dark that is warmer: its exposure does not tell.
+            (0.25, 0.5, 0.25, unproven, DarkLaw::Linear, DarkSource::Fitted),
+            (0.25, 0.5, 0.25, apart, DarkLaw::Linear, DarkSource::None),
+            (0.9, 0.9, 0.9, apart, DarkLaw::Unknown, DarkSource::Nearest),
+        ] {
+            let expected = Expected { by_exposure: Some(by_exposure), by_both: Some(by_both) };
+            let choice = decide(fit(k, declined), &signal, law, expected);
+            assert_eq!(choice.share.source, source, "{k} {declined:?} {law:?} {:?}", choice.ways);
+        }
+    }
 }

@@ -318,10 +318,15 @@ impl HotSites {
     }
 }
 
+/// Whether a factor is known well enough to be used.
+pub(super) fn is_certain(k: f64, error: f64) -> bool {
+    error <= MOST_ERROR.0 * k.abs() + MOST_ERROR.1
+}
+
 /// What else speaks against a factor.
 fn judge(fit: &DarkFit) -> Option<Declined> {
     let k = fit.k?;
-    if fit.error > MOST_ERROR.0 * k.abs() + MOST_ERROR.1 {
+    if !is_certain(k, fit.error) {
         return Some(Declined::Uncertain { error: fit.error });
     }
     let chance = SIGMAS / (fit.sites.max(1) as f64).sqrt();

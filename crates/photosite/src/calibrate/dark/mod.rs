@@ -34,10 +34,12 @@ mod choice;
 mod fit;
 mod law;
 pub mod model;
+mod sequence;
 mod sites;
 mod tiles;
 
 pub use choice::{DOUBLING_C, DarkChoice, DarkShare, DarkSource, DarkWay, Expected, decide};
 pub use fit::{DarkFit, Declined, Seen, Stratum};
 pub use law::{DARKER_ADU, DarkLaw};
+pub use sequence::agree;
 pub use sites::{DarkSignal, HotSites};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use photosite_pix::FrameKind;
+use photosite_pix::{CfaPattern, FrameKind};
 
 use super::lights::Work;
 use crate::Result;
@@ -24,13 +24,15 @@ pub(super) fn fitted_dark(
     bias: MasterId,
     lights: &[LightId],
 ) -> Result<FittedDark> {
-    let Work { planned, raw, masters, .. } = work;
-    let cfa = lights.iter().find_map(|i| raw[planned[*i].frame].as_ref()).and_then(|frame| {
-        let region = frame.region();
-        frame.metadata.cfa.map(|c| c.shifted(region.x0, region.y0))
-    });
-    let bias = BiasChoice::Master(Box::new(load_master(path_of(masters, bias)?)?));
-    FittedDark::new(load_master(dark)?, bias, cfa, DOUBLING_C)
+    let bias = BiasChoice::Master(Box::new(load_master(path_of(work.masters, bias)?)?));
+    FittedDark::new(load_master(dark)?, bias, cfa_of(work, lights), DOUBLING_C)
+}
+
+/// The array over the part of the sensor that lights of one set-up use; `None` where it has none.
+pub(super) fn cfa_of(work: Work<'_>, lights: &[LightId]) -> Option<CfaPattern> {
+    let frame = lights.iter().find_map(|i| work.raw[work.planned[*i].frame].as_ref())?;
+    let region = frame.region();
+    frame.metadata.cfa.map(|c| c.shifted(region.x0, region.y0))
 }
 
 /// Darks of the same set-up and of another exposure, or, unless they are to lie `within` so many degrees,

@@ -1,4 +1,5 @@
-//! Darks of another exposure or temperature, fitted to the lights that no dark matches.
+//! Darks of another exposure or temperature, by their labels or by what the lights show, fitted to the
+//! lights that no dark matches.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,7 +8,8 @@ use super::at_hand::{fitted_dark, other_darks, path_of};
 use super::lights::{Work, these_lights};
 use super::modelled::{Made, model_darks};
 use super::notes::Notes;
-use crate::calibrate::dark::{DarkChoice, DarkLaw, DarkSource, Declined};
+use super::own_darks::{contradicted, contradicts};
+use crate::calibrate::dark::{DarkChoice, DarkFit, DarkLaw, DarkSource, Declined, agree};
 use crate::error::Reach;
 use crate::event::{Event, Stage};
 use crate::finding::{Severity, first_and_more};
@@ -39,6 +41,12 @@ pub(super) fn fit_darks(
             wanted.entry(pair).or_default().push(id);
         }
     }
+    for own in contradicted(work, context)? {
+        notes.add(own.finding(work), context);
+        if let Some(bias) = own.bias {
+            wanted.entry((own.dark, bias)).or_default().extend(own.lights);
+        }
+    }
     let mut made = Vec::new();
     if wanted.is_empty() {
         return Ok(made);
@@ -54,17 +62,27 @@ pub(super) fn fit_darks(
                 continue;
             }
         };
-        let done = on_each_with(lights.len(), context, ReadBuffers::default, |buffers, n| {
-            let choice = raw[planned[lights[n]].frame].as_ref().map(|raw| fitted.fit(raw, buffers));
+        let looked = on_each_with(lights.len(), context, ReadBuffers::default, |buffers, n| {
+            let fit = raw[planned[lights[n]].frame].as_ref().map(|raw| fitted.look(raw, buffers));
             context.observer.event(Event::Advanced { by: 1, what: "fitting darks" });
-            choice.transpose()
+            fit.transpose()
         })?;
-        for (i, done) in lights.iter().zip(done) {
-            match done {
-                Ok(choice) => out[*i] = choice,
+        let mut fits: Vec<(LightId, DarkFit)> = Vec::new();
+        for (i, looked) in lights.iter().zip(looked) {
+            match looked {
+                Ok(fit) => fits.extend(fit.map(|fit| (*i, fit))),
                 Err(e) if e.reach() == Reach::Run => return Err(e),
                 Err(e) => notes.failure(&e, work.path(*i), context),
             }
+        }
+        for mut sequence in sequences(work, &mut fits) {
+            agree(&mut sequence);
+        }
+        for (i, fit) in fits {
+            let choice = raw[planned[i].frame].as_ref().map(|raw| fitted.choose(fit, raw));
+            // A light that agrees with its dark keeps it.
+            let changed = |c: &DarkChoice| planned[i].scaled.is_some() || contradicts(&c.fit);
+            out[i] = choice.filter(changed);
         }
         let into = (masters_dir, &mut *notes);
         made.extend(model_darks(work, (dark, bias), &lights, out, into, context)?);
@@ -80,6 +98,21 @@ pub(super) fn fit_darks(
     }
     context.observer.event(Event::Finished);
     Ok(made)
+}
+
+/// The fits of each sequence: of lights of one group and one exposure.
+fn sequences<'a>(
+    work: Work<'a>,
+    fits: &'a mut [(LightId, DarkFit)],
+) -> impl Iterator<Item = Vec<&'a mut DarkFit>> {
+    let mut out: BTreeMap<(&str, Option<u64>), Vec<&mut DarkFit>> = BTreeMap::new();
+    for (i, fit) in fits {
+        let frame = work.raw[work.planned[*i].frame].as_ref();
+        let exposure_s = frame.and_then(|frame| frame.metadata.exposure_s);
+        let key = (work.planned[*i].group.as_str(), exposure_s.map(f64::to_bits));
+        out.entry(key).or_default().push(fit);
+    }
+    out.into_values()
 }
 
 /// A dark with its hot pixels found, held against other darks of its set-up.
@@ -130,6 +163,10 @@ fn finding(work: Work<'_>, alike: &[(LightId, &DarkChoice)], dark: &str) -> Find
     let (first, choice) = alike[0];
     let subject = first_and_more(work.path(first).display(), alike.len());
     let who = these_lights(alike.len());
+    let none = match work.planned[first].scaled {
+        Some(_) => format!("no dark matches {who}"),
+        None => format!("{dark} does not match {who} in their pixels"),
+    };
     let residual = |source: DarkSource| {
         let of = |c: &DarkChoice| {
             c.ways.iter().find(|w| w.source == source).map(|w| w.residual).filter(|r| r.is_finite())
@@ -156,7 +193,7 @@ fn finding(work: Work<'_>, alike: &[(LightId, &DarkChoice)], dark: &str) -> Find
             "dark-fitted",
             Severity::Info,
             format!(
-                "no dark matches {who}; {dark} was fitted to the light's own hot pixels, factor \
+                "{none}; {dark} was fitted to the light's own hot pixels, factor \
                  {factor}; it is predicted to leave {left} RMS, bias alone {alone}"
             ),
         ),
@@ -164,7 +201,7 @@ fn finding(work: Work<'_>, alike: &[(LightId, &DarkChoice)], dark: &str) -> Find
             "dark-not-fitted",
             Severity::Warning,
             format!(
-                "no dark matches {who} and {dark} could not be fitted ({why}); it was scaled by the \
+                "{none} and {dark} could not be fitted ({why}); it was scaled by the \
                  exposures, {low:.4}, as darks at hand prove; it is predicted to leave {left} RMS, \
                  bias alone {alone}"
             ),
@@ -173,7 +210,7 @@ fn finding(work: Work<'_>, alike: &[(LightId, &DarkChoice)], dark: &str) -> Find
             "dark-modelled",
             Severity::Info,
             format!(
-                "no dark matches {who}; a model of {dark} and the other darks of its set-up made one; it \
+                "{none}; a model of {dark} and the other darks of its set-up made one; it \
                  is predicted to leave {left} RMS, {dark} as it is {}, bias alone {alone}",
                 adu(residual(DarkSource::Nearest))
             ),
@@ -182,7 +219,7 @@ fn finding(work: Work<'_>, alike: &[(LightId, &DarkChoice)], dark: &str) -> Find
             "dark-not-fitted",
             Severity::Warning,
             format!(
-                "no dark matches {who} and {dark} {why}; it was subtracted as it is: \
+                "{none} and {dark} {why}; it was subtracted as it is: \
                  predicted to leave {left} RMS, bias alone {alone}"
             ),
         ),
@@ -190,7 +227,7 @@ fn finding(work: Work<'_>, alike: &[(LightId, &DarkChoice)], dark: &str) -> Find
             "dark-not-fitted",
             if choice.declined.is_some() { Severity::Warning } else { Severity::Info },
             format!(
-                "no dark matches {who} and {dark} {why}; only bias is subtracted \
+                "{none} and {dark} {why}; only bias is subtracted \
                  and hot pixels are replaced from their neighbours; \
                  predicted to leave {alone} RMS of hot pixels and amp glow; the dark as it is {}",
                 adu(residual(DarkSource::Nearest))

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use photosite_pix::{FrameKind, stat};
 
-use super::lights::{Loaded, SetKey, Sets, Work, these_lights};
+use super::at_hand::cfa_of;
+use super::lights::{SetKey, Sets, Work, these_lights};
 use super::notes::Notes;
 use crate::calibrate::flat_fit::{Blocks, FlatAnswer, FlatFit, Template};
 use crate::error::Reach;
@@ -33,7 +34,7 @@ struct Alike<'a> {
 pub(super) fn judge_flats(
     work: Work<'_>,
     out: &mut FlatChoices,
-    notes: &mut Notes,
+    (sets, notes): (&mut Sets, &mut Notes),
     context: &Context<'_>,
 ) -> Result<()> {
     let Work { planned, raw, masters, .. } = work;
@@ -52,11 +53,10 @@ pub(super) fn judge_flats(
     }
     let total = groups.values().map(|l| l.len() as u64).sum();
     context.observer.event(Event::Started { stage: Stage::Lights, total });
-    let mut sets = Sets::new(masters, Loaded::Samples);
     let mut templates = Templates { work, known: BTreeMap::new() };
     for (alike, lights) in groups {
         sets.keep(&std::iter::once(alike.without).collect());
-        let judged = judge(work, &alike, &lights, (&mut sets, &mut templates), notes, context);
+        let judged = judge(work, &alike, &lights, (&mut *sets, &mut templates), notes, context);
         match judged {
             Ok(choices) => {
                 notes.extend(told(work, &alike, &choices), context);
@@ -82,12 +82,8 @@ impl Templates<'_> {
         if !self.known.contains_key(&flat) {
             let made = self.work.masters[flat].as_ref();
             let path = &made.ok_or_else(|| Error::bug("a flat that was not made was wanted"))?.path;
-            let frame = self.work.raw[self.work.planned[light].frame].as_ref();
-            let cfa = frame.and_then(|frame| {
-                let region = frame.region();
-                frame.metadata.cfa.map(|c| c.shifted(region.x0, region.y0))
-            });
-            self.known.insert(flat, flat_template(path, cfa)?);
+            let template = flat_template(path, cfa_of(self.work, &[light]))?;
+            self.known.insert(flat, template);
         }
         Ok(&self.known[&flat])
     }
@@ -98,11 +94,11 @@ fn judge(
     work: Work<'_>,
     alike: &Alike<'_>,
     lights: &[LightId],
-    (sets, templates): (&mut Sets<'_>, &mut Templates<'_>),
+    (sets, templates): (&mut Sets, &mut Templates<'_>),
     notes: &mut Notes,
     context: &Context<'_>,
 ) -> Result<Vec<(LightId, FlatChoice)>> {
-    let set = sets.get(alike.without, context)?;
+    let set = sets.get(alike.without, work.masters, context)?;
     let own = templates.get(alike.flats[0], lights[0])?;
     let looked = on_each_with(lights.len(), context, ReadBuffers::default, |buffers, n| {
         let Some(raw) = &work.raw[work.planned[lights[n]].frame] else { return Ok(None) };

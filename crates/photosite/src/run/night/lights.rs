@@ -45,33 +45,37 @@ pub(super) enum Loaded {
 }
 
 /// The masters of a night's set-ups, in memory while they are needed.
-pub(super) struct Sets<'a> {
-    masters: &'a MasterResults,
+pub(super) struct Sets {
     what: Loaded,
     frames: BTreeMap<MasterId, LoadedMaster>,
     sets: BTreeMap<SetKey, Arc<Masters>>,
 }
 
-impl<'a> Sets<'a> {
+impl Sets {
     /// None of them in memory yet.
-    pub(super) fn new(masters: &'a MasterResults, what: Loaded) -> Self {
-        Self { masters, what, frames: BTreeMap::new(), sets: BTreeMap::new() }
+    pub(super) fn new(what: Loaded) -> Self {
+        Self { what, frames: BTreeMap::new(), sets: BTreeMap::new() }
     }
 
     /// The masters of a set-up, loaded on all threads where they are not yet.
-    pub(super) fn get(&mut self, key: SetKey, context: &Context<'_>) -> Result<Arc<Masters>> {
+    pub(super) fn get(
+        &mut self,
+        key: SetKey,
+        masters: &MasterResults,
+        context: &Context<'_>,
+    ) -> Result<Arc<Masters>> {
         if let Some(set) = self.sets.get(&key) {
             return Ok(set.clone());
         }
         let [bias, dark, flat] = key.masters;
-        self.load([dark, flat], context)?;
+        self.load([dark, flat], masters, context)?;
         // A dark takes the bias with it, which then tells only of variances.
         let dark_alone = |id: MasterId| self.frames.get(&id).is_some_and(|d| !d.bias_removed());
         let bias = match self.what {
             Loaded::Samples => bias.filter(|_| key.fitted || !dark.is_some_and(dark_alone)),
             Loaded::WithVariance => bias,
         };
-        self.load([bias, None], context)?;
+        self.load([bias, None], masters, context)?;
         let [bias, dark, flat] =
             [bias, dark, flat].map(|i| i.and_then(|i| self.frames.get(&i).cloned()));
         let bias = bias.map(|m| BiasChoice::Master(Box::new(m)));
@@ -82,11 +86,16 @@ impl<'a> Sets<'a> {
     }
 
     /// Loads masters on all threads, where they are not in memory yet.
-    fn load(&mut self, masters: [Option<MasterId>; 2], context: &Context<'_>) -> Result<()> {
+    fn load(
+        &mut self,
+        wanted: [Option<MasterId>; 2],
+        masters: &MasterResults,
+        context: &Context<'_>,
+    ) -> Result<()> {
         let wanted: Vec<MasterId> =
-            masters.into_iter().flatten().filter(|i| !self.frames.contains_key(i)).collect();
+            wanted.into_iter().flatten().filter(|i| !self.frames.contains_key(i)).collect();
         let loaded = on_each(wanted.len(), context, |n| {
-            let Some(master) = &self.masters[wanted[n]] else { return Ok(None) };
+            let Some(master) = &masters[wanted[n]] else { return Ok(None) };
             match self.what {
                 Loaded::WithVariance => load_master(&master.path).map(Some),
                 Loaded::Samples => load_samples(&master.path).map(Some),
@@ -166,7 +175,7 @@ impl<'a> Work<'a> {
             // It brings the bias with it.
             return SetKey { masters: [plan.bias, Some(*made), flat], fitted: false };
         }
-        let fitted = plan.scaled.is_some() && self.darks[light].is_some();
+        let fitted = self.darks[light].is_some();
         let dark = plan.dark.filter(|_| fitted || plan.scaled.is_none());
         SetKey { masters: [plan.bias, dark, flat], fitted }
     }
@@ -199,10 +208,10 @@ pub(super) fn calibrate_lights(
     for &i in wanted.iter().filter(|i| raw[planned[**i].frame].is_some()) {
         by_set.entry(work.set_of(i)).or_default().push(i);
     }
-    let mut sets = Sets::new(work.masters, Loaded::WithVariance);
+    let mut sets = Sets::new(Loaded::WithVariance);
     for (key, members) in by_set {
         sets.keep(&BTreeSet::from([key]));
-        let set = match sets.get(key, context) {
+        let set = match sets.get(key, work.masters, context) {
             Ok(set) => set,
             Err(e) if e.reach() == Reach::Run => return Err(e),
             Err(e) => {

@@ -63,7 +63,7 @@ pub(super) fn dark_of_long_flats(
     }
     let flats = &flats[..flats.len().min(MOST_FLATS)];
     let fits = on_each_with(flats.len(), context, ReadBuffers::default, |buffers, i| {
-        fitted.fit(flats[i], buffers).map(|choice| choice.fit)
+        fitted.look(flats[i], buffers)
     })?;
     // A flat that cannot be read is found out where it is stacked.
     let fits: Vec<(f64, DarkFit)> = (flats.iter().zip(fits))

@@ -9,6 +9,7 @@ mod long_flats;
 mod masters;
 mod modelled;
 mod notes;
+mod own_darks;
 mod stacks;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ use photosite_file::fits::Sample;
 
 use self::darks::{fit_darks, planned_findings};
 use self::flats::judge_flats;
-use self::lights::{Work, below_zero, calibrate_lights};
+use self::lights::{Loaded, Sets, Work, below_zero, calibrate_lights};
 use self::lock::Lock;
 use self::masters::build_masters;
 use self::notes::Notes;
@@ -224,7 +225,8 @@ impl<'a> Night<'a> {
         let Self { request, planned, raw, masters, darks, made, flats, notes, .. } = self;
         let mut judged = Results::none(planned.lights.len());
         let work = Work { request, planned, raw, masters, darks, made, flats, earlier, folder };
-        judge_flats(work, &mut judged, notes, context)?;
+        let mut sets = Sets::new(Loaded::Samples);
+        judge_flats(work, &mut judged, (&mut sets, notes), context)?;
         self.flats = judged;
         self.lap("flats");
         let Self {
@@ -243,8 +245,9 @@ impl<'a> Night<'a> {
         let (raw, darks, flats) = (&*raw, &*darks, &*flats);
         let work = Work { request, planned, raw, masters, darks, made, flats, earlier, folder };
         if request.stack {
-            stack_lights(work, &folders, lights, pictures, notes, context)?;
+            stack_lights(work, &folders, lights, pictures, (&mut sets, notes), context)?;
         }
+        drop(sets);
         self.lap("stacks");
         let Self { request, planned, raw, masters, darks, made, flats, lights, notes, .. } = self;
         let work = Work { request, planned, raw, masters, darks, made, flats, earlier, folder };

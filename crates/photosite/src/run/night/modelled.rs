@@ -100,7 +100,7 @@ pub(super) fn model_darks(
         let done =
             on_each_with(lights.len(), context, ReadBuffers::default, |buffers, n| {
                 match &raw[planned[lights[n]].frame] {
-                    Some(raw) => fitted.fit(raw, buffers).map(|choice| choice.fit),
+                    Some(raw) => fitted.look(raw, buffers),
                     None => Err(Error::bug("a light that could not be read was to be fitted")),
                 }
             })?;

@@ -7,7 +7,7 @@ use photosite_pix::align::Alignment;
 use photosite_pix::wcs::Wcs;
 use serde_json::json;
 
-use super::lights::{Loaded, SetKey, Sets, Work};
+use super::lights::{SetKey, Sets, Work};
 use super::notes::Notes;
 use crate::error::Reach;
 use crate::finding::Severity;
@@ -38,7 +38,7 @@ pub(super) fn stack_lights(
     folders: &Folders,
     lights: &mut LightResults,
     out: &mut Pictures,
-    notes: &mut Notes,
+    (sets, notes): (&mut Sets, &mut Notes),
     context: &Context<'_>,
 ) -> Result<()> {
     for target in &work.planned.stacks {
@@ -56,7 +56,7 @@ pub(super) fn stack_lights(
         }
         let target = Target { work, folders, plans };
         if !target.find(out, lights, notes, context)? {
-            match target.stack(out, lights, notes, context) {
+            match target.stack(out, lights, (&mut *sets, &mut *notes), context) {
                 Err(e) if e.reach() != Reach::Run => {
                     notes.add(not_stacked(&target.name(), &e), context);
                 }
@@ -216,12 +216,10 @@ impl Target<'_> {
         &self,
         out: &mut Pictures,
         lights: &mut LightResults,
-        notes: &mut Notes,
+        (sets, notes): (&mut Sets, &mut Notes),
         context: &Context<'_>,
     ) -> Result<()> {
-        let masters = self.work.masters;
-        let mut sets = Sets::new(masters, Loaded::Samples);
-        let mut seen = self.survey(&mut sets, notes, context)?;
+        let mut seen = self.survey(sets, notes, context)?;
         let by = self.work.request.align;
         let best = best_reference(seen.iter().map(|(_, light)| light), by);
         let Some((_, reference)) = seen.get(best).cloned() else { return Ok(()) };
@@ -235,7 +233,7 @@ impl Target<'_> {
             sets.keep(&keys);
             let (mut ids, mut group) = (Vec::new(), Vec::new());
             for (i, light) in seen.extract_if(.., |(i, _)| members.contains(i)) {
-                let set = sets.get(self.work.set_of(i), context)?;
+                let set = sets.get(self.work.set_of(i), self.work.masters, context)?;
                 ids.push(i);
                 group.push(SurveyedLight { light: light.light.calibrated_by(set), ..light });
             }
@@ -317,7 +315,7 @@ impl Target<'_> {
     /// are forgotten meanwhile.
     fn survey(
         &self,
-        sets: &mut Sets<'_>,
+        sets: &mut Sets,
         notes: &mut Notes,
         context: &Context<'_>,
     ) -> Result<Vec<(LightId, SurveyedLight)>> {
@@ -327,7 +325,7 @@ impl Target<'_> {
         let mut seen = Vec::new();
         for key in keys {
             sets.keep(&BTreeSet::from([key]));
-            let set = sets.get(key, context)?;
+            let set = sets.get(key, self.work.masters, context)?;
             let mut ids = Vec::new();
             let mut offered = Vec::new();
             for &i in members.iter().filter(|i| self.work.set_of(**i) == key) {

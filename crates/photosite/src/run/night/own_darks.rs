@@ -1,0 +1,133 @@
+//! Darks that are the lights' own by their labels, held against the lights' hot pixels.
+
+use std::collections::BTreeMap;
+
+use super::at_hand::{cfa_of, path_of};
+use super::lights::{Work, these_lights};
+use crate::calibrate::dark::{DarkFit, Declined};
+use crate::error::Reach;
+use crate::finding::{Severity, first_and_more};
+use crate::plan::{LightId, MasterId};
+use crate::product::DarkStrip;
+use crate::stack::ReadBuffers;
+use crate::work::{Context, on_each_with};
+use crate::{Error, Finding, Result};
+
+/// Lights of a group that are looked at.
+const LOOKED_AT: usize = 2;
+/// Labels are contradicted where the hot pixels call for another factor than 1 by so many errors, and by
+/// such a share: temperatures that count as one make a sixth.
+const CONTRADICTED: (f64, f64) = (5.0, 0.2);
+
+/// Lights of a group whose hot pixels say that their dark is not theirs.
+pub(super) struct Contradicted {
+    pub dark: MasterId,
+    /// What the dark is freed of to be fitted; `None` where there is none.
+    pub bias: Option<MasterId>,
+    pub lights: Vec<LightId>,
+    /// The factors that the lights which were looked at call for, from the lowest to the highest.
+    factors: (f64, f64),
+}
+
+/// Whether a light's hot pixels say that a dark is not its own.
+pub(super) fn contradicts(fit: &DarkFit) -> bool {
+    let (errors, share) = CONTRADICTED;
+    // Glow may differ where hot pixels do; strata that differ do not tell one factor.
+    let sure = matches!(
+        fit.declined,
+        None | Some(Declined::GlowDiffers { .. } | Declined::GlowUnproven { .. })
+    );
+    fit.k.is_some_and(|k| sure && (k - 1.0).abs() > (errors * fit.error).max(share))
+}
+
+/// Lights by the names of their groups.
+type Groups<'a> = BTreeMap<&'a str, Vec<LightId>>;
+
+/// The groups of lights whose hot pixels contradict the labels of their dark.
+///
+/// # Errors
+/// When the work is cancelled.
+pub(super) fn contradicted(work: Work<'_>, context: &Context<'_>) -> Result<Vec<Contradicted>> {
+    let Work { planned, raw, masters, .. } = work;
+    let mut groups: BTreeMap<(MasterId, Option<MasterId>), Groups<'_>> = BTreeMap::new();
+    for (id, light) in planned.named_lights().filter(|(_, l)| l.scaled.is_none()) {
+        let made = light.dark.filter(|d| masters[*d].is_some());
+        if let Some(dark) = made.filter(|_| raw[light.frame].is_some()) {
+            let bias = light.bias.filter(|b| masters[*b].is_some());
+            groups.entry((dark, bias)).or_default().entry(&light.group).or_default().push(id);
+        }
+    }
+    let mut out = Vec::new();
+    for ((dark, bias), groups) in groups {
+        let some: Vec<LightId> = groups
+            .values()
+            .flat_map(|of| {
+                let count = of.len().min(LOOKED_AT);
+                (0..count).map(move |n| of[n * of.len() / count])
+            })
+            .collect();
+        let bias_path = bias.map(|bias| path_of(masters, bias)).transpose()?;
+        let strip = match DarkStrip::of(path_of(masters, dark)?, bias_path, cfa_of(work, &some)) {
+            Ok(strip) => strip,
+            Err(e) if e.reach() == Reach::Run => return Err(e),
+            // A master that cannot be read is told of where lights are calibrated with it.
+            Err(_) => continue,
+        };
+        let fits =
+            on_each_with(some.len(), context, ReadBuffers::default, |buffers, n| {
+                match &raw[planned[some[n]].frame] {
+                    Some(raw) => strip.fit(raw, buffers),
+                    None => Err(Error::bug("a light that could not be read was to be looked at")),
+                }
+            })?;
+        let told: BTreeMap<LightId, f64> = some
+            .into_iter()
+            .zip(fits)
+            // A light that cannot be read is told of where it is calibrated.
+            .filter_map(|(light, fit)| Some((light, fit.ok().filter(contradicts)?.k?)))
+            .collect();
+        for lights in groups.into_values() {
+            let factors = || lights.iter().filter_map(|i| told.get(i).copied());
+            if factors().next().is_some() {
+                let factors =
+                    (factors().fold(f64::INFINITY, f64::min), factors().fold(0.0, f64::max));
+                out.push(Contradicted { dark, bias, lights, factors });
+            }
+        }
+    }
+    Ok(out)
+}
+
+impl Contradicted {
+    /// What was seen, and what is done.
+    pub fn finding(&self, work: Work<'_>) -> Finding {
+        let Self { dark, bias, lights, factors: (low, high) } = self;
+        let dark = &work.planned[*dark].file_name;
+        let subject = first_and_more(work.path(lights[0]).display(), lights.len());
+        let [low_text, high_text] = [low, high].map(|k| format!("{:.2}", k.abs()));
+        let factor = match low_text == high_text {
+            true => low_text,
+            false => format!("{low_text} to {high_text}"),
+        };
+        let done = match bias {
+            Some(_) => "it is taken as one of another exposure would be, by what each light shows",
+            None => "without a bias it cannot be scaled, and is subtracted as it is",
+        };
+        let message = format!(
+            "{dark} is a dark of {} by the labels, but their hot pixels hold {factor} of what it holds: \
+             exposure, temperature or gain of one of them is another, the camera subtracted a dark itself, \
+             or they are of two regions of the sensor; {done}",
+            these_lights(lights.len())
+        );
+        let hint = match bias {
+            Some(_) => "Take darks with the lights' own settings, or correct the labels.",
+            None => {
+                "Take darks with the lights' own settings; with biases this dark could be scaled."
+            }
+        };
+        Finding::new("dark-contradicted", Severity::Warning, subject, message)
+            .hint(hint)
+            .with("dark", dark.clone())
+            .with("k", *low)
+    }
+}
