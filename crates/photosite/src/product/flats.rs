@@ -5,7 +5,7 @@ use std::path::Path;
 use photosite_pix::{CfaPattern, MaskBits};
 
 use super::light::Masters;
-use super::loaded::MasterRows;
+use super::loaded::MasterFile;
 use crate::Result;
 use crate::calibrate::CalibratedSource;
 use crate::calibrate::dark::DarkShare;
@@ -19,7 +19,7 @@ use crate::stack::ReadBuffers;
 /// # Errors
 /// When it cannot be read.
 pub fn flat_template(path: &Path, cfa: Option<CfaPattern>) -> Result<Template> {
-    let flat = MasterRows::open(path)?;
+    let flat = MasterFile::open(path)?;
     let blocks = Blocks::of(flat.size(), cfa, |rows, out| {
         let part = flat.read(rows)?;
         let pairs = part.data.as_slice().iter().zip(part.mask.as_slice());

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use photosite_file::fits::mask_bits;
 use photosite_file::{Source, keyword};
 use photosite_pix::{
     Applied, CfaPattern, Frame, FrameKind, Header, MaskBits, Metadata, Plane, Size, Unit,
@@ -14,7 +15,7 @@ use crate::finding::Severity;
 use crate::master::channel_means;
 use crate::open::{open, open_mask, read_frame, read_masked};
 use crate::provenance::{ContentHash, key_of};
-use crate::{Finding, Result};
+use crate::{Error, Finding, Result};
 
 /// A master read from a file.
 #[derive(Debug, Clone)]
@@ -131,23 +132,36 @@ fn load(
 }
 
 /// A master of which some rows are read, with their mask.
-pub(super) struct MasterRows {
+pub(super) struct MasterFile {
+    path: PathBuf,
     source: Box<dyn Source>,
     mask: Option<Box<dyn Source>>,
 }
 
-impl MasterRows {
+impl MasterFile {
     /// Opens it.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self { source: open(path)?, mask: open_mask(path)? })
+        Ok(Self { path: path.to_owned(), source: open(path)?, mask: open_mask(path)? })
     }
 
     /// Its width and height.
     pub fn size(&self) -> Size {
         self.source.size()
+    }
+
+    /// Samples and mask of some rows of a master that should be of `size`.
+    ///
+    /// # Errors
+    /// When they cannot be read, or it has another size.
+    pub fn read_of(&self, size: Size, rows: Range<usize>) -> Result<Frame> {
+        if self.size() != size {
+            let message = format!("it is {} pixels, {size} are wanted", self.size());
+            return Err(Error::mismatch(message).about(&self.path));
+        }
+        self.read(rows)
     }
 
     /// Samples and mask of some rows.
@@ -162,7 +176,7 @@ impl MasterRows {
         if let Some(mask) = &self.mask {
             let mut bits = vec![0.0f32; part.pixels()];
             mask.read_rows(0, rows, &mut bytes, &mut bits)?;
-            let bits = bits.into_iter().map(|v| MaskBits::from_bits_retain(v as u16));
+            let bits = bits.into_iter().map(|v| mask_bits(v).unwrap_or(MaskBits::NO_DATA));
             frame.mask.as_mut_slice().iter_mut().zip(bits).for_each(|(to, bits)| *to = bits);
         }
         Ok(frame)

@@ -40,7 +40,7 @@ mod stacking;
 mod write;
 
 pub use calibration::{CalibratedFrame, Calibration};
-pub use dark_model::{DarkModel, MODEL_SCHEMA, ModelSummary, Synthesized};
+pub use dark_model::{DarkModel, MODEL_SCHEMA, ModelSummary, Synthesized, contradicted_exposures};
 pub use flats::{flat_template, light_blocks};
 pub use known::Known;
 pub use light::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light};

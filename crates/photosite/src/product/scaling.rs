@@ -4,10 +4,10 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use photosite_pix::{Applied, CfaPattern, Frame, Size};
+use photosite_pix::{Applied, CfaPattern, Size};
 
 use super::light::{BiasChoice, dark_of};
-use super::loaded::{LoadedMaster, MasterRows};
+use super::loaded::{LoadedMaster, MasterFile};
 use crate::calibrate::dark::{
     DarkChoice, DarkFit, DarkLaw, DarkSignal, Expected, HotSites, decide,
 };
@@ -170,14 +170,7 @@ impl DarkStrip {
         let first = size.height.saturating_sub(count) / 2;
         let first = first - first % cfa.map_or(1, CfaPattern::period);
         let rows = first..(first + count).min(size.height);
-        let read = |path: &Path| -> Result<Frame> {
-            let master = MasterRows::open(path)?;
-            if master.size() != size {
-                let message = format!("the dark is {size} pixels, the bias {}", master.size());
-                return Err(Error::mismatch(message).about(path));
-            }
-            master.read(rows.clone())
-        };
+        let read = |path: &Path| MasterFile::open(path)?.read_of(size, rows.clone());
         let bias = match bias {
             Some(bias) => Bias::Master(Arc::new(read(bias)?)),
             None => Bias::Level(0.0),
@@ -193,6 +186,20 @@ impl DarkStrip {
             variance_factor: None,
         };
         Ok(Self { sites: HotSites::of(&dark, Some(&bias), cfa)?, bias, size, rows })
+    }
+
+    /// How much of it is in another master dark that holds its bias, by the hot pixels of the strip.
+    ///
+    /// # Errors
+    /// When the other cannot be read, or is of another size.
+    pub fn fit_master(&self, other: &Path) -> Result<DarkFit> {
+        let other = MasterFile::open(other)?.read_of(self.size, self.rows.clone())?;
+        let strip = other.size();
+        let seen = self.sites.look(strip, Some(&self.bias), None, |rows, out| {
+            out.copy_from_slice(other.data.rows(rows.start, rows.end));
+            Ok(())
+        })?;
+        Ok(self.sites.fit(&seen))
     }
 
     /// How much of the dark is in a raw light, by the hot pixels of the strip.

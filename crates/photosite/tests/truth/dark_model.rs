@@ -393,6 +393,47 @@ fn what_makes_no_model_is_said() {
     assert!(camera.model(&again).unwrap_err().to_string().contains("was made by a dark model"));
 }
 
+/// Darks whose labels tell another exposure than their hot pixels are told by name.
+#[test]
+fn exposures_that_hot_pixels_contradict_are_told() {
+    for preset in [Preset::Ccd, Preset::CmosOsc] {
+        // What was taken, what is written, and which master is told of.
+        for (taken_s, label_s, told) in [
+            (None, 0.0, None),
+            (Some(300.0), 600.0, Some("dark_600s")),
+            (Some(120.0), 60.0, Some("dark_60s")),
+        ] {
+            let mut night = glowing(preset, 3);
+            night.sensor.hot_fraction = 4e-3;
+            let mut camera = Camera::new(night);
+            let temp_c = camera.simulation.night().set_temp_c;
+            let mut folders = vec![camera.take(0.0, temp_c, 6)];
+            let others = [60.0, 120.0, 200.0, 600.0].into_iter().filter(|t| *t != label_s);
+            folders.extend(others.map(|t| camera.take(t, temp_c, 6)).collect::<Vec<_>>());
+            if let Some(taken_s) = taken_s {
+                let simulated = camera.take(taken_s + 0.001, temp_c, 6);
+                for file in std::fs::read_dir(&simulated).unwrap() {
+                    let path = file.unwrap().path();
+                    let (frame, mut header) = read_frame(&path).unwrap();
+                    for key in ["EXPTIME", "EXPOSURE"] {
+                        header.set(photosite_pix::Card::real(key, label_s, ""));
+                    }
+                    std::fs::remove_file(&path).unwrap();
+                    write_plane(&path, &frame.data, Sample::F32, header);
+                }
+                folders.push(simulated);
+            }
+            let (_, built) = camera.model(&folders).unwrap();
+            let doubts: Vec<_> = (built.findings.iter())
+                .filter(|f| f.code == "dark-model-doubtful" && f.message.contains("hot pixels"))
+                .collect();
+            doubts.iter().for_each(|f| println!("{}: {}", preset.name(), f.message));
+            assert_eq!(doubts.len(), usize::from(told.is_some()), "{:?}", built.findings);
+            assert!(doubts.iter().all(|f| f.subject.contains(told.unwrap())), "{doubts:?}");
+        }
+    }
+}
+
 /// Frames that do not belong are left out and named; what is left makes the model.
 #[test]
 fn frames_that_do_not_belong_are_named() {

@@ -2,9 +2,11 @@
 
 mod build;
 mod file;
+mod labels;
 mod model;
 mod open;
 mod synthesize;
 
+pub use labels::contradicted_exposures;
 pub use model::{DarkModel, MODEL_SCHEMA, ModelSummary};
 pub use synthesize::Synthesized;
