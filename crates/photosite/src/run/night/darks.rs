@@ -21,6 +21,9 @@ use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each_with};
 use crate::{Finding, Result};
 
+/// Dark signal of less than this share of a light's noise from pixel to pixel is not seen.
+const SEEN: f64 = 0.1;
+
 /// How far two darks may differ in temperature to tell of their growth with time, in degrees.
 const SAME_TEMP_C: f64 = 1.0;
 
@@ -174,6 +177,11 @@ fn finding(work: Work<'_>, alike: &[(LightId, &DarkChoice)], dark: &str) -> Find
         let all: Vec<f64> = alike.iter().filter_map(|(_, c)| of(c)).collect();
         (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64)
     };
+    let noise_adu = choice.fit.noise_adu;
+    let severity = |source| match residual(source).is_some_and(|left| left < SEEN * noise_adu) {
+        true => Severity::Info,
+        false => Severity::Warning,
+    };
     let adu = |v: Option<f64>| v.map_or_else(|| "not known".to_owned(), |v| format!("{v:.2} ADU"));
     let source = choice.share.source;
     let (left, alone) = (adu(residual(source)), adu(residual(DarkSource::None)));
@@ -217,7 +225,7 @@ fn finding(work: Work<'_>, alike: &[(LightId, &DarkChoice)], dark: &str) -> Find
         ),
         DarkSource::Nearest => (
             "dark-not-fitted",
-            Severity::Warning,
+            severity(source),
             format!(
                 "{none} and {dark} {why}; it was subtracted as it is: \
                  predicted to leave {left} RMS, bias alone {alone}"
@@ -225,7 +233,7 @@ fn finding(work: Work<'_>, alike: &[(LightId, &DarkChoice)], dark: &str) -> Find
         ),
         _ => (
             "dark-not-fitted",
-            if choice.declined.is_some() { Severity::Warning } else { Severity::Info },
+            if choice.declined.is_some() { severity(DarkSource::None) } else { Severity::Info },
             format!(
                 "{none} and {dark} {why}; only bias is subtracted \
                  and hot pixels are replaced from their neighbours; \
