@@ -9,6 +9,7 @@
 pub mod budget;
 pub mod calibrate;
 pub mod colour;
+pub mod correlation;
 pub mod debayer;
 pub mod defects;
 pub mod detector;

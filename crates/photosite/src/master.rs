@@ -21,7 +21,7 @@ use std::ops::Range;
 use photosite_pix::combine::Combine;
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{
-    Applied, CFA_LINE, CfaColor, CfaPattern, Frame, FrameKind, MaskBits, Plane, Unit, stat,
+    Applied, CFA_LINE, CfaColor, CfaPattern, Frame, FrameKind, MaskBits, Plane, Rect, Unit, stat,
 };
 
 use crate::defects::KAPPA;
@@ -166,12 +166,15 @@ pub struct Finish {
     pub noise: Option<NoiseModel>,
     /// The steps that the stacked samples went through.
     pub applied: Applied,
+    /// The step of the converter in ADU; 0 of samples that are no integers.
+    pub step_adu: f32,
 }
 
 /// Makes a master of a stack: variance, mask, and for flats the normalisation.
 ///
-/// A pixel without samples is NaN and NO_DATA. The variance is that of the samples; with a single
-/// frame it is that of the noise model, and without one there is none. A flat is divided by the
+/// A pixel without samples is NaN and NO_DATA. The variance is that of the samples, and not less than
+/// what the converter's rounding leaves; with a single frame it is that of neighbours and of the noise
+/// model, and without one there is none. A flat is divided by the
 /// robust mean of each colour; where its response is not above a tenth of the median it is
 /// NO_DATA and 1, so that no division by it does harm.
 pub fn finish(stacked: Stacked, spec: Finish) -> Finished {
@@ -184,12 +187,13 @@ pub fn finish(stacked: Stacked, spec: Finish) -> Finished {
         applied: spec.applied,
     };
     frame.variance = variance(stacked.variance, &frame, spec);
+    calm(&mut frame.mask);
     let scatter = scatter_of_one_frame(frame.variance.as_ref(), spec);
     let frame_noise = if spec.kind == FrameKind::Flat {
         normalise(&mut frame, spec.cfa);
         FLAT_DEFECT / KAPPA
     } else {
-        scatter.unwrap_or(0.0) as f32
+        (scatter.unwrap_or(0.0) as f32).max(rounding(spec))
     };
     let no_data = frame.mask.as_slice().iter().filter(|m| m.contains(MaskBits::NO_DATA)).count();
     Finished { frame, rejected, no_data, scatter_adu: scatter, frame_noise }
@@ -197,13 +201,113 @@ pub fn finish(stacked: Stacked, spec: Finish) -> Finished {
 
 fn variance(scatter: Plane<f32>, frame: &Frame, spec: Finish) -> Option<Plane<f32>> {
     if spec.count >= 2 {
-        return Some(scatter);
+        let mut variance = scatter;
+        if spec.step_adu > 0.0 && spec.kind != FrameKind::Flat {
+            rounded(variance.as_mut_slice(), spec);
+        }
+        return Some(variance);
     }
-    // One frame has no scatter; without its bias level the model gives read noise alone, which
-    // holds for biases and short darks.
+    // One frame has no scatter of its own: what neighbours scatter by is read noise and the noise of
+    // their dark signal, whatever the level above which that is counted; a pixel above them has more.
     let noise = spec.noise.filter(|_| spec.kind != FrameKind::Flat)?;
+    let (data, step) = (&frame.data, spec.cfa.map_or(1, CfaPattern::period));
+    let near = stat::noise(data.as_slice(), data.width(), step).powi(2) as f32;
     let read = noise.variance_adu2(0.0) as f32;
-    Some(Plane::filled(frame.size(), read))
+    let typical = if near > read { near } else { read };
+    let middle = stat::median_at_a_glance(data.as_slice());
+    let gain = noise.gain_e_per_adu.e_per_adu() as f32;
+    let reach = KAPPA * typical.sqrt();
+    Some(Plane::from_fn(frame.size(), |x, y| {
+        let above = data.get(x, y) - middle;
+        typical + if above > reach { above / gain } else { 0.0 }
+    }))
+}
+
+/// Pixels along the side of a block, and the share of them that are called unstable only where a frame
+/// of the set is wrong there: pixels that jump stand alone.
+const BLOCK: usize = 32;
+const CROWD: f64 = 0.05;
+
+/// Takes UNSTABLE from crowds of pixels.
+fn calm(mask: &mut Plane<MaskBits>) {
+    let size = mask.size();
+    for y0 in (0..size.height).step_by(BLOCK) {
+        for x0 in (0..size.width).step_by(BLOCK) {
+            let block = Rect::new(x0, y0, BLOCK, BLOCK).clipped(size);
+            let rows = || (block.y0..block.y1);
+            let of_row = |y: usize| {
+                let bits = mask.row(y)[block.x0..block.x1].iter();
+                bits.filter(|bits| bits.contains(MaskBits::UNSTABLE)).count()
+            };
+            let count: usize = rows().map(of_row).sum();
+            if count as f64 > CROWD * block.size().pixels() as f64 {
+                for y in rows() {
+                    let bits = mask.row_mut(y)[block.x0..block.x1].iter_mut();
+                    bits.for_each(|bits| bits.remove(MaskBits::UNSTABLE));
+                }
+            }
+        }
+    }
+}
+
+/// Degrees of freedom that all pixels lend each, where steps are as coarse as the noise.
+const LENT: f32 = 4.0;
+
+/// Below a scatter of so many steps squared a mean of rounded samples is off by what rounding leaves.
+const COARSE: f64 = 0.3;
+
+/// Brings variances of means of few coarse steps to what is known of them: samples that are all rounded
+/// to one step scatter by nothing, and where noise is below half a step their mean stays off however
+/// many there are.
+///
+/// # Source
+/// Widrow2008, rounding as additive noise and when it is none.
+fn rounded(variances: &mut [f32], spec: Finish) {
+    let (step2, n) = (f64::from(spec.step_adu).powi(2), spec.count as f64);
+    let Some(of_one) = spec.combine.variance_of_one(spec.count).filter(|_| step2 > 0.0) else {
+        return;
+    };
+    let in_steps = of_one / step2;
+    let usual = |v: &f32| f64::from(*v) * in_steps <= 1.0;
+    let (mut sum, mut count) = (0.0, 0.0);
+    for v in variances.iter().filter(|v| usual(v)) {
+        sum += f64::from(*v) * in_steps;
+        count += 1.0;
+    }
+    let scatter = sum / count;
+    let least = (step2 / 12.0 / of_one) as f32;
+    // Not so for NaN.
+    if !(2.0 * count > variances.len() as f64 && scatter < COARSE) {
+        variances.iter_mut().filter(|v| **v < least).for_each(|v| *v = least);
+        return;
+    }
+    // What the mean is off by at a place of a step, on the mean over all of it.
+    let left = |noise: f64| {
+        let term = |k: f64| {
+            let k2 = (std::f64::consts::PI * k).powi(2);
+            (-4.0 * k2 * noise * noise).exp() / (2.0 * k2)
+        };
+        (1..20).map(|k| term(f64::from(k))).sum::<f64>()
+    };
+    // The noise before rounding that scatters so.
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..40 {
+        let noise = 0.5 * (low + high);
+        let seen = noise * noise + 1.0 / 12.0 - left(noise);
+        (low, high) = if seen < scatter { (noise, high) } else { (low, noise) };
+    }
+    let off = (left(0.5 * (low + high)) * step2) as f32;
+    let pooled = (scatter / in_steps) as f32;
+    let own = (n - 1.0) as f32;
+    for v in variances.iter_mut() {
+        let here = if usual(v) { (own * *v + LENT * pooled) / (own + LENT) } else { *v };
+        *v = here + off;
+    }
+}
+
+/// One standard deviation of what the converter rounds off.
+fn rounding(spec: Finish) -> f32 {
+    spec.step_adu / 12.0f32.sqrt()
 }
 
 /// About as many variances as the noise of a frame is taken from: for 5 frames their median is then
@@ -335,6 +439,7 @@ mod tests {
             cfa: None,
             noise: None,
             applied: Applied::empty(),
+            step_adu: 0.0,
         }
     }
 

@@ -37,7 +37,7 @@ use photosite_file::{Access, Probe, RawSource, Source};
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Applied, Detector, Header, Metadata, Rect, Size};
 
-use crate::detector::detector_of;
+use crate::detector::{detector_of, full_scale_adu};
 use crate::open::{open_full_scale, open_stored, probe, turned_over};
 use crate::provenance::{ContentHash, FileMark};
 use crate::stack::{Additive, Prepared, ReadBuffers};
@@ -110,6 +110,16 @@ impl RawFrame {
             header,
             metadata,
         })
+    }
+
+    /// The step of the converter in ADU; 0 where samples are no integers.
+    pub fn step_adu(&self) -> f32 {
+        match full_scale_adu(&self.header) {
+            Some(_) if !self.from_zero_to_one => {
+                self.header.get_f64("BSCALE").unwrap_or(1.0).abs() as f32
+            }
+            _ => 0.0,
+        }
     }
 
     /// Opens the frame, with its own overscan level measured.

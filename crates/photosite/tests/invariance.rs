@@ -6,11 +6,12 @@ mod night;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use photosite::params::{WINSORIZED, default_recipe};
+use photosite::params::default_recipe;
 use photosite::report::RunReport;
 use photosite::run::NightRequest;
 use photosite::stack::{Buffers, Laid, Laying, Prepared, Stacked, Stars, Terms, stack_tile};
 use photosite_file::fits::Sample;
+use photosite_pix::reject::Reject;
 use photosite_pix::align::Transform;
 use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::normalise::Affine;
@@ -143,7 +144,8 @@ fn tiles_of_any_shape_give_the_same_stack() {
     };
     let size = Size::new(80, 56);
     let pooled = default_recipe(FrameKind::Dark, darks.len(), None);
-    let own = Recipe { reject: WINSORIZED, combine: Combine::Mean };
+    let winsorized = Reject::Winsorized { sigma_low: 4.0, sigma_high: 4.0 };
+    let own = Recipe { reject: winsorized, combine: Combine::Mean };
     let stack = |recipe, height: usize, width: usize, backwards| -> (Vec<u32>, Stacked) {
         let mut sources: Vec<Prepared> = darks.iter().map(open).collect();
         if backwards {

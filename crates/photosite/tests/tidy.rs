@@ -20,6 +20,7 @@ const ROOMS: [(u8, &[&str]); 5] = [
             "stack",
             "master",
             "calibrate",
+            "correlation",
             "colour",
             "debayer",
             "defects",

@@ -147,7 +147,8 @@ pub fn robust_mean(samples: &[f32], kappa: f64) -> f64 {
 ///
 /// `step` is the distance between neighbours of one colour: 1 for a monochrome sensor, the period
 /// of the colour filter array otherwise. A second difference a − 2b + c of independent samples has
-/// six times their variance. The median absolute value keeps stars and cosmic rays out.
+/// six times their variance. The median absolute value keeps stars and cosmic rays out. Of integers,
+/// whose differences are integers, it is found within the step that it falls into.
 pub fn noise(rows: &[f32], width: usize, step: usize) -> f64 {
     if width == 0 {
         return f64::NAN;
@@ -158,9 +159,36 @@ pub fn noise(rows: &[f32], width: usize, step: usize) -> f64 {
         let (a, b, c) = (&row[..n], &row[(width - n) / 2..], &row[width - n..]);
         out.extend((0..n).map(|x| (a[x] - 2.0 * b[x] + c[x]).abs()));
     };
-    let median = select::median_of_chunks(rows.len() / width, differences);
-    MAD_TO_SIGMA * f64::from(median) / 6.0f64.sqrt()
+    let count = rows.len() / width;
+    let mut median = f64::from(select::median_of_chunks(count, differences));
+    if median.fract() == 0.0 && median <= COARSE {
+        let (mut below, mut at, mut all, mut whole) = (0usize, 0usize, 0usize, true);
+        let mut row = Vec::new();
+        for i in 0..count {
+            row.clear();
+            differences(i, &mut row);
+            for v in row.iter().map(|v| f64::from(*v)).filter(|v| v.is_finite()) {
+                below += usize::from(v < median);
+                at += usize::from(v == median);
+                all += 1;
+                whole &= v.fract() == 0.0;
+            }
+        }
+        // An integer stands for what is within half a step of it, 0 for half a step in all.
+        let width = if median == 0.0 { 0.5 } else { 1.0 };
+        if whole && at > 0 && at as f64 <= EVEN * all as f64 {
+            let part = (0.5 * all as f64 - below as f64) / at as f64;
+            median = (median - 0.5).max(0.0) + width * part;
+        }
+    }
+    MAD_TO_SIGMA * median / 6.0f64.sqrt()
 }
+
+/// Beyond so many steps a median of integers is near enough.
+const COARSE: f64 = 64.0;
+
+/// Of noise well below a step most differences are 0, and how far below cannot be told.
+const EVEN: f64 = 0.75;
 
 /// A median of so many samples has a standard error of a thousandth of their scatter.
 pub const GLANCE_SAMPLES: usize = 1 << 20;

@@ -14,6 +14,9 @@ use crate::{Error, Result, Source};
 
 /// EXTNAME of the image of standard deviations.
 const ERR: &str = "ERR";
+/// Keywords of the image that are written beside its errors as well: by how many times means over
+/// pixels are noisier than errors of independent pixels say.
+const SHARED: &str = "PSCORR";
 /// EXTNAME of the image of mask bits.
 const DQ: &str = "DQ";
 /// Rows encoded at a time.
@@ -230,6 +233,7 @@ impl<'a> FrameWriter<'a> {
         }
         let mut header = header.clone();
         header.set(Card::string("BUNIT", unit.bunit(), "unit of the samples"));
+        let spec_header = header.clone();
         let spec = |name: &str, planes, sample, header| ImageSpec {
             name: (!name.is_empty()).then(|| name.to_owned()),
             size,
@@ -244,6 +248,9 @@ impl<'a> FrameWriter<'a> {
         if known {
             let mut h = Header::new();
             h.push(Card::string("BUNIT", unit.bunit(), "one standard deviation"));
+            // What neighbours share belongs to their errors.
+            let shared = spec_header.cards().iter().filter(|c| c.keyword().starts_with(SHARED));
+            shared.for_each(|card| h.push(*card));
             specs.push(spec(ERR, frames.len(), Sample::F32, h));
         }
         let counts = Sample::U16 { pedestal_adu: 0.0 };

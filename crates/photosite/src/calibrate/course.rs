@@ -31,6 +31,8 @@ pub struct LightFacts {
     pub noise: Option<NoiseModel>,
     /// How much of the dark is taken, where that was decided for this very light.
     pub dark: Option<DarkShare>,
+    /// The step of the converter in ADU; 0 of samples that are no integers.
+    pub step_adu: f32,
 }
 
 /// What is done to a light.
@@ -64,6 +66,12 @@ pub(super) struct OfVariance<'a> {
     /// Dark electrons that this level hides, in ADU.
     pub hidden_adu: f32,
 }
+
+/// Samples of one colour to each side that tell with a pixel how many electrons it expects.
+const NEAR: usize = 2;
+
+/// A pixel that is off the mean of its neighbours by more sigmas than these stands for itself.
+const ALONE: f32 = 4.0;
 
 impl Course<'_> {
     /// Calibrates `rows` of a frame that hold raw samples, save for repairs; row 0 of the frame is
@@ -173,21 +181,25 @@ impl Course<'_> {
         let OfVariance { noise, zero, hidden_adu } = *of;
         let k = self.k.unwrap_or(0.0) as f32;
         let gain = noise.gain_e_per_adu.e_per_adu() as f32;
-        let read2 = noise.variance_adu2(0.0) as f32;
+        // The converter rounds, evenly between its steps.
+        let read2 = noise.variance_adu2(0.0) as f32 + self.facts.step_adu.powi(2) / 12.0;
         // The level above which samples are electrons: the bias, else the dark.
         let gone = self.facts.applied.intersects(Applied::BIAS | Applied::DARK);
         let zero = zero.map(|b| b.row(y));
         let dark_row = self.dark.map(|d| d.frame.data.row(y));
-        for (x, v) in out.iter_mut().enumerate() {
+        let above = raw.iter().enumerate().map(|(x, raw)| {
             let level = match (&zero, dark_row) {
                 _ if gone => 0.0,
                 (Some(b), _) => b(x),
                 (None, Some(d)) => d[x],
                 (None, None) => f32::NAN,
             };
-            let signal = raw[x] - level + hidden_adu;
-            let electrons = if signal < 0.0 { 0.0 } else { signal };
-            *v = read2 + electrons / gain;
+            raw - level + hidden_adu
+        });
+        let above: Vec<f32> = above.collect();
+        let step = self.facts.cfa.map_or(1, CfaPattern::period);
+        for (x, v) in out.iter_mut().enumerate() {
+            *v = expected_variance(&above, (x, step), read2, gain);
         }
         let mut add = |frame: &Frame, factor: f32| {
             if let Some(plane) = &frame.variance {
@@ -202,6 +214,26 @@ impl Course<'_> {
             add(&d.frame, k);
         }
     }
+}
+
+/// The variance of sample `x` of a row of signals in ADU, neighbours of one colour `step` apart.
+///
+/// A sample's own noise must not tell how noisy it is, or low samples would look better than high ones
+/// and the mean over a faint sky too noisy: where it agrees with its neighbours their mean does.
+fn expected_variance(above: &[f32], (x, step): (usize, usize), read2: f32, gain: f32) -> f32 {
+    let of = |signal: f32| read2 + if signal < 0.0 { 0.0 } else { signal } / gain;
+    let (mut sum, mut count) = (0.0, 0.0f32);
+    for i in 0..=2 * NEAR {
+        let near = (x + i * step).checked_sub(NEAR * step).and_then(|at| above.get(at));
+        if let Some(v) = near.filter(|v| v.is_finite()) {
+            sum += v;
+            count += 1.0;
+        }
+    }
+    let (own, variance) = (above[x], of(sum / count));
+    // Not so for NaN, which stays.
+    let agrees = (own - sum / count).powi(2) <= ALONE * ALONE * variance;
+    if agrees { variance } else { of(own) }
 }
 
 /// SATURATED where a sample stands at or above a level.

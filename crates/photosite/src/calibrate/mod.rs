@@ -17,6 +17,7 @@
 //!     applied: Applied::empty(),
 //!     noise: None,
 //!     dark: None,
+//!     step_adu: 1.0,
 //! };
 //! let done = set.apply(Light { data: Plane::filled(Size::new(8, 8), 1000.0), facts })?;
 //! assert_eq!(done.frame.data.get(3, 3), 900.0);

@@ -42,6 +42,7 @@ impl CalibratedSource {
             applied: frame.metadata.applied,
             noise: None,
             dark,
+            step_adu: frame.step_adu(),
         };
         Self { path: frame.path.clone(), raw, set, facts }
     }

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::mix::Mix;
 use super::mosaic::{Mosaic, planes, read_mosaic};
+use crate::correlation::of_debayering;
 use crate::header::picture_header;
 use crate::measure::{doubtful_phase, greens};
 use crate::open::{read_frame, read_frames};
@@ -114,6 +115,9 @@ pub fn debayer_file(
     let middle = (step as f64 - 1.0) / 2.0;
     let mut header = picture_header(&mosaic.header, mosaic.region, (middle, middle), step as f64);
     header.set(Card::string("PSDEBAYE", method.name(), "debayering method"));
+    if let Some(shared) = of_debayering(mosaic.cfa, method)? {
+        shared.write(&mut header);
+    }
     let mut steps = vec![format!("{} debayered, method {}", mosaic.cfa, method.name())];
     steps.extend(greens.map(|greens| {
         format!("greens that differed by {:.2} % equalised", 100.0 * greens.difference().abs())

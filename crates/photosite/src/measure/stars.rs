@@ -27,6 +27,40 @@ pub struct StarField {
     pub noise: f64,
     /// The background everywhere.
     pub mesh: Mesh,
+    /// The radius in pixels that fluxes are summed within.
+    pub aperture_px: f64,
+}
+
+impl StarField {
+    /// Takes errors of fluxes from those of the samples, where these are known, and from what neighbours
+    /// share: the noise of means over pixels is `shared` times that of independent ones.
+    pub fn know_errors(&mut self, variance: Option<&Plane<f32>>, shared: f64) {
+        for star in &mut self.stars {
+            let own = variance.and_then(|v| within(v, star, self.aperture_px));
+            star.flux_error = shared * own.map_or(star.flux_error, f64::sqrt);
+        }
+    }
+}
+
+/// The variance of what lies within an aperture about a star; `None` where less than half of it is known.
+fn within(variance: &Plane<f32>, star: &Star, radius: f64) -> Option<f64> {
+    let range = |c: f64, end: usize| {
+        (c - radius).floor().max(0.0) as usize..((c + radius + 2.0).max(0.0) as usize).min(end)
+    };
+    let (mut sum, mut area) = (0.0, 0.0);
+    for y in range(star.y, variance.height()) {
+        for x in range(star.x, variance.width()) {
+            let away = (x as f64 - star.x).hypot(y as f64 - star.y);
+            let share = (radius + 0.5 - away).clamp(0.0, 1.0);
+            let v = f64::from(variance.get(x, y));
+            if v.is_finite() {
+                sum += share * v;
+                area += share;
+            }
+        }
+    }
+    let whole = std::f64::consts::PI * radius * radius;
+    (area > 0.5 * whole).then(|| sum * whole / area)
 }
 
 /// Rows in which one call looks for stars.
@@ -138,7 +172,9 @@ pub fn find_stars(
     }
     let (background, noise) = mesh.typical();
     let roundness = typical(&stars, |s| s.roundness);
-    Ok(StarField { stars, fwhm_px, roundness, background, noise, mesh })
+    let shape = Shape { sigma_px: Matched::new(sigma_px).sigma_px(), gain_e };
+    let aperture_px = shape.aperture_px();
+    Ok(StarField { stars, fwhm_px, roundness, background, noise, mesh, aperture_px })
 }
 
 /// The background of a frame everywhere, on all threads.

@@ -22,4 +22,4 @@ pub use dark::DarkScaling;
 pub use format::{DEFAULT_PEDESTAL_ADU, sixteen_bits};
 pub use integration::{Drizzle, Integration, Weight};
 pub use noise::noise_model;
-pub use recipe::{RecipeChoice, WINSORIZED, default_recipe, reject_names};
+pub use recipe::{RecipeChoice, default_recipe, reject_names};

@@ -8,21 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// Winsorized sigma clipping, as far below as above.
-///
-/// The customary 4 below and 3 above clip the two tails of symmetric noise unevenly: the mean of 20
-/// frames of Gaussian noise then lies 0.007 sigma too low, and every calibrated light is off by
-/// that (`tests/truth/rejection.rs`). Cosmic rays stand far beyond 4 sigma.
-pub const WINSORIZED: Reject = Reject::Winsorized { sigma_low: 4.0, sigma_high: 4.0 };
-
 /// The recipe for `count` frames of a kind, when nobody asks for another.
 ///
 /// Up to 2 frames are averaged, 3 give their median (lights the mean of what two agree on), more the
-/// mean after [`Reject::auto`]. Flats
-/// under a colour filter array are clipped by each pixel's own scatter instead: in them neighbours
-/// differ in noise, and cannot lend theirs.
+/// mean after [`Reject::auto`]. Lights that are still under a colour filter array are clipped by each
+/// pixel's own scatter instead: in them neighbours differ in noise, and cannot lend theirs. In flats
+/// those of one colour can ([`Samples::alike_every`](photosite_pix::combine::Samples::alike_every)).
 pub fn default_recipe(kind: FrameKind, count: usize, cfa: Option<CfaPattern>) -> Recipe {
-    let lit = matches!(kind, FrameKind::Flat | FrameKind::Light);
     match count {
         0..=2 => Recipe { reject: Reject::None, combine: Combine::Mean },
         // Two lights tell what is wrong with the third; their mean has less noise than the median.
@@ -31,7 +23,11 @@ pub fn default_recipe(kind: FrameKind, count: usize, cfa: Option<CfaPattern>) ->
             Recipe { reject, combine: Combine::Mean }
         }
         3 => Recipe { reject: Reject::None, combine: Combine::Median },
-        _ if lit && cfa.is_some() => Recipe { reject: WINSORIZED, combine: Combine::Mean },
+        _ if kind == FrameKind::Light && cfa.is_some() => {
+            // As far below as above: 4 and 3 would take more of one tail, and the mean be off.
+            let reject = Reject::Winsorized { sigma_low: 4.0, sigma_high: 4.0 };
+            Recipe { reject, combine: Combine::Mean }
+        }
         _ => {
             let reject = Reject::auto(count, Thresholds::default());
             Recipe { reject, combine: Combine::Mean }

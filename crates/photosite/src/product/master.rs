@@ -10,6 +10,7 @@ use photosite_file::fits::Sample;
 use photosite_file::keyword;
 use photosite_file::read_image;
 use photosite_pix::combine::Recipe;
+use photosite_pix::reject::Reject;
 use photosite_pix::stat::{self, Summary};
 use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, Header, Size};
 use serde_json::json;
@@ -336,8 +337,12 @@ fn make(
     let taken_off = sources.iter().map(|s| s.level_adu).fold(f32::NEG_INFINITY, f32::max);
     let saturated_from = frames[0].detector.saturation_adu.filter(|_| !is_flat);
     stacked.saturated_from_adu = saturated_from.map(|level| level - taken_off);
+    // Colours of a flat have as many kinds of noise.
+    let period = sources[0].cfa.filter(|_| is_flat).map(CfaPattern::period);
+    let terms = Terms { period, ..Terms::default() };
+    stacked.unstable_from = unstable_from(request.recipe.reject, request.kind, frames.len());
     let planes = std::slice::from_mut(&mut stacked);
-    stack(&sources, (request.recipe, Terms::default()), &plan, planes, context)?;
+    stack(&sources, (request.recipe, terms), &plan, planes, context)?;
     // What was made of a frame that changed meanwhile would be kept under the wrong key.
     frames.iter().try_for_each(|f| f.unchanged())?;
     let maps = stacked.maps.take();
@@ -360,6 +365,7 @@ fn make(
             cfa,
             noise,
             applied: removed,
+            step_adu: frames.iter().map(|f| f.step_adu()).fold(0.0, f32::max),
         },
     );
     let (hot, cold) = mark_defects(&mut done, request.kind, cfa, context)?;
@@ -411,6 +417,18 @@ fn make(
     let inputs = frames.iter().map(|f| f.path.clone()).collect();
     let made = outcome(request.kind, request.path, inputs, stats, &header);
     Ok(Attempt::Made(Box::new(MasterResult { key: Some(provenance.key()), ..made })))
+}
+
+/// The share of a pixel's samples that are rejected where it jumps between levels; rays hit one pixel
+/// that often once in a million.
+const UNSTABLE: f64 = 0.15;
+
+/// So many rejected samples of a pixel of biases or darks make it unstable; `None` where the method
+/// rejects by count, or nothing.
+fn unstable_from(reject: Reject, kind: FrameKind, count: usize) -> Option<u16> {
+    let dark = matches!(kind, FrameKind::Bias | FrameKind::Dark | FrameKind::DarkFlat);
+    let judged = matches!(reject, Reject::AveragedSigma { .. });
+    (dark && judged).then(|| ((UNSTABLE * count as f64).ceil() as u16).max(2))
 }
 
 /// Finds the defects of a dark or flat on all threads and enters them into its mask.

@@ -12,6 +12,7 @@ use photosite_pix::warp::Kernel;
 use photosite_pix::{CfaPattern, MaskBits, Plane, Rect, Size};
 
 use super::part::LightPart;
+use crate::correlation::{Correlation, NoiseOf, of_stack};
 use crate::debayer::{Debayered, equalised};
 use crate::measure::SurveyedLight;
 use crate::params::{Drizzle, Integration};
@@ -87,6 +88,28 @@ fn not_local(light: &SurveyedLight) -> Error {
          --normalize additive-scale",
         light.path().display()
     ))
+}
+
+/// What the pixels of a stack of the used lights, opened as `layers`, share.
+///
+/// # Errors
+/// When a filter array cannot be debayered.
+pub fn shared_noise(
+    used: &[(&SurveyedLight, &LightPart)],
+    layers: &[Laid],
+    size: Size,
+) -> Result<Option<Correlation>> {
+    let of = |((light, part), laid): (&(&SurveyedLight, &LightPart), &Laid)| {
+        let under = matches!(laid.laying, Laying::Drizzled { cfa: Some(_), .. });
+        NoiseOf {
+            transform: laid.transform.clone(),
+            laying: laid.laying.clone(),
+            debayered: light.mosaic().filter(|_| !under),
+            planes: light.light.planes,
+            weight: part.weight,
+        }
+    };
+    of_stack(&used.iter().zip(layers).map(of).collect::<Vec<_>>(), size)
 }
 
 /// The colours of a light that is still under its filter array.

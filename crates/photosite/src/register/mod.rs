@@ -29,7 +29,7 @@ mod trails;
 
 pub use arrange::{Arranged, arrange};
 pub use flux::{FluxScale, ScaleSource};
-pub use layers::{TILE_ROWS, covered, mark_saturated, open, window_bytes};
+pub use layers::{TILE_ROWS, covered, mark_saturated, open, shared_noise, window_bytes};
 pub use part::LightPart;
 pub use place::{best_reference, lay_over, no_wcs};
 pub use shapes::star_shapes;

@@ -11,11 +11,12 @@ use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::normalise::{Affine, Normalise};
 use photosite_pix::reject::Reject;
 use photosite_pix::stars::Criteria;
-use photosite_pix::{Applied, Card, Frame, MaskBits, Plane, Rect, RowOrder, Size, Unit, stat};
+use photosite_pix::{Applied, Card, Frame, Header, MaskBits, Plane, Rect, RowOrder, Size, Unit, stat};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::budget::Need;
+use crate::correlation::Correlation;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::header::{StackedHeader, picture_header, registered_header, stack_header};
@@ -28,7 +29,7 @@ use crate::provenance::{Input, Provenance};
 use crate::raw::common_noise;
 use crate::register::{
     Arranged, LightPart, TILE_ROWS, TrailReport, arrange, best_reference, covered, mark_saturated,
-    masked_trails, open, star_shapes, trails_sentence, window_bytes,
+    masked_trails, open, shared_noise, star_shapes, trails_sentence, window_bytes,
 };
 use crate::stack::{Layer, Maps, Stacked, Stars, Terms};
 use crate::work::Context;
@@ -182,15 +183,17 @@ impl Arranged<'_> {
             let part = LightPart { normalisation: levels, trails: Vec::new(), ..part.clone() };
             let used = [(light, &part)];
             let size = self.reference.size();
-            let (stacked, _) =
+            let Combined { stacked, shared, .. } =
                 combined(&used, (self.reference, size), (alone, recipe), folder, context)?;
             let applied = light.metadata.applied;
             let frames: Vec<Frame> =
                 stacked.into_iter().map(|s| frame(s, applied, false)).collect();
+            let mut header = registered_header(&self.reference.header, &light.header);
+            tell_shared(&mut header, shared.as_ref());
             let product = Product {
                 path: &path,
                 frames: &frames.iter().collect::<Vec<_>>(),
-                header: registered_header(&self.reference.header, &light.header),
+                header,
                 sample: Sample::F32,
                 maps: &[],
                 provenance: &provenance,
@@ -226,7 +229,7 @@ impl Arranged<'_> {
         let recipe =
             how.recipe(used.len(), common_noise(used.iter().map(|(light, _)| &light.metadata)))?;
         let size = how.picture_size(reference.size());
-        let (mut stacked, part) =
+        let Combined { mut stacked, part, shared } =
             combined(&used, (reference, size), (how, recipe), folder_of(path), context)?;
         let rejected = Rejected {
             low: stacked.iter().map(|s| s.rejected_low).sum(),
@@ -254,6 +257,7 @@ impl Arranged<'_> {
             .collect();
         let header = stack_header(&reference.header, &told, recipe, rejected, how.scale());
         let mut header = picture_header(&header, part, (0.0, 0.0), 1.0);
+        tell_shared(&mut header, shared.as_ref());
         let mut steps = sentences(how, &parts, recipe, rejected);
         let pixels = frames.len() * frames[0].size().pixels();
         if filled as f64 > HOLES_SHARE * pixels as f64 {
@@ -366,17 +370,34 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Combines the used lights into planes of `size`; gives the part of it that was kept, where it was
-/// cut. Packed lights are unpacked to a nameless file in `folder` meanwhile.
+/// What came of combining lights.
+struct Combined {
+    stacked: Vec<Stacked>,
+    /// The part that was kept, where it was cut.
+    part: Option<Rect>,
+    /// What neighbouring pixels share.
+    shared: Option<Correlation>,
+}
+
+/// Writes what neighbouring pixels share, in place of what those of lights do.
+fn tell_shared(header: &mut Header, shared: Option<&Correlation>) {
+    Correlation::remove(header);
+    if let Some(shared) = shared {
+        shared.write(header);
+    }
+}
+
+/// Combines the used lights into planes of `size`. Packed lights are unpacked to a nameless file in `folder` meanwhile.
 fn combined(
     used: &[(&SurveyedLight, &LightPart)],
     (reference, size): (&SurveyedLight, Size),
     (how, recipe): (Integration, Recipe),
     folder: &Path,
     context: &Context<'_>,
-) -> Result<(Vec<Stacked>, Option<Rect>)> {
+) -> Result<Combined> {
     let layers = open(used, (reference, size), how, folder, context)?;
     let planes = layers[0].planes();
+    let shared = shared_noise(used, &layers, size)?;
     let stars = match recipe.reject {
         Reject::AveragedSigma { .. } => star_shapes(used, how.drizzle),
         _ => None,
@@ -406,6 +427,7 @@ fn combined(
         stars,
         weights: (recipe.combine == Combine::WeightedMean).then_some(&weights[..]),
         judged_only: judged_only.then_some(&applied[..]),
+        period: None,
     };
     let mut stacked: Vec<Stacked> = (0..planes).map(|_| Stacked::empty(size, how.maps)).collect();
     let total = layers.len() as u64;
@@ -418,12 +440,13 @@ fn combined(
         mark_saturated(&mut masks, light, laid);
     }
     if !how.crop {
-        return Ok((stacked, None));
+        return Ok(Combined { stacked, part: None, shared });
     }
     let part = covered(&layers).ok_or_else(|| {
         Error::mismatch("no part of the stack is covered by every light; omit --crop")
     })?;
-    Ok((stacked.into_iter().map(|s| s.crop(part)).collect(), Some(part)))
+    let stacked = stacked.into_iter().map(|s| s.crop(part)).collect();
+    Ok(Combined { stacked, part: Some(part), shared })
 }
 
 fn sentences(

@@ -14,7 +14,8 @@ use crate::finding::Severity;
 use crate::inventory::{KindOverrides, Taken, take};
 use crate::master::{channel_means, one_channel};
 use crate::measure::{StarField, find_stars};
-use crate::open::{open, probe, read_masked};
+use crate::correlation::Correlation;
+use crate::open::{open, probe, read_frames};
 use crate::work::Context;
 use crate::{Finding, Result};
 
@@ -104,7 +105,9 @@ pub struct Described {
     pub channels: Vec<Channel>,
 }
 
-/// Describes the samples of a file, NaN left out; a pedestal that the header records is taken off.
+/// Describes the samples of a file, NaN left out; a pedestal that the header records is taken off. The
+/// noise of a picture whose neighbours share samples ([`Correlation`]) is found from means over blocks:
+/// differences between such pixels hide it.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -117,13 +120,17 @@ pub fn describe_samples(path: &Path) -> Result<Described> {
     // A 16-bit camera file cannot go below 0; floating point can.
     let floor = full.map(|_| -pedestal_adu);
     let width = probe.size.width;
+    let shared = Correlation::read(&probe.header);
     let mut channels = Vec::new();
     for plane in 0..probe.planes {
         let data = read_plane(path, plane)?;
         let rows = data.as_slice();
         let step = metadata.cfa.map_or(1, CfaPattern::period);
         let name = if probe.planes > 1 { format!("plane {plane}") } else { "all".to_owned() };
-        let summary = Summary::of(rows, width, step, floor, ceiling);
+        let mut summary = Summary::of(rows, width, step, floor, ceiling);
+        if let Some(shared) = &shared {
+            summary.noise = stat::noise_of_blocks(rows, width) / shared.of(plane);
+        }
         channels.push(Channel { channel: name, summary });
         let Some(cfa) = metadata.cfa else { continue };
         for color in CfaColor::ALL {
@@ -168,7 +175,9 @@ fn colour_noise(rows: &[f32], width: usize, cfa: CfaPattern, color: CfaColor) ->
     stat::noise(&only, width, cfa.period())
 }
 
-/// The stars of a frame in a file, those above `snr`; its mask is respected.
+/// The stars of a frame in a file, those above `snr`, of a colour picture those of its green; its mask is
+/// respected. Errors of fluxes are those of its samples (`ERR`) where it has them, and of what neighbours
+/// share ([`Correlation`]).
 ///
 /// # Errors
 /// When the file cannot be read, `snr` means nothing, or the work is cancelled.
@@ -177,8 +186,13 @@ pub fn stars_of(path: &Path, snr: f64, context: &Context<'_>) -> Result<StarFiel
         let why = format!("--snr {snr} means nothing; it is a number above 0, such as 5.5");
         return Err(crate::Error::parameters(why));
     }
-    let (frame, header) = read_masked(path)?;
+    let (frames, header) = read_frames(path)?;
+    let middle = frames.len() / 2;
+    let frame = &frames[middle];
+    let shared = Correlation::read(&header).map_or(1.0, |shared| shared.of(middle));
     let gain = keyword::read(&header).metadata.gain_e_per_adu.map(|g| g.e_per_adu());
     let criteria = Criteria { snr, ..Criteria::default() };
-    find_stars(&frame.data, &frame.mask, gain, criteria, context)
+    let mut field = find_stars(&frame.data, &frame.mask, gain, criteria, context)?;
+    field.know_errors(frame.variance.as_ref(), shared);
+    Ok(field)
 }

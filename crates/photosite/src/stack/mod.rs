@@ -86,6 +86,9 @@ pub struct Terms<'a> {
     pub judged_only: Option<&'a [Vec<Affine>]>,
     /// How much frames may differ on stars; none where there are no stars.
     pub stars: Option<Stars>,
+    /// Pixels along a line from one to the next of its colour, where frames under a filter array are
+    /// combined as they are; `None` where all pixels are of one kind.
+    pub period: Option<usize>,
 }
 
 /// Combines one tile of all frames, which have one size and as many planes; gives a tile a plane.
@@ -106,7 +109,7 @@ pub fn stack_tile<'b, L: Layer>(
     tiles.resize_with(planes, Tile::default);
     tiles.iter_mut().for_each(|t| t.resize(pixels));
     let mut combined = |plane: usize, samples: Samples<'_>| {
-        let mut samples = samples.in_lines(columns.len());
+        let mut samples = samples.in_lines(columns.len()).alike_every(terms.period.unwrap_or(1));
         if let Some(weights) = terms.weights {
             samples = samples.with_weights(weights);
         }

@@ -59,6 +59,8 @@ pub struct Stacked {
     pub mask: Plane<MaskBits>,
     /// The level in ADU from which a combined value counts as saturated.
     pub saturated_from_adu: Option<f32>,
+    /// So many rejected samples make a pixel UNSTABLE; none do where this is `None`.
+    pub unstable_from: Option<u16>,
     /// Samples rejected below, in all.
     pub rejected_low: u64,
     /// Samples rejected above, in all.
@@ -77,6 +79,7 @@ impl Stacked {
             variance: Plane::zeroed(size),
             mask: Plane::zeroed(size),
             saturated_from_adu: None,
+            unstable_from: None,
             rejected_low: 0,
             rejected_high: 0,
             maps: with_maps.then(maps),
@@ -105,6 +108,7 @@ impl Stacked {
         let width = self.value.width();
         let part = width * rows;
         let saturated_from_adu = self.saturated_from_adu.unwrap_or(f32::INFINITY);
+        let unstable_from = self.unstable_from;
         let mut maps = self.maps.as_mut().map(|m| {
             [&mut m.kept, &mut m.low, &mut m.high].map(|p| p.as_mut_slice().chunks_mut(part))
         });
@@ -121,6 +125,7 @@ impl Stacked {
                 mask,
                 maps,
                 saturated_from_adu,
+                unstable_from,
                 rejected_low,
                 rejected_high,
             }
@@ -137,6 +142,7 @@ pub struct Band<'a> {
     mask: &'a mut [MaskBits],
     maps: Option<[&'a mut [u16]; 3]>,
     saturated_from_adu: f32,
+    unstable_from: Option<u16>,
     /// Samples rejected below, in all of the tiles that were placed.
     pub rejected_low: u64,
     /// Samples rejected above, in all of the tiles that were placed.
@@ -173,6 +179,17 @@ impl Band<'_> {
                 MaskBits::empty()
             }
         });
+        if let Some(least) = self.unstable_from {
+            let rows = self.mask.chunks_exact_mut(self.width);
+            let counts = tile.low.chunks_exact(columns.len()).zip(tile.high.chunks_exact(columns.len()));
+            for (bits, (low, high)) in rows.zip(counts) {
+                for (bits, (low, high)) in bits[columns.clone()].iter_mut().zip(low.iter().zip(high)) {
+                    if low + high >= least {
+                        *bits |= MaskBits::UNSTABLE;
+                    }
+                }
+            }
+        }
         for (map, counts) in self.maps.iter_mut().flatten().zip([&tile.kept, &tile.low, &tile.high])
         {
             put(map, at, counts, |v| v);

@@ -56,6 +56,7 @@ fn flat(plane: &Plane<f32>) -> Option<MasterFlat> {
         cfa: None,
         noise: None,
         applied: Applied::BIAS,
+        step_adu: 0.0,
     };
     let mut done = finish(stacked, spec).frame;
     // Samples drawn evenly are no flat; what stands out among them is no defect.

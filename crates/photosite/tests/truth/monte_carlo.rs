@@ -74,6 +74,7 @@ impl Camera {
             cfa: None,
             noise: NoiseModel::new(GAIN, READ_E),
             applied: Applied::empty(),
+            step_adu: 0.0,
         };
         let mut frame = finish(stacked, spec).frame;
         // A chance defect would be repaired, which is not what is asked here.

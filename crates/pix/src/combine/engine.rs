@@ -76,7 +76,7 @@ pub(super) fn run(samples: Samples, recipe: Recipe, workspace: &mut Workspace, o
                 columns.refresh();
             }
             if pooling {
-                judge.pool(&mut fresh[..blocks], pool);
+                judge.pool(&mut fresh[..blocks], samples.period, pool);
                 if let Some(Allowance { range, share }) = samples.allowance {
                     for columns in &mut fresh[..blocks] {
                         let x = columns.pixel[0];
@@ -186,15 +186,14 @@ impl Task<'_> {
         else {
             return;
         };
-        let [mean, share] = weighted_means(&self.samples, weights, columns);
+        let [mean, variance] = weighted_means(&self.samples, weights, columns);
         for lane in 0..n {
             let kept = columns.kept.len(lane);
             if kept < columns.count[lane] as usize || lane >= whole(columns) {
                 self.weigh(columns, lane, out);
             } else if kept > 0 {
                 out.value[x + lane] = mean[lane] as f32;
-                let variance = (columns.variance[lane] * share[lane]) as f32;
-                out.variance[x + lane] = if kept > 1 { variance } else { f32::NAN };
+                out.variance[x + lane] = if kept > 1 { variance[lane] as f32 } else { f32::NAN };
             }
         }
     }
@@ -268,11 +267,11 @@ impl Task<'_> {
             return;
         }
         let Some(weights) = self.samples.weights else { return };
-        let (mean, share) = weighted_mean(&self.samples, weights, columns, lane);
+        let (mean, variance) = weighted_mean(&self.samples, weights, columns, lane);
         let x = columns.pixel[lane];
         out.value[x] = mean as f32;
         let enough = columns.kept.len(lane) > 1;
-        out.variance[x] = if enough { (columns.variance[lane] * share) as f32 } else { f32::NAN };
+        out.variance[x] = if enough { variance as f32 } else { f32::NAN };
     }
 }
 

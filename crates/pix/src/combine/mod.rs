@@ -84,6 +84,7 @@ pub struct Samples<'a> {
     own: Option<&'a [f32]>,
     applied: Option<&'a [Affine]>,
     allowance: Option<Allowance<'a>>,
+    period: usize,
 }
 
 /// How far good samples of a pixel may lie apart beyond their noise: where the picture changes from
@@ -131,7 +132,7 @@ impl<'a> Samples<'a> {
     fn of(data: Data<'a>, len: usize, width: usize) -> Self {
         assert!(width > 0 && len.is_multiple_of(width), "whole rows of {width} samples expected");
         assert!(len / width <= usize::from(u16::MAX), "more than 65535 frames");
-        Self { data, width, line: width, weights: None, own: None, applied: None, allowance: None }
+        Self { data, width, line: width, weights: None, own: None, applied: None, allowance: None, period: 1 }
     }
 
     /// The same samples, as lines of the image of `line` pixels each: where a method pools
@@ -146,6 +147,18 @@ impl<'a> Samples<'a> {
             "whole lines of {line} pixels expected"
         );
         self.line = line;
+        self
+    }
+
+    /// The same samples, of which only those `period` pixels apart along a line have one noise, as under
+    /// a filter array: where a method pools neighbours, it is these.
+    ///
+    /// # Panics
+    /// When the period is 0.
+    #[must_use]
+    pub fn alike_every(mut self, period: usize) -> Self {
+        assert!(period > 0, "a period of pixels");
+        self.period = period;
         self
     }
 
@@ -230,10 +243,12 @@ pub struct Outcome<'a> {
 
 /// Combines each pixel's column.
 ///
-/// With s² the variance of the kept samples (n − 1), the variance of the value is s²/n for a mean,
-/// s² Σw²/(Σw)² for a weighted mean (w the product of a frame's weight and a sample's own), and f s²/n for a median, f being exact for a Gaussian and up
-/// to 32 samples and nearing π/2 for many. It knows nothing of the samples that were rejected from
-/// the wings of a Gaussian, so it is a little low under tight thresholds.
+/// With s² the variance of the kept samples (n − 1), the variance of the value is s²/n for a mean and
+/// f s²/n for a median, f being exact for a Gaussian and up to 32 samples and nearing π/2 for many.
+/// That of a weighted mean is what its samples' own squared deviations say, each with the square of its
+/// weight: Σ(w d)² / ((Σw)² − Σw²), and a little more under coverage (`combine/weighted.rs`). It knows
+/// nothing of the samples that were rejected from the wings of a Gaussian, so it is a little low under
+/// tight thresholds.
 ///
 /// Sums are of deviations from the median, in f64, in sorted order.
 ///
@@ -242,7 +257,7 @@ pub struct Outcome<'a> {
 /// of samples without weights.
 ///
 /// # Source
-/// Chu1955 for the median's variance.
+/// Chu1955 for the median's variance; MacKinnon1985 for that of a weighted mean.
 pub fn combine(samples: Samples, recipe: Recipe, workspace: &mut Workspace, out: &mut Outcome) {
     let width = samples.width;
     for len in [out.value.len(), out.variance.len(), out.kept.len(), out.low.len(), out.high.len()]
@@ -348,21 +363,26 @@ mod tests {
                         (0..count).filter(|i| data[i * width + x].is_finite()).collect();
                     kept.sort_by(|a, b| data[a * width + x].total_cmp(&data[b * width + x]));
                     let kept = &kept[cut..kept.len() - cut];
-                    let (mut total, mut sum, mut squares, mut spread) = (0.0, 0.0, 0.0, 0.0);
-                    let mut all = Vec::new();
-                    for i in kept {
-                        let v = data[i * width + x];
-                        let w = f64::from(weights[*i]) * f64::from(own[i * width + x]);
-                        let Affine { scale, offset } =
-                            if taken_back { applied[*i] } else { Affine::IDENTITY };
-                        total += w;
-                        sum += w * (f64::from(v) - offset) / scale;
-                        squares += w * w;
-                        spread += w / (scale * scale);
-                        all.push(v);
-                    }
-                    let variance = crate::stat::moments(&all).sd.powi(2);
-                    let expected = variance * squares / total.powi(2) * spread / total;
+                    // Weight, coverage, sample as judged, as it was, and what took it back.
+                    let samples: Vec<[f64; 5]> = kept
+                        .iter()
+                        .map(|i| {
+                            let v = f64::from(data[i * width + x]);
+                            let Affine { scale, offset } =
+                                if taken_back { applied[*i] } else { Affine::IDENTITY };
+                            let a = f64::from(own[i * width + x]);
+                            [f64::from(weights[*i]), a, v, (v - offset) / scale, 1.0 / scale]
+                        })
+                        .collect();
+                    let all = |of: &dyn Fn(&[f64; 5]) -> f64| samples.iter().map(of).sum::<f64>();
+                    let total = all(&|[w, a, ..]| w * a);
+                    let sum = all(&|[w, a, _, v, _]| w * a * v);
+                    let m = all(&|[w, a, v, ..]| w * a * v) / total;
+                    let off = all(&|[w, a, v, _, s]| (w * a * s * (v - m)).powi(2));
+                    let (s, q) = (all(&|[w, a, ..]| w * a * a), all(&|[w, a, ..]| (w * a).powi(2)));
+                    let t = all(&|[w, a, ..]| w * w * a.powi(3));
+                    let left = s - 2.0 * t / total + s * q / total.powi(2);
+                    let expected = off / total.powi(2) * s / left;
                     let (value, of_value) = (f64::from(p.0[x]), f64::from(p.1[x]));
                     assert!((value / (sum / total) - 1.0).abs() < 1e-6, "{x}: {value}");
                     assert!((of_value / expected - 1.0).abs() < 1e-5, "{x}: {of_value}");

@@ -1,4 +1,19 @@
-//! The weighted mean of the kept samples.
+//! The weighted mean of the kept samples, and its variance.
+//!
+//! A sample of weight w and coverage a (1 where nothing is drizzled) counts with a w. About the mean
+//! m of those kept, the variance of m is
+//!
+//! V = Σ (a w d)² / W² · S / (S − 2 T / W + S Q / W²), d = x − m,
+//!
+//! with W = Σ a w, S = Σ a² w, Q = Σ a² w², T = Σ a³ w²: what the squared deviations hold, each with
+//! the square of its own weight, and what the mean took of them made good. Without coverage that is
+//! Σ (w d)² / (W² − Σ w²), of equal weights s² / n. It is right in the mean where weights are inverse
+//! variances, and near it where they are not: on a star its own light makes the noise, whatever the sky
+//! gave the weights.
+//!
+//! # Source
+//! MacKinnon1985, variances that need no model of the noise; the factor is that of samples of variance
+//! 1 / w.
 
 use multiversion::multiversion;
 
@@ -8,8 +23,8 @@ use crate::reject::lanes::{Columns, Keys, LANES, Row};
 /// Lanes whose sums fit in registers together.
 const SOME: usize = 16;
 
-/// What [`weighted_mean`] gives of columns side by side that keep all of their samples, to the bit;
-/// the last few, which do not fill registers, stay 0.
+/// What [`weighted_mean`] gives of columns side by side that keep all of their samples, to the last
+/// digits; the last few columns, which do not fill registers, stay 0.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub(super) fn weighted_means(samples: &Samples, weights: &[f32], columns: &Columns) -> [Row; 2] {
     let mut out = [[0.0; LANES]; 2];
@@ -35,16 +50,16 @@ fn sum_some<const OWN: bool, const APPLIED: bool>(
     weights: &[f32],
     columns: &Columns,
     from: usize,
-    [mean, share]: &mut [Row; 2],
+    [mean, variance]: &mut [Row; 2],
 ) {
     let (mut first, mut last) = ([0.0f32; SOME], [0.0f32; SOME]);
     for lane in 0..SOME {
         first[lane] = columns.first[from + lane] as f32;
         last[lane] = columns.last[from + lane] as f32;
     }
-    let (mut total, mut squares) = ([0.0f64; SOME], [0.0f64; SOME]);
-    let (mut products, mut rest) = ([0.0f64; SOME], [0.0f64; SOME]);
-    let mut spread = [0.0f64; SOME];
+    let mut products = [0.0f64; SOME];
+    let mut rest = [0.0f64; SOME];
+    let mut of = Sums::<SOME>::default();
     for (i, weight) in weights.iter().enumerate() {
         let at = i * samples.width + columns.pixel[0] + from;
         let v = match samples.data {
@@ -64,26 +79,19 @@ fn sum_some<const OWN: bool, const APPLIED: bool>(
         if let Some(applied) = samples.applied.filter(|_| APPLIED) {
             (scale, offset) = (1.0 / applied[i].scale, applied[i].offset);
         }
-        let (weight, scale2) = (f64::from(*weight), scale * scale);
+        let weight = f64::from(*weight);
         for lane in 0..SOME {
             // Missing ones are NaN or infinite.
             let there = (v[lane] >= first[lane]) & (v[lane] <= last[lane]);
-            let w = if OWN {
-                weight * if own[lane] > 0.0 { f64::from(own[lane]) } else { 0.0 }
-            } else {
-                weight
-            };
-            let w = if there { w } else { 0.0 };
+            let cover = if OWN & !(own[lane] > 0.0) { 0.0 } else { f64::from(own[lane]) };
+            let cover = if there { cover } else { 0.0 };
             let v = f64::from(if there { v[lane] } else { first[lane] });
             // Distances from the smallest sample lose no digits; what frames were is not near it.
-            let value = if APPLIED { (v - offset) * scale } else { v - f64::from(first[lane]) };
-            total[lane] += w;
-            squares[lane] += w * w;
-            if APPLIED {
-                spread[lane] += w * scale2;
-            }
+            let judged = v - f64::from(first[lane]);
+            let value = if APPLIED { (v - offset) * scale } else { judged };
+            of.add((OWN, APPLIED), lane, (cover, weight), (judged, scale));
             // A sum that carries its rounding error along.
-            let product = w * value;
+            let product = cover * weight * value;
             let sum = products[lane] + product;
             let part = sum - products[lane];
             rest[lane] += (products[lane] - (sum - part)) + (product - part);
@@ -92,12 +100,89 @@ fn sum_some<const OWN: bool, const APPLIED: bool>(
     }
     for lane in 0..SOME {
         let origin = if APPLIED { 0.0 } else { f64::from(first[lane]) };
-        let per_total = 1.0 / total[lane];
-        mean[from + lane] = origin + (products[lane] + rest[lane]) * per_total;
-        let frames = if APPLIED { spread[lane] * per_total } else { 1.0 };
-        share[from + lane] = squares[lane] * per_total * per_total * frames;
+        let above = (products[lane] + rest[lane]) / of.total[lane];
+        mean[from + lane] = origin + above;
+        variance[from + lane] = of.variance((OWN, APPLIED), lane, above);
     }
 }
+
+/// The sums that the variances of some weighted means are made of.
+struct Sums<const N: usize> {
+    /// Σ a w.
+    total: [f64; N],
+    /// Σ a² w², the squares of what a sample counts with.
+    squares: [f64; N],
+    /// Σ (a w s)², Σ (a w s)² x and Σ (a w s)² x², s what took a sample back to what it was.
+    moments: [[f64; N]; 3],
+    /// Σ a² w and Σ a³ w²; those of coverage 1 are `total` and `squares`.
+    covered: [[f64; N]; 2],
+    /// Σ a w x; where samples are combined as they were judged the mean tells it.
+    judged: [f64; N],
+}
+
+impl<const N: usize> Default for Sums<N> {
+    fn default() -> Self {
+        let none = [0.0; N];
+        Self {
+            total: none,
+            squares: none,
+            moments: [none; 3],
+            covered: [none; 2],
+            judged: none,
+        }
+    }
+}
+
+impl<const N: usize> Sums<N> {
+    /// Adds a sample of `lane`: its coverage and its frame's weight, what it was judged as and by what
+    /// that is multiplied to be what it was.
+    #[inline(always)]
+    fn add(
+        &mut self,
+        (own, applied): (bool, bool),
+        lane: usize,
+        (cover, weight): (f64, f64),
+        (x, scale): (f64, f64),
+    ) {
+        let w = cover * weight;
+        let square = w * w;
+        self.total[lane] += w;
+        self.squares[lane] += square;
+        let moved = if applied { square * (scale * scale) } else { square };
+        let moment = moved * x;
+        self.moments[1][lane] += moment;
+        self.moments[2][lane] += moment * x;
+        if applied {
+            self.moments[0][lane] += moved;
+            self.judged[lane] += w * x;
+        }
+        if own {
+            self.covered[0][lane] += w * cover;
+            self.covered[1][lane] += square * cover;
+        }
+    }
+
+    /// The variance of the weighted mean of `lane`, which is `above` the origin of the samples.
+    #[inline(always)]
+    fn variance(&self, (own, applied): (bool, bool), lane: usize, above: f64) -> f64 {
+        let (total, squares) = (self.total[lane], self.squares[lane]);
+        let per_total = 1.0 / total;
+        let m = if applied { self.judged[lane] * per_total } else { above };
+        let zeroth = if applied { self.moments[0][lane] } else { squares };
+        let off = self.moments[2][lane] - m * (2.0 * self.moments[1][lane] - m * zeroth);
+        let (of_all, of_most) =
+            if own { (self.covered[0][lane], self.covered[1][lane]) } else { (total, squares) };
+        let left = of_all - per_total * (2.0 * of_most - of_all * squares * per_total);
+        // All weight on one sample leaves nothing to tell a variance from.
+        let known = left > LEAST_LEFT * of_all;
+        let off = if off > 0.0 { off } else { 0.0 };
+        let variance = off * per_total * per_total * of_all / left;
+        if known { variance } else { f64::NAN }
+    }
+}
+
+/// A share of the weights that is rounding.
+const LEAST_LEFT: f64 = 1e-9;
 
 /// The lanes from `at` on.
 #[inline(always)]
@@ -105,9 +190,8 @@ fn next<T>(all: &[T], at: usize) -> &[T; SOME] {
     all[at..].first_chunk().expect("as many as lanes")
 }
 
-/// The weighted mean of the kept part of `lane`, and by what the variance of its samples becomes the
-/// mean's: Σw² / (Σw)², and what frames were multiplied with taken out where samples were only
-/// judged so.
+/// The weighted mean of the kept part of `lane`, and its variance; NaN where one sample has all the
+/// weight.
 ///
 /// Frames come in the order they are given in; sums of products carry their rounding error along,
 /// so that the order does not show in an f32.
@@ -143,11 +227,12 @@ pub(super) fn weighted_mean(
     let kept_last = kept.iter().rev().take_while(|row| equal(row, last)).count();
     let first_share = kept_first as f64 / f64::from(all_first);
     let last_share = kept_last as f64 / f64::from(all_last);
-    let (mut total, mut squares, mut products) = (0.0, 0.0, Sum::default());
-    let mut spread = 0.0;
+    let (mut of, mut products) = (Sums::<1>::default(), Sum::default());
+    let covered = samples.own.is_some() || first_share < 1.0 || last_share < 1.0;
+    let terms = (covered, samples.applied.is_some());
     // Distances from the smallest sample lose no digits; what frames were is not near it.
     let origin = if samples.applied.is_some() { 0.0 } else { first };
-    for (i, w) in weights.iter().enumerate() {
+    for (i, weight) in weights.iter().enumerate() {
         let v = sample(i);
         // Missing ones are NaN or infinite.
         if v < first || v > last || v.is_nan() {
@@ -161,9 +246,8 @@ pub(super) fn weighted_mean(
             1.0
         };
         let own = samples.own.map_or(1.0, |own| own[i * samples.width + x]);
-        let w = f64::from(*w) * if own > 0.0 { f64::from(own) } else { 0.0 } * share;
-        total += w;
-        squares += w * w;
+        let cover = if own > 0.0 { f64::from(own) } else { 0.0 } * share;
+        let weight = f64::from(*weight);
         let (value, scale) = match samples.applied {
             Some(applied) => {
                 let scale = 1.0 / applied[i].scale;
@@ -171,12 +255,11 @@ pub(super) fn weighted_mean(
             }
             None => (v - first, 1.0),
         };
-        products.add(w * value);
-        spread += w * (scale * scale);
+        products.add(cover * weight * value);
+        of.add(terms, 0, (cover, weight), (v - first, scale));
     }
-    let per_total = 1.0 / total;
-    let frames = if samples.applied.is_some() { spread * per_total } else { 1.0 };
-    (origin + products.value() * per_total, squares * per_total * per_total * frames)
+    let above = products.value() / of.total[0];
+    (origin + above, of.variance(terms, 0, above))
 }
 
 /// A sum that carries its rounding error along.

@@ -69,33 +69,44 @@ impl Judge {
         matches!(self.method(), Reject::AveragedSigma { .. })
     }
 
-    /// Finds the scale of a tile of fresh columns, block by block; strays go at once where most
-    /// columns of a block have one: a frame that is wrong there, a cloud, a trail.
-    pub fn pool(&self, tile: &mut [Columns], pool: &mut Vec<f64>) {
+    /// Finds the scale of a tile of fresh columns, block by block, those `period` apart for themselves;
+    /// strays go at once where most columns of a block have one: a frame that is wrong there, a cloud,
+    /// a trail.
+    pub fn pool(&self, tile: &mut [Columns], period: usize, pool: &mut Vec<f64>) {
         let Reject::AveragedSigma { low, high } = self.method() else { return };
-        pool.clear();
-        let (mut all, mut blocks) = (0, 0u64);
-        for (block, columns) in tile.iter().enumerate() {
-            let before = pool.len();
-            let strays = offer_scales(columns, pool);
-            let offered = pool.len() - before;
-            all += offered;
-            if 2 * strays > offered {
-                blocks |= 1 << block;
-                pool.truncate(before);
+        // Integers are no better known than to a step.
+        let integers = tile.iter().all(|columns| columns.integers);
+        let least = if integers { sigma::ROUNDED.sqrt() } else { 0.0 };
+        let mut blocks = 0u64;
+        for phase in 0..period {
+            let alike = Alike { phase, period };
+            pool.clear();
+            let mut all = 0;
+            for (block, columns) in tile.iter().enumerate() {
+                let before = pool.len();
+                let strays = offer_scales(columns, alike.in_block(block), pool);
+                let offered = pool.len() - before;
+                all += offered;
+                if 2 * strays > offered {
+                    blocks |= 1 << block;
+                    pool.truncate(before);
+                }
             }
-        }
-        // A quarter of the columns say enough of the scale.
-        let scale = match 4 * pool.len() < all {
-            true => sigma::scale_without_strays(tile, (low, high), pool),
-            false => sigma::pooled_scale(pool),
-        };
-        let scale = scale.unwrap_or(f64::NAN);
-        let level = sigma::level_of(tile, scale, pool);
-        let per_level = if level > 0.0 { 1.0 / level } else { 0.0 };
-        for columns in tile.iter_mut() {
-            columns.scale = [scale; LANES];
-            columns.per_level = [per_level; LANES];
+            // A quarter of the columns say enough of the scale.
+            let scale = match 4 * pool.len() < all {
+                true => sigma::scale_without_strays(tile, alike, (low, high), pool),
+                false => sigma::pooled_scale(pool),
+            };
+            let scale = scale.map_or(f64::NAN, |s| if s > least { s } else { least });
+            let level = sigma::level_of(tile, alike, scale, pool);
+            let per_level = if level > 0.0 { 1.0 / level } else { 0.0 };
+            for (block, columns) in tile.iter_mut().enumerate() {
+                let here = alike.in_block(block);
+                for lane in (0..LANES).filter(|lane| here.takes(*lane)) {
+                    columns.scale[lane] = scale;
+                    columns.per_level[lane] = per_level;
+                }
+            }
         }
         let stray = |block: &usize| blocks & (1 << block) != 0;
         for (_, columns) in tile.iter_mut().enumerate().filter(|(block, _)| stray(block)) {
@@ -190,8 +201,30 @@ pub(super) fn winsor_undecided(columns: &Columns, t: &Row) -> Lanes {
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn offer_scales(columns: &Columns, pool: &mut Vec<f64>) -> usize {
-    sigma::offer_scales(columns, pool)
+fn offer_scales(columns: &Columns, alike: Alike, pool: &mut Vec<f64>) -> usize {
+    sigma::offer_scales(columns, alike, pool)
+}
+
+/// Columns of a tile whose noise is of one kind: every so many.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Alike {
+    phase: usize,
+    period: usize,
+}
+
+impl Alike {
+    /// The same, counted from the first lane of a block of the tile.
+    #[inline(always)]
+    pub fn in_block(self, block: usize) -> Self {
+        let before = if self.period == 1 { 0 } else { block * LANES % self.period };
+        Self { phase: (self.phase + self.period - before) % self.period, ..self }
+    }
+
+    /// Whether a lane of the block is one.
+    #[inline(always)]
+    pub fn takes(self, lane: usize) -> bool {
+        self.period == 1 || lane % self.period == self.phase
+    }
 }
 
 /// The bounds of a round, for the methods that have bounds.

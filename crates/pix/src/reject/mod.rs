@@ -120,7 +120,9 @@ pub enum Reject {
     /// Rounds until nothing goes; m is the median of those kept, S and a stay. b(n) makes good what
     /// the deviations of few samples fall short of.
     ///
-    /// A tile is 256 pixels of a line, counted from the line's start; the last may be shorter.
+    /// A tile is 256 pixels of a line, counted from the line's start; the last may be shorter. Where only
+    /// every so many pixels have one noise ([`alike_every`](crate::combine::Samples::alike_every)), these
+    /// lend each other theirs. S of integers is at least 1 / √12, what rounding adds.
     /// Each column of 3 samples or more gives v = sd² / c(n) before any rejection, with c(n) = (1 − 2 / (9 (n − 1)))³, near enough the median of χ² / (n − 1) with n − 1
     /// degrees of freedom; S² is the median of these v. A few samples are too few for a scale of
     /// their own: the neighbours lend theirs. L is the median of the medians of every fourth column
@@ -429,7 +431,7 @@ impl Reject {
         judge.start(&mut columns);
         columns.refresh();
         if judge.pools() {
-            judge.pool(std::slice::from_mut(&mut columns), &mut Vec::new());
+            judge.pool(std::slice::from_mut(&mut columns), 1, &mut Vec::new());
         }
         while judge.unsettled(&columns) & 1 != 0 {
             let fate = judge.narrow(&mut columns);

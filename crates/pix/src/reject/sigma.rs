@@ -1,6 +1,7 @@
 //! Clipping at so many sigmas from the median: the methods differ in what their sigma is.
 
 use super::lanes::{Columns, LANES, Row, count_beyond};
+use super::judge::Alike;
 use super::{Bounds, FEWEST, Lanes, Reject};
 use crate::select;
 use crate::stat::MAD_TO_SIGMA;
@@ -153,14 +154,18 @@ pub(super) fn averaged(columns: &Columns) -> Row {
 /// the noise of light.
 const LEAST_LEVEL: f64 = 3.0;
 
+/// The variance of what rounding to integers takes off or adds.
+pub(super) const ROUNDED: f64 = 1.0 / 12.0;
+
 /// The level of a tile of scale `scale` above which noise grows with the root of the light.
 ///
 /// The median of its columns', in any unit; never so low that noise alone takes a column far above it.
-pub(super) fn level_of(tile: &[Columns], scale: f64, pool: &mut Vec<f64>) -> f64 {
+pub(super) fn level_of(tile: &[Columns], alike: Alike, scale: f64, pool: &mut Vec<f64>) -> f64 {
     pool.clear();
-    for columns in tile {
-        let here = columns.median[..columns.used].iter().zip(&columns.n);
-        pool.extend(here.step_by(LEVEL_STEP).filter(|(_, n)| **n > 0.0).map(|(m, _)| *m));
+    for (block, columns) in tile.iter().enumerate() {
+        let alike = alike.in_block(block);
+        let here = (0..columns.used).filter(|lane| alike.takes(*lane)).step_by(LEVEL_STEP);
+        pool.extend(here.filter(|lane| columns.n[*lane] > 0.0).map(|lane| columns.median[lane]));
     }
     let middle = pool.len() / 2;
     let level = match pool.is_empty() {
@@ -174,10 +179,10 @@ pub(super) fn level_of(tile: &[Columns], scale: f64, pool: &mut Vec<f64>) -> f64
 /// One column of so many tells the level of a tile.
 const LEVEL_STEP: usize = 4;
 
-/// Appends the variance of each column of 3 samples or more to the pool of its tile; gives
-/// how many of the columns scatter far more than their inner half does.
+/// Appends the variance of each of some columns of 3 samples or more to the pool of its tile; gives
+/// how many of them scatter far more than their inner half does.
 #[inline(always)]
-pub(super) fn offer_scales(columns: &Columns, pool: &mut Vec<f64>) -> usize {
+pub(super) fn offer_scales(columns: &Columns, alike: Alike, pool: &mut Vec<f64>) -> usize {
     let mut scaled = [0.0; LANES];
     let (mut last, mut share) = (f64::NAN, f64::NAN);
     for lane in 0..LANES {
@@ -194,7 +199,7 @@ pub(super) fn offer_scales(columns: &Columns, pool: &mut Vec<f64>) -> usize {
     let strays = strays(columns);
     let mut count = 0;
     for lane in 0..columns.used {
-        if columns.n[lane] >= 3.0 {
+        if columns.n[lane] >= 3.0 && alike.takes(lane) {
             pool.push(scaled[lane]);
             count += usize::from(strays[lane]);
         }
@@ -305,15 +310,20 @@ const PASSES: usize = 3;
 /// from it the next.
 pub(super) fn scale_without_strays(
     tile: &[Columns],
+    alike: Alike,
     (low, high): (f32, f32),
     pool: &mut Vec<f64>,
 ) -> Option<f64> {
     let (low, high) = (f64::from(low), f64::from(high));
-    // Integers are no better known than to a step.
-    let least = |columns: &Columns| if columns.integers { 1.0 / 12.0 } else { 0.0 };
+    let least = |columns: &Columns| if columns.integers { ROUNDED } else { 0.0 };
+    let some = |(block, columns): (usize, &Columns)| {
+        let (alike, used) = (alike.in_block(block), columns.used);
+        let many = |lane: &usize| alike.takes(*lane) && columns.kept.len(*lane) > FEWEST;
+        (0..used).filter(many).collect::<Vec<usize>>()
+    };
     pool.clear();
-    for columns in tile {
-        for lane in (0..columns.used).filter(|lane| columns.kept.len(*lane) > FEWEST) {
+    for (block, columns) in tile.iter().enumerate() {
+        for lane in some((block, columns)) {
             let (range, per) = (inner_range(columns, lane), inner_half(columns.kept.len(lane)).1);
             pool.push((per * range * range).max(least(columns)));
         }
@@ -321,8 +331,8 @@ pub(super) fn scale_without_strays(
     let mut s = pooled_scale(pool)?;
     for _ in 0..PASSES {
         pool.clear();
-        for columns in tile {
-            for lane in (0..columns.used).filter(|lane| columns.kept.len(*lane) > FEWEST) {
+        for (block, columns) in tile.iter().enumerate() {
+            for lane in some((block, columns)) {
                 let m = columns.median[lane];
                 let (floor, ceiling) = (m - low * s, m + high * s);
                 let (mut n, mut sum, mut squares) = (0.0, 0.0, 0.0);

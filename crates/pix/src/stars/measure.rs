@@ -13,6 +13,13 @@ pub struct Shape {
     pub gain_e: Option<f64>,
 }
 
+impl Shape {
+    /// The radius in pixels that fluxes are summed within.
+    pub fn aperture_px(&self) -> f64 {
+        APERTURE_FWHM * FWHM_OF_SIGMA * self.sigma_px
+    }
+}
+
 /// Radius of the aperture in full widths at half maximum.
 const APERTURE_FWHM: f64 = 1.5;
 
@@ -61,7 +68,7 @@ pub fn measure(
     criteria: Criteria,
 ) -> Option<Star> {
     let (cx, cy) = (candidate.x, candidate.y);
-    let radius = APERTURE_FWHM * FWHM_OF_SIGMA * shape.sigma_px;
+    let radius = shape.aperture_px();
     let reach = (radius.ceil() as usize + 2).min(REACH);
     let inside = cx >= 2 && cy >= 2 && cx + 2 < data.width() && cy + 2 < data.height();
     if !inside {
