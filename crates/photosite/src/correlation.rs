@@ -35,7 +35,7 @@ use crate::{Error, Result};
 const BLOCK: usize = 4;
 
 /// Pixels along the side of a tile of noise.
-const TILE: usize = 128;
+const TILE: usize = 192;
 
 /// Places of a picture at which lights lie differently on its pixels: shares of its sides.
 const PLACES: [(f64, f64); 4] = [(0.25, 0.3), (0.7, 0.2), (0.35, 0.75), (0.8, 0.7)];

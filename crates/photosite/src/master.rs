@@ -234,7 +234,7 @@ fn calm(mask: &mut Plane<MaskBits>) {
     for y0 in (0..size.height).step_by(BLOCK) {
         for x0 in (0..size.width).step_by(BLOCK) {
             let block = Rect::new(x0, y0, BLOCK, BLOCK).clipped(size);
-            let rows = || (block.y0..block.y1);
+            let rows = || block.y0..block.y1;
             let of_row = |y: usize| {
                 let bits = mask.row(y)[block.x0..block.x1].iter();
                 bits.filter(|bits| bits.contains(MaskBits::UNSTABLE)).count()

@@ -32,12 +32,21 @@ pub struct StarField {
 }
 
 impl StarField {
-    /// Takes errors of fluxes from those of the samples, where these are known, and from what neighbours
-    /// share: the noise of means over pixels is `shared` times that of independent ones.
-    pub fn know_errors(&mut self, variance: Option<&Plane<f32>>, shared: f64) {
+    /// Makes the background's part of the errors of fluxes what it is where neighbours share samples: the
+    /// noise of means over pixels is `shared` times that of independent ones. Where stars' own noise is
+    /// not in them, because no gain is known, the errors of the samples tell both.
+    ///
+    /// Those are not taken elsewhere: on sharp stars a stack's samples scatter by how each light's pixels
+    /// cut them, which their sum does not.
+    pub fn know_errors(&mut self, variance: Option<&Plane<f32>>, gain_known: bool, shared: f64) {
+        let area = std::f64::consts::PI * self.aperture_px * self.aperture_px;
         for star in &mut self.stars {
-            let own = variance.and_then(|v| within(v, star, self.aperture_px));
-            star.flux_error = shared * own.map_or(star.flux_error, f64::sqrt);
+            let samples = variance.filter(|_| !gain_known);
+            let own = samples.and_then(|v| within(v, star, self.aperture_px));
+            let noise = self.mesh.sigma_at(star.x, star.y);
+            let more = (shared * shared - 1.0) * area * noise * noise;
+            let without = star.flux_error * star.flux_error + more;
+            star.flux_error = own.map_or(without, |own| shared * shared * own).max(0.0).sqrt();
         }
     }
 }

@@ -419,9 +419,9 @@ fn make(
     Ok(Attempt::Made(Box::new(MasterResult { key: Some(provenance.key()), ..made })))
 }
 
-/// The share of a pixel's samples that are rejected where it jumps between levels; rays hit one pixel
-/// that often once in a million.
-const UNSTABLE: f64 = 0.15;
+/// The share of a pixel's samples, and two at least, that are rejected where it jumps between levels; rays
+/// hit one pixel twice once in some ten thousand.
+const UNSTABLE: f64 = 0.1;
 
 /// So many rejected samples of a pixel of biases or darks make it unstable; `None` where the method
 /// rejects by count, or nothing.

@@ -176,8 +176,8 @@ fn colour_noise(rows: &[f32], width: usize, cfa: CfaPattern, color: CfaColor) ->
 }
 
 /// The stars of a frame in a file, those above `snr`, of a colour picture those of its green; its mask is
-/// respected. Errors of fluxes are those of its samples (`ERR`) where it has them, and of what neighbours
-/// share ([`Correlation`]).
+/// respected. Errors of fluxes know what neighbours share ([`Correlation`]), and are those of the samples
+/// (`ERR`) where no gain is known.
 ///
 /// # Errors
 /// When the file cannot be read, `snr` means nothing, or the work is cancelled.
@@ -193,6 +193,6 @@ pub fn stars_of(path: &Path, snr: f64, context: &Context<'_>) -> Result<StarFiel
     let gain = keyword::read(&header).metadata.gain_e_per_adu.map(|g| g.e_per_adu());
     let criteria = Criteria { snr, ..Criteria::default() };
     let mut field = find_stars(&frame.data, &frame.mask, gain, criteria, context)?;
-    field.know_errors(frame.variance.as_ref(), shared);
+    field.know_errors(frame.variance.as_ref(), gain.is_some(), shared);
     Ok(field)
 }
