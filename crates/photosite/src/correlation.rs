@@ -223,7 +223,9 @@ pub fn of_stack(lights: &[NoiseOf], size: Size) -> Result<Option<Correlation>> {
     let mut seen: Vec<Seen> = Vec::new();
     let mut buffers = ReadBuffers::default();
     for (at, (x, y)) in PLACES.into_iter().enumerate() {
-        let middle = Point::new(x * size.width as f64, y * size.height as f64);
+        // On a pixel, as drops and kernels meet them.
+        let on = |share: f64, n: usize| (share * n as f64).floor();
+        let middle = Point::new(on(x, size.width), on(y, size.height));
         let mut sums: Vec<Vec<[f32; 2]>> = Vec::new();
         for (i, light) in lights.iter().enumerate() {
             let key = (at * lights.len() + i) as u64;

@@ -68,7 +68,7 @@ pub(super) struct OfVariance<'a> {
 }
 
 /// Samples of one colour to each side that tell with a pixel how many electrons it expects.
-const NEAR: usize = 2;
+const NEAR: usize = 3;
 
 /// A pixel that is off the mean of its neighbours by more sigmas than these stands for itself.
 const ALONE: f32 = 4.0;

@@ -24,6 +24,8 @@ pub struct MasterFacts {
     pub cold: usize,
     /// Pixels without data.
     pub no_data: usize,
+    /// Pixels marked UNSTABLE.
+    pub unstable: usize,
     /// What took the additive part out; `None` where nothing did.
     pub removed_by: Option<RemovedBy>,
     /// The frames came without their bias.
@@ -111,6 +113,9 @@ pub fn master_header(frames: &[&RawFrame], facts: &MasterFacts) -> Header {
     header.set(Card::integer("PSHOT", facts.hot as i64, "pixels marked hot"));
     header.set(Card::integer("PSCOLD", facts.cold as i64, "pixels marked cold"));
     header.set(Card::integer("PSNODATA", facts.no_data as i64, "pixels without data"));
+    if facts.unstable > 0 {
+        header.set(Card::integer("PSUNSTAB", facts.unstable as i64, "pixels that jump between levels"));
+    }
     if let Some(noise) = facts.noise {
         let scatter = round(noise.scatter_adu);
         header.set(Card::real("PSNSCAT", scatter, "[adu] scatter of one frame's samples"));

@@ -12,7 +12,7 @@ use photosite_file::read_image;
 use photosite_pix::combine::Recipe;
 use photosite_pix::reject::Reject;
 use photosite_pix::stat::{self, Summary};
-use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, Header, Size};
+use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, Header, MaskBits, Size};
 use serde_json::json;
 
 use super::compared::compare_frames;
@@ -383,6 +383,7 @@ fn make(
         hot,
         cold,
         no_data: done.no_data,
+        unstable: count_of(&done.frame, MaskBits::UNSTABLE),
         removed_by,
         bias_gone: before.contains(Applied::BIAS),
         cfa,
@@ -417,6 +418,10 @@ fn make(
     let inputs = frames.iter().map(|f| f.path.clone()).collect();
     let made = outcome(request.kind, request.path, inputs, stats, &header);
     Ok(Attempt::Made(Box::new(MasterResult { key: Some(provenance.key()), ..made })))
+}
+
+fn count_of(frame: &Frame, bits: MaskBits) -> usize {
+    frame.mask.as_slice().iter().filter(|m| m.contains(bits)).count()
 }
 
 /// The share of a pixel's samples, and two at least, that are rejected where it jumps between levels; rays
@@ -454,8 +459,10 @@ fn mark_defects(
             Ok(())
         },
     )?;
-    let all: Vec<Defect> =
-        found.into_iter().flat_map(|f| f.into_inner().expect("no holder panics")).collect();
+    let found = found.into_iter().flat_map(|f| f.into_inner().expect("no holder panics"));
+    // What is no response stands at 1 by agreement, and says nothing of hot or cold.
+    let measured = |d: &Defect| !done.frame.mask.get(d.x, d.y).contains(MaskBits::NO_DATA);
+    let all: Vec<Defect> = found.filter(measured).collect();
     Ok(defects::mark(&mut done.frame, &all))
 }
 
