@@ -177,7 +177,8 @@ pub fn of_debayering(cfa: CfaPattern, method: Method) -> Result<Option<Correlati
     }
     let side = 2 * TILE;
     let source = white(Size::new(side, side), 1, 1.0, 0);
-    let made = Debayered::new(source, cfa, method).map_err(|e| Error::unsupported(e.to_string()))?;
+    let made =
+        Debayered::new(source, cfa, method).map_err(|e| Error::unsupported(e.to_string()))?;
     let mut planes = vec![0.0; 3 * side * side];
     made.read_planes(0..side, &mut Vec::new(), &mut planes)?;
     let each = planes.chunks_exact(side * side).map(|plane| {
@@ -273,14 +274,8 @@ fn noise_layer(light: &NoiseOf, middle: Point, tile: Size, key: u64) -> Result<L
     let corner = |v: f64, n: usize| ((v - 0.5 * n as f64) / cell).floor() * cell;
     let (x0, y0) = (corner(there.x, own.width), corner(there.y, own.height));
     let shift = |v: f64, x: f64, y: f64| v - x * (0.5 * w).floor() - y * (0.5 * h).floor();
-    let transform = Transform::affine(
-        a,
-        b,
-        shift(there.x - x0, a, b),
-        c,
-        d,
-        shift(there.y - y0, c, d),
-    );
+    let transform =
+        Transform::affine(a, b, shift(there.x - x0, a, b), c, d, shift(there.y - y0, c, d));
     let sigma = (1.0 / light.weight.max(1e-6).sqrt()) as f32;
     let source = white(own, light.planes, sigma, key);
     let source = match light.debayered {
@@ -291,5 +286,12 @@ fn noise_layer(light: &NoiseOf, middle: Point, tile: Size, key: u64) -> Result<L
         }
     };
     let laying = light.laying.clone();
-    Ok(Laid { source, size: tile, transform, laying, levels: vec![Affine::IDENTITY; 3], offsets: vec![] })
+    Ok(Laid {
+        source,
+        size: tile,
+        transform,
+        laying,
+        levels: vec![Affine::IDENTITY; 3],
+        offsets: vec![],
+    })
 }

@@ -11,10 +11,10 @@ use photosite::report::RunReport;
 use photosite::run::NightRequest;
 use photosite::stack::{Buffers, Laid, Laying, Prepared, Stacked, Stars, Terms, stack_tile};
 use photosite_file::fits::Sample;
-use photosite_pix::reject::Reject;
 use photosite_pix::align::Transform;
 use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::normalise::Affine;
+use photosite_pix::reject::Reject;
 use photosite_pix::{FrameKind, Size};
 use photosite_sim::{Night, Preset, Purpose, Simulation, Stream};
 

@@ -114,7 +114,11 @@ pub fn master_header(frames: &[&RawFrame], facts: &MasterFacts) -> Header {
     header.set(Card::integer("PSCOLD", facts.cold as i64, "pixels marked cold"));
     header.set(Card::integer("PSNODATA", facts.no_data as i64, "pixels without data"));
     if facts.unstable > 0 {
-        header.set(Card::integer("PSUNSTAB", facts.unstable as i64, "pixels that jump between levels"));
+        header.set(Card::integer(
+            "PSUNSTAB",
+            facts.unstable as i64,
+            "pixels that jump between levels",
+        ));
     }
     if let Some(noise) = facts.noise {
         let scatter = round(noise.scatter_adu);

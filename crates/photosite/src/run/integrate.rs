@@ -11,7 +11,9 @@ use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::normalise::{Affine, Normalise};
 use photosite_pix::reject::Reject;
 use photosite_pix::stars::Criteria;
-use photosite_pix::{Applied, Card, Frame, Header, MaskBits, Plane, Rect, RowOrder, Size, Unit, stat};
+use photosite_pix::{
+    Applied, Card, Frame, Header, MaskBits, Plane, Rect, RowOrder, Size, Unit, stat,
+};
 use serde::Serialize;
 use serde_json::json;
 

@@ -9,12 +9,12 @@ use photosite_pix::stat::{self, Summary};
 use photosite_pix::{CfaColor, CfaPattern, FrameKind, Metadata, Plane};
 use serde::Serialize;
 
+use crate::correlation::Correlation;
 use crate::detector::full_scale_adu;
 use crate::finding::Severity;
 use crate::inventory::{KindOverrides, Taken, take};
 use crate::master::{channel_means, one_channel};
 use crate::measure::{StarField, find_stars};
-use crate::correlation::Correlation;
 use crate::open::{open, probe, read_frames};
 use crate::work::Context;
 use crate::{Finding, Result};

@@ -181,9 +181,12 @@ impl Band<'_> {
         });
         if let Some(least) = self.unstable_from {
             let rows = self.mask.chunks_exact_mut(self.width);
-            let counts = tile.low.chunks_exact(columns.len()).zip(tile.high.chunks_exact(columns.len()));
+            let counts =
+                tile.low.chunks_exact(columns.len()).zip(tile.high.chunks_exact(columns.len()));
             for (bits, (low, high)) in rows.zip(counts) {
-                for (bits, (low, high)) in bits[columns.clone()].iter_mut().zip(low.iter().zip(high)) {
+                for (bits, (low, high)) in
+                    bits[columns.clone()].iter_mut().zip(low.iter().zip(high))
+                {
                     if low + high >= least {
                         *bits |= MaskBits::UNSTABLE;
                     }

@@ -34,7 +34,15 @@ impl Camera {
     /// Of so many pixels a side: 1 e-/ADU, read noise 5 e-.
     pub fn new(side: usize) -> Self {
         let size = Size::new(side, side);
-        Self { size, gain: 1.0, read_e: 5.0, bias_adu: 500.0, whole: true, cfa: None, phases: false }
+        Self {
+            size,
+            gain: 1.0,
+            read_e: 5.0,
+            bias_adu: 500.0,
+            whole: true,
+            cfa: None,
+            phases: false,
+        }
     }
 
     pub fn with(self, gain: f64, read_e: f64) -> Self {

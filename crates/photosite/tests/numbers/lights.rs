@@ -76,7 +76,8 @@ pub fn repaired_pixels(effort: Effort) -> Vec<Row> {
                 for x in (0..camera.size.width).filter(|x| repaired(light.mask.get(*x, y))) {
                     if off(x, y).sqrt() < 2.0 * fwhm_px {
                         let pull = (f64::from(light.data.get(x, y)) - light_e(x, y)).abs();
-                        far += f64::from(u8::from(pull > 5.0 * f64::from(variance.get(x, y)).sqrt()));
+                        far +=
+                            f64::from(u8::from(pull > 5.0 * f64::from(variance.get(x, y)).sqrt()));
                         all += 1.0;
                     }
                 }
@@ -133,8 +134,7 @@ pub fn one_dark(effort: Effort) -> Vec<Row> {
             .then(|| bench.master(&camera, (FrameKind::Bias, 10, 151), &|_, _| 0.0).0)
             .map(NamedBias::File);
         let what = if with_bias { "one dark of 200 e- and a bias" } else { "one dark of 200 e-" };
-        let of_dark =
-            pulls(&[frame], &|_, _| camera.bias_adu + 200.0, &|_, _, m| m.is_empty());
+        let of_dark = pulls(&[frame], &|_, _| camera.bias_adu + 200.0, &|_, _, m| m.is_empty());
         rows.push(Row::new("A15", format!("{what}: real/ERR of the dark"), of_dark.ratio(), RIGHT));
         let lights = [camera.shoot(152_000, &|_, _| 250.0)];
         let done = bench.calibrate(&camera, &lights, (bias, Some(&dark), None));

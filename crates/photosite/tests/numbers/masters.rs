@@ -36,7 +36,12 @@ pub fn clipped_flats(effort: Effort) -> Vec<Row> {
         let asked = (FrameKind::Flat, count, 11 + count as u64);
         let (_, flat) = bench.master(&camera, asked, &level);
         let found = pulls(&flat, &|_, _| 1.0, MaskBits::all());
-        rows.push(Row::new("A11", format!("flat under RGGB, N = {count}: real/ERR"), found.ratio(), RIGHT));
+        rows.push(Row::new(
+            "A11",
+            format!("flat under RGGB, N = {count}: real/ERR"),
+            found.ratio(),
+            RIGHT,
+        ));
     }
     rows
 }
@@ -70,7 +75,12 @@ pub fn coarse_converters(effort: Effort) -> Vec<Row> {
         }
         let what = format!("read noise {read} step, N = {count}");
         let share = (found / all, 0.0);
-        rows.push(Row::new("A12", format!("{what}: hot pixels of 20 steps found"), share, (0.99, 1.0)));
+        rows.push(Row::new(
+            "A12",
+            format!("{what}: hot pixels of 20 steps found"),
+            share,
+            (0.99, 1.0),
+        ));
         if count > 1 {
             let found = pulls(&dark, &|x, y| f64::from(level.get(x, y)), MaskBits::HOT);
             rows.push(Row::new("A12", format!("{what}: real/ERR"), found.ratio(), RIGHT));
@@ -128,7 +138,12 @@ pub fn unstable_pixels(effort: Effort) -> Vec<Row> {
             }
         }
         let share = 100.0 * false_ones / camera.size.pixels() as f64;
-        rows.push(Row::new("A13", format!("{what}: stable pixels called so, %"), (share, 0.0), (0.0, 0.01)));
+        rows.push(Row::new(
+            "A13",
+            format!("{what}: stable pixels called so, %"),
+            (share, 0.0),
+            (0.0, 0.01),
+        ));
     }
     rows
 }

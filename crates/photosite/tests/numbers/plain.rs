@@ -16,10 +16,10 @@ pub fn good_samples_stay(effort: Effort) -> Vec<Row> {
         let (mut worst, mut all) = (0.0f64, (0.0, 0.0));
         for level in [0.0, 0.2, 0.5, 1.0, 2.0] {
             for k in [1e-4, 1.0, 10.0, 1000.0] {
-                let mut random = Stream::new(count as u64, (level * 10.0) as u64, Purpose::ReadNoise);
-                let data: Vec<f32> = (0..width * count)
-                    .map(|_| (k * (level + random.gaussian())) as f32)
-                    .collect();
+                let mut random =
+                    Stream::new(count as u64, (level * 10.0) as u64, Purpose::ReadNoise);
+                let data: Vec<f32> =
+                    (0..width * count).map(|_| (k * (level + random.gaussian())) as f32).collect();
                 let recipe = default_recipe(FrameKind::Light, count, None);
                 let (mut value, mut variance) = (vec![0.0; width], vec![0.0; width]);
                 let [mut kept, mut low, mut high] = [const { Vec::new() }; 3].map(|mut v| {
@@ -66,7 +66,12 @@ pub fn noise_of_integers(effort: Effort) -> Vec<Row> {
                 stat::noise(&samples, width, 1) / known
             })
             .collect();
-        Row::new("A17", format!("noise of integers over truth, {sd} steps"), crate::mean(&each), crate::RIGHT)
+        Row::new(
+            "A17",
+            format!("noise of integers over truth, {sd} steps"),
+            crate::mean(&each),
+            crate::RIGHT,
+        )
     };
     sds.into_iter().map(of).collect()
 }

@@ -190,7 +190,12 @@ pub fn weighted_errors(effort: Effort) -> Vec<Row> {
         let what = format!("skies of 100 and {noisier} e-, N = {count}");
         rows.push(Row::new("A2", format!("{what}, sky: real/ERR"), of_sky.ratio(), RIGHT));
         if count > 2 {
-            rows.push(Row::new("A2", format!("{what}, stars: real/ERR"), of_stars.ratio(), (0.9, 1.1)));
+            rows.push(Row::new(
+                "A2",
+                format!("{what}, stars: real/ERR"),
+                of_stars.ratio(),
+                (0.9, 1.1),
+            ));
         }
     }
     let dim = |i: usize| Seen { through: [1.0, 0.5][i % 2], ..PLAIN };

@@ -31,8 +31,7 @@ pub fn errors_on_stacks(effort: Effort) -> Vec<Row> {
         let sky = Sky { flux_e, fwhm_px, ..Sky::new(effort.of(480, 1440)) };
         let seen = |i: usize| {
             let mut random = Stream::new(70, i as u64, Purpose::Dither);
-            let mut by =
-                || if i == 0 || !registered { 0.0 } else { random.between(-5.0, 5.0) };
+            let mut by = || if i == 0 || !registered { 0.0 } else { random.between(-5.0, 5.0) };
             Seen { shift: (by(), by()), ..PLAIN }
         };
         let lights: Vec<Plane<f32>> =
@@ -66,8 +65,9 @@ pub fn errors_on_stacks(effort: Effort) -> Vec<Row> {
         let (square, error) = mean(&squares);
         let value = (square.sqrt(), 0.5 * error / square.sqrt());
         let how = if registered { "registered" } else { "unregistered" };
-        let what =
-            format!("{count} {how} lights, stars of {flux_e:.0} e-, FWHM {fwhm_px} px: scatter of pulls");
+        let what = format!(
+            "{count} {how} lights, stars of {flux_e:.0} e-, FWHM {fwhm_px} px: scatter of pulls"
+        );
         rows.push(Row::new("A7", what, value, (0.9, 1.1)));
     }
     rows

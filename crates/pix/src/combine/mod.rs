@@ -132,7 +132,16 @@ impl<'a> Samples<'a> {
     fn of(data: Data<'a>, len: usize, width: usize) -> Self {
         assert!(width > 0 && len.is_multiple_of(width), "whole rows of {width} samples expected");
         assert!(len / width <= usize::from(u16::MAX), "more than 65535 frames");
-        Self { data, width, line: width, weights: None, own: None, applied: None, allowance: None, period: 1 }
+        Self {
+            data,
+            width,
+            line: width,
+            weights: None,
+            own: None,
+            applied: None,
+            allowance: None,
+            period: 1,
+        }
     }
 
     /// The same samples, as lines of the image of `line` pixels each: where a method pools

@@ -123,13 +123,7 @@ struct Sums<const N: usize> {
 impl<const N: usize> Default for Sums<N> {
     fn default() -> Self {
         let none = [0.0; N];
-        Self {
-            total: none,
-            squares: none,
-            moments: [none; 3],
-            covered: [none; 2],
-            judged: none,
-        }
+        Self { total: none, squares: none, moments: [none; 3], covered: [none; 2], judged: none }
     }
 }
 

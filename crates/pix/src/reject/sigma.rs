@@ -1,7 +1,7 @@
 //! Clipping at so many sigmas from the median: the methods differ in what their sigma is.
 
-use super::lanes::{Columns, LANES, Row, count_beyond};
 use super::judge::Alike;
+use super::lanes::{Columns, LANES, Row, count_beyond};
 use super::{Bounds, FEWEST, Lanes, Reject};
 use crate::select;
 use crate::stat::MAD_TO_SIGMA;
