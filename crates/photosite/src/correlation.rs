@@ -77,9 +77,13 @@ impl Correlation {
         factor(KEY).map(|one| vec![one]).or(colours).map(Self)
     }
 
-    /// Takes the factors out of a header, for a picture whose pixels are others.
-    pub fn remove(header: &mut Header) {
-        COLOURS.iter().chain([&KEY]).for_each(|key| header.remove(key));
+    /// Writes the factors into the header of a picture made of pictures whose own it holds: about their
+    /// product.
+    pub fn write_beyond(&self, header: &mut Header) {
+        let before = Self::read(header);
+        let planes = self.0.len().max(before.as_ref().map_or(0, |own| own.0.len()));
+        let own = |plane: usize| before.as_ref().map_or(1.0, |own| own.of(plane));
+        Self((0..planes).map(|plane| self.of(plane) * own(plane)).collect()).write(header);
     }
 }
 
@@ -141,11 +145,13 @@ struct Seen {
 }
 
 impl Seen {
-    /// Adds a tile; blocks with a hole do not count.
+    /// Adds a tile; blocks with a hole do not count. A pixel lies between blocks, so that they do not lie
+    /// all in one way on what repeats every two pixels.
     fn add(&mut self, tile: &[f32], width: usize) {
         let height = tile.len() / width;
-        for y in (0..height / BLOCK).map(|j| j * BLOCK) {
-            for x in (0..width / BLOCK).map(|i| i * BLOCK) {
+        let starts = |n: usize| (0..(n + 1) / (BLOCK + 1)).map(|i| i * (BLOCK + 1));
+        for y in starts(height) {
+            for x in starts(width) {
                 let rows = (y..y + BLOCK).flat_map(|y| &tile[y * width + x..][..BLOCK]);
                 let (mut sum, mut squares) = (0.0, 0.0);
                 for v in rows.map(|v| f64::from(*v)) {

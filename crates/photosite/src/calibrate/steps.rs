@@ -56,7 +56,8 @@ const fn row(
 }
 
 /// The bits that a master brings along.
-const OF_MASTER: MaskBits = MaskBits::HOT.union(MaskBits::COLD).union(MaskBits::NO_DATA);
+const OF_MASTER: MaskBits =
+    MaskBits::HOT.union(MaskBits::COLD).union(MaskBits::UNSTABLE).union(MaskBits::NO_DATA);
 
 /// The steps in the order in which they are done; one without its master is left out.
 pub const STEPS: &[StepRow] = &[

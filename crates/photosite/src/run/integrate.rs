@@ -11,9 +11,7 @@ use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::normalise::{Affine, Normalise};
 use photosite_pix::reject::Reject;
 use photosite_pix::stars::Criteria;
-use photosite_pix::{
-    Applied, Card, Frame, Header, MaskBits, Plane, Rect, RowOrder, Size, Unit, stat,
-};
+use photosite_pix::{Applied, Card, Frame, MaskBits, Plane, Rect, RowOrder, Size, Unit, stat};
 use serde::Serialize;
 use serde_json::json;
 
@@ -191,7 +189,9 @@ impl Arranged<'_> {
             let frames: Vec<Frame> =
                 stacked.into_iter().map(|s| frame(s, applied, false)).collect();
             let mut header = registered_header(&self.reference.header, &light.header);
-            tell_shared(&mut header, shared.as_ref());
+            if let Some(shared) = &shared {
+                shared.write_beyond(&mut header);
+            }
             let product = Product {
                 path: &path,
                 frames: &frames.iter().collect::<Vec<_>>(),
@@ -259,7 +259,9 @@ impl Arranged<'_> {
             .collect();
         let header = stack_header(&reference.header, &told, recipe, rejected, how.scale());
         let mut header = picture_header(&header, part, (0.0, 0.0), 1.0);
-        tell_shared(&mut header, shared.as_ref());
+        if let Some(shared) = &shared {
+            shared.write_beyond(&mut header);
+        }
         let mut steps = sentences(how, &parts, recipe, rejected);
         let pixels = frames.len() * frames[0].size().pixels();
         if filled as f64 > HOLES_SHARE * pixels as f64 {
@@ -379,14 +381,6 @@ struct Combined {
     part: Option<Rect>,
     /// What neighbouring pixels share.
     shared: Option<Correlation>,
-}
-
-/// Writes what neighbouring pixels share, in place of what those of lights do.
-fn tell_shared(header: &mut Header, shared: Option<&Correlation>) {
-    Correlation::remove(header);
-    if let Some(shared) = shared {
-        shared.write(header);
-    }
 }
 
 /// Combines the used lights into planes of `size`. Packed lights are unpacked to a nameless file in `folder` meanwhile.

@@ -273,8 +273,9 @@ pub fn weights_of_equal_noise(effort: Effort) -> Vec<Row> {
 fn of_means(stack: &Frame, n: usize, sky: f64, which: &dyn Fn(usize, usize) -> bool) -> (f64, f64) {
     let mut pulls = Pulls::default();
     let variance = stack.variance.as_ref().expect("a variance");
-    for y in (0..stack.size().height - n).step_by(n) {
-        for x in (0..stack.size().width - n).step_by(n) {
+    // Not all in one way on what repeats every two pixels.
+    for y in (0..stack.size().height - n).step_by(n + 1) {
+        for x in (0..stack.size().width - n).step_by(n + 1) {
             let (mut off, mut expected, mut whole) = (0.0, 0.0, true);
             for (i, j) in (0..n * n).map(|k| (x + k % n, y + k / n)) {
                 whole &= which(i, j);
