@@ -277,7 +277,8 @@ fn rounded(variances: &mut [f32], spec: Finish) {
     let scatter = sum / count;
     let least = (step2 / 12.0 / of_one) as f32;
     // Not so for NaN.
-    if !(2.0 * count > variances.len() as f64 && scatter < COARSE) {
+    let coarse = 2.0 * count > variances.len() as f64 && scatter < COARSE;
+    if !coarse {
         variances.iter_mut().filter(|v| **v < least).for_each(|v| *v = least);
         return;
     }

@@ -102,7 +102,7 @@ pub fn shared_noise(
     let of = |((light, part), laid): (&(&SurveyedLight, &LightPart), &Laid)| {
         let under = matches!(laid.laying, Laying::Drizzled { cfa: Some(_), .. });
         NoiseOf {
-            transform: laid.transform.clone(),
+            transform: laid.transform,
             laying: laid.laying.clone(),
             debayered: light.mosaic().filter(|_| !under),
             planes: light.light.planes,

@@ -167,7 +167,8 @@ pub fn calibrated(effort: Effort) -> Vec<Row> {
         let with = (Some(NamedBias::File(bias)), Some(&*dark), Some(&*flat));
         let done = bench.calibrate(&camera, &lights, with);
         let truth = |x: usize, y: usize| light_e(x, y) / gain;
-        let places: [(&str, &dyn Fn(usize, usize) -> bool); 3] = [
+        type Where<'a> = &'a dyn Fn(usize, usize) -> bool;
+        let places: [(&str, Where<'_>); 3] = [
             ("sky", &|x, y| star(x, y) < 0.5 && nebula(x, y) < 0.1 * sky_e.max(20.0)),
             ("nebula", &|x, y| star(x, y) < 0.5 && nebula(x, y) > 300.0),
             ("stars", &|x, y| star(x, y) > 100.0),

@@ -83,8 +83,8 @@ fn sum_some<const OWN: bool, const APPLIED: bool>(
         for lane in 0..SOME {
             // Missing ones are NaN or infinite.
             let there = (v[lane] >= first[lane]) & (v[lane] <= last[lane]);
-            let cover = if OWN & !(own[lane] > 0.0) { 0.0 } else { f64::from(own[lane]) };
-            let cover = if there { cover } else { 0.0 };
+            let counts = there & (!OWN | (own[lane] > 0.0));
+            let cover = if counts { f64::from(own[lane]) } else { 0.0 };
             let v = f64::from(if there { v[lane] } else { first[lane] });
             // Distances from the smallest sample lose no digits; what frames were is not near it.
             let judged = v - f64::from(first[lane]);
