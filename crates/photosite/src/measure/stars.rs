@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use photosite_pix::stars::{
     Candidate, Criteria, FWHM_OF_SIGMA, Matched, Mesh, Shape, Star, measure,
 };
-use photosite_pix::stat::median_in_place;
+use photosite_pix::stat::{median_in_place, median_scatter};
 use photosite_pix::{MaskBits, Plane};
 
 use crate::Result;
@@ -106,6 +106,15 @@ const ENOUGH: usize = 50;
 /// Brightest candidates of a band that a first look measures.
 const MOST_A_BAND: usize = 200;
 
+/// Stars that a mount or a lens has drawn out are at least so round; they are taken for stars where most of
+/// what is found is as long as each other: tracks and trails are of all lengths.
+const DRAWN_OUT: f64 = 0.15;
+const MOST: usize = 3;
+const ALIKE: f64 = 0.1;
+
+/// Where stars are drawn out, what is less round than this share of what is usual is none.
+const ROUNDER: f64 = 0.6;
+
 /// Times the typical width beyond which nothing is a star, noise of faint ones' widths included.
 const WIDEST: f64 = 2.5;
 
@@ -128,7 +137,7 @@ pub fn find_stars(
     let count = size.height.div_ceil(BAND);
     let look = |sigma_px: f64, criteria: Criteria, bands: &[usize], most: usize| {
         let matched = Matched::new(sigma_px);
-        let shape = Shape { sigma_px: matched.sigma_px(), gain_e };
+        let shape = Shape { sigma_px: matched.sigma_px(), match_gain: matched.gain(), gain_e };
         let found: Vec<Mutex<Vec<Star>>> = bands.iter().map(|_| Mutex::default()).collect();
         for_each(
             bands.len(),
@@ -155,11 +164,20 @@ pub fn find_stars(
     let all: Vec<usize> = (0..count).collect();
     let some: Vec<usize> = (FIRST_BANDS / 2..count).step_by(FIRST_BANDS).collect();
     let mut sigma_px = FIRST_SIGMA_PX;
-    for _ in 0..LOOKS {
+    let mut criteria = criteria;
+    for turn in 0..LOOKS {
         let first = Criteria { snr: FIRST_SNR.max(criteria.snr), ..criteria };
         let mut bright = look(sigma_px, first, &some, MOST_A_BAND)?;
         if bright.len() < ENOUGH {
             bright = look(sigma_px, first, &all, MOST_A_BAND)?;
+            if turn == 0 {
+                let long = Criteria { roundness: DRAWN_OUT.min(criteria.roundness), ..first };
+                let drawn = look(sigma_px, long, &all, MOST_A_BAND)?;
+                if let Some(usual) = drawn_out(&drawn, bright.len()) {
+                    criteria.roundness = criteria.roundness.min(ROUNDER * usual);
+                    bright = drawn;
+                }
+            }
         }
         if bright.len() < FEW && sigma_px == FIRST_SIGMA_PX {
             let narrow = look(NARROW_SIGMA_PX, first, &all, MOST_A_BAND)?;
@@ -224,6 +242,16 @@ fn usual_width(stars: &[Star]) -> Option<f64> {
     let near = widths.iter().filter(|w| **w < SPREAD * mode && **w * SPREAD > mode);
     let mut near: Vec<f32> = near.map(|w| *w as f32).collect();
     Some(f64::from(median_in_place(&mut near)))
+}
+
+/// The usual roundness of stars that are drawn out, `round` of them aside; `None` where they are not.
+fn drawn_out(stars: &[Star], round: usize) -> Option<f64> {
+    if stars.len() < MANY.max(MOST * round) {
+        return None;
+    }
+    let roundness: Vec<f64> = stars.iter().map(|s| s.roundness).collect();
+    let (usual, scatter) = median_scatter(&roundness);
+    (scatter < ALIKE).then_some(usual)
 }
 
 /// The median over the brightest stars that are well measured.

@@ -140,3 +140,107 @@ fn an_empty_frame_has_no_stars() {
         }
     }
 }
+
+/// A sky and what is put on it.
+struct Scene {
+    data: Plane<f32>,
+    put: Vec<(f64, f64, f64)>,
+}
+
+/// Stars whose matched signal stands out of the noise of a sky by 12 and more, `long` times as long as
+/// wide; samples are whole numbers from 0 on where the sky is `cut`.
+fn scene(seed: u64, sky: impl Fn(f64, f64) -> f64, noise: f64, long: f64, cut: bool) -> Scene {
+    const SIGMA: f64 = 1.3;
+    let size = Size::new(1000, 900);
+    let mut random = Stream::new(seed, 0, Purpose::Stars);
+    let mut truth = Plane::from_fn(size, |x, y| sky(x as f64, y as f64) as f32);
+    let (sin, cos) = (std::f64::consts::TAU * random.uniform()).sin_cos();
+    let (wide, narrow) = (SIGMA * long.sqrt(), SIGMA / long.sqrt());
+    let put: Vec<(f64, f64, f64)> = (0..300)
+        .map(|_| {
+            let x = 15.0 + 970.0 * random.uniform();
+            let y = 15.0 + 870.0 * random.uniform();
+            let snr = 12.0 * (1.0 - random.uniform() * 0.99).powf(-0.9);
+            let flux = snr * noise * (4.0 * std::f64::consts::PI).sqrt() * SIGMA;
+            let peak = flux / (2.0 * std::f64::consts::PI * SIGMA * SIGMA);
+            for j in y as usize - 14..y as usize + 15 {
+                for i in x as usize - 14..x as usize + 15 {
+                    let (dx, dy) = (i as f64 - x, j as f64 - y);
+                    let (u, v) = (cos * dx + sin * dy, cos * dy - sin * dx);
+                    let d2 = (u / wide).powi(2) + (v / narrow).powi(2);
+                    truth.row_mut(j)[i] += (peak * (-0.5 * d2).exp()) as f32;
+                }
+            }
+            (x, y, flux)
+        })
+        .collect();
+    let data = Plane::from_fn(size, |x, y| {
+        let v = f64::from(truth.get(x, y)) + noise * random.gaussian();
+        (if cut { v.round().max(0.0) } else { v }) as f32
+    });
+    Scene { data, put }
+}
+
+/// The share of stars that are found, how many false ones there are, and the field.
+fn found(scene: &Scene) -> (f64, usize, StarField) {
+    let field = find(&scene.data, &Plane::zeroed(scene.data.size()), 2);
+    let near = |a: (f64, f64), b: &(f64, f64, f64)| (a.0 - b.0).hypot(a.1 - b.1) < 3.0;
+    let stars = || field.stars.iter().map(|s| (s.x, s.y));
+    let right = scene.put.iter().filter(|p| stars().any(|s| near(s, p))).count();
+    let wrong = stars().filter(|s| !scene.put.iter().any(|p| near(*s, p))).count();
+    (right as f64 / scene.put.len() as f64, wrong, field)
+}
+
+#[test]
+fn slopes_and_nebulae_hide_no_star_and_make_none() {
+    for seed in [3, 4] {
+        // One sigma in three pixels, to the very rim.
+        let slope = scene(seed, |x, y| 100.0 + 3.0 * x + 1.5 * y, 10.0, 1.0, false);
+        let (share, wrong, _) = found(&slope);
+        println!("slope: {share:.3}, {wrong} false");
+        assert!(share > 0.97 && wrong == 0, "{share} {wrong}");
+        let mut random = Stream::new(seed, 1, Purpose::Stars);
+        let humps: Vec<(f64, f64, f64, f64)> = (0..14)
+            .map(|_| {
+                let sigma = 12.0 * 5f64.powf(random.uniform());
+                let height = 20.0 * 10f64.powf(random.uniform());
+                (1000.0 * random.uniform(), 900.0 * random.uniform(), sigma, height)
+            })
+            .collect();
+        let sky = |x: f64, y: f64| {
+            let hump = |(cx, cy, sigma, height): &(f64, f64, f64, f64)| {
+                let r2 = (x - cx).powi(2) + (y - cy).powi(2);
+                height * (-0.5 * r2 / (sigma * sigma)).exp()
+            };
+            200.0 + humps.iter().map(hump).sum::<f64>()
+        };
+        let nebula = scene(seed, sky, 10.0, 1.0, false);
+        let (share, wrong, field) = found(&nebula);
+        let fwhm = field.fwhm_px.unwrap() / (1.3 * 2.3548);
+        let ratios: Vec<f64> = nebula
+            .put
+            .iter()
+            .filter_map(|p| {
+                let star = field.stars.iter().find(|s| (s.x - p.0).hypot(s.y - p.1) < 1.0)?;
+                (star.snr > 40.0).then_some(star.flux / p.2)
+            })
+            .collect();
+        let flux = photosite_pix::stat::median_f64(&ratios);
+        println!("nebula: {share:.3}, {wrong} false, FWHM {fwhm:.3}, flux {flux:.3}");
+        assert!(share > 0.95 && wrong <= 8, "{share} {wrong}");
+        assert!((fwhm - 1.0).abs() < 0.05 && (flux - 1.0).abs() < 0.01, "{fwhm} {flux}");
+    }
+}
+
+#[test]
+fn drawn_out_stars_are_stars_and_a_sky_cut_off_is_one() {
+    for seed in [5, 6, 7] {
+        let (share, wrong, field) = found(&scene(seed, |_, _| 300.0, 10.0, 3.0, false));
+        println!("drawn out: {share:.3}, {wrong} false, roundness {:?}", field.roundness);
+        assert!(share > 0.9 && wrong <= 3, "{share} {wrong}");
+        assert!((field.roundness.unwrap() - 0.333).abs() < 0.06);
+        let (share, wrong, _) = found(&scene(seed, |_, _| 0.0, 6.0, 1.0, true));
+        println!("cut off: {share:.3}, {wrong} false");
+        assert!(share > 0.95 && wrong <= 8, "{share} {wrong}");
+    }
+}

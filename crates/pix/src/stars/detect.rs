@@ -55,6 +55,11 @@ impl Matched {
         self.sigma_px
     }
 
+    /// Signal over noise of a match where all samples stand out by their noise.
+    pub fn gain(&self) -> f64 {
+        f64::from(self.gain)
+    }
+
     /// The maxima in `rows` that stand at least `snr` times out of the noise; masked pixels and
     /// those that are not finite count as background.
     pub fn candidates(

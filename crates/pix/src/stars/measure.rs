@@ -9,6 +9,9 @@ use crate::{MaskBits, Plane};
 pub struct Shape {
     /// Standard deviation of a star's profile in pixels.
     pub sigma_px: f64,
+    /// Signal over noise of a match where samples stand out by their noise:
+    /// [`Matched::gain`](super::Matched::gain).
+    pub match_gain: f64,
     /// Electrons per unit of the samples, where that is known: for errors.
     pub gain_e: Option<f64>,
 }
@@ -46,6 +49,10 @@ const LEAST_WINDOW_PX: f64 = 0.8;
 const SAMPLED_PX: f64 = 0.75;
 const LONGEST: f64 = 2.0;
 
+/// What lies around a star is its background rather than the mesh from so many of its errors on: there
+/// is a nebula.
+const STANDS_OUT: f64 = 4.0;
+
 /// Pixels that a star must not stand on: their samples are not its light.
 const UNFIT: MaskBits = MaskBits::BAD.union(MaskBits::INTERPOLATED);
 
@@ -74,10 +81,22 @@ pub fn measure(
     if !inside {
         return None;
     }
-    let background = mesh.level_at(cx as f64, cy as f64);
+    let mut background = mesh.level_at(cx as f64, cy as f64);
     let noise = mesh.sigma_at(cx as f64, cy as f64);
+    let mut snr = f64::from(candidate.snr);
     let (x0, x1) = (cx.saturating_sub(reach), (cx + reach + 1).min(data.width()));
     let (y0, y1) = (cy.saturating_sub(reach), (cy + reach + 1).min(data.height()));
+    let mut stamp = Stamp::of(data, mask, (x0..x1, y0..y1), background);
+    if let Some((level, error)) = stamp.level_beyond(cx as f64, cy as f64, radius, noise)
+        && level.abs() > STANDS_OUT * error
+    {
+        background += level;
+        snr -= level * shape.match_gain / noise;
+        if snr < criteria.snr {
+            return None;
+        }
+        stamp = Stamp::of(data, mask, (x0..x1, y0..y1), background);
+    }
     // The highest pixel near the maximum of the match, and its neighbours.
     let near = |x: usize, y: usize| f64::from(data.get(x, y)) - background;
     let core = |x: usize, y: usize| {
@@ -98,7 +117,6 @@ pub fn measure(
         return None;
     }
 
-    let stamp = Stamp::of(data, mask, (x0..x1, y0..y1), background);
     let window_px = shape.sigma_px.max(LEAST_WINDOW_PX);
     let (mut x, mut y) = (px as f64, py as f64);
     for _ in 0..ROUNDS {
@@ -129,7 +147,6 @@ pub fn measure(
     let (long, short) = (unwindowed(middle + half), unwindowed(middle - half));
     let roundness = if long > 0.0 { (short / long).clamp(0.0, 1.0) } else { 0.0 };
     let fwhm_px = FWHM_OF_SIGMA * 0.5 * (long + short);
-    let snr = f64::from(candidate.snr);
     if shape.sigma_px < SAMPLED_PX {
         if long.is_nan() || (roundness < criteria.roundness && long > LONGEST * shape.sigma_px) {
             return None;

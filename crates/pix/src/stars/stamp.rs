@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
+use crate::stat::median_in_place;
 use crate::{MaskBits, Plane};
 
 /// Pixels from the middle that a stamp reaches at most: what the widest profile asks for.
@@ -17,6 +18,12 @@ const SIDE: usize = 64;
 
 /// Columns that are worked on together.
 const LANES: usize = 8;
+
+/// A level is told by at least so many samples.
+const LEAST_BEYOND: usize = 24;
+
+/// The error of a median of normal samples over that of their mean.
+const MEDIAN_ERROR: f64 = 1.2533;
 
 /// One number a column.
 type Columns = [f64; SIDE];
@@ -61,6 +68,34 @@ impl Stamp {
             }
         }
         Self { x0: columns.start as f64, y0: rows.start as f64, width, stride, samples }
+    }
+
+    /// The median of the samples farther than `radius` from a place, and its error where a sample has
+    /// the noise `sigma`; `None` without enough of them.
+    pub(super) fn level_beyond(
+        &self,
+        x: f64,
+        y: f64,
+        radius: f64,
+        sigma: f64,
+    ) -> Option<(f64, f64)> {
+        let mut beyond = Vec::with_capacity(self.samples.len());
+        for (j, row) in self.samples.chunks_exact(self.stride).enumerate() {
+            let dy = self.y0 + j as f64 - y;
+            let near = radius * radius - dy * dy;
+            for (i, v) in row[..self.width].iter().enumerate() {
+                let dx = self.x0 + i as f64 - x;
+                // What is no good is 0 exactly.
+                if dx * dx > near && *v != 0.0 {
+                    beyond.push(*v as f32);
+                }
+            }
+        }
+        if beyond.len() < LEAST_BEYOND {
+            return None;
+        }
+        let error = MEDIAN_ERROR * sigma / (beyond.len() as f64).sqrt();
+        Some((f64::from(median_in_place(&mut beyond)), error))
     }
 
     /// The moments about a place under a round window of standard deviation `sigma_px`.
