@@ -30,7 +30,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use photosite_file::{Access, Result, Source, changed, check_rows};
-use photosite_pix::debayer::{Debayer, Greens, Method, NoBayer};
+use photosite_pix::debayer::{Debayer, Greens, Method, UnknownArray};
 use photosite_pix::warp::Window;
 use photosite_pix::{CfaPattern, Size};
 
@@ -58,7 +58,7 @@ impl Debayered {
         source: Box<dyn Source>,
         cfa: CfaPattern,
         method: Method,
-    ) -> std::result::Result<Self, NoBayer> {
+    ) -> std::result::Result<Self, UnknownArray> {
         Ok(Self { source, debayer: Debayer::new(cfa, method)?, clipped: Vec::new() })
     }
 
@@ -67,6 +67,12 @@ impl Debayered {
     #[must_use]
     pub fn bounded(self, clipped: Vec<(usize, Range<usize>)>) -> Self {
         Self { clipped, ..self }
+    }
+
+    /// The same over a sky whose samples have this noise: [`Debayer::over_noise`].
+    #[must_use]
+    pub fn over_noise(self, noise: f64) -> Self {
+        Self { debayer: self.debayer.over_noise(noise), ..self }
     }
 
     /// Fills three planes, one after the other.

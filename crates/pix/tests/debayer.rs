@@ -17,7 +17,7 @@ fn all() -> Vec<Debayer> {
         let cfa = CfaPattern::parse(pattern).unwrap();
         out.extend(Method::ALL.into_iter().filter_map(|m| Debayer::new(cfa, m).ok()));
     }
-    assert_eq!(out.len(), 4 * 3 + 2);
+    assert_eq!(out.len(), 5 * 3);
     out
 }
 
@@ -196,11 +196,13 @@ fn bilinear_on_bayer_is_the_mean_of_what_is_next_to_it() {
 #[test]
 fn even_ground_is_unbiased_without_pattern_and_with_the_variance_that_is_said() {
     let size = Size::new(72, 72);
-    let (runs, sigma) = (400, [3.0, 5.0, 8.0]);
+    let sigma = [3.0, 5.0, 8.0];
     let mut worst_pattern = 0.0f64;
     for debayer in all() {
         let cfa = debayer.cfa();
         let mut random = Random(99);
+        // A place of X-Trans comes a ninth as often.
+        let runs = if cfa.period() == 2 { 400 } else { 1200 };
         let out = debayer.picture_size(size);
         let (mut mean, mut square) =
             (vec![0.0f64; 3 * out.pixels()], vec![0.0f64; 3 * out.pixels()]);
@@ -322,7 +324,6 @@ fn odd_frames_and_arrays_do_no_harm() {
             }
         }
     }
-    assert!(Debayer::new(CfaPattern::parse(X_TRANS).unwrap(), Method::Directional).is_err());
 }
 
 #[test]

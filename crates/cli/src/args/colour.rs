@@ -13,9 +13,8 @@ use photosite_pix::debayer::Method;
                         photosite debayer IMG_0001.CR2 -o rgb.fits --method superpixel\n\nThe \
                         image has three planes: red, green, blue. ERR and DQ come along, three \
                         planes each. Measured samples are not changed. directional: sharpest, \
-                        Bayer arrays only; bilinear: smoothest; superpixel: half the size (a third \
-                        under X-Trans), nothing interpolated; auto: directional, bilinear under \
-                        X-Trans."
+                        right colours of stars; bilinear: smoothest; superpixel: half the size (a \
+                        third under X-Trans), nothing interpolated; auto: directional."
 )]
 pub struct DebayerArgs {
     /// A CFA frame (Bayer or X-Trans), preferably calibrated: FITS, XISF, TIFF or camera raw.
@@ -34,7 +33,7 @@ pub struct DebayerArgs {
 /// Debayering methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum MethodName {
-    /// Directional for Bayer arrays, bilinear for X-Trans.
+    /// Directional; bilinear for arrays other than Bayer's and X-Trans.
     Auto,
     /// The mean of the neighbours of each colour.
     Bilinear,

@@ -13,7 +13,7 @@ use super::mix::Mix;
 use super::mosaic::{Mosaic, planes, read_mosaic};
 use crate::correlation::of_debayering;
 use crate::header::picture_header;
-use crate::measure::{doubtful_phase, greens};
+use crate::measure::{doubtful_phase, greens, sample_noise};
 use crate::open::{read_frame, read_frames};
 use crate::product::{Product, Standing, standing};
 use crate::provenance::{Input, Provenance};
@@ -84,7 +84,8 @@ pub fn debayer_file(
     let mosaic = read_mosaic(input, &[output])?;
     let method = method.unwrap_or_else(|| Method::auto(mosaic.cfa));
     let debayer = Debayer::new(mosaic.cfa, method)
-        .map_err(|e| Error::unsupported(format!("{}: {e}", input.display())))?;
+        .map_err(|e| Error::unsupported(format!("{}: {e}", input.display())))?
+        .over_noise(sample_noise(&mosaic.frame.data, mosaic.cfa));
     let provenance = Provenance::new(
         "debayered frame",
         vec![Input::new("frame", input, mosaic.hash)],

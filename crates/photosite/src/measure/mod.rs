@@ -32,5 +32,6 @@ pub use phase::{doubtful_phase, greens};
 pub use saturated::Saturated;
 pub use stars::{StarField, background, find_stars};
 pub use survey::{
-    SURVEYED_BYTES, SurveyedLight, offer_files, reference, survey, survey_bytes, surveyed_at_once,
+    SURVEYED_BYTES, SurveyedLight, offer_files, reference, sample_noise, survey, survey_bytes,
+    surveyed_at_once,
 };

@@ -47,6 +47,8 @@ pub struct SurveyedLight {
     pub doubt: Option<Finding>,
     /// How the two greens under its filter array differ, where they do.
     pub greens: Option<Greens>,
+    /// The noise of a sample under its filter array, in the unit of the samples.
+    pub sample_noise: Option<f64>,
     /// Where another program laid it and left zeros beside it.
     pub border: Option<Arc<Border>>,
     /// Its saturated samples.
@@ -217,6 +219,7 @@ fn look_over(
         let width = data.width();
         greens.equalise(data.as_mut_slice(), 0, width);
     }
+    let sample_noise = mosaic.map(|cfa| sample_noise(&frames[0].data, cfa));
     let (green, levels) = match mosaic {
         None => (None, frames.iter().map(|f| level(&spread(&f.data, 1))).collect()),
         Some(cfa) => {
@@ -268,6 +271,7 @@ fn look_over(
         backgrounds,
         doubt,
         greens,
+        sample_noise,
         border,
         saturated,
         trails,
@@ -297,6 +301,11 @@ fn empty_border(frames: &mut [Frame]) -> Option<Arc<Border>> {
         });
     }
     Some(Arc::new(border))
+}
+
+/// The noise of a sample under a filter array, in the unit of the samples.
+pub fn sample_noise(data: &Plane<f32>, cfa: CfaPattern) -> f64 {
+    stat::noise(&spread(data, cfa.period()), data.width(), cfa.period())
 }
 
 fn spread(data: &Plane<f32>, step: usize) -> Cow<'_, [f32]> {

@@ -57,7 +57,9 @@ pub fn open(
             Some(cfa) if by_colour => (source, Some(cfa)),
             Some(cfa) => {
                 let clipped = light.saturated.runs().to_vec();
-                (Box::new(debayered(source, cfa)?.bounded(clipped)) as Box<dyn Source>, None)
+                let noise = light.sample_noise.unwrap_or(f64::NAN);
+                let colours = debayered(source, cfa)?.bounded(clipped).over_noise(noise);
+                (Box::new(colours) as Box<dyn Source>, None)
             }
             None => (source, None),
         };

@@ -5,6 +5,7 @@ use std::ops::Range;
 use multiversion::multiversion;
 
 use super::Debayer;
+use super::taps::Order;
 use crate::warp::Window;
 use crate::{CfaColor, CfaPattern, Size};
 
@@ -20,22 +21,23 @@ pub(super) fn is_bayer(cfa: CfaPattern) -> bool {
     cfa.period() == 2 && green(0, 0) == green(1, 1) && green(1, 0) == green(0, 1)
 }
 
-/// Lines of a tile with a margin of [`REACH`] samples at each end, NaN where the frame has none.
-struct Lines {
+/// Lines of a tile with a margin at each end, NaN where the frame has none.
+pub(super) struct Lines {
+    margin: usize,
     stride: usize,
     first: isize,
     samples: Vec<f32>,
 }
 
 impl Lines {
-    fn new() -> Self {
-        Self { stride: 0, first: 0, samples: Vec::new() }
+    pub(super) fn new(margin: usize) -> Self {
+        Self { margin, stride: 0, first: 0, samples: Vec::new() }
     }
 
     /// Makes room for lines over `columns` columns, every sample missing.
-    fn clear(&mut self, lines: Range<isize>, columns: usize) {
+    pub(super) fn clear(&mut self, lines: Range<isize>, columns: usize) {
         self.first = lines.start;
-        self.stride = columns + 2 * REACH;
+        self.stride = columns + 2 * self.margin;
         self.samples.clear();
         self.samples.resize(lines.len() * self.stride, f32::NAN);
     }
@@ -44,23 +46,37 @@ impl Lines {
     fn copy(&mut self, (frame, size): (Window, Size), lines: Range<isize>, columns: &Range<usize>) {
         self.clear(lines.clone(), columns.len());
         // Margins that lie inside the frame are copied, too.
-        let left = columns.start.min(REACH);
-        let right = (columns.end + REACH).min(size.width);
+        let margin = self.margin;
+        let left = columns.start.min(margin);
+        let right = (columns.end + margin).min(size.width);
         for y in lines.start.max(0) as usize..(lines.end.max(0) as usize).min(size.height) {
             let line = (y - frame.first_row) * frame.width;
             let row = &frame.samples[line + columns.start - left..line + right];
-            let to = &mut self.line_mut(y as isize)[REACH - left..];
+            let to = &mut self.line_mut(y as isize)[margin - left..];
             copy_finite(row, to);
         }
     }
 
-    fn line(&self, y: isize) -> &[f32] {
-        let start = (y - self.first) as usize * self.stride;
+    pub(super) fn stride(&self) -> usize {
+        self.stride
+    }
+
+    pub(super) fn samples(&self) -> &[f32] {
+        &self.samples
+    }
+
+    /// Where a line begins.
+    pub(super) fn start(&self, y: isize) -> usize {
+        (y - self.first) as usize * self.stride
+    }
+
+    pub(super) fn line(&self, y: isize) -> &[f32] {
+        let start = self.start(y);
         &self.samples[start..start + self.stride]
     }
 
-    fn line_mut(&mut self, y: isize) -> &mut [f32] {
-        let start = (y - self.first) as usize * self.stride;
+    pub(super) fn line_mut(&mut self, y: isize) -> &mut [f32] {
+        let start = self.start(y);
         &mut self.samples[start..start + self.stride]
     }
 }
@@ -140,7 +156,7 @@ struct Work {
 
 impl Work {
     fn new() -> Self {
-        let [samples, across, along, green] = [0; 4].map(|_| Lines::new());
+        let [samples, across, along, green] = [0; 4].map(|_| Lines::new(REACH));
         Self { samples, across, along, green, sums: [Vec::new(), Vec::new()] }
     }
 
@@ -175,7 +191,7 @@ impl Work {
             };
             around(&self.across, &mut self.sums[0]);
             around(&self.along, &mut self.sums[1]);
-            let lines = [-2, -1, 0, 1, 2].map(|d| self.samples.line(y + d));
+            let lines = [-3, -2, -1, 0, 1, 2, 3].map(|d| self.samples.line(y + d));
             green(green_at, lines, [&self.sums[0], &self.sums[1]], self.green.line_mut(y));
         }
     }
@@ -183,7 +199,7 @@ impl Work {
 
 /// Copies samples; what is not finite is NaN.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn copy_finite(from: &[f32], to: &mut [f32]) {
+pub(super) fn copy_finite(from: &[f32], to: &mut [f32]) {
     for (to, v) in to.iter_mut().zip(from) {
         *to = if v.abs() < f32::INFINITY { *v } else { f32::NAN };
     }
@@ -210,7 +226,7 @@ fn bilinear([up, line, down]: [&[f32]; 3], row: Row<'_>) {
 /// How much changes across and along at each pixel: the slope, and the second difference of the
 /// pixel's own colour. Written where lines reach two samples further.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn gradients([a, b, line, d, e]: [&[f32]; 5], across: &mut [f32], along: &mut [f32]) {
+pub(super) fn gradients([a, b, line, d, e]: [&[f32]; 5], across: &mut [f32], along: &mut [f32]) {
     let n = line.len() - 4;
     let (across, along) = (&mut across[2..n + 2], &mut along[2..n + 2]);
     let (a, b, d, e) = (&a[2..n + 2], &b[2..n + 2], &d[2..n + 2], &e[2..n + 2]);
@@ -222,7 +238,7 @@ fn gradients([a, b, line, d, e]: [&[f32]; 5], across: &mut [f32], along: &mut [f
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn sum_of_five([a, b, c, d, e]: [&[f32]; 5], sum: &mut [f32]) {
+pub(super) fn sum_of_five([a, b, c, d, e]: [&[f32]; 5], sum: &mut [f32]) {
     let n = sum.len();
     let (a, b, c, d, e) = (&a[..n], &b[..n], &c[..n], &d[..n], &e[..n]);
     for x in 0..n {
@@ -230,31 +246,51 @@ fn sum_of_five([a, b, c, d, e]: [&[f32]; 5], sum: &mut [f32]) {
     }
 }
 
-/// Green of a line: where it was not measured, what both directions say, each by the inverse square
-/// of the gradients along it in the 5x5 pixels around, whose columns are summed already. Where a
-/// gradient is not known, and on even ground, both count the same.
+/// Gradients along both axes count as different from here on, by their difference over their sum, and
+/// one axis alone counts where they differ so much. Those of a round star do not: an axis that was
+/// chosen there would be the one that sees less of it.
+const DIRECTED: (f32, f32) = (0.6, 0.9);
+
+/// How much of green goes by the row, from the gradients across and along; half where a gradient is
+/// not known, on even ground and on stars.
+#[inline(always)]
+// A clamp would let no number through.
+#[allow(clippy::manual_clamp)]
+pub(super) fn share(across: f32, along: f32) -> f32 {
+    let contrast = (along - across) / (along + across);
+    // What is no number is 0 here.
+    let beyond = ((contrast.abs() - DIRECTED.0) / (DIRECTED.1 - DIRECTED.0)).max(0.0).min(1.0);
+    0.5 + 0.5 * beyond.copysign(contrast)
+}
+
+/// Green of a line: where it was not measured, what both directions say, by the gradients along them
+/// in the 5x5 pixels around, whose columns are summed already.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn green(
     green_at: usize,
-    [a, b, line, d, e]: [&[f32]; 5],
+    [far_up, a, b, line, d, e, far_down]: [&[f32]; 7],
     [across, along]: [&[f32]; 2],
     out: &mut [f32],
 ) {
     // From one pixel before the frame's first column to one after its last.
     let n = line.len() - 8;
     let green_at = green_at ^ 1;
-    let line = &line[2..n + 6];
-    let [a, b, d, e] = [a, b, d, e].map(|l| &l[4..n + 4]);
+    let line = &line[1..n + 7];
+    let [far_up, a, b, d, e, far_down] = [far_up, a, b, d, e, far_down].map(|l| &l[4..n + 4]);
     let [across, along] = [across, along].map(|l| &l[2..n + 6]);
     let out = &mut out[4..n + 4];
+    let ([one, three], second) = Order::Fourth.bayer();
     for x in 0..n {
-        let own = line[x + 2];
+        let own = line[x + 3];
+        let twice = own + own;
         let sum = |l: &[f32]| ((l[x] + l[x + 1]) + (l[x + 3] + l[x + 4])) + l[x + 2];
-        let (h, v) = (sum(across), sum(along));
-        let (h, v) = (h * h, v * v);
-        let share = if h + v > 0.0 { v / (h + v) } else { 0.5 };
-        let by_row = 0.5 * (line[x + 1] + line[x + 3]) + 0.25 * (own + own - line[x] - line[x + 4]);
-        let by_column = 0.5 * (b[x] + d[x]) + 0.25 * (own + own - a[x] - e[x]);
+        let share = share(sum(across), sum(along));
+        let by_row = one * (line[x + 2] + line[x + 4])
+            + three * (line[x] + line[x + 6])
+            + second * (twice - line[x + 1] - line[x + 5]);
+        let by_column = one * (b[x] + d[x])
+            + three * (far_up[x] + far_down[x])
+            + second * (twice - a[x] - e[x]);
         let green = by_column + share * (by_row - by_column);
         out[x] = if x & 1 == green_at { own } else { green };
     }

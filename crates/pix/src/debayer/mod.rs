@@ -11,7 +11,9 @@
 mod bayer;
 mod dense;
 mod greens;
+mod hue;
 mod phase;
+mod sixfold;
 mod taps;
 
 use std::ops::Range;
@@ -22,7 +24,7 @@ use crate::warp::Window;
 use crate::{CfaColor, CfaPattern, MaskBits, Size};
 pub use greens::Greens;
 pub use phase::{Contradiction, contradiction};
-use taps::Taps;
+use taps::{Axis, Order, Taps};
 
 /// How colours are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -35,12 +37,16 @@ pub enum Method {
     /// is interpolated.
     Superpixel,
     /// Green along the direction in which less changes, red and blue by their differences from
-    /// green: sharper than bilinear, and with more of each sample's own noise. Bayer arrays only.
+    /// green: sharper than bilinear, and with more of each sample's own noise. Where the noise is
+    /// [known](Debayer::over_noise), stars are made of each pixel's own sample and the colour that they
+    /// have. Bayer arrays and X-Trans.
     ///
     /// # Source
     /// Hamilton1997: green from both neighbours and the second difference of the pixel's own
     /// colour, red and blue from differences to green. Pekkucuksen2010: both directions count,
-    /// each by the inverse square of the gradients along it, instead of one being chosen.
+    /// each by the gradients along it, instead of one being chosen. Cok1987: constancy of hue. Under
+    /// X-Trans green is a paraboloid through its samples; how directions and stars are weighed is our
+    /// own.
     Directional,
 }
 
@@ -48,9 +54,11 @@ impl Method {
     /// Every method.
     pub const ALL: [Self; 3] = [Self::Bilinear, Self::Superpixel, Self::Directional];
 
-    /// The method for an array when nobody asks for one: directional for Bayer, else bilinear.
+    /// The method for an array when nobody asks for one: directional for Bayer and X-Trans, else
+    /// bilinear.
     pub fn auto(cfa: CfaPattern) -> Self {
-        if bayer::is_bayer(cfa) { Self::Directional } else { Self::Bilinear }
+        let known = bayer::is_bayer(cfa) || sixfold::is_x_trans(cfa);
+        if known { Self::Directional } else { Self::Bilinear }
     }
 
     /// The lower-case name.
@@ -65,8 +73,32 @@ impl Method {
 
 /// A method that cannot be used with an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the directional method needs a Bayer array; {0} is not one. Use bilinear or superpixel")]
-pub struct NoBayer(CfaPattern);
+#[error(
+    "the directional method needs a Bayer array or X-Trans; {0} is neither. Use bilinear or superpixel"
+)]
+pub struct UnknownArray(CfaPattern);
+
+/// What the directional method is made of.
+#[derive(Debug, Clone)]
+struct Directional {
+    /// Green across and along.
+    ways: [Taps; 2],
+    /// Green of stars, in its logarithm: rules, and what they err by themselves.
+    logarithms: Vec<(Taps, f32)>,
+    /// What each colour is made of where both count the same.
+    even: Taps,
+}
+
+impl Directional {
+    fn new(cfa: CfaPattern, plain: &Taps) -> Option<Self> {
+        let order = if bayer::is_bayer(cfa) { Order::Fourth } else { Order::Second };
+        let [across, along] = Axis::BOTH.map(|axis| Taps::green(cfa, axis, order));
+        let ways = [across?, along?];
+        let even = Taps::directional(cfa, &ways, plain);
+        let logarithms = hue::logarithms(cfa)?;
+        Some(Self { ways, logarithms, even })
+    }
+}
 
 /// One method on one array.
 #[derive(Debug, Clone)]
@@ -75,26 +107,35 @@ pub struct Debayer {
     method: Method,
     /// What each colour is made of.
     plain: Taps,
-    /// What each colour is made of where both directions count the same.
-    directional: Option<Taps>,
+    directional: Option<Directional>,
+    /// Of a sample of the sky.
+    noise: Option<f32>,
 }
 
 impl Debayer {
     /// A method on an array.
     ///
     /// # Errors
-    /// When the method is directional and the array none of Bayer's.
-    pub fn new(cfa: CfaPattern, method: Method) -> Result<Self, NoBayer> {
-        let directional = match method {
-            Method::Directional if !bayer::is_bayer(cfa) => return Err(NoBayer(cfa)),
-            Method::Directional => Some(Taps::directional(cfa)),
-            _ => None,
-        };
+    /// When the method is directional and the array none of Bayer's nor X-Trans.
+    pub fn new(cfa: CfaPattern, method: Method) -> Result<Self, UnknownArray> {
         let plain = match method {
             Method::Superpixel => Taps::blocks(cfa),
             _ => Taps::interpolating(cfa),
         };
-        Ok(Self { cfa, method, plain, directional })
+        let directional = match method {
+            Method::Directional => Some(Directional::new(cfa, &plain).ok_or(UnknownArray(cfa))?),
+            _ => None,
+        };
+        Ok(Self { cfa, method, plain, directional, noise: None })
+    }
+
+    /// The same over a sky whose samples have this noise, one standard deviation in their unit: what
+    /// stands out of it is a star, and sharper than the array as it may be, the directional method
+    /// leaves no hole beside it and gives it one colour. Noise of 0 and no number are not known.
+    #[must_use]
+    pub fn over_noise(self, noise: f64) -> Self {
+        let noise = (noise.is_finite() && noise > 0.0).then_some(noise as f32);
+        Self { noise, ..self }
     }
 
     /// The method.
@@ -130,12 +171,18 @@ impl Debayer {
         (self.method != Method::Superpixel).then(|| self.cfa.color(x, y))
     }
 
+    /// Rows beyond a row of the image that its samples lie at.
+    fn reach(&self) -> usize {
+        match (self.method, self.cfa.period()) {
+            (Method::Directional, 2) => bayer::REACH.max(hue::reach(self.cfa)),
+            (Method::Directional, _) => sixfold::REACH.max(hue::reach(self.cfa)),
+            _ => self.plain.reach(),
+        }
+    }
+
     /// The rows of a frame of `size` that rows of the image are made of.
     pub fn rows_needed(&self, rows: &Range<usize>, size: Size) -> Range<usize> {
-        let reach = match self.method {
-            Method::Directional => bayer::REACH,
-            _ => self.plain.reach(),
-        };
+        let reach = self.reach();
         let step = self.step();
         let end = (rows.end * step).saturating_add(reach).min(size.height);
         (rows.start * step).saturating_sub(reach).min(end)..end
@@ -149,12 +196,22 @@ impl Debayer {
     pub fn fill(&self, frame: Window, size: Size, rows: Range<usize>, mut out: [&mut [f32]; 3]) {
         let room = rows.len() * self.picture_size(size).width;
         assert!(out.iter().all(|o| o.len() == room), "room for {room} pixels a plane");
-        match self.method {
-            Method::Directional => bayer::fill(self, (frame, size), rows, &mut out, true),
-            Method::Bilinear if bayer::is_bayer(self.cfa) => {
+        match &self.directional {
+            Some(directional) => {
+                if bayer::is_bayer(self.cfa) {
+                    bayer::fill(self, (frame, size), rows.clone(), &mut out, true);
+                } else {
+                    sixfold::fill(self, directional, (frame, size), rows.clone(), &mut out);
+                }
+                if let Some(noise) = self.noise {
+                    let rules = &directional.logarithms;
+                    hue::fill(self.cfa, rules, noise, (frame, size), rows, &mut out);
+                }
+            }
+            None if self.method == Method::Bilinear && bayer::is_bayer(self.cfa) => {
                 bayer::fill(self, (frame, size), rows, &mut out, false);
             }
-            _ => self.plain.fill(frame, size, rows, &mut out),
+            None => self.plain.fill(frame, size, rows, &mut out),
         }
     }
 
@@ -212,7 +269,7 @@ impl Debayer {
         if self.method != Method::Directional {
             return;
         }
-        let reach = bayer::REACH;
+        let reach = self.reach();
         let first = clipped.partition_point(|(y, _)| y + reach < rows.start);
         let end = clipped.partition_point(|(y, _)| *y < rows.end + reach);
         let near = &clipped[first.min(end)..end];
@@ -238,7 +295,8 @@ impl Debayer {
     /// variance, as [`fill`](Self::fill) makes colours.
     ///
     /// Exact for bilinear and superpixel. The directional method's weights go by the samples; its
-    /// variance is that of equal directions, which is what even ground has.
+    /// variance is that of equal directions, which is what even ground and stars have; where stars are
+    /// made of one colour it is a little more.
     pub fn fill_variance(
         &self,
         (frame, variance): (Window, Window),
@@ -247,7 +305,7 @@ impl Debayer {
         out: [&mut [f32]; 3],
     ) {
         let holes = self.near(frame, size, &rows, |i| !frame.samples[i].is_finite());
-        let taps = self.directional.as_ref().unwrap_or(&self.plain);
+        let taps = self.directional.as_ref().map_or(&self.plain, |d| &d.even);
         let width = self.picture_size(size).width;
         for (channel, out) in out.into_iter().enumerate() {
             for (i, row) in out.chunks_exact_mut(width.max(1)).enumerate() {
@@ -327,7 +385,7 @@ impl Debayer {
         rows: &Range<usize>,
         which: impl Fn(usize) -> bool,
     ) -> Vec<bool> {
-        let taps = self.directional.as_ref().unwrap_or(&self.plain);
+        let taps = self.directional.as_ref().map_or(&self.plain, |d| &d.even);
         let (reach, step) = (taps.reach().max(self.plain.reach()), self.step());
         let width = self.picture_size(size).width;
         let ends = |first: usize, length: usize| first < reach || first + step + reach > length;
@@ -361,7 +419,8 @@ impl Debayer {
         channel: usize,
         take: impl FnMut((usize, usize), f32),
     ) {
-        let whole = self.directional.as_ref().filter(|t| t.all_there(frame, size, at, channel));
+        let even = self.directional.as_ref().map(|d| &d.even);
+        let whole = even.filter(|t| t.all_there(frame, size, at, channel));
         whole.unwrap_or(&self.plain).parts(frame, size, at, channel, take);
     }
 }

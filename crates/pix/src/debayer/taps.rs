@@ -3,17 +3,27 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::bayer::REACH;
+use super::bayer::{REACH, is_bayer};
 use super::dense::{BLOCK, Dense, all_finite};
+use super::sixfold::is_x_trans;
+use crate::normal::Normal;
 use crate::warp::Window;
 use crate::{CfaColor, CfaPattern, Size};
 
 /// A sample, by its place relative to the first pixel of its block, and its weight.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Tap {
+pub(super) struct Tap {
     dx: isize,
     dy: isize,
-    weight: f32,
+    pub weight: f32,
+}
+
+impl Tap {
+    /// Where it lies from a pixel; `None` beyond the frame.
+    pub(super) fn place(&self, (x, y): (usize, usize), size: Size) -> Option<(usize, usize)> {
+        let (x, y) = (x.checked_add_signed(self.dx)?, y.checked_add_signed(self.dy)?);
+        (x < size.width && y < size.height).then_some((x, y))
+    }
 }
 
 /// Weights of one linear rule, for each place of the array and each colour.
@@ -30,7 +40,11 @@ pub(super) struct Taps {
 const FARTHEST: isize = 3;
 
 impl Taps {
-    fn build(step: usize, period: usize, of: impl Fn(usize, usize, CfaColor) -> Vec<Tap>) -> Self {
+    fn build(
+        step: usize,
+        period: usize,
+        mut of: impl FnMut(usize, usize, CfaColor) -> Vec<Tap>,
+    ) -> Self {
         let places = (0..period * period).map(|i| (i % period, i / period));
         let lists = places.flat_map(|(x, y)| CfaColor::ALL.map(|c| of(x, y, c))).collect();
         Self { step, period, lists }
@@ -64,39 +78,71 @@ impl Taps {
         Self::build(step, period / step, |x, y, color| of(step, x, y, color))
     }
 
-    /// The directional method on a Bayer array where both directions count the same.
-    pub(super) fn directional(cfa: CfaPattern) -> Self {
-        let color = |x: isize, y: isize| cfa.color((x + 6) as usize, (y + 6) as usize);
-        // Green at a place: itself, or both neighbours and the second difference, both ways.
-        let green = |x: isize, y: isize| -> Vec<(isize, isize, f64)> {
-            if color(x, y) == CfaColor::Green {
-                return vec![(0, 0, 1.0)];
+    /// Green where another colour was measured, from what lies along one axis, or along it most;
+    /// `None` where the directional method does not know the array.
+    ///
+    /// Under Bayer's, from the greens beside and the second difference of the pixel's own colour. Under
+    /// X-Trans from a polynomial through the greens around, for which those along the axis count more.
+    /// Polynomials up to `order` stay what they are.
+    pub(super) fn green(cfa: CfaPattern, axis: Axis, order: Order) -> Option<Self> {
+        let turned = |i: isize, j: isize| if axis == Axis::Across { (i, j) } else { (j, i) };
+        let mut known = true;
+        let taps = Self::build(1, cfa.period(), |x, y, color| {
+            if color != CfaColor::Green {
+                return Vec::new();
             }
-            let mut list = vec![(0, 0, 0.5)];
-            for (i, j) in [(-1, 0), (1, 0), (0, -1), (0, 1)] {
-                list.extend([(i, j, 0.25), (2 * i, 2 * j, -0.125)]);
-            }
-            list
-        };
-        Self::build(1, 2, |x, y, wanted| {
-            let (x, y) = (x as isize, y as isize);
-            if color(x, y) == wanted {
+            if cfa.color(x, y) == CfaColor::Green {
                 return vec![OWN];
             }
-            let mut sum = BTreeMap::<(isize, isize), f64>::new();
-            let mut add = |i, j, w| *sum.entry((j, i)).or_default() += w;
-            green(x, y).iter().for_each(|&(i, j, w)| add(i, j, w));
-            if wanted != CfaColor::Green {
-                let around = (-1..=1).flat_map(|j| (-1..=1).map(move |i| (i, j)));
-                let same: Vec<_> = around.filter(|(i, j)| color(x + i, y + j) == wanted).collect();
-                for &(i, j) in &same {
-                    let part = 1.0 / same.len() as f64;
-                    add(i, j, part);
-                    green(x + i, y + j).iter().for_each(|&(k, l, w)| add(i + k, j + l, -w * part));
-                }
+            if is_bayer(cfa) {
+                let (greens, own) = order.bayer();
+                let sides = [(1, greens[0]), (2, -own), (3, greens[1])];
+                let both = sides.into_iter().flat_map(|(i, w)| [(-i, w), (i, w)]);
+                let all = both.chain([(0, 2.0 * own)]).filter(|(_, weight)| *weight != 0.0);
+                let tap = |(i, weight)| {
+                    let (dx, dy) = turned(i, 0);
+                    Tap { dx, dy, weight }
+                };
+                return all.map(tap).collect();
             }
-            let taps = sum.into_iter().filter(|(_, w)| *w != 0.0);
-            taps.map(|((dy, dx), w)| Tap { dx, dy, weight: w as f32 }).collect()
+            let taps = match order {
+                _ if !is_x_trans(cfa) => None,
+                Order::Second => polynomial::<6>(cfa, (x, y), (2, 2), turned),
+                Order::Fourth => polynomial::<15>(cfa, (x, y), (3, 4), turned),
+            };
+            known &= taps.is_some();
+            taps.unwrap_or_default()
+        });
+        known.then_some(taps)
+    }
+
+    /// The directional method where both directions count the same: green by both ways, red and blue
+    /// by their differences from green.
+    pub(super) fn directional(cfa: CfaPattern, ways: &[Self; 2], plain: &Self) -> Self {
+        let period = cfa.period() as isize;
+        let place =
+            |x: isize, y: isize| (x.rem_euclid(period) as usize, y.rem_euclid(period) as usize);
+        Self::build(1, cfa.period(), |x, y, wanted| {
+            if cfa.color(x, y) == wanted {
+                return vec![OWN];
+            }
+            let mut sum = BTreeMap::<(isize, isize), f32>::new();
+            let mut add = |i: isize, j: isize, w: f32| *sum.entry((j, i)).or_default() += w;
+            let mut green = |i: isize, j: isize, part: f32| {
+                for tap in
+                    ways.iter().flat_map(|way| way.at(place(x as isize + i, y as isize + j), 1))
+                {
+                    add(i + tap.dx, j + tap.dy, 0.5 * part * tap.weight);
+                }
+            };
+            green(0, 0, 1.0);
+            if wanted != CfaColor::Green {
+                let same = plain.at((x, y), wanted.channel());
+                same.iter().for_each(|tap| green(tap.dx, tap.dy, -tap.weight));
+                same.iter().for_each(|tap| add(tap.dx, tap.dy, tap.weight));
+            }
+            let taps = sum.into_iter().filter(|(_, w)| w.abs() > 1e-6);
+            taps.map(|((dy, dx), weight)| Tap { dx, dy, weight }).collect()
         })
     }
 
@@ -120,7 +166,8 @@ impl Taps {
         self.lists.iter().flatten().map(beyond).max().unwrap_or(0)
     }
 
-    fn at(&self, (x, y): (usize, usize), channel: usize) -> &[Tap] {
+    /// The samples of a colour of the image's pixel.
+    pub(super) fn at(&self, (x, y): (usize, usize), channel: usize) -> &[Tap] {
         &self.lists[((y % self.period) * self.period + x % self.period) * 3 + channel]
     }
 
@@ -221,7 +268,7 @@ impl Taps {
                     };
                     let mut x = inner.start;
                     if self.step == 1 {
-                        let dense = Dense::new(&lines.0);
+                        let dense = lines.dense();
                         while x < aligned.min(inner.end) {
                             row[x] = single(x);
                             x += 1;
@@ -265,6 +312,10 @@ pub(super) struct Lines(Vec<Vec<(isize, f32)>>);
 impl Lines {
     pub(super) fn at(&self, x: usize) -> &[(isize, f32)] {
         &self.0[x % self.0.len()]
+    }
+
+    pub(super) fn dense(&self) -> Dense {
+        Dense::new(&self.0)
     }
 }
 
@@ -327,4 +378,75 @@ fn even(places: &[(isize, isize)]) -> Option<Vec<Tap>> {
         .filter(|t| t.weight.abs() > 1e-6)
         .collect();
     taps.iter().all(|t| t.weight > 0.0).then_some(taps)
+}
+
+/// The axis along which something is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Axis {
+    Across,
+    Along,
+}
+
+impl Axis {
+    pub(super) const BOTH: [Self; 2] = [Self::Across, Self::Along];
+}
+
+/// Up to which order polynomials stay what they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    Second,
+    Fourth,
+}
+
+impl Order {
+    /// Under Bayer's arrays, what greens one and three pixels to either side are multiplied with, and
+    /// the second difference of the pixel's own colour.
+    pub(super) const fn bayer(self) -> ([f32; 2], f32) {
+        match self {
+            Self::Second => ([0.5, 0.0], 1.0 / 8.0),
+            Self::Fourth => ([15.0 / 32.0, 1.0 / 32.0], 3.0 / 16.0),
+        }
+    }
+}
+
+/// Across the direction distances count so many times, squared.
+const ASIDE: isize = 4;
+
+/// Greens within three pixels at most.
+const GREENS: usize = 49;
+
+/// Weights over the greens within `reach` of a place that keep any polynomial of `order`, of `N` terms,
+/// what it is, the nearest and those along the first axis that `turned` names counting most; `None`
+/// where they do not determine one.
+fn polynomial<const N: usize>(
+    cfa: CfaPattern,
+    (x, y): (usize, usize),
+    (reach, order): (isize, i32),
+    turned: impl Fn(isize, isize) -> (isize, isize),
+) -> Option<Vec<Tap>> {
+    let period = cfa.period() as isize;
+    let place = |v: usize, d: isize| (v as isize + d).rem_euclid(period) as usize;
+    let window = (-reach..=reach).flat_map(|dy| (-reach..=reach).map(move |dx| (dx, dy)));
+    let greens: Vec<(isize, isize)> = window
+        .filter(|(dx, dy)| cfa.color(place(x, *dx), place(y, *dy)) == CfaColor::Green)
+        .collect();
+    let closeness = |(dx, dy): (isize, isize)| {
+        let (along, aside) = turned(dx, dy);
+        ((along * along + ASIDE * aside * aside) as f64).powf(-1.5)
+    };
+    let terms: Vec<(i32, i32)> =
+        (0..=order).flat_map(|n| (0..=n).map(move |i| (n - i, i))).collect();
+    let row = |(dx, dy): (isize, isize)| {
+        std::array::from_fn(|i| (dx as f64).powi(terms[i].0) * (dy as f64).powi(terms[i].1))
+    };
+    // Right side k is a picture in which green k alone is 1: what the polynomial is at the place then.
+    let mut normal = Normal::<N, GREENS>::default();
+    for (k, green) in greens.iter().enumerate() {
+        let mut alone = [0.0; GREENS];
+        alone[k] = 1.0;
+        normal.add(row(*green), alone, closeness(*green));
+    }
+    let solved = normal.solve()?;
+    let taps = greens.into_iter().zip(solved[0]);
+    Some(taps.map(|((dx, dy), weight)| Tap { dx, dy, weight: weight as f32 }).collect())
 }

@@ -1,0 +1,304 @@
+//! Stars: where light stands out of the sky, one colour holds over some pixels.
+
+use std::ops::Range;
+
+use multiversion::multiversion;
+
+use super::taps::{Axis, Order, Taps};
+use crate::warp::Window;
+use crate::{CfaColor, CfaPattern, Size};
+
+/// Pixels of a row that are looked at together.
+const BLOCK: usize = 16;
+
+/// Half of that: samples so far apart are compared.
+const HALF: usize = BLOCK / 2;
+
+/// Samples of one colour that differ by so many sigmas hold light, or a hole beside it: interpolated ones do
+/// once in some thousands.
+const LIT: f32 = 5.5;
+
+/// Pixels of which some colour lies so many sigmas off the sky are made anew.
+const OFF: f32 = 3.5;
+
+/// Rows and columns beyond a block in which the sky of each colour is its lowest sample.
+const SKY: (usize, usize) = (1, 8);
+
+/// Sigmas by which the lowest of some twenty samples lies below their mean.
+const LOWEST: f32 = 1.9;
+
+/// Light below so many sigmas is taken for this: its logarithm says nothing.
+const LEAST: f32 = 2.0;
+
+/// What rules of either order err by on the logarithms of real stars, which are no parabolas quite.
+const MODEL: [(Order, f32); 2] = [(Order::Second, 0.05), (Order::Fourth, 0.01)];
+
+/// The error of a logarithm of light below [`LEAST`], squared: it may be anything less.
+const UNKNOWN: f32 = 2.0;
+
+/// Light of so many sigmas a sample keeps a hue from what noise makes of it: hues are 1 there.
+const SHRINK: f32 = 2.0;
+
+/// The furthest hue, a factor either way.
+const FURTHEST: f32 = 5.0;
+
+/// What one hue makes of a pixel counts where it differs from interpolation by more than so many sigmas.
+const DIFFERS: f32 = 4.0;
+
+/// The rules by which green is made in its logarithm, and what they err by.
+pub(super) fn logarithms(cfa: CfaPattern) -> Option<Vec<(Taps, f32)>> {
+    let rules = MODEL.into_iter().flat_map(|(order, error)| Axis::BOTH.map(|a| (a, order, error)));
+    rules.map(|(axis, order, error)| Some((Taps::green(cfa, axis, order)?, error))).collect()
+}
+
+/// Sigmas under the sky below which nothing that is made lies.
+const DEEPEST: f32 = 4.0;
+
+/// Rows and columns beyond a pixel that its hue is taken from.
+fn around(cfa: CfaPattern) -> usize {
+    if cfa.period() == 2 { 2 } else { 3 }
+}
+
+/// Rows beyond a pixel that are looked at: those of the hue, of green there, of the sky there.
+pub(super) fn reach(cfa: CfaPattern) -> usize {
+    around(cfa) + GREEN + SKY.0
+}
+
+/// Rows and columns beyond a place that green is made of.
+const GREEN: usize = 3;
+
+/// Makes pixels of rows of the image anew, where light stands out of a sky whose samples have the
+/// noise `noise`: from the pixel's own sample and the colours that its surroundings have in common.
+///
+/// There the mosaic, each colour scaled to green, is a whole picture of the star: nothing that is
+/// sharper than the array is missed, overshoots or takes a colour. The scales are ratios of sums over
+/// some pixels, of green at the places of red or blue to red or blue; green there is interpolated in
+/// its logarithm, which of a star is a parabola however sharp it is. Both are above the lowest samples around,
+/// so that the level of the sky does not matter.
+///
+/// # Source
+/// Cok1987 for the constancy of hue; everything that noise asks for is our own.
+pub(super) fn fill(
+    cfa: CfaPattern,
+    rules: &[(Taps, f32)],
+    noise: f32,
+    (frame, size): (Window, Size),
+    rows: Range<usize>,
+    out: &mut [&mut [f32]; 3],
+) {
+    let mut light = Light::new(cfa, rules, noise, (frame, size), &rows);
+    let mut lit = vec![false; size.width.div_ceil(HALF) + 1];
+    for y in rows.clone() {
+        let start = (y - rows.start) * size.width;
+        lit.fill(false);
+        for plane in out.iter() {
+            differing(&plane[start..start + size.width], LIT * noise, &mut lit);
+        }
+        for x0 in (0..size.width).step_by(BLOCK) {
+            let half = x0 / HALF;
+            // Light as far beyond the block as interpolation reaches, and what it is compared with.
+            let seen = half.saturating_sub(2)..(half + 3).min(lit.len());
+            if !lit[seen].contains(&true) {
+                continue;
+            }
+            let columns = x0..(x0 + BLOCK).min(size.width);
+            let sky = light.sky(x0, y);
+            for x in columns {
+                let own = cfa.color(x, y).channel();
+                let sample = frame.at(x, y) - sky[own];
+                let off = |(plane, sky): (&&mut [f32], &f32)| {
+                    (plane[start + x] - sky).abs() > OFF * noise
+                };
+                if !sample.is_finite() || !out.iter().zip(&sky).any(off) {
+                    continue;
+                }
+                let hue = light.hue(x, y);
+                for (c, out) in out.iter_mut().enumerate().filter(|(c, _)| *c != own) {
+                    let to = hue[own] / hue[c];
+                    let plain = out[start + x];
+                    let away = sample * to + sky[c] - plain;
+                    let sure = away * away;
+                    let chance = (DIFFERS * noise * to.max(1.0)).powi(2);
+                    if away.is_finite() {
+                        let made = plain + away * (sure / (sure + chance));
+                        out[start + x] = made.max(sky[c] - DEEPEST * noise);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Pixels of a row above the sky, made where they are asked for.
+struct Part {
+    /// Of each colour; infinite where there is no sample.
+    sky: [f32; 3],
+    light: [f32; BLOCK],
+    /// Its logarithm, and the square of that one's error.
+    log: [f32; BLOCK],
+    chance: [f32; BLOCK],
+    /// 0 where nobody asked, NaN beside a hole.
+    green: [f32; BLOCK],
+}
+
+/// The parts of some rows that somebody asked for.
+struct Light<'a> {
+    cfa: CfaPattern,
+    rules: &'a [(Taps, f32)],
+    noise: f32,
+    frame: Window<'a>,
+    size: Size,
+    first_row: usize,
+    blocks: usize,
+    /// Where each block's part is, counted from 1.
+    places: Vec<u32>,
+    parts: Vec<Part>,
+}
+
+impl<'a> Light<'a> {
+    fn new(
+        cfa: CfaPattern,
+        rules: &'a [(Taps, f32)],
+        noise: f32,
+        (frame, size): (Window<'a>, Size),
+        rows: &Range<usize>,
+    ) -> Self {
+        let beyond = around(cfa) + GREEN;
+        let first_row = rows.start.saturating_sub(beyond);
+        let count = (rows.end + beyond).min(size.height) - first_row;
+        let blocks = size.width.div_ceil(BLOCK);
+        let places = vec![0; count * blocks];
+        Self { cfa, rules, noise, frame, size, first_row, blocks, places, parts: Vec::new() }
+    }
+
+    /// The part that a pixel lies in, and where in it.
+    fn part(&mut self, x: usize, y: usize) -> (usize, usize) {
+        let (block, k) = (x / BLOCK, x % BLOCK);
+        let place = (y - self.first_row) * self.blocks + block;
+        if self.places[place] == 0 {
+            let part = self.made_part(block, y);
+            self.parts.push(part);
+            self.places[place] = self.parts.len() as u32;
+        }
+        (self.places[place] as usize - 1, k)
+    }
+
+    fn made_part(&self, block: usize, y: usize) -> Part {
+        let Self { cfa, noise, frame, size, .. } = *self;
+        let period = cfa.period();
+        let x0 = (block * BLOCK).saturating_sub(SKY.1);
+        let x1 = ((block + 1) * BLOCK + SKY.1).min(size.width);
+        let mut sky = [f32::INFINITY; 3];
+        for j in y.saturating_sub(SKY.0)..(y + SKY.0 + 1).min(size.height) {
+            let start = (j - frame.first_row) * frame.width;
+            let row = &frame.samples[start + x0..start + x1];
+            for i in 0..period.min(row.len()) {
+                let color = cfa.color(x0 + i, j).channel();
+                let samples = row[i..].iter().step_by(period);
+                sky[color] = samples.fold(sky[color], |low, v| low.min(*v));
+            }
+        }
+        let sky = sky.map(|v| v + LOWEST * noise);
+        let none = [0.0; BLOCK];
+        let mut part = Part { sky, light: none, log: none, chance: none, green: none };
+        let least = LEAST * noise;
+        for (k, x) in (block * BLOCK..size.width.min((block + 1) * BLOCK)).enumerate() {
+            let light = frame.at(x, y) - sky[cfa.color(x, y).channel()];
+            let shown = light.max(least);
+            let weak = (least / shown).powi(2);
+            part.light[k] = light;
+            part.log[k] = shown.ln();
+            part.chance[k] = weak * (1.0 / (LEAST * LEAST) + UNKNOWN * weak);
+        }
+        part
+    }
+
+    fn sky(&mut self, x: usize, y: usize) -> [f32; 3] {
+        let (part, _) = self.part(x, y);
+        self.parts[part].sky
+    }
+
+    /// Green above the sky at a place that measured another colour; NaN beside a hole.
+    fn green(&mut self, x: usize, y: usize) -> f32 {
+        let (part, k) = self.part(x, y);
+        if self.parts[part].green[k] == 0.0 {
+            self.parts[part].green[k] = self.made_green(x, y);
+        }
+        self.parts[part].green[k]
+    }
+
+    fn made_green(&mut self, x: usize, y: usize) -> f32 {
+        let (mut plain, mut sum, mut sure) = (0.0, 0.0, 0.0);
+        let rules = self.rules;
+        for (rule, model) in rules {
+            let (mut mean, mut log, mut error) = (0.0, 0.0, model * model);
+            for tap in rule.at((x, y), 1) {
+                let Some((i, j)) = tap.place((x, y), self.size) else { return f32::NAN };
+                let (part, k) = self.part(i, j);
+                let part = &self.parts[part];
+                mean += tap.weight * part.light[k];
+                log += tap.weight * part.log[k];
+                error += tap.weight * tap.weight * part.chance[k];
+            }
+            plain += mean / rules.len() as f32;
+            sum += log / error;
+            sure += 1.0 / error;
+        }
+        let star = (sum / sure).exp();
+        let (away, chance) = (star - plain, star * star / sure);
+        plain + away * (away * away / (away * away + chance))
+    }
+
+    /// By what each colour is multiplied to be green about a pixel.
+    fn hue(&mut self, x: usize, y: usize) -> [f32; 3] {
+        let reach = around(self.cfa);
+        let (mut green, mut own, mut weights) = ([0.0; 3], [0.0; 3], [0.0; 3]);
+        for j in y.saturating_sub(reach)..(y + reach + 1).min(self.size.height) {
+            for i in x.saturating_sub(reach)..(x + reach + 1).min(self.size.width) {
+                let color = self.cfa.color(i, j);
+                if color == CfaColor::Green {
+                    continue;
+                }
+                let color = color.channel();
+                let weight = ((reach + 1 - j.abs_diff(y)) * (reach + 1 - i.abs_diff(x))) as f32;
+                let (part, k) = self.part(i, j);
+                let light = self.parts[part].light[k];
+                let there = self.green(i, j);
+                if light.is_finite() && there.is_finite() {
+                    green[color] += weight * there;
+                    own[color] += weight * light;
+                    weights[color] += weight;
+                }
+            }
+        }
+        let mut hue = [1.0; 3];
+        for c in [CfaColor::Red.channel(), CfaColor::Blue.channel()] {
+            let more = SHRINK * self.noise * weights[c];
+            let ratio = (green[c].max(0.0) + more) / (own[c].max(0.0) + more);
+            if ratio > 0.0 {
+                hue[c] = ratio.clamp(1.0 / FURTHEST, FURTHEST);
+            }
+        }
+        hue
+    }
+}
+
+/// Marks each half block of which a sample differs from the one half a block on by more than `most`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn differing(row: &[f32], most: f32, marks: &mut [bool]) {
+    let (halves, _) = row.as_chunks::<HALF>();
+    for ((a, b), mark) in halves.iter().zip(halves.iter().skip(1)).zip(marks.iter_mut()) {
+        let mut any = 0u32;
+        for k in 0..HALF {
+            any |= u32::from((a[k] - b[k]).abs() > most);
+        }
+        *mark |= any != 0;
+    }
+    // The last columns of a row that is no whole number of halves.
+    if row.len() > HALF {
+        let last = row.len() - HALF..row.len();
+        let before = row.len().saturating_sub(2 * HALF)..row.len() - HALF;
+        let pairs = row[before].iter().zip(&row[last]);
+        marks[row.len() / HALF - 1] |= pairs.into_iter().any(|(a, b)| (a - b).abs() > most);
+    }
+}
