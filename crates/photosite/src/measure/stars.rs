@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use photosite_pix::stars::{
-    Candidate, Criteria, FWHM_OF_SIGMA, Matched, Mesh, Shape, Star, measure,
+    Candidate, Criteria, FWHM_OF_SIGMA, Matched, Mesh, SHAPELY_SNR, Shape, Star, measure,
 };
 use photosite_pix::stat::{median_in_place, median_scatter};
 use photosite_pix::{MaskBits, Plane};
@@ -173,7 +173,7 @@ pub fn find_stars(
             if turn == 0 {
                 let long = Criteria { roundness: DRAWN_OUT.min(criteria.roundness), ..first };
                 let drawn = look(sigma_px, long, &all, MOST_A_BAND)?;
-                if let Some(usual) = drawn_out(&drawn, bright.len()) {
+                if let Some(usual) = drawn_out(&drawn, &bright) {
                     criteria.roundness = criteria.roundness.min(ROUNDER * usual);
                     bright = drawn;
                 }
@@ -244,13 +244,17 @@ fn usual_width(stars: &[Star]) -> Option<f64> {
     Some(f64::from(median_in_place(&mut near)))
 }
 
-/// The usual roundness of stars that are drawn out, `round` of them aside; `None` where they are not.
-fn drawn_out(stars: &[Star], round: usize) -> Option<f64> {
-    if stars.len() < MANY.max(MOST * round) {
+/// The usual roundness of stars that are drawn out, where few of them are `round`; `None` where they are
+/// not. Only those count whose shape says something.
+fn drawn_out(stars: &[Star], round: &[Star]) -> Option<f64> {
+    let shapely = |stars: &[Star]| -> Vec<f64> {
+        stars.iter().filter(|s| s.snr >= SHAPELY_SNR).map(|s| s.roundness).collect()
+    };
+    let (all, round) = (shapely(stars), shapely(round));
+    if all.len() < MANY.max(MOST * round.len()) {
         return None;
     }
-    let roundness: Vec<f64> = stars.iter().map(|s| s.roundness).collect();
-    let (usual, scatter) = median_scatter(&roundness);
+    let (usual, scatter) = median_scatter(&all);
     (scatter < ALIKE).then_some(usual)
 }
 

@@ -36,7 +36,7 @@ const SETTLED_PX: f64 = 1e-4;
 const LEAST_RING: f64 = 0.5;
 
 /// Below this signal over noise the shape of a star says nothing.
-const SHAPELY_SNR: f64 = 20.0;
+pub const SHAPELY_SNR: f64 = 20.0;
 
 /// A profile narrower than this share of a star's is none.
 const LEAST_WIDTH: f64 = 0.6;

@@ -13,7 +13,7 @@ mod stamp;
 use serde::{Deserialize, Serialize};
 
 pub use detect::{Candidate, Matched};
-pub use measure::{Shape, measure};
+pub use measure::{SHAPELY_SNR, Shape, measure};
 pub(crate) use mesh::Cells;
 pub use mesh::{Mesh, MeshCell};
 
