@@ -199,7 +199,8 @@ pub fn find_stars(
     }
     let (background, noise) = mesh.typical();
     let roundness = typical(&stars, |s| s.roundness);
-    let shape = Shape { sigma_px: Matched::new(sigma_px).sigma_px(), gain_e };
+    let matched = Matched::new(sigma_px);
+    let shape = Shape { sigma_px: matched.sigma_px(), match_gain: matched.gain(), gain_e };
     let aperture_px = shape.aperture_px();
     Ok(StarField { stars, fwhm_px, roundness, background, noise, mesh, aperture_px })
 }
