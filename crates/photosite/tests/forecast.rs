@@ -175,8 +175,13 @@ fn what_is_forecast_is_what_is_taken() {
     };
     simulated(Preset::CmosMono, "mono");
     simulated(Preset::CmosOsc, "osc");
+    let mut fitted = Night::preset(Preset::Ccd, Size::new(SIDE, SIDE), 5);
+    (fitted.light_exposure_s, fitted.dark_exposure_s) = (120.0, 300.0);
+    let counts = &mut fitted.counts;
+    (counts.bias, counts.darks, counts.flats, counts.lights) = (8, 8, 8, 4);
+    write_night(&Simulation::new(fitted), &at("fitted"));
     let whole = |name| (name, false, true, 1 << 30);
-    let cases: [(&str, bool, bool, u64); 10] = [
+    let cases: [(&str, bool, bool, u64); 11] = [
         whole("mono"),
         ("mono", true, true, 1 << 30),
         ("mono", false, false, 1 << 30),
@@ -185,6 +190,7 @@ fn what_is_forecast_is_what_is_taken() {
         whole("osc"),
         ("osc", false, true, 80 << 20),
         ("osc", false, false, 1 << 30),
+        whole("fitted"),
         whole("packed"),
         ("packed", false, false, 1 << 30),
     ];

@@ -1,6 +1,6 @@
 //! What a plan will take of the machine, step by step, before anything is done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use photosite_file::Access;
 use photosite_pix::{FrameKind, Size};
@@ -13,7 +13,7 @@ use crate::evidence::{GLANCE_SAMPLES, LOOKED_AT, READ_SAMPLES};
 use crate::inventory::{Frame, FrameId, Inventory};
 use crate::measure::{SURVEYED_BYTES, survey_bytes, surveyed_at_once};
 use crate::preview::{preview_bytes, preview_size};
-use crate::product::{MEAN_SAMPLES, glance_bytes};
+use crate::product::{MEAN_SAMPLES, OWN_DARKS_ASKED, STRIP_PIXELS, glance_bytes};
 use crate::register::TILE_ROWS;
 use crate::stack::Stars;
 use crate::succession::COMPARING_BYTES;
@@ -131,7 +131,7 @@ impl<'a> Forecaster<'a> {
         let stacks = self.stacked().map(|(plan, _)| self.stack(plan));
         let lights = self.kept_lights().map(|l| self.light(l));
         let mut out = Forecast { memory_bytes: PROCESS_BYTES, ..Forecast::default() };
-        let before = [self.identify(), self.flats()];
+        let before = [self.identify(), self.darks(), self.flats()];
         for step in before.into_iter().chain(masters).chain(stacks).chain(lights) {
             out.read_bytes += step.read_bytes;
             out.write_bytes += step.write_bytes;
@@ -159,6 +159,58 @@ impl<'a> Forecaster<'a> {
         StepCost { memory_bytes: PROCESS_BYTES, ..cost(read_bytes, 0) }
     }
 
+    /// Fitting darks to the lights that none matches: dark, bias and one dark to compare with stay in memory,
+    /// and a light a thread.
+    pub fn darks(&self) -> StepCost {
+        let lights = || self.plan.lights.iter().filter(|l| l.scaled.is_some());
+        let asked = self.own_darks();
+        let Some(first) = lights().next() else {
+            return StepCost { memory_bytes: PROCESS_BYTES, ..cost(asked, 0) };
+        };
+        let pixels = self.frame(first.frame).detector.active.size().pixels() as u64;
+        let fitted: BTreeSet<(MasterId, MasterId)> =
+            lights().filter_map(|l| l.dark.zip(l.bias)).collect();
+        // Each once for its hash; darks at hand are compared with it.
+        let darks = self.plan.masters.iter().filter(|m| m.kind == FrameKind::Dark).count() as u64;
+        let masters = fitted.len() as u64 * (1 + darks);
+        let read_bytes = asked
+            + lights().map(|l| self.frame(l.frame).file_bytes).sum::<u64>()
+            + masters * 2 * (pixels * PRODUCT_BYTES + PRODUCT_HEAD);
+        let others = if darks > fitted.len() as u64 { 1 } else { 0 };
+        let at_once = self.means.threads.min(lights().count()) as u64;
+        let each = pixels * (4 + stored_bytes(self.frame(first.frame)));
+        let in_memory = (2 + others) * pixels * PRODUCT_BYTES + at_once * each;
+        StepCost { memory_bytes: PROCESS_BYTES + in_memory, ..cost(read_bytes, 0) }
+    }
+
+    /// Bytes that are read to hold the lights' own darks against some of them: strips of both.
+    fn own_darks(&self) -> u64 {
+        let own = self.plan.lights.iter().filter(|l| l.scaled.is_none());
+        let mut groups: BTreeMap<(MasterId, Option<MasterId>, &str), (u64, &Frame)> =
+            BTreeMap::new();
+        for light in own {
+            if let Some(dark) = light.dark {
+                let key = (dark, light.bias, light.group.as_str());
+                groups.entry(key).or_insert((0, self.frame(light.frame))).0 += 1;
+            }
+        }
+        let strip = |frame: &Frame| {
+            let pixels = frame.detector.active.size().pixels().max(1) as u64;
+            (pixels.min(STRIP_PIXELS as u64), pixels)
+        };
+        let pairs: BTreeMap<(MasterId, Option<MasterId>), &Frame> =
+            groups.iter().map(|((dark, bias, _), (_, frame))| ((*dark, *bias), *frame)).collect();
+        let masters = pairs.into_iter().map(|((_, bias), frame)| {
+            strip(frame).0 * SAMPLES_BYTES * (1 + u64::from(bias.is_some()))
+        });
+        let lights = groups.into_values().map(|(count, frame)| {
+            let (part, whole) = strip(frame);
+            let part = if frame.access == Access::Whole { whole } else { part };
+            count.min(OWN_DARKS_ASKED as u64) * frame.file_bytes * part / whole
+        });
+        masters.sum::<u64>() + lights.sum::<u64>()
+    }
+
     /// Holding flats against some rows of each light.
     pub fn flats(&self) -> StepCost {
         let lights = self.plan.lights.iter().filter(|l| l.flat.is_some());
@@ -172,7 +224,18 @@ impl<'a> Forecaster<'a> {
             read_bytes += (frame.file_bytes as f64 * share) as u64;
             masters.extend(self.masters_of_light(light));
         }
-        read_bytes += masters.iter().map(|m| self.loaded(&self.plan[*m])).sum::<u64>();
+        for master in masters.into_iter().map(|m| &self.plan[m]) {
+            read_bytes += match master.kind {
+                FrameKind::Flat => {
+                    let size = master.traits.size;
+                    let bytes = (size.pixels() as u64 * SAMPLES_BYTES) as f64;
+                    (bytes * rows_looked_at(size)) as u64
+                }
+                // The others stay in memory for the stacks.
+                _ if self.means.stack => 0,
+                _ => self.loaded(master),
+            };
+        }
         StepCost { memory_bytes: PROCESS_BYTES, ..cost(read_bytes, 0) }
     }
 

@@ -144,7 +144,10 @@ fn at_sites(
 }
 
 /// Pixels of a strip: they hold hundreds of hot ones, and are read at no cost that is felt.
-const STRIP_PIXELS: usize = 1 << 21;
+pub const STRIP_PIXELS: usize = 1 << 21;
+
+/// Lights of a group that are looked at, to see whether a dark is theirs.
+pub const OWN_DARKS_ASKED: usize = 2;
 
 /// A strip through the middle of a dark with its hot pixels, to be held against lights at little cost.
 #[derive(Debug, Clone)]

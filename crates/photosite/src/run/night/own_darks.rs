@@ -8,13 +8,11 @@ use crate::calibrate::dark::{DarkFit, Declined};
 use crate::error::Reach;
 use crate::finding::{Severity, first_and_more};
 use crate::plan::{LightId, MasterId};
-use crate::product::DarkStrip;
+use crate::product::{DarkStrip, OWN_DARKS_ASKED};
 use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each_with};
 use crate::{Error, Finding, Result};
 
-/// Lights of a group that are looked at.
-const LOOKED_AT: usize = 2;
 /// Labels are contradicted where the hot pixels call for another factor than 1 by so many errors, and by
 /// such a share: temperatures that count as one make a sixth.
 const CONTRADICTED: (f64, f64) = (5.0, 0.2);
@@ -62,7 +60,7 @@ pub(super) fn contradicted(work: Work<'_>, context: &Context<'_>) -> Result<Vec<
         let some: Vec<LightId> = groups
             .values()
             .flat_map(|of| {
-                let count = of.len().min(LOOKED_AT);
+                let count = of.len().min(OWN_DARKS_ASKED);
                 (0..count).map(move |n| of[n * of.len() / count])
             })
             .collect();
