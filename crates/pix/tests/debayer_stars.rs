@@ -193,6 +193,92 @@ fn stars_keep_their_colours() {
     }
 }
 
+/// A frame of light of all three colours on the sky, with noise 1.
+fn debayered(
+    cfa: CfaPattern,
+    size: Size,
+    light: impl Fn(usize, usize) -> [f64; 3],
+) -> [Plane<f32>; 3] {
+    let mut random = Random(0x5eed);
+    let frame = Plane::from_fn(size, |x, y| {
+        let c = cfa.color(x, y).channel();
+        (SKY[c] + light(x, y)[c] + random.normal()) as f32
+    });
+    let debayer = Debayer::new(cfa, Method::Directional).unwrap().over_noise(1.0);
+    let mut planes = [0; 3].map(|_| Plane::zeroed(size));
+    let window = Window { samples: frame.as_slice(), first_row: 0, width: size.width };
+    debayer.fill(window, size, 0..size.height, planes.each_mut().map(Plane::as_mut_slice));
+    planes
+}
+
+/// What nebulae shine in may be one colour alone: a pixel of another tells nothing of it.
+#[test]
+fn nebulae_of_one_colour_keep_it() {
+    let size = Size::new(240, 200);
+    for array in ARRAYS {
+        let cfa = CfaPattern::parse(array).unwrap();
+        for colours in [[1.0, 0.05, 0.02], [0.02, 1.0, 0.6], [1.0, 0.12, 0.3], [1.0, 1.0, 1.0]] {
+            let light = |x: usize, y: usize| {
+                let humps = [(60.0, 60.0, 22.0), (170.0, 70.0, 12.0), (120.0, 140.0, 16.0)];
+                let hump = |(cx, cy, s): &(f64, f64, f64)| {
+                    let r2 = (x as f64 - cx).powi(2) + (y as f64 - cy).powi(2);
+                    600.0 * (-r2 / (2.0 * s * s)).exp()
+                };
+                let all: f64 = humps.iter().map(hump).sum();
+                colours.map(|c| c * all)
+            };
+            let planes = debayered(cfa, size, light);
+            for c in 0..3 {
+                // By what the pixels measured, so that a grid shows.
+                let mut sums = [(0.0, 0.0, 0.0); 3];
+                for y in 10..size.height - 10 {
+                    for x in 10..size.width - 10 {
+                        let there = light(x, y);
+                        let most = there.iter().copied().fold(0.0, f64::max);
+                        if most > 100.0 {
+                            let off = f64::from(planes[c].get(x, y)) - SKY[c] - there[c];
+                            let sum = &mut sums[cfa.color(x, y).channel()];
+                            *sum = (sum.0 + off, sum.1 + off * off, sum.2 + 1.0);
+                        }
+                    }
+                }
+                for (own, (sum, squares, n)) in sums.into_iter().enumerate() {
+                    let (mean, rms) = (sum / n, (squares / n).sqrt());
+                    println!("{array} {colours:?} plane {c} at {own}: {mean:+.3} {rms:.3}");
+                    assert!(mean.abs() < 1.0 && rms < 2.0, "{array} {colours:?} {c} {own}");
+                }
+            }
+        }
+    }
+}
+
+/// Patches of strong colours beside each other: what lies amid one is of that one.
+#[test]
+fn patches_keep_their_colours() {
+    const PATCH: usize = 24;
+    const COLOURS: [[f64; 3]; 4] =
+        [[900.0, 0.0, 0.0], [0.0, 900.0, 0.0], [0.0, 300.0, 900.0], [900.0, 600.0, 0.0]];
+    let size = Size::new(8 * PATCH, 6 * PATCH);
+    for array in ARRAYS {
+        let cfa = CfaPattern::parse(array).unwrap();
+        let light = |x: usize, y: usize| COLOURS[(x / PATCH + 3 * (y / PATCH)) % 4];
+        let planes = debayered(cfa, size, light);
+        let amid = |v: usize| (8..PATCH - 8).contains(&(v % PATCH));
+        let mut worst = 0.0f64;
+        for y in (0..size.height).filter(|y| amid(*y)) {
+            for x in (0..size.width).filter(|x| amid(*x)) {
+                let wanted = light(x, y);
+                for c in 0..3 {
+                    let off = f64::from(planes[c].get(x, y)) - SKY[c] - wanted[c];
+                    worst = worst.max(off.abs());
+                }
+            }
+        }
+        println!("{array}: {worst:.1}");
+        assert!(worst < 10.0, "{array}: {worst}");
+    }
+}
+
 /// Prints the table of `docs/debayer.md`.
 #[test]
 #[ignore = "a minute"]

@@ -39,8 +39,9 @@ const UNKNOWN: f32 = 2.0;
 /// Light of so many sigmas a sample keeps a hue from what noise makes of it: hues are 1 there.
 const SHRINK: f32 = 2.0;
 
-/// The furthest hue, a factor either way.
-const FURTHEST: f32 = 5.0;
+/// Hues are used up to the first of these factors either way, and less and less up to the second: in light
+/// of one colour alone, as nebulae have it, samples of another tell nothing of it.
+const FURTHEST: (f32, f32) = (4.0, 6.0);
 
 /// What one hue makes of a pixel counts where it differs from interpolation by more than so many sigmas.
 const DIFFERS: f32 = 4.0;
@@ -112,21 +113,43 @@ pub(super) fn fill(
                 if !sample.is_finite() || !out.iter().zip(&sky).any(off) {
                     continue;
                 }
+                let apart = light.skies_apart(x, y);
+                if apart > APART.0 * noise + APART.1 * sample.abs() {
+                    continue;
+                }
                 let hue = light.hue(x, y);
                 for (c, out) in out.iter_mut().enumerate().filter(|(c, _)| *c != own) {
                     let to = hue[own] / hue[c];
+                    let told = told(hue[own]) * told(hue[c]);
+                    if told == 0.0 {
+                        continue;
+                    }
                     let plain = out[start + x];
                     let away = sample * to + sky[c] - plain;
                     let sure = away * away;
-                    let chance = (DIFFERS * noise * to.max(1.0)).powi(2);
+                    let skies = (apart - ALIKE * noise).max(0.0);
+                    let chance = (DIFFERS * to.max(1.0)).powi(2) * (noise * noise + skies * skies);
                     if away.is_finite() {
-                        let made = plain + away * (sure / (sure + chance));
+                        let made = plain + told * away * (sure / (sure + chance));
                         out[start + x] = made.max(sky[c] - DEEPEST * noise);
                     }
                 }
             }
         }
     }
+}
+
+/// Skies that lie so many sigmas apart are alike: each is the lowest of some samples.
+const ALIKE: f32 = 2.0;
+
+/// Light above skies that lie further apart than so many sigmas, and such a share of it, has no one hue: it
+/// is the edge of something.
+const APART: (f32, f32) = (6.0, 0.02);
+
+/// How much a hue is to be believed.
+fn told(hue: f32) -> f32 {
+    let factor = hue.max(1.0 / hue);
+    ((FURTHEST.1 - factor) / (FURTHEST.1 - FURTHEST.0)).clamp(0.0, 1.0)
 }
 
 /// Pixels of a row above the sky, made where they are asked for.
@@ -249,6 +272,20 @@ impl<'a> Light<'a> {
         plain + away * (away * away / (away * away + chance))
     }
 
+    /// How far skies lie apart where the hue of a pixel is taken from.
+    fn skies_apart(&mut self, x: usize, y: usize) -> f32 {
+        let reach = around(self.cfa) + GREEN;
+        let here = self.sky(x, y);
+        let columns = [x.saturating_sub(reach), x, (x + reach).min(self.size.width - 1)];
+        let rows = [y.saturating_sub(reach), y, (y + reach).min(self.size.height - 1)];
+        let mut apart = 0.0f32;
+        for (i, j) in rows.iter().flat_map(|j| columns.map(|i| (i, *j))) {
+            let there = self.sky(i, j);
+            apart = here.iter().zip(&there).fold(apart, |most, (a, b)| most.max((a - b).abs()));
+        }
+        apart
+    }
+
     /// By what each colour is multiplied to be green about a pixel.
     fn hue(&mut self, x: usize, y: usize) -> [f32; 3] {
         let reach = around(self.cfa);
@@ -276,7 +313,7 @@ impl<'a> Light<'a> {
             let more = SHRINK * self.noise * weights[c];
             let ratio = (green[c].max(0.0) + more) / (own[c].max(0.0) + more);
             if ratio > 0.0 {
-                hue[c] = ratio.clamp(1.0 / FURTHEST, FURTHEST);
+                hue[c] = ratio;
             }
         }
         hue
