@@ -84,16 +84,11 @@ impl Mesh {
     /// A mesh of all rows of cells, gaps filled from their neighbours and lone cells smoothed away.
     pub fn new(size: Size, rows: Vec<Vec<MeshCell>>) -> Self {
         let cells = Size::new(size.width.div_ceil(CELL).max(1), rows.len());
-        let level = fill(Plane::from_fn(cells, |x, y| rows[y][x].level));
-        let level = smooth(&to_middles(&level, size), Beyond::GoesOn);
-        // Noise below 0 means nothing.
-        let sigma = fill(Plane::from_fn(cells, |x, y| rows[y][x].sigma));
-        let sigma = smooth(&sigma, Beyond::Stays);
-        Self {
-            size,
-            level: Cells { plane: level, beyond: Beyond::GoesOn },
-            sigma: Cells { plane: sigma, beyond: Beyond::Stays },
-        }
+        let part = |pick: fn(&MeshCell) -> f32| {
+            let raw = Plane::from_fn(cells, |x, y| pick(&rows[y][x]));
+            Cells(smooth(&fill(raw)))
+        };
+        Self { size, level: part(|c| c.level), sigma: part(|c| c.sigma) }
     }
 
     /// The background at a pixel, in the unit of the samples.
@@ -118,7 +113,7 @@ impl Mesh {
 
     /// The median of the levels, and of the noise.
     pub fn typical(&self) -> (f64, f64) {
-        let median = |c: &Cells| f64::from(median_in_place(&mut c.plane.as_slice().to_vec()));
+        let median = |c: &Cells| f64::from(median_in_place(&mut c.0.as_slice().to_vec()));
         (median(&self.level), median(&self.sigma))
     }
 
@@ -130,36 +125,24 @@ impl Mesh {
             true => 0.5 * end as f64 - 0.5,
             false => (i as f64 + 0.5) * CELL as f64 - 0.5,
         };
-        let plane = Plane::from_fn(self.level.plane.size(), |i, j| {
+        let plane = Plane::from_fn(self.level.0.size(), |i, j| {
             let at = Point::new(middle(i, self.size.width), middle(j, self.size.height));
-            of(f64::from(self.level.plane.get(i, j)), at) as f32
+            of(f64::from(self.level.0.get(i, j)), at) as f32
         });
         let some = plane.as_slice().iter().any(|v| v.is_finite());
-        some.then(|| Cells { plane: blur(&fill(plane)), beyond: Beyond::GoesOn })
+        some.then(|| Cells(blur(&fill(plane))))
     }
 }
 
 /// A number a cell, interpolated between their middles.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Cells {
-    plane: Plane<f32>,
-    beyond: Beyond,
-}
-
-/// What lies beyond the outermost of some numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Beyond {
-    /// A slope goes on as it came.
-    GoesOn,
-    /// The outermost number.
-    Stays,
-}
+pub(crate) struct Cells(Plane<f32>);
 
 impl Cells {
     fn at(&self, x: f64, y: f64) -> f64 {
-        let Self { plane, beyond } = self;
-        let (i, u) = place(x, plane.width(), *beyond);
-        let (j, v) = place(y, plane.height(), *beyond);
+        let Self(plane) = self;
+        let (i, u) = place(x, plane.width());
+        let (j, v) = place(y, plane.height());
         let get = |i: usize, j: usize| {
             f64::from(plane.get(i.min(plane.width() - 1), j.min(plane.height() - 1)))
         };
@@ -170,21 +153,20 @@ impl Cells {
 
     /// The numbers along row `y` of the frame, from column 0 on.
     pub(crate) fn row(&self, y: usize, out: &mut [f32]) {
-        let Self { plane, beyond } = self;
-        let (j, v) = place(y as f64, plane.height(), *beyond);
+        let Self(plane) = self;
+        let (j, v) = place(y as f64, plane.height());
         let v = v as f32;
         let next = (j + 1).min(plane.height() - 1);
         let between = |i: usize| {
             let i = i.min(plane.width() - 1);
             plane.get(i, j) * (1.0 - v) + plane.get(i, next) * v
         };
-        // Straight lines between the middles of cells, which go on beyond the outermost.
-        let last = plane.width() - 1;
-        let on = |i: isize| on(&between, i, last + 1, *beyond);
-        let lead = (CELL / 2).min(out.len());
-        ramp(0.5 * (on(-1) + on(0)), on(0) + 0.5 * (on(0) - on(-1)), &mut out[..lead]);
+        // Straight lines between the middles of cells, level beyond the outermost.
+        let half = CELL / 2;
+        let lead = half.min(out.len());
+        out[..lead].fill(between(0));
         for (i, part) in out[lead..].chunks_mut(CELL).enumerate() {
-            ramp(on(i as isize), on(i as isize + 1), part);
+            ramp(between(i), between(i + 1), part);
         }
     }
 }
@@ -198,12 +180,10 @@ fn ramp(from: f32, to: f32, out: &mut [f32]) {
     }
 }
 
-/// The cell before a coordinate, and how far it is on the way to the next; beyond the outermost
-/// middles the way goes on.
-fn place(at: f64, cells: usize, beyond: Beyond) -> (usize, f64) {
-    let t = (at + 0.5) / CELL as f64 - 0.5;
-    let t = if beyond == Beyond::Stays { t.clamp(0.0, (cells - 1) as f64) } else { t };
-    let i = t.floor().clamp(0.0, cells.saturating_sub(2) as f64);
+/// The cell before a coordinate, and how far it is on the way to the next.
+fn place(at: f64, cells: usize) -> (usize, f64) {
+    let t = ((at + 0.5) / CELL as f64 - 0.5).clamp(0.0, (cells - 1) as f64);
+    let i = t.floor();
     (i as usize, t - i)
 }
 
@@ -303,51 +283,10 @@ fn fill(mut plane: Plane<f32>) -> Plane<f32> {
 }
 
 /// The median of each cell and its neighbours: a cell full of a bright star's light is no background.
-fn smooth(plane: &Plane<f32>, beyond: Beyond) -> Plane<f32> {
-    let size = plane.size();
-    Plane::from_fn(size, |x, y| {
-        let (x, y) = (x as isize, y as isize);
-        let mut near = [0.0; 9];
-        for (k, near) in near.iter_mut().enumerate() {
-            let (i, j) = (x + (k % 3) as isize - 1, y + (k / 3) as isize - 1);
-            let column = |i: usize| on(&|j| plane.get(i, j), j, size.height, beyond);
-            *near = on(&column, i, size.width, beyond);
-        }
-        median_in_place(&mut near)
+fn smooth(plane: &Plane<f32>) -> Plane<f32> {
+    Plane::from_fn(plane.size(), |x, y| {
+        median_in_place(&mut around(plane, x, y).collect::<Vec<_>>())
     })
-}
-
-/// Number `i` of a row of `end`; beyond its ends what came is mirrored through the last one.
-fn on(get: &dyn Fn(usize) -> f32, i: isize, end: usize, beyond: Beyond) -> f32 {
-    let last = end as isize - 1;
-    let mirrored = if i < 0 { -i } else { 2 * last - i };
-    match usize::try_from(i) {
-        Ok(i) if i < end => get(i),
-        _ => {
-            let rim = get(i.clamp(0, last) as usize);
-            match beyond {
-                Beyond::GoesOn => 2.0 * rim - get(mirrored.clamp(0, last) as usize),
-                Beyond::Stays => rim,
-            }
-        }
-    }
-}
-
-/// Cells cut off by the frame's ends, as what they would be at the middle of a whole one.
-fn to_middles(plane: &Plane<f32>, frame: Size) -> Plane<f32> {
-    let size = plane.size();
-    // From the middle before to that of the part that there is.
-    let way = |end: usize, cells: usize| {
-        let rest = end - (cells - 1) * CELL.min(end);
-        (cells > 1).then_some(CELL as f32 / (0.5 * (CELL + rest) as f32))
-    };
-    let reach = |get: &dyn Fn(usize) -> f32, i: usize, cells: usize, way: Option<f32>| match way {
-        Some(way) if i + 1 == cells => get(i - 1) + way * (get(i) - get(i - 1)),
-        _ => get(i),
-    };
-    let (across, down) = (way(frame.width, size.width), way(frame.height, size.height));
-    let wide = Plane::from_fn(size, |x, y| reach(&|i| plane.get(i, y), x, size.width, across));
-    Plane::from_fn(size, |x, y| reach(&|j| wide.get(x, j), y, size.height, down))
 }
 
 /// Shares of a cell and its neighbours along an axis, to either side, in a smoothed plane.
@@ -356,7 +295,17 @@ const BLUR: [f32; 3] = [6.0 / 16.0, 4.0 / 16.0, 1.0 / 16.0];
 /// A smoother plane, in which a slope stays what it is: beyond the rim it goes on as it came.
 fn blur(plane: &Plane<f32>) -> Plane<f32> {
     let along = |get: &dyn Fn(usize) -> f32, at: usize, end: usize| {
-        let on = |i: isize| on(get, i, end, Beyond::GoesOn);
+        let on = |i: isize| {
+            let last = end as isize - 1;
+            let mirrored = if i < 0 { -i } else { 2 * last - i };
+            match usize::try_from(i) {
+                Ok(i) if i < end => get(i),
+                _ => {
+                    let rim = get(i.clamp(0, last) as usize);
+                    2.0 * rim - get(mirrored.clamp(0, last) as usize)
+                }
+            }
+        };
         let pair = |d: usize| on(at as isize - d as isize) + on((at + d) as isize);
         BLUR[0] * get(at) + (1..BLUR.len()).map(|d| BLUR[d] * pair(d)).sum::<f32>()
     };
