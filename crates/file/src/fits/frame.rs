@@ -233,7 +233,6 @@ impl<'a> FrameWriter<'a> {
         }
         let mut header = header.clone();
         header.set(Card::string("BUNIT", unit.bunit(), "unit of the samples"));
-        let spec_header = header.clone();
         let spec = |name: &str, planes, sample, header| ImageSpec {
             name: (!name.is_empty()).then(|| name.to_owned()),
             size,
@@ -241,6 +240,9 @@ impl<'a> FrameWriter<'a> {
             sample,
             header,
         };
+        // What neighbours share belongs to their errors.
+        let shared = |c: &&Card| c.keyword().starts_with(SHARED);
+        let shared: Vec<Card> = header.cards().iter().filter(shared).copied().collect();
         let mut specs = vec![spec("", frames.len(), sample, header)];
         // Siril takes a second image of the first one's type and size for a sequence and does not
         // open the file; with the mask between them it does.
@@ -248,9 +250,7 @@ impl<'a> FrameWriter<'a> {
         if known {
             let mut h = Header::new();
             h.push(Card::string("BUNIT", unit.bunit(), "one standard deviation"));
-            // What neighbours share belongs to their errors.
-            let shared = spec_header.cards().iter().filter(|c| c.keyword().starts_with(SHARED));
-            shared.for_each(|card| h.push(*card));
+            shared.into_iter().for_each(|card| h.push(card));
             specs.push(spec(ERR, frames.len(), Sample::F32, h));
         }
         let counts = Sample::U16 { pedestal_adu: 0.0 };

@@ -383,7 +383,8 @@ struct Combined {
     shared: Option<Correlation>,
 }
 
-/// Combines the used lights into planes of `size`. Packed lights are unpacked to a nameless file in `folder` meanwhile.
+/// Combines the used lights into planes of `size`. Packed lights are unpacked to a nameless file in `folder`
+/// meanwhile.
 fn combined(
     used: &[(&SurveyedLight, &LightPart)],
     (reference, size): (&SurveyedLight, Size),

@@ -159,6 +159,20 @@ pub struct DarkFit {
     pub declined: Option<Declined>,
 }
 
+/// Hot pixels contradict labels where they call for another factor by so many errors, and by such a share:
+/// temperatures that count as one make a sixth.
+const CONTRADICTED: (f64, f64) = (5.0, 0.2);
+
+impl DarkFit {
+    /// Whether hot pixels call for another factor than labels, which expect this one; not where they tell
+    /// none.
+    pub fn contradicts(&self, expected: f64) -> bool {
+        let (errors, share) = CONTRADICTED;
+        let most = (errors * self.error).max(share * expected);
+        self.k.is_some_and(|k| (k - expected).abs() > most)
+    }
+}
+
 /// What a light holds at the sites of a dark.
 pub struct Seen {
     sites: Vec<Option<(f64, f64)>>,

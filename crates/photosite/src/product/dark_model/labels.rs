@@ -11,9 +11,8 @@ use crate::finding::Severity;
 use crate::product::DarkStrip;
 use crate::{Finding, Result};
 
-/// Hot pixels contradict exposures where they differ from their ratio by so many errors, and by such a
-/// share: a degree makes a tenth.
-const CONTRADICTED: (f64, f64) = (5.0, 0.2);
+/// The share of itself by which a factor may be uncertain to say anything.
+const CERTAIN: f64 = 0.2;
 
 /// A dark as its header describes it.
 struct Dark<'a> {
@@ -52,13 +51,12 @@ pub fn contradicted_exposures(masters: &[PathBuf]) -> Result<Vec<Finding>> {
     let mut odd: Vec<(&Dark<'_>, f64, f64)> = Vec::new();
     for other in others.iter().filter(|d| (d.temp_c - strongest.temp_c).abs() <= TOLERANCE_C) {
         let fit = strip.fit_master(other.path)?;
-        let Some(k) = fit.k.filter(|k| *k > 0.0 && fit.error < CONTRADICTED.1 * k) else {
+        let Some(k) = fit.k.filter(|k| *k > 0.0 && fit.error < CERTAIN * k) else {
             continue;
         };
         asked += 1;
         let expected = other.exposure_s / strongest.exposure_s;
-        let (errors, share) = CONTRADICTED;
-        if (k - expected).abs() > (errors * fit.error).max(share * expected) {
+        if fit.contradicts(expected) {
             odd.push((other, k, expected));
         }
     }

@@ -17,8 +17,7 @@ use crate::inventory::Inventory;
 use crate::plan::{LightId, MasterId, Plan};
 use crate::product::{FittedDark, load_master};
 use crate::run::results::DarkChoices;
-use crate::stack::ReadBuffers;
-use crate::work::{Context, on_each_with};
+use crate::work::Context;
 use crate::{Finding, Result};
 
 /// Dark signal of less than this share of a light's noise from pixel to pixel is not seen.
@@ -65,15 +64,15 @@ pub(super) fn fit_darks(
                 continue;
             }
         };
-        let looked = on_each_with(lights.len(), context, ReadBuffers::default, |buffers, n| {
-            let fit = raw[planned[lights[n]].frame].as_ref().map(|raw| fitted.look(raw, buffers));
+        let looked = work.on_raws(&lights, context, |_, raw, buffers| {
+            let fit = fitted.look(raw, buffers);
             context.observer.event(Event::Advanced { by: 1, what: "fitting darks" });
-            fit.transpose()
+            fit
         })?;
         let mut fits: Vec<(LightId, DarkFit)> = Vec::new();
         for (i, looked) in lights.iter().zip(looked) {
             match looked {
-                Ok(fit) => fits.extend(fit.map(|fit| (*i, fit))),
+                Ok(fit) => fits.push((*i, fit)),
                 Err(e) if e.reach() == Reach::Run => return Err(e),
                 Err(e) => notes.failure(&e, work.path(*i), context),
             }

@@ -15,8 +15,7 @@ use crate::library::Check;
 use crate::plan::{LightId, MasterId};
 use crate::product::{flat_template, light_blocks};
 use crate::run::results::{FlatChoice, FlatChoices};
-use crate::stack::ReadBuffers;
-use crate::work::{Context, on_each_with};
+use crate::work::Context;
 use crate::{Error, Finding, Result};
 
 /// Lights that are calibrated alike and may have the same flats.
@@ -100,17 +99,16 @@ fn judge(
 ) -> Result<Vec<(LightId, FlatChoice)>> {
     let set = sets.get(alike.without, work.masters, context)?;
     let own = templates.get(alike.flats[0], lights[0])?;
-    let looked = on_each_with(lights.len(), context, ReadBuffers::default, |buffers, n| {
-        let Some(raw) = &work.raw[work.planned[lights[n]].frame] else { return Ok(None) };
-        let blocks = light_blocks(raw, &set, work.share_of(lights[n]), buffers)?;
+    let looked = work.on_raws(lights, context, |light, raw, buffers| {
+        let blocks = light_blocks(raw, &set, work.share_of(light), buffers)?;
         context.observer.event(Event::Advanced { by: 1, what: "holding flats against lights" });
         let fit = own.fit(&blocks);
-        Ok(Some((blocks, fit)))
+        Ok((blocks, fit))
     })?;
     let mut seen: Vec<(LightId, Blocks, FlatFit)> = Vec::new();
     for (i, looked) in lights.iter().zip(looked) {
         match looked {
-            Ok(found) => seen.extend(found.map(|(blocks, fit)| (*i, blocks, fit))),
+            Ok((blocks, fit)) => seen.push((*i, blocks, fit)),
             Err(e) if e.reach() == Reach::Run => return Err(e),
             Err(e) => notes.failure(&e, work.path(*i), context),
         }

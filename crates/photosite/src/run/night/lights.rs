@@ -12,11 +12,12 @@ use crate::error::Reach;
 use crate::event::{Event, Stage};
 use crate::finding::{Severity, first_and_more};
 use crate::params::DarkScaling;
-use crate::plan::{LightId, LightPlan, MasterId, Plan};
+use crate::plan::{LightId, MasterId, Plan};
 use crate::product::{
     BiasChoice, LightRequest, LoadedMaster, Masters, calibrate_light, load_master, load_samples,
     replaced,
 };
+use crate::raw::RawFrame;
 use crate::run::earlier::Earlier;
 use crate::run::request::NightRequest;
 use crate::run::results::{
@@ -180,6 +181,24 @@ impl<'a> Work<'a> {
         SetKey { masters: [plan.bias, dark, flat], fitted }
     }
 
+    /// Does `work` with the raw frame of each of some lights, on all threads.
+    ///
+    /// # Errors
+    /// When the work is cancelled.
+    pub fn on_raws<T: Send>(
+        self,
+        lights: &[LightId],
+        context: &Context<'_>,
+        work: impl Fn(LightId, &RawFrame, &mut ReadBuffers) -> Result<T> + Sync,
+    ) -> Result<Vec<Result<T>>> {
+        on_each_with(lights.len(), context, ReadBuffers::default, |buffers, n| {
+            match &self.raw[self.planned[lights[n]].frame] {
+                Some(raw) => work(lights[n], raw, buffers),
+                None => Err(Error::bug("a light that could not be read was to be used")),
+            }
+        })
+    }
+
     /// How much of its dark is taken from a planned light, where that was decided for it.
     pub fn share_of(&self, light: LightId) -> Option<DarkShare> {
         self.darks[light].as_ref().map(|choice| choice.share)
@@ -219,14 +238,10 @@ pub(super) fn calibrate_lights(
                 continue;
             }
         };
-        let done = on_each_with(members.len(), context, ReadBuffers::default, |buffers, n| {
-            let light: &LightPlan = &planned[members[n]];
-            let Some(raw) = &raw[light.frame] else {
-                return Err(Error::bug("a light that could not be read was to be calibrated"));
-            };
-            let path = folder.join(&light.file_name);
+        let done = work.on_raws(&members, context, |light, raw, buffers| {
+            let path = folder.join(&planned[light].file_name);
             let sample = request.sample;
-            let dark = work.share_of(members[n]);
+            let dark = work.share_of(light);
             let request = LightRequest { raw, masters: &set, noise: None, sample, dark };
             let result = calibrate_light(&request, &path, &earlier.known, buffers);
             context.observer.event(Event::Advanced { by: 1, what: "calibrating" });

@@ -14,8 +14,7 @@ use crate::error::Reach;
 use crate::plan::{LightId, MasterId};
 use crate::product::{DarkModel, MasterResult, contradicted_exposures, found_master};
 use crate::run::results::DarkChoices;
-use crate::stack::ReadBuffers;
-use crate::work::{Context, on_each_with};
+use crate::work::Context;
 use crate::{Error, Finding, Result};
 
 /// A dark that a model made, and the lights that take it.
@@ -98,13 +97,7 @@ pub(super) fn model_darks(
         };
         let fitted = fitted_dark(work, &to, bias, &lights)?;
         let signal = fitted.signal();
-        let done =
-            on_each_with(lights.len(), context, ReadBuffers::default, |buffers, n| {
-                match &raw[planned[lights[n]].frame] {
-                    Some(raw) => fitted.look(raw, buffers),
-                    None => Err(Error::bug("a light that could not be read was to be fitted")),
-                }
-            })?;
+        let done = work.on_raws(&lights, context, |_, raw, buffers| fitted.look(raw, buffers))?;
         let mut takers = Vec::new();
         for (light, fit) in lights.into_iter().zip(done) {
             let (Some(choice), Ok(fit)) = (&mut choices[light], fit) else { continue };

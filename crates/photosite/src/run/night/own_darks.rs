@@ -9,13 +9,8 @@ use crate::error::Reach;
 use crate::finding::{Severity, first_and_more};
 use crate::plan::{LightId, MasterId};
 use crate::product::{DarkStrip, OWN_DARKS_ASKED};
-use crate::stack::ReadBuffers;
-use crate::work::{Context, on_each_with};
-use crate::{Error, Finding, Result};
-
-/// Labels are contradicted where the hot pixels call for another factor than 1 by so many errors, and by
-/// such a share: temperatures that count as one make a sixth.
-const CONTRADICTED: (f64, f64) = (5.0, 0.2);
+use crate::work::Context;
+use crate::{Finding, Result};
 
 /// Lights of a group whose hot pixels say that their dark is not theirs.
 pub(super) struct Contradicted {
@@ -29,13 +24,12 @@ pub(super) struct Contradicted {
 
 /// Whether a light's hot pixels say that a dark is not its own.
 pub(super) fn contradicts(fit: &DarkFit) -> bool {
-    let (errors, share) = CONTRADICTED;
     // Glow may differ where hot pixels do; strata that differ do not tell one factor.
     let sure = matches!(
         fit.declined,
         None | Some(Declined::GlowDiffers { .. } | Declined::GlowUnproven { .. })
     );
-    fit.k.is_some_and(|k| sure && (k - 1.0).abs() > (errors * fit.error).max(share))
+    sure && fit.contradicts(1.0)
 }
 
 /// Lights by the names of their groups.
@@ -71,13 +65,7 @@ pub(super) fn contradicted(work: Work<'_>, context: &Context<'_>) -> Result<Vec<
             // A master that cannot be read is told of where lights are calibrated with it.
             Err(_) => continue,
         };
-        let fits =
-            on_each_with(some.len(), context, ReadBuffers::default, |buffers, n| {
-                match &raw[planned[some[n]].frame] {
-                    Some(raw) => strip.fit(raw, buffers),
-                    None => Err(Error::bug("a light that could not be read was to be looked at")),
-                }
-            })?;
+        let fits = work.on_raws(&some, context, |_, raw, buffers| strip.fit(raw, buffers))?;
         let told: BTreeMap<LightId, f64> = some
             .into_iter()
             .zip(fits)
