@@ -74,6 +74,18 @@ impl CfaPattern {
         self.period
     }
 
+    /// Whether it is one of Bayer's: 2x2, the greens in opposite corners.
+    pub fn is_bayer(self) -> bool {
+        let green = |x, y| self.color(x, y) == CfaColor::Green;
+        self.period == 2 && green(0, 0) == green(1, 1) && green(1, 0) == green(0, 1)
+    }
+
+    /// Whether it is Fujifilm's: a cell of 6x6 with 20 greens, 8 reds and 8 blues.
+    pub fn is_x_trans(self) -> bool {
+        let count = |wanted| (0..36).filter(|i| self.color(i % 6, i / 6) == wanted).count();
+        self.period == 6 && CfaColor::ALL.map(count) == [8, 20, 8]
+    }
+
     /// The colour over pixel (x, y).
     pub fn color(self, x: usize, y: usize) -> CfaColor {
         // Constants, because dividing by a number that is not known takes long.

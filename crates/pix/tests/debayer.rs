@@ -1,11 +1,16 @@
 //! Colour pictures against what they must be.
 
+#[path = "common/random.rs"]
+mod random;
+
 use std::ops::Range;
 
 use photosite_pix::debayer::{Debayer, Greens, Method, contradiction};
 use photosite_pix::warp::Window;
 use photosite_pix::{CfaColor, CfaPattern, MaskBits, Plane, Size};
 use proptest::prelude::*;
+
+use random::Random;
 
 const BAYER: [&str; 4] = ["RGGB", "BGGR", "GRBG", "GBRG"];
 const X_TRANS: &str = "GBGGRGRGRBGBGBGGRGGRGGBGBGBRGRGRGGBG";
@@ -45,22 +50,6 @@ fn bits(planes: &[Plane<f32>; 3]) -> Vec<u32> {
 
 fn name(debayer: &Debayer) -> String {
     format!("{} {}", debayer.cfa(), debayer.method().name())
-}
-
-/// Random numbers that are the same each time.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    fn normal(&mut self) -> f64 {
-        (0..12).map(|_| self.next()).sum::<f64>() - 6.0
-    }
 }
 
 #[test]

@@ -1,8 +1,13 @@
 //! Stars under a filter array, against their truth: colours, and what lies beside them.
 
+#[path = "common/random.rs"]
+mod random;
+
 use photosite_pix::debayer::{Debayer, Method};
 use photosite_pix::warp::Window;
 use photosite_pix::{CfaPattern, Plane, Size};
+
+use random::Random;
 
 const ARRAYS: [&str; 5] = ["RGGB", "BGGR", "GRBG", "GBRG", "GBGGRGRGRBGBGBGGRGGRGGBGBGBRGRGRGGBG"];
 const SKY: [f64; 3] = [300.0, 500.0, 200.0];
@@ -11,22 +16,6 @@ const COLOURS: [[f64; 3]; 3] = [[1.0, 1.0, 1.0], [0.3, 1.0, 2.0], [1.5, 0.8, 0.3
 /// Stars in a row, and pixels from one to the next.
 const SIDE: usize = 12;
 const APART: usize = 44;
-
-/// Random numbers that are the same each time.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    fn normal(&mut self) -> f64 {
-        (0..12).map(|_| self.next()).sum::<f64>() - 6.0
-    }
-}
 
 /// A field of equal stars of one colour on an even sky with noise 1, each at another phase.
 struct Field {

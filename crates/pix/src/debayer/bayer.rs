@@ -5,21 +5,12 @@ use std::ops::Range;
 use multiversion::multiversion;
 
 use super::Debayer;
-use super::taps::Order;
+use super::taps::{Order, REACH};
 use crate::warp::Window;
 use crate::{CfaColor, CfaPattern, Size};
 
-/// Rows and columns beyond a pixel that the directional method looks at.
-pub(super) const REACH: usize = 5;
-
 /// Rows and columns made at a time, so that what is made on the way stays in the processor's cache.
 const TILE: (usize, usize) = (32, 1024);
-
-/// Whether an array is one of Bayer's: 2x2, the greens in opposite corners.
-pub(super) fn is_bayer(cfa: CfaPattern) -> bool {
-    let green = |x, y| cfa.color(x, y) == CfaColor::Green;
-    cfa.period() == 2 && green(0, 0) == green(1, 1) && green(1, 0) == green(0, 1)
-}
 
 /// Lines of a tile with a margin at each end, NaN where the frame has none.
 pub(super) struct Lines {

@@ -3,8 +3,6 @@
 use crate::stat::{MAD_TO_SIGMA, median_mad, robust_mean};
 use crate::{CfaColor, CfaPattern, Plane};
 
-use super::bayer::is_bayer;
-
 /// Cells of 2x2 that the difference is taken from, about.
 const CELLS: usize = 1 << 17;
 
@@ -37,7 +35,7 @@ impl Greens {
     ///
     /// Samples that are not finite do not count.
     pub fn of(frame: &Plane<f32>, cfa: CfaPattern) -> Option<Self> {
-        if !is_bayer(cfa) || frame.width() < 2 || frame.height() < 2 {
+        if !cfa.is_bayer() || frame.width() < 2 || frame.height() < 2 {
             return None;
         }
         let green = |x: usize, y: usize| cfa.color(x, y) == CfaColor::Green;

@@ -57,7 +57,7 @@ impl Method {
     /// The method for an array when nobody asks for one: directional for Bayer and X-Trans, else
     /// bilinear.
     pub fn auto(cfa: CfaPattern) -> Self {
-        let known = bayer::is_bayer(cfa) || sixfold::is_x_trans(cfa);
+        let known = cfa.is_bayer() || cfa.is_x_trans();
         if known { Self::Directional } else { Self::Bilinear }
     }
 
@@ -91,7 +91,7 @@ struct Directional {
 
 impl Directional {
     fn new(cfa: CfaPattern, plain: &Taps) -> Option<Self> {
-        let order = if bayer::is_bayer(cfa) { Order::Fourth } else { Order::Second };
+        let order = if cfa.is_bayer() { Order::Fourth } else { Order::Second };
         let [across, along] = Axis::BOTH.map(|axis| Taps::green(cfa, axis, order));
         let ways = [across?, along?];
         let even = Taps::directional(cfa, &ways, plain);
@@ -174,7 +174,7 @@ impl Debayer {
     /// Rows beyond a row of the image that its samples lie at.
     fn reach(&self) -> usize {
         match (self.method, self.cfa.period()) {
-            (Method::Directional, 2) => bayer::REACH.max(hue::reach(self.cfa)),
+            (Method::Directional, 2) => taps::REACH.max(hue::reach(self.cfa)),
             (Method::Directional, _) => sixfold::REACH.max(hue::reach(self.cfa)),
             _ => self.plain.reach(),
         }
@@ -198,7 +198,7 @@ impl Debayer {
         assert!(out.iter().all(|o| o.len() == room), "room for {room} pixels a plane");
         match &self.directional {
             Some(directional) => {
-                if bayer::is_bayer(self.cfa) {
+                if self.cfa.is_bayer() {
                     bayer::fill(self, (frame, size), rows.clone(), &mut out, true);
                 } else {
                     sixfold::fill(self, directional, (frame, size), rows.clone(), &mut out);
@@ -208,7 +208,7 @@ impl Debayer {
                     hue::fill(self.cfa, rules, noise, (frame, size), rows, &mut out);
                 }
             }
-            None if self.method == Method::Bilinear && bayer::is_bayer(self.cfa) => {
+            None if self.method == Method::Bilinear && self.cfa.is_bayer() => {
                 bayer::fill(self, (frame, size), rows, &mut out, false);
             }
             None => self.plain.fill(frame, size, rows, &mut out),

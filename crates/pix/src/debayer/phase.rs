@@ -3,8 +3,6 @@
 use crate::stat::{MAD_TO_SIGMA, median_mad};
 use crate::{CfaColor, CfaPattern, Plane};
 
-use super::bayer::is_bayer;
-
 /// Samples of a place that its level is taken from, about.
 const SAMPLES: usize = 1 << 18;
 
@@ -33,7 +31,7 @@ pub struct Contradiction {
 ///
 /// Samples that are not finite do not count.
 pub fn contradiction(frame: &Plane<f32>, cfa: CfaPattern) -> Option<Contradiction> {
-    if !is_bayer(cfa) || frame.width() < 2 || frame.height() < 2 {
+    if !cfa.is_bayer() || frame.width() < 2 || frame.height() < 2 {
         return None;
     }
     let pairs = frame.height() / 2;

@@ -7,7 +7,7 @@ use super::dense::{BLOCK, Dense};
 use super::taps::Taps;
 use super::{Debayer, Directional};
 use crate::warp::Window;
-use crate::{CfaColor, CfaPattern, Size};
+use crate::{CfaColor, Size};
 
 /// Rows beyond a pixel that are looked at: those of colours, of the gradients' sums, of gradients, and
 /// of green.
@@ -15,12 +15,6 @@ pub(super) const REACH: usize = 3 + 2 + 2 + 2;
 
 /// Columns beside a line: a whole number of periods.
 const MARGIN: usize = 12;
-
-/// Whether an array is Fujifilm's: a cell of 6x6 with 20 greens, 8 reds and 8 blues.
-pub(super) fn is_x_trans(cfa: CfaPattern) -> bool {
-    let count = |wanted| (0..36).filter(|i| cfa.color(i % 6, i / 6) == wanted).count();
-    cfa.period() == 6 && CfaColor::ALL.map(count) == [8, 20, 8]
-}
 
 /// Fills rows of the image, then mends by the plain rule what lacks a neighbour.
 pub(super) fn fill(

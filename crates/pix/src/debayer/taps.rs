@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::bayer::{REACH, is_bayer};
 use super::dense::{BLOCK, Dense, all_finite};
-use super::sixfold::is_x_trans;
 use crate::normal::Normal;
 use crate::warp::Window;
 use crate::{CfaColor, CfaPattern, Size};
+
+/// Rows and columns beyond a pixel that the directional method looks at under Bayer's arrays.
+pub(super) const REACH: usize = 5;
 
 /// A sample, by its place relative to the first pixel of its block, and its weight.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -94,7 +95,7 @@ impl Taps {
             if cfa.color(x, y) == CfaColor::Green {
                 return vec![OWN];
             }
-            if is_bayer(cfa) {
+            if cfa.is_bayer() {
                 let (greens, own) = order.bayer();
                 let sides = [(1, greens[0]), (2, -own), (3, greens[1])];
                 let both = sides.into_iter().flat_map(|(i, w)| [(-i, w), (i, w)]);
@@ -106,7 +107,7 @@ impl Taps {
                 return all.map(tap).collect();
             }
             let taps = match order {
-                _ if !is_x_trans(cfa) => None,
+                _ if !cfa.is_x_trans() => None,
                 Order::Second => polynomial::<6>(cfa, (x, y), (2, 2), turned),
                 Order::Fourth => polynomial::<15>(cfa, (x, y), (3, 4), turned),
             };

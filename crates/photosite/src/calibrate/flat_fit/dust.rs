@@ -2,9 +2,10 @@
 //! placebo places.
 
 use photosite_pix::Plane;
-use photosite_pix::stat::{MAD_TO_SIGMA, median_in_place, median_mad};
+use photosite_pix::stat::{MAD_TO_SIGMA, median_in_place};
 
 use super::Logs;
+use super::smooth::{flattened, spread};
 
 /// What dust tells.
 #[derive(Debug, Clone, Copy)]
@@ -158,7 +159,7 @@ fn around(
 /// What stands out of smooth structure, some blocks wide: a polynomial of the fourth order and then the
 /// mean of a square are taken off; blocks to `skip` say nothing of the polynomial.
 fn middle_scale(logs: &Logs, rounds: usize, skip: Option<&Plane<bool>>) -> Plane<f32> {
-    let flattened = super::smooth::flattened(logs, rounds, skip);
+    let flattened = flattened(logs, rounds, skip);
     let size = logs.size();
     let half = (size.width.min(size.height) / 8).max(4);
     // Sums of all that lies above and to the left.
@@ -207,11 +208,6 @@ fn sky_at_middle_scale(light: &Logs, motes: &Motes, noise: f32) -> Plane<f32> {
 fn lower_spread(plane: &Plane<f32>) -> f32 {
     let mut all: Vec<f32> = plane.as_slice().iter().copied().filter(|v| *v < 0.0).collect();
     if all.is_empty() { 0.0 } else { -MAD_TO_SIGMA as f32 * median_in_place(&mut all) }
-}
-
-/// The robust scatter of what is finite.
-pub(super) fn spread(plane: &Plane<f32>) -> f32 {
-    MAD_TO_SIGMA as f32 * median_mad(plane.as_slice()).1
 }
 
 /// The light at middle scales, in which the shadows are looked for.

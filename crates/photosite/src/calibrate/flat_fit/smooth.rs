@@ -2,6 +2,7 @@
 
 use photosite_pix::Plane;
 use photosite_pix::normal::Normal;
+use photosite_pix::stat::{MAD_TO_SIGMA, median_mad};
 
 use super::Logs;
 
@@ -73,8 +74,13 @@ pub(super) fn flattened(logs: &Logs, rounds: usize, skip: Option<&Plane<bool>>) 
             logs.get(x, y) - model as f32
         });
         if round + 1 < rounds {
-            limit = CLIP * f64::from(super::dust::spread(&out));
+            limit = CLIP * f64::from(spread(&out));
         }
     }
     out
+}
+
+/// The robust scatter of what is finite.
+pub(super) fn spread(plane: &Plane<f32>) -> f32 {
+    MAD_TO_SIGMA as f32 * median_mad(plane.as_slice()).1
 }
