@@ -127,8 +127,8 @@ fn by_stars(
 /// That what passes for stars in a light are hot pixels.
 fn hot_pixels(light: &SurveyedLight, reference: &SurveyedLight, still: usize) -> Finding {
     let message = format!(
-        "{still} of what look like its {} stars stand on the same pixels as in {}, while the others moved \
-         together: they are hot pixels, and it is registered by the others",
+        "{still} of its {} stars stand on the same pixels as in {} while the others moved together: they \
+         are hot pixels, and it is registered by the others",
         light.field.stars.len(),
         reference.path().display()
     );

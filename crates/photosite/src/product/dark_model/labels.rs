@@ -64,16 +64,16 @@ pub fn contradicted_exposures(masters: &[PathBuf]) -> Result<Vec<Finding>> {
     if odd.len() == asked && asked > 1 {
         let of: f64 = odd.iter().map(|(_, k, expected)| expected / k).sum::<f64>() / asked as f64;
         let message = format!(
-            "hot pixels of {} hold {of:.2} of what those of the other {asked} masters let expect of {} s: its \
-             exposure is another, or it was warmer or cooler than its header says",
+            "hot pixels of {} show {of:.2} times the signal that the other {asked} masters predict for {} s: \
+             its exposure or its temperature is not what its header says",
             strongest.name, strongest.exposure_s
         );
         return Ok(vec![told(strongest, message)]);
     }
     let each = odd.into_iter().map(|(dark, k, expected)| {
         let message = format!(
-            "hot pixels of {} hold {k:.3} of those of {}, where exposures of {} and {} s let expect \
-             {expected:.3}: one of the exposures is another, or one of them was warmer than its header says",
+            "hot pixels of {} show {k:.3} times the signal of those of {}, where exposures of {} and {} s \
+             predict {expected:.3}: an exposure or a temperature is not what a header says",
             dark.name, strongest.name, dark.exposure_s, strongest.exposure_s
         );
         told(dark, message)

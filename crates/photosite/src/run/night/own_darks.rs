@@ -96,13 +96,13 @@ impl Contradicted {
             false => format!("{low_text} to {high_text}"),
         };
         let done = match bias {
-            Some(_) => "it is taken as one of another exposure would be, by what each light shows",
+            Some(_) => "the dark is scaled to each light's own hot pixels instead",
             None => "without a bias it cannot be scaled, and is subtracted as it is",
         };
         let message = format!(
-            "{dark} is a dark of {} by the labels, but their hot pixels hold {factor} of what it holds: \
-             exposure, temperature or gain of one of them is another, the camera subtracted a dark itself, \
-             or they are of two regions of the sensor; {done}",
+            "by its labels {dark} matches {}, but their hot pixels show {factor} times its dark signal: an \
+             exposure, temperature or gain is not what the header says, the camera subtracted a dark \
+             itself, or the frames are of different regions of the sensor; {done}",
             these_lights(lights.len())
         );
         let hint = match bias {
