@@ -32,7 +32,7 @@ use crate::{Error, Result};
 pub const SOFTWARE: &str = concat!("Photosite ", env!("CARGO_PKG_VERSION"));
 
 /// Raised whenever the same inputs and parameters would give other pixels.
-pub const ALGORITHM_VERSION: u32 = 9;
+pub const ALGORITHM_VERSION: u32 = 10;
 
 /// The name of the table extension for machines.
 pub const TABLE_NAME: &str = "PROVENANCE";
@@ -298,13 +298,31 @@ pub fn key_of(header: &Header) -> Option<String> {
 /// product was made of.
 ///
 /// # Errors
-/// When the file cannot be read or says nothing of its making ([`Unsupported`]), another version of
-/// the arithmetic made it ([`Mismatch`]), or what it says does not give its key ([`Malformed`]).
+/// As [`told`]; also when another version of the arithmetic made it ([`Mismatch`]).
+///
+/// [`Mismatch`]: crate::ErrorKind::Mismatch
+pub fn read(path: &Path) -> Result<Provenance> {
+    let told = told(path)?;
+    if told.algorithm_version != ALGORITHM_VERSION {
+        return Err(Error::mismatch(format!(
+            "{} was made by {} (arithmetic {}); this is {SOFTWARE} (arithmetic {ALGORITHM_VERSION})",
+            path.display(),
+            told.software,
+            told.algorithm_version
+        )));
+    }
+    Ok(told)
+}
+
+/// The same, whatever version of the arithmetic made it.
+///
+/// # Errors
+/// When the file cannot be read or says nothing of its making ([`Unsupported`]), or what it says does not give
+/// its key ([`Malformed`]).
 ///
 /// [`Unsupported`]: crate::ErrorKind::Unsupported
-/// [`Mismatch`]: crate::ErrorKind::Mismatch
 /// [`Malformed`]: crate::ErrorKind::Malformed
-pub fn read(path: &Path) -> Result<Provenance> {
+pub fn told(path: &Path) -> Result<Provenance> {
     let key = key_of(&photosite_file::probe(path)?.header);
     let Some(key) = key else {
         let message = format!("{} was not made by Photosite: it has no key", path.display());
@@ -315,14 +333,6 @@ pub fn read(path: &Path) -> Result<Provenance> {
     };
     let table = read_table(path, TABLE_NAME)?.ok_or_else(|| damaged("is not there"))?;
     let told = Provenance::of_table(&table).map_err(|why| damaged(&why))?;
-    if told.algorithm_version != ALGORITHM_VERSION {
-        return Err(Error::mismatch(format!(
-            "{} was made by {} (arithmetic {}); this is {SOFTWARE} (arithmetic {ALGORITHM_VERSION})",
-            path.display(),
-            told.software,
-            told.algorithm_version
-        )));
-    }
     if told.key() != key {
         return Err(damaged(&format!("gives the key {}, the header says {key}", told.key())));
     }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of the domain, by layer, as ARCHITECTURE.md has them.
 const ROOMS: [(u8, &[&str]); 5] = [
-    (1, &["error", "event", "env", "finding", "open", "params", "provenance", "work"]),
+    (1, &["error", "event", "env", "finding", "html", "open", "params", "provenance", "work"]),
     (
         2,
         &[
@@ -25,6 +25,7 @@ const ROOMS: [(u8, &[&str]); 5] = [
             "debayer",
             "defects",
             "detector",
+            "diagnose",
             "evidence",
             "measure",
             "product",

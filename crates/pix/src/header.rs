@@ -343,6 +343,26 @@ impl Header {
         self.cards.insert(at.min(self.cards.len()), card);
     }
 
+    /// The texts that [`push_history`](Self::push_history) was given: cards of which the next one's first word
+    /// would not have fitted are one text.
+    pub fn history_texts(&self) -> Vec<String> {
+        let mut texts: Vec<String> = Vec::new();
+        let mut last = 0;
+        for line in self.history() {
+            let line = line.trim();
+            let word = line.split_whitespace().next().unwrap_or_default().chars().count();
+            match texts.last_mut() {
+                Some(text) if last + 1 + word > COMMENTARY => {
+                    text.push(' ');
+                    text.push_str(line);
+                }
+                _ => texts.push(line.to_owned()),
+            }
+            last = line.chars().count();
+        }
+        texts
+    }
+
     /// Sets `keyword` to a string of any length, over CONTINUE cards where it must.
     pub fn set_text(&mut self, keyword: &str, value: &str, comment: &str) {
         let printable: String =
@@ -386,7 +406,7 @@ impl Header {
     fn push_commentary(&mut self, keyword: &str, text: &str) {
         let mut line = String::new();
         for word in text.split_whitespace() {
-            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > 71 {
+            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > COMMENTARY {
                 self.push(Card::from_text(&format!("{keyword:<8} {line}")));
                 line.clear();
             }
@@ -394,15 +414,18 @@ impl Header {
                 line.push(' ');
             }
             line.push_str(word);
-            while line.chars().count() > 71 {
-                let head: String = line.chars().take(71).collect();
+            while line.chars().count() > COMMENTARY {
+                let head: String = line.chars().take(COMMENTARY).collect();
                 self.push(Card::from_text(&format!("{keyword:<8} {head}")));
-                line = line.chars().skip(71).collect();
+                line = line.chars().skip(COMMENTARY).collect();
             }
         }
         self.push(Card::from_text(&format!("{keyword:<8} {line}")));
     }
 }
+
+/// Characters of a HISTORY or COMMENT card after its keyword and a blank.
+const COMMENTARY: usize = 71;
 
 /// Cuts a string into pieces that fit a card with their quotes doubled and an `&` after them.
 fn split_quoted(text: &str) -> Vec<String> {

@@ -25,6 +25,11 @@ impl FrameKind {
     /// Every kind, in the order in which masters are built.
     pub const ALL: [Self; 5] = [Self::Bias, Self::Dark, Self::DarkFlat, Self::Flat, Self::Light];
 
+    /// The kind of this [`name`](Self::name).
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|k| k.name() == name)
+    }
+
     /// The kind as people write it.
     pub fn name(self) -> &'static str {
         match self {

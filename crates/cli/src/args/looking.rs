@@ -18,6 +18,69 @@ pub struct FilesArgs {
     pub json: bool,
 }
 
+/// `photosite diagnose`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  photosite diagnose OUT/calibrated/*.fits\n  photosite diagnose \
+                        pp_light_001.fits --dark master_dark.fits --flat master_flat.fits\n  photosite \
+                        diagnose lights/*.fit --bias bias.fit --dark dark.fit --flat flat.fit --json\n\nLights \
+                        may have been calibrated by any program. Masters that are not named are looked for \
+                        where the light says that it was calibrated with them; a dark that holds its bias \
+                        and none is named tells nothing of amp glow."
+)]
+pub struct DiagnoseArgs {
+    /// Calibrated lights, not registered ones.
+    #[arg(required = true, value_name = "LIGHT")]
+    pub lights: Vec<PathBuf>,
+    /// Master bias, or a level in ADU.
+    #[arg(long, value_name = "FILE|ADU", allow_negative_numbers = true)]
+    pub bias: Option<String>,
+    /// Master dark that the light should have been calibrated with.
+    #[arg(long, value_name = "FILE")]
+    pub dark: Option<PathBuf>,
+    /// Master flat that the light should have been calibrated with.
+    #[arg(long, value_name = "FILE")]
+    pub flat: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `photosite report`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  photosite report ~/astro/2026-11-20-out\n\nThe page needs nothing beside \
+                        itself, and opens without a network. An existing page is replaced if Photosite made it."
+)]
+pub struct ReportArgs {
+    /// The folder of a run's products.
+    #[arg(value_name = "OUT")]
+    pub folder: PathBuf,
+    /// The page to write; OUT/report.html by default.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `photosite verify`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  photosite verify OUT/stacks/*.fits OUT/masters/*.fits\n  photosite verify \
+                        dark.fits --inputs darks/\n\nA product of a run is made again by the same run, in a \
+                        folder beside it that goes afterwards; this takes as long as the run did. Nothing is \
+                        changed. Ends with 0 where all came out the same."
+)]
+pub struct VerifyArgs {
+    /// Products: masters, stacks, calibrated lights.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Files and folders in which frames are looked for that are not where they were.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub inputs: Vec<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `photosite pixels`.
 #[derive(Debug, Args)]
 pub struct PixelsArgs {

@@ -18,7 +18,10 @@ use clap_complete::Shell;
 pub use colour::{DebayerArgs, ExtractArgs, StretchName};
 pub use dark_model::{DarkModelArgs, DarkModelVerb};
 pub use library::{LibraryArgs, LibraryVerb, MatchArgs, PlanArgs};
-pub use looking::{ConvertArgs, FilesArgs, PixelsArgs, PreviewArgs, RangeName};
+pub use looking::{
+    ConvertArgs, DiagnoseArgs, FilesArgs, PixelsArgs, PreviewArgs, RangeName, ReportArgs,
+    VerifyArgs,
+};
 pub use night::{DemoArgs, Keep, KindArgs, PresetName, RunArgs, SimulateArgs};
 pub use picture::{AlignName, NormalizeName, RegisterArgs, StackArgs, StarsArgs, WeightName};
 pub use place::PlaceArgs;
@@ -82,6 +85,14 @@ pub enum Command {
     Debayer(DebayerArgs),
     /// Extract Ha, OIII or green from a CFA frame.
     Extract(ExtractArgs),
+    /// Say whether calibrated lights were calibrated right, and if not, why and what mends it.
+    Diagnose(DiagnoseArgs),
+    /// Tell what a product was made of, and how, from its own header.
+    Explain(FilesArgs),
+    /// Write the page of a run anew: verdicts, pictures, tables, what to do next.
+    Report(ReportArgs),
+    /// Make products again from what they were made of, and compare them byte for byte.
+    Verify(VerifyArgs),
     /// Show the type and header of a file, in common terms.
     Inspect(FilesArgs),
     /// Print statistics of a file, channel by channel.

@@ -5,6 +5,8 @@ pub mod colour;
 pub mod convert;
 pub mod dark_model;
 pub mod demo;
+pub mod diagnose;
+pub mod explain;
 pub mod extras;
 pub mod inspect;
 pub mod library;
@@ -14,11 +16,13 @@ pub mod pixels;
 pub mod plan;
 pub mod preview;
 pub mod register;
+pub mod report;
 pub mod run;
 pub mod simulate;
 pub mod stack;
 pub mod stars;
 pub mod stats;
+pub mod verify;
 
 use std::path::Path;
 

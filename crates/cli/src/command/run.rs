@@ -131,12 +131,23 @@ pub fn summary(report: &RunReport, dry_run: bool) {
                 stat(l.stats_after, |s| s.median),
                 stat(l.stats_after, |s| s.noise),
                 l.repaired.to_string(),
+                l.verdict.map_or_else(String::new, |v| v.name().to_owned()),
                 if l.reused { "reused".to_owned() } else { String::new() },
             ]
         })
         .collect();
-    let heading =
-        ["LIGHT", "bias", "dark", "flat", "median raw", "calibrated", "noise", "repaired", ""];
+    let heading = [
+        "LIGHT",
+        "bias",
+        "dark",
+        "flat",
+        "median raw",
+        "calibrated",
+        "noise",
+        "repaired",
+        "verdict",
+        "",
+    ];
     show::table(&heading, &[4, 5, 6, 7], lights);
     println!();
     if dry_run && !report.pictures.is_empty() {

@@ -17,3 +17,4 @@ mod oracle;
 mod planning;
 mod real;
 mod running;
+mod verdict;

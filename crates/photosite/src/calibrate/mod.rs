@@ -30,12 +30,14 @@
 mod course;
 pub mod dark;
 pub mod flat_fit;
+mod left;
 mod masters;
 mod set;
 mod source;
 mod steps;
 
 pub use course::LightFacts;
+pub use left::Left;
 pub use masters::{Bias, DarkContent, FlatContent, MasterDark, MasterFlat, RemovedBy};
 pub use set::{Calibrated, CalibrationSet, Light};
 pub use source::CalibratedSource;

@@ -2,10 +2,11 @@
 
 use std::sync::OnceLock;
 
-use photosite_pix::{Applied, Frame, Plane, Size, Unit};
+use photosite_pix::{Applied, CfaPattern, Frame, Plane, Size, Unit};
 
 use super::course::{Course, DarkScatter, LightFacts, OfVariance};
 use super::dark::{DarkShare, DarkSource};
+use super::left::{Left, LeftOfDark};
 use super::masters::{Bias, DarkContent, MasterDark, MasterFlat};
 use super::steps::{STEPS, Step, StepRow};
 use crate::defects::{self, Defect};
@@ -46,6 +47,8 @@ pub struct CalibrationSet {
     scaling: DarkScaling,
     /// Measured when a variance is wanted.
     scatter: OnceLock<Option<DarkScatter>>,
+    /// Hot pixels of the dark that tell what is left of it, found when a light asks.
+    left: OnceLock<Option<LeftOfDark>>,
     /// The pixels of dark and flat that call for a repair, row after row.
     defects: [Vec<Defect>; 2],
 }
@@ -99,7 +102,17 @@ impl CalibrationSet {
         let listed = |frame: Option<&Frame>| frame.map_or_else(Vec::new, defects_of);
         let defects =
             [listed(dark.as_ref().map(|d| &*d.frame)), listed(flat.as_ref().map(|f| &*f.frame))];
-        Ok(Self { bias, dark, flat, scaling, scatter: OnceLock::new(), defects })
+        let (scatter, left) = (OnceLock::new(), OnceLock::new());
+        Ok(Self { bias, dark, flat, scaling, scatter, left, defects })
+    }
+
+    /// How much of the dark is left in a light that this set calibrated over `cfa`, and the standard error of
+    /// that; `None` without a dark, or where it has too few hot pixels. Pixels that were repaired do not
+    /// count.
+    pub fn left_of_dark(&self, frame: &Frame, cfa: Option<CfaPattern>) -> Option<Left> {
+        let dark = self.dark.as_ref()?;
+        let left = self.left.get_or_init(|| LeftOfDark::new(dark, self.bias.as_ref(), cfa));
+        left.as_ref()?.in_light(frame, self.flat.as_ref().map(|f| &*f.frame))
     }
 
     /// The factor for the dark of a light.

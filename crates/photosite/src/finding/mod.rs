@@ -15,6 +15,7 @@
 mod code;
 mod codes;
 mod matching;
+mod verdict;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use code::Code;
 use codes::CODES;
 use matching::MATCHING;
+use verdict::VERDICT;
 
 use crate::{Error, Reach};
 
@@ -132,14 +134,18 @@ impl Finding {
 
 /// Every code, by name.
 pub fn codes() -> Vec<&'static Code> {
-    let mut all: Vec<&Code> = CODES.iter().chain(MATCHING).collect();
+    let mut all: Vec<&Code> = all_codes().collect();
     all.sort_by_key(|c| c.name);
     all
 }
 
 /// The code of this name.
 pub fn named(name: &str) -> Option<&'static Code> {
-    CODES.iter().chain(MATCHING).find(|c| c.name == name)
+    all_codes().find(|c| c.name == name)
+}
+
+fn all_codes() -> impl Iterator<Item = &'static Code> {
+    CODES.iter().chain(MATCHING).chain(VERDICT)
 }
 
 /// The table as `docs/findings.md` has it.

@@ -239,6 +239,7 @@ impl<'a> Planner<'a> {
         wanted: &Traits,
     ) -> Option<(MasterId, ScaledPlan)> {
         let current = self.shelf.map_or_else(DarkCurrent::default, |s| s.dark_current(wanted));
+        let mut darks: Vec<Traits> = Vec::new();
         let mut all: Vec<(CandidateName, ScaledPlan)> = scaled::scalable(explained)
             .filter_map(|candidate| {
                 let (traits, frames) = match (candidate.master, &candidate.id) {
@@ -249,12 +250,16 @@ impl<'a> Planner<'a> {
                     }
                     (None, None) => return None,
                 };
+                darks.push(traits.clone());
                 let named = (candidate.name.as_str(), traits, frames);
                 Some((candidate.clone(), scaled::forecast(wanted, named, &current)?))
             })
             .collect();
         all.sort_by(|a, b| a.1.ways[0].residual.total_cmp(&b.1.ways[0].residual));
-        all.into_iter().find_map(|(candidate, plan)| Some((self.take(&candidate)?, plan)))
+        let (id, mut plan) =
+            all.into_iter().find_map(|(candidate, plan)| Some((self.take(&candidate)?, plan)))?;
+        plan.ways.extend(scaled::modelled(wanted, &darks));
+        Some((id, plan))
     }
 
     /// The plan's master of a candidate; what lies in the library becomes part of the plan.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{CandidateName, Explained};
+use crate::calibrate::dark::model::{Term, enough};
 use crate::calibrate::dark::{DarkSource, DarkWay};
 use crate::library::{CostUnit, DarkCurrent, Field, Traits, scaled_cost};
 
@@ -69,4 +70,17 @@ pub(super) fn forecast(
         way(DarkSource::None, 0.0, none, true),
     ];
     Some(ScaledPlan { dark: name.to_owned(), ways, unit })
+}
+
+/// The way by a model of the darks at hand and the bias, where they can make one for the light; what it leaves
+/// is known when it is made.
+pub(super) fn modelled(light: &Traits, darks: &[Traits]) -> Option<DarkWay> {
+    let term = |exposure_s, temp_c| Term { name: String::new(), exposure_s, temp_c, frames: 1 };
+    let of = |dark: &Traits| dark.exposure_s.map(|s| term(s, dark.temp_c));
+    let mut terms: Vec<Term> = darks.iter().filter_map(of).collect();
+    let longest_s = terms.iter().map(|t| t.exposure_s).fold(0.0, f64::max);
+    terms.push(term(0.0, light.temp_c));
+    let covered = light.exposure_s.is_some_and(|s| s <= longest_s);
+    let way = DarkWay { source: DarkSource::Model, k: 1.0, residual: f64::NAN, allowed: true };
+    (covered && enough(&terms).is_ok()).then_some(way)
 }

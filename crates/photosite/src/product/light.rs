@@ -17,7 +17,7 @@ use super::loaded::LoadedMaster;
 use super::write::{Product, Standing, standing};
 use crate::calibrate::dark::{DarkShare, DarkSource};
 use crate::calibrate::{
-    Bias, CalibratedSource, CalibrationSet, DarkContent, FlatContent, MasterDark, MasterFlat,
+    Bias, CalibratedSource, CalibrationSet, DarkContent, FlatContent, Left, MasterDark, MasterFlat,
     RemovedBy,
 };
 use crate::finding::Severity;
@@ -171,6 +171,8 @@ pub struct LightResult {
     pub dark_scale_error: Option<f64>,
     /// Where dark and factor came from.
     pub dark_source: DarkSource,
+    /// How much of the dark is left, by its hot pixels; `None` without a dark, or where it has too few.
+    pub left_of_dark: Option<Left>,
     /// Pixels replaced from their neighbours.
     pub repaired: usize,
     /// Samples that a 16-bit file could not hold; not known of a file that was there already.
@@ -336,6 +338,11 @@ fn calibrate(
         }
     }
     header.set_text("PSDARK", source.name(), "where dark and factor came from");
+    let left_of_dark = request.masters.set().left_of_dark(&done.frame, cfa);
+    if let Some(left) = left_of_dark {
+        header.set(Card::real("PSLEFT", left.share, "share of the dark that is left"));
+        header.set(Card::real("PSLEFTER", left.error, "standard error of PSLEFT"));
+    }
     let repaired = done.repaired as i64;
     header.set(Card::integer("PSREPAIR", repaired, "pixels repaired from neighbours"));
     let result = LightResult {
@@ -346,6 +353,7 @@ fn calibrate(
         dark_scale: done.dark_scale,
         dark_scale_error: done.dark.and_then(|d| d.error),
         dark_source: source,
+        left_of_dark,
         repaired: done.repaired,
         clipped: Clipped::default(),
         pedestal_adu: None,
@@ -376,6 +384,10 @@ fn found(
             .get_text("PSDARK")
             .and_then(|t| DarkSource::parse(&t))
             .unwrap_or(DarkSource::None),
+        left_of_dark: header
+            .get_f64("PSLEFT")
+            .zip(header.get_f64("PSLEFTER"))
+            .map(|(share, error)| Left { share, error }),
         repaired: header.get_i64("PSREPAIR").unwrap_or(0).max(0) as usize,
         clipped: Clipped::default(),
         pedestal_adu: header.get_f64("PEDESTAL").map(|p| p as f32),

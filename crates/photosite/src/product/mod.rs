@@ -26,6 +26,7 @@
 //! # Ok::<(), photosite::Error>(())
 //! ```
 
+mod against;
 mod calibration;
 mod compared;
 mod dark_model;
@@ -39,6 +40,7 @@ mod scaling;
 mod stacking;
 mod write;
 
+pub use against::against;
 pub use calibration::{CalibratedFrame, Calibration};
 pub use dark_model::{DarkModel, MODEL_SCHEMA, ModelSummary, Synthesized, contradicted_exposures};
 pub use flats::{flat_template, light_blocks};
@@ -53,4 +55,4 @@ pub use scaling::{DarkStrip, FittedDark, OWN_DARKS_ASKED, STRIP_PIXELS};
 pub use stacking::{
     MEAN_SAMPLES, equalise, glance_bytes, open_all, plan_stack, stack, summarise, within_memory,
 };
-pub use write::{Product, Standing, is_product, replaced, standing};
+pub use write::{Product, Standing, is_product, replaced, standing, whole};

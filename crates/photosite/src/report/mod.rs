@@ -30,8 +30,10 @@ use photosite_pix::stat::{Summary, nan_of_null};
 use photosite_pix::{FrameKind, Metadata};
 use serde::{Deserialize, Serialize};
 
+use crate::calibrate::Left;
 use crate::calibrate::dark::{DarkChoice, DarkSource, DarkWay};
 use crate::calibrate::flat_fit::FlatFit;
+use crate::diagnose::Verdict;
 use crate::finding::Severity;
 use crate::library::{Check, Cost, CostUnit, Traits};
 use crate::master::NoiseCheck;
@@ -39,7 +41,10 @@ use crate::plan::{CandidateName, Explained, ScaledPlan};
 pub use crate::register::{FluxScale, ScaleSource, TrailReport};
 use crate::{Error, Finding, Result};
 
+mod page;
 mod shown;
+
+pub use page::{Pictures, page};
 
 /// The name of the schema; its number rises when a key changes its meaning.
 pub const SCHEMA: &str = "photosite.run/1";
@@ -265,6 +270,13 @@ pub struct LightReport {
     /// What the light's own background says of the flat; `None` where that was not looked at.
     #[serde(default)]
     pub flat_fit: Option<FlatFit>,
+    /// Whether it was calibrated right, as far as its dark's hot pixels and its background tell; `None` before
+    /// it is calibrated.
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
+    /// How much of its dark is left; `None` without one, or where it has too few hot pixels.
+    #[serde(default)]
+    pub left_of_dark: Option<Left>,
     /// What was done, in order.
     pub steps: Vec<String>,
     /// The raw samples, described.
@@ -497,6 +509,10 @@ pub struct RunReport {
     pub findings: Vec<Finding>,
     /// What the work takes, or was expected to take.
     pub forecast: crate::plan::Forecast,
+    /// What was asked for, so that it can be asked for again; absent from dry runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(extend("$ref" = "plan.schema.json#/$defs/AskedNight")))]
+    pub asked: Option<serde_json::Value>,
     /// The plan as data, where it was asked for: `photosite run --plan FILE` runs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(extend("$ref" = "plan.schema.json")))]

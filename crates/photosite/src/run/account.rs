@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::planned::PlannedNight;
+use super::planned::{AskedNight, PlannedNight};
 use super::request::NightRequest;
 use super::results::{
     DarkChoices, FlatChoices, LightResults, MadeDarks, MasterResults, Pictures, RawFrames, Results,
 };
 use crate::Finding;
 use crate::calibrate::dark::DarkSource;
+use crate::diagnose::Verdict;
 use crate::inventory::{FrameId, Inventory};
 use crate::plan::{FEWEST_LIGHTS, Forecast, LightId, MasterId, Plan, StackPlan};
 use crate::report::{
@@ -20,6 +21,7 @@ use crate::report::{
 /// What there is to tell of a night; without `work`, of what would be done.
 pub(super) struct Account<'a> {
     pub forecast: Forecast,
+    pub asked: Option<AskedNight>,
     pub plan: Option<PlannedNight>,
     pub inventory: &'a Inventory,
     pub planned: &'a Plan,
@@ -64,7 +66,8 @@ fn planned_pictures(
 
 /// Puts the account of a night together.
 pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport {
-    let Account { forecast, plan, inventory, planned, work, library, findings, timing } = account;
+    let Account { forecast, asked, plan, inventory, planned, work, library, findings, timing } =
+        account;
     let nothing = (Results::none(0), Results::none(0), Results::none(0), Results::none(0));
     let nothing_made = MadeDarks::new();
     let (raw, masters, darks, made, flats, lights, pictures) = match work {
@@ -184,6 +187,9 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
             } else {
                 light.dark.is_none() || light.scaled.is_some()
             };
+            // What a flat that was not applied would have done is no fault of the light.
+            let divided = steps.iter().any(|s| s == "flat");
+            let flat_fit = of_flat.map(|c| c.fit).filter(|_| divided);
             LightReport {
                 path: inventory[light.frame].path.clone(),
                 output: done.and_then(|d| d.path.clone()),
@@ -198,6 +204,8 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
                 steps,
                 stats_before: done.map(|d| d.before),
                 stats_after: done.map(|d| d.after),
+                verdict: done.map(|d| Verdict::of(d.left_of_dark, flat_fit)),
+                left_of_dark: done.and_then(|d| d.left_of_dark),
                 repaired: done.map_or(0, |d| d.repaired),
                 choices: light.choices.iter().map(|(kind, e)| ChoiceReport::of(*kind, e)).collect(),
                 key: done.map(|d| d.key.clone()),
@@ -218,6 +226,7 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
         library,
         findings,
         forecast,
+        asked: asked.map(|a| serde_json::to_value(a).unwrap_or_default()),
         plan: plan.map(|p| serde_json::to_value(p).unwrap_or_default()),
         timing,
     }

@@ -31,6 +31,7 @@ fn result(light: &LightReport) -> Option<LightResult> {
         dark_scale: light.dark_scale,
         dark_scale_error: light.dark_scale_error,
         dark_source: light.dark_source?,
+        left_of_dark: light.left_of_dark,
         repaired: light.repaired,
         clipped: Clipped::default(),
         pedestal_adu: None,

@@ -37,25 +37,31 @@ mod account;
 mod adopt;
 mod collect;
 mod dark_model;
+mod diagnosed;
 mod earlier;
 mod examined;
 mod frames;
 mod integrate;
 mod keep;
+mod lineage;
 mod looked;
 mod named;
 mod night;
+mod page;
 mod planned;
 mod request;
 mod results;
+mod verified;
 
 pub use collect::{
     Collected, Exported, add_to_library, export_library, rebuild_library, verify_library,
 };
 pub use dark_model::{BuiltDarkModel, build_dark_model};
+pub use diagnosed::{DiagnosisRequest, LightVerdict, MastersUsed, VERDICT_SCHEMA, diagnose_lights};
 pub use earlier::Earlier;
 pub use frames::{raw_frame, take_inventory};
 pub use integrate::{Integrated, IntegrationRequest, integrate};
+pub use lineage::{Lineage, LineageInput, lineage};
 pub use looked::{
     Channel, Described, Inspected, describe_samples, inspect, mean_response, read_plane, stars_of,
 };
@@ -64,5 +70,7 @@ pub use named::{
     master_of_named, named_frames,
 };
 pub use night::{run_night, run_plan};
+pub use page::write_page;
 pub use planned::{AskedNight, PlannedNight, read_plan};
 pub use request::{Keep, NightOutcome, NightRequest};
+pub use verified::{Answer, LostInput, VERIFY_SCHEMA, Verified, verify_products};

@@ -31,11 +31,11 @@ fn night(preset: Preset, seed: u64) -> Night {
 }
 
 /// The mean of frames, what hit one of them left out, with its variance.
-fn master(frames: &[SimFrame]) -> Frame {
-    let n = frames.len() as f64;
-    let (mut mean, mut variance) = (Plane::zeroed(SIZE), Plane::zeroed(SIZE));
-    for y in 0..SIZE.height {
-        for x in 0..SIZE.width {
+pub(super) fn master(frames: &[SimFrame]) -> Frame {
+    let (n, size) = (frames.len() as f64, frames[0].adu.size());
+    let (mut mean, mut variance) = (Plane::zeroed(size), Plane::zeroed(size));
+    for y in 0..size.height {
+        for x in 0..size.width {
             let mut all: Vec<f64> = frames.iter().map(|f| f64::from(f.adu.get(x, y))).collect();
             all.sort_by(f64::total_cmp);
             let (rest, top) = (&all[..all.len() - 1], all[all.len() - 1]);

@@ -22,4 +22,5 @@ mod star_flux;
 mod stars;
 mod trails;
 mod traps;
+mod verdict;
 mod wide_field;

@@ -233,6 +233,14 @@ impl HotSites {
         Ok(seen)
     }
 
+    /// Looks at the sites, and not at glow, in a frame that is in memory; `value` is NaN where it has none.
+    pub fn look_at(&self, value: impl Fn(usize, usize) -> f32 + Copy) -> Seen {
+        let on = (self.size, self.step());
+        let at = |s: &Site| above(value, (s.x as usize, s.y as usize), on);
+        let all = |sites: &[Site]| sites.iter().map(at).collect();
+        Seen { sites: all(&self.sites), controls: all(&self.controls), tiles: None }
+    }
+
     /// Whether the dark has structure that its noise does not explain.
     pub fn has_glow(&self) -> bool {
         self.signal.glow_adu > 0.1 * self.signal.noise_adu

@@ -168,6 +168,13 @@ impl HotSites {
         Ok(Self { size, cfa, sites, controls, tiles, signal, found })
     }
 
+    /// Columns and rows of its hottest pixels, as many as `most`, the hottest first.
+    pub fn brightest(&self, most: usize) -> Vec<(usize, usize)> {
+        let mut all: Vec<&Site> = self.sites.iter().collect();
+        all.sort_by(|a, b| b.amplitude_adu.total_cmp(&a.amplitude_adu));
+        all.into_iter().take(most).map(|s| (s.x as usize, s.y as usize)).collect()
+    }
+
     /// The filter array over it.
     pub fn cfa(&self) -> Option<CfaPattern> {
         self.cfa

@@ -18,6 +18,9 @@ pub(super) struct Dust {
     pub gone: f64,
     /// How many shadows that is.
     pub gone_motes: usize,
+    /// Share of the shadows' power in those that certainly have another contrast than all together: some dust
+    /// moved, where a level would change all alike.
+    pub apart: f64,
     /// The angle at which they are found, where it is another.
     pub angle_deg: Option<f64>,
     /// The power of the shadows that the light shows.
@@ -316,11 +319,12 @@ pub(super) fn fit(light: &Logs, motes: &Motes, noise: f64) -> Option<Dust> {
     let (contrast, inside) = scene.turned(|_| true, 0.0)?;
     let by_counts = noise / power.sqrt();
     let error = scene.without(contrast).placebo().max(by_counts);
-    let (gone, gone_motes) = gone(&scene, error);
+    let (gone, gone_motes) = unlike(&scene, error, 1.0);
+    let (apart, _) = unlike(&scene, error, contrast);
     let angle_deg =
         (contrast < ALL_THERE).then(|| turn(&scene, (contrast, inside), error)).flatten();
     let explained = contrast.max(0.0).powi(2) * power;
-    Some(Dust { contrast, error, gone, gone_motes, angle_deg, explained })
+    Some(Dust { contrast, error, gone, gone_motes, apart, angle_deg, explained })
 }
 
 /// The angle at which the shadows are found, where that is certainly another than 0.
@@ -361,13 +365,14 @@ fn turn(scene: &Scene<'_>, (contrast, inside): (f64, f64), error: f64) -> Option
     (turned && borne_out).then_some(deg)
 }
 
-/// Share of the shadows' power that is certainly not where the flat has it, and how many shadows that is.
-fn gone(scene: &Scene<'_>, error: f64) -> (f64, usize) {
+/// Share of the shadows' power in those that certainly have another contrast than `wanted`, and how many
+/// shadows that is.
+fn unlike(scene: &Scene<'_>, error: f64, wanted: f64) -> (f64, usize) {
     let (mut gone, mut count) = (0.0, 0);
     for (mote, power) in scene.motes.powers().into_iter().enumerate().filter(|(_, p)| *p > 0.0) {
         let Some((c, _)) = scene.contrast(|m| m == mote, |x, y| (x, y)) else { continue };
         let own = error * (scene.power / power).sqrt();
-        if (c - 1.0).abs() > OFF + super::SIGMAS * own {
+        if (c - wanted).abs() > OFF + super::SIGMAS * own {
             gone += power / scene.power;
             count += 1;
         }

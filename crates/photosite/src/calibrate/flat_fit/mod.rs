@@ -81,6 +81,10 @@ pub struct FlatFit {
     pub angle_deg: Option<f64>,
     /// The verdict.
     pub answer: FlatAnswer,
+    /// Share of the flat's dust whose contrast in the light certainly differs from that of all together: some
+    /// of it moved, where a level that is no light would change all alike.
+    #[serde(skip)]
+    pub dust_apart: f64,
     /// The power of the flat's shadows that the light shows.
     #[serde(skip)]
     explained: f64,
@@ -117,6 +121,7 @@ impl FlatFit {
         dust_error: None,
         angle_deg: None,
         answer: FlatAnswer::CannotBeTold,
+        dust_apart: 0.0,
         explained: 0.0,
     };
 
@@ -161,6 +166,7 @@ impl FlatFit {
             dust_error: dust.map(|d| d.error),
             angle_deg: told.and_then(|d| d.angle_deg),
             answer,
+            dust_apart: dust.map_or(0.0, |d| d.apart),
             explained: dust.map_or(0.0, |d| d.explained),
         }
     }

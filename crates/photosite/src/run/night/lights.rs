@@ -167,6 +167,34 @@ pub(super) fn below_zero(work: Work<'_>, lights: &LightResults) -> Vec<Finding> 
     groups.into_values().map(finding).collect()
 }
 
+/// A finding for the lights of each group in which some of their dark is left, or of which too much was taken,
+/// by their hot pixels.
+pub(super) fn left_of_darks(work: Work<'_>, lights: &LightResults) -> Vec<Finding> {
+    let mut groups: BTreeMap<(&str, bool), Vec<(LightId, f64)>> = BTreeMap::new();
+    for (id, plan) in work.planned.named_lights() {
+        let left = lights.get(id).and_then(Option::as_ref).and_then(|done| done.left_of_dark);
+        if let Some(left) = left.filter(|left| left.is_seen()) {
+            groups.entry((&plan.group, left.share < 0.0)).or_default().push((id, left.share));
+        }
+    }
+    let finding = |((_, over), those): ((&str, bool), Vec<(LightId, f64)>)| {
+        let subject = first_and_more(work.path(those[0].0).display(), those.len());
+        let shares: Vec<f64> = those.iter().map(|(_, share)| *share).collect();
+        let share = stat::median_f64(&shares);
+        let percent = 100.0 * share.abs();
+        let (code, what) = match over {
+            true => ("thermal-over", "too much of the dark was taken: dark holes"),
+            false => ("thermal-under", "of the dark is left: light specks"),
+        };
+        let message =
+            format!("{percent:.0} % {what} where it has hot pixels, in the middle of these lights");
+        Finding::new(code, Severity::Warning, subject, message)
+            .hint("Take darks at the lights' own exposure and temperature; diagnose tells what would have fitted.")
+            .with("share", share)
+    };
+    groups.into_iter().map(finding).collect()
+}
+
 impl<'a> Work<'a> {
     /// The masters of a planned light; a dark that could not be fitted is none.
     pub fn set_of(&self, light: LightId) -> SetKey {

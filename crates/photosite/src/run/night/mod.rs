@@ -20,7 +20,7 @@ use photosite_file::fits::Sample;
 
 use self::darks::{fit_darks, planned_findings};
 use self::flats::judge_flats;
-use self::lights::{Loaded, Sets, Work, below_zero, calibrate_lights};
+use self::lights::{Loaded, Sets, Work, below_zero, calibrate_lights, left_of_darks};
 use self::lock::Lock;
 use self::masters::build_masters;
 use self::notes::Notes;
@@ -29,6 +29,7 @@ use super::account::{Account, Done, report};
 use super::earlier::Earlier;
 use super::frames::{raw_frame, take_inventory};
 use super::keep::keep_masters;
+use super::page::page_of;
 use super::planned::{AskedNight, PlannedNight};
 use super::request::{NightOutcome, NightRequest};
 use super::results::{
@@ -113,7 +114,12 @@ fn run(
         night.notes.add(Finding::of(e, request.output.display().to_string()), context);
     }
     night.timing.insert("total_s".to_owned(), night.watch.seconds());
-    let report = night.report(true, context);
+    let mut report = night.report(true, context);
+    // A page that cannot be written ends no run.
+    let page_path = request.output.join("report.html");
+    if let Err(e) = page_of(&report, &request.output, &page_path) {
+        report.findings.push(Finding::of(&e, page_path.display().to_string()));
+    }
     let json = serde_json::to_vec_pretty(&report)
         .map_err(|e| Error::bug(format!("the report could not be written as JSON: {e}")))?;
     match (write_bytes(&report_path, &json, Existing::Replace), failure) {
@@ -257,6 +263,7 @@ impl<'a> Night<'a> {
             all.filter(|id| request.keep.calibrated || lights[*id].is_none()).collect();
         calibrate_lights(work, &wanted, lights, notes, context)?;
         notes.extend(below_zero(work, lights), context);
+        notes.extend(left_of_darks(work, lights), context);
         self.lap("lights");
         Ok(())
     }
@@ -365,6 +372,7 @@ impl<'a> Night<'a> {
         });
         let account = Account {
             forecast,
+            asked: worked.then(|| asked.clone()),
             plan: self.graph.map(|graph| PlannedNight { asked, graph }),
             inventory: &self.inventory,
             planned: &self.planned,

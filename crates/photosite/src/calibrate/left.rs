@@ -1,0 +1,97 @@
+//! What is left of a dark in a light that it calibrated, by the hot pixels of a strip of both.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use photosite_pix::{CfaPattern, Frame, MaskBits, Plane, Size};
+use serde::{Deserialize, Serialize};
+
+use super::dark::HotSites;
+use super::masters::{Bias, MasterDark};
+
+/// How much of a dark is left in a light: 0 where it fitted, less where too much was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Left {
+    /// As a share of the dark.
+    pub share: f64,
+    /// Its standard error.
+    pub error: f64,
+}
+
+/// Pixels of the strip: hundreds of hot ones, at no cost that is felt.
+const PIXELS: usize = 1 << 21;
+
+/// Standard errors and shares of a dark from which something left is seen, and is wrong: half a degree, two
+/// degrees.
+const SIGMAS: f64 = 4.0;
+const SEEN: f64 = 0.05;
+const WRONG: f64 = 0.15;
+
+impl Left {
+    /// It is seen by its error and size.
+    pub fn is_seen(self) -> bool {
+        self.share.abs() > (SIGMAS * self.error).max(SEEN)
+    }
+
+    /// It is seen, and more than two degrees make.
+    pub fn is_wrong(self) -> bool {
+        self.is_seen() && self.share.abs() > WRONG
+    }
+}
+
+/// The strip of a dark.
+#[derive(Debug, Clone)]
+pub(super) struct LeftOfDark {
+    sites: HotSites,
+    first_row: usize,
+}
+
+impl LeftOfDark {
+    /// The strip through the middle of a dark; `None` where it cannot be told from its bias.
+    pub fn new(dark: &MasterDark, bias: Option<&Bias>, cfa: Option<CfaPattern>) -> Option<Self> {
+        let size = dark.frame.size();
+        let count = (PIXELS / size.width.max(1)).clamp(1, size.height.max(1));
+        // The first row is of the phase that the array begins with.
+        let first_row = size.height.saturating_sub(count) / 2;
+        let first_row = first_row - first_row % cfa.map_or(1, CfaPattern::period);
+        let rows = first_row..(first_row + count).min(size.height);
+        let bias = match bias {
+            Some(Bias::Master(frame)) => Bias::Master(Arc::new(strip(frame, &rows)?)),
+            Some(level) => level.clone(),
+            None => Bias::Level(0.0),
+        };
+        let frame = Arc::new(strip(&dark.frame, &rows)?);
+        let dark = MasterDark { frame, ..dark.clone() };
+        let sites = HotSites::of(&dark, Some(&bias), cfa).ok()?;
+        Some(Self { sites, first_row })
+    }
+
+    /// How much of it is in a calibrated light; `flat` is what that was divided by.
+    pub fn in_light(&self, light: &Frame, flat: Option<&Frame>) -> Option<Left> {
+        const NOT: MaskBits =
+            MaskBits::NO_DATA.union(MaskBits::SATURATED).union(MaskBits::INTERPOLATED);
+        let fit = self.sites.fit(&self.sites.look_at(|x, y| {
+            let y = self.first_row + y;
+            match light.mask.get(x, y).intersects(NOT) {
+                true => f32::NAN,
+                // What was divided is as large as the dark again.
+                false => light.data.get(x, y) * flat.map_or(1.0, |f| f.data.get(x, y)),
+            }
+        }));
+        let share = fit.k?;
+        Some(Left { share, error: fit.error })
+    }
+}
+
+/// Some rows of a frame.
+fn strip(frame: &Frame, rows: &Range<usize>) -> Option<Frame> {
+    let size = Size::new(frame.size().width, rows.len());
+    let of = |plane: &Plane<f32>| Plane::from_vec(size, plane.rows(rows.start, rows.end).to_vec());
+    let mut out = Frame::new(of(&frame.data)?, frame.unit);
+    out.mask = Plane::from_vec(size, frame.mask.rows(rows.start, rows.end).to_vec())?;
+    if let Some(variance) = &frame.variance {
+        out.variance = Some(of(variance)?);
+    }
+    Some(out)
+}

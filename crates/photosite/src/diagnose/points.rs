@@ -1,0 +1,61 @@
+//! Hot pixels of a light, to see whether they are those of a dark elsewhere.
+
+use std::collections::HashMap;
+
+use photosite_pix::{CfaPattern, stat};
+
+use super::{Against, Subject};
+use crate::calibrate::dark::HotSites;
+
+/// Bright pixels of each that are compared.
+const MOST: usize = 400;
+/// How far above all of its neighbours a hot pixel stands, in the noise of the light: no star is as sharp.
+const SHARP: f32 = 5.0;
+/// Pairs that lie alike, and how many times as many as of any other place.
+const ALIKE: usize = 10;
+const TIMES: usize = 2;
+
+/// By how many columns and rows the hot pixels of a light lie beside those of a dark; `None` unless many of
+/// them agree.
+pub(super) fn displaced(
+    subject: &Subject<'_>,
+    sites: &HotSites,
+    against: &Against,
+) -> Option<(isize, isize)> {
+    let (own, darks) = (sharp(subject, against), sites.brightest(MOST));
+    let mut votes: HashMap<(isize, isize), usize> = HashMap::new();
+    for (x, y) in &own {
+        for (u, v) in &darks {
+            let apart = (*x as isize - *u as isize, *y as isize - *v as isize);
+            *votes.entry(apart).or_default() += 1;
+        }
+    }
+    votes.remove(&(0, 0));
+    let mut counts: Vec<(usize, (isize, isize))> = votes.into_iter().map(|(p, n)| (n, p)).collect();
+    counts.sort_unstable_by(|a, b| b.cmp(a));
+    let (most, place) = *counts.first()?;
+    let next = counts.get(1).map_or(0, |c| c.0);
+    (most >= ALIKE && most >= TIMES * next).then_some(place)
+}
+
+/// The brightest pixels that stand above all their neighbours of the same colour.
+fn sharp(subject: &Subject<'_>, against: &Against) -> Vec<(usize, usize)> {
+    let size = against.size;
+    let step = against.cfa.map_or(1, CfaPattern::period);
+    let noise = stat::noise(subject.data.as_slice(), size.width, step) as f32;
+    let mut found: Vec<(f32, (usize, usize))> = Vec::new();
+    for y in step..size.height.saturating_sub(step) {
+        for x in step..size.width.saturating_sub(step) {
+            let v = subject.data.get(x, y);
+            let beside = [(x - step, y), (x + step, y), (x, y - step), (x, y + step)];
+            let highest =
+                beside.map(|(i, j)| subject.data.get(i, j)).into_iter().fold(f32::MIN, f32::max);
+            // NaN stands above nothing.
+            if v - highest > SHARP * noise {
+                found.push((v - highest, (x, y)));
+            }
+        }
+    }
+    found.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    found.into_iter().take(MOST).map(|f| f.1).collect()
+}

@@ -1,0 +1,286 @@
+//! Lights that anyone calibrated, held against their masters.
+
+use std::path::{Path, PathBuf};
+
+use photosite_file::fits::mask_bits;
+use photosite_pix::{FrameKind, MaskBits, Plane, Size};
+use serde::Serialize;
+
+use super::NamedBias;
+use crate::diagnose::{Against, Diagnosis, Fault, Subject, Verdict, diagnose};
+use crate::error::Reach;
+use crate::event::{Event, Stage};
+use crate::finding::Severity;
+use crate::library::{Field, Traits, contradictions};
+use crate::open::open_mask;
+use crate::product::{BiasChoice, LoadedMaster, against, load_named};
+use crate::provenance::{self, ContentHash, Input};
+use crate::raw::{Handling, RawFrame, read_all};
+use crate::stack::ReadBuffers;
+use crate::work::{Context, on_each_with};
+use crate::{Error, Finding, Result};
+
+/// What the JSON of verdicts is.
+pub const VERDICT_SCHEMA: &str = "photosite.verdict/1";
+
+/// Lights to be diagnosed, and the masters they should have been calibrated with; those that are not named
+/// are looked for by what a light says of its making.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DiagnosisRequest<'a> {
+    /// The lights.
+    pub lights: &'a [PathBuf],
+    /// The bias.
+    pub bias: Option<NamedBias>,
+    /// The master dark.
+    pub dark: Option<PathBuf>,
+    /// The master flat.
+    pub flat: Option<PathBuf>,
+}
+
+impl<'a> DiagnosisRequest<'a> {
+    /// These lights, no master named.
+    pub fn new(lights: &'a [PathBuf]) -> Self {
+        Self { lights, bias: None, dark: None, flat: None }
+    }
+}
+
+/// The masters that a light was held against.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct MastersUsed {
+    /// The bias, a file.
+    pub bias: Option<PathBuf>,
+    /// The dark.
+    pub dark: Option<PathBuf>,
+    /// The flat.
+    pub flat: Option<PathBuf>,
+}
+
+/// What a light was found to be.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct LightVerdict {
+    /// The light.
+    pub path: PathBuf,
+    /// In one word.
+    pub verdict: Verdict,
+    /// What is wrong, the cause of most first.
+    pub findings: Vec<Fault>,
+    /// What was looked for, and what came out.
+    pub measures: Vec<crate::diagnose::Measured>,
+    /// What it was held against.
+    pub masters: MastersUsed,
+}
+
+/// Diagnoses lights; what cannot be read is told and left out.
+///
+/// # Errors
+/// When a master cannot be read, or the work is cancelled.
+pub fn diagnose_lights(
+    request: &DiagnosisRequest<'_>,
+    context: &Context<'_>,
+) -> Result<(Vec<LightVerdict>, Vec<Finding>)> {
+    let mut findings = Vec::new();
+    // Lights of one set of masters are looked at together: masters are made ready once.
+    let mut sets: Vec<(MastersUsed, Vec<usize>)> = Vec::new();
+    for (i, light) in request.lights.iter().enumerate() {
+        let used = masters_of(light, request);
+        match sets.iter_mut().find(|s| s.0 == used) {
+            Some((_, lights)) => lights.push(i),
+            None => sets.push((used, vec![i])),
+        }
+    }
+    let total = request.lights.len() as u64;
+    context.observer.event(Event::Started { stage: Stage::Lights, total });
+    let mut out: Vec<Option<LightVerdict>> = vec![None; request.lights.len()];
+    for (used, lights) in sets {
+        let masters = Loaded::of(&used, request)?;
+        findings.extend(masters.findings.iter().cloned());
+        let mut ready: Vec<((Size, Option<photosite_pix::CfaPattern>), Result<Against>)> =
+            Vec::new();
+        for i in &lights {
+            let Ok(frame) = RawFrame::from_file(&request.lights[*i]) else { continue };
+            let kind = kind_of(&frame);
+            if !ready.iter().any(|r| r.0 == kind) {
+                ready.push((kind, masters.against(kind)));
+            }
+        }
+        let done = on_each_with(lights.len(), context, ReadBuffers::default, |buffers, n| {
+            let found = look(&request.lights[lights[n]], &masters, &ready, buffers);
+            context.observer.event(Event::Advanced { by: 1, what: "diagnosing lights" });
+            found
+        })?;
+        for (i, found) in lights.into_iter().zip(done) {
+            match found {
+                Ok(diagnosis) => {
+                    let Diagnosis { verdict, faults, measures } = diagnosis;
+                    let (path, masters) = (request.lights[i].clone(), used.clone());
+                    if masters.dark.is_none() && masters.flat.is_none() {
+                        findings.push(without_masters(&path));
+                    }
+                    out[i] =
+                        Some(LightVerdict { path, verdict, findings: faults, measures, masters });
+                }
+                Err(e) if e.reach() == Reach::Run => return Err(e),
+                Err(e) => findings.push(Finding::of(&e, request.lights[i].display().to_string())),
+            }
+        }
+    }
+    context.observer.event(Event::Finished);
+    Ok((out.into_iter().flatten().collect(), findings))
+}
+
+fn without_masters(path: &Path) -> Finding {
+    let message = "it says of no master dark or flat that is found beside it, and none was named: nothing can \
+                   be held against it but itself";
+    Finding::new("verdict-without-masters", Severity::Warning, path.display().to_string(), message)
+        .hint("Name the masters with --dark and --flat (and --bias).")
+}
+
+/// Size and array of what is looked at of a light.
+fn kind_of(frame: &RawFrame) -> (Size, Option<photosite_pix::CfaPattern>) {
+    let region = frame.region();
+    (region.size(), frame.metadata.cfa.map(|c| c.shifted(region.x0, region.y0)))
+}
+
+/// The masters that were named, and of the others those that the light was calibrated with, where they lie
+/// beside it.
+fn masters_of(light: &Path, request: &DiagnosisRequest<'_>) -> MastersUsed {
+    let inputs = provenance::told(light).map(|p| p.inputs).unwrap_or_default();
+    let beside = |role: &str| inputs.iter().find(|i| i.role == role).and_then(|i| found(light, i));
+    let bias = match &request.bias {
+        Some(NamedBias::File(path)) => Some(path.clone()),
+        Some(NamedBias::Level(_)) => None,
+        None => beside("master bias"),
+    };
+    MastersUsed {
+        bias,
+        dark: request.dark.clone().or_else(|| beside("master dark")),
+        flat: request.flat.clone().or_else(|| beside("master flat")),
+    }
+}
+
+/// An input of a product where runs put it: beside the product, or in `masters` of its folder or of one above.
+pub(super) fn found(product: &Path, input: &Input) -> Option<PathBuf> {
+    let places = folders_beside(product)
+        .into_iter()
+        .flat_map(|dir| [dir.join(&input.name), dir.join("masters").join(&input.name)]);
+    let is_it = |p: &PathBuf| ContentHash::of_file(p).is_ok_and(|h| h == input.hash);
+    places.into_iter().filter(|p| p.is_file()).find(is_it)
+}
+
+/// The folder of a product, and those above it that may be its run's.
+pub(super) fn folders_beside(product: &Path) -> Vec<PathBuf> {
+    let whole = product.canonicalize().unwrap_or_else(|_| product.to_owned());
+    whole.ancestors().skip(1).take(4).map(Path::to_owned).collect()
+}
+
+/// Masters as they were read.
+struct Loaded {
+    bias: Option<BiasChoice>,
+    dark: Option<LoadedMaster>,
+    flat: Option<LoadedMaster>,
+    findings: Vec<Finding>,
+}
+
+impl Loaded {
+    fn of(used: &MastersUsed, request: &DiagnosisRequest<'_>) -> Result<Self> {
+        let mut findings = Vec::new();
+        let mut read = |path: &Option<PathBuf>, kind| -> Result<Option<LoadedMaster>> {
+            let Some(path) = path else { return Ok(None) };
+            let (master, finding) = load_named(path)?.used_as(kind);
+            findings.extend(finding);
+            Ok(Some(master))
+        };
+        let bias = match (&request.bias, read(&used.bias, FrameKind::Bias)?) {
+            (Some(NamedBias::Level(adu)), _) => Some(BiasChoice::Level(*adu)),
+            (_, Some(master)) => Some(BiasChoice::Master(Box::new(master))),
+            _ => None,
+        };
+        let dark = read(&used.dark, FrameKind::Dark)?;
+        let flat = read(&used.flat, FrameKind::Flat)?;
+        Ok(Self { bias, dark, flat, findings })
+    }
+
+    fn against(&self, kind: (Size, Option<photosite_pix::CfaPattern>)) -> Result<Against> {
+        against(kind, self.bias.clone(), self.dark.clone(), self.flat.clone())
+    }
+}
+
+type Ready = ((Size, Option<photosite_pix::CfaPattern>), Result<Against>);
+
+fn look(
+    path: &Path,
+    masters: &Loaded,
+    ready: &[Ready],
+    buffers: &mut ReadBuffers,
+) -> Result<Diagnosis> {
+    let frame = RawFrame::from_file(path)?;
+    let (size, cfa) = kind_of(&frame);
+    let against = match ready.iter().find(|r| r.0 == (size, cfa)) {
+        Some((_, Ok(against))) => against,
+        Some((_, Err(e))) => return Err(Error::mismatch(e.to_string())),
+        None => return Err(Error::bug("masters were not made ready for a light")),
+    };
+    let prepared = frame.open(Handling::Once)?;
+    let data = plane(size, read_all(&prepared, buffers)?)?;
+    let mask = mask_of(path, size)?;
+    let mut found = diagnose(&Subject { data: &data, mask: mask.as_ref() }, against)?;
+    by_headers(&frame, masters, &mut found);
+    Ok(found)
+}
+
+/// The mask of a light that has one.
+fn mask_of(path: &Path, size: Size) -> Result<Option<Plane<MaskBits>>> {
+    let Some(mask) = open_mask(path)?.filter(|m| m.size() == size) else { return Ok(None) };
+    let mut bits = vec![0.0f32; size.pixels()];
+    mask.read_rows(0, 0..size.height, &mut Vec::new(), &mut bits)?;
+    let bits = bits.into_iter().map(|v| mask_bits(v).unwrap_or(MaskBits::NO_DATA));
+    Ok(Some(plane(size, bits.collect())?))
+}
+
+fn plane<T: Copy>(size: Size, samples: Vec<T>) -> Result<Plane<T>> {
+    Plane::from_vec(size, samples).ok_or_else(|| Error::bug("a light's samples are no whole frame"))
+}
+
+/// Another gain or offset that headers tell is the cause of what pixels show.
+fn by_headers(frame: &RawFrame, masters: &Loaded, found: &mut Diagnosis) {
+    let Some(dark) = &masters.dark else { return };
+    let light = Traits::of(&frame.metadata, frame.region().size());
+    let own = Traits::of(&dark.metadata, dark.frame.size());
+    for check in contradictions(FrameKind::Dark, &light, &own) {
+        let (code, what, left): (_, _, &[&str]) = match check.field {
+            Field::GainSetting => {
+                ("gain-mismatch", "gain", &["thermal-over", "thermal-under", "offset-mismatch"])
+            }
+            Field::OffsetSetting => ("offset-mismatch", "offset", &["flat-additive", "bias-twice"]),
+            _ => continue,
+        };
+        if found.faults.iter().any(|f| f.code == code) {
+            continue;
+        }
+        let seen = found.faults.iter().find(|f| left.contains(&f.code));
+        let show = |v: &Option<String>| v.clone().unwrap_or_default();
+        let fault = Fault {
+            code,
+            severity: if seen.is_some() { Severity::Error } else { Severity::Warning },
+            value: seen.map_or(f64::NAN, |f| f.value),
+            error: seen.and_then(|f| f.error),
+            unit: seen.map_or("", |f| f.unit),
+            message: format!(
+                "the dark is of {what} {}, the light of {what} {}",
+                show(&check.found),
+                show(&check.wanted)
+            ),
+            hint: format!("Take darks and biases with the light's own {what}."),
+            region: seen.and_then(|f| f.region),
+        };
+        let severity = fault.severity;
+        found.faults.insert(0, fault);
+        found.verdict = match severity {
+            Severity::Error => Verdict::Wrong,
+            _ if found.verdict == Verdict::Good => Verdict::Usable,
+            _ => found.verdict,
+        };
+    }
+}

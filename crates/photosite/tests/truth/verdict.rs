@@ -1,0 +1,318 @@
+//! Lights that were calibrated wrongly in every way, and rightly: whether the cause is named, and its size.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use photosite::calibrate::{Bias, DarkContent, MasterDark};
+use photosite::diagnose::{Against, Diagnosis, Subject, Verdict, diagnose};
+use photosite_pix::{CfaPattern, Frame, FrameKind, Plane, Size, Unit};
+use photosite_sim::{Effects, FlatOptics, FramePlan, Night, Preset, SimFrame, Simulation};
+
+use super::dark_scaling::master;
+
+const SIZE: Size = Size::new(512, 384);
+
+/// What was done wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Wrong {
+    Nothing,
+    NoDark,
+    /// By so many degrees.
+    DarkWarmer(f64),
+    /// Of so many times the exposure, unscaled.
+    DarkLonger(f64),
+    DarkFlipped,
+    DarkElsewhere,
+    BiasTwice,
+    /// No pedestal removed before the flat.
+    BiasLeft,
+    /// Dark of an offset so many ADU higher.
+    Offset(f64),
+    NoFlat,
+    FlatOtherFilter,
+    FlatTurned(f64),
+    FlatDustMoved,
+    /// A level of so many times its own left in the flat.
+    FlatPedestal(f64),
+    Cut,
+}
+
+const ALL: [Wrong; 18] = [
+    Wrong::Nothing,
+    Wrong::NoDark,
+    Wrong::DarkWarmer(3.0),
+    Wrong::DarkWarmer(-3.0),
+    Wrong::DarkLonger(2.0),
+    Wrong::DarkFlipped,
+    Wrong::DarkElsewhere,
+    Wrong::BiasTwice,
+    Wrong::BiasLeft,
+    Wrong::Offset(50.0),
+    Wrong::Offset(-50.0),
+    Wrong::NoFlat,
+    Wrong::FlatOtherFilter,
+    Wrong::FlatTurned(2.0),
+    Wrong::FlatTurned(180.0),
+    Wrong::FlatDustMoved,
+    Wrong::FlatPedestal(0.5),
+    Wrong::Cut,
+];
+
+impl Wrong {
+    /// Codes that name the cause.
+    fn codes(self) -> &'static [&'static str] {
+        match self {
+            Self::Nothing => &[],
+            Self::NoDark => &["thermal-under"],
+            Self::DarkWarmer(c) if c > 0.0 => &["thermal-over"],
+            Self::DarkWarmer(_) => &["thermal-under"],
+            Self::DarkLonger(_) => &["thermal-over"],
+            Self::DarkFlipped => &["row-order"],
+            Self::DarkElsewhere => &["dark-other-region"],
+            Self::BiasTwice => &["bias-twice"],
+            Self::BiasLeft | Self::FlatPedestal(_) => &["flat-additive"],
+            Self::Offset(_) => &["offset-mismatch"],
+            Self::NoFlat => &["flat-not-applied"],
+            Self::FlatOtherFilter => &["flat-other-filter"],
+            Self::FlatTurned(_) => &["flat-rotated"],
+            Self::FlatDustMoved => &["flat-dust-moved"],
+            Self::Cut => &["background-clipped"],
+        }
+    }
+
+    fn optics(self) -> Option<FlatOptics> {
+        let same = FlatOptics::default();
+        match self {
+            Self::FlatOtherFilter => {
+                Some(FlatOptics { corner_light: Some(0.65), dust_moved: 0.6, ..same })
+            }
+            Self::FlatTurned(deg) => Some(FlatOptics { turned_deg: -deg, ..same }),
+            Self::FlatDustMoved => Some(FlatOptics { dust_moved: 1.0, ..same }),
+            _ => None,
+        }
+    }
+
+    /// Whether the size that is told is the true one within its error.
+    fn size_is_right(self, found: &Diagnosis) -> Option<bool> {
+        let fault = found.faults.first()?;
+        let near = |truth: f64, at_least: f64| {
+            (fault.value - truth).abs() <= (3.0 * fault.error.unwrap_or(0.0)).max(at_least)
+        };
+        match self {
+            Self::DarkLonger(times) => Some(near(1.0 / times - 1.0, 0.03)),
+            Self::FlatTurned(deg) => Some(near(deg, 1.0) || near(deg - 360.0, 1.0)),
+            // A dark of a higher offset takes more.
+            Self::Offset(adu) => Some(near(-adu, 5.0)),
+            _ => None,
+        }
+    }
+}
+
+fn night(preset: Preset, seed: u64) -> Night {
+    let mut night = Night::preset(preset, SIZE, seed);
+    night.effects -= Effects::TRAIL;
+    // A small sensor gets the hot pixels of a larger one.
+    night.sensor.hot_fraction = 2e-3;
+    night.sky.nebula_e_s = [0.0, 0.0, 0.3, 1.0][seed as usize % 4];
+    night.sky.gradient_e_s = [0.0, 1.0, 3.0][seed as usize / 4 % 3];
+    night.sky.stars_per_mpx = [300.0, 900.0, 3000.0][seed as usize / 12 % 3];
+    night.light_exposure_s = [60.0, 300.0][seed as usize / 36 % 2];
+    night.dark_exposure_s = night.light_exposure_s;
+    (night.counts.darks, night.counts.dark_flats, night.counts.flats) = (6, 6, 12);
+    night.counts.bias = 6;
+    night
+}
+
+struct Scene {
+    night: Night,
+    simulation: Simulation,
+    bias: Plane<f32>,
+    dark: Frame,
+    dark_flat: Plane<f32>,
+    light: Plane<f32>,
+    flats: BTreeMap<String, Frame>,
+}
+
+fn with(size: Size, f: impl FnMut(usize, usize) -> f32) -> Plane<f32> {
+    Plane::from_fn(size, f)
+}
+
+impl Scene {
+    fn new(night: Night) -> Self {
+        let simulation = Simulation::new(night.clone());
+        let made = |kind| made(&simulation, kind, |_| ());
+        let (bias, dark, dark_flat) =
+            (made(FrameKind::Bias).data, made(FrameKind::Dark), made(FrameKind::DarkFlat).data);
+        let plans = simulation.frames();
+        let light = plans.iter().find(|p| p.kind == FrameKind::Light).unwrap();
+        let light = simulation.render(light).adu;
+        Self { night, simulation, bias, dark, dark_flat, light, flats: BTreeMap::new() }
+    }
+
+    fn cfa(&self) -> Option<CfaPattern> {
+        self.night.sensor.cfa
+    }
+
+    /// A flat of mean 1 in each colour, `more` times its level left in it.
+    fn flat(&mut self, optics: Option<FlatOptics>, more: f64) -> Frame {
+        let cfa = self.cfa();
+        let (night, dark_flat) = (&self.night, &self.dark_flat);
+        let flat = self.flats.entry(format!("{optics:?}{more}")).or_insert_with(|| {
+            let pedestal = (more * night.flat_level_e / night.sensor.gain_e_per_adu) as f32;
+            let night = Night { flat_optics: optics, ..night.clone() };
+            let raw = made(&Simulation::new(night), FrameKind::Flat, |_| ()).data;
+            let lit = with(SIZE, |x, y| raw.get(x, y) - dark_flat.get(x, y) + pedestal);
+            let channel = |x: usize, y: usize| cfa.map_or(0, |c| c.color(x, y).channel());
+            let (mut sums, mut counts) = ([0.0f64; 3], [0.0f64; 3]);
+            for y in 0..SIZE.height {
+                for x in 0..SIZE.width {
+                    sums[channel(x, y)] += f64::from(lit.get(x, y));
+                    counts[channel(x, y)] += 1.0;
+                }
+            }
+            let mean = |x, y| (sums[channel(x, y)] / counts[channel(x, y)]) as f32;
+            Frame::new(with(SIZE, |x, y| lit.get(x, y) / mean(x, y)), Unit::Relative)
+        });
+        flat.clone()
+    }
+
+    /// The light calibrated wrongly, and the masters that were used.
+    fn calibrated(&mut self, wrong: Wrong) -> (Plane<f32>, Frame, Frame) {
+        let more = if let Wrong::FlatPedestal(times) = wrong { times } else { 0.0 };
+        let flat = self.flat(wrong.optics(), more);
+        let dark = match wrong {
+            Wrong::DarkWarmer(c) => {
+                made(&self.simulation, FrameKind::Dark, |plan| plan.temp_c += c)
+            }
+            Wrong::DarkLonger(times) => {
+                made(&self.simulation, FrameKind::Dark, |plan| plan.exposure_s *= times)
+            }
+            Wrong::DarkFlipped => moved(&self.dark, |x, y| (x, SIZE.height - 1 - y)),
+            Wrong::DarkElsewhere => {
+                moved(&self.dark, |x, y| ((x + 24) % SIZE.width, (y + 10) % SIZE.height))
+            }
+            // The dark that was used is the one at hand.
+            Wrong::Offset(adu) => {
+                let mut dark = self.dark.clone();
+                dark.data.as_mut_slice().iter_mut().for_each(|v| *v += adu as f32);
+                dark
+            }
+            _ => self.dark.clone(),
+        };
+        let (light, bias) = (&self.light, &self.bias);
+        let taken = |x: usize, y: usize| match wrong {
+            Wrong::NoDark => bias.get(x, y),
+            Wrong::BiasTwice => dark.data.get(x, y) + bias.get(x, y),
+            Wrong::BiasLeft => dark.data.get(x, y) - bias.get(x, y),
+            _ => dark.data.get(x, y),
+        };
+        let divided = |x: usize, y: usize| match wrong {
+            Wrong::NoFlat => 1.0,
+            _ => flat.data.get(x, y),
+        };
+        let mut out = with(SIZE, |x, y| (light.get(x, y) - taken(x, y)) / divided(x, y));
+        if wrong == Wrong::Cut {
+            let floor = photosite_pix::stat::median(out.as_slice());
+            let noise = photosite_pix::stat::median_mad(out.as_slice()).1;
+            let floor = floor - 1.5 * noise;
+            out.as_mut_slice().iter_mut().for_each(|v| *v = v.max(floor));
+        }
+        (out, dark, flat)
+    }
+
+    fn diagnosis(&mut self, wrong: Wrong) -> Diagnosis {
+        let (light, dark, flat) = self.calibrated(wrong);
+        let bias = Bias::Master(Arc::new(Frame::new(self.bias.clone(), Unit::Adu)));
+        let dark = MasterDark {
+            frame: Arc::new(dark),
+            content: DarkContent::BiasIncluded,
+            exposure_s: Some(self.night.dark_exposure_s),
+            variance_factor: Some(self.night.counts.darks as f64),
+        };
+        let against = Against::new(SIZE, self.cfa())
+            .gain(self.night.sensor.gain_e_per_adu)
+            .bias(&bias)
+            .dark(&dark, Some(&bias))
+            .unwrap()
+            .flat(Arc::new(flat))
+            .unwrap();
+        diagnose(&Subject { data: &light, mask: None }, &against).unwrap()
+    }
+}
+
+fn moved(frame: &Frame, from: impl Fn(usize, usize) -> (usize, usize)) -> Frame {
+    let at = |plane: &Plane<f32>| {
+        with(SIZE, |x, y| {
+            let (i, j) = from(x, y);
+            plane.get(i, j)
+        })
+    };
+    let variance = frame.variance.as_ref().map(at);
+    Frame { variance, ..Frame::new(at(&frame.data), Unit::Adu) }
+}
+
+fn made(simulation: &Simulation, kind: FrameKind, change: impl Fn(&mut FramePlan)) -> Frame {
+    let frames: Vec<SimFrame> = simulation
+        .frames()
+        .into_iter()
+        .filter(|p| p.kind == kind)
+        .map(|mut plan| {
+            change(&mut plan);
+            simulation.render(&plan)
+        })
+        .collect();
+    master(&frames)
+}
+
+/// How often the cause is named first, and its size told right, kind by kind.
+fn table(presets: &[Preset], seeds: std::ops::Range<u64>) -> Vec<(Wrong, f64, f64)> {
+    let mut all: Vec<(Wrong, bool, Option<bool>)> = Vec::new();
+    for preset in presets {
+        for seed in seeds.clone() {
+            let mut scene = Scene::new(night(*preset, seed));
+            for wrong in ALL {
+                let found = scene.diagnosis(wrong);
+                let first = found.faults.first().map(|f| f.code);
+                let right = match wrong {
+                    Wrong::Nothing => found.verdict == Verdict::Good,
+                    _ => first.is_some_and(|code| wrong.codes().contains(&code)),
+                };
+                let size = wrong.size_is_right(&found).filter(|_| right);
+                if !right || size == Some(false) {
+                    println!("{} {seed} {wrong:?}: {found:?}", preset.name());
+                }
+                all.push((wrong, right, size));
+            }
+        }
+    }
+    ALL.into_iter()
+        .map(|wrong| {
+            let own: Vec<_> = all.iter().filter(|a| a.0 == wrong).collect();
+            let share = |n: usize, of: usize| n as f64 / of.max(1) as f64;
+            let named = share(own.iter().filter(|a| a.1).count(), own.len());
+            let sized: Vec<bool> = own.iter().filter_map(|a| a.2).collect();
+            let size = share(sized.iter().filter(|s| **s).count(), sized.len());
+            println!("{wrong:?}: named {named:.3}, size right {size:.3} of {}", sized.len());
+            (wrong, named, size)
+        })
+        .collect()
+}
+
+#[test]
+fn causes_are_named_and_nothing_wrong_is_called_good() {
+    for (wrong, named, _) in table(&[Preset::CmosMono, Preset::CmosOsc], 0..3) {
+        assert!(named >= 0.66, "{wrong:?}: {named}");
+    }
+}
+
+/// The long form: `cargo test --release -p photosite --test truth -- --ignored verdict`.
+#[test]
+#[ignore = "renders some thousand frames: minutes"]
+fn fifty_scenes_of_every_cause() {
+    for (wrong, named, size) in table(&[Preset::CmosMono, Preset::CmosOsc, Preset::Ccd], 0..50) {
+        assert!(named >= if wrong == Wrong::Nothing { 0.98 } else { 0.95 }, "{wrong:?}: {named}");
+        let has_size =
+            matches!(wrong, Wrong::DarkLonger(_) | Wrong::FlatTurned(_) | Wrong::Offset(_));
+        assert!(!has_size || size >= 0.9, "{wrong:?}: {size}");
+    }
+}
