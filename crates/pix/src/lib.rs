@@ -7,6 +7,7 @@
 pub mod align;
 pub mod border;
 pub mod cfa;
+pub mod chance;
 pub mod combine;
 pub mod debayer;
 pub mod detector;
@@ -23,6 +24,7 @@ pub mod reject;
 pub mod relief;
 pub mod select;
 pub mod slope;
+pub mod spectrum;
 pub mod stars;
 pub mod stat;
 pub mod stretch;
