@@ -44,6 +44,8 @@ pub enum Stage {
     Survey,
     /// Stacking lights.
     Stacking,
+    /// Measuring a sensor.
+    Sensor,
 }
 
 impl Stage {
@@ -56,6 +58,7 @@ impl Stage {
             Self::Lights => "calibrating lights",
             Self::Survey => "finding stars",
             Self::Stacking => "stacking lights",
+            Self::Sensor => "measuring the sensor",
         }
     }
 }

@@ -35,6 +35,7 @@ pub mod raw;
 pub mod register;
 pub mod report;
 pub mod run;
+pub mod sensor;
 pub mod stack;
 pub mod succession;
 pub mod work;

@@ -32,6 +32,7 @@ const ROOMS: [(u8, &[&str]); 5] = [
             "register",
             "preview",
             "raw",
+            "sensor",
             "header",
             "budget",
             "succession",

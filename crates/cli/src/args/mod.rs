@@ -9,6 +9,7 @@ mod picture;
 mod place;
 mod product;
 mod samples;
+mod sensor;
 
 use std::path::PathBuf;
 
@@ -27,6 +28,7 @@ pub use picture::{AlignName, NormalizeName, RegisterArgs, StackArgs, StarsArgs, 
 pub use place::PlaceArgs;
 pub use product::{CalibrateArgs, CombineName, MasterArgs, MasterKind};
 pub use samples::{Format, FormatArgs, NoiseArgs};
+pub use sensor::{MeasureArgs, SensorArgs, SensorVerb};
 
 /// Calibrate, register and stack raw astronomical frames.
 #[derive(Debug, Parser)]
@@ -75,6 +77,8 @@ pub enum Command {
     Calibrate(CalibrateArgs),
     /// Model a sensor's dark signal; make darks of exposures that were not taken.
     DarkModel(DarkModelArgs),
+    /// Measure a sensor: gain, read noise, dark current, linearity.
+    Sensor(SensorArgs),
     /// Register and stack calibrated lights.
     Stack(StackArgs),
     /// Measure how frames are registered to each other: shift, rotation, residual.

@@ -18,6 +18,7 @@ pub mod preview;
 pub mod register;
 pub mod report;
 pub mod run;
+pub mod sensor;
 pub mod simulate;
 pub mod stack;
 pub mod stars;

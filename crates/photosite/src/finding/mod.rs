@@ -15,6 +15,7 @@
 mod code;
 mod codes;
 mod matching;
+mod sensor;
 mod verdict;
 
 use std::borrow::Cow;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use code::Code;
 use codes::CODES;
 use matching::MATCHING;
+use sensor::SENSOR;
 use verdict::VERDICT;
 
 use crate::{Error, Reach};
@@ -145,7 +147,7 @@ pub fn named(name: &str) -> Option<&'static Code> {
 }
 
 fn all_codes() -> impl Iterator<Item = &'static Code> {
-    CODES.iter().chain(MATCHING).chain(VERDICT)
+    CODES.iter().chain(MATCHING).chain(VERDICT).chain(SENSOR)
 }
 
 /// The table as `docs/findings.md` has it.

@@ -37,6 +37,7 @@ mod loaded;
 mod master;
 mod offered;
 mod scaling;
+mod sensor;
 mod stacking;
 mod write;
 
@@ -52,6 +53,7 @@ pub use master::{
 };
 pub use offered::{Offered, Opened};
 pub use scaling::{DarkStrip, FittedDark, OWN_DARKS_ASKED, STRIP_PIXELS};
+pub use sensor::write_sensor;
 pub use stacking::{
     MEAN_SAMPLES, equalise, glance_bytes, open_all, plan_stack, stack, summarise, within_memory,
 };

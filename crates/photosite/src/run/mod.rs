@@ -51,6 +51,7 @@ mod page;
 mod planned;
 mod request;
 mod results;
+mod sensor;
 mod verified;
 
 pub use collect::{
@@ -73,4 +74,5 @@ pub use night::{run_night, run_plan};
 pub use page::write_page;
 pub use planned::{AskedNight, PlannedNight, read_plan};
 pub use request::{Keep, NightOutcome, NightRequest};
+pub use sensor::{SensorRequest, measure_sensor};
 pub use verified::{Answer, LostInput, VERIFY_SCHEMA, Verified, verify_products};

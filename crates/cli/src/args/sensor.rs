@@ -1,0 +1,60 @@
+//! `photosite sensor`, as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::night::KindArgs;
+
+/// `photosite sensor`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  photosite sensor measure calibration/ -o camera/\n  photosite sensor gain \
+                        flats/ bias/\n  photosite sensor diff camera/sensor.toml \
+                        camera_2025/sensor.toml\n\nTwo flats and two biases tell gain and read noise; darks \
+                        of two exposures tell dark current; a second temperature tells how it doubles; flats \
+                        of six exposures under one lamp tell linearity."
+)]
+pub struct SensorArgs {
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: SensorVerb,
+}
+
+/// What can be asked of a sensor.
+#[derive(Debug, Subcommand)]
+pub enum SensorVerb {
+    /// Measure all that biases, darks and flats tell.
+    Measure(MeasureArgs),
+    /// Electrons per ADU, full well, the converter's bits.
+    Gain(MeasureArgs),
+    /// Read noise, and what else biases tell.
+    ReadNoise(MeasureArgs),
+    /// Dark current, by level and by noise.
+    DarkCurrent(MeasureArgs),
+    /// How linear the sensor is.
+    Linearity(MeasureArgs),
+    /// How dark current grows with temperature.
+    Temperature(MeasureArgs),
+    /// Periodic patterns in biases.
+    Interference(MeasureArgs),
+}
+
+/// The frames of a sensor.
+#[derive(Debug, Args)]
+pub struct MeasureArgs {
+    /// Biases, darks and flats: files, and folders of them.
+    #[arg(required = true, value_name = "PATHS")]
+    pub paths: Vec<PathBuf>,
+    /// A folder for sensor.json.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// The sky in electrons a second a pixel, for advice on exposure and cooling.
+    #[arg(long, value_name = "E")]
+    pub sky: Option<f64>,
+    #[command(flatten)]
+    pub kinds: KindArgs,
+}

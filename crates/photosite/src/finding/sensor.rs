@@ -1,0 +1,58 @@
+//! The codes of findings of the sensor laboratory.
+
+use super::Severity::{Info, Warning};
+use super::code::{Code, code};
+
+/// By name.
+pub(super) const SENSOR: &[Code] = &[
+    code(
+        "sensor-gain-by-header",
+        Info,
+        "No flats tell the gain; electrons of a sensor's report are by the gain in the headers.",
+        "Add two flats of one exposure.",
+    ),
+    code(
+        "sensor-gain-differs",
+        Warning,
+        "The gain that flats tell is not the one in the headers.",
+        "Use the measured gain: --gain and --read-noise, or the camera's profile.",
+    ),
+    code(
+        "sensor-glow",
+        Info,
+        "A part of the sensor is brighter in long darks than the rest: amplifiers glow.",
+        "Take darks of the lights' own exposure: glow need not grow as dark current does.",
+    ),
+    code(
+        "sensor-interference",
+        Warning,
+        "Biases hold a periodic pattern that differs from frame to frame.",
+        "Move power supplies, dew heaters and USB cables, or put ferrites on them, and measure again.",
+    ),
+    code(
+        "sensor-lamp-drift",
+        Warning,
+        "The light changed between two flats of one exposure.",
+        "Take flats with a steady lamp, each exposure twice, in the order short, long, long, short.",
+    ),
+    code(
+        "sensor-left-out",
+        Warning,
+        "Frames took no part in measuring a sensor: they are of another set-up, no calibration frames, or \
+         lack an exposure.",
+        "Name the biases, darks and flats of one camera, gain, offset, binning and region.",
+    ),
+    code(
+        "sensor-level-held",
+        Info,
+        "The level of darks does not follow their dark current: the sensor corrects its own black level.",
+        "Believe dark current by noise; take darks of the lights' own exposure and temperature.",
+    ),
+    code(
+        "sensor-level-step",
+        Warning,
+        "Darks of no exposure would lie beside the biases: the bias drifts, or the level depends on the \
+         exposure.",
+        "Believe the slope of dark current; match darks with lights of the same exposure.",
+    ),
+];

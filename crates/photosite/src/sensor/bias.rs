@@ -1,0 +1,222 @@
+//! Biases: level, read noise, what rows and columns share, pixels that jump.
+
+use photosite_pix::FrameKind;
+
+use super::campaign::Campaign;
+use super::estimate::Estimate;
+use super::grid::Parts;
+use super::measure::{Measure, Series};
+use super::pixels::{FEW_FRAMES, PixelCounts};
+use super::set::FrameSet;
+use super::transfer::HIDDEN_ADU;
+
+const PAIRS: &str = "differences of pairs of biases";
+
+/// Read noise in ADU of one frame.
+pub fn read_noise_adu(campaign: &Campaign) -> Option<Estimate> {
+    let parts = campaign.noise_parts(campaign.biases(), None, |_| true);
+    let of = |without| {
+        let [sum, n] = parts.without(without);
+        (sum / n).sqrt()
+    };
+    Estimate::of_parts(campaign.grid.parts(), of)
+}
+
+/// Measures what biases tell; `gain` in electrons per ADU where it is known.
+pub fn bias(campaign: &Campaign, gain: Option<Estimate>) -> (Vec<Measure>, Vec<Series>) {
+    let (mut out, mut series) = (Vec::new(), Vec::new());
+    let sets = campaign.biases();
+    let names: Vec<String> = sets.iter().flat_map(|s| s.names()).collect();
+    for set in &sets {
+        out.extend(level(campaign, set));
+    }
+    match read_noise_adu(campaign) {
+        None => out.push(Measure::none("read_noise", "e-", PAIRS, "two biases are needed")),
+        Some(adu) => {
+            let hidden = adu.value < HIDDEN_ADU;
+            let why = format!("below {HIDDEN_ADU} ADU whole numbers hide it: a higher gain setting tells");
+            let limited = |m: Measure| if hidden { m.invalid(why.clone()) } else { m };
+            let electrons = gain.map(|g| adu.product(g));
+            if let Some(e) = electrons {
+                let measure = Measure::of("read_noise", e, "e-", PAIRS).from(names.clone());
+                out.push(limited(measure));
+            }
+            let measure = Measure::of("read_noise_adu", adu, "ADU", PAIRS).from(names.clone());
+            out.push(limited(measure));
+            if electrons.is_none() {
+                let why = "the gain is not known: two flats of one exposure tell it";
+                out.push(Measure::none("read_noise", "e-", PAIRS, why));
+            }
+        }
+    }
+    out.extend(line_noise(&sets, gain));
+    out.extend(pattern(campaign, &sets));
+    let most = campaign
+        .sets
+        .iter()
+        .filter(|s| s.kind != FrameKind::Flat && s.pixels.is_some())
+        .max_by_key(|s| (s.frames.len(), s.kind == FrameKind::Bias));
+    match most.and_then(|s| Some((s, s.pixels.as_ref()?))) {
+        Some((set, pixels)) => {
+            out.push(telegraph(set, pixels));
+            if set.kind == FrameKind::Bias {
+                out.push(noisy(set, pixels));
+                series.push(noise_histogram(pixels));
+            }
+        }
+        None => {
+            let why = format!("{FEW_FRAMES} biases or darks of one exposure are needed");
+            out.push(Measure::none("telegraph_share", "share", TELEGRAPH, &why));
+        }
+    }
+    (out, series)
+}
+
+/// The level of a set of biases, its scatter from frame to frame, and the overscan's.
+fn level(campaign: &Campaign, set: &FrameSet) -> Vec<Measure> {
+    let levels = set.frame_levels(|_| true);
+    if levels.is_empty() {
+        return Vec::new();
+    }
+    let raw: Vec<f64> =
+        levels.iter().map(|(i, v)| v + set.frames[*i].overscan_adu).collect();
+    let n = raw.len() as f64;
+    let mean = raw.iter().sum::<f64>() / n;
+    let sd = (raw.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0)).sqrt();
+    let estimate = Estimate { value: mean, error: sd / n.sqrt(), freedom: (n - 1.0).max(1.0) };
+    let at = |m: Measure| m.at(set.temp_c, Some(set.exposure_s)).from(set.names());
+    let mut out =
+        vec![at(Measure::of("bias_level", estimate, "ADU", "mean of biases, hot pixels left out"))];
+    if n >= 3.0 {
+        let known = Estimate { value: sd, error: sd / (2.0 * (n - 1.0)).sqrt(), freedom: n - 1.0 };
+        let method = "standard deviation of the levels of biases";
+        out.push(at(Measure::of("bias_stability", known, "ADU", method)));
+    }
+    let over: Vec<f64> =
+        set.frames.iter().map(|f| f.overscan_adu).filter(|v| *v != 0.0).collect();
+    if over.len() >= 2 {
+        let m = over.len() as f64;
+        let mean = over.iter().sum::<f64>() / m;
+        let sd = (over.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (m - 1.0)).sqrt();
+        let level = Estimate { value: mean, error: sd / m.sqrt(), freedom: m - 1.0 };
+        out.push(at(Measure::of("overscan_level", level, "ADU", "mean of the overscan")));
+        let scatter = Estimate { value: sd, error: sd / (2.0 * (m - 1.0)).sqrt(), freedom: m - 1.0 };
+        let method = "standard deviation of the overscan from frame to frame";
+        out.push(at(Measure::of("overscan_scatter", scatter, "ADU", method)));
+    }
+    let _ = campaign;
+    out
+}
+
+/// Noise that whole rows and columns share.
+fn line_noise(sets: &[&FrameSet], gain: Option<Estimate>) -> Vec<Measure> {
+    let lines: Vec<_> = sets.iter().flat_map(|s| s.lines.iter()).collect();
+    if lines.is_empty() {
+        return Vec::new();
+    }
+    let names: Vec<String> = sets.iter().flat_map(|s| s.names()).collect();
+    let n = lines.len() as f64;
+    let one = |name: &str, extra: &dyn Fn(&super::set::LineNoise) -> [f64; 3], method: &str| {
+        let sums = lines.iter().fold([0.0; 3], |s, l| {
+            let v = extra(l);
+            [s[0] + v[0], s[1] + v[1], s[2] + v[2]]
+        });
+        let [variance, white, count] = sums.map(|v| v / n);
+        // Halves of squared differences know a variance to sqrt(3 / count).
+        let error = (variance.max(0.0) + white) * (3.0 / (count * n)).sqrt();
+        let value = variance.max(0.0).sqrt();
+        let high = (variance + 1.96 * error).max(0.0).sqrt();
+        let low = (variance - 1.96 * error).max(0.0).sqrt();
+        let mut measure = Measure::of(name, Estimate::known(value, 0.0), "ADU", method);
+        (measure.low, measure.high) = (Some(low), Some(high));
+        if let Some(g) = gain {
+            let scale = |v: Option<f64>| v.map(|v| v * g.value);
+            measure.unit = "e-".to_owned();
+            let ends = (scale(measure.value), scale(measure.low), scale(measure.high));
+            (measure.value, measure.low, measure.high) = ends;
+        }
+        if low == 0.0 {
+            measure = measure.but("not told from zero");
+        }
+        measure.from(names.clone())
+    };
+    vec![
+        one(
+            "row_noise",
+            &|l| [l.rows, l.white_rows, l.row_count],
+            "scatter of row means of differences of biases beyond white noise",
+        ),
+        one(
+            "column_noise",
+            &|l| [l.columns, l.white_columns, l.column_count],
+            "scatter of column means of differences of biases beyond white noise",
+        ),
+    ]
+}
+
+/// What is fixed from pixel to pixel in biases.
+fn pattern(campaign: &Campaign, sets: &[&FrameSet]) -> Option<Measure> {
+    let lanes = campaign.grid.lanes.len();
+    let parts = Parts::of(&campaign.grid, None, |block, lane| {
+        let mut sums = [0.0; 2];
+        for cell in sets.iter().flat_map(|s| s.noise_pairs()).map(|p| p.cells[block * lanes + lane]) {
+            sums[0] += cell.neighbours * cell.pattern;
+            sums[1] += cell.neighbours;
+        }
+        Some(sums)
+    });
+    let of = |without| {
+        let [sum, n] = parts.without(without);
+        (sum / n).max(0.0).sqrt()
+    };
+    let found = Estimate::of_parts(campaign.grid.parts(), of)?;
+    let method = "covariance of neighbours' differences in two biases";
+    let names = sets.iter().flat_map(|s| s.names());
+    Some(Measure::of("fixed_pattern", found, "ADU", method).from(names))
+}
+
+const TELEGRAPH: &str = "pixels whose samples part into two levels, both of which come back";
+
+fn telegraph(set: &FrameSet, pixels: &PixelCounts) -> Measure {
+    let measure = share("telegraph_share", pixels.telegraph, pixels.all, TELEGRAPH);
+    measure.at(set.temp_c, Some(set.exposure_s)).from(set.names())
+}
+
+/// Pixels with more than twice the typical noise.
+fn noisy(set: &FrameSet, pixels: &PixelCounts) -> Measure {
+    let half = pixels.all / 2;
+    let mut below = 0;
+    let typical = pixels.noise.iter().position(|n| {
+        below += n;
+        below >= half
+    });
+    let from = typical.unwrap_or(0) + 9;
+    let count = pixels.noise.iter().skip(from).sum();
+    let method = "pixels with more than twice the typical noise over the biases";
+    share("noisy_pixels", count, pixels.all, method)
+        .at(set.temp_c, Some(set.exposure_s))
+        .from(set.names())
+}
+
+/// A share of pixels with its interval.
+///
+/// # Source
+/// Wilson1927.
+fn share(name: &str, count: u64, all: u64, method: &str) -> Measure {
+    let (count, n, z) = (count as f64, all.max(1) as f64, 1.96f64);
+    let p = count / n;
+    let middle = (p + z * z / (2.0 * n)) / (1.0 + z * z / n);
+    let half = z / (1.0 + z * z / n) * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
+    let mut measure = Measure::of(name, Estimate::known(p, 0.0), "share", method);
+    (measure.low, measure.high) = (Some((middle - half).max(0.0)), Some(middle + half));
+    measure
+}
+
+fn noise_histogram(pixels: &PixelCounts) -> Series {
+    let points = pixels.noise.iter().enumerate().filter(|(_, n)| **n > 0);
+    Series {
+        plot: "read_noise_histogram".to_owned(),
+        label: "pixels".to_owned(),
+        points: points.map(|(i, n)| [PixelCounts::noise_adu(i), *n as f64, 0.0]).collect(),
+    }
+}

@@ -1,0 +1,128 @@
+//! All sets of frames of one sensor, looked at and ready to be asked.
+
+use photosite_pix::spectrum::Tone;
+use photosite_pix::{CfaColor, FrameKind};
+
+use super::codes::Codes;
+use super::grid::{Grid, Parts};
+use super::set::FrameSet;
+
+/// Darks of one temperature differ by at most this, in degrees Celsius.
+pub const SAME_TEMP_C: f64 = 1.0;
+
+/// What the frames of one sensor showed.
+#[derive(Debug, Clone)]
+pub struct Campaign {
+    /// The blocks.
+    pub grid: Grid,
+    /// The sets.
+    pub sets: Vec<FrameSet>,
+    /// Tones in differences of biases: amplitudes in ADU of one frame.
+    pub tones: Vec<Tone>,
+    /// Names of the frames whose spectra were looked at.
+    pub tone_frames: Vec<String>,
+    /// The numbers that samples take.
+    pub codes: Codes,
+    /// Electrons per ADU and read noise in electrons as the headers give them.
+    pub header_noise: (Option<f64>, Option<f64>),
+}
+
+/// The scatter of levels from frame to frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LevelScatter {
+    /// One standard deviation in ADU.
+    pub sd_adu: f64,
+    /// Its degrees of freedom.
+    pub freedom: f64,
+}
+
+impl Campaign {
+    /// The sets of a kind.
+    pub fn of(&self, kind: FrameKind) -> impl Iterator<Item = &FrameSet> {
+        self.sets.iter().filter(move |s| s.kind == kind)
+    }
+
+    /// Sets that serve as biases.
+    pub fn biases(&self) -> Vec<&FrameSet> {
+        self.of(FrameKind::Bias).collect()
+    }
+
+    /// The biases nearest to a temperature.
+    pub fn bias_near(&self, temp_c: Option<f64>) -> Option<&FrameSet> {
+        let apart = |s: &&FrameSet| match (temp_c, s.temp_c) {
+            (Some(a), Some(b)) => (a - b).abs(),
+            _ => 0.0,
+        };
+        self.of(FrameKind::Bias).min_by(|a, b| apart(a).total_cmp(&apart(b)))
+    }
+
+    /// The bias level of each lane of each block in ADU, over all biases.
+    pub fn bias_levels(&self) -> Option<Vec<f64>> {
+        let sets = self.biases();
+        let frames: f64 = sets.iter().map(|s| s.frames.len() as f64).sum();
+        if frames == 0.0 {
+            return None;
+        }
+        let at = |i: usize| -> f64 {
+            let sum: f64 =
+                sets.iter().filter_map(|s| Some(s.level(i)? * s.frames.len() as f64)).sum();
+            sum / frames
+        };
+        Some((0..self.grid.blocks() * self.grid.lanes.len()).map(at).collect())
+    }
+
+    /// Sums of the noise of one frame in the pairs of some sets: pixels times variance, pixels.
+    pub fn noise_parts<'a>(
+        &self,
+        sets: impl IntoIterator<Item = &'a FrameSet>,
+        colour: Option<CfaColor>,
+        wanted: impl Fn(usize) -> bool,
+    ) -> Parts<2> {
+        let sets: Vec<&FrameSet> = sets.into_iter().collect();
+        let lanes = self.grid.lanes.len();
+        Parts::of(&self.grid, colour, |block, lane| {
+            let mut sums = [0.0; 2];
+            for cell in sets.iter().flat_map(|s| s.noise_pairs()).map(|p| p.cells[block * lanes + lane]) {
+                if cell.n > 0.0 && wanted(block) {
+                    sums[0] += 0.5 * cell.n * cell.noise(1.0);
+                    sums[1] += cell.n;
+                }
+            }
+            Some(sums)
+        })
+    }
+
+    /// How much levels differ from frame to frame, over all sets of biases and darks.
+    pub fn level_scatter(&self, wanted: impl Fn(usize) -> bool + Copy) -> LevelScatter {
+        let (mut squares, mut freedom) = (0.0, 0.0);
+        for set in self.sets.iter().filter(|s| s.kind != FrameKind::Flat) {
+            let levels: Vec<f64> = set.frame_levels(wanted).into_iter().map(|(_, v)| v).collect();
+            if levels.len() < 2 {
+                continue;
+            }
+            let mean = levels.iter().sum::<f64>() / levels.len() as f64;
+            squares += levels.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>();
+            freedom += levels.len() as f64 - 1.0;
+        }
+        let sd_adu = if freedom > 0.0 { (squares / freedom).sqrt() } else { 0.0 };
+        LevelScatter { sd_adu, freedom }
+    }
+
+    /// Sets of darks by temperature, the coldest first; each by exposure.
+    pub fn darks_by_temp(&self) -> Vec<Vec<&FrameSet>> {
+        let mut darks: Vec<&FrameSet> = self.of(FrameKind::Dark).collect();
+        let key = |s: &FrameSet| s.temp_c.unwrap_or(f64::MAX);
+        darks.sort_by(|a, b| key(a).total_cmp(&key(b)));
+        let mut out: Vec<Vec<&FrameSet>> = Vec::new();
+        for set in darks {
+            match out.last_mut() {
+                Some(last) if key(set) - key(last[0]) <= 1.5 * SAME_TEMP_C => last.push(set),
+                _ => out.push(vec![set]),
+            }
+        }
+        for sets in &mut out {
+            sets.sort_by(|a, b| a.exposure_s.total_cmp(&b.exposure_s));
+        }
+        out
+    }
+}

@@ -1,0 +1,218 @@
+//! Two frames in one block: levels, and what parts noise from pattern.
+
+use photosite_pix::stat::{MAD_TO_SIGMA, median_mad};
+
+/// Pixels this many sigmas of a block's scatter beside its median are hot, cold or dusty, and count
+/// neither for levels nor for noise.
+const ODD_PIXEL: f32 = 8.0;
+/// Differences beyond this many sigmas are hits; of a Gaussian one in 26 million lies there.
+const HIT: f64 = 5.5;
+/// The least sigma in ADU: below it, whole numbers hide the scatter.
+const LEAST_SIGMA: f32 = 0.75;
+/// Samples of a block by which median and scatter are told.
+const ENOUGH: usize = 512;
+
+/// Moments of two frames over one lane of one block, odd pixels left out. Levels in ADU.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Cell {
+    /// Pixels.
+    pub n: f64,
+    /// Mean of the first frame.
+    pub mean_a: f64,
+    /// Mean of the second frame.
+    pub mean_b: f64,
+    /// Variance of the first frame over its pixels.
+    pub var_a: f64,
+    /// Variance of the second frame.
+    pub var_b: f64,
+    /// Their covariance: what is fixed on the sensor.
+    pub cov: f64,
+    /// Half of the covariance of differences between neighbours: what is fixed, without slopes.
+    pub pattern: f64,
+    /// Pairs of neighbours.
+    pub neighbours: f64,
+    /// Samples at either end of the converter's range.
+    pub ends: f64,
+}
+
+impl Cell {
+    /// The variance of the first frame less `k` times the second: noise alone.
+    pub fn noise(&self, k: f64) -> f64 {
+        self.var_a + k * k * self.var_b - 2.0 * k * self.cov
+    }
+
+    /// The mean level of both frames.
+    pub fn level(&self) -> f64 {
+        0.5 * (self.mean_a + self.mean_b)
+    }
+}
+
+/// Room for the work on a block.
+#[derive(Debug, Default)]
+pub struct CellRoom {
+    some: Vec<f32>,
+    kept: Vec<f32>,
+}
+
+impl CellRoom {
+    /// Sets NaN where a pixel of two frames is odd beside its block.
+    pub fn mark_odd(&mut self, (a, b): (&[f32], &[f32]), line: usize, out: &mut [f32]) {
+        let open = [(f32::NEG_INFINITY, f32::INFINITY); 2];
+        measure_cell((a, b), line, open, self);
+        for (v, _) in out.iter_mut().zip(&self.kept).filter(|(_, kept)| **kept == 0.0) {
+            *v = f32::NAN;
+        }
+    }
+}
+
+/// Sums of eight running totals, so that they are added up side by side.
+#[derive(Default, Clone, Copy)]
+struct Lanes([f64; 8]);
+
+impl Lanes {
+    fn total(self) -> f64 {
+        self.0.iter().sum()
+    }
+}
+
+/// A sample in `step`s of the combination of both frames, its median and robust sigma.
+fn robust(some: &mut Vec<f32>, count: usize, at: impl Fn(usize) -> f32) -> (f32, f32) {
+    some.clear();
+    let step = (count / ENOUGH) | 1;
+    some.extend((0..count).step_by(step).map(at));
+    let (median, mad) = median_mad(some);
+    (median, (mad * MAD_TO_SIGMA as f32).max(LEAST_SIGMA))
+}
+
+/// Measures a lane of two frames, `line` samples to a line; `ends` are the levels at which each frame
+/// clips, low and high.
+pub fn measure_cell(
+    (a, b): (&[f32], &[f32]),
+    line: usize,
+    ends: [(f32, f32); 2],
+    room: &mut CellRoom,
+) -> Cell {
+    let CellRoom { some, kept } = room;
+    let n = a.len().min(b.len());
+    let (middle, spread) = robust(some, n, |i| 0.5 * (a[i] + b[i]));
+    let (apart, scatter) = robust(some, n, |i| a[i] - b[i]);
+    let reach = ODD_PIXEL * spread;
+    let ordinary = |a: f32, b: f32| (0.5 * (a + b) - middle).abs() <= reach;
+    // The scatter of the differences first, then hits by it.
+    let (mut count, mut sum, mut squares) = (0.0f64, 0.0f64, 0.0f64);
+    let far = ODD_PIXEL * scatter;
+    for (a, b) in a.iter().zip(b) {
+        let d = a - b - apart;
+        let keep = ordinary(*a, *b) && d.abs() <= far;
+        let d = if keep { f64::from(d) } else { 0.0 };
+        count += f64::from(u8::from(keep));
+        sum += d;
+        squares += d * d;
+    }
+    let mean = sum / count.max(1.0);
+    let sigma = (squares / count.max(1.0) - mean * mean).max(0.0).sqrt();
+    let centre = f64::from(apart) + mean;
+    let most = (HIT * sigma.max(f64::from(LEAST_SIGMA))) as f32;
+    let centre32 = centre as f32;
+    kept.clear();
+    kept.extend(a.iter().zip(b).map(|(a, b)| {
+        let keep = ordinary(*a, *b) && (a - b - centre32).abs() <= most;
+        if keep { 1.0 } else { 0.0 }
+    }));
+    let mut sums = [Lanes::default(); 6];
+    let mut at_ends = 0u32;
+    for ((a, b), kept) in a.chunks(8).zip(b.chunks(8)).zip(kept.chunks(8)) {
+        for (i, ((a, b), w)) in a.iter().zip(b).zip(kept).enumerate() {
+            let inside = *w > 0.0;
+            let x = if inside { f64::from(*a - middle) } else { 0.0 };
+            let y = if inside { f64::from(*b - middle) } else { 0.0 };
+            let terms = [f64::from(*w), x, y, x * x, y * y, x * y];
+            sums.iter_mut().zip(terms).for_each(|(s, t)| s.0[i] += t);
+            let clipped = *a <= ends[0].0 || *a >= ends[0].1 || *b <= ends[1].0 || *b >= ends[1].1;
+            at_ends += u32::from(clipped);
+        }
+    }
+    let [count, x, y, xx, yy, xy] = sums.map(Lanes::total);
+    if count < 4.0 {
+        return Cell { ends: f64::from(at_ends), ..Cell::default() };
+    }
+    let (mx, my, free) = (x / count, y / count, count - 1.0);
+    let (mut products, mut pairs) = (0.0f64, 0.0f64);
+    let lines = a.chunks(line).zip(b.chunks(line)).zip(kept.chunks(line));
+    for ((a, b), w) in lines {
+        for i in 1..a.len().min(b.len()) {
+            let both = w[i - 1] * w[i];
+            let product = f64::from(a[i] - a[i - 1]) * f64::from(b[i] - b[i - 1]);
+            products += if both > 0.0 { product } else { 0.0 };
+            pairs += f64::from(both);
+        }
+    }
+    Cell {
+        n: count,
+        mean_a: f64::from(middle) + mx,
+        mean_b: f64::from(middle) + my,
+        var_a: (xx - count * mx * mx) / free,
+        var_b: (yy - count * my * my) / free,
+        cov: (xy - count * mx * my) / free,
+        pattern: 0.5 * products / pairs.max(1.0),
+        neighbours: pairs,
+        ends: f64::from(at_ends),
+    }
+}
+
+/// Number and variance of some differences, NaN and hits left out.
+pub fn noise_of(values: &[f32], room: &mut CellRoom) -> (f64, f64) {
+    let (middle, sigma) = robust(&mut room.some, values.len(), |i| values[i]);
+    let clipped = |most: f64| {
+        let (mut n, mut sum, mut squares) = (0.0f64, 0.0, 0.0);
+        for v in values {
+            let d = f64::from(*v - middle);
+            if d.abs() <= most {
+                n += 1.0;
+                sum += d;
+                squares += d * d;
+            }
+        }
+        let mean = sum / n.max(1.0);
+        (n, (squares - n * mean * mean) / (n - 1.0).max(1.0))
+    };
+    let (_, first) = clipped(f64::from(ODD_PIXEL * sigma));
+    clipped(HIT * first.sqrt().max(f64::from(LEAST_SIGMA)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn random(state: &mut u64) -> f32 {
+        let mut sum = 0.0;
+        for _ in 0..12 {
+            *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695);
+            sum += (*state >> 40) as f32 / (1u64 << 24) as f32;
+        }
+        sum - 6.0
+    }
+
+    #[test]
+    fn noise_and_pattern_are_told_apart_and_hot_pixels_are_left_out() {
+        let (mut state, n) = (7, 64 * 64);
+        let fixed: Vec<f32> = (0..n).map(|i| 5.0 * random(&mut state) + 0.2 * (i % 64) as f32).collect();
+        let mut frame = |sigma: f32| -> Vec<f32> {
+            fixed.iter().map(|f| 1000.0 + f + sigma * random(&mut state)).collect()
+        };
+        let (mut a, mut b) = (frame(3.0), frame(3.0));
+        for i in (0..n).step_by(97) {
+            a[i] = 20_000.0;
+            b[i] = 20_000.0 + i as f32;
+        }
+        a[11] += 500.0;
+        let ends = [(0.0, 65_535.0); 2];
+        let cell = measure_cell((&a, &b), 64, ends, &mut CellRoom::default());
+        assert!((cell.noise(1.0) / 18.0 - 1.0).abs() < 0.08, "{cell:?}");
+        assert!((cell.pattern / 25.0 - 1.0).abs() < 0.12, "{cell:?}");
+        assert!((cell.level() - 1006.3).abs() < 0.5, "{cell:?}");
+        assert_eq!(cell.ends, 0.0);
+        let (n, var) = noise_of(&a.iter().zip(&b).map(|(a, b)| a - b).collect::<Vec<_>>(), &mut CellRoom::default());
+        assert!(n > 4000.0 && (var / 18.0 - 1.0).abs() < 0.08, "{n} {var}");
+    }
+}

@@ -1,0 +1,197 @@
+//! The parts of a sensor that are measured apart: blocks of pixels, and in each the places of a filter
+//! array.
+
+use std::ops::Range;
+
+use photosite_pix::{CfaColor, CfaPattern, Size};
+
+/// Sides of blocks in pixels, the largest first.
+const SIDES: [usize; 5] = [64, 32, 16, 8, 4];
+/// Fewer blocks than this tell no error.
+const FEW_BLOCKS: usize = 40;
+/// Parts that blocks are dealt into, to see how much an answer depends on each.
+const MOST_PARTS: usize = 40;
+
+/// Blocks over the part of a sensor that sees light.
+#[derive(Debug, Clone)]
+pub struct Grid {
+    /// Width and height in pixels.
+    pub size: Size,
+    /// Side of a block in pixels.
+    pub block: usize,
+    /// Blocks along x; columns behind the last whole block are not used.
+    pub across: usize,
+    /// Blocks along y.
+    pub down: usize,
+    /// The colours that are measured apart in each block: the four places of a Bayer array, the three
+    /// colours of another, one of none.
+    pub lanes: Vec<Option<CfaColor>>,
+    cfa: Option<CfaPattern>,
+}
+
+impl Grid {
+    /// Blocks as large as leave enough of them.
+    pub fn new(size: Size, cfa: Option<CfaPattern>) -> Self {
+        let count = |side: usize| (size.width / side) * (size.height / side);
+        let smallest = SIDES[SIDES.len() - 1];
+        let block = SIDES.into_iter().find(|s| count(*s) >= FEW_BLOCKS).unwrap_or(smallest);
+        let lanes = match cfa {
+            None => vec![None],
+            Some(cfa) if cfa.period() == 2 => {
+                [(0, 0), (1, 0), (0, 1), (1, 1)].map(|(x, y)| Some(cfa.color(x, y))).to_vec()
+            }
+            Some(_) => CfaColor::ALL.map(Some).to_vec(),
+        };
+        Self { size, block, across: size.width / block, down: size.height / block, lanes, cfa }
+    }
+
+    /// Blocks in all.
+    pub fn blocks(&self) -> usize {
+        self.across * self.down
+    }
+
+    /// Parts that the blocks are dealt into.
+    pub fn parts(&self) -> usize {
+        self.blocks().min(MOST_PARTS)
+    }
+
+    /// The part that a block belongs to: neighbours belong to different ones.
+    pub fn part_of(&self, block: usize) -> usize {
+        block % self.parts().max(1)
+    }
+
+    /// The rows of a row of blocks.
+    pub fn rows(&self, strip: usize) -> Range<usize> {
+        strip * self.block..(strip + 1) * self.block
+    }
+
+    /// The colours of the array, none of a monochrome sensor.
+    pub fn colours(&self) -> Vec<CfaColor> {
+        let mut colours: Vec<CfaColor> = self.lanes.iter().copied().flatten().collect();
+        colours.sort_unstable();
+        colours.dedup();
+        colours
+    }
+
+    /// Whether a lane is asked for: all of them where no colour is named.
+    pub fn wanted(&self, lane: usize, colour: Option<CfaColor>) -> bool {
+        colour.is_none() || self.lanes[lane] == colour
+    }
+
+    /// The samples of one lane of one block, line after line, from the rows of its row of blocks; gives
+    /// the samples in a line.
+    pub fn gather(&self, rows: &[f32], column: usize, lane: usize, out: &mut Vec<f32>) -> usize {
+        out.clear();
+        let (width, side) = (self.size.width, self.block);
+        let x0 = column * side;
+        let line = |y: usize| &rows[y * width + x0..][..side];
+        match self.cfa {
+            None => {
+                (0..side).for_each(|y| out.extend_from_slice(line(y)));
+                side
+            }
+            Some(cfa) if cfa.period() == 2 => {
+                for y in (lane / 2..side).step_by(2) {
+                    out.extend(line(y)[lane % 2..].iter().step_by(2));
+                }
+                side / 2
+            }
+            Some(cfa) => {
+                // Rows of blocks begin anywhere in the cell of such an array, lines hold any number.
+                for y in 0..side {
+                    let of_colour = |(x, _): &(usize, &f32)| {
+                        Some(cfa.color(x0 + *x, y)) == self.lanes[lane]
+                    };
+                    out.extend(line(y).iter().enumerate().filter(of_colour).map(|(_, v)| *v));
+                }
+                out.len().max(1)
+            }
+        }
+    }
+
+    /// The same grid as seen from the first row of a row of blocks, so that an array of six rows keeps
+    /// its phase.
+    #[must_use]
+    pub fn at_strip(&self, strip: usize) -> Self {
+        let cfa = self.cfa.map(|c| c.shifted(0, strip * self.block));
+        Self { cfa, ..self.clone() }
+    }
+}
+
+/// Sums over blocks, part by part.
+#[derive(Debug, Clone)]
+pub struct Parts<const K: usize> {
+    parts: Vec<[f64; K]>,
+    total: [f64; K],
+}
+
+impl<const K: usize> Parts<K> {
+    /// Adds up what each lane of each block gives, of one colour or of all.
+    pub fn of(
+        grid: &Grid,
+        colour: Option<CfaColor>,
+        mut of: impl FnMut(usize, usize) -> Option<[f64; K]>,
+    ) -> Self {
+        let mut parts = vec![[0.0; K]; grid.parts()];
+        for block in 0..grid.blocks() {
+            let part = &mut parts[grid.part_of(block)];
+            for lane in (0..grid.lanes.len()).filter(|l| grid.wanted(*l, colour)) {
+                if let Some(terms) = of(block, lane) {
+                    part.iter_mut().zip(terms).for_each(|(sum, v)| *sum += v);
+                }
+            }
+        }
+        let mut total = [0.0; K];
+        for part in &parts {
+            total.iter_mut().zip(part).for_each(|(sum, v)| *sum += v);
+        }
+        Self { parts, total }
+    }
+
+    /// The sums, one part left out where it is named.
+    pub fn without(&self, part: Option<usize>) -> [f64; K] {
+        match part {
+            None => self.total,
+            Some(p) => std::array::from_fn(|k| self.total[k] - self.parts[p][k]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_lane_holds_its_own_colour() {
+        for (pattern, side) in [("RGGB", 32), ("GBRG", 16), ("GGRGGBGGBGGRBRGRBGGGBGGRGGRGGBRBGBRG", 16)] {
+            let cfa = CfaPattern::parse(pattern).unwrap();
+            let size = Size::new(side * 10, side * 8);
+            let grid = Grid::new(size, Some(cfa));
+            let (strip, mut out) = (3, Vec::new());
+            let rows: Vec<f32> = grid
+                .rows(strip)
+                .flat_map(|y| (0..size.width).map(move |x| cfa.color(x, y).channel() as f32))
+                .collect();
+            let mut count = 0;
+            for lane in 0..grid.lanes.len() {
+                for column in 0..grid.across {
+                    grid.at_strip(strip).gather(&rows, column, lane, &mut out);
+                    let wanted = grid.lanes[lane].unwrap().channel() as f32;
+                    assert!(out.iter().all(|v| *v == wanted), "{pattern} lane {lane}");
+                    count += out.len();
+                }
+            }
+            assert_eq!(count, grid.across * grid.block * grid.block);
+        }
+    }
+
+    #[test]
+    fn sums_without_a_part() {
+        let grid = Grid::new(Size::new(128, 128), None);
+        let parts = Parts::of(&grid, None, |block, _| Some([1.0, block as f64]));
+        let whole = parts.without(None);
+        assert_eq!(whole[0], grid.blocks() as f64);
+        let rest: f64 = (0..grid.parts()).map(|p| parts.without(Some(p))[1]).sum();
+        assert!((rest - whole[1] * (grid.parts() - 1) as f64).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,178 @@
+//! Whether the signal grows as the light does: flats of several exposures under one lamp.
+
+use photosite_pix::{CfaColor, FrameKind};
+
+use super::campaign::Campaign;
+use super::estimate::{Estimate, line};
+use super::grid::Parts;
+use super::measure::{Measure, Series};
+use super::set::FrameSet;
+
+/// Levels between these shares of saturation are fitted (EMVA 1288).
+const FITTED: (f64, f64) = (0.05, 0.95);
+/// As many exposures, over such a range, tell a law.
+const FEW_EXPOSURES: usize = 4;
+const LEAST_RANGE: f64 = 3.0;
+/// The largest deviation of what counts as linear.
+const LINEAR: f64 = 0.01;
+
+const METHOD: &str = "level of flats against exposure, a line fitted with weights 1 / level (EMVA 1288)";
+
+/// One exposure of a filter.
+struct Lit {
+    exposure_s: f64,
+    /// Signal above the bias times cells, cells.
+    signal: Parts<2>,
+    names: Vec<String>,
+}
+
+impl Lit {
+    fn level(&self, without: Option<usize>) -> f64 {
+        let [sum, n] = self.signal.without(without);
+        sum / n
+    }
+}
+
+/// Measures how linear the sensor is; `full_adu` is the signal at which it saturates.
+pub fn linearity(campaign: &Campaign, full_adu: Option<f64>) -> (Vec<Measure>, Vec<Series>) {
+    let mut out = (Vec::new(), Vec::new());
+    let colours = campaign.grid.colours().into_iter().map(Some);
+    for colour in std::iter::once(None).chain(colours) {
+        let found = campaign
+            .of(FrameKind::Flat)
+            .filter_map(|set| one_filter(campaign, set, colour, full_adu))
+            .max_by_key(|(measures, _)| measures.first().map_or(0, |m| m.frames.len()));
+        if let Some((measures, series)) = found {
+            out.0.extend(measures);
+            out.1.extend(series);
+        } else if colour.is_none() {
+            let why = format!(
+                "flats of {FEW_EXPOSURES} or more exposures under one steady lamp are needed, from a \
+                 twentieth of saturation up to all of it"
+            );
+            out.0.push(Measure::none("linearity_max", "ADU", METHOD, &why));
+        }
+    }
+    out
+}
+
+fn one_filter(
+    campaign: &Campaign,
+    set: &FrameSet,
+    colour: Option<CfaColor>,
+    full_adu: Option<f64>,
+) -> Option<(Vec<Measure>, Vec<Series>)> {
+    let bias = campaign.bias_levels()?;
+    let points = exposures(campaign, set, &bias, colour);
+    let highest = points.iter().map(|p| p.level(None)).fold(0.0, f64::max);
+    // A plateau of several exposures is saturation.
+    let full = full_adu.unwrap_or(highest);
+    let fitted: Vec<&Lit> = points
+        .iter()
+        .filter(|p| {
+            let level = p.level(None);
+            level > FITTED.0 * full && level <= FITTED.1 * full
+        })
+        .collect();
+    let exposures = fitted.iter().map(|p| p.exposure_s);
+    let (least, most) = (exposures.clone().fold(f64::INFINITY, f64::min), exposures.fold(0.0, f64::max));
+    if fitted.len() < FEW_EXPOSURES || most < LEAST_RANGE * least {
+        return None;
+    }
+    let law = |without: Option<usize>| {
+        // Weights 1 / level are errors that grow with its root.
+        let point = |p: &&Lit| (p.exposure_s, p.level(without), p.level(None).sqrt());
+        line(&fitted.iter().map(point).collect::<Vec<_>>())
+    };
+    let fit = law(None)?;
+    let at = |t: f64| fit.at_zero.value + fit.slope.value * t;
+    let residual = |p: &Lit| p.level(None) / at(p.exposure_s) - 1.0;
+    let residuals: Vec<(f64, f64)> = points.iter().map(|p| (p.level(None), residual(p))).collect();
+    let name = colour.map(CfaColor::name);
+    let frames: Vec<String> = points.iter().flat_map(|p| p.names.clone()).collect();
+    let named = |m: Measure| m.of_channel(name).from(frames.clone());
+    let parts = campaign.grid.parts();
+    let error_of = |pick: &dyn Fn(f64, f64) -> f64, start: f64| {
+        Estimate::of_parts(parts, |without| {
+            let Some(fit) = law(without) else { return f64::NAN };
+            let off = |p: &&Lit| {
+                p.level(without) / (fit.at_zero.value + fit.slope.value * p.exposure_s) - 1.0
+            };
+            100.0 * fitted.iter().map(off).fold(start, pick)
+        })
+    };
+    let mut measures = Vec::new();
+    if let (Some(low), Some(high)) =
+        (error_of(&f64::min, f64::INFINITY), error_of(&f64::max, f64::NEG_INFINITY))
+    {
+        measures.push(named(Measure::of("linearity_error_min", low, "%", METHOD)));
+        measures.push(named(Measure::of("linearity_error_max", high, "%", METHOD)));
+    }
+    // The highest level below which nothing deviates by more than a hundredth.
+    let mut linear = 0.0;
+    let mut all_linear = true;
+    for (level, off) in residuals.iter().filter(|(level, _)| *level > FITTED.0 * full) {
+        if off.abs() > LINEAR {
+            all_linear = false;
+            break;
+        }
+        linear = *level;
+    }
+    let mut measure = Measure::of("linearity_max", Estimate::known(linear, 0.0), "ADU", METHOD);
+    // It is known to the levels that were taken.
+    let beyond = residuals.iter().map(|r| r.0).find(|level| *level > linear);
+    measure.high = Some(beyond.unwrap_or(linear));
+    let why = if all_linear { "linear up to the brightest flat: a lower limit" } else { "" };
+    measures.push(named(measure.but(why)));
+    let dead = Estimate::of_parts(parts, |without| {
+        law(without).map_or(f64::NAN, |f| -f.at_zero.value / f.slope.value)
+    });
+    if let Some(dead) = dead {
+        let method = "exposure at which the line of flats against exposure meets zero";
+        let by_lamp = fit.at_zero.error / fit.slope.value;
+        measures.push(named(Measure::of("shutter_dead_time", dead.with_error(by_lamp, 3.0), "s", method)));
+    }
+    let label = name.unwrap_or("all pixels").to_owned();
+    let series = |plot: &str, points: Vec<[f64; 3]>| Series { plot: plot.to_owned(), label: label.clone(), points };
+    let levels = points.iter().map(|p| [p.exposure_s, p.level(None), 0.0]).collect();
+    let off = residuals.iter().map(|(level, off)| [*level, 100.0 * off, 0.0]).collect();
+    Some((measures, vec![series("linearity", levels), series("linearity_residual", off)]))
+}
+
+/// The exposures of a filter, the shortest first.
+fn exposures(
+    campaign: &Campaign,
+    set: &FrameSet,
+    bias: &[f64],
+    colour: Option<CfaColor>,
+) -> Vec<Lit> {
+    let lanes = campaign.grid.lanes.len();
+    let mut order: Vec<f64> = set.frames.iter().map(|f| f.exposure_s).collect();
+    order.sort_by(f64::total_cmp);
+    order.dedup_by(|a, b| (*a - *b).abs() <= 1e-3 * *b);
+    let near = |a: f64, b: f64| (a - b).abs() <= 1e-3 * b;
+    order
+        .into_iter()
+        .map(|exposure_s| {
+            let here = |i: usize| near(set.frames[i].exposure_s, exposure_s);
+            let signal = Parts::of(&campaign.grid, colour, |block, lane| {
+                let at = block * lanes + lane;
+                let mut sums = [0.0; 2];
+                for pair in &set.pairs {
+                    let cell = pair.cells[at];
+                    let of = [(pair.a, cell.mean_a), (pair.b, cell.mean_b)];
+                    for (i, mean) in of.into_iter().skip(usize::from(pair.spare)) {
+                        if here(i) && cell.n > 0.0 {
+                            sums[0] += mean - bias[at];
+                            sums[1] += 1.0;
+                        }
+                    }
+                }
+                Some(sums)
+            });
+            let names = set.frames.iter().enumerate().filter(|(i, _)| here(*i)).map(|(_, f)| f.name.clone());
+            Lit { exposure_s, signal, names: names.collect() }
+        })
+        .filter(|p| p.signal.without(None)[1] > 0.0)
+        .collect()
+}

@@ -1,0 +1,187 @@
+//! Single pixels over a set of frames: their noise, their dark signal, and those that jump.
+
+use photosite_pix::stat::{MAD_TO_SIGMA, median_mad};
+
+use super::grid::Grid;
+
+/// Fewer frames than this tell nothing of a pixel.
+pub const FEW_FRAMES: usize = 10;
+/// Bins an octave of noise.
+const OCTAVE: f64 = 8.0;
+/// The noise of the first bin in ADU.
+const LEAST_NOISE_ADU: f64 = 1.0 / 16.0;
+const NOISE_BINS: usize = 176;
+/// Bins of a dark signal: so many to a unit of its inverse hyperbolic sine.
+const SIGNAL_FINE: f64 = 64.0;
+const SIGNAL_HALF: usize = 1024;
+
+/// A pixel jumps where its samples part into two levels so many sigmas of the noise asunder, each
+/// with so many of the samples.
+const JUMP: f32 = 4.0;
+const LEAST_STAYS: usize = 2;
+
+/// Pixels counted by what they did over the frames of a set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PixelCounts {
+    /// Pixels by the standard deviation of their samples, an eighth of an octave a bin.
+    pub noise: Vec<u64>,
+    /// Pixels by how far their mean lies above the median of their block.
+    pub signal: Vec<u64>,
+    /// Pixels that jump between two levels.
+    pub telegraph: u64,
+    /// All pixels.
+    pub all: u64,
+}
+
+impl Default for PixelCounts {
+    fn default() -> Self {
+        Self { noise: vec![0; NOISE_BINS], signal: vec![0; 2 * SIGNAL_HALF + 1], telegraph: 0, all: 0 }
+    }
+}
+
+impl PixelCounts {
+    /// Adds others.
+    pub fn join(&mut self, other: &Self) {
+        self.noise.iter_mut().zip(&other.noise).for_each(|(a, b)| *a += b);
+        self.signal.iter_mut().zip(&other.signal).for_each(|(a, b)| *a += b);
+        self.telegraph += other.telegraph;
+        self.all += other.all;
+    }
+
+    /// The noise in the middle of a bin in ADU.
+    pub fn noise_adu(bin: usize) -> f64 {
+        LEAST_NOISE_ADU * 2f64.powf((bin as f64 + 0.5) / OCTAVE)
+    }
+
+    /// The signal in the middle of a bin in ADU.
+    pub fn signal_adu(bin: usize) -> f64 {
+        ((bin as f64 - SIGNAL_HALF as f64) / SIGNAL_FINE).sinh()
+    }
+
+    /// The signal in ADU above the block's median that so large a share of the pixels lies below.
+    pub fn signal_quantile_adu(&self, share: f64) -> f64 {
+        let wanted = share * self.all as f64;
+        let mut below = 0.0;
+        for (bin, count) in self.signal.iter().enumerate() {
+            let next = below + *count as f64;
+            if next >= wanted && *count > 0 {
+                // Within the bin as if it were evenly filled.
+                let part = (wanted - below) / *count as f64 - 0.5;
+                return ((bin as f64 - SIGNAL_HALF as f64 + part) / SIGNAL_FINE).sinh();
+            }
+            below = next;
+        }
+        f64::NAN
+    }
+
+    fn count(&mut self, sd: f64, above: f64) {
+        let noise = OCTAVE * (sd.max(1e-9) / LEAST_NOISE_ADU).log2();
+        self.noise[(noise.max(0.0) as usize).min(NOISE_BINS - 1)] += 1;
+        let signal = (SIGNAL_FINE * above.asinh()).round() + SIGNAL_HALF as f64;
+        self.signal[(signal.max(0.0) as usize).min(2 * SIGNAL_HALF)] += 1;
+        self.all += 1;
+    }
+}
+
+/// Counts the pixels of a row of blocks by their samples over all frames.
+pub fn see_pixels(grid: &Grid, rows: &[Vec<f32>]) -> PixelCounts {
+    let mut counts = PixelCounts::default();
+    let n = rows.len();
+    let mut gathered: Vec<Vec<f32>> = vec![Vec::new(); n];
+    let (mut means, mut scatters, mut samples) = (Vec::new(), Vec::new(), Vec::new());
+    for column in 0..grid.across {
+        for lane in 0..grid.lanes.len() {
+            for (frame, out) in rows.iter().zip(&mut gathered) {
+                grid.gather(frame, column, lane, out);
+            }
+            let pixels = gathered[0].len();
+            // The level of each frame may drift; pixels are looked at beside their frame's.
+            let levels: Vec<f32> = gathered.iter().map(|g| median_of_some(g)).collect();
+            means.clear();
+            scatters.clear();
+            let (mut sums, mut squares) = (vec![0.0f64; pixels], vec![0.0f64; pixels]);
+            for (frame, level) in gathered.iter().zip(&levels) {
+                for ((v, s), q) in frame.iter().zip(&mut sums).zip(&mut squares) {
+                    let d = f64::from(v - level);
+                    *s += d;
+                    *q += d * d;
+                }
+            }
+            for (s, q) in sums.iter().zip(&squares) {
+                let mean = s / n as f64;
+                means.push(mean as f32);
+                scatters.push(((q - s * mean) / (n as f64 - 1.0)).max(0.0).sqrt() as f32);
+            }
+            let (typical, spread) = median_mad(&scatters);
+            // Whole numbers have a scatter of their own.
+            let sigma = typical.max(0.3);
+            let odd = sigma + 4.0 * (spread * MAD_TO_SIGMA as f32).max(0.5 * sigma / (2.0 * n as f32).sqrt());
+            for (i, (mean, sd)) in means.iter().zip(&scatters).enumerate() {
+                counts.count(f64::from(*sd), f64::from(*mean));
+                if *sd > odd {
+                    samples.clear();
+                    samples.extend(gathered.iter().zip(&levels).map(|(g, l)| g[i] - l));
+                    counts.telegraph += u64::from(jumps(&mut samples, sigma));
+                }
+            }
+        }
+    }
+    counts
+}
+
+fn median_of_some(samples: &[f32]) -> f32 {
+    let step = (samples.len() / 1024) | 1;
+    let some: Vec<f32> = samples.iter().copied().step_by(step).collect();
+    photosite_pix::stat::median(&some)
+}
+
+/// Whether samples part into two levels that lie far asunder beside the noise around each, both of which
+/// come back: a single hit is none.
+fn jumps(samples: &mut [f32], sigma: f32) -> bool {
+    samples.sort_unstable_by(f32::total_cmp);
+    let n = samples.len();
+    let mut best: Option<(f32, f32)> = None;
+    for split in LEAST_STAYS..=n.saturating_sub(LEAST_STAYS) {
+        let (low, high) = samples.split_at(split);
+        let mean = |s: &[f32]| s.iter().sum::<f32>() / s.len() as f32;
+        let (m, k) = (mean(low), mean(high));
+        let squares: f32 = low.iter().map(|v| (v - m) * (v - m)).sum::<f32>()
+            + high.iter().map(|v| (v - k) * (v - k)).sum::<f32>();
+        let inner = (squares / (n as f32 - 2.0).max(1.0)).sqrt();
+        if best.is_none_or(|(_, least)| inner < least) {
+            best = Some((k - m, inner));
+        }
+    }
+    // Two levels explain the samples where the noise around each is that of any pixel, or at least far
+    // less than what lies between them.
+    best.is_some_and(|(gap, inner)| gap > JUMP * sigma && gap > 3.5 * inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_levels_are_jumps_and_one_hit_or_much_noise_is_none() {
+        let wave = |i: usize| ((i * 37 % 11) as f32 - 5.0) / 3.2;
+        let samples = |f: &dyn Fn(usize) -> f32| -> Vec<f32> { (0..20).map(f).collect() };
+        for (mut s, expected) in [
+            (samples(&|i| wave(i) + if i % 3 == 0 { 8.0 } else { 0.0 }), true),
+            (samples(&|i| wave(i) + if i > 16 { 6.0 } else { 0.0 }), true),
+            (samples(&|i| wave(i) + if i == 7 { 300.0 } else { 0.0 }), false),
+            (samples(&|i| 6.0 * wave(i)), false),
+            (samples(&wave), false),
+        ] {
+            assert_eq!(jumps(&mut s, 1.0), expected, "{s:?}");
+        }
+    }
+
+    #[test]
+    fn quantiles_of_signals() {
+        let mut counts = PixelCounts::default();
+        (0..10_000).for_each(|i| counts.count(2.0, f64::from(i) / 100.0));
+        assert!((counts.signal_quantile_adu(0.5) / 50.0 - 1.0).abs() < 0.02);
+        assert!((counts.signal_quantile_adu(0.99) / 99.0 - 1.0).abs() < 0.02);
+        assert_eq!(counts.noise.iter().sum::<u64>(), 10_000);
+    }
+}

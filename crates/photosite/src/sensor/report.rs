@@ -1,0 +1,126 @@
+//! All questions asked, one after another.
+
+use std::collections::BTreeMap;
+
+use super::advice::{advice, missing};
+use super::bias::bias;
+use super::campaign::Campaign;
+use super::dark_current::dark_current;
+use super::estimate::Estimate;
+use super::interference::interference;
+use super::linearity::linearity;
+use super::measure::{Measure, SENSOR_SCHEMA, SensorReport};
+use super::temperature::temperature;
+use super::transfer::transfer;
+use crate::Finding;
+use crate::finding::Severity;
+
+/// A gain that differs from the header's by more than this share contradicts it.
+const GAIN_DIFFERS: f64 = 0.03;
+
+/// One question to a sensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// Electrons per ADU, full well, the converter.
+    Gain,
+    /// Read noise and all else that biases tell.
+    ReadNoise,
+    /// Dark current.
+    DarkCurrent,
+    /// Linearity.
+    Linearity,
+    /// Doubling temperature.
+    Temperature,
+    /// Periodic patterns.
+    Interference,
+}
+
+impl Question {
+    /// Whether a measure answers it.
+    pub fn is_answered_by(self, name: &str) -> bool {
+        let of: &[&str] = match self {
+            Self::Gain => &["gain", "brighter", "full_well", "saturation", "adc_", "missing_codes", "prnu", "lamp"],
+            Self::ReadNoise => &[
+                "read_noise", "bias_", "row_", "column_", "fixed_", "telegraph", "noisy", "overscan",
+                "offset_",
+            ],
+            Self::DarkCurrent => &["dark_current", "amp_glow", "level_", "dsnu"],
+            Self::Linearity => &["linearity", "shutter", "lamp", "flat_level"],
+            Self::Temperature => &["doubling", "activation", "dark_current_predicted"],
+            Self::Interference => &["interference"],
+        };
+        of.iter().any(|start| name.starts_with(start))
+    }
+}
+
+/// Measures everything that the frames of a campaign tell; `sky_e_s` is the sky in electrons a second a
+/// pixel, for advice.
+pub fn measure(
+    campaign: &Campaign,
+    (camera, set_up): (Option<String>, BTreeMap<String, String>),
+    sky_e_s: Option<f64>,
+) -> SensorReport {
+    let flats = transfer(campaign);
+    let by_header = campaign.header_noise.0;
+    let header = by_header.map(|g| Estimate::known(g, 0.0));
+    let gain = flats.gain.or(header);
+    let (biases, bias_series) = bias(campaign, gain);
+    let dark = dark_current(campaign, gain);
+    let (temps, temp_series) = temperature(&dark, gain);
+    let (linear, linear_series) = linearity(campaign, flats.full_adu);
+    let (tones, tone_series, tone_findings) = interference(campaign, gain);
+    let mut findings: Vec<Finding> = Vec::new();
+    if let Some((found, said)) = flats.gain.zip(by_header)
+        && (found.value / said - 1.0).abs() > GAIN_DIFFERS.max(2.0 * found.half_width() / found.value)
+    {
+        let message = format!(
+            "the headers say {said} e-/ADU, the flats {:.3} ({:.3} to {:.3})",
+            found.value,
+            found.low(),
+            found.high()
+        );
+        findings.push(
+            Finding::new("sensor-gain-differs", Severity::Warning, camera.clone().unwrap_or_default(), message)
+                .hint("Use the measured gain: --gain and --read-noise, or the camera's profile.")
+                .with("header", said)
+                .with("measured", found.value),
+        );
+    }
+    if flats.gain.is_none()
+        && let Some(said) = by_header
+    {
+        let message = format!("no flats tell the gain; electrons are by the headers' {said} e-/ADU");
+        findings.push(Finding::new(
+            "sensor-gain-by-header",
+            Severity::Info,
+            camera.clone().unwrap_or_default(),
+            message,
+        ));
+    }
+    findings.extend(flats.findings);
+    findings.extend(dark.findings.iter().cloned());
+    findings.extend(tone_findings);
+    let mut measures: Vec<Measure> = flats.measures;
+    measures.extend(campaign.codes.measures());
+    measures.extend(biases);
+    measures.extend(dark.measures.iter().cloned());
+    measures.extend(temps);
+    measures.extend(linear);
+    measures.extend(tones);
+    let advised = advice(campaign, &measures, sky_e_s);
+    measures.extend(advised);
+    let missing = missing(campaign, &measures);
+    let mut series = flats.series;
+    for more in [bias_series, dark.series, temp_series, linear_series, tone_series] {
+        series.extend(more);
+    }
+    SensorReport {
+        schema: SENSOR_SCHEMA.to_owned(),
+        camera,
+        set_up,
+        measures,
+        missing,
+        findings,
+        series,
+    }
+}
