@@ -103,7 +103,6 @@ impl Spectrum {
         if self.count == 0 || w < 64 || h < 64 {
             return Vec::new();
         }
-        // The window makes four neighbours share a bin's noise: a fourth of the bins is free.
         let bins = (self.half as f64 - 2.0) * h as f64;
         let median_of_mean = median_of_exponential_mean(self.count);
         let mut found: Vec<(f64, i64, i64, f64)> = Vec::new();
@@ -150,14 +149,12 @@ impl Spectrum {
         };
         let dx = vertex(self.power(kx - 1, ky), self.power(kx + 1, ky));
         let dy = vertex(self.power(kx, ky - 1), self.power(kx, ky + 1));
-        let (mut excess, mut part) = (0.0, 0.0);
+        let mut excess = 0.0;
         for y in -SPREAD..=SPREAD {
             for x in -SPREAD..=SPREAD {
                 excess += self.power(kx + x, ky + y) - noise;
-                part += noise;
             }
         }
-        let _ = part;
         // A tone of amplitude a has the power (a N / 2)^2 in all of its bins, N samples.
         let n = (w * h) as f64;
         let amplitude = 2.0 * (excess.max(0.0) / n).sqrt() / n.sqrt();

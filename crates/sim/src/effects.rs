@@ -54,6 +54,8 @@ bitflags::bitflags! {
         const ROTATION = 1 << 21;
         /// From the middle of the lights on they stand on their heads: the mount has flipped.
         const FLIP = 1 << 22;
+        /// A periodic pattern from outside of the sensor, in another phase in each frame.
+        const INTERFERENCE = 1 << 28;
     }
 }
 

@@ -119,6 +119,8 @@ impl Preset {
             temp_jitter_c: 0.15,
             temp_rise_c: 0.0,
             cooled: true,
+            tone_e: 0.0,
+            tone_per_px: (0.0, 0.0),
         };
         match self {
             Self::CmosMono => cmos,

@@ -35,6 +35,8 @@ pub enum Purpose {
     ReadNoise,
     /// A light's rotation.
     Rotation,
+    /// The phase of a frame's interference.
+    Interference = 28,
 }
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -76,6 +76,12 @@ pub struct Sensor {
     pub temp_rise_c: f64,
     /// Whether a cooler holds a set temperature.
     pub cooled: bool,
+    /// Amplitude of the interference in electrons.
+    #[serde(default)]
+    pub tone_e: f64,
+    /// Its cycles a pixel along x and y.
+    #[serde(default)]
+    pub tone_per_px: (f64, f64),
 }
 
 impl Sensor {

@@ -3,6 +3,7 @@
 use photosite_pix::{FrameKind, Header, Metadata, Plane};
 use serde::Serialize;
 
+use crate::math::sin_cos;
 use crate::rng::{Purpose, Stream};
 use crate::sensor::Throughput;
 use crate::{Effects, FramePlan, HotPixel, Maps, Night, Pointing, Star, card, cosmic};
@@ -237,6 +238,20 @@ impl Simulation {
         sensor.clamp_ratio * (dark_e + glow_e) / sensor.gain_e_per_adu
     }
 
+    /// The interference of a frame in electrons at a pixel, where there is one.
+    fn tone(&self, key: u64) -> Option<impl Fn(usize, usize) -> f64> {
+        let sensor = &self.night.sensor;
+        let (amplitude, (fx, fy)) = (sensor.tone_e, sensor.tone_per_px);
+        let on = self.night.effects.contains(Effects::INTERFERENCE) && amplitude != 0.0;
+        on.then(|| {
+            let phase = Stream::new(self.night.seed, key, Purpose::Interference).uniform();
+            move |x: usize, y: usize| {
+                let turns = fx * x as f64 + fy * y as f64 + phase;
+                amplitude * sin_cos(std::f64::consts::TAU * (turns - turns.floor())).0
+            }
+        })
+    }
+
     /// From electrons to samples.
     fn expose(&self, kind: FrameKind, key: u64, truth: &FrameTruth) -> Plane<f32> {
         let Night { sensor, effects, seed, .. } = &self.night;
@@ -253,6 +268,8 @@ impl Simulation {
         let of_flats = self.maps.flat_response.as_ref().filter(|_| kind == FrameKind::Flat);
         let response = of_flats.unwrap_or(&self.maps.response).as_slice();
         let (dark, cosmic) = (truth.dark_e.as_slice(), truth.cosmic_e.as_slice());
+        let tone = self.tone(key);
+        let width = self.night.sensor.size.width;
         let light = truth.light_e.as_ref().map(Plane::as_slice);
         for (i, sample) in adu.as_mut_slice().iter_mut().enumerate() {
             let lit = light.map_or(0.0, |l| f64::from(l[i]) * f64::from(response[i]));
@@ -263,6 +280,9 @@ impl Simulation {
             e += f64::from(cosmic[i]);
             if e > full_well {
                 e = full_well;
+            }
+            if let Some(tone) = &tone {
+                e += tone(i % width, i / width);
             }
             if read {
                 e += sensor.read_noise_e * amplifier.gaussian();

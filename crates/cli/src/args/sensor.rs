@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::night::KindArgs;
+use super::place::PlaceArgs;
 
 /// `photosite sensor`.
 #[derive(Debug, Args)]
@@ -41,6 +42,25 @@ pub enum SensorVerb {
     Temperature(MeasureArgs),
     /// Periodic patterns in biases.
     Interference(MeasureArgs),
+    /// Compare two profiles: two cameras, or one in two years.
+    #[command(after_help = "Example:\n  photosite sensor diff 2025/sensor.toml 2026/sensor.toml")]
+    Diff {
+        /// The first profile.
+        #[arg(value_name = "PROFILE")]
+        first: PathBuf,
+        /// The second profile.
+        #[arg(value_name = "PROFILE")]
+        second: PathBuf,
+    },
+    /// Keep a profile in the library, where run uses it for frames whose headers give no gain.
+    #[command(after_help = "Example:\n  photosite sensor keep camera/sensor.toml")]
+    Keep {
+        /// The profile, as sensor measure -o writes it.
+        #[arg(value_name = "PROFILE")]
+        profile: PathBuf,
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
 }
 
 /// The frames of a sensor.
@@ -49,7 +69,7 @@ pub struct MeasureArgs {
     /// Biases, darks and flats: files, and folders of them.
     #[arg(required = true, value_name = "PATHS")]
     pub paths: Vec<PathBuf>,
-    /// A folder for sensor.json.
+    /// A folder for sensor.json, sensor.toml (the camera's profile) and sensor.html.
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
     /// The sky in electrons a second a pixel, for advice on exposure and cooling.

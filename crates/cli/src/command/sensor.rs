@@ -1,10 +1,10 @@
 //! `photosite sensor`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use photosite::run::{SensorRequest, measure_sensor};
-use photosite::sensor::{Measure, Question, SensorReport};
+use photosite::run::{SensorRequest, keep_profile, measure_sensor, read_profile};
+use photosite::sensor::{Measure, Question, SensorReport, difference};
 use serde_json::{Value, json};
 
 use crate::args::{Limits, MeasureArgs, SensorArgs, SensorVerb};
@@ -21,6 +21,16 @@ pub fn run(args: SensorArgs, limits: Limits) -> anyhow::Result<Done> {
         SensorVerb::Linearity(m) => (m, Some(Question::Linearity)),
         SensorVerb::Temperature(m) => (m, Some(Question::Temperature)),
         SensorVerb::Interference(m) => (m, Some(Question::Interference)),
+        SensorVerb::Diff { first, second } => return compare(&first, &second, args.json),
+        SensorVerb::Keep { profile, place } => {
+            let kept = keep_profile(&read_profile(&profile)?, &resolve::library_needed(&place)?)?;
+            if args.json {
+                println!("{}", serde_json::to_string_pretty(&json!({ "path": kept }))?);
+            } else {
+                println!("{} written", kept.display());
+            }
+            return Ok(Done::Well);
+        }
     };
     measure(asked, question, args.json, limits)
 }
@@ -55,6 +65,40 @@ fn measure(
         tell(&report);
     }
     Ok(Done::of(&report.findings))
+}
+
+/// Prints what two profiles share, side by side.
+fn compare(first: &Path, second: &Path, as_json: bool) -> anyhow::Result<Done> {
+    let found = difference(&read_profile(first)?, &read_profile(second)?);
+    if as_json {
+        let report = json!({ "schema": "photosite.sensor-diff/1", "differences": found });
+        println!("{}", serde_json::to_string_pretty(&report)?);
+        return Ok(Done::Well);
+    }
+    let rows = found.iter().map(|d| {
+        let share = 100.0 * (d.second / d.first - 1.0);
+        vec![
+            d.name.clone(),
+            significant(d.first),
+            significant(d.second),
+            d.unit.clone(),
+            if share.is_finite() { format!("{share:+.2} %") } else { String::new() },
+            d.sigmas.map_or_else(String::new, |s| format!("{s:+.1}")),
+            circumstances(&d.channel, d.temp_c, d.exposure_s),
+        ]
+    });
+    let heading = ["measure", "first", "second", "unit", "change", "in errors", "of"];
+    show::table(&heading, &[1, 2, 4, 5], rows.collect());
+    Ok(Done::Well)
+}
+
+/// Colour, temperature and exposure, as far as there are any.
+fn circumstances(channel: &Option<String>, temp_c: Option<f64>, exposure_s: Option<f64>) -> String {
+    let mut of: Vec<String> = Vec::new();
+    of.extend(channel.clone());
+    of.extend(temp_c.map(|t| format!("{t:.1} C")));
+    of.extend(exposure_s.map(|t| format!("{} s", significant(t))));
+    of.join(" ")
 }
 
 /// What scripts are told: the report without the points of its plots.
@@ -92,15 +136,12 @@ fn row(m: &Measure) -> Vec<String> {
         (Some(low), Some(high)) => format!("{} .. {}", significant(low), significant(high)),
         _ => String::new(),
     };
-    let mut of: Vec<String> = Vec::new();
-    of.extend(m.channel.clone());
-    of.extend(m.temp_c.map(|t| format!("{t:.1} C")));
-    of.extend(m.exposure_s.map(|t| format!("{t} s")));
+    let of = circumstances(&m.channel, m.temp_c, m.exposure_s);
     let note = match (m.valid, m.reason.as_str()) {
         (true, reason) => reason.to_owned(),
         (false, reason) => format!("not valid: {reason}"),
     };
-    vec![m.name.clone(), value(m.value), between, m.unit.clone(), of.join(" "), m.method.clone(), note]
+    vec![m.name.clone(), value(m.value), between, m.unit.clone(), of, m.method.clone(), note]
 }
 
 /// A number to five digits.

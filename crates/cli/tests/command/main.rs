@@ -17,4 +17,5 @@ mod oracle;
 mod planning;
 mod real;
 mod running;
+mod sensor;
 mod verdict;

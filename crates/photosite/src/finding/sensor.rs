@@ -6,6 +6,18 @@ use super::code::{Code, code};
 /// By name.
 pub(super) const SENSOR: &[Code] = &[
     code(
+        "noise-by-profile",
+        Info,
+        "Headers give no gain and read noise; those of the camera's profile in the library are used.",
+        "No action needed; --gain and --read-noise overrule a profile.",
+    ),
+    code(
+        "profile-unreadable",
+        Warning,
+        "A camera's profile in the library cannot be read; it is not used.",
+        "Correct the file, or delete it and measure the sensor again.",
+    ),
+    code(
         "sensor-gain-by-header",
         Info,
         "No flats tell the gain; electrons of a sensor's report are by the gain in the headers.",

@@ -108,16 +108,16 @@ impl Frame {
         }
     }
 
-    /// Puts gain and read noise given by hand in place of the header's, so that every later step
-    /// goes by them.
-    pub fn set_noise(&mut self, noise: NoiseModel) {
+    /// Puts gain and read noise in place of the header's, so that every later step goes by them; `by`
+    /// says where they are from.
+    pub fn set_noise(&mut self, noise: NoiseModel, by: &str) {
         let NoiseModel { gain_e_per_adu, read_noise_e } = noise;
         let cards = [
-            ("EGAIN", gain_e_per_adu.e_per_adu(), "[e-/ADU] given by hand"),
-            ("RDNOISE", read_noise_e, "[e-] given by hand"),
+            ("EGAIN", gain_e_per_adu.e_per_adu(), "e-/ADU"),
+            ("RDNOISE", read_noise_e, "e-"),
         ];
-        for (key, value, comment) in cards {
-            self.header.set(Card::real(key, value, comment));
+        for (key, value, unit) in cards {
+            self.header.set(Card::real(key, value, &format!("[{unit}] {by}")));
         }
         self.metadata.gain_e_per_adu = Some(gain_e_per_adu);
         self.metadata.read_noise_e = Some(read_noise_e);

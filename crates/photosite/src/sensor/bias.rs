@@ -3,7 +3,7 @@
 use photosite_pix::FrameKind;
 
 use super::campaign::Campaign;
-use super::estimate::Estimate;
+use super::estimate::{Estimate, scatter_interval};
 use super::grid::Parts;
 use super::measure::{Measure, Series};
 use super::pixels::{FEW_FRAMES, PixelCounts};
@@ -28,7 +28,7 @@ pub fn bias(campaign: &Campaign, gain: Option<Estimate>) -> (Vec<Measure>, Vec<S
     let sets = campaign.biases();
     let names: Vec<String> = sets.iter().flat_map(|s| s.names()).collect();
     for set in &sets {
-        out.extend(level(campaign, set));
+        out.extend(level(set));
     }
     match read_noise_adu(campaign) {
         None => out.push(Measure::none("read_noise", "e-", PAIRS, "two biases are needed")),
@@ -73,7 +73,7 @@ pub fn bias(campaign: &Campaign, gain: Option<Estimate>) -> (Vec<Measure>, Vec<S
 }
 
 /// The level of a set of biases, its scatter from frame to frame, and the overscan's.
-fn level(campaign: &Campaign, set: &FrameSet) -> Vec<Measure> {
+fn level(set: &FrameSet) -> Vec<Measure> {
     let levels = set.frame_levels(|_| true);
     if levels.is_empty() {
         return Vec::new();
@@ -88,9 +88,10 @@ fn level(campaign: &Campaign, set: &FrameSet) -> Vec<Measure> {
     let mut out =
         vec![at(Measure::of("bias_level", estimate, "ADU", "mean of biases, hot pixels left out"))];
     if n >= 3.0 {
-        let known = Estimate { value: sd, error: sd / (2.0 * (n - 1.0)).sqrt(), freedom: n - 1.0 };
+        let (low, high) = scatter_interval(sd, n - 1.0);
         let method = "standard deviation of the levels of biases";
-        out.push(at(Measure::of("bias_stability", known, "ADU", method)));
+        let known = Estimate::known(sd, 0.0);
+        out.push(at(Measure::of("bias_stability", known, "ADU", method).within(low, high)));
     }
     let over: Vec<f64> =
         set.frames.iter().map(|f| f.overscan_adu).filter(|v| *v != 0.0).collect();
@@ -100,11 +101,11 @@ fn level(campaign: &Campaign, set: &FrameSet) -> Vec<Measure> {
         let sd = (over.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (m - 1.0)).sqrt();
         let level = Estimate { value: mean, error: sd / m.sqrt(), freedom: m - 1.0 };
         out.push(at(Measure::of("overscan_level", level, "ADU", "mean of the overscan")));
-        let scatter = Estimate { value: sd, error: sd / (2.0 * (m - 1.0)).sqrt(), freedom: m - 1.0 };
+        let (low, high) = scatter_interval(sd, m - 1.0);
         let method = "standard deviation of the overscan from frame to frame";
-        out.push(at(Measure::of("overscan_scatter", scatter, "ADU", method)));
+        let known = Estimate::known(sd, 0.0);
+        out.push(at(Measure::of("overscan_scatter", known, "ADU", method).within(low, high)));
     }
-    let _ = campaign;
     out
 }
 
@@ -124,21 +125,9 @@ fn line_noise(sets: &[&FrameSet], gain: Option<Estimate>) -> Vec<Measure> {
         let [variance, white, count] = sums.map(|v| v / n);
         // Halves of squared differences know a variance to sqrt(3 / count).
         let error = (variance.max(0.0) + white) * (3.0 / (count * n)).sqrt();
-        let value = variance.max(0.0).sqrt();
-        let high = (variance + 1.96 * error).max(0.0).sqrt();
-        let low = (variance - 1.96 * error).max(0.0).sqrt();
-        let mut measure = Measure::of(name, Estimate::known(value, 0.0), "ADU", method);
-        (measure.low, measure.high) = (Some(low), Some(high));
-        if let Some(g) = gain {
-            let scale = |v: Option<f64>| v.map(|v| v * g.value);
-            measure.unit = "e-".to_owned();
-            let ends = (scale(measure.value), scale(measure.low), scale(measure.high));
-            (measure.value, measure.low, measure.high) = ends;
-        }
-        if low == 0.0 {
-            measure = measure.but("not told from zero");
-        }
-        measure.from(names.clone())
+        let (factor, unit) = gain.map_or((1.0, "ADU"), |g| (g.value, "e-"));
+        let variance = Estimate::known(variance, error);
+        Measure::root_of(name, variance, factor, unit, method).from(names.clone())
     };
     vec![
         one(
@@ -165,14 +154,17 @@ fn pattern(campaign: &Campaign, sets: &[&FrameSet]) -> Option<Measure> {
         }
         Some(sums)
     });
+    if parts.without(None)[1] == 0.0 {
+        return None;
+    }
     let of = |without| {
         let [sum, n] = parts.without(without);
-        (sum / n).max(0.0).sqrt()
+        sum / n
     };
     let found = Estimate::of_parts(campaign.grid.parts(), of)?;
     let method = "covariance of neighbours' differences in two biases";
     let names = sets.iter().flat_map(|s| s.names());
-    Some(Measure::of("fixed_pattern", found, "ADU", method).from(names))
+    Some(Measure::root_of("fixed_pattern", found, 1.0, "ADU", method).from(names))
 }
 
 const TELEGRAPH: &str = "pixels whose samples part into two levels, both of which come back";
@@ -207,9 +199,8 @@ fn share(name: &str, count: u64, all: u64, method: &str) -> Measure {
     let p = count / n;
     let middle = (p + z * z / (2.0 * n)) / (1.0 + z * z / n);
     let half = z / (1.0 + z * z / n) * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
-    let mut measure = Measure::of(name, Estimate::known(p, 0.0), "share", method);
-    (measure.low, measure.high) = (Some((middle - half).max(0.0)), Some(middle + half));
-    measure
+    let measure = Measure::of(name, Estimate::known(p, 0.0), "share", method);
+    measure.within((middle - half).max(0.0), middle + half)
 }
 
 fn noise_histogram(pixels: &PixelCounts) -> Series {

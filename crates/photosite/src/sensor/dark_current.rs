@@ -255,20 +255,12 @@ fn one_temp(
     let at = |m: Measure| m.at(temp_c, None).from(names.clone());
 
     let mut first = Vec::new();
-    let limit = |m: Measure| match m.low {
-        Some(low) if low <= 0.0 => {
-            let mut m = m.but("not told from zero: an upper limit");
-            m.low = Some(0.0);
-            m
-        }
-        _ => m,
-    };
     if let Some(rate) = by_noise {
         let measure = at(Measure::of("dark_current", rate, "e-/s", NOISE)).from(biases.clone());
-        first.push(limit(measure));
+        first.push(bound(measure));
         let adu = gain.and_then(|g| Some(noise_adu2_s?.product(g)));
         if let Some(adu) = adu {
-            first.push(limit(at(Measure::of("dark_current", adu, "ADU/s", NOISE)).from(biases.clone())));
+            first.push(bound(at(Measure::of("dark_current", adu, "ADU/s", NOISE)).from(biases.clone())));
         }
     }
     if let Some((slope, fit)) = &slope_adu_s {
@@ -376,7 +368,11 @@ fn one_exposure(
     }
 }
 
+/// What noise tells of a dark current that may be too small to be told.
 fn bound(mut m: Measure) -> Measure {
+    if m.high.is_some_and(|h| h <= 0.0) {
+        return m.invalid("the noise falls with exposure: something else than dark current changes it");
+    }
     if m.low.is_some_and(|l| l <= 0.0) {
         m.low = Some(0.0);
         m.reason = "not told from zero: an upper limit".to_owned();
@@ -508,12 +504,12 @@ fn dsnu(campaign: &Campaign, gain: Option<Estimate>, out: &mut DarkCurrent) {
     });
     let of = |without| {
         let [sum, n] = parts.without(without);
-        (sum / n).max(0.0).sqrt()
+        sum / n
     };
     if let Some(found) = Estimate::of_parts(campaign.grid.parts(), of) {
-        let (found, unit) = gain.map_or((found, "ADU"), |g| (found.product(g), "e-"));
+        let (factor, unit) = gain.map_or((1.0, "ADU"), |g| (g.value, "e-"));
         let method = "covariance of neighbours' differences in two darks, that of biases off, hot pixels left out";
-        let measure = Measure::of("dsnu", found, unit, method);
+        let measure = Measure::root_of("dsnu", found, factor, unit, method);
         out.measures.push(measure.at(set.temp_c, Some(set.exposure_s)).from(set.names()));
     }
 }

@@ -64,6 +64,12 @@ impl Estimate {
         Self { value: self.value, error: (a + b).sqrt(), freedom }
     }
 
+    /// The root of a variance that may come out negative: then 0, with the interval's upper end.
+    pub fn root(self) -> (f64, f64, f64) {
+        let of = |v: f64| v.max(0.0).sqrt();
+        (of(self.value), of(self.low()), of(self.high()))
+    }
+
     /// Times a factor without error.
     #[must_use]
     pub fn times(self, factor: f64) -> Self {
@@ -76,6 +82,15 @@ impl Estimate {
         Self { error: self.error * other.value.abs(), value: self.value * other.value, ..self }
             .with_error(self.value.abs() * other.error, other.freedom)
     }
+}
+
+/// A standard deviation of some samples, its interval by the logarithm, which is nearly Gaussian.
+///
+/// # Source
+/// Wilson1931: chi-square is nearly log-normal.
+pub fn scatter_interval(sd: f64, freedom: f64) -> (f64, f64) {
+    let wide = (student_upper_quantile(0.025, freedom.max(1.0)) / (2.0 * freedom.max(1.0)).sqrt()).exp();
+    (sd / wide, sd * wide)
 }
 
 /// A straight line y = at_zero + slope x through points of known errors.

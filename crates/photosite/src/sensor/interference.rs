@@ -8,6 +8,8 @@ use crate::finding::{Severity, first_and_more};
 
 /// Tones that noise makes in fewer than one of so many sets are told.
 pub const CHANCE: f64 = 1e-5;
+/// Weaker tones than this share of the read noise are not seen in a picture.
+const SEEN: f64 = 0.1;
 /// As many tones are told one by one.
 pub const MOST_TONES: usize = 8;
 
@@ -16,7 +18,7 @@ const METHOD: &str = "peaks of the power spectrum of differences of biases";
 /// Measures the tones of a campaign's biases.
 pub fn interference(
     campaign: &Campaign,
-    gain: Option<Estimate>,
+    (read_adu, gain): (Option<Estimate>, Option<Estimate>),
 ) -> (Vec<Measure>, Vec<Series>, Vec<Finding>) {
     let (mut out, mut findings) = (Vec::new(), Vec::new());
     let names = campaign.tone_frames.clone();
@@ -50,10 +52,11 @@ pub fn interference(
             tone.y_per_px,
             campaign.tones.len() - 1
         );
+        let seen = read_adu.is_none_or(|r| tone.amplitude > SEEN * r.value);
         findings.push(
             Finding::new(
                 "sensor-interference",
-                Severity::Warning,
+                if seen { Severity::Warning } else { Severity::Info },
                 first_and_more(&names[0], names.len()),
                 message,
             )

@@ -70,6 +70,21 @@ impl Measure {
         }
     }
 
+    /// The root of a variance, in units of `factor`; not told from zero where the variance is not.
+    pub fn root_of(name: &str, variance: Estimate, factor: f64, unit: &str, method: &str) -> Self {
+        let (value, low, high) = variance.root();
+        let measure = Self::of(name, Estimate::known(value * factor, 0.0), unit, method)
+            .within(low * factor, high * factor);
+        if low > 0.0 { measure } else { measure.but("not told from zero") }
+    }
+
+    /// Sets the interval.
+    #[must_use]
+    pub fn within(mut self, low: f64, high: f64) -> Self {
+        (self.low, self.high) = (finite(low), finite(high));
+        self
+    }
+
     fn with_valid(mut self, valid: bool) -> Self {
         self.valid = valid;
         self

@@ -27,7 +27,10 @@ mod grid;
 mod interference;
 mod linearity;
 mod measure;
+mod page;
 mod pixels;
+mod plot;
+mod profile;
 mod report;
 mod set;
 mod temperature;
@@ -40,7 +43,9 @@ pub use estimate::{Estimate, Line, line};
 pub use grid::{Grid, Parts};
 pub use interference::{CHANCE, MOST_TONES};
 pub use measure::{Measure, MissingFrames, SENSOR_SCHEMA, SensorReport, Series};
+pub use page::page;
 pub use pixels::{FEW_FRAMES, PixelCounts};
+pub use profile::{Difference, PROFILE_SCHEMA, Profile, ProfileValue, difference};
 pub use report::{Question, measure};
 pub use set::{
     Alternating, Asked, FrameSet, LineNoise, Pair, SensorFrame, StripSeen, gather_set, see_strip,

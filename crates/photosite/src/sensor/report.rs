@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::advice::{advice, missing};
-use super::bias::bias;
+use super::bias::{bias, read_noise_adu};
 use super::campaign::Campaign;
 use super::dark_current::dark_current;
 use super::estimate::Estimate;
@@ -68,7 +68,7 @@ pub fn measure(
     let dark = dark_current(campaign, gain);
     let (temps, temp_series) = temperature(&dark, gain);
     let (linear, linear_series) = linearity(campaign, flats.full_adu);
-    let (tones, tone_series, tone_findings) = interference(campaign, gain);
+    let (tones, tone_series, tone_findings) = interference(campaign, (read_noise_adu(campaign), gain));
     let mut findings: Vec<Finding> = Vec::new();
     if let Some((found, said)) = flats.gain.zip(by_header)
         && (found.value / said - 1.0).abs() > GAIN_DIFFERS.max(2.0 * found.half_width() / found.value)

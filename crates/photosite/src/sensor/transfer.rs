@@ -479,11 +479,11 @@ fn prnu(campaign: &Campaign, levels: &[Level<'_>], most: f64, out: &mut Transfer
     });
     let of = |without| {
         let [pattern, signal] = parts.without(without);
-        100.0 * (pattern / signal).max(0.0).sqrt()
+        pattern / signal
     };
     if let Some(found) = Estimate::of_parts(campaign.grid.parts(), of) {
         let method = "covariance of neighbours' differences in two flats, that of biases off";
-        let measure = Measure::of("prnu", found, "%", method).from(level.names());
+        let measure = Measure::root_of("prnu", found, 100.0, "%", method).from(level.names());
         out.measures.push(measure.at(None, Some(level.set.frames[level.pair.a].exposure_s)));
     }
 }

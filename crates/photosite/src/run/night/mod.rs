@@ -31,6 +31,7 @@ use super::frames::{raw_frame, take_inventory};
 use super::keep::keep_masters;
 use super::page::page_of;
 use super::planned::{AskedNight, PlannedNight};
+use super::profiles::noise_by_profile;
 use super::request::{NightOutcome, NightRequest};
 use super::results::{
     DarkChoices, FlatChoices, LightResults, MadeDarks, MasterResults, Pictures, RawFrames, Results,
@@ -158,9 +159,12 @@ impl<'a> Night<'a> {
         let except = Some(request.output.as_path());
         let mut inventory = take_inventory(&request.paths, except, &request.overrides, context)?;
         if let Some(noise) = request.noise {
-            inventory.frames.iter_mut().for_each(|f| f.set_noise(noise));
+            inventory.frames.iter_mut().for_each(|f| f.set_noise(noise, "given by hand"));
         }
         let mut findings = std::mem::take(&mut inventory.findings);
+        if let Some(library) = &request.library {
+            noise_by_profile(&mut inventory, library, &mut findings);
+        }
         let library = open_library(request, &mut findings);
         let planned = plan_with(&mut inventory, library.as_ref(), &mut findings);
         for finding in &findings {

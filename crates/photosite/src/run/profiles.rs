@@ -1,0 +1,125 @@
+//! Profiles of cameras in a library: kept, found, and used where headers are silent.
+
+use std::path::{Path, PathBuf};
+
+use photosite_file::atomic::{Existing, write_bytes};
+use photosite_pix::unit::NoiseModel;
+
+use crate::finding::{Severity, first_and_more};
+use crate::inventory::{Frame, Inventory};
+use crate::library::{Field, Traits, camera_key, frame_traits};
+use crate::sensor::Profile;
+use crate::{Error, Finding, Result};
+
+/// The folder of profiles in a library.
+pub const PROFILES_NAME: &str = "cameras";
+
+/// Settings that must agree where both a profile and a frame name them.
+const AGREE: [Field; 4] = [Field::GainSetting, Field::OffsetSetting, Field::Binning, Field::ReadoutMode];
+
+/// Reads a profile.
+///
+/// # Errors
+/// When the file cannot be read, or is no profile.
+pub fn read_profile(path: &Path) -> Result<Profile> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "cannot be read", e))?;
+    Profile::parse(&text).map_err(|e| Error::parameters(format!("{}: {e}", path.display())))
+}
+
+/// Keeps a profile in a library, in the place of an earlier one of that set-up; gives its path.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn keep_profile(profile: &Profile, library: &Path) -> Result<PathBuf> {
+    let [make, model, stem] = profile.place();
+    let path = library.join(PROFILES_NAME).join(make).join(model).join(format!("{stem}.toml"));
+    write_bytes(&path, profile.text()?.as_bytes(), Existing::Replace)?;
+    Ok(path)
+}
+
+/// The profiles of a library, by path; what cannot be read is told.
+fn profiles(library: &Path, findings: &mut Vec<Finding>) -> Vec<(PathBuf, Profile)> {
+    let mut found = Vec::new();
+    let below = |folder: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut paths: Vec<PathBuf> = entries.map(|e| e.path()).collect();
+        paths.sort();
+        paths
+    };
+    let makes = below(&library.join(PROFILES_NAME));
+    for path in makes.iter().flat_map(|m| below(m)).flat_map(|m| below(&m)) {
+        if path.extension().is_none_or(|e| e != "toml") {
+            continue;
+        }
+        match read_profile(&path) {
+            Ok(profile) => found.push((path, profile)),
+            Err(e) => findings.push(Finding::new(
+                "profile-unreadable",
+                Severity::Warning,
+                path.display().to_string(),
+                format!("{e}; it is not used"),
+            )),
+        }
+    }
+    found
+}
+
+/// Whether a profile is of the camera and settings of a frame.
+fn fits(profile: &Profile, traits: &Traits) -> bool {
+    let camera = profile.camera.as_deref().zip(traits.camera.as_deref());
+    let serials = profile.set_up.get("serial").zip(traits.camera_id.as_ref());
+    camera.is_some_and(|(a, b)| camera_key(a) == camera_key(b))
+        && serials.is_none_or(|(a, b)| a == b)
+        && AGREE.iter().all(|f| {
+            let both = profile.set_up.get(f.name()).cloned().zip(traits.show(*f));
+            // A gain that one of them does not name may be any.
+            both.map_or(*f != Field::GainSetting || profile.set_up.get(f.name()).is_none() == traits.show(*f).is_none(), |(a, b)| a == b)
+        })
+}
+
+/// Gives frames whose headers lack gain or read noise those of the camera's profile, and tells so.
+pub(super) fn noise_by_profile(
+    inventory: &mut Inventory,
+    library: &Path,
+    findings: &mut Vec<Finding>,
+) {
+    let silent = |f: &Frame| {
+        f.metadata.gain_e_per_adu.is_none() || f.metadata.read_noise_e.is_none()
+    };
+    if !inventory.frames.iter().any(silent) {
+        return;
+    }
+    let profiles = profiles(library, findings);
+    let mut used: Vec<(usize, NoiseModel, Vec<String>)> = Vec::new();
+    for frame in inventory.frames.iter_mut().filter(|f| silent(f)) {
+        let traits = frame_traits(frame);
+        let found = profiles
+            .iter()
+            .enumerate()
+            .filter(|(_, (_, p))| fits(p, &traits))
+            .find_map(|(i, (_, p))| Some((i, p.noise()?)));
+        let Some((i, noise)) = found else { continue };
+        frame.set_noise(noise, "by the camera's profile");
+        let name = frame.path.display().to_string();
+        match used.iter_mut().find(|u| u.0 == i) {
+            Some(u) => u.2.push(name),
+            None => used.push((i, noise, vec![name])),
+        }
+    }
+    for (i, noise, names) in used {
+        let path = &profiles[i].0;
+        let message = format!(
+            "the headers give no gain and read noise; those of the camera's profile {} are used: {:.4} \
+             e-/ADU, {:.2} e-",
+            path.display(),
+            noise.gain_e_per_adu.e_per_adu(),
+            noise.read_noise_e
+        );
+        findings.push(
+            Finding::new("noise-by-profile", Severity::Info, first_and_more(&names[0], names.len()), message)
+                .with("gain_e_per_adu", noise.gain_e_per_adu.e_per_adu())
+                .with("read_noise_e", noise.read_noise_e)
+                .with("frames", names.len()),
+        );
+    }
+}

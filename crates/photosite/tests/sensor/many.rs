@@ -1,0 +1,219 @@
+//! Many random cameras: how close values are to the truth, and how often it lies in their intervals.
+
+use crate::camera::{Laboratory, holds, named};
+use photosite_pix::{FrameKind, Size};
+use photosite_sim::{Effects, Preset};
+
+/// Uniform numbers from a seed.
+struct Random(u64);
+
+impl Random {
+    fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let mixed = (self.0 ^ (self.0 >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        ((mixed >> 11) as f64 + 0.5) / (1u64 << 53) as f64
+    }
+
+    fn log(&mut self, low: f64, high: f64) -> f64 {
+        (low.ln() + (high / low).ln() * self.uniform()).exp()
+    }
+}
+
+/// What became of a value in many cameras.
+#[derive(Default)]
+struct Tally {
+    off: Vec<f64>,
+    held: usize,
+    limits: usize,
+}
+
+impl Tally {
+    fn add(&mut self, off: f64, held: bool) {
+        self.off.push(off);
+        self.held += usize::from(held);
+    }
+
+    fn told(&self, name: &str, bar: f64) -> String {
+        let n = self.off.len().max(1) as f64;
+        let beyond = self.off.iter().filter(|v| v.abs() > bar).count();
+        let rms = (self.off.iter().map(|v| v * v).sum::<f64>() / n).sqrt();
+        let worst = self.off.iter().fold(0.0f64, |w, v| w.max(v.abs()));
+        format!(
+            "{name}: {n} values, rms off {rms:.5}, worst {worst:.5}, {beyond} beyond {bar}; truth in the \
+             interval {:.1} %; {} as limits",
+            100.0 * self.held as f64 / n,
+            self.limits
+        )
+    }
+
+    fn within(&self, bar: f64) -> f64 {
+        self.off.iter().filter(|v| v.abs() <= bar).count() as f64 / self.off.len().max(1) as f64
+    }
+
+    fn coverage(&self) -> f64 {
+        self.held as f64 / self.off.len().max(1) as f64
+    }
+}
+
+#[derive(Default)]
+struct Tallies {
+    gain: Tally,
+    read: Tally,
+    dark: Tally,
+    doubling: Tally,
+    full: Tally,
+    bits_wrong: usize,
+    tones: usize,
+    linear: Tally,
+}
+
+fn random_camera(seed: u64) -> Laboratory {
+    let mut r = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1);
+    let preset = [Preset::Ccd, Preset::CmosMono, Preset::Dslr][(r.uniform() * 3.0) as usize];
+    let bits = [12, 14, 16][(r.uniform() * 3.0) as usize];
+    let gain = r.log(0.1, 5.0);
+    let range_e = gain * 2f64.powi(bits as i32);
+    // A camera whose read noise hides between whole numbers, or is as large as the noise of the
+    // brightest light, is none that is sold.
+    let read = r.log((0.6 * gain).max(0.8), 15.0f64.min(0.3 * range_e.sqrt()).max(0.9 * gain).max(0.9));
+    let dark = r.log(0.3, 30.0) * read * read / 600.0;
+    let doubling = 5.0 + 3.0 * r.uniform();
+    let full = range_e * if r.uniform() < 0.7 { 0.4 + 0.4 * r.uniform() } else { 1.5 };
+    let clamped = preset == Preset::CmosMono;
+    let prnu = 0.003 + 0.01 * r.uniform();
+    Laboratory::of(preset, Size::new(288, 256), seed, |night| {
+        let s = &mut night.sensor;
+        s.gain_e_per_adu = gain;
+        s.read_noise_e = read;
+        s.bits = bits;
+        s.full_well_e = full;
+        s.offset_adu = (8.0 * read / gain + 40.0).round().min(0.2 * s.max_adu());
+        s.prnu = prnu;
+        s.dark_e_s = dark;
+        s.dark_ref_c = -10.0;
+        s.t_double_c = doubling;
+        s.hot_min_e_s = 100.0 * dark;
+        s.bias_gradient_adu = s.bias_gradient_adu.min(4.0);
+        night.set_temp_c = -10.0;
+        if clamped {
+            night.effects |= Effects::BLACK_CLAMP;
+        }
+    })
+}
+
+fn one_camera(seed: u64, tallies: &mut Tallies) {
+    let mut lab = random_camera(seed);
+    lab.take(FrameKind::Bias, 0.001, -10.0, 8);
+    for share in [0.08, 0.16, 0.3, 0.45, 0.6] {
+        lab.flats(share, 2);
+    }
+    lab.flats(2.5, 2);
+    for temp_c in [-20.0, -10.0, 0.0] {
+        for exposure_s in [60.0, 600.0] {
+            lab.take(FrameKind::Dark, exposure_s, temp_c, 4);
+        }
+    }
+    let report = lab.measure();
+    let night = lab.simulation.night();
+    let sensor = &night.sensor;
+    let about = format!(
+        "seed {seed}: gain {:.3}, read {:.2}, {} bits, full {:.0}",
+        sensor.gain_e_per_adu, sensor.read_noise_e, sensor.bits, sensor.full_well_e
+    );
+    let gain = named(&report, "gain", "e-/ADU").unwrap();
+    assert!(gain.valid, "{about}: {gain:?}");
+    let off = gain.value.unwrap() / sensor.gain_e_per_adu - 1.0;
+    tallies.gain.add(off, holds(gain, sensor.gain_e_per_adu));
+    let read = named(&report, "read_noise", "e-").unwrap();
+    let truth = sensor.measured_read_noise_e(night.effects);
+    if read.valid {
+        tallies.read.add(read.value.unwrap() / truth - 1.0, holds(read, truth));
+    } else {
+        tallies.read.limits += 1;
+    }
+    for temp_c in [-20.0, -10.0, 0.0] {
+        let dark = report.measures.iter().find(|m| {
+            let here = m.temp_c.is_some_and(|t| (t - temp_c).abs() < 0.5);
+            m.name == "dark_current" && m.unit == "e-/s" && here && m.method.starts_with("slope of the noise")
+        });
+        let dark = dark.unwrap_or_else(|| panic!("{about}: no dark current at {temp_c}"));
+        let truth = lab.dark_e_s(600.0, temp_c);
+        // Wider than 5 %: told as a limit, or by its interval.
+        let share = (dark.high.unwrap() - dark.value.unwrap()) / truth;
+        if share > 0.05 {
+            tallies.dark.limits += 1;
+            tallies.dark.held += 0;
+        }
+        if share <= 0.05 || holds(dark, truth) {
+            let off = if share > 0.05 { 0.0 } else { dark.value.unwrap() / truth - 1.0 };
+            tallies.dark.add(off, holds(dark, truth));
+        } else {
+            tallies.dark.add(0.0, false);
+        }
+    }
+    let doubling = named(&report, "doubling_temp", "C").unwrap();
+    if doubling.valid {
+        let off = doubling.value.unwrap() - sensor.t_double_c;
+        tallies.doubling.add(off, holds(doubling, sensor.t_double_c));
+    } else {
+        tallies.doubling.limits += 1;
+    }
+    let full = named(&report, "saturation", "e-").unwrap();
+    assert!(full.valid, "{about}: {full:?}");
+    tallies.full.add(full.value.unwrap() / lab.range_e() - 1.0, holds(full, lab.range_e()));
+    let bits = named(&report, "adc_bits", "bit").unwrap();
+    if bits.valid && bits.value != Some(f64::from(sensor.bits)) {
+        tallies.bits_wrong += 1;
+        println!("{about}: {bits:?}");
+    }
+    let tones = report.measures.iter().filter(|m| m.name == "interference" && m.value > Some(0.0));
+    tallies.tones += usize::from(tones.count() > 0);
+    for name in ["linearity_error_min", "linearity_error_max"] {
+        let m = named(&report, name, "%").unwrap_or_else(|| panic!("{about}: {name}"));
+        tallies.linear.add(m.value.unwrap(), holds(m, 0.0));
+    }
+    for (t, bar, what) in [(&tallies.gain, 0.01, "gain"), (&tallies.read, 0.02, "read"), (&tallies.full, 0.03, "full")] {
+        if t.off.last().is_some_and(|v| v.abs() > bar) {
+            println!("{about}: {what} off by {:.4}", t.off.last().unwrap());
+        }
+    }
+}
+
+fn cameras(seeds: std::ops::Range<u64>) -> Tallies {
+    let mut tallies = Tallies::default();
+    seeds.for_each(|seed| one_camera(seed, &mut tallies));
+    println!("{}", tallies.gain.told("gain", 0.01));
+    println!("{}", tallies.read.told("read noise", 0.02));
+    println!("{}", tallies.dark.told("dark current", 0.05));
+    println!("{}", tallies.doubling.told("doubling temperature", 0.2));
+    println!("{}", tallies.full.told("saturation", 0.03));
+    println!("{}", tallies.linear.told("linearity residual in %", 0.2));
+    println!("wrong bits {}, invented tones {}", tallies.bits_wrong, tallies.tones);
+    tallies
+}
+
+#[test]
+fn twelve_random_cameras_are_measured() {
+    let t = cameras(0..12);
+    // Of twelve values in intervals of 95 %, fewer than nine hold the truth once in 3000 runs.
+    for tally in [&t.gain, &t.read] {
+        assert!(tally.held + 3 >= tally.off.len(), "{}", tally.held);
+    }
+    assert!(t.gain.within(0.015) > 0.9 && t.read.within(0.02) > 0.9);
+    assert!(t.dark.within(0.06) > 0.9 && t.full.within(0.03) == 1.0);
+    assert!(t.linear.within(0.2) == 1.0);
+    assert_eq!((t.bits_wrong, t.tones), (0, 0));
+}
+
+#[test]
+#[ignore = "300 cameras take some minutes"]
+fn three_hundred_random_cameras_are_measured() {
+    let t = cameras(1000..1300);
+    for tally in [&t.gain, &t.read] {
+        assert!((0.93..=0.97).contains(&tally.coverage()), "{}", tally.coverage());
+    }
+    assert!(t.gain.within(0.01) > 0.98 && t.read.within(0.02) > 0.99);
+    assert!(t.dark.within(0.05) > 0.95 && t.full.within(0.03) > 0.99);
+    assert!(t.doubling.within(0.2) > 0.9 && t.linear.within(0.2) > 0.98);
+    assert_eq!((t.bits_wrong, t.tones), (0, 0));
+}
