@@ -18,6 +18,12 @@ pub(super) const SENSOR: &[Code] = &[
         "Correct the file, or delete it and measure the sensor again.",
     ),
     code(
+        "sensor-clipped",
+        Warning,
+        "Biases or darks clip at zero, or darks fill the pixels or the converter: their noise is too small.",
+        "Raise the offset, or take shorter darks.",
+    ),
+    code(
         "sensor-gain-by-header",
         Info,
         "No flats tell the gain; electrons of a sensor's report are by the gain in the headers.",

@@ -71,13 +71,17 @@ fn fits(profile: &Profile, traits: &Traits) -> bool {
     camera.is_some_and(|(a, b)| camera_key(a) == camera_key(b))
         && serials.is_none_or(|(a, b)| a == b)
         && AGREE.iter().all(|f| {
-            let both = profile.set_up.get(f.name()).cloned().zip(traits.show(*f));
-            // A gain that one of them does not name may be any.
-            both.map_or(*f != Field::GainSetting || profile.set_up.get(f.name()).is_none() == traits.show(*f).is_none(), |(a, b)| a == b)
+            match (profile.set_up.get(f.name()), traits.show(*f)) {
+                (Some(a), Some(b)) => *a == b,
+                (None, None) => true,
+                // A gain that one of them does not name may be any.
+                _ => *f != Field::GainSetting,
+            }
         })
 }
 
-/// Gives frames whose headers lack gain or read noise those of the camera's profile, and tells so.
+/// Gives frames whose headers lack gain or read noise those of the camera's profile, and the level of
+/// saturation that was measured where neither headers nor samples say a lower one; tells so.
 pub(super) fn noise_by_profile(
     inventory: &mut Inventory,
     library: &Path,
@@ -100,6 +104,11 @@ pub(super) fn noise_by_profile(
             .find_map(|(i, (_, p))| Some((i, p.noise()?)));
         let Some((i, noise)) = found else { continue };
         frame.set_noise(noise, "by the camera's profile");
+        let level = profiles[i].1.saturation_adu().map(|v| v as f32);
+        let level = level.filter(|_| frame.metadata.saturation_adu.is_none());
+        if let Some(level) = level.filter(|l| frame.detector.saturation_adu.is_none_or(|s| *l < s)) {
+            frame.detector.saturation_adu = Some(level);
+        }
         let name = frame.path.display().to_string();
         match used.iter_mut().find(|u| u.0 == i) {
             Some(u) => u.2.push(name),
@@ -110,10 +119,13 @@ pub(super) fn noise_by_profile(
         let path = &profiles[i].0;
         let message = format!(
             "the headers give no gain and read noise; those of the camera's profile {} are used: {:.4} \
-             e-/ADU, {:.2} e-",
+             e-/ADU, {:.2} e-{}",
             path.display(),
             noise.gain_e_per_adu.e_per_adu(),
-            noise.read_noise_e
+            noise.read_noise_e,
+            profiles[i].1.saturation_adu().map_or_else(String::new, |v| {
+                format!("; samples from {v:.0} ADU on are saturated")
+            })
         );
         findings.push(
             Finding::new("noise-by-profile", Severity::Info, first_and_more(&names[0], names.len()), message)

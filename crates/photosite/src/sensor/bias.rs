@@ -7,7 +7,7 @@ use super::estimate::{Estimate, scatter_interval};
 use super::grid::Parts;
 use super::measure::{Measure, Series};
 use super::pixels::{FEW_FRAMES, PixelCounts};
-use super::set::FrameSet;
+use super::set::{CLIPPED, FrameSet};
 use super::transfer::HIDDEN_ADU;
 
 const PAIRS: &str = "differences of pairs of biases";
@@ -35,7 +35,12 @@ pub fn bias(campaign: &Campaign, gain: Option<Estimate>) -> (Vec<Measure>, Vec<S
         Some(adu) => {
             let hidden = adu.value < HIDDEN_ADU;
             let why = format!("below {HIDDEN_ADU} ADU whole numbers hide it: a higher gain setting tells");
-            let limited = |m: Measure| if hidden { m.invalid(why.clone()) } else { m };
+            let clipped = sets.iter().any(|s| s.share_at_ends() > CLIPPED);
+            let limited = |m: Measure| match (hidden, clipped) {
+                (true, _) => m.invalid(why.clone()),
+                (_, true) => m.invalid("pixels clip at an end of the converter's range"),
+                _ => m,
+            };
             let electrons = gain.map(|g| adu.product(g));
             if let Some(e) = electrons {
                 let measure = Measure::of("read_noise", e, "e-", PAIRS).from(names.clone());

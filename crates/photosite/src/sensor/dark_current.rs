@@ -6,10 +6,12 @@ use super::campaign::{Campaign, LevelScatter};
 use super::estimate::{Estimate, line};
 use super::grid::Parts;
 use super::measure::{Measure, Series};
-use super::set::FrameSet;
+use super::set::{CLIPPED, FrameSet};
 use crate::Finding;
 use crate::finding::Severity;
 
+/// Darks with a signal of more than this share of what is full are not used.
+const FULL: f64 = 0.7;
 /// Blocks so many robust sigmas above the others glow.
 const GLOWS: f64 = 5.0;
 /// As many blocks make a glow.
@@ -77,29 +79,75 @@ impl Dark<'_> {
 }
 
 /// Measures what darks tell.
-pub fn dark_current(campaign: &Campaign, gain: Option<Estimate>) -> DarkCurrent {
+///
+/// Darks whose pixels clip at zero, or fill to more than most of `full_adu`, are left out and told.
+pub fn dark_current(
+    campaign: &Campaign,
+    gain: Option<Estimate>,
+    full_adu: Option<f64>,
+) -> DarkCurrent {
     let mut out = DarkCurrent::default();
-    let by_temp = campaign.darks_by_temp();
+    let mut by_temp = campaign.darks_by_temp();
+    for sets in &mut by_temp {
+        sets.retain(|set| match clipped(campaign, set, full_adu) {
+            None => true,
+            Some(why) => {
+                let subject = crate::finding::first_and_more(&set.frames[0].name, set.frames.len());
+                out.findings.push(
+                    Finding::new("sensor-clipped", Severity::Warning, subject, why)
+                        .hint("Raise the offset, or take shorter darks.")
+                        .with("exposure_s", set.exposure_s),
+                );
+                false
+            }
+        });
+    }
+    by_temp.retain(|sets| !sets.is_empty());
     if by_temp.is_empty() {
         let why = "darks of two exposures are needed, two frames of each";
         out.measures.push(Measure::none("dark_current", "e-/s", NOISE, why));
         return out;
     }
-    let quiet = quiet(campaign, &mut out);
+    let quiet = quiet(campaign, &by_temp, &mut out);
     let scatter = campaign.level_scatter(|at| quiet[at / campaign.grid.lanes.len()]);
+    let all: Vec<&FrameSet> = by_temp.iter().flatten().copied().collect();
     for sets in by_temp {
         one_temp(campaign, &sets, (&quiet, scatter, gain), &mut out);
     }
-    dsnu(campaign, gain, &mut out);
+    dsnu(campaign, &all, gain, &mut out);
     out
 }
 
-/// The blocks without glow, by the darks with the most signal.
-fn quiet(campaign: &Campaign, out: &mut DarkCurrent) -> Vec<bool> {
+/// Why darks tell nothing: they clip.
+fn clipped(campaign: &Campaign, set: &FrameSet, full_adu: Option<f64>) -> Option<String> {
+    let share = set.share_at_ends();
+    if share > CLIPPED {
+        return Some(format!(
+            "{:.1} % of the samples of these darks stand at an end of the converter's range; they are not \
+             used",
+            100.0 * share
+        ));
+    }
     let lanes = campaign.grid.lanes.len();
-    let darks = campaign.of(photosite_pix::FrameKind::Dark);
+    let bias = campaign.bias_near(set.temp_c);
+    let levels: Vec<f64> = (0..campaign.grid.blocks() * lanes)
+        .filter_map(|at| Some(set.level(at)? - bias.map_or(Some(0.0), |b| b.level(at))?))
+        .collect();
+    let level = median_f64(&levels);
+    let full = full_adu.filter(|f| level > FULL * f)?;
+    Some(format!(
+        "the dark signal of {level:.0} ADU fills more than {:.0} % of the {full:.0} ADU that pixels or the \
+         converter hold; these darks are not used",
+        100.0 * FULL
+    ))
+}
+
+/// The blocks without glow, by the darks with the most signal.
+fn quiet(campaign: &Campaign, by_temp: &[Vec<&FrameSet>], out: &mut DarkCurrent) -> Vec<bool> {
+    let lanes = campaign.grid.lanes.len();
+    let darks = by_temp.iter().flatten().copied();
     let warmth = |s: &FrameSet| s.exposure_s * ((s.temp_c.unwrap_or(0.0)) / 6.5).exp2();
-    let Some(most) = darks.max_by(|a, b| warmth(a).total_cmp(&warmth(b))) else {
+    let Some(most) = darks.max_by(|a: &&FrameSet, b| warmth(a).total_cmp(&warmth(b))) else {
         return vec![true; campaign.grid.blocks()];
     };
     let bias = campaign.bias_near(most.temp_c);
@@ -487,9 +535,9 @@ fn curved(points: &[(f64, f64, f64)], temp_c: Option<f64>, names: &[String], out
 }
 
 /// How much typical pixels differ in dark signal, at the longest exposure.
-fn dsnu(campaign: &Campaign, gain: Option<Estimate>, out: &mut DarkCurrent) {
+fn dsnu(campaign: &Campaign, darks: &[&FrameSet], gain: Option<Estimate>, out: &mut DarkCurrent) {
     let lanes = campaign.grid.lanes.len();
-    let darks = campaign.of(photosite_pix::FrameKind::Dark).filter(|s| s.noise_pairs().next().is_some());
+    let darks = darks.iter().copied().filter(|s| s.noise_pairs().next().is_some());
     let Some(set) = darks.max_by(|a, b| a.exposure_s.total_cmp(&b.exposure_s)) else { return };
     let biases = campaign.biases();
     let parts = Parts::of(&campaign.grid, None, |block, lane| {

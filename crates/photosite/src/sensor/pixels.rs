@@ -6,14 +6,14 @@ use super::grid::Grid;
 
 /// Fewer frames than this tell nothing of a pixel.
 pub const FEW_FRAMES: usize = 10;
-/// Bins an octave of noise.
-const OCTAVE: f64 = 8.0;
+/// Bits of a number that are not told in a bin of noise: eight bins an octave are left.
+const NOISE_COARSE: u32 = 20;
 /// The noise of the first bin in ADU.
-const LEAST_NOISE_ADU: f64 = 1.0 / 16.0;
+const LEAST_NOISE_ADU: f32 = 1.0 / 16.0;
 const NOISE_BINS: usize = 176;
-/// Bins of a dark signal: so many to a unit of its inverse hyperbolic sine.
-const SIGNAL_FINE: f64 = 64.0;
-const SIGNAL_HALF: usize = 1024;
+/// The same of a signal above one ADU: 64 bins an octave.
+const SIGNAL_COARSE: u32 = 17;
+const SIGNAL_HALF: usize = 1280;
 
 /// A pixel jumps where its samples part into two levels so many sigmas of the noise asunder, each
 /// with so many of the samples.
@@ -50,12 +50,27 @@ impl PixelCounts {
 
     /// The noise in the middle of a bin in ADU.
     pub fn noise_adu(bin: usize) -> f64 {
-        LEAST_NOISE_ADU * 2f64.powf((bin as f64 + 0.5) / OCTAVE)
+        let edge = |bin: usize| {
+            let first = LEAST_NOISE_ADU.to_bits() >> NOISE_COARSE;
+            f64::from(f32::from_bits((first + bin as u32) << NOISE_COARSE))
+        };
+        0.5 * (edge(bin) + edge(bin + 1))
+    }
+
+    /// The signal at a place in a bin in ADU, from 0 at its end towards zero to 1 at the other.
+    fn signal_at(bin: usize, part: f64) -> f64 {
+        let steps = bin.abs_diff(SIGNAL_HALF) as u32;
+        let edge = |steps: u32| {
+            let one = 1.0f32.to_bits() >> SIGNAL_COARSE;
+            f64::from(f32::from_bits((one + steps) << SIGNAL_COARSE)) - 1.0
+        };
+        let size = edge(steps) + part * (edge(steps + 1) - edge(steps));
+        if bin < SIGNAL_HALF { -size } else { size }
     }
 
     /// The signal in the middle of a bin in ADU.
     pub fn signal_adu(bin: usize) -> f64 {
-        ((bin as f64 - SIGNAL_HALF as f64) / SIGNAL_FINE).sinh()
+        Self::signal_at(bin, 0.5)
     }
 
     /// The signal in ADU above the block's median that so large a share of the pixels lies below.
@@ -66,19 +81,23 @@ impl PixelCounts {
             let next = below + *count as f64;
             if next >= wanted && *count > 0 {
                 // Within the bin as if it were evenly filled.
-                let part = (wanted - below) / *count as f64 - 0.5;
-                return ((bin as f64 - SIGNAL_HALF as f64 + part) / SIGNAL_FINE).sinh();
+                let part = (wanted - below) / *count as f64;
+                let part = if bin < SIGNAL_HALF { 1.0 - part } else { part };
+                return Self::signal_at(bin, part);
             }
             below = next;
         }
         f64::NAN
     }
 
-    fn count(&mut self, sd: f64, above: f64) {
-        let noise = OCTAVE * (sd.max(1e-9) / LEAST_NOISE_ADU).log2();
-        self.noise[(noise.max(0.0) as usize).min(NOISE_BINS - 1)] += 1;
-        let signal = (SIGNAL_FINE * above.asinh()).round() + SIGNAL_HALF as f64;
-        self.signal[(signal.max(0.0) as usize).min(2 * SIGNAL_HALF)] += 1;
+    fn count(&mut self, sd: f32, above: f32) {
+        let first = LEAST_NOISE_ADU.to_bits() >> NOISE_COARSE;
+        let noise = (sd.max(LEAST_NOISE_ADU).to_bits() >> NOISE_COARSE) - first;
+        self.noise[(noise as usize).min(NOISE_BINS - 1)] += 1;
+        let one = 1.0f32.to_bits() >> SIGNAL_COARSE;
+        let steps = ((1.0 + above.abs()).to_bits() >> SIGNAL_COARSE) - one;
+        let steps = (steps as usize).min(SIGNAL_HALF - 1);
+        self.signal[if above < 0.0 { SIGNAL_HALF - steps } else { SIGNAL_HALF + steps }] += 1;
         self.all += 1;
     }
 }
@@ -117,7 +136,7 @@ pub fn see_pixels(grid: &Grid, rows: &[Vec<f32>]) -> PixelCounts {
             let sigma = typical.max(0.3);
             let odd = sigma + 4.0 * (spread * MAD_TO_SIGMA as f32).max(0.5 * sigma / (2.0 * n as f32).sqrt());
             for (i, (mean, sd)) in means.iter().zip(&scatters).enumerate() {
-                counts.count(f64::from(*sd), f64::from(*mean));
+                counts.count(*sd, *mean);
                 if *sd > odd {
                     samples.clear();
                     samples.extend(gathered.iter().zip(&levels).map(|(g, l)| g[i] - l));
@@ -179,7 +198,7 @@ mod tests {
     #[test]
     fn quantiles_of_signals() {
         let mut counts = PixelCounts::default();
-        (0..10_000).for_each(|i| counts.count(2.0, f64::from(i) / 100.0));
+        (0..10_000u32).for_each(|i| counts.count(2.0, i as f32 / 100.0));
         assert!((counts.signal_quantile_adu(0.5) / 50.0 - 1.0).abs() < 0.02);
         assert!((counts.signal_quantile_adu(0.99) / 99.0 - 1.0).abs() < 0.02);
         assert_eq!(counts.noise.iter().sum::<u64>(), 10_000);

@@ -15,6 +15,9 @@ pub const PROFILE_SCHEMA: &str = "photosite.sensor-profile/1";
 const SAME_TEMP_C: f64 = 1.0;
 const SAME_EXPOSURE: f64 = 0.02;
 
+/// Full pixels scatter by read noise: so many standard deviations below their level all are full.
+const FULL_SIGMAS: f64 = 5.0;
+
 /// One value of a profile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -126,9 +129,13 @@ impl Profile {
         NoiseModel::new(self.value("gain", "e-/ADU")?.value, self.value("read_noise", "e-")?.value)
     }
 
-    /// The highest level in ADU above the bias that is linear within 1 %.
-    pub fn linear_to_adu(&self) -> Option<f64> {
-        Some(self.value("linearity_max", "ADU")?.value)
+    /// The level of a raw sample in ADU from which it must be taken as saturated: where flats ended, less
+    /// the scatter of samples there.
+    pub fn saturation_adu(&self) -> Option<f64> {
+        let (gain, read) = (self.value("gain", "e-/ADU")?.value, self.value("read_noise", "e-")?.value);
+        let full = self.value("saturation", "e-")?.value / gain;
+        let spread = FULL_SIGMAS * read / gain;
+        Some((self.value("bias_level", "ADU")?.value + full - spread).floor())
     }
 
     /// What the file of this profile is called in a library: maker, model, and serial number or set-up.

@@ -10,13 +10,32 @@ use super::estimate::Estimate;
 use super::interference::interference;
 use super::linearity::linearity;
 use super::measure::{Measure, SENSOR_SCHEMA, SensorReport};
+use super::set::CLIPPED;
 use super::temperature::temperature;
 use super::transfer::transfer;
 use crate::Finding;
-use crate::finding::Severity;
+use crate::finding::{Severity, first_and_more};
 
 /// A gain that differs from the header's by more than this share contradicts it.
 const GAIN_DIFFERS: f64 = 0.03;
+
+/// That biases clip.
+fn clipped_biases(campaign: &Campaign) -> Option<Finding> {
+    let (set, share) = campaign
+        .biases()
+        .into_iter()
+        .map(|s| (s, s.share_at_ends()))
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .filter(|(_, share)| *share > CLIPPED)?;
+    let message = format!(
+        "{:.1} % of the samples of biases stand at an end of the converter's range: read noise comes out too \
+         small",
+        100.0 * share
+    );
+    let subject = first_and_more(&set.frames[0].name, set.frames.len());
+    let finding = Finding::new("sensor-clipped", Severity::Warning, subject, message);
+    Some(finding.hint("Raise the offset, and take biases anew.").with("share", share))
+}
 
 /// One question to a sensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +84,7 @@ pub fn measure(
     let header = by_header.map(|g| Estimate::known(g, 0.0));
     let gain = flats.gain.or(header);
     let (biases, bias_series) = bias(campaign, gain);
-    let dark = dark_current(campaign, gain);
+    let dark = dark_current(campaign, gain, flats.full_adu);
     let (temps, temp_series) = temperature(&dark, gain);
     let (linear, linear_series) = linearity(campaign, flats.full_adu);
     let (tones, tone_series, tone_findings) = interference(campaign, (read_noise_adu(campaign), gain));
@@ -97,6 +116,7 @@ pub fn measure(
             message,
         ));
     }
+    findings.extend(clipped_biases(campaign));
     findings.extend(flats.findings);
     findings.extend(dark.findings.iter().cloned());
     findings.extend(tone_findings);

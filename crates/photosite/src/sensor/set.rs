@@ -6,6 +6,9 @@ use super::cell::{Cell, CellRoom, measure_cell, noise_of};
 use super::grid::Grid;
 use super::pixels::{PixelCounts, see_pixels};
 
+/// Frames with more samples than this share at an end of the converter's range do not tell their noise.
+pub(super) const CLIPPED: f64 = 1e-3;
+
 /// A frame as the laboratory knows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SensorFrame {
@@ -89,6 +92,15 @@ impl FrameSet {
     /// Names of the frames.
     pub fn names(&self) -> Vec<String> {
         self.frames.iter().map(|f| f.name.clone()).collect()
+    }
+
+    /// The share of samples at either end of the converter's range.
+    pub fn share_at_ends(&self) -> f64 {
+        let cells = || self.pairs.iter().flat_map(|p| &p.cells);
+        // Of a block that clips as a whole no sample counts.
+        let ends: f64 = cells().map(|c| c.ends).sum();
+        let all: f64 = cells().map(|c| c.n.max(c.ends)).sum();
+        ends / all.max(1.0)
     }
 
     /// Pairs whose noise counts.

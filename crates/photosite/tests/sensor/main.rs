@@ -8,4 +8,5 @@ mod common;
 mod camera;
 mod many;
 mod one;
+mod profile;
 mod real;

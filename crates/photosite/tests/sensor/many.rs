@@ -1,4 +1,5 @@
 //! Many random cameras: how close values are to the truth, and how often it lies in their intervals.
+#![allow(clippy::disallowed_methods, reason = "other seeds are asked for by the environment")]
 
 use crate::camera::{Laboratory, holds, named};
 use photosite_pix::{FrameKind, Size};
@@ -76,7 +77,8 @@ fn random_camera(seed: u64) -> Laboratory {
     // A camera whose read noise hides between whole numbers, or is as large as the noise of the
     // brightest light, is none that is sold.
     let read = r.log((0.6 * gain).max(0.8), 15.0f64.min(0.3 * range_e.sqrt()).max(0.9 * gain).max(0.9));
-    let dark = r.log(0.3, 30.0) * read * read / 600.0;
+    // The longest darks at 0 C hold four times as much as at -10 C, a third of the range at most.
+    let dark = (r.log(0.3, 30.0) * read * read / 600.0).min(0.08 * range_e / 600.0);
     let doubling = 5.0 + 3.0 * r.uniform();
     let full = range_e * if r.uniform() < 0.7 { 0.4 + 0.4 * r.uniform() } else { 1.5 };
     let clamped = preset == Preset::CmosMono;
@@ -87,7 +89,9 @@ fn random_camera(seed: u64) -> Laboratory {
         s.read_noise_e = read;
         s.bits = bits;
         s.full_well_e = full;
-        s.offset_adu = (8.0 * read / gain + 40.0).round().min(0.2 * s.max_adu());
+        // The clamp lowers darks by a tenth more than they hold: an offset leaves room for that.
+        let room = 0.15 * 4.0 * dark * 600.0 / gain;
+        s.offset_adu = (8.0 * read / gain + 40.0 + room).round().min(0.25 * s.max_adu());
         s.prnu = prnu;
         s.dark_e_s = dark;
         s.dark_ref_c = -10.0;
@@ -97,6 +101,9 @@ fn random_camera(seed: u64) -> Laboratory {
         night.set_temp_c = -10.0;
         if clamped {
             night.effects |= Effects::BLACK_CLAMP;
+            // The simulated clamp takes off a mean in which one very hot pixel of a small sensor is more
+            // than all others.
+            night.sensor.hot_fraction = 0.0;
         }
     })
 }
@@ -121,7 +128,7 @@ fn one_camera(seed: u64, tallies: &mut Tallies) {
         sensor.gain_e_per_adu, sensor.read_noise_e, sensor.bits, sensor.full_well_e
     );
     let gain = named(&report, "gain", "e-/ADU").unwrap();
-    assert!(gain.valid, "{about}: {gain:?}");
+    assert!(gain.valid, "{about}: {gain:?} {:?}", report.findings);
     let off = gain.value.unwrap() / sensor.gain_e_per_adu - 1.0;
     tallies.gain.add(off, holds(gain, sensor.gain_e_per_adu));
     let read = named(&report, "read_noise", "e-").unwrap();
@@ -140,20 +147,20 @@ fn one_camera(seed: u64, tallies: &mut Tallies) {
         let truth = lab.dark_e_s(600.0, temp_c);
         // Wider than 5 %: told as a limit, or by its interval.
         let share = (dark.high.unwrap() - dark.value.unwrap()) / truth;
-        if share > 0.05 {
-            tallies.dark.limits += 1;
-            tallies.dark.held += 0;
-        }
-        if share <= 0.05 || holds(dark, truth) {
-            let off = if share > 0.05 { 0.0 } else { dark.value.unwrap() / truth - 1.0 };
-            tallies.dark.add(off, holds(dark, truth));
-        } else {
-            tallies.dark.add(0.0, false);
+        let off = dark.value.unwrap() / truth - 1.0;
+        tallies.dark.limits += usize::from(share > 0.05);
+        tallies.dark.add(if share > 0.05 { 0.0 } else { off }, holds(dark, truth));
+        if share <= 0.05 && off.abs() > 0.05 {
+            println!("{about}: dark current at {temp_c} off by {off:.3}: {truth:.5}");
         }
     }
     let doubling = named(&report, "doubling_temp", "C").unwrap();
     if doubling.valid {
         let off = doubling.value.unwrap() - sensor.t_double_c;
+        if off.abs() > 0.2 {
+            let (low, high) = (doubling.low.unwrap(), doubling.high.unwrap());
+            println!("{about}: doubling off by {off:.3} ({low:.2} to {high:.2})");
+        }
         tallies.doubling.add(off, holds(doubling, sensor.t_double_c));
     } else {
         tallies.doubling.limits += 1;
@@ -208,7 +215,8 @@ fn twelve_random_cameras_are_measured() {
 #[test]
 #[ignore = "300 cameras take some minutes"]
 fn three_hundred_random_cameras_are_measured() {
-    let t = cameras(1000..1300);
+    let first = std::env::var("PHOTOSITE_SEEDS").ok().and_then(|v| v.parse().ok()).unwrap_or(1000);
+    let t = cameras(first..first + 300);
     for tally in [&t.gain, &t.read] {
         assert!((0.93..=0.97).contains(&tally.coverage()), "{}", tally.coverage());
     }
