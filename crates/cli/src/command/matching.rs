@@ -7,7 +7,7 @@ use photosite::inventory::KindOverrides;
 use photosite::library::{Cost, FEW_REFUSALS, Library, Outcome};
 use photosite::plan::plan;
 use photosite::report::{ChoiceReport, DarkWayReport};
-use photosite::run::take_inventory;
+use photosite::run::{noise_by_profile, take_inventory};
 use photosite_pix::FrameKind;
 use serde::Serialize;
 
@@ -31,7 +31,11 @@ pub fn run(args: MatchArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
     let mut inventory = take_inventory(&args.lights, None, &KindOverrides::default(), &context)?;
-    let library = open(resolve::library(&args.place))?;
+    let place = resolve::library(&args.place);
+    if let Some(place) = &place {
+        noise_by_profile(&mut inventory, place);
+    }
+    let library = open(place)?;
     let shelf = library.as_ref().map(Library::shelf).transpose()?;
     let keep = if args.explain { usize::MAX } else { FEW_REFUSALS };
     let planned = plan(&mut inventory, shelf.as_ref(), keep);

@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use photosite::inventory::KindOverrides;
 use photosite::library::Library;
 use photosite::plan::{Share, Shot, shooting_list};
-use photosite::run::take_inventory;
+use photosite::run::{noise_by_profile, take_inventory};
 
 use super::matching;
 use crate::args::{Limits, PlanArgs};
@@ -16,8 +16,12 @@ pub fn run(args: PlanArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
     let share = share(&args.share)?;
-    let inventory = take_inventory(&args.paths, None, &KindOverrides::default(), &context)?;
-    let library = matching::open(resolve::library(&args.place))?;
+    let mut inventory = take_inventory(&args.paths, None, &KindOverrides::default(), &context)?;
+    let place = resolve::library(&args.place);
+    if let Some(place) = &place {
+        noise_by_profile(&mut inventory, place);
+    }
+    let library = matching::open(place)?;
     let shelf = library.as_ref().map(Library::shelf).transpose()?;
     let list = shooting_list(&inventory, shelf.as_ref(), share);
     show::findings(&inventory.findings);

@@ -82,20 +82,17 @@ fn fits(profile: &Profile, traits: &Traits) -> bool {
 
 /// Gives frames whose headers lack gain or read noise those of the camera's profile, and the level of
 /// saturation that was measured where neither headers nor samples say a lower one; tells so.
-pub(super) fn noise_by_profile(
-    inventory: &mut Inventory,
-    library: &Path,
-    findings: &mut Vec<Finding>,
-) {
+pub fn noise_by_profile(inventory: &mut Inventory, library: &Path) {
     let silent = |f: &Frame| {
         f.metadata.gain_e_per_adu.is_none() || f.metadata.read_noise_e.is_none()
     };
     if !inventory.frames.iter().any(silent) {
         return;
     }
+    let Inventory { frames, findings, .. } = inventory;
     let profiles = profiles(library, findings);
     let mut used: Vec<(usize, NoiseModel, Vec<String>)> = Vec::new();
-    for frame in inventory.frames.iter_mut().filter(|f| silent(f)) {
+    for frame in frames.iter_mut().filter(|f| silent(f)) {
         let traits = frame_traits(frame);
         let found = profiles
             .iter()

@@ -10,8 +10,9 @@ use super::set::{CLIPPED, FrameSet};
 use crate::Finding;
 use crate::finding::Severity;
 
-/// Darks with a signal of more than this share of what is full are not used.
-const FULL: f64 = 0.7;
+/// Darks with a signal of more than this share of what is full are not used: warm pixels hold several times
+/// as much, and are full.
+const FULL: f64 = 0.3;
 /// Blocks so many robust sigmas above the others glow.
 const GLOWS: f64 = 5.0;
 /// As many blocks make a glow.

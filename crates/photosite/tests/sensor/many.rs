@@ -77,10 +77,10 @@ fn random_camera(seed: u64) -> Laboratory {
     // A camera whose read noise hides between whole numbers, or is as large as the noise of the
     // brightest light, is none that is sold.
     let read = r.log((0.6 * gain).max(0.8), 15.0f64.min(0.3 * range_e.sqrt()).max(0.9 * gain).max(0.9));
-    // The longest darks at 0 C hold four times as much as at -10 C, a third of the range at most.
-    let dark = (r.log(0.3, 30.0) * read * read / 600.0).min(0.08 * range_e / 600.0);
     let doubling = 5.0 + 3.0 * r.uniform();
     let full = range_e * if r.uniform() < 0.7 { 0.4 + 0.4 * r.uniform() } else { 1.5 };
+    // The longest darks at 0 C hold four times as much as at -10 C, less than the faintest flat.
+    let dark = (r.log(0.3, 30.0) * read * read / 600.0).min(0.015 * full.min(range_e) / 600.0);
     let clamped = preset == Preset::CmosMono;
     let prnu = 0.003 + 0.01 * r.uniform();
     Laboratory::of(preset, Size::new(288, 256), seed, |night| {

@@ -161,10 +161,10 @@ impl<'a> Night<'a> {
         if let Some(noise) = request.noise {
             inventory.frames.iter_mut().for_each(|f| f.set_noise(noise, "given by hand"));
         }
-        let mut findings = std::mem::take(&mut inventory.findings);
         if let Some(library) = &request.library {
-            noise_by_profile(&mut inventory, library, &mut findings);
+            noise_by_profile(&mut inventory, library);
         }
+        let mut findings = std::mem::take(&mut inventory.findings);
         let library = open_library(request, &mut findings);
         let planned = plan_with(&mut inventory, library.as_ref(), &mut findings);
         for finding in &findings {
