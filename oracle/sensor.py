@@ -93,8 +93,8 @@ def main():
             ("DSNU, e-", None, lambda: reference.DSNU1288, ("dsnu", "e-")),
             ("linearity error min, %", 0.0, lambda: reference.LE_min, ("linearity_error_min", "%")),
             ("linearity error max, %", 0.0, lambda: reference.LE_max, ("linearity_error_max", "%")),
-            ("dark current by mean, e-/s", None, lambda: reference.u_I_mean, ("slope of the level", "e-/s")),
-            ("dark current by noise, e-/s", None, lambda: reference.u_I_var, ("slope of the noise", "e-/s")),
+            ("dark current by mean, e-/s", None, lambda: reference.u_I_mean / 1e9, ("slope of the level", "e-/s")),
+            ("dark current by noise, e-/s", None, lambda: reference.u_I_var / 1e9, ("slope of the noise", "e-/s")),
         ]
         factor = 2 ** ((temp - config.dark_current_ref_temp_c) / config.dark_current_doubling_temp_c)
         print(f"\n{name} at {temp} C; dark current {config.dark_current_e_per_s * factor:.5f} e-/s")
@@ -102,6 +102,7 @@ def main():
         for what, truth, value, key in rows:
             try:
                 value = value()
+                value = value() if callable(value) else value
                 value = "none" if value is None else f"{float(value):.5g}"
             except Exception as error:  # the reference gives up on some values
                 value = f"none ({type(error).__name__})"

@@ -204,7 +204,9 @@ mod tests {
             let mut spectrum = Spectrum::new(size);
             for seed in 1..4 {
                 let phase = seed as f64;
-                spectrum.add(&noise(size, seed, |x, y| 0.25 * (turn * (fx * x + fy * y) + phase).sin()));
+                spectrum.add(&noise(size, seed, |x, y| {
+                    0.25 * (turn * (fx * x + fy * y) + phase).sin()
+                }));
             }
             let tones = spectrum.tones(1e-4, 4);
             assert_eq!(tones.len(), 1, "{fx} {fy}: {tones:?}");

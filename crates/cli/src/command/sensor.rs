@@ -151,5 +151,9 @@ fn significant(v: f64) -> String {
     }
     let digits = (4 - v.abs().log10().floor() as i32).clamp(0, 9) as usize;
     let text = format!("{v:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }

@@ -16,7 +16,18 @@ fn a_sensor_is_measured_kept_compared_and_its_page_says_the_same() {
     let measures = report["measures"].as_array().unwrap();
     let gain = measures.iter().find(|m| m["name"] == "gain" && m["channel"].is_null()).unwrap();
     assert!((gain["value"].as_f64().unwrap() / 0.8 - 1.0).abs() < 0.05, "{gain}");
-    for key in ["low", "high", "unit", "method", "amplifier", "temp_c", "exposure_s", "frames", "valid", "reason"] {
+    for key in [
+        "low",
+        "high",
+        "unit",
+        "method",
+        "amplifier",
+        "temp_c",
+        "exposure_s",
+        "frames",
+        "valid",
+        "reason",
+    ] {
         assert!(gain.get(key).is_some(), "{key}");
     }
     // File, profile and page hold the very numbers that were printed.
@@ -29,9 +40,9 @@ fn a_sensor_is_measured_kept_compared_and_its_page_says_the_same() {
         for key in ["value", "low", "high"] {
             let Some(v) = m[key].as_f64() else { continue };
             let in_page = format!("data-name=\"{}\"", m["name"].as_str().unwrap());
-            let in_page = page.split("<tr").any(|row| {
-                row.contains(&in_page) && row.contains(&format!("data-{key}=\"{v}\""))
-            });
+            let in_page = page
+                .split("<tr")
+                .any(|row| row.contains(&in_page) && row.contains(&format!("data-{key}=\"{v}\"")));
             assert!(in_page, "{key} of {} is not {v} in the page", m["name"]);
             let told = |line: &str| {
                 let number = line.strip_prefix(&format!("{key} = "));
@@ -49,9 +60,14 @@ fn a_sensor_is_measured_kept_compared_and_its_page_says_the_same() {
     let same = json(&expect(0, &["sensor", "diff", text(&profile), text(&profile), "--json"]));
     let same = same["differences"].as_array().unwrap();
     assert!(same.len() > 10 && same.iter().all(|d| d["first"] == d["second"]));
-    assert!(stdout(&expect(0, &["sensor", "diff", text(&profile), text(&profile)])).contains("gain"));
+    assert!(
+        stdout(&expect(0, &["sensor", "diff", text(&profile), text(&profile)])).contains("gain")
+    );
     let library = path("library");
-    let kept = json(&expect(0, &["sensor", "keep", text(&profile), "--library", text(&library), "--json"]));
+    let kept = json(&expect(
+        0,
+        &["sensor", "keep", text(&profile), "--library", text(&library), "--json"],
+    ));
     assert!(kept["path"].as_str().unwrap().contains("cameras"), "{kept}");
     let one = |verb: &str, name: &str| {
         let mut args = vec!["sensor", verb, "--json"];
@@ -77,6 +93,9 @@ fn a_sensor_is_measured_kept_compared_and_its_page_says_the_same() {
     for word in ["gain", "read_noise", "e-/ADU", "frames that would tell more", "95 % between"] {
         assert!(shown.contains(word), "{word}: {shown}");
     }
-    refused(&["sensor", "measure", text(&path("night").join("lights"))], &["no bias, dark or flat"]);
+    refused(
+        &["sensor", "measure", text(&path("night").join("lights"))],
+        &["no bias, dark or flat"],
+    );
     refused(&["sensor", "diff", text(&profile), text(&frames[0])], &["cannot be read"]);
 }

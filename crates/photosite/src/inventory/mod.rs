@@ -112,10 +112,8 @@ impl Frame {
     /// says where they are from.
     pub fn set_noise(&mut self, noise: NoiseModel, by: &str) {
         let NoiseModel { gain_e_per_adu, read_noise_e } = noise;
-        let cards = [
-            ("EGAIN", gain_e_per_adu.e_per_adu(), "e-/ADU"),
-            ("RDNOISE", read_noise_e, "e-"),
-        ];
+        let cards =
+            [("EGAIN", gain_e_per_adu.e_per_adu(), "e-/ADU"), ("RDNOISE", read_noise_e, "e-")];
         for (key, value, unit) in cards {
             self.header.set(Card::real(key, value, &format!("[{unit}] {by}")));
         }

@@ -15,7 +15,8 @@ use crate::{Error, Finding, Result};
 pub const PROFILES_NAME: &str = "cameras";
 
 /// Settings that must agree where both a profile and a frame name them.
-const AGREE: [Field; 4] = [Field::GainSetting, Field::OffsetSetting, Field::Binning, Field::ReadoutMode];
+const AGREE: [Field; 4] =
+    [Field::GainSetting, Field::OffsetSetting, Field::Binning, Field::ReadoutMode];
 
 /// Reads a profile.
 ///
@@ -83,9 +84,8 @@ fn fits(profile: &Profile, traits: &Traits) -> bool {
 /// Gives frames whose headers lack gain or read noise those of the camera's profile, and the level of
 /// saturation that was measured where neither headers nor samples say a lower one; tells so.
 pub fn noise_by_profile(inventory: &mut Inventory, library: &Path) {
-    let silent = |f: &Frame| {
-        f.metadata.gain_e_per_adu.is_none() || f.metadata.read_noise_e.is_none()
-    };
+    let silent =
+        |f: &Frame| f.metadata.gain_e_per_adu.is_none() || f.metadata.read_noise_e.is_none();
     if !inventory.frames.iter().any(silent) {
         return;
     }
@@ -103,7 +103,8 @@ pub fn noise_by_profile(inventory: &mut Inventory, library: &Path) {
         frame.set_noise(noise, "by the camera's profile");
         let level = profiles[i].1.saturation_adu().map(|v| v as f32);
         let level = level.filter(|_| frame.metadata.saturation_adu.is_none());
-        if let Some(level) = level.filter(|l| frame.detector.saturation_adu.is_none_or(|s| *l < s)) {
+        if let Some(level) = level.filter(|l| frame.detector.saturation_adu.is_none_or(|s| *l < s))
+        {
             frame.detector.saturation_adu = Some(level);
         }
         let name = frame.path.display().to_string();
@@ -125,10 +126,15 @@ pub fn noise_by_profile(inventory: &mut Inventory, library: &Path) {
             })
         );
         findings.push(
-            Finding::new("noise-by-profile", Severity::Info, first_and_more(&names[0], names.len()), message)
-                .with("gain_e_per_adu", noise.gain_e_per_adu.e_per_adu())
-                .with("read_noise_e", noise.read_noise_e)
-                .with("frames", names.len()),
+            Finding::new(
+                "noise-by-profile",
+                Severity::Info,
+                first_and_more(&names[0], names.len()),
+                message,
+            )
+            .with("gain_e_per_adu", noise.gain_e_per_adu.e_per_adu())
+            .with("read_noise_e", noise.read_noise_e)
+            .with("frames", names.len()),
         );
     }
 }

@@ -18,8 +18,8 @@ use crate::inventory::{Frame, Inventory, KindOverrides};
 use crate::library::{Field, Traits, contradictions, frame_traits};
 use crate::raw::{Handling, RawFrame};
 use crate::sensor::{
-    Asked, CHANCE, Campaign, Codes, FEW_FRAMES, FrameSet, Grid, MOST_TONES, SAME_TEMP_C, SensorFrame,
-    SensorReport, StripSeen, gather_set, measure, see_strip, spectrum_region,
+    Asked, CHANCE, Campaign, Codes, FEW_FRAMES, FrameSet, Grid, MOST_TONES, SAME_TEMP_C,
+    SensorFrame, SensorReport, StripSeen, gather_set, measure, see_strip, spectrum_region,
 };
 use crate::stack::{Prepared, ReadBuffers};
 use crate::work::{Context, for_each, on_each};
@@ -77,7 +77,8 @@ pub fn measure_sensor(request: &SensorRequest, context: &Context<'_>) -> Result<
     let cfa = first.metadata.cfa.map(|c| c.shifted(region.x0, region.y0));
     let grid = Grid::new(region.size(), cfa);
     if grid.blocks() < 4 {
-        let message = format!("frames of {} pixels are too small to measure a sensor", region.size());
+        let message =
+            format!("frames of {} pixels are too small to measure a sensor", region.size());
         return Err(Error::mismatch(message));
     }
     let header = |of: fn(&RawFrame) -> Option<f64>| frames.iter().find_map(|(_, f)| of(f));
@@ -125,10 +126,8 @@ fn named_set_up(traits: &Traits) -> BTreeMap<String, String> {
         Field::ReadoutMode,
         Field::Cfa,
     ];
-    let mut out: BTreeMap<String, String> = FIELDS
-        .iter()
-        .filter_map(|f| Some((f.name().to_owned(), traits.show(*f)?)))
-        .collect();
+    let mut out: BTreeMap<String, String> =
+        FIELDS.iter().filter_map(|f| Some((f.name().to_owned(), traits.show(*f)?))).collect();
     if let Some(id) = &traits.camera_id {
         out.insert("serial".to_owned(), id.clone());
     }
@@ -152,7 +151,9 @@ fn one_set_up(inventory: &mut Inventory, findings: &mut Vec<Finding>) -> Result<
         let why = match f.kind {
             FrameKind::Light => Some("a light tells nothing of the sensor"),
             FrameKind::Bias => None,
-            _ if f.metadata.exposure_s.is_none() => Some("neither header nor name gives the exposure"),
+            _ if f.metadata.exposure_s.is_none() => {
+                Some("neither header nor name gives the exposure")
+            }
             _ => None,
         };
         if let Some(why) = why {
@@ -229,7 +230,13 @@ fn sets_of(mut frames: Vec<(FrameKind, RawFrame)>) -> Vec<(FrameKind, Vec<RawFra
             if dark(*k) { of(a).total_cmp(&of(b)) } else { filter(a).cmp(&filter(b)) }
         };
         k.cmp(l)
-            .then_with(|| if dark(*k) { exposure_of(a).total_cmp(&exposure_of(b)) } else { std::cmp::Ordering::Equal })
+            .then_with(|| {
+                if dark(*k) {
+                    exposure_of(a).total_cmp(&exposure_of(b))
+                } else {
+                    std::cmp::Ordering::Equal
+                }
+            })
             .then_with(temps)
             .then_with(|| a.path.cmp(&b.path))
     });
@@ -317,7 +324,8 @@ fn see_set(
     let most = (context.memory_bytes / (2 * strip_bytes).max(1)).max(2) as usize;
     if frames.len() > most {
         let names: Vec<String> = frames[most..].iter().map(|f| f.name.clone()).collect();
-        findings.push(left_out(&names, "more frames than the memory that is allowed holds strips of"));
+        findings
+            .push(left_out(&names, "more frames than the memory that is allowed holds strips of"));
         frames.truncate(most);
         sources.truncate(most);
     }

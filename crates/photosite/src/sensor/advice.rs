@@ -28,8 +28,10 @@ pub fn advice(campaign: &Campaign, measures: &[Measure], sky_e_s: Option<f64>) -
         let spread = sigma.hypot(pattern);
         let needed = CLIPPED_SIGMAS * spread;
         let spare = Estimate::known(mean - needed, spread * 0.05);
-        let method = "bias level less 3.72 standard deviations of its pixels: fewer than 1 in 10 000 clip";
-        let measure = Measure::of("offset_to_spare", spare, "ADU", method).from(level.frames.clone());
+        let method =
+            "bias level less 3.72 standard deviations of its pixels: fewer than 1 in 10 000 clip";
+        let measure =
+            Measure::of("offset_to_spare", spare, "ADU", method).from(level.frames.clone());
         let clipped = campaign.codes.at_zero() > CLIPPED || mean < needed;
         out.push(if clipped {
             measure.but("pixels clip at zero: raise the offset")
@@ -45,7 +47,8 @@ pub fn advice(campaign: &Campaign, measures: &[Measure], sky_e_s: Option<f64>) -
         let sky = Estimate::known(sky_e, error);
         out.push(Measure::of("sky_to_swamp", sky, "e-", method).from(read.frames.clone()));
         if let Some(rate) = sky_e_s.filter(|r| *r > 0.0) {
-            let method = "exposure from which read noise adds less than 5 % to the noise of this sky";
+            let method =
+                "exposure from which read noise adds less than 5 % to the noise of this sky";
             let measure = Measure::of("exposure_to_swamp", sky.times(1.0 / rate), "s", method);
             out.push(measure.from(read.frames.clone()));
             out.extend(cooling(measures, rate));
@@ -81,9 +84,8 @@ pub fn missing(campaign: &Campaign, measures: &[Measure]) -> Vec<MissingFrames> 
     let mut ask = |measure: &str, take: &str| {
         out.push(MissingFrames { measure: measure.to_owned(), take: take.to_owned() });
     };
-    let pairs = |kind: FrameKind| -> usize {
-        campaign.of(kind).map(|s| s.noise_pairs().count()).sum()
-    };
+    let pairs =
+        |kind: FrameKind| -> usize { campaign.of(kind).map(|s| s.noise_pairs().count()).sum() };
     let has = |name: &str| measures.iter().any(|m| m.name == name && m.valid);
     if pairs(FrameKind::Bias) == 0 {
         ask("read_noise", "20 biases: the shortest exposure, in the dark");
@@ -91,15 +93,24 @@ pub fn missing(campaign: &Campaign, measures: &[Measure]) -> Vec<MissingFrames> 
     if pairs(FrameKind::Flat) == 0 {
         ask("gain", "two flats of one exposure at about half of saturation");
     } else if !has("gain") {
-        ask("gain", "two flats at about half of saturation: those there are too faint, or saturated");
+        ask(
+            "gain",
+            "two flats at about half of saturation: those there are too faint, or saturated",
+        );
     }
     let dark_pairs = pairs(FrameKind::Dark);
     if dark_pairs == 0 {
-        ask("dark_current", "two or more darks of 60 s and of 600 s at the temperature of the lights");
+        ask(
+            "dark_current",
+            "two or more darks of 60 s and of 600 s at the temperature of the lights",
+        );
     }
     let exposures = campaign.darks_by_temp().iter().map(Vec::len).max().unwrap_or(0);
     if dark_pairs > 0 && exposures < 2 {
-        ask("dark_current", "darks of a second exposure, five times as long or as short, at the same temperature");
+        ask(
+            "dark_current",
+            "darks of a second exposure, five times as long or as short, at the same temperature",
+        );
     }
     if !has("doubling_temp") {
         ask("doubling_temp", "darks of the same exposures at a second temperature, 10 C away");
@@ -129,8 +140,16 @@ pub fn missing(campaign: &Campaign, measures: &[Measure]) -> Vec<MissingFrames> 
     if let Some((share, name)) = worst.filter(|(share, _)| *share > 0.01) {
         let count = |kind| campaign.of(kind).map(|s| s.frames.len()).sum::<usize>();
         let take = match name {
-            "gain" => format!("four times as many flats ({}): the error of {:.1} % halves", 4 * count(FrameKind::Flat), 100.0 * share),
-            "read_noise" => format!("four times as many biases ({}): the error of {:.1} % halves", 4 * count(FrameKind::Bias), 100.0 * share),
+            "gain" => format!(
+                "four times as many flats ({}): the error of {:.1} % halves",
+                4 * count(FrameKind::Flat),
+                100.0 * share
+            ),
+            "read_noise" => format!(
+                "four times as many biases ({}): the error of {:.1} % halves",
+                4 * count(FrameKind::Bias),
+                100.0 * share
+            ),
             _ => format!("darks twice as long: the error of {:.1} % halves", 100.0 * share),
         };
         ask(name, &take);

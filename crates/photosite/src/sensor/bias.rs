@@ -34,7 +34,9 @@ pub fn bias(campaign: &Campaign, gain: Option<Estimate>) -> (Vec<Measure>, Vec<S
         None => out.push(Measure::none("read_noise", "e-", PAIRS, "two biases are needed")),
         Some(adu) => {
             let hidden = adu.value < HIDDEN_ADU;
-            let why = format!("below {HIDDEN_ADU} ADU whole numbers hide it: a higher gain setting tells");
+            let why = format!(
+                "below {HIDDEN_ADU} ADU whole numbers hide it: a higher gain setting tells"
+            );
             let clipped = sets.iter().any(|s| s.share_at_ends() > CLIPPED);
             let limited = |m: Measure| match (hidden, clipped) {
                 (true, _) => m.invalid(why.clone()),
@@ -83,8 +85,7 @@ fn level(set: &FrameSet) -> Vec<Measure> {
     if levels.is_empty() {
         return Vec::new();
     }
-    let raw: Vec<f64> =
-        levels.iter().map(|(i, v)| v + set.frames[*i].overscan_adu).collect();
+    let raw: Vec<f64> = levels.iter().map(|(i, v)| v + set.frames[*i].overscan_adu).collect();
     let n = raw.len() as f64;
     let mean = raw.iter().sum::<f64>() / n;
     let sd = (raw.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0)).sqrt();
@@ -98,8 +99,7 @@ fn level(set: &FrameSet) -> Vec<Measure> {
         let known = Estimate::known(sd, 0.0);
         out.push(at(Measure::of("bias_stability", known, "ADU", method).within(low, high)));
     }
-    let over: Vec<f64> =
-        set.frames.iter().map(|f| f.overscan_adu).filter(|v| *v != 0.0).collect();
+    let over: Vec<f64> = set.frames.iter().map(|f| f.overscan_adu).filter(|v| *v != 0.0).collect();
     if over.len() >= 2 {
         let m = over.len() as f64;
         let mean = over.iter().sum::<f64>() / m;
@@ -153,7 +153,8 @@ fn pattern(campaign: &Campaign, sets: &[&FrameSet]) -> Option<Measure> {
     let lanes = campaign.grid.lanes.len();
     let parts = Parts::of(&campaign.grid, None, |block, lane| {
         let mut sums = [0.0; 2];
-        for cell in sets.iter().flat_map(|s| s.noise_pairs()).map(|p| p.cells[block * lanes + lane]) {
+        for cell in sets.iter().flat_map(|s| s.noise_pairs()).map(|p| p.cells[block * lanes + lane])
+        {
             sums[0] += cell.neighbours * cell.pattern;
             sums[1] += cell.neighbours;
         }

@@ -82,7 +82,9 @@ impl Campaign {
         let lanes = self.grid.lanes.len();
         Parts::of(&self.grid, colour, |block, lane| {
             let mut sums = [0.0; 2];
-            for cell in sets.iter().flat_map(|s| s.noise_pairs()).map(|p| p.cells[block * lanes + lane]) {
+            for cell in
+                sets.iter().flat_map(|s| s.noise_pairs()).map(|p| p.cells[block * lanes + lane])
+            {
                 if cell.n > 0.0 && wanted(block) {
                     sums[0] += 0.5 * cell.n * cell.noise(1.0);
                     sums[1] += cell.n;

@@ -200,7 +200,8 @@ mod tests {
     #[test]
     fn noise_and_pattern_are_told_apart_and_hot_pixels_are_left_out() {
         let (mut state, n) = (7, 64 * 64);
-        let fixed: Vec<f32> = (0..n).map(|i| 5.0 * random(&mut state) + 0.2 * (i % 64) as f32).collect();
+        let fixed: Vec<f32> =
+            (0..n).map(|i| 5.0 * random(&mut state) + 0.2 * (i % 64) as f32).collect();
         let mut frame = |sigma: f32| -> Vec<f32> {
             fixed.iter().map(|f| 1000.0 + f + sigma * random(&mut state)).collect()
         };
@@ -216,7 +217,10 @@ mod tests {
         assert!((cell.pattern / 25.0 - 1.0).abs() < 0.12, "{cell:?}");
         assert!((cell.level() - 1006.3).abs() < 0.5, "{cell:?}");
         assert_eq!(cell.ends, 0.0);
-        let (n, var) = noise_of(&a.iter().zip(&b).map(|(a, b)| a - b).collect::<Vec<_>>(), &mut CellRoom::default());
+        let (n, var) = noise_of(
+            &a.iter().zip(&b).map(|(a, b)| a - b).collect::<Vec<_>>(),
+            &mut CellRoom::default(),
+        );
         assert!(n > 4000.0 && (var / 18.0 - 1.0).abs() < 0.08, "{n} {var}");
     }
 }

@@ -245,7 +245,8 @@ fn one_temp(
         line(&points).map_or(f64::NAN, |l| l.slope.value)
     };
     let noise_adu2_s = Estimate::of_parts(parts, noise_slope).filter(|_| points.len() >= 2);
-    let squared = gain.map(|g| Estimate { value: g.value * g.value, error: 2.0 * g.value * g.error, ..g });
+    let squared =
+        gain.map(|g| Estimate { value: g.value * g.value, error: 2.0 * g.value * g.error, ..g });
     let by_noise = noise_adu2_s.zip(squared).map(|(v, g)| v.product(g));
 
     // By level: the slope over exposures, which a step between biases and darks leaves alone.
@@ -299,7 +300,8 @@ fn one_temp(
                 .with("temp_c", temp_c),
         );
     }
-    const HELD: &str = "the sensor corrects its black level: the level of darks tells no dark current";
+    const HELD: &str =
+        "the sensor corrects its black level: the level of darks tells no dark current";
     let electrons = |adu: Estimate| gain.map_or((adu, "ADU/s"), |g| (adu.product(g), "e-/s"));
     let at = |m: Measure| m.at(temp_c, None).from(names.clone());
 
@@ -309,7 +311,9 @@ fn one_temp(
         first.push(bound(measure));
         let adu = gain.and_then(|g| Some(noise_adu2_s?.product(g)));
         if let Some(adu) = adu {
-            first.push(bound(at(Measure::of("dark_current", adu, "ADU/s", NOISE)).from(biases.clone())));
+            first.push(bound(
+                at(Measure::of("dark_current", adu, "ADU/s", NOISE)).from(biases.clone()),
+            ));
         }
     }
     if let Some((slope, fit)) = &slope_adu_s {
@@ -321,7 +325,11 @@ fn one_temp(
         rows.push(Measure::of("dark_current", *slope, "ADU/s", LEVEL));
         let rows = rows.into_iter().map(|m| if held_down { at(m).invalid(HELD) } else { at(m) });
         // What can be believed goes first; the level tells more finely than the noise.
-        if held_down { first.extend(rows) } else { first.splice(0..0, rows).for_each(drop) }
+        if held_down {
+            first.extend(rows)
+        } else {
+            first.splice(0..0, rows).for_each(drop)
+        }
         step(fit, (scatter, bias, temp_c), (&names, held_down), out);
         curved(&level_points(None), temp_c, &names, out);
     }
@@ -332,7 +340,15 @@ fn one_temp(
     out.measures.extend(first);
 
     for dark in &darks {
-        one_exposure(dark, (&read, has_read, parts), (bias, scatter), (gain, squared), held_down, temp_c, out);
+        one_exposure(
+            dark,
+            (&read, has_read, parts),
+            (bias, scatter),
+            (gain, squared),
+            held_down,
+            temp_c,
+            out,
+        );
         alternating(dark, (&read, has_read, parts), (campaign, quiet), squared, temp_c, out);
     }
     if let [short, .., long] = &noisy[..]
@@ -351,7 +367,11 @@ fn one_temp(
         let v = variance(i, None);
         [*t, v, (2.0 / n).sqrt() * v]
     });
-    out.series.push(Series { plot: "dark_noise".to_owned(), label: label.clone(), points: noise_points.collect() });
+    out.series.push(Series {
+        plot: "dark_noise".to_owned(),
+        label: label.clone(),
+        points: noise_points.collect(),
+    });
     let hot = sets.iter().rev().find_map(|s| Some((s, s.pixels.as_ref()?)));
     let hot_adu_s = hot.map(|(set, pixels)| {
         let points = pixels.signal.iter().enumerate().filter(|(_, n)| **n > 0);
@@ -359,7 +379,9 @@ fn one_temp(
             plot: "dark_histogram".to_owned(),
             label,
             points: points
-                .map(|(i, n)| [super::pixels::PixelCounts::signal_adu(i) / set.exposure_s, *n as f64, 0.0])
+                .map(|(i, n)| {
+                    [super::pixels::PixelCounts::signal_adu(i) / set.exposure_s, *n as f64, 0.0]
+                })
                 .collect(),
         });
         // Of n pixels above a quantile the quantile is known to a share of 1 / sqrt(n) or so.
@@ -399,7 +421,9 @@ fn one_exposure(
             out.measures.push(if rate.value < 0.0 {
                 measure.invalid("negative: the darks are darker than the biases")
             } else if held_down {
-                measure.invalid("the sensor corrects its black level: the level of darks tells no dark current")
+                measure.invalid(
+                    "the sensor corrects its black level: the level of darks tells no dark current",
+                )
             } else {
                 measure
             });
@@ -412,7 +436,12 @@ fn one_exposure(
         };
         if let Some(rate) = Estimate::of_parts(parts, of) {
             let method = "noise of equal darks less that of biases (Buil)";
-            out.measures.push(bound(at(Measure::of("dark_current", rate.product(squared), "e-/s", method))));
+            out.measures.push(bound(at(Measure::of(
+                "dark_current",
+                rate.product(squared),
+                "e-/s",
+                method,
+            ))));
         }
     }
 }
@@ -420,7 +449,8 @@ fn one_exposure(
 /// What noise tells of a dark current that may be too small to be told.
 fn bound(mut m: Measure) -> Measure {
     if m.high.is_some_and(|h| h <= 0.0) {
-        return m.invalid("the noise falls with exposure: something else than dark current changes it");
+        return m
+            .invalid("the noise falls with exposure: something else than dark current changes it");
     }
     if m.low.is_some_and(|l| l <= 0.0) {
         m.low = Some(0.0);
@@ -510,7 +540,12 @@ fn step(
 }
 
 /// The square of the exposure in the level of darks, where there are exposures enough.
-fn curved(points: &[(f64, f64, f64)], temp_c: Option<f64>, names: &[String], out: &mut DarkCurrent) {
+fn curved(
+    points: &[(f64, f64, f64)],
+    temp_c: Option<f64>,
+    names: &[String],
+    out: &mut DarkCurrent,
+) {
     if points.len() < 4 {
         return;
     }
@@ -523,7 +558,9 @@ fn curved(points: &[(f64, f64, f64)], temp_c: Option<f64>, names: &[String], out
     let mut variance = 0.0;
     for (t, _, e) in points {
         let mut alone = photosite_pix::normal::Normal::<3, 1>::default();
-        points.iter().for_each(|(u, _, f)| alone.add(row(*u), [f64::from(u8::from(u == t))], 1.0 / (f * f)));
+        points
+            .iter()
+            .for_each(|(u, _, f)| alone.add(row(*u), [f64::from(u8::from(u == t))], 1.0 / (f * f)));
         variance += alone.solve().map_or(f64::NAN, |[_, _, [part]]| (part * e).powi(2));
     }
     let error = variance.sqrt();

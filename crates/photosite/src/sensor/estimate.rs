@@ -31,8 +31,7 @@ impl Estimate {
         if parts < 2 || !value.is_finite() {
             return None;
         }
-        let without: Vec<f64> =
-            (0..parts).map(|p| of(Some(p))).filter(|v| v.is_finite()).collect();
+        let without: Vec<f64> = (0..parts).map(|p| of(Some(p))).filter(|v| v.is_finite()).collect();
         let error = if without.len() == parts { jackknife(&without) } else { f64::INFINITY };
         Some(Self { value, error, freedom: parts as f64 - 1.0 })
     }
@@ -89,7 +88,8 @@ impl Estimate {
 /// # Source
 /// Wilson1931: chi-square is nearly log-normal.
 pub fn scatter_interval(sd: f64, freedom: f64) -> (f64, f64) {
-    let wide = (student_upper_quantile(0.025, freedom.max(1.0)) / (2.0 * freedom.max(1.0)).sqrt()).exp();
+    let wide =
+        (student_upper_quantile(0.025, freedom.max(1.0)) / (2.0 * freedom.max(1.0)).sqrt()).exp();
     (sd / wide, sd * wide)
 }
 
@@ -126,8 +126,7 @@ pub fn line(points: &[(f64, f64, f64)]) -> Option<Line> {
     let slope = (w * xy - x * y) / determinant;
     let at_zero = (xx * y - x * xy) / determinant;
     let free = points.len() as f64 - 2.0;
-    let squares: f64 =
-        points.iter().map(|(x, y, e)| ((y - at_zero - slope * x) / e).powi(2)).sum();
+    let squares: f64 = points.iter().map(|(x, y, e)| ((y - at_zero - slope * x) / e).powi(2)).sum();
     let chi2 = if free > 0.0 { squares / free } else { 1.0 };
     let (enlarge, freedom) = if chi2 > 1.0 { (chi2.sqrt(), free) } else { (1.0, 1e4) };
     // Between both: an enlargement within chance's reach is no proof that errors were too small.

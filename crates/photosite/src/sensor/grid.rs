@@ -99,9 +99,8 @@ impl Grid {
             Some(cfa) => {
                 // Rows of blocks begin anywhere in the cell of such an array, lines hold any number.
                 for y in 0..side {
-                    let of_colour = |(x, _): &(usize, &f32)| {
-                        Some(cfa.color(x0 + *x, y)) == self.lanes[lane]
-                    };
+                    let of_colour =
+                        |(x, _): &(usize, &f32)| Some(cfa.color(x0 + *x, y)) == self.lanes[lane];
                     out.extend(line(y).iter().enumerate().filter(of_colour).map(|(_, v)| *v));
                 }
                 out.len().max(1)
@@ -163,7 +162,9 @@ mod tests {
 
     #[test]
     fn each_lane_holds_its_own_colour() {
-        for (pattern, side) in [("RGGB", 32), ("GBRG", 16), ("GGRGGBGGBGGRBRGRBGGGBGGRGGRGGBRBGBRG", 16)] {
+        for (pattern, side) in
+            [("RGGB", 32), ("GBRG", 16), ("GGRGGBGGBGGRBRGRBGGGBGGRGGRGGBRBGBRG", 16)]
+        {
             let cfa = CfaPattern::parse(pattern).unwrap();
             let size = Size::new(side * 10, side * 8);
             let grid = Grid::new(size, Some(cfa));

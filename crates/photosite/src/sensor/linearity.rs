@@ -16,7 +16,8 @@ const LEAST_RANGE: f64 = 3.0;
 /// The largest deviation of what counts as linear.
 const LINEAR: f64 = 0.01;
 
-const METHOD: &str = "level of flats against exposure, a line fitted with weights 1 / level (EMVA 1288)";
+const METHOD: &str =
+    "level of flats against exposure, a line fitted with weights 1 / level (EMVA 1288)";
 
 /// One exposure of a filter.
 struct Lit {
@@ -75,7 +76,8 @@ fn one_filter(
         })
         .collect();
     let exposures = fitted.iter().map(|p| p.exposure_s);
-    let (least, most) = (exposures.clone().fold(f64::INFINITY, f64::min), exposures.fold(0.0, f64::max));
+    let (least, most) =
+        (exposures.clone().fold(f64::INFINITY, f64::min), exposures.fold(0.0, f64::max));
     if fitted.len() < FEW_EXPOSURES || most < LEAST_RANGE * least {
         return None;
     }
@@ -130,10 +132,19 @@ fn one_filter(
     if let Some(dead) = dead {
         let method = "exposure at which the line of flats against exposure meets zero";
         let by_lamp = fit.at_zero.error / fit.slope.value;
-        measures.push(named(Measure::of("shutter_dead_time", dead.with_error(by_lamp, 3.0), "s", method)));
+        measures.push(named(Measure::of(
+            "shutter_dead_time",
+            dead.with_error(by_lamp, 3.0),
+            "s",
+            method,
+        )));
     }
     let label = name.unwrap_or("all pixels").to_owned();
-    let series = |plot: &str, points: Vec<[f64; 3]>| Series { plot: plot.to_owned(), label: label.clone(), points };
+    let series = |plot: &str, points: Vec<[f64; 3]>| Series {
+        plot: plot.to_owned(),
+        label: label.clone(),
+        points,
+    };
     let levels = points.iter().map(|p| [p.exposure_s, p.level(None), 0.0]).collect();
     let off = residuals.iter().map(|(level, off)| [*level, 100.0 * off, 0.0]).collect();
     Some((measures, vec![series("linearity", levels), series("linearity_residual", off)]))
@@ -170,7 +181,12 @@ fn exposures(
                 }
                 Some(sums)
             });
-            let names = set.frames.iter().enumerate().filter(|(i, _)| here(*i)).map(|(_, f)| f.name.clone());
+            let names = set
+                .frames
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| here(*i))
+                .map(|(_, f)| f.name.clone());
             Lit { exposure_s, signal, names: names.collect() }
         })
         .filter(|p| p.signal.without(None)[1] > 0.0)

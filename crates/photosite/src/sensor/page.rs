@@ -74,7 +74,11 @@ fn shown(v: f64) -> String {
     }
     let digits = (4 - v.abs().log10().floor() as i32).clamp(0, 9) as usize;
     let text = format!("{v:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 /// The page.
@@ -113,7 +117,11 @@ pub fn page(report: &SensorReport) -> String {
         let series: Vec<&Series> =
             report.series.iter().chain(&derived).filter(|s| s.plot == look.plot).collect();
         let Some(svg) = plot(look, &series) else { continue };
-        let _ = write!(out, "<figure id=\"{}\"><figcaption>{}</figcaption>{svg}", look.plot, look.title);
+        let _ = write!(
+            out,
+            "<figure id=\"{}\"><figcaption>{}</figcaption>{svg}",
+            look.plot, look.title
+        );
         if series.len() > 1 {
             out.push_str("<div class=\"key\">");
             for (i, s) in series.iter().enumerate() {
@@ -210,7 +218,9 @@ fn derived(report: &SensorReport) -> Vec<Series> {
     if let (Some(gain), Some(transfer)) = (gain, transfer) {
         let measured = transfer.points.iter().map(|p| [p[0] * gain, p[0] / p[1].sqrt(), 0.0]);
         let ideal = transfer.points.iter().map(|p| [p[0] * gain, (p[0] * gain).sqrt(), 0.0]);
-        for (label, points) in [("measured", measured.collect()), ("photons alone", ideal.collect())] {
+        for (label, points) in
+            [("measured", measured.collect()), ("photons alone", ideal.collect())]
+        {
             out.push(Series { plot: "snr".to_owned(), label: label.to_owned(), points });
         }
     }
@@ -219,9 +229,8 @@ fn derived(report: &SensorReport) -> Vec<Series> {
 
 fn emva(report: &SensorReport, out: &mut String) {
     let of = |name: &str, unit: &str| {
-        let same = |m: &&Measure| {
-            m.name == name && m.unit == unit && m.channel.is_none() && m.valid
-        };
+        let same =
+            |m: &&Measure| m.name == name && m.unit == unit && m.channel.is_none() && m.valid;
         report.measures.iter().find(same).and_then(|m| m.value)
     };
     let dark = |method: &str| {

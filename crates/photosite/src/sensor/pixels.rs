@@ -35,7 +35,12 @@ pub struct PixelCounts {
 
 impl Default for PixelCounts {
     fn default() -> Self {
-        Self { noise: vec![0; NOISE_BINS], signal: vec![0; 2 * SIGNAL_HALF + 1], telegraph: 0, all: 0 }
+        Self {
+            noise: vec![0; NOISE_BINS],
+            signal: vec![0; 2 * SIGNAL_HALF + 1],
+            telegraph: 0,
+            all: 0,
+        }
     }
 }
 
@@ -134,7 +139,8 @@ pub fn see_pixels(grid: &Grid, rows: &[Vec<f32>]) -> PixelCounts {
             let (typical, spread) = median_mad(&scatters);
             // Whole numbers have a scatter of their own.
             let sigma = typical.max(0.3);
-            let odd = sigma + 4.0 * (spread * MAD_TO_SIGMA as f32).max(0.5 * sigma / (2.0 * n as f32).sqrt());
+            let odd = sigma
+                + 4.0 * (spread * MAD_TO_SIGMA as f32).max(0.5 * sigma / (2.0 * n as f32).sqrt());
             for (i, (mean, sd)) in means.iter().zip(&scatters).enumerate() {
                 counts.count(*sd, *mean);
                 if *sd > odd {

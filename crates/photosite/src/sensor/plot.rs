@@ -39,18 +39,78 @@ const fn look(
 
 /// The plots, in the order of a page.
 pub const LOOKS: &[Look] = &[
-    look("photon_transfer", "Photon transfer", ("signal above bias, ADU", "noise variance, ADU\u{b2}"), (true, true), false),
+    look(
+        "photon_transfer",
+        "Photon transfer",
+        ("signal above bias, ADU", "noise variance, ADU\u{b2}"),
+        (true, true),
+        false,
+    ),
     look("snr", "Signal to noise", ("signal, e-", "signal to noise"), (true, true), true),
     look("linearity", "Linearity", ("exposure, s", "signal above bias, ADU"), (false, false), true),
-    look("linearity_residual", "Deviation from linearity", ("signal above bias, ADU", "deviation, %"), (false, false), true),
-    look("dark_level", "Dark level", ("exposure, s", "level above bias, ADU"), (false, false), true),
-    look("dark_noise", "Noise of darks", ("exposure, s", "noise variance, ADU\u{b2}"), (false, false), true),
-    look("arrhenius", "Dark current against temperature", ("temperature, C", "dark current, ADU/s or ADU\u{b2}/s"), (false, true), true),
-    look("dark_histogram", "Dark current of pixels", ("dark current above the block's median, ADU/s", "pixels"), (false, true), true),
-    look("dark_accumulated", "Dark current of pixels, accumulated", ("dark current above the block's median, ADU/s", "pixels above"), (false, true), true),
-    look("read_noise_histogram", "Read noise of pixels", ("noise over the biases, ADU", "pixels"), (true, true), true),
-    look("read_noise_accumulated", "Read noise of pixels, accumulated", ("noise over the biases, ADU", "pixels above"), (true, true), true),
-    look("tones", "Periodic patterns", ("cycles a pixel along x", "amplitude"), (false, false), false),
+    look(
+        "linearity_residual",
+        "Deviation from linearity",
+        ("signal above bias, ADU", "deviation, %"),
+        (false, false),
+        true,
+    ),
+    look(
+        "dark_level",
+        "Dark level",
+        ("exposure, s", "level above bias, ADU"),
+        (false, false),
+        true,
+    ),
+    look(
+        "dark_noise",
+        "Noise of darks",
+        ("exposure, s", "noise variance, ADU\u{b2}"),
+        (false, false),
+        true,
+    ),
+    look(
+        "arrhenius",
+        "Dark current against temperature",
+        ("temperature, C", "dark current, ADU/s or ADU\u{b2}/s"),
+        (false, true),
+        true,
+    ),
+    look(
+        "dark_histogram",
+        "Dark current of pixels",
+        ("dark current above the block's median, ADU/s", "pixels"),
+        (false, true),
+        true,
+    ),
+    look(
+        "dark_accumulated",
+        "Dark current of pixels, accumulated",
+        ("dark current above the block's median, ADU/s", "pixels above"),
+        (false, true),
+        true,
+    ),
+    look(
+        "read_noise_histogram",
+        "Read noise of pixels",
+        ("noise over the biases, ADU", "pixels"),
+        (true, true),
+        true,
+    ),
+    look(
+        "read_noise_accumulated",
+        "Read noise of pixels, accumulated",
+        ("noise over the biases, ADU", "pixels above"),
+        (true, true),
+        true,
+    ),
+    look(
+        "tones",
+        "Periodic patterns",
+        ("cycles a pixel along x", "amplitude"),
+        (false, false),
+        false,
+    ),
 ];
 
 /// An axis: from where to where, and its marks.
@@ -92,10 +152,18 @@ impl Axis {
                 .map(|k| (10f64.powi(k), power(k)))
                 .collect();
         }
-        let unit = if self.log { (10f64.powf(self.low), 10f64.powf(self.high)) } else { (self.low, self.high) };
+        let unit = if self.log {
+            (10f64.powf(self.low), 10f64.powf(self.high))
+        } else {
+            (self.low, self.high)
+        };
         let rough = (unit.1 - unit.0) / 5.0;
         let size = 10f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|s| s * size).find(|s| *s >= rough).unwrap_or(size);
+        let step = [1.0, 2.0, 5.0, 10.0]
+            .into_iter()
+            .map(|s| s * size)
+            .find(|s| *s >= rough)
+            .unwrap_or(size);
         let first = (unit.0 / step).ceil() as i64;
         let last = (unit.1 / step).floor() as i64;
         let digits = (-step.log10().floor()).max(0.0) as usize;

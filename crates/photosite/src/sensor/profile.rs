@@ -96,15 +96,18 @@ impl Profile {
     /// # Errors
     /// When the text is no profile; the message says where.
     pub fn parse(text: &str) -> Result<Self> {
-        let profile: Self =
-            toml::from_str(text).map_err(|e| Error::parameters(format!("no sensor profile: {e}")))?;
+        let profile: Self = toml::from_str(text)
+            .map_err(|e| Error::parameters(format!("no sensor profile: {e}")))?;
         if profile.schema != PROFILE_SCHEMA {
-            let message = format!("the profile is of schema {:?}, not {PROFILE_SCHEMA:?}", profile.schema);
+            let message =
+                format!("the profile is of schema {:?}, not {PROFILE_SCHEMA:?}", profile.schema);
             return Err(Error::parameters(message));
         }
         let finite = |v: Option<f64>| v.is_none_or(f64::is_finite);
-        if let Some(bad) =
-            profile.values.iter().find(|v| !(v.value.is_finite() && finite(v.low) && finite(v.high)))
+        if let Some(bad) = profile
+            .values
+            .iter()
+            .find(|v| !(v.value.is_finite() && finite(v.low) && finite(v.high)))
         {
             return Err(Error::parameters(format!("{} in the profile is no number", bad.name)));
         }
@@ -132,7 +135,8 @@ impl Profile {
     /// The level of a raw sample in ADU from which it must be taken as saturated: where flats ended, less
     /// the scatter of samples there.
     pub fn saturation_adu(&self) -> Option<f64> {
-        let (gain, read) = (self.value("gain", "e-/ADU")?.value, self.value("read_noise", "e-")?.value);
+        let (gain, read) =
+            (self.value("gain", "e-/ADU")?.value, self.value("read_noise", "e-")?.value);
         let full = self.value("saturation", "e-")?.value / gain;
         let spread = FULL_SIGMAS * read / gain;
         Some((self.value("bias_level", "ADU")?.value + full - spread).floor())
@@ -141,7 +145,8 @@ impl Profile {
     /// What the file of this profile is called in a library: maker, model, and serial number or set-up.
     pub fn place(&self) -> [String; 3] {
         let safe = |text: &str| -> String {
-            let kept = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+            let kept =
+                |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
             let text: String = text.chars().map(kept).collect();
             let parts: Vec<&str> = text.split('-').filter(|p| !p.is_empty()).collect();
             if parts.is_empty() { "unknown".to_owned() } else { parts.join("-") }
@@ -222,7 +227,8 @@ mod tests {
     fn profile(gain: f64) -> Profile {
         let frames = || (0..4).map(|i| format!("{i}.fits"));
         let measures = vec![
-            Measure::of("gain", Estimate::known(gain, 0.01), "e-/ADU", "photon transfer").from(frames()),
+            Measure::of("gain", Estimate::known(gain, 0.01), "e-/ADU", "photon transfer")
+                .from(frames()),
             Measure::of("read_noise", Estimate::known(1.5, 0.02), "e-", "pairs").from(frames()),
             Measure::none("full_well", "e-", "plateau", "no flat is saturated"),
         ];
@@ -247,7 +253,12 @@ mod tests {
         assert_eq!(first.noise().unwrap().gain_e_per_adu.e_per_adu(), 0.25);
         assert_eq!(first.values.len(), 2);
         assert_eq!(first.place(), ["zwo", "asi2600mm-pro", "gain100_bin1x1"]);
-        for bad in ["", "schema = \"other/1\"", &text.replace("0.25", "nan"), &text.replace("unit", "units")] {
+        for bad in [
+            "",
+            "schema = \"other/1\"",
+            &text.replace("0.25", "nan"),
+            &text.replace("unit", "units"),
+        ] {
             assert!(Profile::parse(bad).is_err(), "{bad}");
         }
     }
@@ -256,7 +267,10 @@ mod tests {
     fn profiles_are_compared_by_their_errors() {
         let differ = difference(&profile(0.25), &profile(0.30));
         assert_eq!(differ.len(), 2);
-        assert!((differ[0].sigmas.unwrap() - 0.05 / 0.01f64.hypot(0.01)).abs() < 0.01, "{differ:?}");
+        assert!(
+            (differ[0].sigmas.unwrap() - 0.05 / 0.01f64.hypot(0.01)).abs() < 0.01,
+            "{differ:?}"
+        );
         assert_eq!(differ[1].sigmas, Some(0.0));
     }
 }

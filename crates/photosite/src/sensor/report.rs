@@ -58,9 +58,25 @@ impl Question {
     /// Whether a measure answers it.
     pub fn is_answered_by(self, name: &str) -> bool {
         let of: &[&str] = match self {
-            Self::Gain => &["gain", "brighter", "full_well", "saturation", "adc_", "missing_codes", "prnu", "lamp"],
+            Self::Gain => &[
+                "gain",
+                "brighter",
+                "full_well",
+                "saturation",
+                "adc_",
+                "missing_codes",
+                "prnu",
+                "lamp",
+            ],
             Self::ReadNoise => &[
-                "read_noise", "bias_", "row_", "column_", "fixed_", "telegraph", "noisy", "overscan",
+                "read_noise",
+                "bias_",
+                "row_",
+                "column_",
+                "fixed_",
+                "telegraph",
+                "noisy",
+                "overscan",
                 "offset_",
             ],
             Self::DarkCurrent => &["dark_current", "amp_glow", "level_", "dsnu"],
@@ -87,10 +103,12 @@ pub fn measure(
     let dark = dark_current(campaign, gain, flats.full_adu);
     let (temps, temp_series) = temperature(&dark, gain);
     let (linear, linear_series) = linearity(campaign, flats.full_adu);
-    let (tones, tone_series, tone_findings) = interference(campaign, (read_noise_adu(campaign), gain));
+    let (tones, tone_series, tone_findings) =
+        interference(campaign, (read_noise_adu(campaign), gain));
     let mut findings: Vec<Finding> = Vec::new();
     if let Some((found, said)) = flats.gain.zip(by_header)
-        && (found.value / said - 1.0).abs() > GAIN_DIFFERS.max(2.0 * found.half_width() / found.value)
+        && (found.value / said - 1.0).abs()
+            > GAIN_DIFFERS.max(2.0 * found.half_width() / found.value)
     {
         let message = format!(
             "the headers say {said} e-/ADU, the flats {:.3} ({:.3} to {:.3})",
@@ -99,16 +117,22 @@ pub fn measure(
             found.high()
         );
         findings.push(
-            Finding::new("sensor-gain-differs", Severity::Warning, camera.clone().unwrap_or_default(), message)
-                .hint("Use the measured gain: --gain and --read-noise, or the camera's profile.")
-                .with("header", said)
-                .with("measured", found.value),
+            Finding::new(
+                "sensor-gain-differs",
+                Severity::Warning,
+                camera.clone().unwrap_or_default(),
+                message,
+            )
+            .hint("Use the measured gain: --gain and --read-noise, or the camera's profile.")
+            .with("header", said)
+            .with("measured", found.value),
         );
     }
     if flats.gain.is_none()
         && let Some(said) = by_header
     {
-        let message = format!("no flats tell the gain; electrons are by the headers' {said} e-/ADU");
+        let message =
+            format!("no flats tell the gain; electrons are by the headers' {said} e-/ADU");
         findings.push(Finding::new(
             "sensor-gain-by-header",
             Severity::Info,

@@ -129,7 +129,9 @@ impl FrameSet {
         let mut out = Vec::new();
         for pair in &self.pairs {
             let (mut a, mut b, mut n) = (0.0, 0.0, 0.0);
-            for (_, cell) in pair.cells.iter().enumerate().filter(|(at, c)| wanted(*at) && c.n > 0.0) {
+            for (_, cell) in
+                pair.cells.iter().enumerate().filter(|(at, c)| wanted(*at) && c.n > 0.0)
+            {
                 a += cell.mean_a;
                 b += cell.mean_b;
                 n += 1.0;
@@ -300,7 +302,8 @@ pub fn gather_set(
         .map(|(k, cells)| Alternating { frames: 2 * (k + 1), cells })
         .collect();
     let noise = set.noise_pairs().map(|pair| {
-        let (v, n) = pair.cells.iter().fold((0.0, 0.0), |(v, n), c| (v + c.n * c.noise(1.0), n + c.n));
+        let (v, n) =
+            pair.cells.iter().fold((0.0, 0.0), |(v, n), c| (v + c.n * c.noise(1.0), n + c.n));
         v / f64::max(n, 1.0)
     });
     set.lines = noise

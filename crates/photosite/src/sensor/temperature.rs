@@ -27,7 +27,8 @@ pub struct TempLaw {
 /// Measures doubling temperature and activation energy of rates at several temperatures.
 pub fn temperature(dark: &DarkCurrent, gain: Option<Estimate>) -> (Vec<Measure>, Vec<Series>) {
     let (mut out, mut series) = (Vec::new(), Vec::new());
-    let by_level = dark.rates.iter().filter(|r| r.temp_c.is_some() && r.level_adu_s.is_some()).count();
+    let by_level =
+        dark.rates.iter().filter(|r| r.temp_c.is_some() && r.level_adu_s.is_some()).count();
     let by_level = by_level >= 2 && by_level == dark.rates.len();
     let typical = |r: &Rate| match by_level {
         true => r.level_adu_s,
@@ -35,7 +36,8 @@ pub fn temperature(dark: &DarkCurrent, gain: Option<Estimate>) -> (Vec<Measure>,
     };
     let words = if by_level { "by level" } else { "by noise" };
     let hot = |r: &Rate| r.hot_adu_s;
-    let kinds: [(&str, &str, &dyn Fn(&Rate) -> Option<Estimate>); 2] =
+    type RateOf<'a> = &'a dyn Fn(&Rate) -> Option<Estimate>;
+    let kinds: [(&str, &str, RateOf<'_>); 2] =
         [("", words, &typical), ("_hot", "of the pixel that 99.9 % lie below", &hot)];
     for (suffix, words, of) in kinds {
         let points: Vec<(f64, Estimate, &Rate)> = dark
@@ -49,7 +51,12 @@ pub fn temperature(dark: &DarkCurrent, gain: Option<Estimate>) -> (Vec<Measure>,
             if suffix.is_empty() {
                 let why = "darks of two temperatures some degrees apart, each with a measurable dark \
                            current, are needed";
-                out.push(Measure::none("doubling_temp", "C", "dark current against temperature", why));
+                out.push(Measure::none(
+                    "doubling_temp",
+                    "C",
+                    "dark current against temperature",
+                    why,
+                ));
             }
             continue;
         }
@@ -72,11 +79,14 @@ pub fn temperature(dark: &DarkCurrent, gain: Option<Estimate>) -> (Vec<Measure>,
         let grows = slope.low() > 0.0;
         let checked = |m: Measure| match grows {
             true => m.from(frames.clone()),
-            false => m.from(frames.clone()).invalid("dark current is not seen to grow with temperature"),
+            false => {
+                m.from(frames.clone()).invalid("dark current is not seen to grow with temperature")
+            }
         };
         out.push(checked(measure));
         if let Some(fit) = log(&|t| -1.0 / (BOLTZMANN_EV_K * (t + ZERO_C_K))) {
-            let method = format!("logarithm of dark current {words} against the inverse temperature");
+            let method =
+                format!("logarithm of dark current {words} against the inverse temperature");
             let name = format!("activation_energy{suffix}");
             out.push(checked(Measure::of(&name, fit.slope, "eV", &method)));
         }

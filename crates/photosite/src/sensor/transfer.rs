@@ -14,6 +14,8 @@ use crate::finding::Severity;
 const GAIN_UP_TO: f64 = 0.7;
 /// Noise below this share of what photons make is that of full pixels.
 const COLLAPSED: f64 = 0.35;
+/// Noise below this share of what photons make is that of pixels all of which are full.
+const QUITE_FULL: f64 = 0.02;
 /// As many blocks make a plateau.
 const FEW_CELLS: usize = 4;
 /// Below this share of the read noise's variance it is the converter that ends.
@@ -76,7 +78,7 @@ impl Level<'_> {
             let lit = self.lit[block * lanes + lane]?;
             let good = !lit.at_ends && lit.a > 0.0 && 0.5 * (lit.a + lit.b) <= most;
             let Lit { n, a, k, noise, .. } = lit;
-            good.then(|| [n * noise, n * (1.0 + k * k), n * a * (1.0 + k), n * a, n])
+            good.then_some([n * noise, n * (1.0 + k * k), n * a * (1.0 + k), n * a, n])
         })
     }
 }
@@ -155,12 +157,17 @@ pub fn transfer(campaign: &Campaign) -> Transfer {
         if drift > LAMP_DRIFT {
             let message = format!("the light changed by {:.1} % between two flats", 100.0 * drift);
             out.findings.push(
-                Finding::new("sensor-lamp-drift", Severity::Warning, at.names()[0].clone(), message)
-                    .hint(
-                        "Gain does not suffer, linearity does: take flats with a steady lamp, each \
+                Finding::new(
+                    "sensor-lamp-drift",
+                    Severity::Warning,
+                    at.names()[0].clone(),
+                    message,
+                )
+                .hint(
+                    "Gain does not suffer, linearity does: take flats with a steady lamp, each \
                          exposure twice in the order short, long, long, short.",
-                    )
-                    .with("share", drift),
+                )
+                .with("share", drift),
             );
         }
     }
@@ -195,8 +202,12 @@ fn lamp(level: &Level<'_>) -> Option<f64> {
 
 /// ADU of variance to an ADU of signal, in the middle of the cells that are surely not full.
 fn typical_slope(levels: &[Level<'_>], read_var: f64) -> Option<f64> {
-    let mut cells: Vec<Lit> =
-        levels.iter().flat_map(|l| l.lit.iter().flatten()).copied().filter(|l| !l.at_ends).collect();
+    let mut cells: Vec<Lit> = levels
+        .iter()
+        .flat_map(|l| l.lit.iter().flatten())
+        .copied()
+        .filter(|l| !l.at_ends)
+        .collect();
     cells.sort_by(|x, y| x.a.total_cmp(&y.a));
     let highest = cells.last()?.a;
     let low = cells.partition_point(|l| l.a <= 0.5 * highest);
@@ -230,22 +241,32 @@ fn plateau(
     typical: f64,
     read_var: f64,
 ) -> Option<Plateau> {
-    let mut frames = Vec::new();
-    let mut full = 0;
-    for level in levels {
-        let here = level.lit.iter().flatten().filter(|l| is_full(l, typical, read_var)).count();
-        if here > 0 {
-            frames.extend(level.names());
-        }
-        full += here;
-    }
-    if full < FEW_CELLS {
+    let full = |l: &&Lit| is_full(l, typical, read_var);
+    let of_level = |level: &Level<'_>| {
+        let lit = level.lit.iter().flatten().filter(full);
+        let expected = |l: &Lit| typical * l.a * (1.0 + l.k) + read_var * (1.0 + l.k * l.k);
+        let (noise, all, count) = lit
+            .fold((0.0, 0.0, 0), |(s, a, c), l| (s + l.n * l.noise, a + l.n * expected(l), c + 1));
+        (noise / f64::max(all, 1e-9), count)
+    };
+    let found: Vec<(f64, usize)> = levels.iter().map(of_level).collect();
+    if found.iter().map(|f| f.1).sum::<usize>() < FEW_CELLS {
         return None;
     }
+    // Flats that just fill have pixels that are not full: those with the least noise tell.
+    let good = found.iter().filter(|f| f.1 > 1).map(|f| f.0);
+    let least = good.fold(f64::INFINITY, f64::min);
+    let levels: Vec<&Level<'_>> = levels
+        .iter()
+        .zip(&found)
+        .filter(|(_, (noise, count))| *count > 0 && *noise <= (2.0 * least).max(QUITE_FULL))
+        .map(|(level, _)| level)
+        .collect();
+    let frames = levels.iter().flat_map(|l| l.names()).collect();
     let lanes = campaign.grid.lanes.len();
     let parts = Parts::of(&campaign.grid, None, |block, lane| {
         let mut sums = [0.0; 3];
-        for level in levels {
+        for level in &levels {
             let lit = level.lit[block * lanes + lane].filter(|l| is_full(l, typical, read_var));
             if let Some(l) = lit {
                 let terms = [l.n * 0.5 * (l.a + l.b), l.n, l.n * l.noise / (1.0 + l.k * l.k)];
@@ -304,8 +325,8 @@ fn gain_of(
     let weights: Vec<f64> = used.iter().map(|i| error(&sums[*i]).powi(-2)).collect();
     let mean = |without: Option<usize>| {
         let terms = used.iter().zip(&weights);
-        let (sum, all) = terms
-            .fold((0.0, 0.0), |(s, a), (i, w)| (s + w * slope(&sums[*i], without), a + w));
+        let (sum, all) =
+            terms.fold((0.0, 0.0), |(s, a), (i, w)| (s + w * slope(&sums[*i], without), a + w));
         all / sum
     };
     let parts = campaign.grid.parts();
@@ -341,9 +362,8 @@ fn gain_of(
             .collect();
         astier(&points)
     };
-    let of = |k: usize| {
-        Estimate::of_parts(parts, |without| bent(without).map_or(f64::NAN, |v| v[k]))
-    };
+    let of =
+        |k: usize| Estimate::of_parts(parts, |without| bent(without).map_or(f64::NAN, |v| v[k]));
     let (Some(curved), Some(bend)) = (of(0), of(1)) else { return Some(gain) };
     if bend.value.abs() > CURVED * bend.error {
         gain.gain = curved;
@@ -409,7 +429,8 @@ fn full_well(
         Some(p) if p.converter => {
             let range = p.signal.product(gain);
             let method = "end of the converter's range above the bias";
-            out.measures.push(Measure::of("saturation", range, "e-", method).from(p.frames.clone()));
+            out.measures
+                .push(Measure::of("saturation", range, "e-", method).from(p.frames.clone()));
             let measure = Measure::of("full_well", range, "e-", METHOD).from(p.frames);
             out.measures.push(
                 measure.invalid("the converter ends before the pixels are full: a lower limit"),
@@ -421,7 +442,8 @@ fn full_well(
             out.measures.push(Measure::of("saturation", full, "e-", METHOD).from(p.frames));
         }
         None => {
-            let highest = lit().map(|(l, c)| (0.5 * (c.a + c.b), l)).max_by(|a, b| a.0.total_cmp(&b.0));
+            let highest =
+                lit().map(|(l, c)| (0.5 * (c.a + c.b), l)).max_by(|a, b| a.0.total_cmp(&b.0));
             let Some((signal, level)) = highest else { return };
             let least = Estimate::known(signal, 0.0).product(gain);
             let why = "no flat is saturated: a lower limit";

@@ -1,9 +1,9 @@
 //! The sensor laboratory against simulated cameras, whose truth is known, and real ones.
 
-#[path = "../night/mod.rs"]
-mod night;
 #[path = "../../../file/tests/common/mod.rs"]
 mod common;
+#[path = "../night/mod.rs"]
+mod night;
 
 mod camera;
 mod many;

@@ -10,7 +10,8 @@ struct Random(u64);
 
 impl Random {
     fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let mixed = (self.0 ^ (self.0 >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
         ((mixed >> 11) as f64 + 0.5) / (1u64 << 53) as f64
     }
@@ -76,7 +77,8 @@ fn random_camera(seed: u64) -> Laboratory {
     let range_e = gain * 2f64.powi(bits as i32);
     // A camera whose read noise hides between whole numbers, or is as large as the noise of the
     // brightest light, is none that is sold.
-    let read = r.log((0.6 * gain).max(0.8), 15.0f64.min(0.3 * range_e.sqrt()).max(0.9 * gain).max(0.9));
+    let read =
+        r.log((0.6 * gain).max(0.8), 15.0f64.min(0.3 * range_e.sqrt()).max(0.9 * gain).max(0.9));
     let doubling = 5.0 + 3.0 * r.uniform();
     let full = range_e * if r.uniform() < 0.7 { 0.4 + 0.4 * r.uniform() } else { 1.5 };
     // The longest darks at 0 C hold four times as much as at -10 C, less than the faintest flat.
@@ -141,7 +143,10 @@ fn one_camera(seed: u64, tallies: &mut Tallies) {
     for temp_c in [-20.0, -10.0, 0.0] {
         let dark = report.measures.iter().find(|m| {
             let here = m.temp_c.is_some_and(|t| (t - temp_c).abs() < 0.5);
-            m.name == "dark_current" && m.unit == "e-/s" && here && m.method.starts_with("slope of the noise")
+            m.name == "dark_current"
+                && m.unit == "e-/s"
+                && here
+                && m.method.starts_with("slope of the noise")
         });
         let dark = dark.unwrap_or_else(|| panic!("{about}: no dark current at {temp_c}"));
         let truth = lab.dark_e_s(600.0, temp_c);
@@ -179,7 +184,11 @@ fn one_camera(seed: u64, tallies: &mut Tallies) {
         let m = named(&report, name, "%").unwrap_or_else(|| panic!("{about}: {name}"));
         tallies.linear.add(m.value.unwrap(), holds(m, 0.0));
     }
-    for (t, bar, what) in [(&tallies.gain, 0.01, "gain"), (&tallies.read, 0.02, "read"), (&tallies.full, 0.03, "full")] {
+    for (t, bar, what) in [
+        (&tallies.gain, 0.01, "gain"),
+        (&tallies.read, 0.02, "read"),
+        (&tallies.full, 0.03, "full"),
+    ] {
         if t.off.last().is_some_and(|v| v.abs() > bar) {
             println!("{about}: {what} off by {:.4}", t.off.last().unwrap());
         }

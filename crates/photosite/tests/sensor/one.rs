@@ -30,7 +30,13 @@ fn a_sensor_that_holds_its_level_is_measured_by_noise() {
     let mut held = 0;
     let sums: Vec<_> = rates.iter().filter(|m| m.method.starts_with("alternating")).collect();
     for m in &sums {
-        println!("{}: {:.5} ({:.5} to {:.5})", m.method, m.value.unwrap(), m.low.unwrap(), m.high.unwrap());
+        println!(
+            "{}: {:.5} ({:.5} to {:.5})",
+            m.method,
+            m.value.unwrap(),
+            m.low.unwrap(),
+            m.high.unwrap()
+        );
         held += usize::from(holds(m, truth));
         assert!((m.value.unwrap() / truth - 1.0).abs() < 0.2, "{m:?} for {truth}");
     }
@@ -140,14 +146,21 @@ fn a_bend_of_the_response_is_measured() {
         let found = report.series.iter().find(|s| s.plot == "linearity_residual").unwrap();
         // The same fit to the law itself.
         let levels: Vec<f64> = shares.iter().map(|s| s * (1.0 - f64::from(bend) * s)).collect();
-        let used: Vec<(f64, f64, f64)> =
-            shares.iter().zip(&levels).filter(|(_, l)| **l > 0.05 * (1.0 - f64::from(bend))).map(|(s, l)| (*s, *l, l.sqrt())).collect();
+        let used: Vec<(f64, f64, f64)> = shares
+            .iter()
+            .zip(&levels)
+            .filter(|(_, l)| **l > 0.05 * (1.0 - f64::from(bend)))
+            .map(|(s, l)| (*s, *l, l.sqrt()))
+            .collect();
         let fit = photosite::sensor::line(&used).unwrap();
         for (i, (share, level)) in shares.iter().zip(&levels).enumerate() {
             let expected = 100.0 * (level / (fit.at_zero.value + fit.slope.value * share) - 1.0);
             let [_, residual, _] = found.points[i];
             println!("{preset:?} {share}: {residual:.3} for {expected:.3}");
-            assert!((residual - expected).abs() < 0.2, "{preset:?} {share}: {residual} for {expected}");
+            assert!(
+                (residual - expected).abs() < 0.2,
+                "{preset:?} {share}: {residual} for {expected}"
+            );
         }
     }
 }
@@ -161,10 +174,15 @@ fn results_do_not_depend_on_threads() {
     let [one, three] = [1, 3].map(|threads| measure_at(&lab.path(), threads));
     assert_eq!(serde_json::to_string(&one).unwrap(), serde_json::to_string(&three).unwrap());
     for colour in ["red", "green", "blue"] {
-        let of = |m: &&photosite::sensor::Measure| m.name == "gain" && m.channel.as_deref() == Some(colour);
+        let of = |m: &&photosite::sensor::Measure| {
+            m.name == "gain" && m.channel.as_deref() == Some(colour)
+        };
         let m = one.measures.iter().find(of).unwrap();
         assert!(holds(m, lab.simulation.night().sensor.gain_e_per_adu), "{m:?}");
     }
     let missing: Vec<&str> = one.missing.iter().map(|m| m.measure.as_str()).collect();
-    assert!(missing.contains(&"linearity_max") && missing.contains(&"doubling_temp"), "{missing:?}");
+    assert!(
+        missing.contains(&"linearity_max") && missing.contains(&"doubling_temp"),
+        "{missing:?}"
+    );
 }

@@ -52,7 +52,8 @@ fn a_night_without_gain_in_its_headers_is_calibrated_by_the_profile() {
         for plan in simulation.frames().into_iter().filter(|p| p.kind == FrameKind::Light) {
             let (frame, _) = read_frame(&output.join("calibrated").join(&plan.file_name)).unwrap();
             let raw = simulation.render(&plan);
-            let saturated = frame.mask.as_slice().iter().filter(|m| m.contains(MaskBits::SATURATED)).count();
+            let saturated =
+                frame.mask.as_slice().iter().filter(|m| m.contains(MaskBits::SATURATED)).count();
             println!("{preset:?} {}: {saturated} saturated", plan.file_name);
             let r = residual(&frame, &raw.truth, scale).unwrap();
             squares += r.rms_adu * r.rms_adu;
