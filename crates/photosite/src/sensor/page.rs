@@ -12,7 +12,7 @@ const STYLE: &str = "
 --c0:#74a9ff;--c1:#ff9f6b;--c2:#7ad68c;--c3:#d59bea;--c4:#66d1e0;--c5:#e0c35a;--red:#ff8787;--green:#8ce99a;--blue:#74c0fc}}
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1320px;margin:0 auto;padding:16px}
 h1{font-size:1.5em;margin:.2em 0}h2{font-size:1.15em;margin:1.6em 0 .4em}p{margin:.3em 0;color:var(--dim)}
-.wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:14px}
+.wide{overflow-x:auto}.wide table{min-width:820px}table{border-collapse:collapse;width:100%;font-size:14px}
 th,td{text-align:left;padding:3px 10px 3px 0;border-bottom:1px solid var(--line);vertical-align:top}
 th{color:var(--dim);font-weight:600}td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .no td{color:var(--dim)}.why{color:var(--bad)}
