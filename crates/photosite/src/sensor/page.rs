@@ -4,27 +4,20 @@ use std::fmt::Write;
 
 use super::measure::{Measure, SensorReport, Series};
 use super::plot::{LOOKS, plot};
+use crate::html::{Page, escaped};
 
-const STYLE: &str = "
-:root{color-scheme:light dark;--ink:#1b1f24;--dim:#5a6472;--paper:#fff;--line:#d9dee5;--bad:#b42318;
---c0:#1f6feb;--c1:#d9480f;--c2:#2b8a3e;--c3:#862e9c;--c4:#0b7285;--c5:#8a6d00;--red:#c92a2a;--green:#2b8a3e;--blue:#1864ab}
-@media(prefers-color-scheme:dark){:root{--ink:#e6e9ee;--dim:#9aa5b4;--paper:#12151a;--line:#2c333d;--bad:#ff8a80;
---c0:#74a9ff;--c1:#ff9f6b;--c2:#7ad68c;--c3:#d59bea;--c4:#66d1e0;--c5:#e0c35a;--red:#ff8787;--green:#8ce99a;--blue:#74c0fc}}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1320px;margin:0 auto;padding:16px}
-h1{font-size:1.5em;margin:.2em 0}h2{font-size:1.15em;margin:1.6em 0 .4em}p{margin:.3em 0;color:var(--dim)}
-.wide{overflow-x:auto}.wide table{min-width:820px}table{border-collapse:collapse;width:100%;font-size:14px}
-th,td{text-align:left;padding:3px 10px 3px 0;border-bottom:1px solid var(--line);vertical-align:top}
-th{color:var(--dim);font-weight:600}td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-.no td{color:var(--dim)}.why{color:var(--bad)}
-.plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,420px),1fr));gap:18px}
-figure{margin:0}figcaption{font-weight:600}svg{width:100%;height:auto;display:block}
-svg text{font:12px system-ui,sans-serif;fill:var(--dim)}.grid{stroke:var(--line)}.frame{fill:none;stroke:var(--dim)}
-svg g line,polyline{stroke:var(--k);fill:none;stroke-width:1.5}circle{fill:var(--k)}
-.c0{--k:var(--c0)}.c1{--k:var(--c1)}.c2{--k:var(--c2)}.c3{--k:var(--c3)}.c4{--k:var(--c4)}.c5{--k:var(--c5)}
-.red{--k:var(--red)}.green{--k:var(--green)}.blue{--k:var(--blue)}
-.key span{margin-right:14px;color:var(--k)}details{color:var(--dim);font-size:13px}summary{cursor:pointer}
-li.error,li.warning{color:var(--bad)}
-";
+const STYLE: &str = "\
+:root{--c0:#1f6feb;--c1:#d9480f;--c2:#2b8a3e;--c3:#862e9c;--c4:#0b7285;--c5:#8a6d00;\
+--red:#c92a2a;--green:#2b8a3e;--blue:#1864ab}\
+@media(prefers-color-scheme:dark){:root{--c0:#74a9ff;--c1:#ff9f6b;--c2:#7ad68c;--c3:#d59bea;--c4:#66d1e0;\
+--c5:#e0c35a;--red:#ff8787;--green:#8ce99a;--blue:#74c0fc}}\
+.wide table{min-width:820px}.no td{color:var(--dim)}.no .why{color:var(--bad)}\
+.plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,420px),1fr));gap:18px}svg{width:100%}\
+svg text{font:12px system-ui,sans-serif;fill:var(--dim)}.grid{stroke:var(--line)}.frame{fill:none;stroke:var(--dim)}\
+svg g line,polyline{stroke:var(--k);fill:none;stroke-width:1.5}circle{fill:var(--k)}\
+.c0{--k:var(--c0)}.c1{--k:var(--c1)}.c2{--k:var(--c2)}.c3{--k:var(--c3)}.c4{--k:var(--c4)}.c5{--k:var(--c5)}\
+.red{--k:var(--red)}.green{--k:var(--green)}.blue{--k:var(--blue)}\
+.key span{margin-right:14px;color:var(--k)}td details{color:var(--dim);font-size:13px;margin:0}";
 
 /// The table of the standard: its symbol, the name and unit of ours, what it is.
 ///
@@ -52,21 +45,6 @@ const EMVA: &[(&str, &str, &str, &str)] = &[
     ("PRNU", "prnu", "%", "photo response nonuniformity"),
 ];
 
-/// Text in a page.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
 /// A number to five digits.
 fn shown(v: f64) -> String {
     if v == 0.0 || !v.is_finite() {
@@ -84,16 +62,13 @@ fn shown(v: f64) -> String {
 /// The page.
 pub fn page(report: &SensorReport) -> String {
     let camera = report.camera.as_deref().unwrap_or("a camera that its headers do not name");
-    let title = escaped(camera);
-    let mut out = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width,initial-scale=1\"><title>Sensor: {title}</title><style>{STYLE}</style>\
-         </head><body><h1>{title}</h1><p>"
-    );
+    let mut page = Page::new(&format!("Sensor: {camera}"));
+    page.style(STYLE);
+    let mut out = "<p class=\"dim\">".to_owned();
     let set_up: Vec<String> =
         report.set_up.iter().map(|(k, v)| format!("{}: {}", escaped(k), escaped(v))).collect();
     let _ = write!(out, "{}</p>", set_up.join(" &middot; "));
-    out.push_str("<p>Every value with the interval that holds the truth in 95 of 100 cases.</p>");
+    out.push_str("<p class=\"dim\">Every value with the interval that holds the truth in 95 of 100 cases.</p>");
     if !report.findings.is_empty() {
         out.push_str("<h2>What was found</h2><ul>");
         for f in &report.findings {
@@ -144,8 +119,8 @@ pub fn page(report: &SensorReport) -> String {
         }
         out.push_str("</ul>");
     }
-    out.push_str("</body></html>\n");
-    out
+    page.push(&out);
+    page.finish()
 }
 
 fn measures(measures: &[Measure], out: &mut String) {
@@ -182,8 +157,7 @@ fn measures(measures: &[Measure], out: &mut String) {
             escaped(&m.method),
         );
         if !m.reason.is_empty() {
-            let class = if m.valid { "" } else { " class=\"why\"" };
-            let _ = write!(out, "<br><span{class}>{}</span>", escaped(&m.reason));
+            let _ = write!(out, "<br><span class=\"why\">{}</span>", escaped(&m.reason));
         }
         if !m.frames.is_empty() {
             let names: Vec<String> = m.frames.iter().map(|f| escaped(f)).collect();
@@ -243,7 +217,7 @@ fn emva(report: &SensorReport, out: &mut String) {
     let threshold = of("read_noise", "e-").map(|r| r + 0.5);
     let full = of("saturation", "e-").or(of("full_well", "e-"));
     out.push_str(
-        "<p>By the symbols of the standard, release 4.0 linear; what needs a lamp of known light says n/a. \
+        "<p class=\"dim\">By the symbols of the standard, release 4.0 linear; what needs a lamp of known light says n/a. \
          Flats are those of a telescope, not of the standard's bench.</p><div class=\"wide\"><table \
          id=\"emva\"><tr><th>symbol</th><th>value</th><th>unit</th><th>what</th></tr>",
     );
