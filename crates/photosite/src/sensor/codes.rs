@@ -155,13 +155,13 @@ mod tests {
             let m = c.measures().remove(0);
             (m.value, m.valid)
         };
-        let plain = seen((0..20_000).map(wave));
+        let plain = seen((0..60_000).map(wave));
         assert_eq!(bits(&plain), (Some(9.0), false));
-        let full = seen((0..20_000).map(wave).chain([4095; 100]));
+        let full = seen((0..60_000).map(wave).chain([4095; 100]));
         assert_eq!(bits(&full), (Some(12.0), true));
-        let stretched = seen((0..20_000).map(|i| 16 * wave(i)));
+        let stretched = seen((0..60_000).map(|i| 16 * wave(i)));
         assert_eq!(bits(&stretched), (Some(12.0), true));
-        let holes = seen((0..20_000).map(wave).filter(|v| v % 10 != 3));
+        let holes = seen((0..60_000).map(wave).filter(|v| v % 10 != 3));
         let missing = holes.measures().remove(1);
         assert!((missing.value.unwrap() - 0.1).abs() < 0.01, "{missing:?}");
     }
