@@ -30,10 +30,13 @@ pub fn read_profile(path: &Path) -> Result<Profile> {
 /// Keeps a profile in a library, in the place of an earlier one of that set-up; gives its path.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When it cannot be written, or what stands there is no profile.
 pub fn keep_profile(profile: &Profile, library: &Path) -> Result<PathBuf> {
     let [make, model, stem] = profile.place();
     let path = library.join(PROFILES_NAME).join(make).join(model).join(format!("{stem}.toml"));
+    if path.symlink_metadata().is_ok() && read_profile(&path).is_err() {
+        return Err(Error::foreign(&path));
+    }
     write_bytes(&path, profile.text()?.as_bytes(), Existing::Replace)?;
     Ok(path)
 }
