@@ -54,8 +54,20 @@ bitflags::bitflags! {
         const ROTATION = 1 << 21;
         /// From the middle of the lights on they stand on their heads: the mount has flipped.
         const FLIP = 1 << 22;
+        /// Some pixels respond too little.
+        const COLD_PIXELS = 1 << 23;
+        /// Some pixels have somewhat more dark current.
+        const WARM_PIXELS = 1 << 24;
+        /// Some pixels jump between levels from frame to frame (random telegraph signal).
+        const TELEGRAPH = 1 << 25;
+        /// Columns, and parts of some, are hot or dead.
+        const BAD_COLUMNS = 1 << 26;
+        /// Hot pixels in clusters.
+        const CLUSTERS = 1 << 27;
+        /// The response of some pixels bends.
+        const BENT_PIXELS = 1 << 28;
         /// A periodic pattern from outside of the sensor, in another phase in each frame.
-        const INTERFERENCE = 1 << 28;
+        const INTERFERENCE = 1 << 29;
     }
 }
 
@@ -64,4 +76,12 @@ impl Effects {
     pub const fn none() -> Self {
         Self::empty()
     }
+
+    /// The faults of single pixels, columns and clusters beside hot pixels; no preset has them.
+    pub const FAULTY: Self = Self::COLD_PIXELS
+        .union(Self::WARM_PIXELS)
+        .union(Self::TELEGRAPH)
+        .union(Self::BAD_COLUMNS)
+        .union(Self::CLUSTERS)
+        .union(Self::BENT_PIXELS);
 }

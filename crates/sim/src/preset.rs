@@ -7,7 +7,7 @@
 use photosite_pix::{CfaPattern, Size};
 use serde::{Deserialize, Serialize};
 
-use crate::{Counts, Effects, Night, Sensor, Sky};
+use crate::{Counts, Effects, FaultRates, Night, Sensor, Sky};
 
 /// A class of camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -49,7 +49,8 @@ impl Preset {
             Self::Dslr => Effects::none(),
         } | Effects::DISTORTION
             | Effects::ROTATION
-            | Effects::FLIP;
+            | Effects::FLIP
+            | Effects::FAULTY;
         let colour = sensor.cfa.is_some();
         let effects =
             Effects::all() - without - if colour { Effects::none() } else { Effects::BAYER };
@@ -105,6 +106,7 @@ impl Preset {
             dark_ref_c: -10.0,
             t_double_c: 6.5,
             hot_fraction: 5e-4,
+            faults: FaultRates::default(),
             hot_min_e_s: 0.1,
             glow_e: 300.0,
             glow_reach: 0.16,

@@ -35,8 +35,22 @@ pub enum Purpose {
     ReadNoise,
     /// A light's rotation.
     Rotation,
+    /// Places of cold pixels.
+    ColdPixels,
+    /// Places of warm pixels.
+    WarmPixels,
+    /// Places and levels of telegraph pixels.
+    Telegraph,
+    /// The state of telegraph pixels in a frame.
+    TelegraphState,
+    /// Bad columns.
+    BadColumns,
+    /// Clusters of hot pixels.
+    Clusters,
+    /// Pixels whose response bends.
+    BentPixels,
     /// The phase of a frame's interference.
-    Interference = 28,
+    Interference,
 }
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -3,9 +3,10 @@
 use photosite_pix::{CfaPattern, Plane, Size};
 use serde::{Deserialize, Serialize};
 
+use crate::faulty::faulty_pixels;
 use crate::math::{exp, exp2, pow, sin_cos};
 use crate::rng::{Purpose, Stream};
-use crate::{Effects, Night, Star};
+use crate::{Effects, FaultRates, FaultyPixel, Night, PixelFault, Star};
 
 /// A camera's sensor with the optics in front of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +49,9 @@ pub struct Sensor {
     pub hot_fraction: f64,
     /// The least a hot pixel adds at the reference temperature, in electrons a second.
     pub hot_min_e_s: f64,
+    /// Faulty pixels of other kinds.
+    #[serde(default)]
+    pub faults: FaultRates,
     /// Electrons in the glow's corner after an endless exposure.
     pub glow_e: f64,
     /// Distance from the corner at which the glow has halved, as a share of the diagonal.
@@ -179,6 +183,8 @@ pub struct Maps {
     pub glow_e: Plane<f32>,
     /// The hot pixels, row after row.
     pub hot: Vec<HotPixel>,
+    /// Faulty pixels of other kinds, those of a kind together.
+    pub faulty: Vec<FaultyPixel>,
     /// The stars, brightest first, without dither.
     pub stars: Vec<Star>,
     /// The mean of `dark_e_s`.
@@ -198,6 +204,17 @@ impl Maps {
             let base = dark_e_s.get(h.x, h.y);
             dark_e_s.set(h.x, h.y, base + h.e_s as f32);
         }
+        let faulty = faulty_pixels(sensor, effects, seed);
+        for f in &faulty {
+            let base = dark_e_s.get(f.x, f.y);
+            dark_e_s.set(f.x, f.y, base + f.dark_e_s() as f32);
+        }
+        let answers = |mut plane: Plane<f32>| {
+            for f in &faulty {
+                plane.set(f.x, f.y, plane.get(f.x, f.y) * f.response() as f32);
+            }
+            plane
+        };
         let glow_e = glow(sensor, effects);
         let stars = if effects.contains(Effects::STARS) {
             sky.stars(sensor, effects, seed, light_exposure_s)
@@ -205,16 +222,40 @@ impl Maps {
             Vec::new()
         };
         Self {
-            response: response(sensor, effects, seed, FlatOptics::default()),
-            flat_response: night.flat_optics.map(|o| response(sensor, effects, seed, o)),
+            response: answers(response(sensor, effects, seed, FlatOptics::default())),
+            flat_response: night.flat_optics.map(|o| answers(response(sensor, effects, seed, o))),
             bias_adu: bias(sensor, effects, seed),
             mean_dark_e_s: mean(&dark_e_s),
             mean_glow_e: mean(&glow_e),
             dark_e_s,
             glow_e,
             hot,
+            faulty,
             stars,
         }
+    }
+
+    /// The electrons that a frame's telegraph pixels stand higher, by its key.
+    pub(crate) fn telegraph_e(&self, seed: u64, key: u64) -> Vec<(usize, f64)> {
+        let mut random = Stream::new(seed, key, Purpose::TelegraphState);
+        let width = self.response.width();
+        let higher = self.faulty.iter().filter_map(|f| match f.fault {
+            PixelFault::Telegraph { e, share } if random.uniform() < share => {
+                Some((f.y * width + f.x, e))
+            }
+            _ => None,
+        });
+        higher.collect()
+    }
+
+    /// The pixels whose response bends, and what each loses at the full well.
+    pub(crate) fn bent(&self) -> Vec<(usize, f64)> {
+        let width = self.response.width();
+        let bent = self.faulty.iter().filter_map(|f| match f.fault {
+            PixelFault::Bent(loss) => Some((f.y * width + f.x, loss)),
+            _ => None,
+        });
+        bent.collect()
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::math::sin_cos;
 use crate::rng::{Purpose, Stream};
 use crate::sensor::Throughput;
-use crate::{Effects, FramePlan, HotPixel, Maps, Night, Pointing, Star, card, cosmic};
+use crate::{Effects, FaultyPixel, FramePlan, HotPixel, Maps, Night, Pointing, Star, card, cosmic};
 
 /// A night with its fixed maps made.
 #[derive(Debug, Clone)]
@@ -84,6 +84,9 @@ pub struct TruthRecord {
     pub stars: Vec<Star>,
     /// The hot pixels.
     pub hot: Vec<HotPixel>,
+    /// Faulty pixels of other kinds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faulty: Vec<FaultyPixel>,
 }
 
 impl Simulation {
@@ -135,6 +138,7 @@ impl Simulation {
             frames: self.frames().into_iter().map(record).collect(),
             stars: self.maps.stars.clone(),
             hot: self.maps.hot.clone(),
+            faulty: self.maps.faulty.clone(),
             night: self.night.clone(),
         }
     }
@@ -271,6 +275,15 @@ impl Simulation {
         let tone = self.tone(key);
         let width = self.night.sensor.size.width;
         let light = truth.light_e.as_ref().map(Plane::as_slice);
+        // Of each pixel: how much higher it stands, and what it loses at the full well.
+        let mut odd: Vec<[f64; 2]> = Vec::new();
+        let telegraph = self.maps.telegraph_e(*seed, key);
+        let bent = self.maps.bent();
+        if !telegraph.is_empty() || !bent.is_empty() {
+            odd.resize(response.len(), [0.0; 2]);
+            telegraph.into_iter().for_each(|(i, e)| odd[i][0] = e);
+            bent.into_iter().for_each(|(i, loss)| odd[i][1] = loss);
+        }
         for (i, sample) in adu.as_mut_slice().iter_mut().enumerate() {
             let lit = light.map_or(0.0, |l| f64::from(l[i]) * f64::from(response[i]));
             // Photo-electrons and dark electrons are independent: the sum of two Poisson numbers
@@ -283,6 +296,9 @@ impl Simulation {
             }
             if let Some(tone) = &tone {
                 e += tone(i % width, i / width);
+            }
+            if let Some([jump, loss]) = odd.get(i) {
+                e += jump - loss * e * e / sensor.full_well_e;
             }
             if read {
                 e += sensor.read_noise_e * amplifier.gaussian();
