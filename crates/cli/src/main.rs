@@ -66,6 +66,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Done> {
         Command::Calibrate(args) => command::calibrate::run(args, limits),
         Command::DarkModel(args) => command::dark_model::run(args, limits),
         Command::Sensor(args) => command::sensor::run(args, limits),
+        Command::Defects(args) => command::defects::run(args, limits),
         Command::Stack(args) => command::stack::run(args, limits),
         Command::Register(args) => command::register::run(args, limits),
         Command::Stars(args) => command::stars::run(args, limits),

@@ -76,13 +76,29 @@ pub fn overrides(args: &KindArgs, paths: &mut Vec<PathBuf>) -> anyhow::Result<Ki
     ];
     let mut out = KindOverrides::default();
     for (list, kind) in lists {
-        for path in list {
-            let whole = path.canonicalize().with_context(|| format!("{}", path.display()))?;
-            out.paths.push((whole, kind));
-            paths.push(path.clone());
-        }
+        of_kind(list, kind, &mut out, paths)?;
     }
     Ok(out)
+}
+
+/// Takes the paths of a list to be of one kind, and looks through them as well.
+pub fn of_kind(
+    list: &[PathBuf],
+    kind: FrameKind,
+    out: &mut KindOverrides,
+    paths: &mut Vec<PathBuf>,
+) -> anyhow::Result<()> {
+    for path in list {
+        let whole = path.canonicalize().with_context(|| format!("{}", path.display()))?;
+        out.paths.push((whole, kind));
+        paths.push(path.clone());
+    }
+    Ok(())
+}
+
+/// Reads `--defects`: `none` is no map unless a file of that name is there.
+pub fn defects(path: Option<&Path>) -> Option<&Path> {
+    path.filter(|p| *p != Path::new("none") || p.exists())
 }
 
 /// Reads `--bias`: a number is a level unless a file of that name is there.

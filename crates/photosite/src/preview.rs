@@ -92,10 +92,7 @@ pub fn write_preview(
         let message = "a preview needs one plane, or three of equal size";
         return Err(Error::mismatch(format!("{}: {message}", png.display())));
     }
-    let existing = if png.exists() { Existing::Replace } else { Existing::Refuse };
-    if existing == Existing::Replace && !is_ours(png)? {
-        return Err(Error::foreign(png));
-    }
+    let existing = ours_or_none(png)?;
     let limit = width.unwrap_or(DEFAULT_WIDTH).max(1);
     let channels: Vec<Plane<f32>> = planes.iter().map(|p| shrink(p, limit)).collect();
     let samples: Vec<&[f32]> = channels.iter().map(Plane::as_slice).collect();
@@ -115,6 +112,27 @@ pub fn write_preview(
     }
     let file = encode(size, channels.len() == 3, &bytes)
         .map_err(|e| Error::bug(format!("{}: {e}", png.display())))?;
+    write_bytes(png, &file, existing)?;
+    Ok(())
+}
+
+/// That a file may be written: nothing stands there, or what Photosite made.
+fn ours_or_none(png: &Path) -> Result<Existing> {
+    let existing = if png.exists() { Existing::Replace } else { Existing::Refuse };
+    if existing == Existing::Replace && !is_ours(png)? {
+        return Err(Error::foreign(png));
+    }
+    Ok(existing)
+}
+
+/// Writes a PNG of red, green and blue bytes, row after row from the top.
+///
+/// # Errors
+/// When a file stands there that Photosite did not make, or the operating system refuses.
+pub fn write_colours(size: Size, bytes: &[u8], png: &Path) -> Result<()> {
+    let existing = ours_or_none(png)?;
+    let file =
+        encode(size, true, bytes).map_err(|e| Error::bug(format!("{}: {e}", png.display())))?;
     write_bytes(png, &file, existing)?;
     Ok(())
 }

@@ -20,7 +20,7 @@ bitflags::bitflags! {
         const COLD = 1 << 3;
         /// Not the same from frame to frame (random telegraph signal).
         const UNSTABLE = 1 << 4;
-        /// Hit by a cosmic ray.
+        /// Hit by a cosmic ray, as the light itself shows.
         const COSMIC = 1 << 5;
         /// No sample was known: blank, not finite, or without a usable flat.
         const NO_DATA = 1 << 6;
@@ -28,7 +28,8 @@ bitflags::bitflags! {
         const INTERPOLATED = 1 << 7;
         /// Outside the part of the sensor that sees light.
         const EDGE = 1 << 8;
-        /// Usable, with a doubt that a Finding explains.
+        /// Usable, with a doubt; in defect maps, and in lights calibrated with one, a pixel whose response
+        /// bends, which is repaired.
         const SUSPECT = 1 << 9;
     }
 }

@@ -2,6 +2,7 @@
 
 mod colour;
 mod dark_model;
+mod defects;
 mod library;
 mod looking;
 mod night;
@@ -18,6 +19,7 @@ use clap_complete::Shell;
 
 pub use colour::{DebayerArgs, ExtractArgs, StretchName};
 pub use dark_model::{DarkModelArgs, DarkModelVerb};
+pub use defects::{DefectsArgs, DefectsVerb};
 pub use library::{LibraryArgs, LibraryVerb, MatchArgs, PlanArgs};
 pub use looking::{
     ConvertArgs, DiagnoseArgs, FilesArgs, PixelsArgs, PreviewArgs, RangeName, ReportArgs,
@@ -79,6 +81,8 @@ pub enum Command {
     DarkModel(DarkModelArgs),
     /// Measure a sensor: gain, read noise, dark current, linearity.
     Sensor(SensorArgs),
+    /// Map a sensor's defective pixels, columns and clusters; compare and exchange maps.
+    Defects(DefectsArgs),
     /// Register and stack calibrated lights.
     Stack(StackArgs),
     /// Measure how frames are registered to each other: shift, rotation, residual.

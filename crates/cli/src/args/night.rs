@@ -29,7 +29,7 @@ pub struct RunArgs {
     /// Run a plan that `--dry-run --json` wrote; frames and options are the plan's.
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "paths", "keep", "no_stack", "align", "dry_run", "no_library", "library", "bias", "darks",
-        "flats", "dark_flats", "lights", "gain", "read_noise", "format", "pedestal",
+        "flats", "dark_flats", "lights", "gain", "read_noise", "format", "pedestal", "defects",
     ])]
     pub plan: Option<PathBuf>,
     /// Intermediate products to keep; calibrated lights that are in no stack are always kept.
@@ -47,6 +47,9 @@ pub struct RunArgs {
     /// Show frames, masters, matches and the disk and memory needed; write nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// Defect map (photosite defects build): its pixels are repaired; none for none.
+    #[arg(long, value_name = "FILE|none")]
+    pub defects: Option<PathBuf>,
     /// Do not use the library, and add no masters to it.
     #[arg(long, conflicts_with = "library")]
     pub no_library: bool,

@@ -62,6 +62,9 @@ pub struct StackArgs {
     /// Write maps, for each colour: COVERAGE (samples used), REJLOW, REJHIGH.
     #[arg(long)]
     pub maps: bool,
+    /// Defect map: its pixels are holes that other lights fill; none for none.
+    #[arg(long, value_name = "FILE|none")]
+    pub defects: Option<PathBuf>,
     /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
@@ -147,6 +150,9 @@ pub struct StarsArgs {
     /// Detection threshold: signal-to-noise ratio of the matched filter.
     #[arg(long, value_name = "SNR", default_value_t = 5.5)]
     pub snr: f64,
+    /// Defect map: its pixels are not used; none for none.
+    #[arg(long, value_name = "FILE|none")]
+    pub defects: Option<PathBuf>,
     /// Print every star as JSON.
     #[arg(long, conflicts_with = "csv")]
     pub json: bool,

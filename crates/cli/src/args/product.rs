@@ -116,6 +116,13 @@ pub struct CalibrateArgs {
     /// Master flat.
     #[arg(long, value_name = "FILE")]
     pub flat: Option<PathBuf>,
+    /// Defect map: its pixels are repaired; none for none.
+    #[arg(long, value_name = "FILE|none")]
+    pub defects: Option<PathBuf>,
+    /// Find cosmic rays in each frame by itself (L.A.Cosmic), mark and mend them; for lights that are not
+    /// stacked: a stack rejects them better.
+    #[arg(long)]
+    pub cosmic: bool,
     #[command(flatten)]
     pub noise: NoiseArgs,
     #[command(flatten)]

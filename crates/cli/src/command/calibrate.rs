@@ -18,6 +18,8 @@ pub fn run(args: CalibrateArgs, limits: Limits) -> anyhow::Result<Done> {
     asked.dark = args.dark.as_deref();
     asked.scaling = DarkScaling::parse(&args.dark_scale)?;
     asked.flat = args.flat.as_deref();
+    asked.defects = resolve::defects(args.defects.as_deref());
+    asked.cosmic = args.cosmic;
     asked.noise = resolve::noise(args.noise)?;
     asked.sample = resolve::sample(args.format)?;
     let done = calibrate_named(&asked, &context)?;
@@ -38,6 +40,7 @@ pub fn run(args: CalibrateArgs, limits: Limits) -> anyhow::Result<Done> {
                     "dark_scale_error": light.dark_scale_error,
                     "dark_source": light.dark_source,
                     "repaired": light.repaired,
+                    "cosmic": light.cosmic,
                     "clipped": light.clipped.below + light.clipped.above,
                     "stats_before": light.before,
                     "stats_after": light.after,

@@ -4,6 +4,7 @@ pub mod calibrate;
 pub mod colour;
 pub mod convert;
 pub mod dark_model;
+pub mod defects;
 pub mod demo;
 pub mod diagnose;
 pub mod explain;

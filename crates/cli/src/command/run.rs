@@ -1,6 +1,7 @@
 //! `photosite run`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::bail;
 use photosite::finding::Severity;
@@ -50,6 +51,7 @@ fn request(args: &RunArgs) -> anyhow::Result<NightRequest> {
     night.dry_run = args.dry_run;
     night.graph = args.dry_run && args.json;
     night.noise = resolve::noise(args.noise)?;
+    night.defects = resolve::defects(args.defects.as_deref()).map(PathBuf::from);
     night.sample = resolve::sample(args.format)?;
     night.library = if args.no_library { None } else { resolve::library(&args.place) };
     night.stack = !args.no_stack;

@@ -16,6 +16,7 @@ pub fn run(args: StackArgs, limits: Limits) -> anyhow::Result<Done> {
     let context = resolve::context(limits, &progress);
     let mut request = IntegrationRequest::new(&args.files, &args.output);
     request.reference = args.reference.as_deref();
+    request.defects = resolve::defects(args.defects.as_deref());
     let how = &mut request.how;
     how.register = args.register.then(|| args.align.into());
     how.recipe = resolve::recipe(&args.reject, args.sigma_low, args.sigma_high, args.combine)?;

@@ -12,7 +12,8 @@ use crate::{Done, resolve};
 pub fn run(args: StarsArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let field = stars_of(&args.file, args.snr, &context)?;
+    let field =
+        stars_of(&args.file, resolve::defects(args.defects.as_deref()), args.snr, &context)?;
     if args.json {
         let account = json!({
             "path": args.file,

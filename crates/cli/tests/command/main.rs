@@ -8,6 +8,7 @@ mod support;
 mod colour;
 mod damage;
 mod dark_model;
+mod defects;
 mod formats;
 mod killed;
 mod library;

@@ -9,7 +9,7 @@ use photosite_pix::{Applied, CfaPattern, Frame, MaskBits, stat};
 use super::dark::DarkShare;
 use super::masters::{Bias, DarkContent, MasterDark, MasterFlat};
 use super::steps::{Step, StepRow};
-use crate::defects::Defect;
+use crate::defects::{Defect, REPAIRED};
 use crate::raw::Level;
 
 /// What a calibration asks of a raw light besides its samples.
@@ -168,10 +168,11 @@ impl Course<'_> {
         for alike in here.chunk_by(|a, b| (a.x, a.y) == (b.x, b.y)) {
             let (x, y) = (alike[0].x, alike[0].y - first_row);
             let mask = &mut frame.mask.row_mut(y)[x];
-            if !mask.contains(MaskBits::NO_DATA) {
+            let all = alike.iter().fold(MaskBits::empty(), |all, d| all | d.bits);
+            if !mask.contains(MaskBits::NO_DATA) && all.intersects(REPAIRED) {
                 defective.push((x, y));
             }
-            alike.iter().for_each(|d| *mask |= d.bits);
+            *mask |= all;
         }
         defective
     }

@@ -1,6 +1,6 @@
 //! All masters for one set-up, and their use on a frame.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use photosite_pix::{Applied, CfaPattern, Frame, Plane, Size, Unit};
 
@@ -51,6 +51,8 @@ pub struct CalibrationSet {
     left: OnceLock<Option<LeftOfDark>>,
     /// The pixels of dark and flat that call for a repair, row after row.
     defects: [Vec<Defect>; 2],
+    /// Those of a defect map, and its size.
+    mapped: Option<(Size, Arc<[Defect]>)>,
 }
 
 impl CalibrationSet {
@@ -103,7 +105,7 @@ impl CalibrationSet {
         let defects =
             [listed(dark.as_ref().map(|d| &*d.frame)), listed(flat.as_ref().map(|f| &*f.frame))];
         let (scatter, left) = (OnceLock::new(), OnceLock::new());
-        Ok(Self { bias, dark, flat, scaling, scatter, left, defects })
+        Ok(Self { bias, dark, flat, scaling, scatter, left, defects, mapped: None })
     }
 
     /// How much of the dark is left in a light that this set calibrated over `cfa`, and the standard error of
@@ -113,6 +115,13 @@ impl CalibrationSet {
         let dark = self.dark.as_ref()?;
         let left = self.left.get_or_init(|| LeftOfDark::new(dark, self.bias.as_ref(), cfa));
         left.as_ref()?.in_light(frame, self.flat.as_ref().map(|f| &*f.frame))
+    }
+
+    /// The same with the pixels of a defect map of `size`, row after row: those that call for a repair are
+    /// repaired, WARM ones are marked.
+    #[must_use]
+    pub fn with_map(self, size: Size, defects: Arc<[Defect]>) -> Self {
+        Self { mapped: Some((size, defects)), ..self }
     }
 
     /// The factor for the dark of a light.
@@ -181,12 +190,13 @@ impl CalibrationSet {
             self.bias.as_ref().and_then(Bias::size),
             self.dark.as_ref().map(|d| d.frame.size()),
             self.flat.as_ref().map(|f| f.frame.size()),
+            self.mapped.as_ref().map(|(size, _)| *size),
         ];
         match masters.into_iter().flatten().find(|s| *s != size) {
             None => Ok(()),
-            Some(other) => {
-                Err(Error::mismatch(format!("the light is {size} pixels, its masters are {other}")))
-            }
+            Some(other) => Err(Error::mismatch(format!(
+                "the light is {size} pixels, its masters or its defect map are {other}"
+            ))),
         }
     }
 
@@ -220,7 +230,8 @@ impl CalibrationSet {
         let bias = self.bias.as_ref().filter(|_| bias_share != 0.0);
         let used = [known_hot, flat.is_some()];
         let lists = self.defects.iter().zip(used).filter(|(list, used)| *used && !list.is_empty());
-        let lists: Vec<&[Defect]> = lists.map(|(list, _)| &list[..]).collect();
+        let lists = lists.map(|(list, _)| &list[..]);
+        let lists: Vec<&[Defect]> = lists.chain(self.mapped.iter().map(|(_, m)| &m[..])).collect();
         let wanted = |step: Step| match step {
             Step::Saturation => true,
             Step::Pedestal => matches!(facts.level, Level::Pedestal(_)),

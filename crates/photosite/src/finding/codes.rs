@@ -90,6 +90,30 @@ pub(super) const CODES: &[Code] = &[
         "No action needed unless the time of the exposure matters.",
     ),
     code(
+        "defects-few-frames",
+        Info,
+        "A defect map is made of fewer darks and biases than tell which pixels change from frame to frame.",
+        "Add darks: 20 tell of unstable pixels, 50 of their levels.",
+    ),
+    code(
+        "defects-left-out",
+        Warning,
+        "Files named for a defect map are lights, or of another sensor or region; they are left out.",
+        "Name the darks, flats and biases of one camera, binning and region.",
+    ),
+    code(
+        "defects-lights-not-dithered",
+        Warning,
+        "Lights named for a defect map were not dithered: a star that stands still looks like a pixel that does.",
+        "Name lights that were dithered by some pixels, or of several nights.",
+    ),
+    code(
+        "defects-not-of-this-sensor",
+        Warning,
+        "A defect map that was named is of another size than a light; the light is calibrated without it.",
+        "Name a map of the light's own camera, binning and region, or --defects none.",
+    ),
+    code(
         "duplicate",
         Info,
         "Two files are identical; they are counted once.",

@@ -16,16 +16,25 @@ const OF_ONE: &[&str] = &[
 
 /// The header of a model: the cards on which its masters agree, and the time of the last.
 pub fn dark_model_header(masters: &[&Header]) -> Header {
-    let mut header = consensus(masters);
-    for key in OF_ONE {
-        header.remove(key);
-    }
+    let mut header = common_header(masters);
     header.set(Card::string("IMAGETYP", DARK_MODEL, "kind of file"));
     let last =
         masters.iter().filter_map(|h| h.get_text("PSDATE2").or(h.get_text("DATE-OBS"))).max();
     if let Some(last) = last {
         header.set(Card::string("DATE-OBS", &last, "start of the last frame, UTC"));
         header.remove("PSDATE2");
+    }
+    header
+}
+
+/// The word for a defect map in IMAGETYP.
+pub const DEFECT_MAP: &str = "Defect Map";
+
+/// The cards on which frames of several exposures and kinds agree.
+pub fn common_header(frames: &[&Header]) -> Header {
+    let mut header = consensus(frames);
+    for key in OF_ONE {
+        header.remove(key);
     }
     header
 }

@@ -23,8 +23,10 @@ mod stack;
 
 pub use cards::imagetyp;
 pub(crate) use cards::round;
-pub use dark_model::{DARK_MODEL, SynthesizedFacts, dark_model_header, synthesized_header};
+pub use dark_model::{
+    DARK_MODEL, DEFECT_MAP, SynthesizedFacts, common_header, dark_model_header, synthesized_header,
+};
 pub use light::{light_header, registered_header};
 pub use master::{MasterFacts, flat_colour_cards, flat_colours, master_header};
 pub use picture::{picture_header, without_array};
-pub use stack::{StackedHeader, stack_header};
+pub use stack::{StackedHeader, days, stack_header};

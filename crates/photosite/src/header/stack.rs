@@ -91,6 +91,16 @@ fn mjd(date: DateTime) -> Option<f64> {
     .map(|s| s / 86_400.0)
 }
 
+/// Days of a date in UTC as headers write it, from the Modified Julian Date's zero on; `None` where it is no
+/// date.
+pub fn days(date: &str) -> Option<f64> {
+    let whole = date.trim().trim_end_matches('Z');
+    let parsed = whole.parse::<DateTime>().ok();
+    let parsed =
+        parsed.or_else(|| whole.parse::<jiff::civil::Date>().ok().map(|d| d.at(0, 0, 0, 0)));
+    mjd(parsed?)
+}
+
 /// The date of a Modified Julian Date, to the millisecond.
 fn date_of(mjd: f64) -> Option<String> {
     let zero = DateTime::constant(1858, 11, 17, 0, 0, 0, 0);

@@ -121,6 +121,7 @@ impl Calibration {
             noise: self.noise,
             sample: Sample::F32,
             dark: share,
+            cosmic: false,
         };
         let (frame, header, result, provenance) = calibrate_kept(&request, &mut buffers)?;
         Ok(CalibratedFrame {

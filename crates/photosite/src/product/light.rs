@@ -12,6 +12,7 @@ use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Card, CfaPattern, Frame, Header, Size};
 use serde_json::json;
 
+use super::defect_map::LoadedMap;
 use super::known::Known;
 use super::loaded::LoadedMaster;
 use super::write::{Product, Standing, standing};
@@ -20,6 +21,7 @@ use crate::calibrate::{
     Bias, CalibratedSource, CalibrationSet, DarkContent, FlatContent, Left, MasterDark, MasterFlat,
     RemovedBy,
 };
+use crate::defects::remove_cosmic_rays;
 use crate::finding::Severity;
 use crate::header::light_header;
 use crate::params::DarkScaling;
@@ -90,6 +92,16 @@ impl Masters {
 }
 
 impl Masters {
+    /// The same with a defect map.
+    #[must_use]
+    pub fn with_defects(mut self, map: &LoadedMap) -> Self {
+        self.inputs.push(Input::new("defect map", &map.path, map.hash));
+        self.sentences.push(format!("defect map: {}", self.inputs[self.inputs.len() - 1].name));
+        let set = Arc::unwrap_or_clone(self.set);
+        self.set = Arc::new(set.with_map(map.map.size, map.map.defects().into()));
+        self
+    }
+
     /// What calibrates.
     pub(super) fn set(&self) -> Arc<CalibrationSet> {
         self.set.clone()
@@ -140,6 +152,8 @@ pub struct LightRequest<'a> {
     pub sample: Sample,
     /// How much of the dark is taken, where that was decided for this light.
     pub dark: Option<DarkShare>,
+    /// Cosmic rays are found and mended, where the light gets a variance.
+    pub cosmic: bool,
 }
 
 impl<'a> LightRequest<'a> {
@@ -149,7 +163,7 @@ impl<'a> LightRequest<'a> {
         masters: &'a Masters,
         dark: Option<DarkShare>,
     ) -> Self {
-        Self { raw, masters, noise: None, sample: Sample::F32, dark }
+        Self { raw, masters, noise: None, sample: Sample::F32, dark, cosmic: false }
     }
 }
 
@@ -175,6 +189,8 @@ pub struct LightResult {
     pub left_of_dark: Option<Left>,
     /// Pixels replaced from their neighbours.
     pub repaired: usize,
+    /// Pixels that cosmic rays hit, mended as well; `None` where none were looked for.
+    pub cosmic: Option<usize>,
     /// Samples that a 16-bit file could not hold; not known of a file that was there already.
     pub clipped: Clipped,
     /// What was added to every sample of a 16-bit file, in ADU.
@@ -327,7 +343,15 @@ fn calibrate(
     let step = cfa.map_or(1, CfaPattern::period);
     let mut after = Glance::new(size.pixels(), size.width, step, None, None);
     let seen = (|raw: &[f32]| before.see(raw), |calibrated: &[f32]| after.see(calibrated));
-    let done = source.whole(noise, room, buffers, seen)?;
+    let mut done = source.whole(noise, room, buffers, seen)?;
+    let mut after = after.summary();
+    let mut struck = 0;
+    if request.cosmic {
+        struck = remove_cosmic_rays(&mut done.frame, cfa);
+        done.steps.push("cosmic");
+        let data = &done.frame.data;
+        after = Summary::at_a_glance(data.as_slice(), data.width(), step, None, None);
+    }
     let mut header = light_header(raw, done.frame.applied, cfa);
     header.set_text("PSSTEPS", &done.steps.join(" "), "steps done");
     let source = done.dark.map_or(DarkSource::None, |d| d.source);
@@ -345,6 +369,9 @@ fn calibrate(
     }
     let repaired = done.repaired as i64;
     header.set(Card::integer("PSREPAIR", repaired, "pixels repaired from neighbours"));
+    if request.cosmic {
+        header.set(Card::integer("PSCOSMIC", struck as i64, "pixels hit by cosmic rays, mended"));
+    }
     let result = LightResult {
         path: None,
         key,
@@ -355,11 +382,12 @@ fn calibrate(
         dark_source: source,
         left_of_dark,
         repaired: done.repaired,
+        cosmic: request.cosmic.then_some(struck),
         clipped: Clipped::default(),
         pedestal_adu: None,
         damaged: false,
         before: before.summary(),
-        after: after.summary(),
+        after,
     };
     Ok((done.frame, header, result))
 }
@@ -389,6 +417,7 @@ fn found(
             .zip(header.get_f64("PSLEFTER"))
             .map(|(share, error)| Left { share, error }),
         repaired: header.get_i64("PSREPAIR").unwrap_or(0).max(0) as usize,
+        cosmic: header.get_i64("PSCOSMIC").map(|n| n.max(0) as usize),
         clipped: Clipped::default(),
         pedestal_adu: header.get_f64("PEDESTAL").map(|p| p as f32),
         damaged: false,
@@ -412,7 +441,7 @@ fn provenance(request: &LightRequest<'_>, noise: Option<NoiseModel>) -> Provenan
         Sample::U16 { pedestal_adu } => json!({ "u16": pedestal_adu }),
         Sample::F32 | Sample::Mask => json!("f32"),
     };
-    let parameters = json!({
+    let mut parameters = json!({
         "dark_scale": dark_scale,
         "bias_level_adu": request.masters.bias_level,
         "gain_e_per_adu": noise.map(|n| n.gain_e_per_adu.e_per_adu()),
@@ -421,5 +450,8 @@ fn provenance(request: &LightRequest<'_>, noise: Option<NoiseModel>) -> Provenan
         "saturation_adu": request.raw.detector.saturation_adu,
         "cfa": request.raw.metadata.cfa,
     });
+    if request.cosmic {
+        parameters["cosmic"] = json!(true);
+    }
     Provenance::new("calibrated light", inputs, parameters)
 }

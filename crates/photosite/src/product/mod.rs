@@ -30,6 +30,7 @@ mod against;
 mod calibration;
 mod compared;
 mod dark_model;
+mod defect_map;
 mod flats;
 mod known;
 mod light;
@@ -44,6 +45,10 @@ mod write;
 pub use against::against;
 pub use calibration::{CalibratedFrame, Calibration};
 pub use dark_model::{DarkModel, MODEL_SCHEMA, ModelSummary, Synthesized, contradicted_exposures};
+pub use defect_map::{
+    FrameSet, LoadedMap, build_defect_map, draw_defects, months_between, read_defect_map,
+    write_defect_map,
+};
 pub use flats::{flat_template, light_blocks};
 pub use known::Known;
 pub use light::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light};

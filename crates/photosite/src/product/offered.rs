@@ -1,16 +1,19 @@
 //! A light that is offered to a stack: a calibrated file, or a raw one that is calibrated as it is
 //! read.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use photosite_file::scratch::Scratch;
 use photosite_file::{Access, Source, keyword};
-use photosite_pix::{Frame, Header, Metadata, Size};
+use photosite_pix::{Frame, Header, MaskBits, Metadata, Size};
 
+use super::defect_map::LoadedMap;
 use super::light::{LightRequest, LightResult, Masters, calibrate_in_memory};
 use crate::calibrate::CalibratedSource;
 use crate::calibrate::dark::DarkShare;
+use crate::defects::Defect;
 use crate::detector::mark_saturated;
 use crate::open::{open, open_mask, probe, read_frames, read_masked};
 use crate::provenance::{ContentHash, FileMark};
@@ -34,6 +37,8 @@ pub struct Offered {
     /// What reading a range of rows costs.
     pub access: Access,
     from: Origin,
+    /// Pixels that are holes whatever its mask says, row after row.
+    holes: Option<Arc<[Defect]>>,
 }
 
 /// Where its calibrated samples come from.
@@ -85,7 +90,16 @@ impl Offered {
         let hash = ContentHash::of_file(path)?;
         let probe = probe(path)?;
         let (size, planes, access) = (probe.size, probe.planes, probe.access);
-        Ok(Self { path: path.to_owned(), hash, mark, size, planes, access, from: Origin::File })
+        Ok(Self {
+            path: path.to_owned(),
+            hash,
+            mark,
+            size,
+            planes,
+            access,
+            from: Origin::File,
+            holes: None,
+        })
     }
 
     /// A raw light and the masters for it; `dark` is how much of the dark is taken, where that was
@@ -100,6 +114,7 @@ impl Offered {
             planes: 1,
             access: frame.access,
             from: Origin::Raw(Box::new(raw)),
+            holes: None,
         }
     }
 
@@ -122,6 +137,28 @@ impl Offered {
         self
     }
 
+    /// The same light with the pixels of a defect map as holes, repaired or not, which other lights fill.
+    ///
+    /// # Errors
+    /// When the map is of another size, or the light was debayered: its neighbours share the defect then.
+    pub fn without_defects(self, map: &LoadedMap, holes: Arc<[Defect]>) -> Result<Self> {
+        if map.map.size != self.size {
+            return Err(Error::mismatch(format!(
+                "the defect map is {} pixels, the light is {}",
+                map.map.size, self.size
+            ))
+            .about(&self.path));
+        }
+        if self.planes != 1 {
+            return Err(Error::mismatch(
+                "a defect map is of the sensor's pixels, and this light was debayered; name it when the \
+                 light is calibrated",
+            )
+            .about(&self.path));
+        }
+        Ok(Self { holes: Some(holes), ..self })
+    }
+
     /// Reads it whole; a frame that is done with gives its planes to a raw light.
     ///
     /// # Errors
@@ -136,6 +173,13 @@ impl Offered {
                 };
                 let metadata = keyword::read(&header).metadata;
                 frames.iter_mut().for_each(|frame| mark_saturated(frame, &metadata, &header));
+                for d in self.holes.iter().flat_map(|holes| holes.iter()) {
+                    for frame in &mut frames {
+                        let mask = &mut frame.mask.row_mut(d.y)[d.x];
+                        *mask |= d.bits;
+                        mask.set(MaskBits::INTERPOLATED, false);
+                    }
+                }
                 Ok(Opened { frames, header, metadata, calibrated: None })
             }
             Origin::Raw(raw) => {
@@ -153,6 +197,14 @@ impl Offered {
     /// # Errors
     /// When it cannot be opened.
     pub fn source(&self, keep_open: bool, scratch: Option<&Scratch>) -> Result<Box<dyn Source>> {
+        let source = self.as_it_is(keep_open, scratch)?;
+        Ok(match &self.holes {
+            Some(holes) => Box::new(Holed { source, holes: holes.clone() }),
+            None => source,
+        })
+    }
+
+    fn as_it_is(&self, keep_open: bool, scratch: Option<&Scratch>) -> Result<Box<dyn Source>> {
         match (&self.from, scratch.filter(|_| self.access == Access::Whole)) {
             (Origin::File, Some(scratch)) => Ok(Box::new(scratch.add(&*masked(&self.path)?)?)),
             (Origin::File, None) if keep_open => Ok(masked(&self.path)?),
@@ -187,6 +239,41 @@ impl Offered {
             Origin::File => 2,
             Origin::Raw(_) => 1,
         }
+    }
+}
+
+/// A light with the pixels of a defect map missing.
+struct Holed {
+    source: Box<dyn Source>,
+    holes: Arc<[Defect]>,
+}
+
+impl Source for Holed {
+    fn size(&self) -> Size {
+        self.source.size()
+    }
+
+    fn planes(&self) -> usize {
+        self.source.planes()
+    }
+
+    fn access(&self) -> Access {
+        self.source.access()
+    }
+
+    fn read_rows(
+        &self,
+        plane: usize,
+        rows: Range<usize>,
+        scratch: &mut Vec<u8>,
+        out: &mut [f32],
+    ) -> photosite_file::Result<()> {
+        self.source.read_rows(plane, rows.clone(), scratch, out)?;
+        let width = self.size().width;
+        let from = self.holes.partition_point(|d| d.y < rows.start);
+        let to = self.holes.partition_point(|d| d.y < rows.end);
+        self.holes[from..to].iter().for_each(|d| out[(d.y - rows.start) * width + d.x] = f32::NAN);
+        Ok(())
     }
 }
 

@@ -33,6 +33,7 @@ fn result(light: &LightReport) -> Option<LightResult> {
         dark_source: light.dark_source?,
         left_of_dark: light.left_of_dark,
         repaired: light.repaired,
+        cosmic: None,
         clipped: Clipped::default(),
         pedestal_adu: None,
         damaged: false,

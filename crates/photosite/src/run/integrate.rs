@@ -1,7 +1,7 @@
 //! Lights into one picture.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use photosite_file::atomic::folder_of;
 use photosite_file::fits::Sample;
@@ -17,6 +17,7 @@ use serde_json::json;
 
 use crate::budget::Need;
 use crate::correlation::Correlation;
+use crate::defects::Defect;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::header::{StackedHeader, picture_header, registered_header, stack_header};
@@ -24,7 +25,7 @@ use crate::master::Rejected;
 use crate::measure::{SurveyedLight, find_stars, offer_files, reference as find_reference, survey};
 use crate::params::{Drizzle, Integration, Weight};
 use crate::preview::{Linked, write_preview};
-use crate::product::{Product, Standing, stack, standing, within_memory};
+use crate::product::{Product, Standing, read_defect_map, stack, standing, within_memory};
 use crate::provenance::{Input, Provenance};
 use crate::raw::common_noise;
 use crate::register::{
@@ -45,6 +46,8 @@ pub struct IntegrationRequest<'a> {
     pub output: &'a Path,
     /// The picture on whose pixels they are laid; the best of them where none is named.
     pub reference: Option<&'a Path>,
+    /// The defect map: its pixels are holes that other lights fill.
+    pub defects: Option<&'a Path>,
     /// How.
     pub how: Integration,
 }
@@ -53,7 +56,7 @@ impl<'a> IntegrationRequest<'a> {
     /// Lights stacked to `output` with registration and the usual weights, on the pixels of the best
     /// of them.
     pub fn new(paths: &'a [PathBuf], output: &'a Path) -> Self {
-        Self { paths, output, reference: None, how: Integration::default() }
+        Self { paths, output, reference: None, defects: None, how: Integration::default() }
     }
 }
 
@@ -104,7 +107,15 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
     // The product must not depend on the order in which lights were named.
     paths.sort();
     paths.dedup();
-    let (offered, mut findings) = offer_files(&paths, context)?;
+    let (mut offered, mut findings) = offer_files(&paths, context)?;
+    let map = request.defects.map(read_defect_map).transpose()?;
+    if let Some(map) = &map {
+        let holes: Arc<[Defect]> = map.map.repaired().into();
+        offered = offered
+            .into_iter()
+            .map(|light| light.without_defects(map, holes.clone()))
+            .collect::<Result<_>>()?;
+    }
     let (lights, refused) = survey(&offered, request.how.local, context)?;
     findings.extend(refused);
     findings.extend(lights.iter().find_map(|light| light.doubt.clone()));
@@ -127,10 +138,13 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
         return Err(Error::mismatch(format!("no light is left that can be stacked{why}")));
     }
     let inputs = offered.iter().map(|l| Input::new("light", &l.path, l.hash)).collect();
-    let parameters = json!({
+    let mut parameters = json!({
         "reference": request.reference.map(|_| reference.light.hash.to_string()),
         "how": request.how,
     });
+    if let Some(map) = &map {
+        parameters["defects"] = json!(map.hash.to_string());
+    }
     let provenance = Provenance::new("stacked light", inputs, parameters);
     let mut done = arranged.stack(request.output, None, &provenance, context)?;
     findings.append(&mut done.findings);

@@ -10,12 +10,14 @@ use photosite_pix::{CfaColor, CfaPattern, FrameKind, Metadata, Plane};
 use serde::Serialize;
 
 use crate::correlation::Correlation;
+use crate::defects::mark;
 use crate::detector::full_scale_adu;
 use crate::finding::Severity;
 use crate::inventory::{KindOverrides, Taken, take};
 use crate::master::{channel_means, one_channel};
 use crate::measure::{StarField, find_stars};
 use crate::open::{open, probe, read_frames};
+use crate::product::read_defect_map;
 use crate::work::Context;
 use crate::{Finding, Result};
 
@@ -176,18 +178,31 @@ fn colour_noise(rows: &[f32], width: usize, cfa: CfaPattern, color: CfaColor) ->
 }
 
 /// The stars of a frame in a file, those above `snr`, of a colour picture those of its green; its mask is
-/// respected. Errors of fluxes know what neighbours share ([`Correlation`]), and are those of the samples
+/// respected, and pixels of a defect map are masked as well. Errors of fluxes know what neighbours share ([`Correlation`]), and are those of the samples
 /// (`ERR`) where no gain is known.
 ///
 /// # Errors
 /// When the file cannot be read, `snr` means nothing, or the work is cancelled.
-pub fn stars_of(path: &Path, snr: f64, context: &Context<'_>) -> Result<StarField> {
+pub fn stars_of(
+    path: &Path,
+    defects: Option<&Path>,
+    snr: f64,
+    context: &Context<'_>,
+) -> Result<StarField> {
     if !(snr.is_finite() && snr > 0.0) {
         let why = format!("--snr {snr} means nothing; it is a number above 0, such as 5.5");
         return Err(crate::Error::parameters(why));
     }
-    let (frames, header) = read_frames(path)?;
+    let (mut frames, header) = read_frames(path)?;
     let middle = frames.len() / 2;
+    if let Some(map) = defects.map(read_defect_map).transpose()? {
+        let frame = &mut frames[middle];
+        if map.map.size != frame.size() {
+            let why = format!("the defect map is {}, the frame {}", map.map.size, frame.size());
+            return Err(crate::Error::mismatch(why).about(path));
+        }
+        mark(frame, &map.map.repaired());
+    }
     let frame = &frames[middle];
     let shared = Correlation::read(&header).map_or(1.0, |shared| shared.of(middle));
     let gain = keyword::read(&header).metadata.gain_e_per_adu.map(|g| g.e_per_adu());

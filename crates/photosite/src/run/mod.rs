@@ -37,6 +37,7 @@ mod account;
 mod adopt;
 mod collect;
 mod dark_model;
+mod defect_map;
 mod diagnosed;
 mod earlier;
 mod examined;
@@ -59,6 +60,9 @@ pub use collect::{
     Collected, Exported, add_to_library, export_library, rebuild_library, verify_library,
 };
 pub use dark_model::{BuiltDarkModel, build_dark_model};
+pub use defect_map::{
+    BuiltDefectMap, build_map_of_named, defects_report, export_defects, import_defects,
+};
 pub use diagnosed::{DiagnosisRequest, LightVerdict, MastersUsed, VERDICT_SCHEMA, diagnose_lights};
 pub use earlier::Earlier;
 pub use frames::{raw_frame, take_inventory};

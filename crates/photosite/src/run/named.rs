@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use photosite_file::fits::Sample;
 use photosite_pix::combine::Recipe;
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{CfaPattern, FrameKind};
+use photosite_pix::{CfaPattern, FrameKind, Size};
 
 use super::examined::examine;
 use super::frames::{duplicate, raw_frame};
@@ -20,8 +20,9 @@ use crate::open::each_image;
 use crate::params::{DarkScaling, RecipeChoice};
 use crate::plan::product_names;
 use crate::product::{
-    AdditivePart, BiasChoice, FittedDark, Known, LightRequest, LightResult, LoadedMaster,
-    MasterRequest, MasterResult, Masters, build_master, calibrate_light, load_named,
+    AdditivePart, BiasChoice, FittedDark, Known, LightRequest, LightResult, LoadedMap,
+    LoadedMaster, MasterRequest, MasterResult, Masters, build_master, calibrate_light, load_named,
+    read_defect_map,
 };
 use crate::provenance::{ContentHash, key_of};
 use crate::raw::RawFrame;
@@ -186,6 +187,10 @@ pub struct NamedLights<'a> {
     pub scaling: DarkScaling,
     /// The master flat.
     pub flat: Option<&'a Path>,
+    /// The defect map.
+    pub defects: Option<&'a Path>,
+    /// Cosmic rays are found in each frame by itself, and mended.
+    pub cosmic: bool,
     /// Gain and read noise in place of the headers'.
     pub noise: Option<NoiseModel>,
     /// How samples are stored.
@@ -198,7 +203,18 @@ impl<'a> NamedLights<'a> {
     pub fn new(files: &'a [PathBuf], output: &'a Path) -> Self {
         let (scaling, sample) = (DarkScaling::None, Sample::F32);
         let (bias, dark, flat, noise) = (None, None, None, None);
-        Self { files, output, bias, dark, scaling, flat, noise, sample }
+        Self {
+            files,
+            output,
+            bias,
+            dark,
+            scaling,
+            flat,
+            defects: None,
+            cosmic: false,
+            noise,
+            sample,
+        }
     }
 }
 
@@ -218,8 +234,9 @@ pub struct NamedCalibrated {
 /// When no master is named or those named do not fit each other, no frame can be used, a product
 /// cannot be written, or the work is cancelled.
 pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result<NamedCalibrated> {
-    if asked.bias.is_none() && asked.dark.is_none() && asked.flat.is_none() {
-        return Err(Error::parameters("name at least one of --bias, --dark and --flat"));
+    let nothing = asked.bias.is_none() && asked.dark.is_none() && asked.flat.is_none();
+    if nothing && asked.defects.is_none() {
+        return Err(Error::parameters("name at least one of --bias, --dark, --flat and --defects"));
     }
     if asked.flat.is_some() && asked.bias.is_none() && asked.dark.is_none() {
         return Err(Error::parameters(
@@ -263,10 +280,30 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
         }
         _ => None,
     };
-    let masters = Masters::new(bias, dark, flat, asked.scaling)?;
+    let mut masters = Masters::new(bias, dark, flat, asked.scaling)?;
+    if let Some(path) = asked.defects {
+        let map = read_defect_map(path)?;
+        let odd = frames.iter().find(|f| f.region().size() != map.map.size);
+        match odd {
+            None => masters = masters.with_defects(&map),
+            Some(frame) => {
+                findings.push(not_of_this_sensor(&map, &frame.path, frame.region().size()))
+            }
+        }
+    }
     let scaled = asked.scaling != DarkScaling::None;
     for (asked_as, (path, says, master)) in &named {
         findings.extend(contradicted(*asked_as, (path, *says, master), scaled, &frames));
+    }
+    if asked.cosmic && asked.noise.is_none() {
+        let without = frames.iter().find(|f| f.noise().is_none());
+        if let Some(frame) = without {
+            return Err(Error::parameters(
+                "--cosmic holds pixels against their noise: name --gain and --read-noise, which the header \
+                 does not tell",
+            )
+            .about(&frame.path));
+        }
     }
     let names = product_names(frames.iter().map(|f| f.path.as_path()));
     let known = Known::default();
@@ -278,6 +315,7 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
             noise: asked.noise,
             sample: asked.sample,
             dark: choice.as_ref().map(|c| c.share),
+            cosmic: asked.cosmic,
         };
         let light = calibrate_light(&request, &asked.output.join(&names[i]), &known, buffers)?;
         Ok((light, choice))
@@ -295,6 +333,18 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
         }
     }
     Ok(NamedCalibrated { lights, findings })
+}
+
+/// That a defect map does not fit a light.
+pub(super) fn not_of_this_sensor(map: &LoadedMap, light: &Path, size: Size) -> Finding {
+    let message = format!(
+        "the defect map is {} pixels, {} is {size}: calibrated without it",
+        map.map.size,
+        light.display()
+    );
+    let subject = map.path.display().to_string();
+    Finding::new("defects-not-of-this-sensor", Severity::Warning, subject, message)
+        .hint("Name a map of the light's own camera, binning and region, or --defects none.")
 }
 
 /// That a dark was not fitted, though that was asked for.

@@ -27,6 +27,9 @@ pub struct AskedNight {
     output: PathBuf,
     /// Gain and read noise, where the headers' were overruled.
     noise: Option<NoiseModel>,
+    /// The defect map; `None` for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    defects: Option<PathBuf>,
     /// The pedestal in ADU of calibrated lights of 16 bits; `None` where they are floating point.
     pedestal_adu: Option<f32>,
     /// The folder of the library; `None` for none.
@@ -68,6 +71,7 @@ impl AskedNight {
             kinds: kinds.collect(),
             output: whole(&request.output),
             noise: request.noise,
+            defects: request.defects.as_deref().map(whole),
             pedestal_adu: match request.sample {
                 Sample::U16 { pedestal_adu } => Some(pedestal_adu),
                 Sample::F32 | Sample::Mask => None,
@@ -92,6 +96,7 @@ impl AskedNight {
             dry_run: false,
             graph: false,
             noise: self.noise,
+            defects: self.defects.clone(),
             sample: self.pedestal_adu.map_or(Ok(Sample::F32), sixteen_bits)?,
             library: self.library.clone(),
             stack: self.stack,

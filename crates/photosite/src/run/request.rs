@@ -27,6 +27,8 @@ pub struct NightRequest {
     pub graph: bool,
     /// Gain and read noise, where the headers' are to be overruled.
     pub noise: Option<NoiseModel>,
+    /// The defect map; `None` for none.
+    pub defects: Option<PathBuf>,
     /// How calibrated lights are stored.
     pub sample: Sample,
     /// The folder of the library; `None` for none.
@@ -49,6 +51,7 @@ impl NightRequest {
             dry_run: false,
             graph: false,
             noise: None,
+            defects: None,
             sample: Sample::F32,
             library: None,
             stack: true,

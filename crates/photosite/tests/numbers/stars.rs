@@ -43,7 +43,7 @@ pub fn errors_on_stacks(effort: Effort) -> Vec<Row> {
         let spec =
             FrameSpec { header: &header, sample: Sample::F32, beside: vec![], tables: vec![] };
         write_frame(&path, &[&frames[0]], spec, Existing::Refuse).unwrap();
-        let found = working(|context| stars_of(&path, 5.5, context)).unwrap();
+        let found = working(|context| stars_of(&path, None, 5.5, context)).unwrap();
         // Of the sky without noise, the same aperture.
         let mut truth = sky.truth(PLAIN);
         let mut random = Stream::new(71, count as u64, Purpose::ReadNoise);

@@ -3,23 +3,29 @@
 #[path = "../night/mod.rs"]
 mod night;
 
+mod ageing;
 mod algebra;
 mod array;
 mod colour;
+mod cosmic;
 mod dark_model;
 mod dark_scaling;
+mod defect_map;
 mod every_effect;
 mod flat_fit;
 mod levels;
+mod mapped;
 mod monte_carlo;
 mod one_effect;
 mod own_darks;
 mod purpose;
 mod rejection;
+mod repair;
 mod stacking;
 mod star_field;
 mod star_flux;
 mod stars;
+mod still;
 mod trails;
 mod traps;
 mod verdict;

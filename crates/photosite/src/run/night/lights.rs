@@ -14,8 +14,8 @@ use crate::finding::{Severity, first_and_more};
 use crate::params::DarkScaling;
 use crate::plan::{LightId, MasterId, Plan};
 use crate::product::{
-    BiasChoice, LightRequest, LoadedMaster, Masters, calibrate_light, load_master, load_samples,
-    replaced,
+    BiasChoice, LightRequest, LoadedMap, LoadedMaster, Masters, calibrate_light, load_master,
+    load_samples, replaced,
 };
 use crate::raw::RawFrame;
 use crate::run::earlier::Earlier;
@@ -34,6 +34,8 @@ pub(super) struct SetKey {
     pub masters: [Option<MasterId>; 3],
     /// The dark is taken by a factor of the light's own.
     pub fitted: bool,
+    /// The night's defect map is of the light's size.
+    pub mapped: bool,
 }
 
 /// What of masters is loaded.
@@ -48,14 +50,15 @@ pub(super) enum Loaded {
 /// The masters of a night's set-ups, in memory while they are needed.
 pub(super) struct Sets {
     what: Loaded,
+    map: Option<Arc<LoadedMap>>,
     frames: BTreeMap<MasterId, LoadedMaster>,
     sets: BTreeMap<SetKey, Arc<Masters>>,
 }
 
 impl Sets {
     /// None of them in memory yet.
-    pub(super) fn new(what: Loaded) -> Self {
-        Self { what, frames: BTreeMap::new(), sets: BTreeMap::new() }
+    pub(super) fn new(what: Loaded, map: Option<Arc<LoadedMap>>) -> Self {
+        Self { what, map, frames: BTreeMap::new(), sets: BTreeMap::new() }
     }
 
     /// The masters of a set-up, loaded on all threads where they are not yet.
@@ -81,7 +84,11 @@ impl Sets {
             [bias, dark, flat].map(|i| i.and_then(|i| self.frames.get(&i).cloned()));
         let bias = bias.map(|m| BiasChoice::Master(Box::new(m)));
         let scaling = if key.fitted { DarkScaling::Fitted } else { DarkScaling::None };
-        let set = Arc::new(Masters::new(bias, dark, flat, scaling)?);
+        let mut set = Masters::new(bias, dark, flat, scaling)?;
+        if let Some(map) = self.map.as_ref().filter(|_| key.mapped) {
+            set = set.with_defects(map);
+        }
+        let set = Arc::new(set);
         self.sets.insert(key, set.clone());
         Ok(set)
     }
@@ -125,6 +132,7 @@ pub(super) struct Work<'a> {
     pub darks: &'a DarkChoices,
     pub flats: &'a FlatChoices,
     pub made: &'a MadeDarks,
+    pub map: Option<&'a Arc<LoadedMap>>,
     pub earlier: &'a Earlier,
     pub folder: &'a Path,
 }
@@ -200,13 +208,15 @@ impl<'a> Work<'a> {
     pub fn set_of(&self, light: LightId) -> SetKey {
         let plan = &self.planned[light];
         let flat = self.flats[light].map_or(plan.flat, |choice| choice.flat);
+        let size = self.raw[plan.frame].as_ref().map(|raw| raw.region().size());
+        let mapped = self.map.is_some_and(|map| Some(map.map.size) == size);
         if let Some(made) = self.made.get(&light) {
             // It brings the bias with it.
-            return SetKey { masters: [plan.bias, Some(*made), flat], fitted: false };
+            return SetKey { masters: [plan.bias, Some(*made), flat], fitted: false, mapped };
         }
         let fitted = self.darks[light].is_some();
         let dark = plan.dark.filter(|_| fitted || plan.scaled.is_none());
-        SetKey { masters: [plan.bias, dark, flat], fitted }
+        SetKey { masters: [plan.bias, dark, flat], fitted, mapped }
     }
 
     /// Does `work` with the raw frame of each of some lights, on all threads.
@@ -255,7 +265,7 @@ pub(super) fn calibrate_lights(
     for &i in wanted.iter().filter(|i| raw[planned[**i].frame].is_some()) {
         by_set.entry(work.set_of(i)).or_default().push(i);
     }
-    let mut sets = Sets::new(Loaded::WithVariance);
+    let mut sets = Sets::new(Loaded::WithVariance, work.map.cloned());
     for (key, members) in by_set {
         sets.keep(&BTreeSet::from([key]));
         let set = match sets.get(key, work.masters, context) {
@@ -270,7 +280,8 @@ pub(super) fn calibrate_lights(
             let path = folder.join(&planned[light].file_name);
             let sample = request.sample;
             let dark = work.share_of(light);
-            let request = LightRequest { raw, masters: &set, noise: None, sample, dark };
+            let request =
+                LightRequest { raw, masters: &set, noise: None, sample, dark, cosmic: false };
             let result = calibrate_light(&request, &path, &earlier.known, buffers);
             context.observer.event(Event::Advanced { by: 1, what: "calibrating" });
             result

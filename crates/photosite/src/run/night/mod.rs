@@ -14,6 +14,7 @@ mod stacks;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use photosite_file::atomic::{Existing, remove_leftovers, write_bytes};
 use photosite_file::fits::Sample;
@@ -29,6 +30,7 @@ use super::account::{Account, Done, report};
 use super::earlier::Earlier;
 use super::frames::{raw_frame, take_inventory};
 use super::keep::keep_masters;
+use super::named::not_of_this_sensor;
 use super::page::page_of;
 use super::planned::{AskedNight, PlannedNight};
 use super::profiles::noise_by_profile;
@@ -42,7 +44,10 @@ use crate::finding::Severity;
 use crate::inventory::Inventory;
 use crate::library::{FEW_REFUSALS, Library};
 use crate::params::Integration;
-use crate::plan::{Forecaster, Graph, Grapher, LightId, MasterId, MasterPlan, Means, Plan, plan};
+use crate::plan::{
+    Forecaster, Graph, Grapher, LightId, LightPlan, MasterId, MasterPlan, Means, Plan, plan,
+};
+use crate::product::{LoadedMap, read_defect_map};
 use crate::raw::RawFrame;
 use crate::report::{self, LibraryReport};
 use crate::work::{Context, on_each};
@@ -212,6 +217,7 @@ impl<'a> Night<'a> {
             self.identify(context)?;
         }
         self.lap("identify");
+        let defects = self.defect_map(context)?;
         let earlier = self.earlier(context)?;
         let planned = &self.planned;
         let (known, raw) = (&earlier.known, &self.raw);
@@ -221,11 +227,22 @@ impl<'a> Night<'a> {
         self.keep_masters(&earlier, context)?;
         let Self { request, planned, raw, masters, darks, flats, notes, .. } = self;
         let (earlier, folder) = (&earlier, lights_dir.as_path());
+        let map = defects.as_ref();
         let mut fitted = std::mem::replace(darks, Results::none(0));
         let none = Results::none(planned.lights.len());
         let made = &MadeDarks::new();
-        let work =
-            Work { request, planned, raw, masters, darks: &none, made, flats, earlier, folder };
+        let work = Work {
+            request,
+            planned,
+            raw,
+            masters,
+            darks: &none,
+            made,
+            map,
+            flats,
+            earlier,
+            folder,
+        };
         for made in fit_darks(work, &mut fitted, (&masters_dir, notes), context)? {
             let id = self.masters.push(made.master);
             self.made.extend(made.lights.into_iter().map(|light| (light, id)));
@@ -234,8 +251,9 @@ impl<'a> Night<'a> {
         self.lap("darks");
         let Self { request, planned, raw, masters, darks, made, flats, notes, .. } = self;
         let mut judged = Results::none(planned.lights.len());
-        let work = Work { request, planned, raw, masters, darks, made, flats, earlier, folder };
-        let mut sets = Sets::new(Loaded::Samples);
+        let work =
+            Work { request, planned, raw, masters, darks, made, map, flats, earlier, folder };
+        let mut sets = Sets::new(Loaded::Samples, map.cloned());
         judge_flats(work, &mut judged, (&mut sets, notes), context)?;
         self.flats = judged;
         self.lap("flats");
@@ -253,14 +271,16 @@ impl<'a> Night<'a> {
             ..
         } = self;
         let (raw, darks, flats) = (&*raw, &*darks, &*flats);
-        let work = Work { request, planned, raw, masters, darks, made, flats, earlier, folder };
+        let work =
+            Work { request, planned, raw, masters, darks, made, map, flats, earlier, folder };
         if request.stack {
             stack_lights(work, &folders, lights, pictures, (&mut sets, notes), context)?;
         }
         drop(sets);
         self.lap("stacks");
         let Self { request, planned, raw, masters, darks, made, flats, lights, notes, .. } = self;
-        let work = Work { request, planned, raw, masters, darks, made, flats, earlier, folder };
+        let work =
+            Work { request, planned, raw, masters, darks, made, map, flats, earlier, folder };
         // Lights that are in no picture are kept, and all where that is asked.
         let all = planned.named_lights().map(|(id, _)| id);
         let wanted: Vec<LightId> =
@@ -270,6 +290,20 @@ impl<'a> Night<'a> {
         notes.extend(left_of_darks(work, lights), context);
         self.lap("lights");
         Ok(())
+    }
+
+    /// Reads the defect map that was named; tells of lights that it is not of the size of.
+    fn defect_map(&mut self, context: &Context<'_>) -> Result<Option<Arc<LoadedMap>>> {
+        let Some(path) = &self.request.defects else { return Ok(None) };
+        let map = read_defect_map(path)?;
+        let of = |light: &LightPlan| self.raw[light.frame].as_ref();
+        let odd =
+            self.planned.lights.iter().filter_map(of).find(|f| f.region().size() != map.map.size);
+        if let Some(frame) = odd {
+            let told = not_of_this_sensor(&map, &frame.path, frame.region().size());
+            self.notes.add(told, context);
+        }
+        Ok(Some(Arc::new(map)))
     }
 
     /// Knows every frame by its content.

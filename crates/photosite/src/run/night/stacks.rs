@@ -161,6 +161,10 @@ impl Target<'_> {
         if !darks.is_empty() {
             parameters["darks"] = json!(darks);
         }
+        let mapped = lights.iter().any(|i| self.work.set_of(*i).mapped);
+        if let Some(map) = self.work.map.filter(|_| mapped) {
+            parameters["defects"] = json!(map.hash.to_string());
+        }
         Ok(Provenance::new("stacked light", inputs, parameters))
     }
 

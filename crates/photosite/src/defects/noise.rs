@@ -1,0 +1,59 @@
+//! The noise of one frame, place by place.
+
+use photosite_pix::stat;
+
+use super::sums::share_without_extreme;
+
+/// Side of a place in pixels.
+pub const CELL: usize = 64;
+
+/// The noise of one of a number of frames, in cells of 64 pixels: where a glow lies, it is higher.
+#[derive(Debug, Clone, Default)]
+pub struct FrameNoise {
+    /// Cell after cell, row after row, in ADU.
+    cells: Vec<f32>,
+    across: usize,
+    /// Frames.
+    frames: usize,
+    typical: f32,
+}
+
+/// The noise of one frame in each cell of a row of them, from the variances that
+/// [`mean_and_variance`](super::mean_and_variance) gave.
+pub fn cell_noises(variance: &[f32], width: usize, frames: usize) -> Vec<f32> {
+    let kept = share_without_extreme(frames) as f32;
+    (0..width)
+        .step_by(CELL)
+        .map(|x0| {
+            let x1 = (x0 + CELL).min(width);
+            let all: Vec<f32> =
+                variance.chunks_exact(width).flat_map(|row| row[x0..x1].to_vec()).collect();
+            (stat::median(&all) / kept).sqrt()
+        })
+        .collect()
+}
+
+impl FrameNoise {
+    /// Of rows of cells, one after the other; none where there are too few frames to tell.
+    pub fn new(cells: Vec<f32>, width: usize, frames: usize) -> Self {
+        let typical = stat::median(&cells);
+        let typical = if typical.is_finite() { typical } else { 0.0 };
+        Self { cells, across: width.div_ceil(CELL), frames, typical }
+    }
+
+    /// The noise of one frame, typically; 0 where it is not known.
+    pub fn typical(&self) -> f32 {
+        self.typical
+    }
+
+    /// At a pixel; 0 where it is not known.
+    pub fn at(&self, x: usize, y: usize) -> f32 {
+        let here = self.cells.get(y / CELL * self.across + x / CELL).copied();
+        here.filter(|v| v.is_finite()).unwrap_or(0.0)
+    }
+
+    /// The noise of the mean of all frames, and of what its neighbours say of it.
+    pub fn of_mean_at(&self, x: usize, y: usize) -> f32 {
+        1.05 * self.at(x, y) / (self.frames.max(1) as f32).sqrt()
+    }
+}

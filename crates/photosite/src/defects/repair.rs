@@ -1,0 +1,288 @@
+//! Defective pixels made of their healthy neighbours.
+
+use photosite_pix::{CfaPattern, Frame, MaskBits, Size, stat};
+
+/// Steps of one colour to each side that a repair may take its neighbours from: the ring around a cluster of
+/// 5 x 5 of one colour, or the healthy sides of five columns.
+const FARTHEST: isize = 3;
+
+/// Steps within which neighbours are taken where there are enough.
+const NEAR: isize = 2;
+
+/// Pixels to each side under an array whose colours stand in no grid.
+const FARTHEST_X_TRANS: isize = 6;
+
+/// The same where there are enough.
+const NEAR_X_TRANS: isize = 4;
+
+/// So many healthy neighbours are enough.
+const ENOUGH: usize = 6;
+
+/// Fewest healthy neighbours that make a value.
+const FEWEST: usize = 3;
+
+/// Fewest pairs of opposite neighbours that make a value by themselves.
+const FEWEST_PAIRS: usize = 3;
+
+/// The same-colour pixels around (x, y) up to `reach` steps away, itself left out.
+pub(super) fn neighbours(
+    size: Size,
+    x: usize,
+    y: usize,
+    step: usize,
+    reach: isize,
+) -> impl Iterator<Item = (usize, usize)> {
+    let at = move |v: usize, d: isize, limit: usize| {
+        v.checked_add_signed(d * step as isize).filter(|p| *p < limit)
+    };
+    (-reach..=reach).filter_map(move |dy| at(y, dy, size.height)).flat_map(move |ny| {
+        (-reach..=reach)
+            .filter_map(move |dx| at(x, dx, size.width))
+            .filter(move |nx| (*nx, ny) != (x, y))
+            .map(move |nx| (nx, ny))
+    })
+}
+
+/// Rows to each side that a repair may take its neighbours from.
+pub fn reach(cfa: Option<CfaPattern>) -> usize {
+    match cfa {
+        Some(cfa) if cfa.period() > 2 => FARTHEST_X_TRANS.unsigned_abs(),
+        cfa => FARTHEST.unsigned_abs() * cfa.map_or(1, CfaPattern::period),
+    }
+}
+
+/// The mask bits of a master that call for a repair in the light.
+pub const CALLS_FOR_REPAIR: MaskBits =
+    MaskBits::HOT.union(MaskBits::COLD).union(MaskBits::UNSTABLE).union(MaskBits::NO_DATA);
+
+/// The bits of a defect that call for a repair: of a map, a response that bends as well.
+pub const REPAIRED: MaskBits = CALLS_FOR_REPAIR.union(MaskBits::SUSPECT);
+
+/// Neighbours that scatter by this many times their variance stand on structure: by chance one in a
+/// thousand of 24.
+const UNEVEN: f64 = 2.2;
+
+/// So do they where the nearest are off the median by more sigmas than these.
+const ALONE: f64 = 4.0;
+
+/// By how many times what the nearest neighbours are off the median of all the pixel itself is, on
+/// stars of 1.5 to 5 pixels (`tests/numbers`).
+const CURVE: f64 = 1.5;
+
+/// A place relative to a pixel, of its colour.
+#[derive(Debug, Clone, Copy)]
+struct Offset {
+    dx: isize,
+    dy: isize,
+    /// The square of its distance in steps.
+    d2: f32,
+    /// It is near enough where there are enough.
+    near: bool,
+}
+
+/// The places of one colour around a pixel of each phase of an array, the nearest first.
+struct Offsets {
+    period: usize,
+    phases: Vec<Vec<Offset>>,
+}
+
+impl Offsets {
+    fn new(cfa: Option<CfaPattern>) -> Self {
+        let irregular = cfa.filter(|c| c.period() > 2);
+        let (period, reach, near) = match irregular {
+            Some(c) => (c.period(), FARTHEST_X_TRANS, NEAR_X_TRANS),
+            None => (1, FARTHEST, NEAR),
+        };
+        let step = if irregular.is_some() { 1 } else { cfa.map_or(1, CfaPattern::period) as isize };
+        let side = -reach..=reach;
+        let all = || side.clone().flat_map(|dy| side.clone().map(move |dx| (dx, dy)));
+        let phase = |px: usize, py: usize| -> Vec<Offset> {
+            // Whole periods away, so that no coordinate is negative.
+            let color = |dx: isize, dy: isize| {
+                let at = |p: usize, d: isize| p.wrapping_add_signed(d + 6 * period as isize);
+                irregular.map(|c| c.color(at(px, dx), at(py, dy)))
+            };
+            let mut out: Vec<Offset> = all()
+                .filter(|d| *d != (0, 0))
+                .filter(|&(dx, dy)| color(dx, dy) == color(0, 0))
+                .map(|(dx, dy)| Offset {
+                    dx: dx * step,
+                    dy: dy * step,
+                    d2: (dx * dx + dy * dy) as f32,
+                    near: dx.abs() <= near && dy.abs() <= near,
+                })
+                .collect();
+            out.sort_by(|a, b| a.d2.total_cmp(&b.d2).then((a.dy, a.dx).cmp(&(b.dy, b.dx))));
+            out
+        };
+        let phases = (0..period * period).map(|i| phase(i % period, i / period)).collect();
+        Self { period, phases }
+    }
+
+    fn around(&self, x: usize, y: usize) -> &[Offset] {
+        &self.phases[y % self.period * self.period + x % self.period]
+    }
+}
+
+/// A healthy neighbour.
+#[derive(Debug, Clone, Copy)]
+struct Healthy {
+    at: Offset,
+    value: f32,
+    variance: f32,
+}
+
+/// Something with a weight, for a median.
+#[derive(Debug, Clone, Copy)]
+struct Weighted {
+    value: f32,
+    variance: f32,
+    weight: f32,
+}
+
+/// The value at which half of the weight lies on each side, and the variance of that; between two, their
+/// mean.
+fn weighted_median(all: &mut [Weighted]) -> (f32, f64) {
+    all.sort_by(|a, b| a.value.total_cmp(&b.value));
+    let whole: f64 = all.iter().map(|w| f64::from(w.weight)).sum();
+    let squares: f64 =
+        all.iter().map(|w| f64::from(w.weight).powi(2) * f64::from(w.variance)).sum();
+    let variance = std::f64::consts::FRAC_PI_2 * squares / (whole * whole);
+    let mut sum = 0.0;
+    for i in 0..all.len() {
+        sum += f64::from(all[i].weight);
+        if 2.0 * sum > whole {
+            return (all[i].value, variance);
+        }
+        if 2.0 * sum == whole && i + 1 < all.len() {
+            return (0.5 * (all[i].value + all[i + 1].value), variance);
+        }
+    }
+    (f32::NAN, f64::NAN)
+}
+
+/// Replaces each pixel of `which` by the distance-weighted median of its healthy same-colour neighbours and
+/// marks it INTERPOLATED; the bits of the defect stay.
+///
+/// Neighbours opposite to each other count as pairs, by their mean, in which gradients cancel; a pair counts
+/// less the more its two differ beside the others, so that the value follows an edge or a star's flank
+/// instead of crossing it. Where less than three pairs are whole, neighbours count one by one. They are taken
+/// from 5x5 of one colour, from 7x7 where those are defective too (of an array without a grid, such as
+/// X-Trans, from 9x9 and 13x13 pixels); less than 3 make no value: the pixel becomes NaN and NO_DATA. So
+/// columns up to five wide and clusters up to 5x5 of one colour are mended, larger ones stay holes.
+///
+/// The variance is that of the weighted median; where neighbours differ by more than their noise, as on
+/// stars, what the pixel itself is off by, judged by what the nearest are off, is added. Returns the number
+/// of pixels repaired.
+pub fn repair(frame: &mut Frame, cfa: Option<CfaPattern>, which: &[(usize, usize)]) -> usize {
+    if which.is_empty() {
+        return 0;
+    }
+    let offsets = Offsets::new(cfa);
+    // Every new value is made of old ones, so that the order of repairs does not matter, be they
+    // made in one call or in several.
+    let values: Vec<(f32, f32)> = which
+        .iter()
+        .map(|&(x, y)| {
+            value_of(frame, offsets.around(x, y), (x, y)).unwrap_or((f32::NAN, f32::NAN))
+        })
+        .collect();
+    let mut repaired = 0;
+    for (&(x, y), &(value, variance)) in which.iter().zip(&values) {
+        frame.data.set(x, y, value);
+        if let Some(v) = &mut frame.variance {
+            v.set(x, y, variance);
+        }
+        let mask = &mut frame.mask.row_mut(y)[x];
+        if value.is_finite() {
+            *mask |= MaskBits::INTERPOLATED;
+            mask.remove(MaskBits::NO_DATA);
+            repaired += 1;
+        } else {
+            *mask |= MaskBits::NO_DATA;
+        }
+    }
+    repaired
+}
+
+/// The value of a pixel by its neighbours, and its variance; NaN where the frame has none.
+fn value_of(frame: &Frame, around: &[Offset], (x, y): (usize, usize)) -> Option<(f32, f32)> {
+    let size = frame.size();
+    let mut healthy = vec![None::<Healthy>; around.len() + 1];
+    let mut count = 0;
+    let of = |at: &Offset| -> Option<Healthy> {
+        let nx = x.checked_add_signed(at.dx).filter(|v| *v < size.width)?;
+        let ny = y.checked_add_signed(at.dy).filter(|v| *v < size.height)?;
+        let (value, mask) = (frame.data.get(nx, ny), frame.mask.get(nx, ny));
+        let repaired = mask.contains(MaskBits::INTERPOLATED);
+        if repaired || !mask.is_good() || mask.contains(MaskBits::SUSPECT) || !value.is_finite() {
+            return None;
+        }
+        let variance = frame.variance.as_ref().map_or(f32::NAN, |v| v.get(nx, ny));
+        Some(Healthy { at: *at, value, variance })
+    };
+    for at in around.iter().filter(|at| at.near) {
+        healthy[count] = of(at);
+        count += usize::from(healthy[count].is_some());
+    }
+    if count < ENOUGH {
+        for at in around.iter().filter(|at| !at.near) {
+            healthy[count] = of(at);
+            count += usize::from(healthy[count].is_some());
+        }
+    }
+    if count < FEWEST {
+        return None;
+    }
+    let healthy: Vec<Healthy> = healthy[..count].iter().flatten().copied().collect();
+    let mut pairs: Vec<(Weighted, f32)> = Vec::with_capacity(count / 2);
+    for (i, a) in healthy.iter().enumerate() {
+        let opposite = |b: &&Healthy| (b.at.dx, b.at.dy) == (-a.at.dx, -a.at.dy);
+        if let Some(b) = healthy[i + 1..].iter().find(opposite) {
+            let mean = Weighted {
+                value: 0.5 * (a.value + b.value),
+                variance: 0.25 * (a.variance + b.variance),
+                weight: 1.0 / a.at.d2,
+            };
+            pairs.push((mean, (a.value - b.value).powi(2)));
+        }
+    }
+    let (value, noise) = if pairs.len() >= FEWEST_PAIRS {
+        let mut differences: Vec<f32> = pairs.iter().map(|p| p.1).collect();
+        let typical = stat::median_in_place(&mut differences);
+        let mut agreeing: Vec<Weighted> = pairs
+            .iter()
+            .map(|(mean, difference)| {
+                let off = if typical > 0.0 { difference / typical } else { 0.0 };
+                Weighted { weight: mean.weight / (1.0 + off * off), ..*mean }
+            })
+            .collect();
+        weighted_median(&mut agreeing)
+    } else {
+        let single =
+            |h: &Healthy| Weighted { value: h.value, variance: h.variance, weight: 1.0 / h.at.d2 };
+        weighted_median(&mut healthy.iter().map(single).collect::<Vec<_>>())
+    };
+    if frame.variance.is_none() {
+        return Some((value, f32::NAN));
+    }
+    let n = healthy.len() as f64;
+    let own = healthy.iter().map(|h| f64::from(h.variance)).sum::<f64>() / n;
+    let mut samples: Vec<f32> = healthy.iter().map(|h| h.value).collect();
+    let scatter = stat::moments(&samples).sd.powi(2);
+    let median = f64::from(stat::median_in_place(&mut samples));
+    let nearest = healthy[0].at.d2;
+    let beside: Vec<f64> = healthy
+        .iter()
+        .filter(|h| h.at.d2 == nearest && nearest <= 2.0)
+        .map(|h| f64::from(h.value))
+        .collect();
+    let count = beside.len() as f64;
+    let curve = if count > 0.0 { beside.iter().sum::<f64>() / count - median } else { 0.0 };
+    let of_curve = own / count.max(1.0) + std::f64::consts::FRAC_PI_2 * own / n;
+    let structure = scatter > UNEVEN * own || curve * curve > ALONE * ALONE * of_curve;
+    // What is left between the pixel, as the nearest foretell it, and its value.
+    let left = CURVE * curve - (f64::from(value) - median);
+    let shape = if structure { left * left } else { 0.0 };
+    Some((value, (noise + shape) as f32))
+}

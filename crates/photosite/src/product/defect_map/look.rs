@@ -1,0 +1,188 @@
+//! A set of frames looked at pixel by pixel: means, and what changes from frame to frame.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use photosite_pix::{CfaPattern, FrameKind, Plane, Size, stat};
+
+use crate::budget::FIXED_BYTES;
+use crate::defects::{
+    CELL, FrameNoise, Kind, Rows, Seen, Stand, Unsteady, bands, cell_noises, judge,
+    mean_and_variance, stands, unsteady,
+};
+use crate::error::Reach;
+use crate::event::Event;
+use crate::product::stacking::{equalise, open_all, plan_stack};
+use crate::raw::RawFrame;
+use crate::stack::{Additive, Prepared, ReadBuffers};
+use crate::work::{Context, for_each};
+use crate::{Error, Result};
+
+/// Rows of all frames that are in memory at a time.
+const BAND: usize = CELL;
+
+/// One sample in so many tells how a frame's level differs from another's.
+const LEVEL_STEP: usize = 13;
+
+/// What a set of frames shows.
+pub(super) struct Looked {
+    /// The mean of each pixel, in ADU; of flats 1 in the mean.
+    pub mean: Plane<f32>,
+    /// The noise of one frame.
+    pub noise: FrameNoise,
+    /// Pixels that change from frame to frame; none of flats.
+    pub unsteady: Vec<Unsteady>,
+    /// The level of flats in ADU.
+    pub level_adu: f64,
+    /// The colour filter array.
+    pub cfa: Option<CfaPattern>,
+}
+
+/// Looks at the frames of a set, band by band on all threads; `additive` is taken off flats, which are then
+/// brought to a mean of 1.
+pub(super) fn look(
+    (kind, frames): (FrameKind, &[&RawFrame]),
+    additive: Additive,
+    folder: &Path,
+    context: &Context<'_>,
+) -> Result<Looked> {
+    let size = frames[0].region().size();
+    let is_flat = kind == FrameKind::Flat;
+    let threads = threads_within(size, frames.len(), context)?;
+    let context = &Context { threads, ..*context };
+    let plan = plan_stack(frames, false, context)?;
+    let mut sources = open_all(frames, &plan, folder, context)?;
+    let mut level_adu = f64::NAN;
+    if is_flat {
+        for (source, frame) in sources.iter_mut().zip(frames) {
+            source.additive = additive.clone();
+            source.missing_from_adu = frame.detector.saturation_adu;
+        }
+        level_adu = equalise(&mut sources, context)?.iter().sum::<f64>() / 3.0;
+    }
+    let per_adu = frames[0].metadata.gain_e_per_adu.map(|g| 1.0 / g.e_per_adu());
+    let mut mean = Plane::zeroed(size);
+    let count = size.height.div_ceil(BAND);
+    let places: Vec<Mutex<&mut [f32]>> =
+        mean.as_mut_slice().chunks_mut(BAND * size.width).map(Mutex::new).collect();
+    let found: Vec<Mutex<(Vec<Unsteady>, Vec<f32>)>> =
+        (0..count).map(|_| Mutex::default()).collect();
+    let total = frames.len() as u64;
+    let state = || (ReadBuffers::default(), vec![Vec::new(); sources.len()], Vec::new());
+    for_each(count, context, state, |(buffers, rows, variance), band| {
+        let y0 = band * BAND;
+        let range = y0..(y0 + BAND).min(size.height);
+        let samples = range.len() * size.width;
+        for (source, rows) in sources.iter().zip(rows.iter_mut()) {
+            rows.resize(samples, 0.0);
+            read(source, range.clone(), buffers, rows)?;
+        }
+        let offsets = if is_flat { vec![0.0; rows.len()] } else { offsets(rows) };
+        variance.resize(samples, 0.0);
+        let all: Vec<&[f32]> = rows.iter().map(|r| &r[..]).collect();
+        let mut mean = places[band].lock().expect("no holder panics");
+        mean_and_variance(&all, &offsets, &mut mean, variance);
+        if !is_flat && all.len() >= 4 {
+            let rows = Rows {
+                frames: &all,
+                offsets: &offsets,
+                mean: &mean,
+                variance,
+                width: size.width,
+                y0,
+                per_adu,
+            };
+            let noises = cell_noises(variance, size.width, all.len());
+            let unsteady = unsteady(&rows);
+            for (u, main) in &unsteady {
+                mean[(u.y - y0) * size.width + u.x] = *main;
+            }
+            let unsteady = unsteady.into_iter().map(|(u, _)| u).collect();
+            *found[band].lock().expect("no holder panics") = (unsteady, noises);
+        }
+        let share = |done: usize| total * done as u64 / count as u64;
+        let by = share(band + 1) - share(band);
+        context.observer.event(Event::Advanced { by, what: "looking at pixels" });
+        Ok(())
+    })?;
+    drop(places);
+    frames.iter().try_for_each(|f| f.unchanged())?;
+    let (mut pixels, mut noises) = (Vec::new(), Vec::new());
+    for band in found {
+        let (more, variances) = band.into_inner().expect("no holder panics");
+        pixels.extend(more);
+        noises.extend(variances);
+    }
+    let noise = FrameNoise::new(noises, size.width, frames.len());
+    Ok(Looked { mean, noise, unsteady: pixels, level_adu, cfa: sources[0].cfa })
+}
+
+fn read(
+    source: &Prepared,
+    rows: std::ops::Range<usize>,
+    buffers: &mut ReadBuffers,
+    out: &mut [f32],
+) -> Result<()> {
+    Ok(source.read(rows, 0..source.region.width(), buffers, out)?)
+}
+
+/// How far the level of each frame lies above that of the first, less their mean.
+fn offsets(rows: &[Vec<f32>]) -> Vec<f32> {
+    let first = &rows[0];
+    let mut off: Vec<f32> = rows
+        .iter()
+        .map(|frame| {
+            let differences: Vec<f32> =
+                frame.iter().zip(first).step_by(LEVEL_STEP).map(|(a, b)| a - b).collect();
+            // A mean of the inner half tells parts of a step, which a median of integers does not.
+            let v = stat::robust_mean(&differences, 3.0) as f32;
+            if v.is_finite() { v } else { 0.0 }
+        })
+        .collect();
+    let mean = off.iter().sum::<f32>() / off.len() as f32;
+    off.iter_mut().for_each(|v| *v -= mean);
+    off
+}
+
+/// How many threads the memory allows.
+fn threads_within(size: Size, frames: usize, context: &Context<'_>) -> Result<usize> {
+    // Two means at a time, marks, and what is found.
+    let planes = size.pixels() as u64 * (4 + 4 + 1 + 4) + FIXED_BYTES;
+    let each = (BAND * size.width) as u64 * (frames as u64 + 2) * 4;
+    let needed = planes + each;
+    if needed > context.memory_bytes {
+        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        return Err(Error::memory(format!(
+            "a defect map of {frames} frames of {size} pixels cannot be built in {} MiB; allow --memory \
+             {}MiB or more",
+            mib(context.memory_bytes),
+            mib(needed)
+        ))
+        .reaching(Reach::Product));
+    }
+    let affordable = (context.memory_bytes - planes) / each.max(1);
+    Ok(context.threads.min(affordable as usize).max(1))
+}
+
+/// The defects of a mean, on all threads.
+pub(super) fn judged(
+    data: &Plane<f32>,
+    cfa: Option<CfaPattern>,
+    kind: Kind<'_>,
+    context: &Context<'_>,
+) -> Result<Vec<Seen>> {
+    let all: Vec<std::ops::Range<usize>> = bands(data.height()).collect();
+    let found: Vec<Mutex<Vec<Stand>>> = all.iter().map(|_| Mutex::default()).collect();
+    for_each(
+        all.len(),
+        context,
+        || (),
+        |(), i| {
+            *found[i].lock().expect("no holder panics") = stands(data, all[i].clone(), cfa, kind);
+            Ok(())
+        },
+    )?;
+    let first: Vec<Stand> =
+        found.into_iter().flat_map(|f| f.into_inner().expect("no holder panics")).collect();
+    Ok(judge(data, cfa, kind, &first))
+}
