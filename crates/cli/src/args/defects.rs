@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use photosite::defects::exchange::Exchange;
+use photosite::run::Exchange;
 
 /// `photosite defects`.
 #[derive(Debug, Args)]

@@ -1,13 +1,12 @@
 //! `photosite defects`.
 
 use anyhow::bail;
-use photosite::defects::{Aged, DefectMap, aged};
 use photosite::inventory::KindOverrides;
-use photosite::product::{draw_defects, months_between, read_defect_map};
+use photosite::product::read_defect_map;
 use photosite::run::{
-    BuiltDefectMap, build_map_of_named, defects_report, export_defects, import_defects,
+    Aged, BuiltDefectMap, DefectMap, age_of_maps, build_map_of_named, defects_report, draw_map,
+    export_defects, import_defects,
 };
-use photosite_file::keyword;
 use photosite_pix::FrameKind;
 use serde_json::json;
 
@@ -17,9 +16,6 @@ use crate::{Done, resolve};
 
 /// Pixels of the list of the worst.
 const LISTED: usize = 20;
-
-/// Columns of the picture.
-const WIDTH: usize = 1600;
 
 /// Builds, shows, compares or exchanges defect maps.
 pub fn run(args: DefectsArgs, limits: Limits) -> anyhow::Result<Done> {
@@ -53,8 +49,7 @@ pub fn run(args: DefectsArgs, limits: Limits) -> anyhow::Result<Done> {
         DefectsVerb::Show { map, output } => {
             let loaded = read_defect_map(&map)?;
             if let Some(png) = &output {
-                let order = keyword::read(&loaded.header).metadata.row_order;
-                draw_defects(&loaded.map, order, png, WIDTH)?;
+                draw_map(&loaded, png)?;
             }
             if json {
                 let report = defects_report(&loaded.map, LISTED);
@@ -65,11 +60,7 @@ pub fn run(args: DefectsArgs, limits: Limits) -> anyhow::Result<Done> {
             Ok(Done::Well)
         }
         DefectsVerb::Diff { old, new } => {
-            let (old, new) = (read_defect_map(&old)?.map, read_defect_map(&new)?.map);
-            if old.size != new.size {
-                bail!("the older map is {} pixels, the newer {}", old.size, new.size);
-            }
-            let aged = aged(&old, &new, months_between(&old, &new));
+            let aged = age_of_maps(&old, &new)?;
             if json {
                 println!("{}", serde_json::to_string_pretty(&aged)?);
             } else {

@@ -232,7 +232,9 @@ impl Look<'_> {
     /// Its edge stands out of the noise, and of the fine structure of what is there, by so much each.
     fn is_hit(&self, x: usize, y: usize, (sigmas, contrast): (f32, f32)) -> bool {
         let excess = self.excess(x, y);
-        if !(excess > sigmas) {
+        // Nor what is not known.
+        let stands = excess > sigmas;
+        if !stands {
             return false;
         }
         let mut smooth: Vec<f32> = self

@@ -3,7 +3,7 @@
 use photosite_pix::{MaskBits, Plane, Size};
 use serde::{Deserialize, Serialize};
 
-use super::Seen;
+use super::seen::{Seen, merge};
 
 /// So many good pixels in a row end a run of defects.
 ///
@@ -99,7 +99,7 @@ pub fn fill_lines(seen: &mut Vec<Seen>, size: Size) -> Vec<Line> {
             }));
         }
     }
-    super::merge(seen, all);
+    merge(seen, all);
     lines
 }
 

@@ -25,6 +25,7 @@ mod lines;
 mod map;
 mod noise;
 mod repair;
+mod seen;
 mod sums;
 mod telegraph;
 
@@ -37,9 +38,10 @@ pub use faint::faint_lines;
 pub use find::find;
 pub use judge::{Kind, Stand, judge, peaks, stands};
 pub use lines::{Cluster, Line, clusters, fill_lines};
-pub use map::{Aged, Counts, DefectMap, MAP_SCHEMA, MapFacts, Seen, aged, merge};
+pub use map::{Aged, Counts, DefectMap, MAP_SCHEMA, MapFacts, aged};
 pub use noise::{CELL, FrameNoise, cell_noises};
 pub use repair::{CALLS_FOR_REPAIR, REPAIRED, reach, repair};
+pub use seen::{Seen, merge};
 pub use sums::{mean_and_variance, share_without_extreme};
 pub use telegraph::{FEWEST_FRAMES, Level, Rows, Unsteady, unsteady};
 

@@ -24,11 +24,11 @@ pub fn mean_and_variance(
         // Sums about one of the pixel's own samples that is no outlier lose nothing.
         let mut base = [0.0f32; TOGETHER];
         let at = |f: usize, i: usize| frames[f][from + i] - offsets[f];
-        for i in 0..len {
+        for (i, base) in base[..len].iter_mut().enumerate() {
             let (a, b, c) = (at(0, i), at((n - 1).min(1), i), at((n - 1).min(2), i));
             let (low, high) = if a < b { (a, b) } else { (b, a) };
             let low = if low > c { low } else { c };
-            base[i] = if low < high { low } else { high };
+            *base = if low < high { low } else { high };
         }
         let (mut sum, mut square) = ([0.0f32; TOGETHER], [0.0f32; TOGETHER]);
         let (mut min, mut max) = ([f32::INFINITY; TOGETHER], [f32::NEG_INFINITY; TOGETHER]);

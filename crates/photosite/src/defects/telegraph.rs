@@ -119,7 +119,8 @@ pub fn unsteady(rows: &Rows<'_>) -> Vec<(Unsteady, f32)> {
         let above = tile.above(x, y, *m);
         let model = tile.typical + shot * above + drift * above * above;
         let from = 1.0 + SUSPECT * tile.spread;
-        if !(*v > model * from * from * from) || !(model > 0.0) {
+        let beyond = model > 0.0 && *v > model * from * from * from;
+        if !beyond {
             continue;
         }
         let score = ((v / model).cbrt() - 1.0) / tile.spread;

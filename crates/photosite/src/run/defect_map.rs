@@ -8,8 +8,9 @@ use photosite_file::keyword;
 use photosite_pix::{FrameKind, Header, MaskBits, Size};
 
 use super::frames::{raw_frame, take_inventory};
-use crate::defects::exchange::Exchange;
-use crate::defects::{DefectMap, MAP_SCHEMA, MapFacts, Seen};
+pub use crate::defects::exchange::Exchange;
+pub use crate::defects::{Aged, DefectMap};
+use crate::defects::{MAP_SCHEMA, MapFacts, Seen, aged};
 use crate::error::Reach;
 use crate::event::{Event, Stage};
 use crate::finding::{Severity, first_and_more};
@@ -17,7 +18,10 @@ use crate::header::common_header;
 use crate::inventory::{Inventory, KindOverrides};
 use crate::library::{Field, Group, Traits, contradictions, frame_traits, groups};
 use crate::open::{open, probe};
-use crate::product::{FrameSet, build_defect_map, write_defect_map};
+use crate::product::{
+    FrameSet, LoadedMap, build_defect_map, draw_defects, months_between, read_defect_map,
+    write_defect_map,
+};
 use crate::provenance::{ContentHash, Input, Provenance};
 use crate::raw::RawFrame;
 use crate::work::{Context, on_each};
@@ -314,6 +318,36 @@ pub fn export_defects(map: &DefectMap, format: Exchange, output: &Path) -> Resul
         .map_err(|e| Error::from(e).of_product())?;
     Ok(map.counts().repaired)
 }
+
+/// Compares the maps in two files.
+///
+/// # Errors
+/// When one cannot be read, or they differ in size.
+pub fn age_of_maps(old: &Path, new: &Path) -> Result<Aged> {
+    let (older, newer) = (read_defect_map(old)?.map, read_defect_map(new)?.map);
+    if older.size != newer.size {
+        return Err(Error::mismatch(format!(
+            "{} is {} pixels, {} is {}: they are not of one sensor region",
+            old.display(),
+            older.size,
+            new.display(),
+            newer.size
+        )));
+    }
+    Ok(aged(&older, &newer, months_between(&older, &newer)))
+}
+
+/// Draws a map as a PNG, the way up that its frames have.
+///
+/// # Errors
+/// As [`draw_defects`].
+pub fn draw_map(loaded: &LoadedMap, png: &Path) -> Result<()> {
+    let order = keyword::read(&loaded.header).metadata.row_order;
+    draw_defects(&loaded.map, order, png, PICTURE_WIDTH)
+}
+
+/// Columns of a picture of a map.
+const PICTURE_WIDTH: usize = 1600;
 
 /// What a map tells as JSON, in the schema `photosite.defects/1`.
 pub fn defects_report(map: &DefectMap, worst: usize) -> serde_json::Value {

@@ -61,7 +61,8 @@ pub use collect::{
 };
 pub use dark_model::{BuiltDarkModel, build_dark_model};
 pub use defect_map::{
-    BuiltDefectMap, build_map_of_named, defects_report, export_defects, import_defects,
+    Aged, BuiltDefectMap, DefectMap, Exchange, age_of_maps, build_map_of_named, defects_report,
+    draw_map, export_defects, import_defects,
 };
 pub use diagnosed::{DiagnosisRequest, LightVerdict, MastersUsed, VERDICT_SCHEMA, diagnose_lights};
 pub use earlier::Earlier;

@@ -49,7 +49,7 @@ fn five_years_of_maps_tell_what_was_injected() {
             let output = dir.path().join(format!("map_{year}.fits"));
             run_context(2, |context| {
                 let kinds = KindOverrides::default();
-                build_map_of_named(&[folder.clone()], &kinds, &output, context).unwrap()
+                build_map_of_named(std::slice::from_ref(&folder), &kinds, &output, context).unwrap()
             });
             maps.push(read_defect_map(&output).unwrap().map);
         }

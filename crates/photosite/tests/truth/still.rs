@@ -39,7 +39,7 @@ fn what_stands_still_is_hot_and_no_star_is() {
             let kinds = KindOverrides { paths: vec![(whole, FrameKind::Light)] };
             let output = dir.path().join("map.fits");
             let built = run_context(2, |context| {
-                build_map_of_named(&[lights.clone()], &kinds, &output, context).unwrap()
+                build_map_of_named(std::slice::from_ref(&lights), &kinds, &output, context).unwrap()
             });
             let hot = &simulation.maps().hot;
             let found = hot

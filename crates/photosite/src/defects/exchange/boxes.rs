@@ -1,8 +1,8 @@
 //! Lists of boxes: IRAF's bad pixel file and LSST's table of defects.
 //!
 //! # Source
-//! IRAF's documentation, `instruments` of ccdred: columns and rows from 1, both ends included. LSST's
-//! `Defects`: the first pixel from 0, and the size.
+//! IRAFccdred, `instruments`: columns and rows from 1, both ends included. LSSTdefects: the first pixel from 0,
+//! and the size.
 
 use photosite_pix::MaskBits;
 

@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let bits = |i: usize| if i % 3 == 0 { MaskBits::COLD } else { MaskBits::HOT };
+        let bits = |i: usize| if i.is_multiple_of(3) { MaskBits::COLD } else { MaskBits::HOT };
         let mut seen: Vec<Seen> = [(0, 0), (19, 9), (3, 4), (3, 5), (3, 6), (4, 4), (10, 0)]
             .iter()
             .enumerate()

@@ -4,7 +4,7 @@
 //! commas do as well as blanks. All count from 0, rows as they lie in the file.
 //!
 //! # Source
-//! PixInsight's documentation, CosmeticCorrection.
+//! PixInsightDocs, CosmeticCorrection.
 
 use photosite_pix::{MaskBits, Size};
 

@@ -4,7 +4,7 @@
 //! 0 at the left, rows from 0 at the last row of the file.
 //!
 //! # Source
-//! Siril's documentation, cosmetic correction.
+//! SirilDocs, cosmetic correction.
 
 use photosite_pix::{MaskBits, Size};
 
