@@ -24,13 +24,16 @@ pub const PLAIN: Effects = Effects::all().difference(
         .union(Effects::BAYER),
 );
 
+/// What is done to the samples of a frame, by its number and kind.
+pub type Change = Box<dyn Fn(usize, FrameKind, &mut Plane<f32>)>;
+
 /// A camera, and the frames that were taken with it.
 pub struct Laboratory {
     pub simulation: Simulation,
     pub folder: TempDir,
     taken: usize,
     /// What is done to samples before they are written.
-    pub change: Option<Box<dyn Fn(usize, FrameKind, &mut Plane<f32>)>>,
+    pub change: Option<Change>,
 }
 
 impl Laboratory {
