@@ -17,7 +17,7 @@ pub fn write_sensor(report: &SensorReport, folder: &Path) -> Result<()> {
     let json = serde_json::to_vec_pretty(report)
         .map_err(|e| Error::bug(format!("a report that is no JSON: {e}")))?;
     let profile = Profile::of(report).text()?;
-    let files: [(&str, Vec<u8>, fn(&[u8]) -> bool); 3] = [
+    let files: [(&str, Vec<u8>, IsOurs); 3] = [
         ("sensor.json", json, |old| names(old, SENSOR_SCHEMA)),
         ("sensor.toml", profile.into_bytes(), |old| names(old, PROFILE_SCHEMA)),
         ("sensor.html", page(report).into_bytes(), is_ours),
@@ -34,6 +34,9 @@ pub fn write_sensor(report: &SensorReport, folder: &Path) -> Result<()> {
     }
     Ok(())
 }
+
+/// Whether what stands at a file's place is an earlier one.
+type IsOurs = fn(&[u8]) -> bool;
 
 /// Whether a text names a schema.
 fn names(text: &[u8], schema: &str) -> bool {

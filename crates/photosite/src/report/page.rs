@@ -199,7 +199,7 @@ fn picture(stack: &StackReport, pictures: &Pictures, page: &mut Page) {
 }
 
 /// The numbers of lights that may stand out, each with its column.
-const COLUMNS: [(&str, fn(&Row<'_>) -> Option<f64>); 6] = [
+const COLUMNS: [(&str, Number); 6] = [
     ("stars", |r| Some(r.stars?.count as f64)),
     ("FWHM, px", |r| r.stars?.fwhm_px),
     ("round", |r| r.stars?.roundness),
@@ -207,6 +207,9 @@ const COLUMNS: [(&str, fn(&Row<'_>) -> Option<f64>); 6] = [
     ("noise, ADU", |r| Some(r.stars?.noise_adu)),
     ("weight", |r| r.weight),
 ];
+
+/// A number of a light.
+type Number = fn(&Row<'_>) -> Option<f64>;
 
 struct Row<'a> {
     light: &'a LightReport,
@@ -255,7 +258,7 @@ fn lights(report: &RunReport, page: &mut Page) {
          <tbody>",
     );
     // Median and scatter of each number over the lights of a picture.
-    let usual = |picture: Option<usize>, column: fn(&Row<'_>) -> Option<f64>| {
+    let usual = |picture: Option<usize>, column: Number| {
         let all: Vec<f64> =
             rows.iter().filter(|r| r.picture == picture).filter_map(column).collect();
         (all.len() > 3).then(|| median_scatter(&all))

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use photosite_file::fits::mask_bits;
-use photosite_pix::{FrameKind, MaskBits, Plane, Size};
+use photosite_pix::{CfaPattern, FrameKind, MaskBits, Plane, Size};
 use serde::Serialize;
 
 use super::NamedBias;
@@ -96,8 +96,7 @@ pub fn diagnose_lights(
     for (used, lights) in sets {
         let masters = Loaded::of(&used, request)?;
         findings.extend(masters.findings.iter().cloned());
-        let mut ready: Vec<((Size, Option<photosite_pix::CfaPattern>), Result<Against>)> =
-            Vec::new();
+        let mut ready: Vec<Ready> = Vec::new();
         for i in &lights {
             let Ok(frame) = RawFrame::from_file(&request.lights[*i]) else { continue };
             let kind = kind_of(&frame);
@@ -138,7 +137,10 @@ fn without_masters(path: &Path) -> Finding {
 }
 
 /// Size and array of what is looked at of a light.
-fn kind_of(frame: &RawFrame) -> (Size, Option<photosite_pix::CfaPattern>) {
+type LightKind = (Size, Option<CfaPattern>);
+
+/// That of a light.
+fn kind_of(frame: &RawFrame) -> LightKind {
     let region = frame.region();
     (region.size(), frame.metadata.cfa.map(|c| c.shifted(region.x0, region.y0)))
 }
@@ -202,12 +204,13 @@ impl Loaded {
         Ok(Self { bias, dark, flat, findings })
     }
 
-    fn against(&self, kind: (Size, Option<photosite_pix::CfaPattern>)) -> Result<Against> {
+    fn against(&self, kind: LightKind) -> Result<Against> {
         against(kind, self.bias.clone(), self.dark.clone(), self.flat.clone())
     }
 }
 
-type Ready = ((Size, Option<photosite_pix::CfaPattern>), Result<Against>);
+/// Size and array of lights, and the masters for them.
+type Ready = (LightKind, Result<Against>);
 
 fn look(
     path: &Path,

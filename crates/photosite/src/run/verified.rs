@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use photosite_file::atomic::folder_of;
 use photosite_pix::FrameKind;
 use serde::Serialize;
 
@@ -213,6 +214,12 @@ fn lost(path: &Path, inputs: Vec<LostInput>) -> Verified {
     Verified { inputs, ..Verified::new(path, answer, message) }
 }
 
+/// A hidden folder for products made again, which goes with its value.
+fn room_in(home: &Path) -> Result<tempfile::TempDir> {
+    let made = tempfile::Builder::new().prefix(".photosite-verify-").tempdir_in(home);
+    made.map_err(|e| Error::io(home, "making a folder for products made again", e))
+}
+
 /// What is compared: two files of equal bytes are one.
 fn compared(product: &Path, again: &Path) -> Verified {
     let hashes = (ContentHash::of_file(product), ContentHash::of_file(again));
@@ -245,6 +252,7 @@ fn again_by_run(
     };
     let mut request = asked.request(None)?;
     let mut folders: Vec<PathBuf> = request.paths.iter().filter(|p| p.exists()).cloned().collect();
+    folders.extend(request.defects.iter().filter(|p| p.exists()).cloned());
     folders.extend(inputs.iter().cloned());
     let mut files = Files::below(&folders)?;
     let mut out: Vec<Option<Verified>> = Vec::new();
@@ -261,10 +269,7 @@ fn again_by_run(
         return Ok(out.into_iter().flatten().collect());
     }
     let home = report_path.parent().unwrap_or(Path::new("."));
-    let room = tempfile::Builder::new()
-        .prefix(".photosite-verify-")
-        .tempdir_in(home)
-        .map_err(|e| Error::io(home, "making a folder for products made again", e))?;
+    let room = room_in(home)?;
     request.output = room.path().to_owned();
     // A master that the library holds would be copied, not made.
     request.library = None;
@@ -348,9 +353,8 @@ fn again_alone(
     });
     let recipe: RecipeChoice = serde_json::from_value(chosen)
         .map_err(|e| Error::unsupported(format!("{}: {e}", product.display())))?;
-    let room = tempfile::tempdir().map_err(|e| {
-        Error::io(&std::env::temp_dir(), "making a folder for products made again", e)
-    })?;
+    let home = folder_of(product);
+    let room = room_in(home)?;
     let output = room.path().join(product.file_name().unwrap_or_default());
     let maps = told.parameters["maps"].as_bool() == Some(true);
     let asked = NamedMaster { additive, recipe, maps, ..NamedMaster::new(kind, &frames, &output) };
