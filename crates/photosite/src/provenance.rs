@@ -302,16 +302,16 @@ pub fn key_of(header: &Header) -> Option<String> {
 ///
 /// [`Mismatch`]: crate::ErrorKind::Mismatch
 pub fn read(path: &Path) -> Result<Provenance> {
-    let told = told(path)?;
-    if told.algorithm_version != ALGORITHM_VERSION {
+    let (found, key) = parsed(path)?;
+    if found.algorithm_version != ALGORITHM_VERSION {
         return Err(Error::mismatch(format!(
             "{} was made by {} (arithmetic {}); this is {SOFTWARE} (arithmetic {ALGORITHM_VERSION})",
             path.display(),
-            told.software,
-            told.algorithm_version
+            found.software,
+            found.algorithm_version
         )));
     }
-    Ok(told)
+    with_key(path, found, &key)
 }
 
 /// The same, whatever version of the arithmetic made it.
@@ -323,20 +323,31 @@ pub fn read(path: &Path) -> Result<Provenance> {
 /// [`Unsupported`]: crate::ErrorKind::Unsupported
 /// [`Malformed`]: crate::ErrorKind::Malformed
 pub fn told(path: &Path) -> Result<Provenance> {
-    let key = key_of(&photosite_file::probe(path)?.header);
-    let Some(key) = key else {
+    let (found, key) = parsed(path)?;
+    with_key(path, found, &key)
+}
+
+/// What a product's table says, and the key in its header.
+fn parsed(path: &Path) -> Result<(Provenance, String)> {
+    let Some(key) = key_of(&photosite_file::probe(path)?.header) else {
         let message = format!("{} was not made by Photosite: it has no key", path.display());
         return Err(Error::unsupported(message));
     };
-    let damaged = |why: &str| -> Error {
-        photosite_file::Error::damaged(path, format!("table {TABLE_NAME}: {why}")).into()
-    };
-    let table = read_table(path, TABLE_NAME)?.ok_or_else(|| damaged("is not there"))?;
-    let told = Provenance::of_table(&table).map_err(|why| damaged(&why))?;
-    if told.key() != key {
-        return Err(damaged(&format!("gives the key {}, the header says {key}", told.key())));
+    let table = read_table(path, TABLE_NAME)?.ok_or_else(|| damaged(path, "is not there"))?;
+    let found = Provenance::of_table(&table).map_err(|why| damaged(path, &why))?;
+    Ok((found, key))
+}
+
+/// What was found, if it gives the key.
+fn with_key(path: &Path, found: Provenance, key: &str) -> Result<Provenance> {
+    match found.key() {
+        own if own == key => Ok(found),
+        own => Err(damaged(path, &format!("gives the key {own}, the header says {key}"))),
     }
-    Ok(told)
+}
+
+fn damaged(path: &Path, why: &str) -> Error {
+    photosite_file::Error::damaged(path, format!("table {TABLE_NAME}: {why}")).into()
 }
 
 /// A text as it was before [`Table`] escaped what is not printable ASCII.

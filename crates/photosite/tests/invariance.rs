@@ -46,7 +46,7 @@ fn products(output: &Path) -> BTreeMap<String, Vec<u8>> {
 /// The account without what may differ: the clock, the forecast for so many threads, the folder.
 fn account(report: &RunReport, request: &NightRequest) -> String {
     let mut value = serde_json::to_value(report).unwrap();
-    for key in ["timing", "forecast"] {
+    for key in ["timing", "forecast", "asked"] {
         value.as_object_mut().unwrap().remove(key).expect(key);
     }
     value.to_string().replace(&request.output.display().to_string(), "OUT")

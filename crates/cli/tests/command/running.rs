@@ -37,6 +37,7 @@ fn a_night_gives_masters_lights_and_an_account() {
             "masters/dark-flat_2s_-10.0C_gain100_offset50_bin1x1.fits",
             "masters/dark_60s_-10.0C_gain100_offset50_bin1x1.fits",
             "masters/flat_L_gain100_offset50_bin1x1.fits",
+            "report.html",
             "run.json",
         ]
     );

@@ -78,9 +78,7 @@ fn a_product_tells_what_it_was_made_of() {
     let (_, out) = night(dir.path());
     let stack = of(&out.join("stacks"), ".fits").remove(0);
     let shown = stdout(&expect(0, &["explain", text(&stack)]));
-    for word in
-        [": stacked light", "3 raw light", "as above", "master dark", "8 dark:", "combined by"]
-    {
+    for word in [": stacked light", "3 raw light", "master dark", "8 dark:", "combined by"] {
         assert!(shown.contains(word), "{word}: {shown}");
     }
     let told = json(&expect(0, &["explain", text(&stack), "--json"]));

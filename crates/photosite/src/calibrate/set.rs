@@ -108,13 +108,20 @@ impl CalibrationSet {
         Ok(Self { bias, dark, flat, scaling, scatter, left, defects, mapped: None })
     }
 
+    /// Finds the hot pixels that tell what is left of the dark: asked for before a light is in memory, so that
+    /// both are not there at once.
+    pub fn ready_for(&self, cfa: Option<CfaPattern>) {
+        if let Some(dark) = &self.dark {
+            self.left.get_or_init(|| LeftOfDark::new(dark, self.bias.as_ref(), cfa));
+        }
+    }
+
     /// How much of the dark is left in a light that this set calibrated over `cfa`, and the standard error of
     /// that; `None` without a dark, or where it has too few hot pixels. Pixels that were repaired do not
     /// count.
     pub fn left_of_dark(&self, frame: &Frame, cfa: Option<CfaPattern>) -> Option<Left> {
-        let dark = self.dark.as_ref()?;
-        let left = self.left.get_or_init(|| LeftOfDark::new(dark, self.bias.as_ref(), cfa));
-        left.as_ref()?.in_light(frame, self.flat.as_ref().map(|f| &*f.frame))
+        self.ready_for(cfa);
+        self.left.get()?.as_ref()?.in_light(frame, self.flat.as_ref().map(|f| &*f.frame))
     }
 
     /// The same with the pixels of a defect map of `size`, row after row: those that call for a repair are

@@ -277,6 +277,23 @@ fn additive(
             ),
             "Subtract dark flats or bias from the flats.",
         ),
+        // Dark and bias are of one offset, so that the light would have to be of another than both.
+        Some(_)
+            if against.dark.as_ref().and_then(|d| d.gap).is_some_and(|g| g.is_of_one_offset()) =>
+        {
+            fault(
+                "flat-other-filter",
+                format!(
+                    "the light holds {:.0} +- {:.0} % of the flat's vignetting and dust: the flat is not of \
+                     this light's optics, or {size} too {} were taken before it",
+                    100.0 * both.value,
+                    100.0 * both.error,
+                    if rest_adu < 0.0 { "much" } else { "little" }
+                ),
+                "Take flats with the light's own filter and focus; see that light and darks are of one \
+                 offset.",
+            )
+        }
         Some(b) => fault(
             "offset-mismatch",
             format!(

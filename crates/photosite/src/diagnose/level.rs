@@ -48,12 +48,16 @@ impl Gap {
         let level = f64::from(stat::median_at_a_glance(dark.frame.data.as_slice()));
         Some(Self { gap_adu: level - bias_adu, most_adu })
     }
+
+    /// Whether dark signal explains it; a sensor that corrects its black level may take the whole signal off.
+    pub fn is_of_one_offset(&self) -> bool {
+        self.gap_adu.abs() < self.most_adu + DRIFT_ADU
+    }
 }
 
 fn tell_gap(gap: &Gap, faults: &mut Vec<Fault>) {
     let Gap { gap_adu, most_adu } = *gap;
-    // A sensor that corrects its black level may take the whole signal off.
-    if gap_adu.abs() < most_adu + DRIFT_ADU {
+    if gap.is_of_one_offset() {
         return;
     }
     // What the flat shows is the same, and less certain.

@@ -339,6 +339,7 @@ fn calibrate(
     let source =
         CalibratedSource::new(raw, raw.open(Handling::Once)?, request.masters.set(), request.dark);
     let (size, cfa) = (source.size(), source.cfa());
+    request.masters.set().ready_for(cfa);
     let mut before = glance_at_raw(raw, (size, cfa, source.level_adu()));
     let step = cfa.map_or(1, CfaPattern::period);
     let mut after = Glance::new(size.pixels(), size.width, step, None, None);

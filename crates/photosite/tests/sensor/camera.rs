@@ -21,6 +21,8 @@ pub const PLAIN: Effects = Effects::all().difference(
         .union(Effects::BLACK_CLAMP)
         .union(Effects::TEMPERATURE_DRIFT)
         .union(Effects::DISTORTION)
+        .union(Effects::FAULTY)
+        .union(Effects::INTERFERENCE)
         .union(Effects::BAYER),
 );
 
