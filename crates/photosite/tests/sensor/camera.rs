@@ -22,7 +22,6 @@ pub const PLAIN: Effects = Effects::all().difference(
         .union(Effects::TEMPERATURE_DRIFT)
         .union(Effects::DISTORTION)
         .union(Effects::FAULTY)
-        .union(Effects::INTERFERENCE)
         .union(Effects::BAYER),
 );
 
