@@ -13,7 +13,8 @@ use super::{Defect, KAPPA, REACH, ROWS, TILE};
 /// pixels around it, COLD when it is as far below. Sigma is the noise of the master in the
 /// pixel's tile of 256x256, per colour (`pix::stat::noise`), or `frame_noise`, the noise of one
 /// frame, where that is larger: a pixel that a single light cannot tell from its neighbours needs
-/// no repair, nor does one of a flat that dividing mends. Missing samples do not count. `rows` must be one of [`bands`].
+/// no repair, nor does one of a flat that dividing mends. Missing samples do not count. `rows` must be one of
+/// [`bands`](super::bands).
 pub fn find(
     data: &Plane<f32>,
     rows: Range<usize>,
