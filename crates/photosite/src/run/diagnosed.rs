@@ -7,6 +7,7 @@ use photosite_pix::{CfaPattern, FrameKind, MaskBits, Plane, Size};
 use serde::Serialize;
 
 use super::NamedBias;
+use super::beside::found;
 use crate::diagnose::{Against, Diagnosis, Fault, Subject, Verdict, diagnose};
 use crate::error::Reach;
 use crate::event::{Event, Stage};
@@ -14,7 +15,7 @@ use crate::finding::Severity;
 use crate::library::{Field, Traits, contradictions};
 use crate::open::open_mask;
 use crate::product::{BiasChoice, LoadedMaster, against, load_named};
-use crate::provenance::{self, ContentHash, Input};
+use crate::provenance;
 use crate::raw::{Handling, RawFrame, read_all};
 use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each_with};
@@ -160,21 +161,6 @@ fn masters_of(light: &Path, request: &DiagnosisRequest<'_>) -> MastersUsed {
         dark: request.dark.clone().or_else(|| beside("master dark")),
         flat: request.flat.clone().or_else(|| beside("master flat")),
     }
-}
-
-/// An input of a product where runs put it: beside the product, or in `masters` of its folder or of one above.
-pub(super) fn found(product: &Path, input: &Input) -> Option<PathBuf> {
-    let places = folders_beside(product)
-        .into_iter()
-        .flat_map(|dir| [dir.join(&input.name), dir.join("masters").join(&input.name)]);
-    let is_it = |p: &PathBuf| ContentHash::of_file(p).is_ok_and(|h| h == input.hash);
-    places.into_iter().filter(|p| p.is_file()).find(is_it)
-}
-
-/// The folder of a product, and those above it that may be its run's.
-pub(super) fn folders_beside(product: &Path) -> Vec<PathBuf> {
-    let whole = product.canonicalize().unwrap_or_else(|_| product.to_owned());
-    whole.ancestors().skip(1).take(4).map(Path::to_owned).collect()
 }
 
 /// Masters as they were read.

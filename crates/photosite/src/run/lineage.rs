@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::diagnosed::{folders_beside, found};
+use super::beside::{folders_beside, found};
 use crate::Result;
 use crate::open::probe;
 use crate::provenance::{self, ContentHash, Input, key_of};

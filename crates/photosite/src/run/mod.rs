@@ -35,6 +35,7 @@
 
 mod account;
 mod adopt;
+mod beside;
 mod collect;
 mod dark_model;
 mod defect_map;

@@ -7,7 +7,7 @@ use photosite_file::atomic::folder_of;
 use photosite_pix::FrameKind;
 use serde::Serialize;
 
-use super::diagnosed::folders_beside;
+use super::beside::folders_beside;
 use super::lineage::{Lineage, lineage};
 use super::named::{NamedMaster, master_of_named};
 use super::night::run_night;
