@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use photosite::run::{SensorRequest, keep_profile, measure_sensor, read_profile};
-use photosite::sensor::{Measure, Question, SensorReport, difference};
+use photosite::sensor::{Measure, Question, SensorReport, difference, significant};
 use serde_json::{Value, json};
 
 use crate::args::{Limits, MeasureArgs, SensorArgs, SensorVerb};
@@ -142,18 +142,4 @@ fn row(m: &Measure) -> Vec<String> {
         (false, reason) => format!("not valid: {reason}"),
     };
     vec![m.name.clone(), value(m.value), between, m.unit.clone(), of, m.method.clone(), note]
-}
-
-/// A number to five digits.
-fn significant(v: f64) -> String {
-    if v == 0.0 || !v.is_finite() {
-        return format!("{v}");
-    }
-    let digits = (4 - v.abs().log10().floor() as i32).clamp(0, 9) as usize;
-    let text = format!("{v:.digits$}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
 }

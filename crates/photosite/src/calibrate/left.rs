@@ -20,7 +20,15 @@ pub struct Left {
 }
 
 /// Pixels of the strip: hundreds of hot ones, at no cost that is felt.
-const PIXELS: usize = 1 << 21;
+pub const STRIP_PIXELS: usize = 1 << 21;
+
+/// The rows of a strip through the middle of a frame; the first is of the phase that the array begins with.
+pub fn strip_rows(size: Size, cfa: Option<CfaPattern>) -> Range<usize> {
+    let count = (STRIP_PIXELS / size.width.max(1)).clamp(1, size.height.max(1));
+    let first = size.height.saturating_sub(count) / 2;
+    let first = first - first % cfa.map_or(1, CfaPattern::period);
+    first..(first + count).min(size.height)
+}
 
 /// Standard errors and shares of a dark from which something left is seen, and is wrong: half a degree, two
 /// degrees.
@@ -50,12 +58,7 @@ pub(super) struct LeftOfDark {
 impl LeftOfDark {
     /// The strip through the middle of a dark; `None` where it cannot be told from its bias.
     pub fn new(dark: &MasterDark, bias: Option<&Bias>, cfa: Option<CfaPattern>) -> Option<Self> {
-        let size = dark.frame.size();
-        let count = (PIXELS / size.width.max(1)).clamp(1, size.height.max(1));
-        // The first row is of the phase that the array begins with.
-        let first_row = size.height.saturating_sub(count) / 2;
-        let first_row = first_row - first_row % cfa.map_or(1, CfaPattern::period);
-        let rows = first_row..(first_row + count).min(size.height);
+        let rows = strip_rows(dark.frame.size(), cfa);
         let bias = match bias {
             Some(Bias::Master(frame)) => Bias::Master(Arc::new(strip(frame, &rows)?)),
             Some(level) => level.clone(),
@@ -64,7 +67,7 @@ impl LeftOfDark {
         let frame = Arc::new(strip(&dark.frame, &rows)?);
         let dark = MasterDark { frame, ..dark.clone() };
         let sites = HotSites::of(&dark, Some(&bias), cfa).ok()?;
-        Some(Self { sites, first_row })
+        Some(Self { sites, first_row: rows.start })
     }
 
     /// How much of it is in a calibrated light; `flat` is what that was divided by.

@@ -37,7 +37,7 @@ mod source;
 mod steps;
 
 pub use course::LightFacts;
-pub use left::Left;
+pub use left::{Left, STRIP_PIXELS, strip_rows};
 pub use masters::{Bias, DarkContent, FlatContent, MasterDark, MasterFlat, RemovedBy};
 pub use set::{Calibrated, CalibrationSet, Light};
 pub use source::CalibratedSource;

@@ -297,7 +297,7 @@ pub fn diagnose(subject: &Subject<'_>, against: &Against) -> Result<Diagnosis> {
         flat::look(subject, flat, against, &seen, (&mut faults, &mut measures))?;
     }
     level::look(subject, against, &seen, &mut faults);
-    structure::look(subject, against, &mut faults);
+    structure::look(subject, against, &seen, &mut faults);
     faults.sort_by_key(|f| (std::cmp::Reverse(f.severity), rank(f.code)));
     let verdict = match faults.iter().map(|f| f.severity).max() {
         Some(Severity::Error) => Verdict::Wrong,

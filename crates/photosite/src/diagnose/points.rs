@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use photosite_pix::{CfaPattern, stat};
+use photosite_pix::CfaPattern;
 
-use super::{Against, Subject};
+use super::{Against, Seen, Subject};
 use crate::calibrate::dark::HotSites;
 
 /// Bright pixels of each that are compared.
@@ -21,8 +21,9 @@ pub(super) fn displaced(
     subject: &Subject<'_>,
     sites: &HotSites,
     against: &Against,
+    seen: &Seen,
 ) -> Option<(isize, isize)> {
-    let (own, darks) = (sharp(subject, against), sites.brightest(MOST));
+    let (own, darks) = (sharp(subject, against, seen.noise_adu as f32), sites.brightest(MOST));
     let mut votes: HashMap<(isize, isize), usize> = HashMap::new();
     for (x, y) in &own {
         for (u, v) in &darks {
@@ -39,10 +40,9 @@ pub(super) fn displaced(
 }
 
 /// The brightest pixels that stand above all their neighbours of the same colour.
-fn sharp(subject: &Subject<'_>, against: &Against) -> Vec<(usize, usize)> {
+fn sharp(subject: &Subject<'_>, against: &Against, noise: f32) -> Vec<(usize, usize)> {
     let size = against.size;
     let step = against.cfa.map_or(1, CfaPattern::period);
-    let noise = stat::noise(subject.data.as_slice(), size.width, step) as f32;
     let mut found: Vec<(f32, (usize, usize))> = Vec::new();
     for y in step..size.height.saturating_sub(step) {
         for x in step..size.width.saturating_sub(step) {

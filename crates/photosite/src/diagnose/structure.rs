@@ -2,7 +2,7 @@
 
 use photosite_pix::{CfaPattern, stat};
 
-use super::{Against, Fault, Subject};
+use super::{Against, Fault, Seen, Subject};
 use crate::finding::Severity;
 
 /// Rows to each side that a row is compared with.
@@ -12,10 +12,10 @@ const SEEN: f64 = 0.15;
 /// And by so many times what the noise of a pixel makes of them.
 const TIMES: f64 = 3.0;
 
-pub(super) fn look(subject: &Subject<'_>, against: &Against, faults: &mut Vec<Fault>) {
+pub(super) fn look(subject: &Subject<'_>, against: &Against, seen: &Seen, faults: &mut Vec<Fault>) {
     let size = against.size;
     let step = against.cfa.map_or(1, CfaPattern::period);
-    let noise = stat::noise(subject.data.as_slice(), size.width, step);
+    let noise = seen.noise_adu;
     let mut row = vec![0.0f32; size.width];
     let mut rows = Vec::with_capacity(size.height);
     for y in 0..size.height {

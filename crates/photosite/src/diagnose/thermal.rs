@@ -28,7 +28,7 @@ pub(super) fn look(
     let fit = left(&dark.sites, subject, against, false)?;
     if let Some(k) = fit.k {
         measures.push(Measured { name: "thermal", value: k, error: fit.error, unit: "" });
-        faults.extend(by_hot_pixels(k, &fit, subject, (dark, against))?);
+        faults.extend(by_hot_pixels(k, &fit, (subject, seen), (dark, against))?);
     }
     // Glow of a dark that does not belong here is told by its hot pixels.
     let (true, Some((glow, error))) = (dark.glow, fit.glow) else { return Ok(()) };
@@ -81,7 +81,7 @@ fn left(
 fn by_hot_pixels(
     k: f64,
     fit: &DarkFit,
-    subject: &Subject<'_>,
+    (subject, seen): (&Subject<'_>, &Seen),
     (dark, against): (&Dark, &Against),
 ) -> Result<Option<Fault>> {
     let left_of_dark = Left { share: k, error: fit.error };
@@ -112,7 +112,7 @@ fn by_hot_pixels(
             let hint = "Turn the dark over, and correct ROWORDER; let one program save both.";
             return Ok(Some(fault("row-order", Severity::Error, message, hint)));
         }
-        if let Some((x, y)) = displaced(subject, &dark.sites, against) {
+        if let Some((x, y)) = displaced(subject, &dark.sites, against, seen) {
             let message = format!(
                 "the dark is of another region of the sensor: its hot pixels are holes in the light, whose \
                  own lie {x:+} columns and {y:+} rows further"

@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{FEWEST_LIGHTS, LightId, LightPlan, MasterId, MasterPlan, Plan, StackPlan};
 use crate::budget::{Budget, Need, budget};
+use crate::calibrate::STRIP_PIXELS;
 use crate::calibrate::flat_fit::rows_looked_at;
 use crate::evidence::{GLANCE_SAMPLES, LOOKED_AT, READ_SAMPLES};
 use crate::inventory::{Frame, FrameId, Inventory};
 use crate::measure::{SURVEYED_BYTES, survey_bytes, surveyed_at_once};
 use crate::preview::{preview_bytes, preview_size};
-use crate::product::{MEAN_SAMPLES, OWN_DARKS_ASKED, STRIP_PIXELS, glance_bytes};
+use crate::product::{MEAN_SAMPLES, OWN_DARKS_ASKED, glance_bytes};
 use crate::register::TILE_ROWS;
 use crate::stack::Stars;
 use crate::succession::COMPARING_BYTES;

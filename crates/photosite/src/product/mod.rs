@@ -57,7 +57,7 @@ pub use master::{
     AdditivePart, MasterRequest, MasterResult, build_master, found_master, take_master, work_units,
 };
 pub use offered::{Offered, Opened};
-pub use scaling::{DarkStrip, FittedDark, OWN_DARKS_ASKED, STRIP_PIXELS};
+pub use scaling::{DarkStrip, FittedDark, OWN_DARKS_ASKED};
 pub use sensor::write_sensor;
 pub use stacking::{
     MEAN_SAMPLES, equalise, glance_bytes, open_all, plan_stack, stack, summarise, within_memory,

@@ -1,10 +1,10 @@
 //! A light that is offered to a stack: a calibrated file, or a raw one that is calibrated as it is
 //! read.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use photosite_file::changed;
 use photosite_file::scratch::Scratch;
 use photosite_file::{Access, Source, keyword};
 use photosite_pix::{Frame, Header, MaskBits, Metadata, Size};
@@ -199,7 +199,7 @@ impl Offered {
     pub fn source(&self, keep_open: bool, scratch: Option<&Scratch>) -> Result<Box<dyn Source>> {
         let source = self.as_it_is(keep_open, scratch)?;
         Ok(match &self.holes {
-            Some(holes) => Box::new(Holed { source, holes: holes.clone() }),
+            Some(holes) => holed(source, holes.clone()),
             None => source,
         })
     }
@@ -243,38 +243,13 @@ impl Offered {
 }
 
 /// A light with the pixels of a defect map missing.
-struct Holed {
-    source: Box<dyn Source>,
-    holes: Arc<[Defect]>,
-}
-
-impl Source for Holed {
-    fn size(&self) -> Size {
-        self.source.size()
-    }
-
-    fn planes(&self) -> usize {
-        self.source.planes()
-    }
-
-    fn access(&self) -> Access {
-        self.source.access()
-    }
-
-    fn read_rows(
-        &self,
-        plane: usize,
-        rows: Range<usize>,
-        scratch: &mut Vec<u8>,
-        out: &mut [f32],
-    ) -> photosite_file::Result<()> {
-        self.source.read_rows(plane, rows.clone(), scratch, out)?;
-        let width = self.size().width;
-        let from = self.holes.partition_point(|d| d.y < rows.start);
-        let to = self.holes.partition_point(|d| d.y < rows.end);
-        self.holes[from..to].iter().for_each(|d| out[(d.y - rows.start) * width + d.x] = f32::NAN);
-        Ok(())
-    }
+fn holed(source: Box<dyn Source>, holes: Arc<[Defect]>) -> Box<dyn Source> {
+    let width = source.size().width;
+    changed(source, move |rows, out| {
+        let from = holes.partition_point(|d| d.y < rows.start);
+        let to = holes.partition_point(|d| d.y < rows.end);
+        holes[from..to].iter().for_each(|d| out[(d.y - rows.start) * width + d.x] = f32::NAN);
+    })
 }
 
 fn masked(path: &Path) -> photosite_file::Result<Box<dyn Source>> {

@@ -11,7 +11,7 @@ use super::loaded::{LoadedMaster, MasterFile};
 use crate::calibrate::dark::{
     DarkChoice, DarkFit, DarkLaw, DarkSignal, Expected, HotSites, decide,
 };
-use crate::calibrate::{Bias, DarkContent, MasterDark};
+use crate::calibrate::{Bias, DarkContent, MasterDark, strip_rows};
 use crate::open::probe;
 use crate::raw::{Handling, RawFrame, read_all};
 use crate::stack::ReadBuffers;
@@ -143,9 +143,6 @@ fn at_sites(
     })
 }
 
-/// Pixels of a strip: they hold hundreds of hot ones, and are read at no cost that is felt.
-pub const STRIP_PIXELS: usize = 1 << 21;
-
 /// Lights of a group that are looked at, to see whether a dark is theirs.
 pub const OWN_DARKS_ASKED: usize = 2;
 
@@ -168,11 +165,7 @@ impl DarkStrip {
     pub fn of(dark: &Path, bias: Option<&Path>, cfa: Option<CfaPattern>) -> Result<Self> {
         let found = probe(dark)?;
         let size = found.size;
-        let count = (STRIP_PIXELS / size.width.max(1)).clamp(1, size.height.max(1));
-        // The first row is of the phase that the array begins with.
-        let first = size.height.saturating_sub(count) / 2;
-        let first = first - first % cfa.map_or(1, CfaPattern::period);
-        let rows = first..(first + count).min(size.height);
+        let rows = strip_rows(size, cfa);
         let read = |path: &Path| MasterFile::open(path)?.read_of(size, rows.clone());
         let bias = match bias {
             Some(bias) => Bias::Master(Arc::new(read(bias)?)),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use photosite_file::atomic::folder_of;
 use photosite_pix::FrameKind;
 
-use super::frames::{raw_frame, take_inventory};
+use super::frames::{raw_frames, take_inventory};
 use crate::error::Reach;
 use crate::event::{Event, Stage};
 use crate::finding::{Severity, first_and_more};
@@ -19,7 +19,7 @@ use crate::product::{
     contradicted_exposures, is_product, work_units,
 };
 use crate::raw::RawFrame;
-use crate::work::{Context, on_each};
+use crate::work::Context;
 use crate::{Error, Finding, Result};
 
 /// A dark model that was built.
@@ -83,18 +83,7 @@ pub fn build_dark_model(
         inventory.frames.iter().map(|f| (f.kind, frame_traits(f))).collect();
     let (kept, more) = one_set_up(groups(&traits), &masters, &inventory)?;
     findings.extend(more);
-    let raws = on_each(inventory.frames.len(), context, |i| raw_frame(&inventory.frames[i]))?;
-    let mut frames: Vec<Option<RawFrame>> = Vec::with_capacity(raws.len());
-    for (raw, frame) in raws.into_iter().zip(&inventory.frames) {
-        match raw {
-            Ok(raw) => frames.push(Some(raw)),
-            Err(e) if e.reach() == Reach::Run => return Err(e),
-            Err(e) => {
-                findings.push(Finding::of(&e, frame.path.display().to_string()));
-                frames.push(None);
-            }
-        }
-    }
+    let frames = raw_frames(&inventory, &mut findings, context)?;
     let members = |g: &Group| -> Vec<&RawFrame> {
         g.members.iter().filter_map(|i| frames[*i].as_ref()).collect()
     };

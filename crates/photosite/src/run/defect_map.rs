@@ -7,11 +7,10 @@ use photosite_file::atomic::{Existing, folder_of, write_bytes};
 use photosite_file::keyword;
 use photosite_pix::{FrameKind, Header, MaskBits, Size};
 
-use super::frames::{raw_frame, take_inventory};
+use super::frames::{raw_frames, take_inventory};
 pub use crate::defects::exchange::Exchange;
 pub use crate::defects::{Aged, DefectMap};
 use crate::defects::{MAP_SCHEMA, MapFacts, Seen, aged};
-use crate::error::Reach;
 use crate::event::{Event, Stage};
 use crate::finding::{Severity, first_and_more};
 use crate::header::common_header;
@@ -24,7 +23,7 @@ use crate::product::{
 };
 use crate::provenance::{ContentHash, Input, Provenance};
 use crate::raw::RawFrame;
-use crate::work::{Context, on_each};
+use crate::work::Context;
 use crate::{Error, Finding, Result};
 
 /// A defect map that was built or imported.
@@ -68,18 +67,7 @@ pub fn build_map_of_named(
     let lights = inventory.frames.iter().any(|f| f.kind == FrameKind::Light);
     let (kept, more) = one_sensor(groups(&traits), &inventory, lights)?;
     findings.extend(more);
-    let raws = on_each(inventory.frames.len(), context, |i| raw_frame(&inventory.frames[i]))?;
-    let mut frames: Vec<Option<RawFrame>> = Vec::with_capacity(raws.len());
-    for (raw, frame) in raws.into_iter().zip(&inventory.frames) {
-        match raw {
-            Ok(raw) => frames.push(Some(raw)),
-            Err(e) if e.reach() == Reach::Run => return Err(e),
-            Err(e) => {
-                findings.push(Finding::of(&e, frame.path.display().to_string()));
-                frames.push(None);
-            }
-        }
-    }
+    let frames = raw_frames(&inventory, &mut findings, context)?;
     let sets: Vec<FrameSet<'_>> = kept
         .iter()
         .flat_map(|group| {

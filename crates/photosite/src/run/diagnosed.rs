@@ -1,7 +1,9 @@
 //! Lights that anyone calibrated, held against their masters.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use photosite_file::atomic::folder_of;
 use photosite_file::fits::mask_bits;
 use photosite_pix::{CfaPattern, FrameKind, MaskBits, Plane, Size};
 use serde::Serialize;
@@ -15,10 +17,10 @@ use crate::finding::Severity;
 use crate::library::{Field, Traits, contradictions};
 use crate::open::open_mask;
 use crate::product::{BiasChoice, LoadedMaster, against, load_named};
-use crate::provenance;
+use crate::provenance::{self, Input};
 use crate::raw::{Handling, RawFrame, read_all};
 use crate::stack::ReadBuffers;
-use crate::work::{Context, on_each_with};
+use crate::work::{Context, on_each, on_each_with};
 use crate::{Error, Finding, Result};
 
 /// What the JSON of verdicts is.
@@ -82,47 +84,55 @@ pub fn diagnose_lights(
     context: &Context<'_>,
 ) -> Result<(Vec<LightVerdict>, Vec<Finding>)> {
     let mut findings = Vec::new();
-    // Lights of one set of masters are looked at together: masters are made ready once.
-    let mut sets: Vec<(MastersUsed, Vec<usize>)> = Vec::new();
-    for (i, light) in request.lights.iter().enumerate() {
-        let used = masters_of(light, request);
-        match sets.iter_mut().find(|s| s.0 == used) {
-            Some((_, lights)) => lights.push(i),
-            None => sets.push((used, vec![i])),
+    let frames =
+        on_each(request.lights.len(), context, |i| RawFrame::from_file(&request.lights[i]))?;
+    // Lights of one kind and one set of masters are looked at together: masters are made ready once.
+    let mut sets: BTreeMap<(MastersUsed, Kind), Vec<(usize, RawFrame)>> = BTreeMap::new();
+    let mut beside = Beside::new();
+    for (i, frame) in frames.into_iter().enumerate() {
+        match frame {
+            Ok(frame) => {
+                let used = masters_of(&frame.path, request, &mut beside);
+                sets.entry((used, Kind::of(&frame))).or_default().push((i, frame));
+            }
+            Err(e) if e.reach() == Reach::Run => return Err(e),
+            Err(e) => findings.push(Finding::of(&e, request.lights[i].display().to_string())),
         }
     }
-    let total = request.lights.len() as u64;
+    let total = sets.values().map(|lights| lights.len() as u64).sum();
     context.observer.event(Event::Started { stage: Stage::Lights, total });
     let mut out: Vec<Option<LightVerdict>> = vec![None; request.lights.len()];
-    for (used, lights) in sets {
+    for ((used, kind), lights) in sets {
         let masters = Loaded::of(&used, request)?;
         findings.extend(masters.findings.iter().cloned());
-        let mut ready: Vec<Ready> = Vec::new();
-        for i in &lights {
-            let Ok(frame) = RawFrame::from_file(&request.lights[*i]) else { continue };
-            let kind = kind_of(&frame);
-            if !ready.iter().any(|r| r.0 == kind) {
-                ready.push((kind, masters.against(kind)));
+        let against = match masters.against(kind) {
+            Ok(against) => against,
+            Err(e) if e.reach() == Reach::Run => return Err(e),
+            Err(e) => {
+                let told =
+                    |(_, f): &(usize, RawFrame)| Finding::of(&e, f.path.display().to_string());
+                findings.extend(lights.iter().map(told));
+                continue;
             }
-        }
+        };
         let done = on_each_with(lights.len(), context, ReadBuffers::default, |buffers, n| {
-            let found = look(&request.lights[lights[n]], &masters, &ready, buffers);
+            let found = look(&lights[n].1, &masters, &against, buffers);
             context.observer.event(Event::Advanced { by: 1, what: "diagnosing lights" });
             found
         })?;
-        for (i, found) in lights.into_iter().zip(done) {
+        for ((i, frame), found) in lights.into_iter().zip(done) {
             match found {
                 Ok(diagnosis) => {
                     let Diagnosis { verdict, faults, measures } = diagnosis;
-                    let (path, masters) = (request.lights[i].clone(), used.clone());
-                    if masters.dark.is_none() && masters.flat.is_none() {
-                        findings.push(without_masters(&path));
+                    if used.dark.is_none() && used.flat.is_none() {
+                        findings.push(without_masters(&frame.path));
                     }
+                    let (path, masters) = (frame.path, used.clone());
                     out[i] =
                         Some(LightVerdict { path, verdict, findings: faults, measures, masters });
                 }
                 Err(e) if e.reach() == Reach::Run => return Err(e),
-                Err(e) => findings.push(Finding::of(&e, request.lights[i].display().to_string())),
+                Err(e) => findings.push(Finding::of(&e, frame.path.display().to_string())),
             }
         }
     }
@@ -138,29 +148,46 @@ fn without_masters(path: &Path) -> Finding {
 }
 
 /// Size and array of what is looked at of a light.
-type LightKind = (Size, Option<CfaPattern>);
-
-/// That of a light.
-fn kind_of(frame: &RawFrame) -> LightKind {
-    let region = frame.region();
-    (region.size(), frame.metadata.cfa.map(|c| c.shifted(region.x0, region.y0)))
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind {
+    size: (usize, usize),
+    cfa: Option<CfaPattern>,
 }
+
+impl Kind {
+    fn of(frame: &RawFrame) -> Self {
+        let region = frame.region();
+        let Size { width, height } = region.size();
+        let cfa = frame.metadata.cfa.map(|c| c.shifted(region.x0, region.y0));
+        Self { size: (width, height), cfa }
+    }
+}
+
+/// The masters of lights of one folder that say the same of their making: each file is read through once.
+type Beside = BTreeMap<(PathBuf, Vec<Input>), MastersUsed>;
 
 /// The masters that were named, and of the others those that the light was calibrated with, where they lie
 /// beside it.
-fn masters_of(light: &Path, request: &DiagnosisRequest<'_>) -> MastersUsed {
-    let inputs = provenance::told(light).map(|p| p.inputs).unwrap_or_default();
-    let beside = |role: &str| inputs.iter().find(|i| i.role == role).and_then(|i| found(light, i));
+fn masters_of(light: &Path, request: &DiagnosisRequest<'_>, known: &mut Beside) -> MastersUsed {
+    let mut inputs = provenance::told(light).map(|p| p.inputs).unwrap_or_default();
+    inputs.retain(|i| i.role.starts_with("master"));
+    let key = (folder_of(light).to_owned(), inputs);
+    if let Some(used) = known.get(&key) {
+        return used.clone();
+    }
+    let beside = |role: &str| key.1.iter().find(|i| i.role == role).and_then(|i| found(light, i));
     let bias = match &request.bias {
         Some(NamedBias::File(path)) => Some(path.clone()),
         Some(NamedBias::Level(_)) => None,
         None => beside("master bias"),
     };
-    MastersUsed {
+    let used = MastersUsed {
         bias,
         dark: request.dark.clone().or_else(|| beside("master dark")),
         flat: request.flat.clone().or_else(|| beside("master flat")),
-    }
+    };
+    known.insert(key, used.clone());
+    used
 }
 
 /// Masters as they were read.
@@ -190,32 +217,24 @@ impl Loaded {
         Ok(Self { bias, dark, flat, findings })
     }
 
-    fn against(&self, kind: LightKind) -> Result<Against> {
+    fn against(&self, Kind { size: (width, height), cfa }: Kind) -> Result<Against> {
+        let kind = (Size::new(width, height), cfa);
         against(kind, self.bias.clone(), self.dark.clone(), self.flat.clone())
     }
 }
 
-/// Size and array of lights, and the masters for them.
-type Ready = (LightKind, Result<Against>);
-
 fn look(
-    path: &Path,
+    frame: &RawFrame,
     masters: &Loaded,
-    ready: &[Ready],
+    against: &Against,
     buffers: &mut ReadBuffers,
 ) -> Result<Diagnosis> {
-    let frame = RawFrame::from_file(path)?;
-    let (size, cfa) = kind_of(&frame);
-    let against = match ready.iter().find(|r| r.0 == (size, cfa)) {
-        Some((_, Ok(against))) => against,
-        Some((_, Err(e))) => return Err(Error::mismatch(e.to_string())),
-        None => return Err(Error::bug("masters were not made ready for a light")),
-    };
+    let size = frame.region().size();
     let prepared = frame.open(Handling::Once)?;
     let data = plane(size, read_all(&prepared, buffers)?)?;
-    let mask = mask_of(path, size)?;
+    let mask = mask_of(&frame.path, size)?;
     let mut found = diagnose(&Subject { data: &data, mask: mask.as_ref() }, against)?;
-    by_headers(&frame, masters, &mut found);
+    by_headers(frame, masters, &mut found);
     Ok(found)
 }
 

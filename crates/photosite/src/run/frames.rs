@@ -10,6 +10,7 @@ use photosite_pix::{FrameKind, Plane};
 
 use super::examined::{examine, settle};
 use super::looked::read_plane;
+use crate::error::Reach;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::inventory::{
@@ -19,8 +20,33 @@ use crate::inventory::{
 use crate::open::{image_of_file, name_of_image};
 use crate::provenance::{ContentHash, FileMark};
 use crate::raw::{RawFrame, runs_from_zero_to_one};
-use crate::work::{Context, for_each};
+use crate::work::{Context, for_each, on_each};
 use crate::{Finding, Result};
+
+/// The frames of an inventory, ready to take part, in their order; `None` for one that cannot be read, which
+/// becomes a finding.
+///
+/// # Errors
+/// When the work is cancelled.
+pub(super) fn raw_frames(
+    inventory: &Inventory,
+    findings: &mut Vec<Finding>,
+    context: &Context<'_>,
+) -> Result<Vec<Option<RawFrame>>> {
+    let read = on_each(inventory.frames.len(), context, |i| raw_frame(&inventory.frames[i]))?;
+    let mut frames = Vec::with_capacity(read.len());
+    for (raw, frame) in read.into_iter().zip(&inventory.frames) {
+        match raw {
+            Ok(raw) => frames.push(Some(raw)),
+            Err(e) if e.reach() == Reach::Run => return Err(e),
+            Err(e) => {
+                findings.push(Finding::of(&e, frame.path.display().to_string()));
+                frames.push(None);
+            }
+        }
+    }
+    Ok(frames)
+}
 
 /// A frame of the inventory, ready to take part.
 ///

@@ -10,7 +10,7 @@ use photosite_pix::spectrum::Spectrum;
 use photosite_pix::stat::median;
 use photosite_pix::{FrameKind, Plane, Rect, Size};
 
-use super::frames::{raw_frame, take_inventory};
+use super::frames::{raw_frames, take_inventory};
 use crate::error::Reach;
 use crate::event::{Event, Stage};
 use crate::finding::{Severity, first_and_more};
@@ -61,15 +61,10 @@ pub fn measure_sensor(request: &SensorRequest, context: &Context<'_>) -> Result<
     let mut inventory = take_inventory(&request.paths, output, &request.overrides, context)?;
     let mut findings = std::mem::take(&mut inventory.findings);
     let traits = one_set_up(&mut inventory, &mut findings)?;
-    let raws = on_each(inventory.frames.len(), context, |i| raw_frame(&inventory.frames[i]))?;
-    let mut frames: Vec<(FrameKind, RawFrame)> = Vec::with_capacity(raws.len());
-    for (raw, frame) in raws.into_iter().zip(&inventory.frames) {
-        match raw {
-            Ok(raw) => frames.push((frame.kind, raw)),
-            Err(e) if e.reach() == Reach::Run => return Err(e),
-            Err(e) => findings.push(Finding::of(&e, frame.path.display().to_string())),
-        }
-    }
+    let raws = raw_frames(&inventory, &mut findings, context)?;
+    let kinds = inventory.frames.iter().map(|f| f.kind);
+    let frames: Vec<(FrameKind, RawFrame)> =
+        kinds.zip(raws).filter_map(|(kind, raw)| Some((kind, raw?))).collect();
     let Some((_, first)) = frames.first() else {
         return Err(Error::mismatch("none of the frames can be read"));
     };

@@ -187,3 +187,17 @@ impl SensorReport {
         self.measures.iter().find(|m| m.name == name && m.valid && m.channel.is_none())
     }
 }
+
+/// A number to five digits.
+pub fn significant(v: f64) -> String {
+    if v == 0.0 || !v.is_finite() {
+        return format!("{v}");
+    }
+    let digits = (4 - v.abs().log10().floor() as i32).clamp(0, 9) as usize;
+    let text = format!("{v:.digits$}");
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}

@@ -42,7 +42,7 @@ pub use codes::Codes;
 pub use estimate::{Estimate, Line, line};
 pub use grid::{Grid, Parts};
 pub use interference::{CHANCE, MOST_TONES};
-pub use measure::{Measure, MissingFrames, SENSOR_SCHEMA, SensorReport, Series};
+pub use measure::{Measure, MissingFrames, SENSOR_SCHEMA, SensorReport, Series, significant};
 pub use page::page;
 pub use pixels::{FEW_FRAMES, PixelCounts};
 pub use profile::{Difference, PROFILE_SCHEMA, Profile, ProfileValue, difference};

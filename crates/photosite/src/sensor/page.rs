@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::measure::{Measure, SensorReport, Series};
+use super::measure::{Measure, SensorReport, Series, significant};
 use super::plot::{LOOKS, plot};
 use crate::html::{Page, escaped};
 
@@ -44,20 +44,6 @@ const EMVA: &[(&str, &str, &str, &str)] = &[
     ("DSNU", "dsnu", "e-", "dark signal nonuniformity"),
     ("PRNU", "prnu", "%", "photo response nonuniformity"),
 ];
-
-/// A number to five digits.
-fn shown(v: f64) -> String {
-    if v == 0.0 || !v.is_finite() {
-        return format!("{v}");
-    }
-    let digits = (4 - v.abs().log10().floor() as i32).clamp(0, 9) as usize;
-    let text = format!("{v:.digits$}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
-}
 
 /// The page.
 pub fn page(report: &SensorReport) -> String {
@@ -129,16 +115,18 @@ fn measures(measures: &[Measure], out: &mut String) {
          <th>unit</th><th>of</th><th>how</th></tr>",
     );
     for m in measures {
-        let number = |v: Option<f64>| v.map_or_else(|| "-".to_owned(), shown);
+        let number = |v: Option<f64>| v.map_or_else(|| "-".to_owned(), significant);
         let data = |name: &str, v: Option<f64>| {
             v.map_or_else(String::new, |v| format!(" data-{name}=\"{v}\""))
         };
         let mut of: Vec<String> = Vec::new();
         of.extend(m.channel.clone());
         of.extend(m.temp_c.map(|t| format!("{t:.1} C")));
-        of.extend(m.exposure_s.map(|t| format!("{} s", shown(t))));
+        of.extend(m.exposure_s.map(|t| format!("{} s", significant(t))));
         let between = match (m.low, m.high) {
-            (Some(low), Some(high)) if low < high => format!("{} to {}", shown(low), shown(high)),
+            (Some(low), Some(high)) if low < high => {
+                format!("{} to {}", significant(low), significant(high))
+            }
             _ => String::new(),
         };
         let _ = write!(
@@ -235,7 +223,7 @@ fn emva(report: &SensorReport, out: &mut String) {
             name => of(name, unit),
         };
         let missing = if name.is_empty() { "n/a" } else { "-" };
-        let value = value.map_or_else(|| missing.to_owned(), shown);
+        let value = value.map_or_else(|| missing.to_owned(), significant);
         let _ = write!(
             out,
             "<tr><td>{symbol}</td><td class=\"n\">{value}</td><td>{unit}</td><td>{what}</td></tr>"
