@@ -93,7 +93,7 @@ pub fn diagnose_lights(
         match frame {
             Ok(frame) => {
                 let used = masters_of(&frame.path, request, &mut beside);
-                sets.entry((used, Kind::of(&frame))).or_default().push((i, frame));
+                sets.entry((used, kind_of(&frame))).or_default().push((i, frame));
             }
             Err(e) if e.reach() == Reach::Run => return Err(e),
             Err(e) => findings.push(Finding::of(&e, request.lights[i].display().to_string())),
@@ -148,19 +148,11 @@ fn without_masters(path: &Path) -> Finding {
 }
 
 /// Size and array of what is looked at of a light.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Kind {
-    size: (usize, usize),
-    cfa: Option<CfaPattern>,
-}
+type Kind = (Size, Option<CfaPattern>);
 
-impl Kind {
-    fn of(frame: &RawFrame) -> Self {
-        let region = frame.region();
-        let Size { width, height } = region.size();
-        let cfa = frame.metadata.cfa.map(|c| c.shifted(region.x0, region.y0));
-        Self { size: (width, height), cfa }
-    }
+fn kind_of(frame: &RawFrame) -> Kind {
+    let region = frame.region();
+    (region.size(), frame.metadata.cfa.map(|c| c.shifted(region.x0, region.y0)))
 }
 
 /// The masters of lights of one folder that say the same of their making: each file is read through once.
@@ -217,8 +209,7 @@ impl Loaded {
         Ok(Self { bias, dark, flat, findings })
     }
 
-    fn against(&self, Kind { size: (width, height), cfa }: Kind) -> Result<Against> {
-        let kind = (Size::new(width, height), cfa);
+    fn against(&self, kind: Kind) -> Result<Against> {
         against(kind, self.bias.clone(), self.dark.clone(), self.flat.clone())
     }
 }
