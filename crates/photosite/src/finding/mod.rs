@@ -12,6 +12,7 @@
 //! assert!(named("no-such-code").is_none());
 //! ```
 
+mod calibration;
 mod code;
 mod codes;
 mod matching;
@@ -24,6 +25,7 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
+use calibration::CALIBRATION;
 pub use code::Code;
 use codes::CODES;
 use matching::MATCHING;
@@ -147,7 +149,7 @@ pub fn named(name: &str) -> Option<&'static Code> {
 }
 
 fn all_codes() -> impl Iterator<Item = &'static Code> {
-    CODES.iter().chain(MATCHING).chain(VERDICT).chain(SENSOR)
+    CODES.iter().chain(CALIBRATION).chain(MATCHING).chain(VERDICT).chain(SENSOR)
 }
 
 /// The table as `docs/findings.md` has it.

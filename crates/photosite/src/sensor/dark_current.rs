@@ -3,6 +3,7 @@
 use photosite_pix::stat::{MAD_TO_SIGMA, median_f64};
 
 use super::campaign::{Campaign, LevelScatter};
+use super::dsnu::dsnu;
 use super::estimate::{Estimate, line};
 use super::grid::Parts;
 use super::measure::{Measure, Series};
@@ -115,7 +116,7 @@ pub fn dark_current(
     for sets in by_temp {
         one_temp(campaign, &sets, (&quiet, scatter, gain), &mut out);
     }
-    dsnu(campaign, &all, gain, &mut out);
+    out.measures.extend(dsnu(campaign, &all, gain));
     out
 }
 
@@ -570,32 +571,4 @@ fn curved(
     let measure = measure.at(temp_c, Some(longest)).from(names.to_vec());
     let told = estimate.low() > 0.0 || estimate.high() < 0.0;
     out.measures.push(if told { measure } else { measure.but("not told from zero") });
-}
-
-/// How much typical pixels differ in dark signal, at the longest exposure.
-fn dsnu(campaign: &Campaign, darks: &[&FrameSet], gain: Option<Estimate>, out: &mut DarkCurrent) {
-    let lanes = campaign.grid.lanes.len();
-    let darks = darks.iter().copied().filter(|s| s.noise_pairs().next().is_some());
-    let Some(set) = darks.max_by(|a, b| a.exposure_s.total_cmp(&b.exposure_s)) else { return };
-    let biases = campaign.biases();
-    let parts = Parts::of(&campaign.grid, None, |block, lane| {
-        let at = block * lanes + lane;
-        let sum = |sets: &[&FrameSet]| {
-            let cells = sets.iter().flat_map(|s| s.noise_pairs()).map(|p| p.cells[at]);
-            cells.fold((0.0, 0.0), |(s, n), c| (s + c.neighbours * c.pattern, n + c.neighbours))
-        };
-        let ((dark, n), (bias, m)) = (sum(&[set]), sum(&biases));
-        let bias = if m > 0.0 { bias / m } else { 0.0 };
-        Some([dark - n * bias, n])
-    });
-    let of = |without| {
-        let [sum, n] = parts.without(without);
-        sum / n
-    };
-    if let Some(found) = Estimate::of_parts(campaign.grid.parts(), of) {
-        let (factor, unit) = gain.map_or((1.0, "ADU"), |g| (g.value, "e-"));
-        let method = "covariance of neighbours' differences in two darks, that of biases off, hot pixels left out";
-        let measure = Measure::root_of("dsnu", found, factor, unit, method);
-        out.measures.push(measure.at(set.temp_c, Some(set.exposure_s)).from(set.names()));
-    }
 }

@@ -22,6 +22,7 @@ mod campaign;
 mod cell;
 mod codes;
 mod dark_current;
+mod dsnu;
 mod estimate;
 mod grid;
 mod interference;

@@ -1,5 +1,6 @@
 //! A set of frames looked at pixel by pixel: means, and what changes from frame to frame.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -7,15 +8,15 @@ use photosite_pix::{CfaPattern, FrameKind, Plane, Size, stat};
 
 use crate::budget::FIXED_BYTES;
 use crate::defects::{
-    CELL, FrameNoise, Kind, Rows, Seen, Stand, Unsteady, bands, cell_noises, judge,
-    mean_and_variance, stands, unsteady,
+    CELL, FrameNoise, Kind, Rows, Seen, Unsteady, bands, cell_noises, judge, mean_and_variance,
+    stands, unsteady,
 };
 use crate::error::Reach;
 use crate::event::Event;
 use crate::product::stacking::{equalise, open_all, plan_stack};
 use crate::raw::RawFrame;
 use crate::stack::{Additive, Prepared, ReadBuffers};
-use crate::work::{Context, for_each};
+use crate::work::{Context, for_each, on_each};
 use crate::{Error, Result};
 
 /// Rows of all frames that are in memory at a time.
@@ -164,6 +165,17 @@ fn threads_within(size: Size, frames: usize, context: &Context<'_>) -> Result<us
     Ok(context.threads.min(affordable as usize).max(1))
 }
 
+/// What `look` finds in each band of a frame, in their order, on all threads.
+pub(super) fn in_bands<T: Send>(
+    height: usize,
+    context: &Context<'_>,
+    look: impl Fn(Range<usize>) -> Vec<T> + Sync,
+) -> Result<Vec<T>> {
+    let all: Vec<Range<usize>> = bands(height).collect();
+    let found = on_each(all.len(), context, |i| Ok(look(all[i].clone())))?;
+    Ok(found.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+}
+
 /// The defects of a mean, on all threads.
 pub(super) fn judged(
     data: &Plane<f32>,
@@ -171,18 +183,6 @@ pub(super) fn judged(
     kind: Kind<'_>,
     context: &Context<'_>,
 ) -> Result<Vec<Seen>> {
-    let all: Vec<std::ops::Range<usize>> = bands(data.height()).collect();
-    let found: Vec<Mutex<Vec<Stand>>> = all.iter().map(|_| Mutex::default()).collect();
-    for_each(
-        all.len(),
-        context,
-        || (),
-        |(), i| {
-            *found[i].lock().expect("no holder panics") = stands(data, all[i].clone(), cfa, kind);
-            Ok(())
-        },
-    )?;
-    let first: Vec<Stand> =
-        found.into_iter().flat_map(|f| f.into_inner().expect("no holder panics")).collect();
+    let first = in_bands(data.height(), context, |rows| stands(data, rows, cfa, kind))?;
     Ok(judge(data, cfa, kind, &first))
 }

@@ -1,16 +1,16 @@
 //! Pixels that no dark told of, by lights that were dithered: what stands still on the sensor is no star.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
 use photosite_pix::stars::{Criteria, Star};
 use photosite_pix::{CfaPattern, MaskBits, Plane, Size};
 
-use crate::defects::{Seen, bands, peaks};
+use super::look::in_bands;
+use crate::defects::{Seen, peaks};
 use crate::measure::find_stars;
 use crate::raw::{Handling, RawFrame, read_all};
 use crate::stack::ReadBuffers;
-use crate::work::{Context, for_each};
+use crate::work::Context;
 use crate::{Error, Result};
 
 /// Fewest lights between which the stars moved.
@@ -63,7 +63,9 @@ pub(super) fn still_pixels(frames: &[&RawFrame], context: &Context<'_>) -> Resul
             continue;
         }
         chosen.push(stars);
-        for (x, y, side, sigmas) in all_peaks(&data, cfa, context)? {
+        for (x, y, side, sigmas) in
+            in_bands(data.height(), context, |rows| peaks(&data, rows, cfa))?
+        {
             let entry = counts.entry((y, x)).or_insert((0, 0.0));
             entry.0 += i32::from(side);
             entry.1 += sigmas;
@@ -95,24 +97,4 @@ fn cells(data: &Plane<f32>, cfa: Option<CfaPattern>) -> Plane<f32> {
         let rows = (y * step..(y + 1) * step).map(|y| &data.row(y)[x * step..(x + 1) * step]);
         rows.flatten().sum::<f32>() / (step * step) as f32
     })
-}
-
-/// Pixels that stand above or below all around them, on all threads.
-fn all_peaks(
-    data: &Plane<f32>,
-    cfa: Option<CfaPattern>,
-    context: &Context<'_>,
-) -> Result<Vec<(usize, usize, i8, f32)>> {
-    let all: Vec<std::ops::Range<usize>> = bands(data.height()).collect();
-    let found: Vec<Mutex<Vec<_>>> = all.iter().map(|_| Mutex::default()).collect();
-    for_each(
-        all.len(),
-        context,
-        || (),
-        |(), i| {
-            *found[i].lock().expect("no holder panics") = peaks(data, all[i].clone(), cfa);
-            Ok(())
-        },
-    )?;
-    Ok(found.into_iter().flat_map(|f| f.into_inner().expect("no holder panics")).collect())
 }
