@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use photosite_file::atomic::folder_of;
 use photosite_file::fits::mask_bits;
 use photosite_pix::{CfaPattern, FrameKind, MaskBits, Plane, Size};
 use serde::Serialize;
 
 use super::NamedBias;
-use super::beside::found;
+use super::beside::Beside;
 use crate::diagnose::{Against, Diagnosis, Fault, Subject, Verdict, diagnose};
 use crate::error::Reach;
 use crate::event::{Event, Stage};
@@ -17,7 +16,7 @@ use crate::finding::Severity;
 use crate::library::{Field, Traits, contradictions};
 use crate::open::open_mask;
 use crate::product::{BiasChoice, LoadedMaster, against, load_named};
-use crate::provenance::{self, Input};
+use crate::provenance;
 use crate::raw::{Handling, RawFrame, read_all};
 use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each, on_each_with};
@@ -88,7 +87,7 @@ pub fn diagnose_lights(
         on_each(request.lights.len(), context, |i| RawFrame::from_file(&request.lights[i]))?;
     // Lights of one kind and one set of masters are looked at together: masters are made ready once.
     let mut sets: BTreeMap<(MastersUsed, Kind), Vec<(usize, RawFrame)>> = BTreeMap::new();
-    let mut beside = Beside::new();
+    let mut beside = Beside::default();
     for (i, frame) in frames.into_iter().enumerate() {
         match frame {
             Ok(frame) => {
@@ -155,31 +154,24 @@ fn kind_of(frame: &RawFrame) -> Kind {
     (region.size(), frame.metadata.cfa.map(|c| c.shifted(region.x0, region.y0)))
 }
 
-/// The masters of lights of one folder that say the same of their making: each file is read through once.
-type Beside = BTreeMap<(PathBuf, Vec<Input>), MastersUsed>;
-
 /// The masters that were named, and of the others those that the light was calibrated with, where they lie
 /// beside it.
 fn masters_of(light: &Path, request: &DiagnosisRequest<'_>, known: &mut Beside) -> MastersUsed {
-    let mut inputs = provenance::told(light).map(|p| p.inputs).unwrap_or_default();
-    inputs.retain(|i| i.role.starts_with("master"));
-    let key = (folder_of(light).to_owned(), inputs);
-    if let Some(used) = known.get(&key) {
-        return used.clone();
-    }
-    let beside = |role: &str| key.1.iter().find(|i| i.role == role).and_then(|i| found(light, i));
+    let inputs = provenance::told(light).map(|p| p.inputs).unwrap_or_default();
+    let mut beside = |role: &str| {
+        let input = inputs.iter().find(|i| i.role == role)?;
+        known.find(light, input)
+    };
     let bias = match &request.bias {
         Some(NamedBias::File(path)) => Some(path.clone()),
         Some(NamedBias::Level(_)) => None,
         None => beside("master bias"),
     };
-    let used = MastersUsed {
+    MastersUsed {
         bias,
         dark: request.dark.clone().or_else(|| beside("master dark")),
         flat: request.flat.clone().or_else(|| beside("master flat")),
-    };
-    known.insert(key, used.clone());
-    used
+    }
 }
 
 /// Masters as they were read.

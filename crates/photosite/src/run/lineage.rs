@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::beside::{folders_beside, found};
+use super::beside::{Beside, folders_beside};
 use crate::Result;
 use crate::open::probe;
 use crate::provenance::{self, ContentHash, Input, key_of};
@@ -53,10 +53,15 @@ const DEEPEST: usize = 4;
 /// # Errors
 /// When it is no product, or says what does not give its key.
 pub fn lineage(path: &Path) -> Result<Lineage> {
-    back(path, DEEPEST)
+    lineage_by(path, &mut Beside::default())
 }
 
-fn back(path: &Path, deeper: usize) -> Result<Lineage> {
+/// The same of one of several products, with the inputs of the others known.
+pub(super) fn lineage_by(path: &Path, beside: &mut Beside) -> Result<Lineage> {
+    back(path, DEEPEST, beside)
+}
+
+fn back(path: &Path, deeper: usize, beside: &mut Beside) -> Result<Lineage> {
     let told = provenance::told(path)?;
     let key = told.key();
     let product = told.product.clone();
@@ -65,7 +70,7 @@ fn back(path: &Path, deeper: usize) -> Result<Lineage> {
         .into_iter()
         .map(|input| {
             let is_product = input.role.starts_with("master");
-            let at = if is_product { found(path, &input) } else { None };
+            let at = if is_product { beside.find(path, &input) } else { None };
             (input, at)
         })
         .collect();
@@ -73,8 +78,10 @@ fn back(path: &Path, deeper: usize) -> Result<Lineage> {
     let inputs = inputs
         .into_iter()
         .map(|(input, found)| {
-            let made_of =
-                found.as_deref().filter(|_| deeper > 1).and_then(|f| back(f, deeper - 1).ok());
+            let made_of = found
+                .as_deref()
+                .filter(|_| deeper > 1)
+                .and_then(|f| back(f, deeper - 1, beside).ok());
             LineageInput { input, found, made_of: made_of.map(Box::new) }
         })
         .collect();

@@ -7,8 +7,8 @@ use photosite_file::atomic::folder_of;
 use photosite_pix::FrameKind;
 use serde::Serialize;
 
-use super::beside::folders_beside;
-use super::lineage::{Lineage, lineage};
+use super::beside::{Beside, folders_beside};
+use super::lineage::{Lineage, lineage_by};
 use super::named::{NamedMaster, master_of_named};
 use super::night::run_night;
 use super::planned::AskedNight;
@@ -255,10 +255,10 @@ fn again_by_run(
     folders.extend(request.defects.iter().filter(|p| p.exists()).cloned());
     folders.extend(inputs.iter().cloned());
     let mut files = Files::below(&folders)?;
-    let mut out: Vec<Option<Verified>> = Vec::new();
+    let (mut out, mut beside): (Vec<Option<Verified>>, _) = (Vec::new(), Beside::default());
     for product in products {
         let mut missing = Vec::new();
-        for input in raw_inputs(&lineage(product)?) {
+        for input in raw_inputs(&lineage_by(product, &mut beside)?) {
             missing.extend(files.find(&input).err());
         }
         missing.sort_by(|a, b| a.name.cmp(&b.name));
