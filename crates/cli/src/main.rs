@@ -46,7 +46,10 @@ impl Done {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match dispatch(cli).and_then(|done| show::all_written().map(|()| done)) {
+    let strict = cli.manner.strict;
+    let done = speak(&cli).and_then(|()| dispatch(cli));
+    match done.and_then(|done| show::all_written().map(|()| done)) {
+        Ok(Done::Well) if strict && show::warned() => ExitCode::from(1),
         Ok(Done::Well) => ExitCode::SUCCESS,
         Ok(Done::WithFindings) => ExitCode::from(1),
         Err(e) => {
@@ -54,6 +57,17 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Says from now on what was asked to be said.
+fn speak(cli: &Cli) -> anyhow::Result<()> {
+    let log = match &cli.manner.log {
+        None => None,
+        Some(path) => Some(show::open_log(path)?),
+    };
+    let prints_data = cli.command.prints_data();
+    show::speak(show::Voice { quiet: cli.manner.quiet, log, prints_data });
+    Ok(())
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<Done> {
@@ -72,6 +86,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Done> {
         Command::Stars(args) => command::stars::run(args, limits),
         Command::Debayer(args) => command::colour::debayer(&args, limits),
         Command::Extract(args) => command::colour::extract_lines(&args, limits),
+        Command::Compose(args) => command::colour::compose_picture(args, limits),
         Command::Diagnose(args) => command::diagnose::run(args, limits),
         Command::Explain(args) => command::explain::run(args),
         Command::Report(args) => command::report::run(&args),

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use photosite::event::{Cancel, Observer};
-use photosite::inventory::KindOverrides;
+use photosite::inventory::{KindOverrides, walk};
 use photosite::params::{RecipeChoice, noise_model, sixteen_bits};
 use photosite::run::NamedBias;
 use photosite::work::Context;
@@ -15,6 +15,7 @@ use photosite_pix::reject::Thresholds;
 use photosite_pix::unit::NoiseModel;
 
 use crate::args::{CombineName, Format, FormatArgs, KindArgs, Limits, NoiseArgs, PlaceArgs};
+use crate::show;
 
 /// The one request to stop, set by Ctrl-C.
 static CANCEL: std::sync::LazyLock<Cancel> = std::sync::LazyLock::new(Cancel::default);
@@ -94,6 +95,69 @@ pub fn of_kind(
         paths.push(path.clone());
     }
     Ok(())
+}
+
+/// Files that were named, and those in folders that were named, in order; what is already in the folder
+/// for products is none of them.
+pub fn files(named: &[PathBuf], output: Option<&Path>) -> anyhow::Result<Vec<PathBuf>> {
+    let mut out = Vec::new();
+    for path in named {
+        if !path.is_dir() {
+            out.push(path.clone());
+            continue;
+        }
+        let except = output.filter(|o| o.is_dir() && !same(o, path));
+        let found = walk(std::slice::from_ref(path), except)?;
+        show::findings(&found.findings);
+        if found.files.is_empty() {
+            bail!("{}: there is no frame in this folder", path.display());
+        }
+        out.extend(found.files.into_iter().map(|f| f.path));
+    }
+    Ok(out)
+}
+
+fn same(a: &Path, b: &Path) -> bool {
+    a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| a == b)
+}
+
+/// Where the products of several files go, one each: `output` for a single file, else the folder of that
+/// name, under the name of each file with `ending`.
+pub fn targets(
+    files: Vec<PathBuf>,
+    output: &Path,
+    ending: &str,
+) -> anyhow::Result<Vec<(PathBuf, PathBuf)>> {
+    let folder = files.len() > 1
+        || output.is_dir()
+        || output.to_string_lossy().ends_with(std::path::is_separator);
+    if !folder {
+        return Ok(files.into_iter().map(|file| (file, output.to_owned())).collect());
+    }
+    if let Some(ending) = output.extension().filter(|_| !output.is_dir() && files.len() > 1) {
+        let ending = ending.to_string_lossy().to_lowercase();
+        if ["fits", "fit", "xisf", "tif", "tiff", "png"].contains(&&*ending) {
+            bail!("{} files need a folder to go to, as in -o out/", files.len());
+        }
+    }
+    let mut targets: Vec<(PathBuf, PathBuf)> = Vec::new();
+    for file in files {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // Of m31.fits.gz the name is m31.
+        let stem = name.find('.').filter(|_| name.to_lowercase().ends_with(".gz"));
+        let stem = stem.map_or_else(|| Path::new(&name).with_extension(""), |at| name[..at].into());
+        let target = output.join(format!("{}{ending}", stem.display()));
+        if let Some((other, _)) = targets.iter().find(|(_, taken)| *taken == target) {
+            bail!(
+                "{} and {} would both become {}; convert them into folders of their own",
+                other.display(),
+                file.display(),
+                target.display()
+            );
+        }
+        targets.push((file, target));
+    }
+    Ok(targets)
 }
 
 /// Reads `--defects`: `none` is no map unless a file of that name is there.

@@ -1,9 +1,13 @@
 //! What a person sees: messages, progress, tables.
 
-use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
+use std::fs::File;
+use std::io::{IsTerminal, Read, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
@@ -12,6 +16,8 @@ use photosite::calibrate::dark::DarkSource;
 use photosite::calibrate::flat_fit::{FlatAnswer, FlatFit};
 use photosite::event::{Event, Observer};
 use photosite::finding::Severity;
+use serde::Serialize;
+use serde_json::Value;
 
 /// Why standard output took no more, where it did not.
 static LOST: Mutex<Option<std::io::Error>> = Mutex::new(None);
@@ -38,17 +44,110 @@ fn harmless(text: &str) -> String {
     out
 }
 
-/// Prints a line of data.
+/// How much is said, and where else it is written.
+#[derive(Debug, Default)]
+pub struct Voice {
+    /// Only what is wrong, and data that was asked for.
+    pub quiet: bool,
+    /// A file that all messages are added to, each with its time.
+    pub log: Option<File>,
+    /// What the command prints is what it was asked for, not an account of files that it made.
+    pub prints_data: bool,
+}
+
+/// The voice of this process; that of a person at a terminal until it is set.
+static VOICE: OnceLock<Voice> = OnceLock::new();
+
+/// The gravest finding told: how many steps above none.
+static GRAVEST: AtomicU8 = AtomicU8::new(0);
+
+/// Opens a log to add to; a file that is no log is left alone.
+pub fn open_log(path: &Path) -> anyhow::Result<File> {
+    let mut head = [0; 20];
+    let there = File::open(path).and_then(|mut f| f.read(&mut head)).unwrap_or(0);
+    let time = |i: usize| match b"0000-00-00T00:00:00Z"[i] {
+        b'0' => head[i].is_ascii_digit(),
+        mark => head[i] == mark,
+    };
+    if there > 0 && !(0..head.len()).all(time) {
+        anyhow::bail!(
+            "{}: is no log of Photosite's; choose another file for --log",
+            path.display()
+        );
+    }
+    let file = File::options().append(true).create(true).open(path);
+    file.with_context(|| format!("{}: the log cannot be written", path.display()))
+}
+
+/// Sets how much is said, once.
+pub fn speak(voice: Voice) {
+    let _ = VOICE.set(voice);
+}
+
+fn quiet() -> bool {
+    VOICE.get().is_some_and(|v| v.quiet)
+}
+
+/// Whether something was told that wants a person's look: a warning or an error.
+pub fn warned() -> bool {
+    GRAVEST.load(Ordering::Relaxed) > Severity::Info as u8 + 1
+}
+
+/// Adds a message to the log, where there is one.
+fn log(text: &str) {
+    let Some(mut file) = VOICE.get().and_then(|v| v.log.as_ref()) else { return };
+    let now = photosite::env::now_utc();
+    for line in anstream::adapter::strip_str(text).to_string().lines() {
+        let _ = writeln!(file, "{now} {line}");
+    }
+}
+
+/// Prints an account as JSON, with the schema `photosite.KIND/1` in it, or in each of a list.
+pub fn json(kind: &str, value: &impl Serialize) -> anyhow::Result<()> {
+    let with_schema = |value: Value| match value {
+        Value::Object(fields) if !fields.contains_key("schema") => {
+            let mut all = serde_json::Map::new();
+            all.insert("schema".into(), format!("photosite.{kind}/1").into());
+            all.extend(fields);
+            Value::Object(all)
+        }
+        other => other,
+    };
+    let told = match serde_json::to_value(value)? {
+        Value::Array(list) => Value::Array(list.into_iter().map(with_schema).collect()),
+        one => with_schema(one),
+    };
+    data(&serde_json::to_string_pretty(&told)?);
+    Ok(())
+}
+
+/// Prints a line of what a person may want to see; nothing where a file is what was asked for and only
+/// what is wrong is to be said.
 pub fn line(text: std::fmt::Arguments<'_>) {
-    let text = harmless(&text.to_string());
-    if let Err(e) = writeln!(anstream::stdout(), "{text}") {
+    if VOICE.get().is_none_or(|v| v.prints_data || !v.quiet) {
+        data(&text.to_string());
+    }
+}
+
+/// Prints data that was asked for.
+fn data(text: &str) {
+    if let Err(e) = writeln!(anstream::stdout(), "{}", harmless(text)) {
         LOST.lock().expect("no holder panics").get_or_insert(e);
     }
 }
 
-/// Prints a message; nobody can be told where it cannot be written.
+/// Prints a message, unless only what is wrong is to be said.
 pub fn message(text: std::fmt::Arguments<'_>) {
-    let _ = writeln!(anstream::stderr(), "{}", harmless(&text.to_string()));
+    say(&text.to_string(), quiet());
+}
+
+/// Prints a message and adds it to the log; nobody can be told where it cannot be written.
+fn say(text: &str, in_the_log_only: bool) {
+    let text = harmless(text);
+    log(&text);
+    if !in_the_log_only {
+        let _ = writeln!(anstream::stderr(), "{text}");
+    }
 }
 
 /// Checks that all data was written; who closed a pipe has seen enough.
@@ -76,7 +175,7 @@ pub fn error(e: &anyhow::Error) {
             message.push_str(&text);
         }
     }
-    eprintln!("{} {message}", "error:".red().bold());
+    say(&format!("{} {message}", "error:".red().bold()), false);
 }
 
 /// Progress for a person: a bar on a terminal, a line a stage elsewhere.
@@ -88,7 +187,7 @@ pub struct Progress {
 impl Progress {
     /// Progress on standard error.
     pub fn new() -> Self {
-        Self { bar: Mutex::new(None), terminal: std::io::stderr().is_terminal() }
+        Self { bar: Mutex::new(None), terminal: std::io::stderr().is_terminal() && !quiet() }
     }
 }
 
@@ -162,9 +261,11 @@ pub fn findings(findings: &[Finding]) {
         let shown = subjects[..subjects.len().min(names)].join(", ");
         let more = subjects.len().saturating_sub(names);
         let also = if more > 0 { format!(" (and {more} more)") } else { String::new() };
-        eprintln!("{} {shown}{also}: {}", label(finding.severity), finding.message);
+        GRAVEST.fetch_max(finding.severity as u8 + 1, Ordering::Relaxed);
+        let unasked = quiet() && finding.severity == Severity::Info;
+        say(&format!("{} {shown}{also}: {}", label(finding.severity), finding.message), unasked);
         if !finding.hint.is_empty() {
-            eprintln!("         {} {}", "hint:".green(), finding.hint);
+            say(&format!("         {} {}", "hint:".green(), finding.hint), unasked);
         }
     }
 }

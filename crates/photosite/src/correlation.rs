@@ -226,6 +226,25 @@ pub fn of_stack(lights: &[NoiseOf], size: Size) -> Result<Option<Correlation>> {
     if lights.iter().all(as_they_are) {
         return Ok(None);
     }
+    let seen = noise_seen(lights, size)?;
+    let each: Option<Vec<f64>> = seen.into_iter().map(Seen::factor).collect();
+    Ok(each.map(Correlation))
+}
+
+/// The variance of a pixel of a light laid on a picture of `size`, over that of a sample, in the mean of
+/// its planes; `None` where the light lies beside the picture.
+///
+/// # Errors
+/// When its filter array cannot be debayered.
+pub fn pixel_variance(light: &NoiseOf, size: Size) -> Result<Option<f64>> {
+    let seen = noise_seen(std::slice::from_ref(light), size)?;
+    let (sum, count) =
+        seen.iter().fold((0.0, 0.0), |(sum, count), s| (sum + s.pixels.0, count + s.pixels.1));
+    Ok(Some(sum / count * light.weight).filter(|v| v.is_finite()))
+}
+
+/// White noise sent the way of the lights, and what arrives at some places of a stack, one a plane.
+fn noise_seen(lights: &[NoiseOf], size: Size) -> Result<Vec<Seen>> {
     let tile = Size::new(TILE.min(size.width), TILE.min(size.height));
     let mut seen: Vec<Seen> = Vec::new();
     let mut buffers = ReadBuffers::default();
@@ -260,8 +279,7 @@ pub fn of_stack(lights: &[NoiseOf], size: Size) -> Result<Option<Correlation>> {
             seen.add(&means, tile.width);
         }
     }
-    let each: Option<Vec<f64>> = seen.into_iter().map(Seen::factor).collect();
-    Ok(each.map(Correlation))
+    Ok(seen)
 }
 
 /// White noise laid on a tile about a place of the stack, as the light is laid there.

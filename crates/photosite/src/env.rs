@@ -30,6 +30,11 @@ impl Stopwatch {
     }
 }
 
+/// The time of day in UTC, to the second, for logs; no product holds it.
+pub fn now_utc() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 /// How many threads to use when nobody says: one a core.
 pub fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)

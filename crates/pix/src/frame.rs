@@ -94,6 +94,20 @@ impl Frame {
         mark_missing(samples, self.mask.rows_mut(rows.start, rows.end));
     }
 
+    /// Puts `level` where a sample is not finite, for programs that know no NaN; the mask says NO_DATA
+    /// there. Tells how many samples that were.
+    pub fn fill_missing(&mut self, level: f32) -> usize {
+        let mut filled = 0;
+        for (v, bits) in self.data.as_mut_slice().iter_mut().zip(self.mask.as_mut_slice()) {
+            if !v.is_finite() {
+                *v = level;
+                *bits |= MaskBits::NO_DATA;
+                filled += 1;
+            }
+        }
+        filled
+    }
+
     /// Width and height.
     pub fn size(&self) -> Size {
         self.data.size()

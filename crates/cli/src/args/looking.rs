@@ -105,10 +105,11 @@ pub struct PixelsArgs {
                         clipped to black. An existing PNG is replaced if Photosite made it."
 )]
 pub struct PreviewArgs {
-    /// The file.
-    pub file: PathBuf,
-    /// The PNG to write.
-    #[arg(short, long, value_name = "PNG")]
+    /// The files; folders too.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The PNG to write; a folder for several files.
+    #[arg(short, long, value_name = "PNG|DIR/")]
     pub output: PathBuf,
     /// Width of the PNG; larger images are averaged down to it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
@@ -130,11 +131,15 @@ pub struct PreviewArgs {
                   stay in the FITS file. Existing files are not overwritten."
 )]
 pub struct ConvertArgs {
-    /// The file.
-    pub file: PathBuf,
-    /// The file to write; its extension sets the format: .fits, .xisf, .tif.
-    #[arg(short, long, value_name = "FILE")]
+    /// The files; folders too.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The file to write; its extension sets the format: .fits, .xisf, .tif. A folder for several files.
+    #[arg(short, long, value_name = "FILE|DIR/")]
     pub output: PathBuf,
+    /// The format of files that go to a folder.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = FormatName::Fits)]
+    pub to: FormatName,
     /// Sample format; by default u16 if the file has at most 16 bits, else f32.
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<Format>,
@@ -147,9 +152,42 @@ pub struct ConvertArgs {
     /// FITS to FITS: the image and its header alone, without ERR, DQ and other extensions.
     #[arg(long)]
     pub image_only: bool,
+    /// FITS to FITS: extensions as other software knows them; astropy: UNCERT and MASK, which
+    /// CCDData.read takes by itself.
+    #[arg(long, value_enum, value_name = "WHOSE", conflicts_with = "image_only")]
+    pub extensions: Option<ExtensionsName>,
     /// Print what was done as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Formats that images are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormatName {
+    /// FITS.
+    Fits,
+    /// XISF.
+    Xisf,
+    /// TIFF.
+    Tif,
+}
+
+impl FormatName {
+    /// The ending of its files.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Fits => ".fits",
+            Self::Xisf => ".xisf",
+            Self::Tif => ".tif",
+        }
+    }
+}
+
+/// Whose names extensions go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExtensionsName {
+    /// Those of astropy's CCDData: UNCERT with UTYPE, MASK.
+    Astropy,
 }
 
 /// Scales of floating-point samples.

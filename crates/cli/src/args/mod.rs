@@ -17,13 +17,13 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use colour::{DebayerArgs, ExtractArgs, StretchName};
+pub use colour::{BalanceName, ComposeArgs, DebayerArgs, ExtractArgs, StretchName};
 pub use dark_model::{DarkModelArgs, DarkModelVerb};
 pub use defects::{DefectsArgs, DefectsVerb};
 pub use library::{LibraryArgs, LibraryVerb, MatchArgs, PlanArgs};
 pub use looking::{
-    ConvertArgs, DiagnoseArgs, FilesArgs, PixelsArgs, PreviewArgs, RangeName, ReportArgs,
-    VerifyArgs,
+    ConvertArgs, DiagnoseArgs, ExtensionsName, FilesArgs, PixelsArgs, PreviewArgs, RangeName,
+    ReportArgs, VerifyArgs,
 };
 pub use night::{DemoArgs, Keep, KindArgs, PresetName, RunArgs, SimulateArgs};
 pub use picture::{AlignName, NormalizeName, RegisterArgs, StackArgs, StarsArgs, WeightName};
@@ -48,6 +48,8 @@ pub use sensor::{MeasureArgs, SensorArgs, SensorVerb};
 pub struct Cli {
     #[command(flatten)]
     pub limits: Limits,
+    #[command(flatten)]
+    pub manner: Manner,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -62,6 +64,21 @@ pub struct Limits {
     /// Memory limit of stacking: 512MiB, 2GB; by default a quarter of the free memory.
     #[arg(long, global = true, value_name = "SIZE", value_parser = memory_size)]
     pub memory: Option<u64>,
+}
+
+/// How much a command says, and what it calls success.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Messages")]
+pub struct Manner {
+    /// Say only what is wrong; data that was asked for is still printed.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Add every message to a file, with its time, whatever is said.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+    /// Exit with status 1 on warnings as well.
+    #[arg(long, global = true)]
+    pub strict: bool,
 }
 
 /// The verbs.
@@ -93,6 +110,8 @@ pub enum Command {
     Debayer(DebayerArgs),
     /// Extract Ha, OIII or green from a CFA frame.
     Extract(ExtractArgs),
+    /// Make one colour picture of pictures through several filters: LRGB, RGB, HOO, SHO, or by sums.
+    Compose(ComposeArgs),
     /// Say whether calibrated lights were calibrated right, and if not, why and what mends it.
     Diagnose(DiagnoseArgs),
     /// Tell what a product was made of, and how, from its own header.
@@ -128,6 +147,32 @@ pub enum Command {
         #[arg(short, long, value_name = "DIR")]
         output: PathBuf,
     },
+}
+
+impl Command {
+    /// Whether what is printed is what was asked for, and not an account of files that were made.
+    pub fn prints_data(&self) -> bool {
+        match self {
+            Self::Run(args) => args.dry_run,
+            Self::Demo(_)
+            | Self::Simulate(_)
+            | Self::Master(_)
+            | Self::Calibrate(_)
+            | Self::Stack(_)
+            | Self::Debayer(_)
+            | Self::Extract(_)
+            | Self::Compose(_)
+            | Self::Convert(_)
+            | Self::Preview(_)
+            | Self::Report(_)
+            | Self::Man { .. } => false,
+            Self::Defects(args) => {
+                matches!(args.verb, DefectsVerb::Show { .. } | DefectsVerb::Diff { .. })
+            }
+            Self::DarkModel(args) => matches!(args.verb, DarkModelVerb::Report { .. }),
+            _ => true,
+        }
+    }
 }
 
 /// Reads a size: a number with B, kB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB (of 1024).

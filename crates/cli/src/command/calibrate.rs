@@ -13,7 +13,8 @@ use crate::{Done, resolve};
 pub fn run(args: CalibrateArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let mut asked = NamedLights::new(&args.files, &args.output);
+    let files = resolve::files(&args.files, Some(&args.output))?;
+    let mut asked = NamedLights::new(&files, &args.output);
     asked.bias = args.bias.as_deref().map(resolve::bias);
     asked.dark = args.dark.as_deref();
     asked.scaling = DarkScaling::parse(&args.dark_scale)?;
@@ -25,7 +26,7 @@ pub fn run(args: CalibrateArgs, limits: Limits) -> anyhow::Result<Done> {
     let done = calibrate_named(&asked, &context)?;
     show::findings(&done.findings);
     if done.lights.is_empty() {
-        bail!("none of {} files is a frame that can be calibrated", args.files.len());
+        bail!("none of {} files is a frame that can be calibrated", files.len());
     }
     if args.json {
         let lights: Vec<Value> = done
@@ -49,7 +50,7 @@ pub fn run(args: CalibrateArgs, limits: Limits) -> anyhow::Result<Done> {
             })
             .collect();
         let report = json!({ "lights": lights, "findings": done.findings });
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        show::json("calibrate", &report)?;
     } else {
         for (_, light) in &done.lights {
             let path = light.path.as_deref().map(super::shown).unwrap_or_default();

@@ -1,8 +1,9 @@
-//! `photosite debayer` and `photosite extract`.
+//! `photosite debayer`, `photosite extract` and `photosite compose`.
 
 use photosite::colour::{ColourProduct, debayer_file, extract};
+use photosite::run::{ComposeRequest, compose};
 
-use crate::args::{DebayerArgs, ExtractArgs, Limits};
+use crate::args::{BalanceName, ComposeArgs, DebayerArgs, ExtractArgs, Limits};
 use crate::show::{self, Progress};
 use crate::{Done, resolve};
 
@@ -10,12 +11,20 @@ use crate::{Done, resolve};
 pub fn debayer(args: &DebayerArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let made = debayer_file(&args.file, &args.output, args.method.method(), &context)?;
-    show::findings(&made.findings);
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&made)?);
-    } else {
-        tell(&made);
+    let files = resolve::files(&args.files, Some(&args.output))?;
+    let mut all = Vec::new();
+    for (file, target) in resolve::targets(files, &args.output, ".fits")? {
+        let made = debayer_file(&file, &target, args.method.method(), &context)?;
+        show::findings(&made.findings);
+        if !args.json {
+            tell(&made);
+        }
+        all.push(made);
+    }
+    match &all[..] {
+        _ if !args.json => {}
+        [one] => show::json("debayer", one)?,
+        all => show::json("debayer", &all)?,
     }
     Ok(Done::Well)
 }
@@ -24,12 +33,18 @@ pub fn debayer(args: &DebayerArgs, limits: Limits) -> anyhow::Result<Done> {
 pub fn extract_lines(args: &ExtractArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let made = extract(&args.file, &args.output, args.line.into(), &context)?;
-    show::findings(&made[0].findings);
+    let files = resolve::files(&args.files, Some(&args.output))?;
+    let mut all = Vec::new();
+    for (file, target) in resolve::targets(files, &args.output, ".fits")? {
+        let made = extract(&file, &target, args.line.into(), &context)?;
+        show::findings(&made[0].findings);
+        if !args.json {
+            made.iter().for_each(tell);
+        }
+        all.extend(made);
+    }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&made)?);
-    } else {
-        made.iter().for_each(tell);
+        show::json("extract", &all)?;
     }
     Ok(Done::Well)
 }
@@ -53,4 +68,48 @@ fn tell(product: &ColourProduct) {
             show::number(plane.summary.noise)
         );
     }
+}
+
+/// Makes one colour picture of several filters' pictures.
+pub fn compose_picture(args: ComposeArgs, limits: Limits) -> anyhow::Result<Done> {
+    let progress = Progress::new();
+    let context = resolve::context(limits, &progress);
+    let mut request = ComposeRequest::new(&args.pictures, &args.output);
+    request.palette = args.palette.map(Into::into);
+    request.formulas = match (args.red, args.green, args.blue) {
+        (Some(red), Some(green), Some(blue)) => Some([red, green, blue]),
+        _ => None,
+    };
+    request.luminance = args.luminance;
+    request.balance = args.balance == BalanceName::Stars;
+    let made = compose(&request, &context)?;
+    show::findings(&made.findings);
+    if args.json {
+        show::json("compose", &made)?;
+        return Ok(Done::of(&made.findings));
+    }
+    let stands = if made.reused { "exists already" } else { "written" };
+    println!(
+        "{} {stands}: {}x{}, {}, background {} ADU",
+        made.path.display(),
+        made.width,
+        made.height,
+        made.palette,
+        show::number(made.background_adu)
+    );
+    for part in &made.channels {
+        let balance = part.balance.map_or_else(String::new, |b| {
+            format!(", times {:.4} +- {:.4} by {} stars", b.scale, b.scale_error, b.stars)
+        });
+        println!(
+            "  {:<9} {}: sky {} ADU{balance}",
+            part.channel,
+            part.formula,
+            show::number(part.sky_adu)
+        );
+    }
+    if let Some(png) = &made.preview {
+        println!("{} for the eye", png.display());
+    }
+    Ok(Done::of(&made.findings))
 }

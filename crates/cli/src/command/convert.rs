@@ -1,24 +1,66 @@
 //! `photosite convert`.
 
+use std::path::Path;
+
 use anyhow::bail;
 use photosite::open;
+use photosite::open::read_frames;
 use photosite_file::atomic::Existing;
-use photosite_file::fits::Sample;
+use photosite_file::fits::{Sample, write_for_astropy};
 use photosite_file::{Export, Format, Range, sample_of, write_image};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::Done;
-use crate::args::{ConvertArgs, Format as SampleFormat, RangeName};
+use crate::args::{ConvertArgs, ExtensionsName, Format as SampleFormat, RangeName};
+use crate::{Done, resolve, show};
 
-/// Writes an image in another format.
+/// Writes images in another format.
 pub fn run(args: &ConvertArgs) -> anyhow::Result<Done> {
-    let probe = open::probe(&args.file)?;
-    let target = Format::of_name(&args.output);
+    let files = resolve::files(&args.files, Some(&args.output))?;
+    let mut all = Vec::new();
+    for (file, target) in resolve::targets(files, &args.output, args.to.ending())? {
+        all.push(match args.extensions {
+            Some(ExtensionsName::Astropy) => for_astropy(&file, &target, args)?,
+            None => convert(&file, &target, args)?,
+        });
+    }
+    match &all[..] {
+        _ if !args.json => {}
+        [one] => show::json("convert", one)?,
+        all => show::json("convert", &all)?,
+    }
+    Ok(Done::Well)
+}
+
+/// Writes a frame as astropy's CCDData has it.
+fn for_astropy(file: &Path, output: &Path, args: &ConvertArgs) -> anyhow::Result<Value> {
+    if Format::of_name(output) != Some(Format::Fits) {
+        bail!("{}: only FITS has extensions; name it .fits", output.display());
+    }
+    let (frames, header) = read_frames(file)?;
+    let frames: Vec<_> = frames.iter().collect();
+    let uncertain = frames.iter().all(|f| f.variance.is_some());
+    write_for_astropy(output, &frames, &header, Existing::Refuse)?;
+    let extensions = if uncertain { vec!["MASK", "UNCERT"] } else { vec!["MASK"] };
+    if !args.json {
+        println!(
+            "{} written: {}, f32, {}",
+            output.display(),
+            frames[0].size(),
+            extensions.join(", ")
+        );
+    }
+    Ok(json!({ "path": file, "output": output, "samples": "f32", "extensions": extensions }))
+}
+
+/// Writes an image in the format that the name says.
+fn convert(file: &Path, output: &Path, args: &ConvertArgs) -> anyhow::Result<Value> {
+    let probe = open::probe(file)?;
+    let target = Format::of_name(output);
     let from_fits = probe.format.starts_with("FITS");
     if target == Some(Format::Fits) && from_fits && !args.image_only {
         bail!(
             "{}: is FITS already; copy the file to keep everything in it, or use --image-only",
-            args.file.display()
+            file.display()
         );
     }
     let sample = match (args.format, args.pedestal) {
@@ -41,25 +83,24 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<Done> {
         RangeName::AsIs => Range::AsIs,
         RangeName::Adu16 => Range::Adu16,
     };
-    let source = open::open(&args.file)?;
+    let source = open::open(file)?;
     let export = Export { sample, range, existing: Existing::Refuse };
-    let clipped = write_image(&args.output, &*source, &header, export)?;
+    let clipped = write_image(output, &*source, &header, export)?;
     let samples = if sample == Sample::F32 { "f32" } else { "u16" };
+    let account = json!({
+        "path": file,
+        "output": output,
+        "samples": samples,
+        "clipped_below": clipped.below,
+        "clipped_above": clipped.above,
+        "blank": clipped.blank,
+        "beyond_bounds": clipped.beyond,
+        "left_behind": beside,
+    });
     if args.json {
-        let account = json!({
-            "path": args.file,
-            "output": args.output,
-            "samples": samples,
-            "clipped_below": clipped.below,
-            "clipped_above": clipped.above,
-            "blank": clipped.blank,
-            "beyond_bounds": clipped.beyond,
-            "left_behind": beside,
-        });
-        println!("{}", serde_json::to_string_pretty(&account)?);
-        return Ok(Done::Well);
+        return Ok(account);
     }
-    println!("{} written: {}, {samples}", args.output.display(), probe.size);
+    println!("{} written: {}, {samples}", output.display(), probe.size);
     let lost = clipped.below + clipped.above + clipped.blank;
     if lost > 0 {
         println!(
@@ -75,7 +116,7 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<Done> {
         );
     }
     if !beside.is_empty() {
-        println!("not copied from {}: {}", args.file.display(), beside.join(", "));
+        println!("not copied from {}: {}", file.display(), beside.join(", "));
     }
-    Ok(Done::Well)
+    Ok(account)
 }

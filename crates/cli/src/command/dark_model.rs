@@ -23,7 +23,7 @@ pub fn run(args: DarkModelArgs, limits: Limits) -> anyhow::Result<Done> {
                     "model": built.summary,
                     "findings": built.findings,
                 });
-                println!("{}", serde_json::to_string_pretty(&report)?);
+                show::json("dark-model-built", &report)?;
             } else {
                 println!(
                     "{} written; its masters lie in {}",
@@ -37,7 +37,7 @@ pub fn run(args: DarkModelArgs, limits: Limits) -> anyhow::Result<Done> {
         DarkModelVerb::Synthesize { model, exposure, temp, output } => {
             let made = DarkModel::read(&model)?.synthesize(&model, (exposure, temp), &output)?;
             if args.json {
-                println!("{}", serde_json::to_string_pretty(&made)?);
+                show::json("synthesized", &made)?;
             } else {
                 let stands = if made.reused { "exists already" } else { "written" };
                 println!(
@@ -57,7 +57,7 @@ pub fn run(args: DarkModelArgs, limits: Limits) -> anyhow::Result<Done> {
             let (summary, findings) = (read.summary(), read.findings(&model));
             show::findings(&findings);
             if args.json {
-                println!("{}", serde_json::to_string_pretty(&summary)?);
+                show::json("dark-model", &summary)?;
             } else {
                 tell(&summary);
             }

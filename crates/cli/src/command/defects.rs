@@ -53,7 +53,7 @@ pub fn run(args: DefectsArgs, limits: Limits) -> anyhow::Result<Done> {
             }
             if json {
                 let report = defects_report(&loaded.map, LISTED);
-                println!("{}", serde_json::to_string_pretty(&report)?);
+                show::json("defects", &report)?;
             } else {
                 tell(&loaded.map);
             }
@@ -62,7 +62,7 @@ pub fn run(args: DefectsArgs, limits: Limits) -> anyhow::Result<Done> {
         DefectsVerb::Diff { old, new } => {
             let aged = age_of_maps(&old, &new)?;
             if json {
-                println!("{}", serde_json::to_string_pretty(&aged)?);
+                show::json("defects-diff", &aged)?;
             } else {
                 tell_aged(&aged);
             }
@@ -72,7 +72,7 @@ pub fn run(args: DefectsArgs, limits: Limits) -> anyhow::Result<Done> {
             let pixels = export_defects(&read_defect_map(&map)?.map, to.into(), &output)?;
             if json {
                 let report = json!({ "path": output, "pixels": pixels });
-                println!("{}", serde_json::to_string_pretty(&report)?);
+                show::json("defects-exchange", &report)?;
             } else {
                 println!("{} written: {pixels} pixels", output.display());
             }
@@ -87,7 +87,7 @@ fn report(built: &BuiltDefectMap, json: bool) -> anyhow::Result<()> {
         let mut report = defects_report(&built.map, LISTED);
         report["path"] = json!(built.path);
         report["findings"] = json!(built.findings);
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        show::json("defects", &report)?;
     } else {
         println!("{} written", built.path.display());
         tell(&built.map);

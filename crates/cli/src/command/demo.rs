@@ -53,7 +53,7 @@ pub fn run(args: DemoArgs, limits: Limits) -> anyhow::Result<Done> {
     show::findings(&outcome.report.findings);
     let compared = compare(&simulation, &request.output)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&compared)?);
+        show::json("demo", &compared)?;
     } else {
         super::run::summary(&outcome.report, false);
         println!();

@@ -14,19 +14,20 @@ use crate::{Done, resolve};
 pub fn run(args: DiagnoseArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let mut asked = DiagnosisRequest::new(&args.lights);
+    let files = resolve::files(&args.lights, None)?;
+    let mut asked = DiagnosisRequest::new(&files);
     asked.bias = args.bias.as_deref().map(resolve::bias);
     (asked.dark, asked.flat) = (args.dark, args.flat);
     let (lights, findings) = diagnose_lights(&asked, &context)?;
     show::findings(&findings);
     if args.json {
         let report = json!({ "schema": VERDICT_SCHEMA, "lights": lights, "findings": findings });
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        show::json("verdict", &report)?;
     } else {
         lights.iter().for_each(tell);
     }
     if lights.is_empty() {
-        bail!("none of {} files is a light that can be diagnosed", args.lights.len());
+        bail!("none of {} files is a light that can be diagnosed", files.len());
     }
     let wrong = lights.iter().any(|l| l.verdict == Verdict::Wrong);
     Ok(if wrong { Done::WithFindings } else { Done::of(&findings) })

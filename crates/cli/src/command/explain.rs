@@ -12,6 +12,7 @@ const NAMED: usize = 3;
 /// Tells what products were made of.
 pub fn run(args: FilesArgs) -> anyhow::Result<Done> {
     super::each(
+        "explain",
         &args,
         |path| {
             let found = lineage(path)?;

@@ -8,7 +8,7 @@ use crate::{Done, show};
 
 /// Shows what files are.
 pub fn run(args: FilesArgs) -> anyhow::Result<Done> {
-    super::each(&args, |path| inspect(path).map(|i| serde_json::to_value(&i)), tell)
+    super::each("inspect", &args, |path| inspect(path).map(|i| serde_json::to_value(&i)), tell)
 }
 
 fn tell(value: &Value) {

@@ -73,7 +73,7 @@ pub fn run(args: LibraryArgs, limits: Limits) -> anyhow::Result<Done> {
 /// Prints JSON, or words.
 fn tell(json: bool, value: &impl Serialize, words: impl FnOnce()) -> anyhow::Result<()> {
     if json {
-        println!("{}", serde_json::to_string_pretty(value)?);
+        show::json("library", value)?;
     } else {
         words();
     }

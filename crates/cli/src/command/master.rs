@@ -21,7 +21,8 @@ pub fn run(args: MasterArgs, limits: Limits) -> anyhow::Result<Done> {
         (None, Some(NamedBias::Level(l))) => AdditivePart::Level(l as f32),
         (None, Some(NamedBias::File(path))) => AdditivePart::Master(path, RemovedBy::Bias),
     };
-    let mut asked = NamedMaster::new(kind, &args.files, &args.output);
+    let files = resolve::files(&args.files, Some(&args.output))?;
+    let mut asked = NamedMaster::new(kind, &files, &args.output);
     asked.additive = additive;
     asked.recipe = resolve::recipe(&args.reject, args.sigma_low, args.sigma_high, args.combine)?;
     asked.maps = args.maps;
@@ -45,7 +46,7 @@ pub fn run(args: MasterArgs, limits: Limits) -> anyhow::Result<Done> {
             "reused": result.reused,
             "findings": findings,
         });
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        show::json("master", &report)?;
     } else {
         let verb = if result.reused { "exists already" } else { "written" };
         println!(

@@ -64,7 +64,7 @@ pub fn run(args: MatchArgs, limits: Limits) -> anyhow::Result<Done> {
         })
         .collect();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&matched)?);
+        show::json("match", &matched)?;
     } else {
         matched.iter().for_each(|m| tell(m, args.explain));
     }

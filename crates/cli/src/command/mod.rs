@@ -33,7 +33,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::args::FilesArgs;
-use crate::{Done, show};
+use crate::{Done, resolve, show};
 
 /// A path as it is shown: without the working directory.
 fn shown(path: &Path) -> String {
@@ -42,13 +42,15 @@ fn shown(path: &Path) -> String {
 
 /// Does `look` for each file; one that fails is reported and the others go on.
 fn each(
+    kind: &str,
     args: &FilesArgs,
     look: impl Fn(&Path) -> photosite::Result<serde_json::Result<Value>>,
     tell: impl Fn(&Value),
 ) -> anyhow::Result<Done> {
     let mut values = Vec::new();
     let mut failures = 0;
-    for path in &args.files {
+    let files = resolve::files(&args.files, None)?;
+    for path in &files {
         match look(path) {
             Ok(value) => {
                 let value = value?;
@@ -65,12 +67,12 @@ fn each(
         }
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&values)?);
+        show::json(kind, &values)?;
     }
     match failures {
         0 => Ok(Done::Well),
-        n if n == args.files.len() && n > 1 => bail!("none of {n} files could be read"),
-        1 if args.files.len() == 1 => std::process::exit(2),
+        n if n == files.len() && n > 1 => bail!("none of {n} files could be read"),
+        1 if files.len() == 1 => std::process::exit(2),
         _ => Ok(Done::WithFindings),
     }
 }

@@ -29,7 +29,7 @@ pub fn run(args: PlanArgs, limits: Limits) -> anyhow::Result<Done> {
         bail!("there is no light among {} frames", inventory.frames.len());
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&list)?);
+        show::json("plan", &list)?;
         return Ok(Done::Well);
     }
     let heading = |first: &'static str, last: &'static str| {

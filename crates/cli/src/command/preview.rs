@@ -2,8 +2,8 @@
 
 use photosite::preview::{Linked, preview_file};
 
-use crate::Done;
 use crate::args::{PreviewArgs, StretchName};
+use crate::{Done, resolve};
 
 /// Writes a preview.
 pub fn run(args: &PreviewArgs) -> anyhow::Result<Done> {
@@ -11,7 +11,10 @@ pub fn run(args: &PreviewArgs) -> anyhow::Result<Done> {
         StretchName::Unlinked => Linked::No,
         StretchName::Linked => Linked::Yes,
     };
-    preview_file(&args.file, &args.output, args.width.map(|w| w as usize), linked)?;
-    println!("{}", args.output.display());
+    let files = resolve::files(&args.files, None)?;
+    for (file, png) in resolve::targets(files, &args.output, ".png")? {
+        preview_file(&file, &png, args.width.map(|w| w as usize), linked)?;
+        println!("{}", png.display());
+    }
     Ok(Done::Well)
 }

@@ -15,7 +15,7 @@ use crate::{Done, resolve};
 pub fn run(args: RegisterArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let (offered, mut findings) = offer_files(&args.files, &context)?;
+    let (offered, mut findings) = offer_files(&resolve::files(&args.files, None)?, &context)?;
     let (lights, refused) = survey(&offered, false, &context)?;
     findings.extend(refused);
     if lights.is_empty() {
@@ -53,7 +53,7 @@ pub fn run(args: RegisterArgs, limits: Limits) -> anyhow::Result<Done> {
             .collect();
         let account =
             json!({ "reference": reference.path(), "frames": list, "findings": findings });
-        println!("{}", serde_json::to_string_pretty(&account)?);
+        show::json("register", &account)?;
     } else {
         println!("reference: {}", reference.path().display());
         let rows = frames

@@ -25,7 +25,7 @@ pub fn run(args: RunArgs, limits: Limits) -> anyhow::Result<Done> {
         bail!("no usable frame was found; {} files were checked", outcome.report.frames.len());
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&outcome.report)?);
+        show::json("run", &outcome.report)?;
     } else {
         summary(&outcome.report, args.dry_run);
         if let Some(path) = &outcome.report_path {

@@ -25,7 +25,7 @@ pub fn run(args: SensorArgs, limits: Limits) -> anyhow::Result<Done> {
         SensorVerb::Keep { profile, place } => {
             let kept = keep_profile(&read_profile(&profile)?, &resolve::library_needed(&place)?)?;
             if args.json {
-                println!("{}", serde_json::to_string_pretty(&json!({ "path": kept }))?);
+                show::json("sensor-kept", &json!({ "path": kept }))?;
             } else {
                 println!("{} written", kept.display());
             }
@@ -60,7 +60,7 @@ fn measure(
     }
     show::findings(&report.findings);
     if as_json {
-        println!("{}", serde_json::to_string_pretty(&told(&report))?);
+        show::json("sensor", &told(&report))?;
     } else {
         tell(&report);
     }
@@ -71,8 +71,7 @@ fn measure(
 fn compare(first: &Path, second: &Path, as_json: bool) -> anyhow::Result<Done> {
     let found = difference(&read_profile(first)?, &read_profile(second)?);
     if as_json {
-        let report = json!({ "schema": "photosite.sensor-diff/1", "differences": found });
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        show::json("sensor-diff", &json!({ "differences": found }))?;
         return Ok(Done::Well);
     }
     let rows = found.iter().map(|d| {

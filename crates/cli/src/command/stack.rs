@@ -4,7 +4,6 @@ use photosite::params::{Drizzle, Weight};
 use photosite::report::TrailReport;
 use photosite::run::{IntegrationRequest, integrate};
 use photosite_pix::normalise::Normalise;
-use serde_json::json;
 
 use crate::args::{Limits, NormalizeName, StackArgs, WeightName};
 use crate::show::{self, Progress};
@@ -14,7 +13,8 @@ use crate::{Done, resolve};
 pub fn run(args: StackArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let mut request = IntegrationRequest::new(&args.files, &args.output);
+    let files = resolve::files(&args.files, Some(&args.output))?;
+    let mut request = IntegrationRequest::new(&files, &args.output);
     request.reference = args.reference.as_deref();
     request.defects = resolve::defects(args.defects.as_deref());
     let how = &mut request.how;
@@ -40,7 +40,7 @@ pub fn run(args: StackArgs, limits: Limits) -> anyhow::Result<Done> {
     let done = integrate(&request, &context)?;
     show::findings(&done.findings);
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&json!(done))?);
+        show::json("stack", &done)?;
     } else {
         let used = done.lights.iter().filter(|l| l.used).count();
         // A stack full of holes shows no noise.
@@ -53,7 +53,7 @@ pub fn run(args: StackArgs, limits: Limits) -> anyhow::Result<Done> {
              ADU{}, {} stars, FWHM {} px",
             done.path.display(),
             // A sequence that is named is as many lights.
-            done.lights.len().max(args.files.len()),
+            done.lights.len().max(files.len()),
             done.reject,
             done.rejected_low,
             done.rejected_high,

@@ -24,7 +24,7 @@ pub fn run(args: StarsArgs, limits: Limits) -> anyhow::Result<Done> {
             "noise": field.noise,
             "stars": field.stars,
         });
-        println!("{}", serde_json::to_string_pretty(&account)?);
+        show::json("stars", &account)?;
     } else if args.csv {
         println!("{}", COLUMNS.map(|(name, _)| name).join(","));
         for star in &field.stars {

@@ -8,7 +8,12 @@ use crate::{Done, show};
 
 /// Describes the samples of files.
 pub fn run(args: FilesArgs) -> anyhow::Result<Done> {
-    super::each(&args, |path| describe_samples(path).map(|d| serde_json::to_value(&d)), tell)
+    super::each(
+        "stats",
+        &args,
+        |path| describe_samples(path).map(|d| serde_json::to_value(&d)),
+        tell,
+    )
 }
 
 fn tell(value: &Value) {

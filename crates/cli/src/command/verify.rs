@@ -12,10 +12,10 @@ use crate::{Done, resolve};
 pub fn run(args: VerifyArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let products = verify_products(&args.files, &args.inputs, &context)?;
+    let products = verify_products(&resolve::files(&args.files, None)?, &args.inputs, &context)?;
     if args.json {
         let report = json!({ "schema": VERIFY_SCHEMA, "products": products });
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        show::json("verify", &report)?;
     } else {
         products.iter().for_each(tell);
     }

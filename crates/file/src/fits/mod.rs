@@ -2,6 +2,7 @@
 //!
 //! The 1-based positions and the axis order of FITS stay inside this room.
 
+mod astropy;
 mod carry;
 mod checksum;
 mod file;
@@ -15,6 +16,7 @@ mod unzip;
 mod verify;
 mod write;
 
+pub use astropy::write_for_astropy;
 pub(crate) use carry::carried;
 pub use carry::header_of;
 pub use file::{layout, read_table};

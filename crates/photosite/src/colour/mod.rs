@@ -1,4 +1,5 @@
-//! CFA frames debayered, and lines and colours extracted from them.
+//! CFA frames debayered, lines and colours extracted from them, and pictures through several filters
+//! made one colour picture.
 //!
 //! ```
 //! # use photosite_file::{atomic::Existing, fits::{FrameSpec, Sample, write_frame}};
@@ -24,6 +25,7 @@
 //! # Ok::<(), photosite::Error>(())
 //! ```
 
+pub mod compose;
 mod mix;
 mod mosaic;
 mod picture;

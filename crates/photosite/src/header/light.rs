@@ -4,6 +4,7 @@ use photosite_pix::{Applied, Card, CfaPattern, Header};
 
 use super::cards::{STALE, is_world};
 use super::picture::trim;
+use super::stack::{date_of, days};
 use crate::raw::RawFrame;
 
 /// The letters of CALSTAT for the steps that were done: O overscan, B bias, D dark, F flat, X
@@ -27,11 +28,24 @@ pub fn light_header(raw: &RawFrame, applied: Applied, cfa: Option<CfaPattern>) -
         header.remove(key);
     }
     trim(&mut header, raw, cfa);
+    middle_of(&mut header, raw.metadata.date_obs.as_deref(), raw.metadata.exposure_s);
     let letters = calstat(applied);
     if !letters.is_empty() {
         header.set(Card::string("CALSTAT", &letters, "steps done: bias, dark, flat, defects (X)"));
     }
     header
+}
+
+/// Writes the middle of an exposure where the camera did not.
+fn middle_of(header: &mut Header, date_obs: Option<&str>, exposure_s: Option<f64>) {
+    if header.get("DATE-AVG").is_some() {
+        return;
+    }
+    let middle =
+        date_obs.and_then(days).zip(exposure_s).map(|(start, s)| start + 0.5 * s / 86_400.0);
+    if let Some(date) = middle.and_then(date_of) {
+        header.set(Card::string("DATE-AVG", &date, "middle of the exposure, UTC"));
+    }
 }
 
 /// The header of a light that lies on the reference's pixels: its own, with the reference's place

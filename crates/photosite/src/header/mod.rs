@@ -15,6 +15,7 @@
 //! ```
 
 mod cards;
+mod composed;
 mod dark_model;
 mod light;
 mod master;
@@ -23,6 +24,7 @@ mod stack;
 
 pub use cards::imagetyp;
 pub(crate) use cards::round;
+pub use composed::{ComposedChannel, composed_header};
 pub use dark_model::{
     DARK_MODEL, DEFECT_MAP, SynthesizedFacts, common_header, dark_model_header, synthesized_header,
 };

@@ -11,7 +11,7 @@ use crate::master::Rejected;
 /// Cards of a light that are not true of a stack of lights.
 const OF_ONE_LIGHT: &[&str] = &[
     "PSKEY", "PSSTEPS", "DARKK", "DARKKERR", "PSDARK", "PSREPAIR", "DATE", "MJD-OBS", "JD",
-    "DATE-LOC", "TIME-OBS",
+    "DATE-LOC", "TIME-OBS", "DATE-AVG",
 ];
 
 /// One light of a stack, as its header tells.
@@ -45,7 +45,10 @@ pub fn stack_header(
         header.remove(key);
     }
     header.set(Card::string("IMAGETYP", imagetyp(FrameKind::Light), "kind of frame"));
-    header.set(Card::integer("NCOMBINE", lights.len() as i64, "lights combined"));
+    for key in ["NCOMBINE", "STACKCNT"] {
+        header.set(Card::integer(key, lights.len() as i64, "lights combined"));
+    }
+    settings(&mut header, lights);
     if header.get_text("FILTER").is_none()
         && let Some(filter) = one_filter(lights)
     {
@@ -75,10 +78,39 @@ fn exposures(header: &mut Header, lights: &[StackedHeader<'_>]) {
     let known: Option<Vec<f64>> = lights.iter().map(|l| l.metadata.exposure_s).collect();
     let Some(known) = known else { return };
     let total: f64 = known.iter().sum();
-    header.remove("EXPOSURE");
     let mean = total / lights.len().max(1) as f64;
-    header.set(Card::real("EXPTIME", round(mean), "[s] exposure, mean of the lights"));
-    header.set(Card::real("LIVETIME", round(total), "[s] exposure, all lights together"));
+    for key in ["EXPTIME", "LIVETIME"] {
+        header.set(Card::real(key, round(total), "[s] exposure, all lights together"));
+    }
+    header.set(Card::real("EXPOSURE", round(mean), "[s] exposure of one light, mean"));
+}
+
+/// Settings of the camera and the telescope that lights have in common, though they may write the number
+/// in several ways, and the steps that all of them went through.
+fn settings(header: &mut Header, lights: &[StackedHeader<'_>]) {
+    const NUMBERS: [&str; 9] = [
+        "GAIN", "OFFSET", "SET-TEMP", "XPIXSZ", "YPIXSZ", "XBINNING", "YBINNING", "FOCALLEN",
+        "ISOSPEED",
+    ];
+    let Some(first) = lights.first() else { return };
+    for key in NUMBERS {
+        if header.get(key).is_some() {
+            continue;
+        }
+        let value = |l: &StackedHeader<'_>| l.header.get_f64(key);
+        if let Some(card) = first.header.cards().iter().find(|c| c.keyword() == key)
+            && value(first).is_some()
+            && lights.iter().all(|l| value(l) == value(first))
+        {
+            header.push(*card);
+        }
+    }
+    let steps = |l: &StackedHeader<'_>| l.header.get_text("CALSTAT");
+    if let Some(common) =
+        steps(first).filter(|own| lights.iter().all(|l| steps(l).as_ref() == Some(own)))
+    {
+        header.set(Card::string("CALSTAT", &common, "steps done: bias, dark, flat, defects (X)"));
+    }
 }
 
 /// Days from the Modified Julian Date's zero, 1858-11-17, of a date in UTC.
@@ -102,7 +134,7 @@ pub fn days(date: &str) -> Option<f64> {
 }
 
 /// The date of a Modified Julian Date, to the millisecond.
-fn date_of(mjd: f64) -> Option<String> {
+pub(super) fn date_of(mjd: f64) -> Option<String> {
     let zero = DateTime::constant(1858, 11, 17, 0, 0, 0, 0);
     let ms = (mjd * 86_400_000.0).round() as i64;
     let date = zero.checked_add(jiff::Span::new().try_milliseconds(ms).ok()?).ok()?;

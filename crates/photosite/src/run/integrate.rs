@@ -11,7 +11,7 @@ use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::normalise::{Affine, Normalise};
 use photosite_pix::reject::Reject;
 use photosite_pix::stars::Criteria;
-use photosite_pix::{Applied, Card, Frame, MaskBits, Plane, Rect, RowOrder, Size, Unit, stat};
+use photosite_pix::{Applied, Card, Frame, Plane, Rect, RowOrder, Size, Unit, stat};
 use serde::Serialize;
 use serde_json::json;
 
@@ -370,18 +370,7 @@ fn holes(path: &Path, share: f64) -> Finding {
 /// says NO_DATA there. Tells how many pixels that were.
 fn fill(frame: &mut Frame) -> usize {
     let background = stat::median(frame.data.as_slice());
-    if !background.is_finite() {
-        return 0;
-    }
-    let mut filled = 0;
-    for (v, bits) in frame.data.as_mut_slice().iter_mut().zip(frame.mask.as_mut_slice()) {
-        if !v.is_finite() {
-            *v = background;
-            *bits |= MaskBits::NO_DATA;
-            filled += 1;
-        }
-    }
-    filled
+    if background.is_finite() { frame.fill_missing(background) } else { 0 }
 }
 
 fn shown(path: &Path) -> String {

@@ -37,6 +37,7 @@ mod account;
 mod adopt;
 mod beside;
 mod collect;
+mod composed;
 mod dark_model;
 mod defect_map;
 mod diagnosed;
@@ -60,6 +61,7 @@ mod verified;
 pub use collect::{
     Collected, Exported, add_to_library, export_library, rebuild_library, verify_library,
 };
+pub use composed::{COMPOSE_SCHEMA, ComposeRequest, Composed, ComposedPart, NamedPicture, compose};
 pub use dark_model::{BuiltDarkModel, build_dark_model};
 pub use defect_map::{
     Aged, BuiltDefectMap, DefectMap, Exchange, age_of_maps, build_map_of_named, defects_report,

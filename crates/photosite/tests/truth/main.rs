@@ -7,6 +7,7 @@ mod ageing;
 mod algebra;
 mod array;
 mod colour;
+mod compose;
 mod cosmic;
 mod dark_model;
 mod dark_scaling;

@@ -1,0 +1,403 @@
+//! Pictures through several filters made one colour picture.
+
+mod names;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use photosite_file::fits::Sample;
+use photosite_file::is_ours;
+use photosite_pix::align::{Alignment, Transform};
+use photosite_pix::stars::{Criteria, Mesh};
+use photosite_pix::{Frame, RowOrder, Size};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::colour::compose::{
+    Balance, Formula, Palette, balance, common_sky, lay, mixed, put_on, with_luminance,
+};
+use crate::correlation::Correlation;
+use crate::detector::mark_saturated;
+use crate::finding::Severity;
+use crate::header::{ComposedChannel, composed_header};
+use crate::measure::{StarField, SurveyedLight, background, find_stars, offer_files, survey};
+use crate::open::read_frames;
+use crate::preview::{Linked, write_preview};
+use crate::product::{Product, Standing, standing};
+use crate::provenance::{Input, Provenance};
+use crate::register::lay_over;
+use crate::work::Context;
+use crate::{Error, Finding, Result};
+use names::{Names, Recipe, names, recipe};
+
+/// The schema of what `compose --json` prints.
+pub const COMPOSE_SCHEMA: &str = "photosite.compose/1";
+
+/// A picture, and what it is called where its header does not say it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedPicture {
+    /// Its filter: L, R, G, B, Ha, OIII, SII, or a name that formulas use.
+    pub name: Option<String>,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+/// Pictures to be made one colour picture.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ComposeRequest<'a> {
+    /// The pictures: one a filter, or a luminance and a colour picture.
+    pub pictures: &'a [NamedPicture],
+    /// Where the colour picture goes.
+    pub output: &'a Path,
+    /// What they become; by their filters where it is not said.
+    pub palette: Option<Palette>,
+    /// Red, green and blue of formulas; of the palette where there are none.
+    pub formulas: Option<[Formula; 3]>,
+    /// The luminance, for formulas.
+    pub luminance: Option<Formula>,
+    /// Whether channels are balanced by stars.
+    pub balance: bool,
+}
+
+impl<'a> ComposeRequest<'a> {
+    /// A colour picture as the filters of the pictures suggest it.
+    pub fn new(pictures: &'a [NamedPicture], output: &'a Path) -> Self {
+        Self { pictures, output, palette: None, formulas: None, luminance: None, balance: true }
+    }
+}
+
+/// A channel of a colour picture.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct ComposedPart {
+    /// `red`, `green`, `blue` or `luminance`.
+    pub channel: &'static str,
+    /// What it is made of.
+    pub formula: String,
+    /// The level of its sky before, in ADU.
+    pub sky_adu: f64,
+    /// What balances its stars; `None` where nothing was balanced.
+    #[serde(flatten)]
+    pub balance: Option<Balance>,
+}
+
+/// A colour picture on disk.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Composed {
+    /// The kind of account this is.
+    pub schema: &'static str,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// The picture for the eye beside it; `None` where a file that is not ours is in its place.
+    pub preview: Option<PathBuf>,
+    /// It stood there already, made of the same pictures in the same way.
+    pub reused: bool,
+    /// The palette, or `formula`.
+    pub palette: String,
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// The level of its neutral background, in ADU.
+    pub background_adu: f64,
+    /// Its channels.
+    pub channels: Vec<ComposedPart>,
+    /// What was found on the way.
+    pub findings: Vec<Finding>,
+}
+
+/// One filter's picture on the common grid, its sky at 0.
+struct Filtered {
+    frame: Frame,
+    sky_adu: f64,
+    shared: Option<Correlation>,
+}
+
+/// Makes one colour picture of pictures through several filters, and a picture for the eye beside it.
+///
+/// Pictures are registered by their stars to the luminance, or to the first; those that share a grid
+/// already are not interpolated. Every channel has the same sky afterwards, and the typical star no
+/// colour, unless that is not wanted. Nothing is stretched: samples stay linear in the light.
+///
+/// # Errors
+/// When a picture cannot be read, is under a filter array, has no name that the palette or the formulas
+/// ask for, or cannot be registered; when the product cannot be written, or the work is cancelled.
+pub fn compose(request: &ComposeRequest<'_>, context: &Context<'_>) -> Result<Composed> {
+    let paths: Vec<PathBuf> = request.pictures.iter().map(|p| p.path.clone()).collect();
+    let (offered, mut findings) = offer_files(&paths, context)?;
+    if offered.len() < request.pictures.len() {
+        return Err(missing(&findings, paths.len() - offered.len()));
+    }
+    let (surveyed, refused) = survey(&offered, false, context)?;
+    findings.extend(refused);
+    if surveyed.len() < offered.len() {
+        return Err(missing(&findings, offered.len() - surveyed.len()));
+    }
+    if let Some(light) = surveyed.iter().find(|l| l.mosaic().is_some()) {
+        return Err(Error::mismatch(
+            "is under a colour filter array; debayer it, or extract its lines, first",
+        )
+        .about(light.path()));
+    }
+    let (names, by_order) = names(request.pictures, &surveyed, request.palette)?;
+    findings.extend(by_order);
+    let Recipe { name, rgb, luminance } = recipe(request, &names)?;
+    // The picture whose detail counts most keeps its pixels.
+    let (reference, _) = names[&luminance.as_ref().unwrap_or(&rgb[0]).terms()[0].1];
+    let inputs =
+        surveyed.iter().map(|l| Input::new("picture", &l.light.path, l.light.hash)).collect();
+    let called: Vec<_> = names
+        .iter()
+        .map(|(name, (i, plane))| json!([name, surveyed[*i].light.hash.to_string(), plane]))
+        .collect();
+    let channels: Vec<String> = rgb.iter().chain(&luminance).map(Formula::to_string).collect();
+    let parameters = json!({
+        "picture": name,
+        "channels": channels,
+        "names": called,
+        "balance": request.balance,
+    });
+    let provenance = Provenance::new("colour picture", inputs, parameters);
+    let stands = standing(request.output, &provenance.key())?;
+    let png = request.output.with_extension("png");
+    let foreign = png.exists() && !is_ours(&png).unwrap_or(false);
+    if foreign {
+        findings.push(Finding::of(&Error::foreign(&png), png.display().to_string()));
+    }
+    let task = Task { lights: &surveyed, names: &names, reference, balance: request.balance };
+    let mut made = task.make((&rgb, luminance.as_ref()), context)?;
+    findings.append(&mut made.findings);
+    let letters = ['R', 'G', 'B', 'L'];
+    let channels: Vec<ComposedChannel<'_>> = letters
+        .into_iter()
+        .zip(&made.parts)
+        .map(|(letter, part)| ComposedChannel {
+            letter,
+            formula: &part.formula,
+            scale: part.balance.map_or(1.0, |b| b.scale),
+        })
+        .collect();
+    let headers: Vec<_> = surveyed.iter().map(|l| &l.header).collect();
+    let mut header = composed_header(&surveyed[reference].header, &headers, &name, &channels);
+    if let Some(shared) = &made.shared {
+        shared.write_beyond(&mut header);
+    }
+    let mut steps = vec![format!(
+        "{name}: red {}, green {}, blue {}{}",
+        rgb[0],
+        rgb[1],
+        rgb[2],
+        luminance.as_ref().map_or_else(String::new, |l| format!(", luminance {l}"))
+    )];
+    steps.push(format!("background neutral at {:.3} ADU", made.background_adu));
+    steps.extend(made.parts.iter().filter_map(|part| {
+        let b = part.balance?;
+        Some(format!("{} times {:.4} by {} stars", part.channel, b.scale, b.stars))
+    }));
+    let size = made.frames[0].size();
+    let top_down = surveyed[reference].metadata.row_order == Some(RowOrder::TopDown);
+    if stands != Standing::Current {
+        Product {
+            path: request.output,
+            frames: &made.frames.iter().collect::<Vec<_>>(),
+            header,
+            sample: Sample::F32,
+            maps: &[],
+            provenance: &provenance,
+            steps,
+        }
+        .write_while(&[], context)?;
+    }
+    if !foreign {
+        let planes: Vec<_> = made.frames.iter().map(|f| &f.data).collect();
+        write_preview(&planes, top_down, &png, None, Linked::Yes)?;
+    }
+    Ok(Composed {
+        schema: COMPOSE_SCHEMA,
+        path: request.output.to_owned(),
+        preview: (!foreign).then_some(png),
+        reused: stands == Standing::Current,
+        palette: name,
+        width: size.width,
+        height: size.height,
+        background_adu: made.background_adu,
+        channels: made.parts,
+        findings,
+    })
+}
+
+/// That a picture is missing without which there is no colour.
+fn missing(findings: &[Finding], count: usize) -> Error {
+    let why = findings.first().map_or(String::new(), |f| format!(": {}: {}", f.subject, f.message));
+    let pictures = if count == 1 { "a picture" } else { "pictures" };
+    Error::mismatch(format!("{pictures} cannot be used, and colours need all of them{why}"))
+}
+
+/// What there is to do: pictures, what they are called, and the one on whose pixels they go.
+struct Task<'a> {
+    lights: &'a [SurveyedLight],
+    names: &'a Names,
+    reference: usize,
+    balance: bool,
+}
+
+/// The colour picture, in memory.
+struct Made {
+    frames: [Frame; 3],
+    parts: Vec<ComposedPart>,
+    background_adu: f64,
+    shared: Option<Correlation>,
+    findings: Vec<Finding>,
+}
+
+impl Task<'_> {
+    fn make(
+        &self,
+        (rgb, luminance): (&[Formula; 3], Option<&Formula>),
+        context: &Context<'_>,
+    ) -> Result<Made> {
+        let reference = &self.lights[self.reference];
+        let (placed, mut findings) = lay_over(self.lights, reference, Alignment::Stars, context)?;
+        if let Some(lost) = placed.iter().position(Option::is_none) {
+            let why = findings.first().map_or("", |f| &f.message);
+            return Err(Error::mismatch(format!(
+                "cannot be laid over {}: {why}",
+                reference.name()
+            ))
+            .about(self.lights[lost].path()));
+        }
+        let size = reference.size();
+        let used = rgb.iter().chain(luminance).flat_map(Formula::terms);
+        let mut filtered: BTreeMap<&str, Filtered> = BTreeMap::new();
+        for (_, name) in used {
+            if filtered.contains_key(name.as_str()) {
+                continue;
+            }
+            let (i, plane) = self.names[name];
+            let transform = placed[i].as_ref().map_or(Transform::IDENTITY, |r| r.transform);
+            filtered.insert(name, self.filtered((i, plane), &transform, size, context)?);
+        }
+        take_sky_off(&mut filtered, context)?;
+        let channel = |formula: &Formula| {
+            let of = |name: &String| &filtered[name.as_str()];
+            let parts: Vec<(f64, &Frame)> =
+                formula.terms().iter().map(|(part, name)| (*part, &of(name).frame)).collect();
+            let sky = formula.terms().iter().map(|(part, name)| part * of(name).sky_adu).sum();
+            (mixed(&parts), sky)
+        };
+        let mut parts = Vec::new();
+        let mut frames = Vec::new();
+        for (name, formula) in ["red", "green", "blue"].into_iter().zip(rgb) {
+            let (frame, sky_adu) = channel(formula);
+            frames.push(frame);
+            parts.push(ComposedPart {
+                channel: name,
+                formula: formula.to_string(),
+                sky_adu,
+                balance: None,
+            });
+        }
+        let background_adu = parts[1].sky_adu;
+        let mut frames: [Frame; 3] =
+            frames.try_into().map_err(|_| Error::bug("three channels are not three"))?;
+        if self.balance {
+            findings.extend(self.balance_channels(&mut frames, &mut parts, context)?);
+        }
+        if let Some(formula) = luminance {
+            let (mut light, sky_adu) = channel(formula);
+            let mean = mixed(&frames.each_ref().map(|f| (1.0 / 3.0, f)));
+            let (own, wanted) = (self.stars(&light, context)?, self.stars(&mean, context)?);
+            let found = balance((&light, &own), (&mean, &wanted));
+            match found {
+                Some(found) => put_on(&mut light, found.scale, 0.0),
+                None => findings.push(unbalanced(reference, "the luminance")),
+            }
+            with_luminance(&mut frames, &light);
+            let formula = formula.to_string();
+            parts.push(ComposedPart { channel: "luminance", formula, sky_adu, balance: found });
+        }
+        for frame in &mut frames {
+            put_on(frame, 1.0, background_adu);
+            // Programs that people open pictures with know no NaN.
+            frame.fill_missing(background_adu as f32);
+        }
+        let shared = filtered.into_values().find_map(|f| f.shared);
+        Ok(Made { frames, parts, background_adu, shared, findings })
+    }
+
+    /// A plane of a picture on the common grid, with its sky.
+    fn filtered(
+        &self,
+        (i, plane): (usize, usize),
+        transform: &Transform,
+        size: Size,
+        context: &Context<'_>,
+    ) -> Result<Filtered> {
+        let light = &self.lights[i];
+        let (mut opened, header) = read_frames(light.path())?;
+        let mut frame = opened.swap_remove(plane);
+        mark_saturated(&mut frame, &light.metadata, &header);
+        light.light.unchanged()?;
+        let (frame, shared) = lay(&frame, transform, size, context)?;
+        Ok(Filtered { frame, sky_adu: light.levels[plane], shared })
+    }
+
+    fn stars(&self, frame: &Frame, context: &Context<'_>) -> Result<StarField> {
+        find_stars(&frame.data, &frame.mask, None, Criteria::default(), context)
+    }
+
+    /// Brings red and blue to green by their stars.
+    fn balance_channels(
+        &self,
+        frames: &mut [Frame; 3],
+        parts: &mut [ComposedPart],
+        context: &Context<'_>,
+    ) -> Result<Option<Finding>> {
+        let fields: Vec<StarField> =
+            frames.iter().map(|f| self.stars(f, context)).collect::<Result<_>>()?;
+        let mut unlike = None;
+        for k in 0..3 {
+            // Two channels of one picture are alike.
+            let found = balance((&frames[k], &fields[k]), (&frames[1], &fields[1]));
+            parts[k].balance = found;
+            if found.is_none() {
+                unlike = Some(unbalanced(&self.lights[self.reference], parts[k].channel));
+            }
+        }
+        if unlike.is_some() {
+            parts.iter_mut().for_each(|part| part.balance = None);
+            return Ok(unlike);
+        }
+        for (frame, part) in frames.iter_mut().zip(parts) {
+            put_on(frame, part.balance.map_or(1.0, |b| b.scale), 0.0);
+        }
+        Ok(None)
+    }
+}
+
+/// Brings the sky of every picture to 0; it is measured at the same places in all of them.
+fn take_sky_off(filtered: &mut BTreeMap<&str, Filtered>, context: &Context<'_>) -> Result<()> {
+    let meshes: Vec<Mesh> = filtered
+        .values()
+        .map(|f| background(&f.frame.data, &f.frame.mask, context))
+        .collect::<Result<_>>()?;
+    let pictures: Vec<_> = filtered.values().map(|f| &f.frame).zip(&meshes).collect();
+    let found = common_sky(&pictures);
+    for (i, one) in filtered.values_mut().enumerate() {
+        one.sky_adu = found.as_ref().map_or(one.sky_adu, |levels| levels[i]);
+        put_on(&mut one.frame, 1.0, -one.sky_adu);
+    }
+    Ok(())
+}
+
+/// That there are too few stars to balance channels by.
+fn unbalanced(reference: &SurveyedLight, what: &str) -> Finding {
+    let message = format!(
+        "too few unsaturated stars are in common to balance {what} by; the channels keep the light that          they have"
+    );
+    let subject = reference.path().display().to_string();
+    Finding::new("compose-unbalanced", Severity::Warning, subject, message)
+        .hint("Balance them in the program you stretch with, or give deeper pictures.")
+}
