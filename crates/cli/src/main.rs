@@ -16,6 +16,7 @@ macro_rules! eprintln {
 
 mod args;
 mod command;
+mod config;
 mod resolve;
 mod show;
 
@@ -59,7 +60,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says from now on what was asked to be said.
+/// Says from now on what was asked to be said, and goes by the settings that are kept in files.
 fn speak(cli: &Cli) -> anyhow::Result<()> {
     let log = match &cli.manner.log {
         None => None,
@@ -67,7 +68,7 @@ fn speak(cli: &Cli) -> anyhow::Result<()> {
     };
     let prints_data = cli.command.prints_data();
     show::speak(show::Voice { quiet: cli.manner.quiet, log, prints_data });
-    Ok(())
+    config::load()
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<Done> {
@@ -99,6 +100,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Done> {
         Command::Library(args) => command::library::run(args, limits),
         Command::Match(args) => command::matching::run(args, limits),
         Command::Plan(args) => command::plan::run(args, limits),
+        Command::Config { json } => command::extras::settings(limits, json),
         Command::Completions { shell } => command::extras::completions(shell),
         Command::Man { output } => command::extras::man(&output),
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use photosite::event::{Cancel, Observer};
-use photosite::inventory::{KindOverrides, walk};
+use photosite::inventory::{KindOverrides, kind_said, walk};
 use photosite::params::{RecipeChoice, noise_model, sixteen_bits};
 use photosite::run::NamedBias;
 use photosite::work::Context;
@@ -14,24 +14,32 @@ use photosite_pix::combine::Combine;
 use photosite_pix::reject::Thresholds;
 use photosite_pix::unit::NoiseModel;
 
-use crate::args::{CombineName, Format, FormatArgs, KindArgs, Limits, NoiseArgs, PlaceArgs};
-use crate::show;
+use crate::args::{
+    CombineName, Format, FormatArgs, KindArgs, Limits, NoiseArgs, PlaceArgs, memory_size,
+};
+use crate::{config, show};
 
 /// The one request to stop, set by Ctrl-C.
 static CANCEL: std::sync::LazyLock<Cancel> = std::sync::LazyLock::new(Cancel::default);
 
 /// The context of a command's work; from now on Ctrl-C stops it in good order.
 pub fn context(limits: Limits, observer: &dyn Observer) -> Context<'_> {
+    let kept = &config::current().config;
     // Where no handler can be set, Ctrl-C ends the process at once, which is safe as well.
     let _ = ctrlc::set_handler(|| CANCEL.request());
-    let threads = limits.threads.map_or_else(photosite::env::default_threads, usize::from);
-    let memory_bytes = limits.memory.unwrap_or_else(photosite::env::default_memory_bytes);
+    let threads =
+        limits.threads.or(kept.threads).map_or_else(photosite::env::default_threads, usize::from);
+    let of_file = || kept.memory.as_deref().and_then(|text| memory_size(text).ok());
+    let memory_bytes =
+        limits.memory.or_else(of_file).unwrap_or_else(photosite::env::default_memory_bytes);
     Context { threads, memory_bytes, observer, cancel: &CANCEL }
 }
 
 /// The folder of the library; `None` where the system names no folder for a user's data.
 pub fn library(args: &PlaceArgs) -> Option<PathBuf> {
-    args.library.clone().or_else(photosite::env::library_folder)
+    let named = || std::env::var_os("PHOTOSITE_LIBRARY").filter(|v| !v.is_empty());
+    let kept = || config::current().config.library.clone().filter(|_| named().is_none());
+    args.library.clone().or_else(kept).or_else(photosite::env::library_folder)
 }
 
 /// The folder of the library of a command that cannot do without one.
@@ -98,8 +106,13 @@ pub fn of_kind(
 }
 
 /// Files that were named, and those in folders that were named, in order; what is already in the folder
-/// for products is none of them.
-pub fn files(named: &[PathBuf], output: Option<&Path>) -> anyhow::Result<Vec<PathBuf>> {
+/// for products is none of them. Of a folder only frames of the kind that is wanted are taken, and those that
+/// say nothing of their kind.
+pub fn files(
+    named: &[PathBuf],
+    kind: Option<FrameKind>,
+    output: Option<&Path>,
+) -> anyhow::Result<Vec<PathBuf>> {
     let mut out = Vec::new();
     for path in named {
         if !path.is_dir() {
@@ -109,10 +122,24 @@ pub fn files(named: &[PathBuf], output: Option<&Path>) -> anyhow::Result<Vec<Pat
         let except = output.filter(|o| o.is_dir() && !same(o, path));
         let found = walk(std::slice::from_ref(path), except)?;
         show::findings(&found.findings);
-        if found.files.is_empty() {
+        let all = found.files.len();
+        let wanted = |path: &PathBuf| match kind {
+            Some(kind) => kind_said(path).is_none_or(|said| said == kind),
+            None => true,
+        };
+        let files: Vec<PathBuf> =
+            found.files.into_iter().map(|f| f.path).filter(|p| wanted(p)).collect();
+        if let (true, Some(kind)) = (files.is_empty(), kind) {
+            bail!("{}: none of {all} frames in this folder is a {}", path.display(), kind.name());
+        }
+        if files.is_empty() {
             bail!("{}: there is no frame in this folder", path.display());
         }
-        out.extend(found.files.into_iter().map(|f| f.path));
+        if files.len() < all {
+            let others = all - files.len();
+            eprintln!("{}: {others} frames of other kinds were passed over", path.display());
+        }
+        out.extend(files);
     }
     Ok(out)
 }

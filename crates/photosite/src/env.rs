@@ -62,6 +62,24 @@ pub fn library_folder() -> Option<PathBuf> {
     data.map(|d| d.join("photosite"))
 }
 
+/// The folder of a user's settings for this program; `None` where the system knows of no such folder.
+///
+/// # Source
+/// XDG08; on macOS and Windows the folders that their vendors name.
+pub fn config_folder() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let home = || std::env::home_dir().filter(|h| h.is_absolute());
+    let settings = if cfg!(windows) {
+        folder("APPDATA")
+    } else if cfg!(target_os = "macos") {
+        home().map(|h| h.join("Library/Application Support"))
+    } else {
+        let named = folder("XDG_CONFIG_HOME").filter(|d| d.is_absolute());
+        named.or_else(|| home().map(|h| h.join(".config")))
+    };
+    settings.map(|d| d.join("photosite"))
+}
+
 /// How much memory to use when nobody says: a quarter of what is free, in bytes.
 pub fn default_memory_bytes() -> u64 {
     let free = sysinfo::System::new().ok().and_then(|mut system| {

@@ -136,6 +136,20 @@ pub enum Command {
     Match(MatchArgs),
     /// List the calibration frames still to take.
     Plan(PlanArgs),
+    /// Show the defaults in force, and which file each comes from.
+    #[command(
+        after_help = "Example of a photosite.toml, in the user's folder of settings or in the folder of a \
+                      project:\n  library = \"/astro/library\"\n  reject = \"winsorized\"\n  sigma_high = \
+                      2.5\n  [camera.\"ZWO ASI1600MM Pro\"]\n  gain = 0.98\n  read_noise = 1.7\n\nKeys: \
+                      library, threads, memory, reject, sigma_low, sigma_high, weight, normalize, and for each \
+                      camera gain (e-/ADU) and read_noise (e-), used where headers do not give them. What is \
+                      typed counts most, then the project's file, then the user's."
+    )]
+    Config {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print a shell completion script.
     Completions {
         /// The shell.
@@ -176,7 +190,7 @@ impl Command {
 }
 
 /// Reads a size: a number with B, kB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB (of 1024).
-fn memory_size(text: &str) -> Result<u64, String> {
+pub fn memory_size(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use photosite_sim::Fault;
+use photosite_sim::{Fault, Layout};
 
 use super::AlignName;
 use super::place::PlaceArgs;
@@ -165,6 +165,33 @@ pub struct SimulateArgs {
     /// One thing that is wrong with the night.
     #[arg(long, value_name = "NAME", value_parser = faults())]
     pub fault: Option<Fault>,
+    /// Folders, names and headers as a program has them; nina: two targets, five filters, two nights.
+    #[arg(long, value_enum, value_name = "PROGRAM", conflicts_with = "fault")]
+    pub layout: Option<LayoutName>,
+}
+
+/// Programs whose folders, names and headers a simulated night may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LayoutName {
+    /// N.I.N.A.
+    Nina,
+    /// ZWO ASIAIR.
+    Asiair,
+    /// SharpCap.
+    Sharpcap,
+    /// Siril's folders of a DSLR.
+    Siril,
+}
+
+impl From<LayoutName> for Layout {
+    fn from(name: LayoutName) -> Self {
+        match name {
+            LayoutName::Nina => Self::Nina,
+            LayoutName::Asiair => Self::Asiair,
+            LayoutName::Sharpcap => Self::SharpCap,
+            LayoutName::Siril => Self::Siril,
+        }
+    }
 }
 
 /// The faults that a simulated night can have, by name.

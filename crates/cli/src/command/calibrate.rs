@@ -3,6 +3,7 @@
 use anyhow::bail;
 use photosite::params::DarkScaling;
 use photosite::run::{NamedLights, calibrate_named};
+use photosite_pix::FrameKind;
 use serde_json::{Value, json};
 
 use crate::args::{CalibrateArgs, Limits};
@@ -13,7 +14,7 @@ use crate::{Done, resolve};
 pub fn run(args: CalibrateArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let files = resolve::files(&args.files, Some(&args.output))?;
+    let files = resolve::files(&args.files, Some(FrameKind::Light), Some(&args.output))?;
     let mut asked = NamedLights::new(&files, &args.output);
     asked.bias = args.bias.as_deref().map(resolve::bias);
     asked.dark = args.dark.as_deref();

@@ -11,7 +11,7 @@ use crate::{Done, resolve};
 pub fn debayer(args: &DebayerArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let files = resolve::files(&args.files, Some(&args.output))?;
+    let files = resolve::files(&args.files, None, Some(&args.output))?;
     let mut all = Vec::new();
     for (file, target) in resolve::targets(files, &args.output, ".fits")? {
         let made = debayer_file(&file, &target, args.method.method(), &context)?;
@@ -33,7 +33,7 @@ pub fn debayer(args: &DebayerArgs, limits: Limits) -> anyhow::Result<Done> {
 pub fn extract_lines(args: &ExtractArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let files = resolve::files(&args.files, Some(&args.output))?;
+    let files = resolve::files(&args.files, None, Some(&args.output))?;
     let mut all = Vec::new();
     for (file, target) in resolve::targets(files, &args.output, ".fits")? {
         let made = extract(&file, &target, args.line.into(), &context)?;

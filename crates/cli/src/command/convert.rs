@@ -15,7 +15,7 @@ use crate::{Done, resolve, show};
 
 /// Writes images in another format.
 pub fn run(args: &ConvertArgs) -> anyhow::Result<Done> {
-    let files = resolve::files(&args.files, Some(&args.output))?;
+    let files = resolve::files(&args.files, None, Some(&args.output))?;
     let mut all = Vec::new();
     for (file, target) in resolve::targets(files, &args.output, args.to.ending())? {
         all.push(match args.extensions {

@@ -4,6 +4,7 @@ use anyhow::bail;
 use owo_colors::OwoColorize as _;
 use photosite::diagnose::{Fault, Verdict};
 use photosite::run::{DiagnosisRequest, LightVerdict, VERDICT_SCHEMA, diagnose_lights};
+use photosite_pix::FrameKind;
 use serde_json::json;
 
 use crate::args::{DiagnoseArgs, Limits};
@@ -14,7 +15,7 @@ use crate::{Done, resolve};
 pub fn run(args: DiagnoseArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let files = resolve::files(&args.lights, None)?;
+    let files = resolve::files(&args.lights, Some(FrameKind::Light), None)?;
     let mut asked = DiagnosisRequest::new(&files);
     asked.bias = args.bias.as_deref().map(resolve::bias);
     (asked.dark, asked.flat) = (args.dark, args.flat);

@@ -5,14 +5,57 @@ use std::path::Path;
 
 use clap::CommandFactory;
 use clap_mangen::roff::{Inline, Roff, bold, roman};
+use photosite::event::Silent;
 use photosite_file::atomic::{Existing, write_bytes};
+use serde_json::json;
 
-use crate::Done;
-use crate::args::Cli;
+use crate::args::{Cli, Limits, PlaceArgs};
+use crate::{Done, config, resolve, show};
 
 /// Prints a completion script.
 pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<Done> {
     clap_complete::generate(shell, &mut Cli::command(), "photosite", &mut stdout());
+    Ok(Done::Well)
+}
+
+/// Shows the defaults in force and where each comes from.
+pub fn settings(limits: Limits, as_json: bool) -> anyhow::Result<Done> {
+    let kept = config::current();
+    let context = resolve::context(limits, &Silent);
+    let library = resolve::library(&PlaceArgs { library: None });
+    let built_in =
+        |name: &str, value: String| config::Origin { name: name.into(), value, file: None };
+    let mut all = kept.origins.clone();
+    let usual = [
+        ("library", library.map_or_else(String::new, |l| l.display().to_string())),
+        ("threads", context.threads.to_string()),
+        ("memory", format!("{}MiB", context.memory_bytes >> 20)),
+        ("reject", "auto".to_owned()),
+        ("weight", "noise".to_owned()),
+        ("normalize", "additive-scale".to_owned()),
+    ];
+    for (name, value) in usual {
+        if !all.iter().any(|o| o.name == name) {
+            all.push(built_in(name, value));
+        }
+    }
+    let folder = photosite::env::config_folder().map(|f| f.join(config::NAME));
+    if as_json {
+        show::json("config", &json!({ "settings": all, "user_file": folder }))?;
+        return Ok(Done::Well);
+    }
+    let rows = all
+        .iter()
+        .map(|o| {
+            let from =
+                o.file.as_ref().map_or_else(|| "built in".into(), |f| f.display().to_string());
+            vec![o.name.clone(), o.value.clone(), from]
+        })
+        .collect();
+    show::table(&["SETTING", "value", "from"], &[], rows);
+    if let Some(file) = folder {
+        println!("your file: {}; a project's: {} in its folder", file.display(), config::NAME);
+    }
     Ok(Done::Well)
 }
 

@@ -21,7 +21,7 @@ pub fn run(args: MasterArgs, limits: Limits) -> anyhow::Result<Done> {
         (None, Some(NamedBias::Level(l))) => AdditivePart::Level(l as f32),
         (None, Some(NamedBias::File(path))) => AdditivePart::Master(path, RemovedBy::Bias),
     };
-    let files = resolve::files(&args.files, Some(&args.output))?;
+    let files = resolve::files(&args.files, Some(kind), Some(&args.output))?;
     let mut asked = NamedMaster::new(kind, &files, &args.output);
     asked.additive = additive;
     asked.recipe = resolve::recipe(&args.reject, args.sigma_low, args.sigma_high, args.combine)?;

@@ -49,7 +49,7 @@ fn each(
 ) -> anyhow::Result<Done> {
     let mut values = Vec::new();
     let mut failures = 0;
-    let files = resolve::files(&args.files, None)?;
+    let files = resolve::files(&args.files, None, None)?;
     for path in &files {
         match look(path) {
             Ok(value) => {

@@ -11,7 +11,7 @@ pub fn run(args: &PreviewArgs) -> anyhow::Result<Done> {
         StretchName::Unlinked => Linked::No,
         StretchName::Linked => Linked::Yes,
     };
-    let files = resolve::files(&args.files, None)?;
+    let files = resolve::files(&args.files, None, None)?;
     for (file, png) in resolve::targets(files, &args.output, ".png")? {
         preview_file(&file, &png, args.width.map(|w| w as usize), linked)?;
         println!("{}", png.display());

@@ -4,6 +4,7 @@ use anyhow::bail;
 use photosite::finding::Severity;
 use photosite::measure::{offer_files, reference, survey};
 use photosite::register::{best_reference, lay_over};
+use photosite_pix::FrameKind;
 use photosite_pix::align::{Point, Registration};
 use serde_json::json;
 
@@ -15,7 +16,8 @@ use crate::{Done, resolve};
 pub fn run(args: RegisterArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let (offered, mut findings) = offer_files(&resolve::files(&args.files, None)?, &context)?;
+    let (offered, mut findings) =
+        offer_files(&resolve::files(&args.files, Some(FrameKind::Light), None)?, &context)?;
     let (lights, refused) = survey(&offered, false, &context)?;
     findings.extend(refused);
     if lights.is_empty() {

@@ -1,5 +1,6 @@
 //! `photosite simulate`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::bail;
@@ -7,8 +8,8 @@ use photosite::inventory::TRUTH_KEYWORD;
 use photosite::work::{Context, for_each};
 use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::fits::{FitsWriter, ImageSpec, Sample};
-use photosite_pix::{Card, Header, Plane, Size};
-use photosite_sim::{Effects, Fault, Night, Preset, Simulation};
+use photosite_pix::{Card, FrameKind, Header, Plane, Size};
+use photosite_sim::{Effects, Fault, FramePlan, Layout, Night, Preset, Session, Simulation};
 
 use crate::args::{Limits, PresetName, SimulateArgs};
 use crate::show::Progress;
@@ -62,7 +63,10 @@ pub fn run(args: SimulateArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
     let simulation = Simulation::new(night);
-    write_night(&simulation, args.fault, &args.output, &context)?;
+    match args.layout {
+        Some(layout) => write_tree(&simulation, layout.into(), &args.output, &context)?,
+        None => write_night(&simulation, args.fault, &args.output, &context)?,
+    }
     println!("{}", args.output.display());
     Ok(Done::Well)
 }
@@ -109,6 +113,82 @@ pub fn write_night(
     }
     let json = serde_json::to_vec_pretty(&record)?;
     write_bytes(&truth.join("truth.json"), &json, Existing::Refuse)?;
+    Ok(())
+}
+
+/// Evenings of a tree of several nights.
+const EVENINGS: [&str; 2] = ["2026-01-15", "2026-01-16"];
+
+/// Writes a tree of frames as a capture program would, in a folder that must be new or empty.
+fn write_tree(
+    simulation: &Simulation,
+    layout: Layout,
+    folder: &Path,
+    context: &Context<'_>,
+) -> anyhow::Result<()> {
+    if folder.exists() && std::fs::read_dir(folder)?.next().is_some() {
+        bail!("{} is not empty; choose a new folder with -o", folder.display());
+    }
+    let night = simulation.night();
+    let (targets, filters, evenings): (&[&str], &[&str], usize) = match layout {
+        Layout::Nina => (&["M 31", "NGC 7000"], &["L", "R", "G", "B", "Ha"], EVENINGS.len()),
+        _ => (&["M 31"], &[], 1),
+    };
+    let mono = night.sensor.cfa.is_none() && !filters.is_empty();
+    let filters: Vec<Option<String>> = match mono {
+        true => filters.iter().map(|f| Some((*f).to_owned())).collect(),
+        false => vec![night.filter.clone()],
+    };
+    // Lights are of every target, filter and night, flats of every filter and night; the rest was taken once.
+    let mut frames: Vec<(FramePlan, Session)> = Vec::new();
+    for (n, evening) in EVENINGS.iter().take(evenings).enumerate() {
+        for (t, target) in targets.iter().enumerate() {
+            for (f, filter) in filters.iter().enumerate() {
+                let of = |plan: &FramePlan| match plan.kind {
+                    FrameKind::Light => true,
+                    FrameKind::Flat => t == 0,
+                    _ => (n, t, f) == (0, 0, 0),
+                };
+                let session = Session {
+                    night: n,
+                    date: (*evening).to_owned(),
+                    object: (*target).to_owned(),
+                    filter: filter.clone(),
+                };
+                let place = (n * targets.len() + t) * filters.len() + f;
+                for mut plan in simulation.frames().into_iter().filter(of) {
+                    // Frames of their own noise, one after another.
+                    plan.index += 100 * place;
+                    plan.start_s += 86_400.0 * n as f64 + 1_800.0 * (place % 10) as f64;
+                    frames.push((plan, session.clone()));
+                }
+            }
+        }
+    }
+    let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
+    let paths: Vec<String> = frames
+        .iter()
+        .map(|(plan, session)| {
+            let named = |number| layout.path(night, plan, session, number);
+            let folder = named(1).rsplit_once('/').map_or_else(String::new, |(f, _)| f.to_owned());
+            let number = numbers.entry(folder).or_default();
+            *number += 1;
+            named(*number)
+        })
+        .collect();
+    let integers = night.effects.contains(Effects::QUANTISATION);
+    let sample = if integers { Sample::U16 { pedestal_adu: 0.0 } } else { Sample::F32 };
+    for_each(
+        frames.len(),
+        context,
+        || (),
+        |(), i| {
+            let (plan, session) = &frames[i];
+            let frame = simulation.render(plan);
+            let header = layout.header(plan, session, frame.header);
+            write_plane(&folder.join(&paths[i]), &frame.adu, sample, header)
+        },
+    )?;
     Ok(())
 }
 

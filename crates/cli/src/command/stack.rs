@@ -3,6 +3,7 @@
 use photosite::params::{Drizzle, Weight};
 use photosite::report::TrailReport;
 use photosite::run::{IntegrationRequest, integrate};
+use photosite_pix::FrameKind;
 use photosite_pix::normalise::Normalise;
 
 use crate::args::{Limits, NormalizeName, StackArgs, WeightName};
@@ -13,7 +14,7 @@ use crate::{Done, resolve};
 pub fn run(args: StackArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let files = resolve::files(&args.files, Some(&args.output))?;
+    let files = resolve::files(&args.files, Some(FrameKind::Light), Some(&args.output))?;
     let mut request = IntegrationRequest::new(&files, &args.output);
     request.reference = args.reference.as_deref();
     request.defects = resolve::defects(args.defects.as_deref());

@@ -1,6 +1,6 @@
 //! `photosite stars`.
 
-use photosite::run::stars_of;
+use photosite::run::{places_of_stars, stars_of};
 use photosite_pix::stars::Star;
 use serde_json::json;
 
@@ -14,7 +14,12 @@ pub fn run(args: StarsArgs, limits: Limits) -> anyhow::Result<Done> {
     let context = resolve::context(limits, &progress);
     let field =
         stars_of(&args.file, resolve::defects(args.defects.as_deref()), args.snr, &context)?;
+    let sky = places_of_stars(&args.file, &field)?;
     if args.json {
+        let mut stars = serde_json::to_value(&field.stars)?;
+        for (star, place) in stars.as_array_mut().into_iter().flatten().zip(sky.iter().flatten()) {
+            (star["ra_deg"], star["dec_deg"]) = (json!(place.0), json!(place.1));
+        }
         let account = json!({
             "path": args.file,
             "count": field.stars.len(),
@@ -22,14 +27,17 @@ pub fn run(args: StarsArgs, limits: Limits) -> anyhow::Result<Done> {
             "roundness": field.roundness,
             "background": field.background,
             "noise": field.noise,
-            "stars": field.stars,
+            "stars": stars,
         });
         show::json("stars", &account)?;
     } else if args.csv {
-        println!("{}", COLUMNS.map(|(name, _)| name).join(","));
-        for star in &field.stars {
+        let of_sky = if sky.is_some() { ",ra_deg,dec_deg" } else { "" };
+        println!("{}{of_sky}", COLUMNS.map(|(name, _)| name).join(","));
+        for (i, star) in field.stars.iter().enumerate() {
             let cells = COLUMNS.map(|(_, of)| of(star).to_string());
-            println!("{}", cells.join(","));
+            let place =
+                sky.as_ref().map_or_else(String::new, |sky| format!(",{},{}", sky[i].0, sky[i].1));
+            println!("{}{place}", cells.join(","));
         }
     } else {
         println!(

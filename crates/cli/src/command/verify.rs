@@ -12,7 +12,8 @@ use crate::{Done, resolve};
 pub fn run(args: VerifyArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
-    let products = verify_products(&resolve::files(&args.files, None)?, &args.inputs, &context)?;
+    let products =
+        verify_products(&resolve::files(&args.files, None, None)?, &args.inputs, &context)?;
     if args.json {
         let report = json!({ "schema": VERIFY_SCHEMA, "products": products });
         show::json("verify", &report)?;

@@ -5,6 +5,7 @@ mod common;
 mod stacking;
 mod support;
 
+mod account;
 mod colour;
 mod damage;
 mod dark_model;
@@ -13,6 +14,7 @@ mod formats;
 mod killed;
 mod library;
 mod looking;
+mod many;
 mod masters;
 mod oracle;
 mod planning;

@@ -69,5 +69,7 @@ fn lights_are_listed_registered_and_stacked() {
     );
     // Nothing is written but the stack.
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
-    refused(&["stack", text(&night), "-o", text(&stack)], &["no light is left"]);
+    // Of a folder its lights are taken.
+    let told = json(&expect(0, &[&args[..], &[text(&night.join("lights"))]].concat()));
+    assert_eq!(told["lights"].as_array().map(Vec::len), Some(5), "{told}");
 }

@@ -19,7 +19,7 @@ use crate::{Error, Result};
 /// `existing` refuses, or the disk is full.
 ///
 /// # Source
-/// astropy.nddata.ccddata, fits_ccddata_reader: hdu_mask, hdu_uncertainty, key_uncertainty_type.
+/// AstropyNddata.
 pub fn write_for_astropy(
     path: &Path,
     frames: &[&Frame],

@@ -36,12 +36,14 @@
 
 mod flat;
 mod level;
+mod noise;
 mod points;
 mod structure;
 mod thermal;
 
 use std::sync::Arc;
 
+use photosite_pix::unit::NoiseModel;
 use photosite_pix::{CfaPattern, Frame, MaskBits, Plane, Rect, Size, stat};
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +52,9 @@ use crate::calibrate::dark::{DOUBLING_C, HotSites};
 use crate::calibrate::flat_fit::{Blocks, FlatAnswer, FlatFit, Template};
 use crate::calibrate::{Bias, DarkContent, Left, MasterDark};
 use crate::finding::Severity;
+use noise::MasterNoise;
+
+pub use noise::NoiseBudget;
 
 /// Whether a light was calibrated right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,6 +193,7 @@ pub struct Against {
     bias_adu: Option<f64>,
     gain_e_per_adu: Option<f64>,
     doubling_c: f64,
+    noise: MasterNoise,
 }
 
 impl Against {
@@ -201,6 +207,7 @@ impl Against {
             bias_adu: None,
             gain_e_per_adu: None,
             doubling_c: DOUBLING_C,
+            noise: MasterNoise::default(),
         }
     }
 
@@ -216,7 +223,10 @@ impl Against {
     pub fn bias(mut self, bias: &Bias) -> Self {
         self.bias_adu = Some(match bias {
             Bias::Level(adu) => *adu,
-            Bias::Master(frame) => f64::from(stat::median_at_a_glance(frame.data.as_slice())),
+            Bias::Master(frame) => {
+                self.noise.bias_adu = noise::of_master(frame);
+                f64::from(stat::median_at_a_glance(frame.data.as_slice()))
+            }
         });
         self
     }
@@ -239,6 +249,18 @@ impl Against {
         let sites = HotSites::of(dark, bias.or(Some(&level)), self.cfa)?;
         let glow = !holds_bias || matches!(bias, Some(Bias::Master(_)));
         let level = bias.and(self.bias_adu).filter(|_| holds_bias);
+        let own = f64::from(stat::median_at_a_glance(dark.frame.data.as_slice()));
+        self.noise.dark_adu = noise::of_master(&dark.frame);
+        self.noise.dark_frame_adu2 =
+            dark.variance_factor.map(|n| n * self.noise.dark_adu.powi(2)).filter(|v| *v > 0.0);
+        self.noise.dark_signal_adu = match holds_bias {
+            true => own - self.bias_adu.unwrap_or(own),
+            false => own,
+        };
+        if holds_bias {
+            // The bias is in the dark, and not subtracted for itself.
+            self.noise.bias_adu = 0.0;
+        }
         let gap = level.zip(self.gain_e_per_adu).and_then(|(b, g)| level::Gap::of(dark, b, g));
         self.dark = Some(Dark { sites, glow, exposure_s: dark.exposure_s, gap });
         Ok(self)
@@ -253,6 +275,8 @@ impl Against {
             let message = format!("the light is {}, the flat {}", self.size, frame.size());
             return Err(crate::Error::mismatch(message));
         }
+        self.noise.flat = noise::of_master(&frame);
+        self.noise.flat_level = Some(f64::from(stat::median_at_a_glance(frame.data.as_slice())));
         let blocks = Blocks::of(self.size, self.cfa, |rows, out| {
             out.copy_from_slice(frame.data.rows(rows.start, rows.end));
             let masks = frame.mask.rows(rows.start, rows.end);
@@ -265,11 +289,29 @@ impl Against {
     }
 }
 
+/// Where the noise of a light comes from, by the noise of the camera and that of its masters, beside what the
+/// light shows; NaN where it shows none.
+pub fn noise_budget(subject: &Subject<'_>, against: &Against, noise: NoiseModel) -> NoiseBudget {
+    let seen = Seen::of(subject, against);
+    NoiseBudget::of(seen.level_adu, seen.noise_adu, noise, against.noise)
+}
+
 /// What a light is like before any of its masters is looked at.
 struct Seen {
     /// The median of the background, and the noise from pixel to pixel, in ADU.
     level_adu: f64,
     noise_adu: f64,
+}
+
+impl Seen {
+    fn of(subject: &Subject<'_>, against: &Against) -> Self {
+        let step = against.cfa.map_or(1, CfaPattern::period);
+        let samples = subject.data.as_slice();
+        Self {
+            level_adu: f64::from(stat::median_at_a_glance(samples)),
+            noise_adu: stat::noise(samples, against.size.width, step),
+        }
+    }
 }
 
 /// Says whether a light was calibrated right, and if not, why, by the regressions of [`HotSites::fit`] and
@@ -283,12 +325,7 @@ pub fn diagnose(subject: &Subject<'_>, against: &Against) -> Result<Diagnosis> {
         let message = format!("the light is {size}, its masters {}", against.size);
         return Err(crate::Error::mismatch(message));
     }
-    let step = against.cfa.map_or(1, CfaPattern::period);
-    let samples = subject.data.as_slice();
-    let seen = Seen {
-        level_adu: f64::from(stat::median_at_a_glance(samples)),
-        noise_adu: stat::noise(samples, size.width, step),
-    };
+    let seen = Seen::of(subject, against);
     let (mut faults, mut measures) = (Vec::new(), Vec::new());
     if let Some(dark) = &against.dark {
         thermal::look(subject, dark, against, &seen, (&mut faults, &mut measures))?;
@@ -298,6 +335,7 @@ pub fn diagnose(subject: &Subject<'_>, against: &Against) -> Result<Diagnosis> {
     }
     level::look(subject, against, &seen, &mut faults);
     structure::look(subject, against, &seen, &mut faults);
+    faults.extend(structure::other_array(subject, against));
     faults.sort_by_key(|f| (std::cmp::Reverse(f.severity), rank(f.code)));
     let verdict = match faults.iter().map(|f| f.severity).max() {
         Some(Severity::Error) => Verdict::Wrong,
@@ -310,8 +348,9 @@ pub fn diagnose(subject: &Subject<'_>, against: &Against) -> Result<Diagnosis> {
 
 /// What explains the others comes first: a dark upside down leaves holes, a background cut off has another
 /// level, and so has a light without its dark.
-const CAUSES: [&str; 16] = [
+const CAUSES: [&str; 19] = [
     "background-clipped",
+    "cfa-phase",
     "row-order",
     "dark-other-region",
     "bias-twice",
@@ -324,7 +363,9 @@ const CAUSES: [&str; 16] = [
     "flat-other-filter",
     "flat-dust-moved",
     "flat-stray-light",
+    "amplifier-seam",
     "glow-left",
+    "interference",
     "column-noise",
     "row-noise",
 ];

@@ -65,19 +65,6 @@ pub(super) const CODES: &[Code] = &[
         "Use --format f32, or the --pedestal that the message names.",
     ),
     code(
-        "compose-by-order",
-        Warning,
-        "No header of the pictures of a colour picture names a filter; they are taken in the order of the \
-         palette.",
-        "Say what each is, R=FILE G=FILE B=FILE, or write FILTER into the headers.",
-    ),
-    code(
-        "compose-unbalanced",
-        Warning,
-        "Too few unsaturated stars are in common to balance a channel of a colour picture by.",
-        "Balance it in the program you stretch with, or give deeper pictures.",
-    ),
-    code(
         "date-unreadable",
         Info,
         "DATE-OBS is not a valid date; the date is unknown.",

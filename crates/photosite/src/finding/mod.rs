@@ -16,6 +16,7 @@ mod calibration;
 mod code;
 mod codes;
 mod matching;
+mod pictures;
 mod sensor;
 mod verdict;
 
@@ -29,6 +30,7 @@ use calibration::CALIBRATION;
 pub use code::Code;
 use codes::CODES;
 use matching::MATCHING;
+use pictures::PICTURES;
 use sensor::SENSOR;
 use verdict::VERDICT;
 
@@ -149,7 +151,7 @@ pub fn named(name: &str) -> Option<&'static Code> {
 }
 
 fn all_codes() -> impl Iterator<Item = &'static Code> {
-    CODES.iter().chain(CALIBRATION).chain(MATCHING).chain(VERDICT).chain(SENSOR)
+    CODES.iter().chain(PICTURES).chain(CALIBRATION).chain(MATCHING).chain(VERDICT).chain(SENSOR)
 }
 
 /// The table as `docs/findings.md` has it.

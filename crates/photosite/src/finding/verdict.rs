@@ -6,6 +6,12 @@ use super::code::{Code, code};
 /// By name.
 pub(super) const VERDICT: &[Code] = &[
     code(
+        "amplifier-seam",
+        Error,
+        "The background of a calibrated light steps in the middle of the sensor, where its amplifiers meet.",
+        "Take overscan off each amplifier, or biases and darks of the same night.",
+    ),
+    code(
         "background-clipped",
         Error,
         "Many samples of a calibrated light share its lowest value: the background was cut off.",
@@ -16,6 +22,13 @@ pub(super) const VERDICT: &[Code] = &[
         Error,
         "More was subtracted from a light than there was, by about the level of the bias.",
         "Subtract either a dark that holds the bias, or bias and a dark without it.",
+    ),
+    code(
+        "cfa-phase",
+        Error,
+        "A calibrated light contradicts its colour filter array: the array is wrong, or the light was cropped \
+         at an odd row or column before it was calibrated.",
+        "Set BAYERPAT, or XBAYROFF and YBAYROFF, to match the frame, and calibrate it anew.",
     ),
     code(
         "column-noise",
@@ -78,6 +91,12 @@ pub(super) const VERDICT: &[Code] = &[
         Warning,
         "Amp glow of the dark is left in a light, or was taken too much.",
         "Take darks at the light's own exposure and temperature.",
+    ),
+    code(
+        "interference",
+        Warning,
+        "A periodic pattern lies over the background of a light.",
+        "Move what radiates near the camera; the pattern changes from frame to frame.",
     ),
     code(
         "offset-mismatch",

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
+use photosite_file::keyword;
 use photosite_pix::combine::Recipe;
-use photosite_pix::{Card, FrameKind, Header};
+use photosite_pix::{Card, FrameKind, Header, Metadata};
 
 use crate::master::Rejected;
 
@@ -53,6 +54,27 @@ pub(super) fn consensus(headers: &[&Header]) -> Header {
             && others.iter().all(|o| o.contains(c.as_bytes()))
     };
     Header::from_cards(headers[0].cards().iter().filter(keep).copied().collect())
+}
+
+/// Writes what is known of a frame by the name of its file or folder, and not by its header.
+pub(super) fn by_name(header: &mut Header, known: &Metadata) {
+    let own = keyword::read(header).metadata;
+    let comment = "by the name of file or folder";
+    let texts = [("FILTER", &own.filter, &known.filter), ("OBJECT", &own.object, &known.object)];
+    for (key, own, known) in texts {
+        if let (None, Some(text)) = (own, known) {
+            header.set_text(key, text, comment);
+        }
+    }
+    let numbers = [
+        ("EXPTIME", own.exposure_s, known.exposure_s),
+        ("GAIN", own.gain_setting, known.gain_setting),
+    ];
+    for (key, own, known) in numbers {
+        if let (None, Some(number)) = (own, known) {
+            header.set(Card::real(key, number, comment));
+        }
+    }
 }
 
 /// Decimal noise of means is no information.

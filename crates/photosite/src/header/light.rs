@@ -2,7 +2,7 @@
 
 use photosite_pix::{Applied, Card, CfaPattern, Header};
 
-use super::cards::{STALE, is_world};
+use super::cards::{STALE, by_name, is_world};
 use super::picture::trim;
 use super::stack::{date_of, days};
 use crate::raw::RawFrame;
@@ -28,6 +28,7 @@ pub fn light_header(raw: &RawFrame, applied: Applied, cfa: Option<CfaPattern>) -
         header.remove(key);
     }
     trim(&mut header, raw, cfa);
+    by_name(&mut header, &raw.metadata);
     middle_of(&mut header, raw.metadata.date_obs.as_deref(), raw.metadata.exposure_s);
     let letters = calstat(applied);
     if !letters.is_empty() {

@@ -1,9 +1,9 @@
 //! The header of a master.
 
 use photosite_pix::combine::Recipe;
-use photosite_pix::{Card, CfaPattern, FrameKind, Header};
+use photosite_pix::{Card, CfaPattern, FrameKind, Header, Metadata};
 
-use super::cards::{combination, consensus, imagetyp, round};
+use super::cards::{by_name, combination, consensus, imagetyp, round};
 use super::picture::trim;
 use crate::calibrate::RemovedBy;
 use crate::master::{FlatColour, NoiseCheck, Rejected};
@@ -82,6 +82,12 @@ impl MasterFacts {
 pub fn master_header(frames: &[&RawFrame], facts: &MasterFacts) -> Header {
     let mut header = consensus(&frames.iter().map(|f| &f.header).collect::<Vec<_>>());
     trim(&mut header, frames[0], facts.cfa);
+    if facts.kind == FrameKind::Flat
+        && frames.iter().all(|f| f.metadata.filter == frames[0].metadata.filter)
+    {
+        let filter = frames[0].metadata.filter.clone();
+        by_name(&mut header, &Metadata { filter, ..Metadata::default() });
+    }
     header.set(Card::string("IMAGETYP", imagetyp(facts.kind), "kind of frame"));
     header.set(Card::integer("NCOMBINE", frames.len() as i64, "frames combined"));
     let values = |f: fn(&RawFrame) -> Option<f64>| -> Vec<f64> {

@@ -47,7 +47,7 @@ pub use classify::{KindSource, classify, option_of};
 pub(crate) use id::id;
 pub use id::{FrameId, Id};
 pub use master_name::MasterName;
-pub use walk::{Walk, Walked, walk};
+pub use walk::{Walk, Walked, kind_said, walk};
 
 /// The header keyword by which a simulation's truth is told from its frames: `bias_adu.fits` and
 /// `light_e_0001.fits` lie in the same night, and their names would make frames of them.

@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use photosite_file::keyword;
+use photosite_pix::FrameKind;
+
 use crate::finding::{Severity, first_and_more};
+use crate::open::probe;
 use crate::{Error, Finding, Result};
 
 /// The endings of files that may hold a frame. Files named one by one are taken whatever they end
@@ -67,6 +71,11 @@ pub fn walk(paths: &[PathBuf], except: Option<&Path>) -> Result<Walked> {
     let files = walker.found.into_iter();
     let whole = |w: &Walk| w.path.canonicalize().unwrap_or_else(|_| w.path.clone());
     Ok(Walked { files: files.filter(|w| seen.insert(whole(w))).collect(), findings })
+}
+
+/// The kind of frame that a file's header says it is; `None` where it says nothing, or cannot be read.
+pub fn kind_said(path: &Path) -> Option<FrameKind> {
+    keyword::read(&probe(path).ok()?.header).metadata.kind
 }
 
 /// A walk on its way.

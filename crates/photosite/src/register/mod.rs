@@ -19,6 +19,7 @@
 //! ```
 
 mod arrange;
+mod drift;
 mod flux;
 mod layers;
 mod levels;
@@ -28,6 +29,7 @@ mod shapes;
 mod trails;
 
 pub use arrange::{Arranged, arrange};
+pub(crate) use drift::walking;
 pub use flux::{FluxScale, ScaleSource};
 pub use layers::{TILE_ROWS, covered, mark_saturated, open, shared_noise, window_bytes};
 pub use part::LightPart;

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use photosite_file::fits::mask_bits;
-use photosite_pix::{CfaPattern, FrameKind, MaskBits, Plane, Size};
+use photosite_pix::unit::NoiseModel;
+use photosite_pix::{CfaPattern, FrameKind, MaskBits, Metadata, Plane, Size};
 use serde::Serialize;
 
 use super::NamedBias;
 use super::beside::Beside;
-use crate::diagnose::{Against, Diagnosis, Fault, Subject, Verdict, diagnose};
+use crate::diagnose::{
+    Against, Diagnosis, Fault, NoiseBudget, Subject, Verdict, diagnose, noise_budget,
+};
 use crate::error::Reach;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
@@ -70,6 +73,8 @@ pub struct LightVerdict {
     pub findings: Vec<Fault>,
     /// What was looked for, and what came out.
     pub measures: Vec<crate::diagnose::Measured>,
+    /// Where its noise comes from; `None` where gain or read noise is not known.
+    pub noise_budget: Option<NoiseBudget>,
     /// What it was held against.
     pub masters: MastersUsed,
 }
@@ -121,14 +126,20 @@ pub fn diagnose_lights(
         })?;
         for ((i, frame), found) in lights.into_iter().zip(done) {
             match found {
-                Ok(diagnosis) => {
+                Ok((diagnosis, noise_budget)) => {
                     let Diagnosis { verdict, faults, measures } = diagnosis;
                     if used.dark.is_none() && used.flat.is_none() {
                         findings.push(without_masters(&frame.path));
                     }
                     let (path, masters) = (frame.path, used.clone());
-                    out[i] =
-                        Some(LightVerdict { path, verdict, findings: faults, measures, masters });
+                    out[i] = Some(LightVerdict {
+                        path,
+                        verdict,
+                        findings: faults,
+                        measures,
+                        noise_budget,
+                        masters,
+                    });
                 }
                 Err(e) if e.reach() == Reach::Run => return Err(e),
                 Err(e) => findings.push(Finding::of(&e, frame.path.display().to_string())),
@@ -211,14 +222,18 @@ fn look(
     masters: &Loaded,
     against: &Against,
     buffers: &mut ReadBuffers,
-) -> Result<Diagnosis> {
+) -> Result<(Diagnosis, Option<NoiseBudget>)> {
     let size = frame.region().size();
     let prepared = frame.open(Handling::Once)?;
     let data = plane(size, read_all(&prepared, buffers)?)?;
     let mask = mask_of(&frame.path, size)?;
-    let mut found = diagnose(&Subject { data: &data, mask: mask.as_ref() }, against)?;
+    let subject = Subject { data: &data, mask: mask.as_ref() };
+    let mut found = diagnose(&subject, against)?;
     by_headers(frame, masters, &mut found);
-    Ok(found)
+    let of = |m: &Metadata| m.gain_e_per_adu.zip(m.read_noise_e);
+    let known = of(&frame.metadata).or_else(|| of(&masters.dark.as_ref()?.metadata));
+    let noise = known.and_then(|(gain, read)| NoiseModel::new(gain.e_per_adu(), read));
+    Ok((found, noise.map(|noise| noise_budget(&subject, against, noise))))
 }
 
 /// The mask of a light that has one.

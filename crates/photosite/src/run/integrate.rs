@@ -15,6 +15,7 @@ use photosite_pix::{Applied, Card, Frame, Plane, Rect, RowOrder, Size, Unit, sta
 use serde::Serialize;
 use serde_json::json;
 
+use super::mixed::doubts;
 use crate::budget::Need;
 use crate::correlation::Correlation;
 use crate::defects::Defect;
@@ -30,7 +31,7 @@ use crate::provenance::{Input, Provenance};
 use crate::raw::common_noise;
 use crate::register::{
     Arranged, LightPart, TILE_ROWS, TrailReport, arrange, best_reference, covered, mark_saturated,
-    masked_trails, open, shared_noise, star_shapes, trails_sentence, window_bytes,
+    masked_trails, open, shared_noise, star_shapes, trails_sentence, walking, window_bytes,
 };
 use crate::stack::{Layer, Maps, Stacked, Stars, Terms};
 use crate::work::Context;
@@ -119,6 +120,7 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
     let (lights, refused) = survey(&offered, request.how.local, context)?;
     findings.extend(refused);
     findings.extend(lights.iter().find_map(|light| light.doubt.clone()));
+    findings.extend(doubts(&lights, request.how.register.is_some()));
     if lights.is_empty() {
         let why =
             findings.first().map_or(String::new(), |f| format!(": {}: {}", f.subject, f.message));
@@ -242,6 +244,7 @@ impl Arranged<'_> {
         let preview = preview.filter(|_| foreign.is_none());
         let used: Vec<(&SurveyedLight, &LightPart)> =
             lights.iter().zip(&parts).filter(|(_, part)| part.used).collect();
+        findings.extend(walking(lights, &parts, reference.size()));
         let recipe =
             how.recipe(used.len(), common_noise(used.iter().map(|(light, _)| &light.metadata)))?;
         let size = how.picture_size(reference.size());

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use photosite_file::fits::HduSummary;
 use photosite_file::keyword;
-use photosite_pix::stars::Criteria;
+use photosite_pix::align::Point;
+use photosite_pix::stars::{Criteria, Star};
 use photosite_pix::stat::{self, Summary};
+use photosite_pix::wcs::Wcs;
 use photosite_pix::{CfaColor, CfaPattern, FrameKind, Metadata, Plane};
 use serde::Serialize;
 
@@ -175,6 +177,20 @@ fn colour_noise(rows: &[f32], width: usize, cfa: CfaPattern, color: CfaColor) ->
         })
         .collect();
     stat::noise(&only, width, cfa.period())
+}
+
+/// The right ascensions and declinations of the stars of a file, in degrees, by the world coordinates of its
+/// header; `None` where it has none that are understood.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn places_of_stars(path: &Path, field: &StarField) -> Result<Option<Vec<(f64, f64)>>> {
+    let Ok(sky) = Wcs::read(&probe(path)?.header) else { return Ok(None) };
+    let of = |s: &Star| {
+        let at = sky.to_sky(Point::new(s.x, s.y));
+        (at.ra_deg(), at.dec_deg())
+    };
+    Ok(Some(field.stars.iter().map(of).collect()))
 }
 
 /// The stars of a frame in a file, those above `snr`, of a colour picture those of its green; its mask is

@@ -48,6 +48,7 @@ mod integrate;
 mod keep;
 mod lineage;
 mod looked;
+mod mixed;
 mod named;
 mod night;
 mod page;
@@ -73,7 +74,8 @@ pub use frames::{raw_frame, take_inventory};
 pub use integrate::{Integrated, IntegrationRequest, integrate};
 pub use lineage::{Lineage, LineageInput, lineage};
 pub use looked::{
-    Channel, Described, Inspected, describe_samples, inspect, mean_response, read_plane, stars_of,
+    Channel, Described, Inspected, describe_samples, inspect, mean_response, places_of_stars,
+    read_plane, stars_of,
 };
 pub use named::{
     NamedBias, NamedCalibrated, NamedLights, NamedMaster, calibrate_named, dark_of_flats,

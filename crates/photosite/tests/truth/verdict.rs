@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use photosite::calibrate::{Bias, DarkContent, MasterDark};
-use photosite::diagnose::{Against, Diagnosis, Subject, Verdict, diagnose};
+use photosite::diagnose::{Against, Diagnosis, Subject, Verdict, diagnose, noise_budget};
+use photosite_pix::unit::NoiseModel;
 use photosite_pix::{CfaPattern, Frame, FrameKind, Plane, Size, Unit};
 use photosite_sim::{Effects, FlatOptics, FramePlan, Night, Preset, SimFrame, Simulation};
 
@@ -35,9 +36,15 @@ enum Wrong {
     /// A level of so many times its own left in the flat.
     FlatPedestal(f64),
     Cut,
+    /// One amplifier so many ADU above the other.
+    Seam(f64),
+    /// A tone of so many ADU, a third of a cycle a pixel along x.
+    Tone(f64),
+    /// The array is that of a frame that begins a column later.
+    ArrayElsewhere,
 }
 
-const ALL: [Wrong; 18] = [
+const ALL: [Wrong; 21] = [
     Wrong::Nothing,
     Wrong::NoDark,
     Wrong::DarkWarmer(3.0),
@@ -56,6 +63,9 @@ const ALL: [Wrong; 18] = [
     Wrong::FlatDustMoved,
     Wrong::FlatPedestal(0.5),
     Wrong::Cut,
+    Wrong::Seam(6.0),
+    Wrong::Tone(4.0),
+    Wrong::ArrayElsewhere,
 ];
 
 impl Wrong {
@@ -77,6 +87,9 @@ impl Wrong {
             Self::FlatTurned(_) => &["flat-rotated"],
             Self::FlatDustMoved => &["flat-dust-moved"],
             Self::Cut => &["background-clipped"],
+            Self::Seam(_) => &["amplifier-seam"],
+            Self::Tone(_) => &["interference"],
+            Self::ArrayElsewhere => &["cfa-phase"],
         }
     }
 
@@ -103,6 +116,7 @@ impl Wrong {
             Self::FlatTurned(deg) => Some(near(deg, 1.0) || near(deg - 360.0, 1.0)),
             // A dark of a higher offset takes more.
             Self::Offset(adu) => Some(near(-adu, 5.0)),
+            Self::Seam(adu) | Self::Tone(adu) => Some(near(adu, 0.2 * adu)),
             _ => None,
         }
     }
@@ -131,6 +145,7 @@ struct Scene {
     dark_flat: Plane<f32>,
     light: Plane<f32>,
     flats: BTreeMap<String, Frame>,
+    budgets: Vec<f64>,
 }
 
 fn with(size: Size, f: impl FnMut(usize, usize) -> f32) -> Plane<f32> {
@@ -146,7 +161,16 @@ impl Scene {
         let plans = simulation.frames();
         let light = plans.iter().find(|p| p.kind == FrameKind::Light).unwrap();
         let light = simulation.render(light).adu;
-        Self { night, simulation, bias, dark, dark_flat, light, flats: BTreeMap::new() }
+        Self {
+            night,
+            simulation,
+            bias,
+            dark,
+            dark_flat,
+            light,
+            flats: BTreeMap::new(),
+            budgets: Vec::new(),
+        }
     }
 
     fn cfa(&self) -> Option<CfaPattern> {
@@ -211,6 +235,19 @@ impl Scene {
             _ => flat.data.get(x, y),
         };
         let mut out = with(SIZE, |x, y| (light.get(x, y) - taken(x, y)) / divided(x, y));
+        if let Wrong::Seam(adu) = wrong {
+            for y in 0..SIZE.height {
+                out.row_mut(y)[SIZE.width / 2..].iter_mut().for_each(|v| *v += adu as f32);
+            }
+        }
+        if let Wrong::Tone(adu) = wrong {
+            let of =
+                |x: usize, y: usize| std::f64::consts::TAU * (0.331 * x as f64 + 0.12 * y as f64);
+            for y in 0..SIZE.height {
+                let row = out.row_mut(y).iter_mut().enumerate();
+                row.for_each(|(x, v)| *v += (adu * of(x, y).sin()) as f32);
+            }
+        }
         if wrong == Wrong::Cut {
             let floor = photosite_pix::stat::median(out.as_slice());
             let noise = photosite_pix::stat::median_mad(out.as_slice()).1;
@@ -229,14 +266,29 @@ impl Scene {
             exposure_s: Some(self.night.dark_exposure_s),
             variance_factor: Some(self.night.counts.darks as f64),
         };
-        let against = Against::new(SIZE, self.cfa())
+        let cfa = self.cfa().map(|c| match wrong {
+            Wrong::ArrayElsewhere => c.shifted(1, 0),
+            _ => c,
+        });
+        let against = Against::new(SIZE, cfa)
             .gain(self.night.sensor.gain_e_per_adu)
             .bias(&bias)
             .dark(&dark, Some(&bias))
             .unwrap()
             .flat(Arc::new(flat))
             .unwrap();
-        diagnose(&Subject { data: &light, mask: None }, &against).unwrap()
+        let subject = Subject { data: &light, mask: None };
+        if wrong == Wrong::Nothing {
+            let sensor = &self.night.sensor;
+            let noise = NoiseModel::new(sensor.gain_e_per_adu, sensor.read_noise_e).unwrap();
+            let budget = noise_budget(&subject, &against, noise);
+            println!(
+                "noise budget: measured over predicted {:.4}",
+                budget.measured_adu / budget.predicted_adu
+            );
+            self.budgets.push(budget.measured_adu / budget.predicted_adu);
+        }
+        diagnose(&subject, &against).unwrap()
     }
 }
 
@@ -271,6 +323,9 @@ fn table(presets: &[Preset], seeds: std::ops::Range<u64>) -> Vec<(Wrong, f64, f6
         for seed in seeds.clone() {
             let mut scene = Scene::new(night(*preset, seed));
             for wrong in ALL {
+                if wrong == Wrong::ArrayElsewhere && scene.cfa().is_none() {
+                    continue;
+                }
                 let found = scene.diagnosis(wrong);
                 let first = found.faults.first().map(|f| f.code);
                 let right = match wrong {
@@ -282,6 +337,9 @@ fn table(presets: &[Preset], seeds: std::ops::Range<u64>) -> Vec<(Wrong, f64, f6
                     println!("{} {seed} {wrong:?}: {found:?}", preset.name());
                 }
                 all.push((wrong, right, size));
+            }
+            for ratio in &scene.budgets {
+                assert!((ratio - 1.0).abs() < 0.05, "{} {seed}: {ratio}", preset.name());
             }
         }
     }

@@ -35,10 +35,15 @@ pub fn with_luminance(rgb: &mut [Frame; 3], luminance: &Frame) {
         let s2 = [0, 1, 2].map(|k: usize| sigma2(&rgb[k], noises[k], i));
         let t2 = KNOWN_SIGMA * KNOWN_SIGMA * (s2[0] + s2[1] + s2[2]) / 9.0;
         let whole = y * y + t2;
-        let ratio = |k: usize| if whole > 0.0 { (c[k] * y + t2) / whole } else { 1.0 };
+        // A colour that is less than none, beside a hot pixel of another, gets no light.
+        let ratios = [0, 1, 2].map(|k: usize| match whole > 0.0 {
+            true => ((c[k] * y + t2) / whole).max(0.0),
+            false => 1.0,
+        });
+        let mean = (ratios[0] + ratios[1] + ratios[2]) / 3.0;
         let own = luminance.variance.as_ref().map_or(0.0, |v| v.as_slice()[i]);
         for k in 0..3 {
-            let r = ratio(k);
+            let r = ratios[k] / mean;
             let frame = &mut rgb[k];
             frame.data.as_mut_slice()[i] = c[k] + (l - y) * r;
             frame.mask.as_mut_slice()[i] |= bits;

@@ -1,0 +1,193 @@
+//! Defaults that a person keeps in files: `photosite.toml` of the user, and of the folder of a project.
+//!
+//! What is typed counts most, then the project's file, then the user's, then what is built in.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use anyhow::{Context as _, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::args::memory_size;
+
+/// The file's name.
+pub const NAME: &str = "photosite.toml";
+
+/// What a file may say.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The folder of the library.
+    pub library: Option<PathBuf>,
+    /// Threads.
+    pub threads: Option<u16>,
+    /// The memory limit of stacking, as on the command line.
+    pub memory: Option<String>,
+    /// The rejection of stacks.
+    pub reject: Option<String>,
+    /// Its low threshold.
+    pub sigma_low: Option<f32>,
+    /// Its high threshold.
+    pub sigma_high: Option<f32>,
+    /// The weights of lights.
+    pub weight: Option<String>,
+    /// How lights are normalised.
+    pub normalize: Option<String>,
+    /// Cameras, by the name in their headers.
+    pub camera: BTreeMap<String, Camera>,
+}
+
+/// What holds for one camera where its headers do not say it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Camera {
+    /// Gain in electrons an ADU.
+    pub gain: f64,
+    /// Read noise in electrons.
+    pub read_noise: f64,
+}
+
+/// A value and where it comes from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Origin {
+    /// What it is called in the file.
+    pub name: String,
+    /// The value, as text.
+    pub value: String,
+    /// The file; `None` for what is built in.
+    pub file: Option<PathBuf>,
+}
+
+/// The settings in force, and what each comes from.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// All files together.
+    pub config: Config,
+    /// Each value.
+    pub origins: Vec<Origin>,
+}
+
+/// The settings of this process.
+static CURRENT: OnceLock<Settings> = OnceLock::new();
+
+/// Reads the files once, for all that asks for [`current`] afterwards.
+///
+/// # Errors
+/// As [`settings`].
+pub fn load() -> anyhow::Result<()> {
+    let _ = CURRENT.set(settings()?);
+    Ok(())
+}
+
+/// The settings in force; none before they were loaded.
+pub fn current() -> &'static Settings {
+    CURRENT.get_or_init(Settings::default)
+}
+
+/// Reads the user's file and the project's, which is that of the working folder.
+///
+/// # Errors
+/// When one of them cannot be read, or says what is not known; the message names the line.
+pub fn settings() -> anyhow::Result<Settings> {
+    let user = photosite::env::config_folder().map(|f| f.join(NAME));
+    let files: Vec<PathBuf> =
+        user.into_iter().chain([PathBuf::from(NAME)]).filter(|p| p.is_file()).collect();
+    let mut all = Settings::default();
+    for file in files {
+        all.add(read(&file)?, &file);
+    }
+    Ok(all)
+}
+
+fn read(file: &Path) -> anyhow::Result<Config> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
+    let config: Config =
+        toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", file.display()))?;
+    for (name, camera) in &config.camera {
+        if !(camera.gain > 0.0 && camera.gain.is_finite() && camera.read_noise >= 0.0) {
+            bail!(
+                "{}: camera {name:?} needs a gain above 0 e-/ADU and a read noise of 0 e- or more",
+                file.display()
+            );
+        }
+    }
+    if let Some(Err(why)) = config.memory.as_deref().map(memory_size) {
+        bail!("{}: memory: {why}", file.display());
+    }
+    // A folder is meant from where it is written.
+    let beside = |p: PathBuf| file.parent().unwrap_or(Path::new("")).join(p);
+    Ok(Config { library: config.library.map(beside), ..config })
+}
+
+impl Settings {
+    /// Puts a file's values in the place of those before it.
+    fn add(&mut self, new: Config, file: &Path) {
+        let mut note = |name: &str, value: String| {
+            self.origins.retain(|o| o.name != name);
+            let file = Some(file.to_owned());
+            self.origins.push(Origin { name: name.to_owned(), value, file });
+        };
+        let all = &mut self.config;
+        macro_rules! take {
+            ($($field:ident),*) => {
+                $(if let Some(value) = new.$field {
+                    note(stringify!($field), shown(&value));
+                    all.$field = Some(value);
+                })*
+            };
+        }
+        take!(library, threads, memory, reject, sigma_low, sigma_high, weight, normalize);
+        for (name, camera) in new.camera {
+            let Camera { gain, read_noise } = camera;
+            note(&format!("camera {name}"), format!("{gain} e-/ADU, {read_noise} e-"));
+            all.camera.insert(name, camera);
+        }
+    }
+}
+
+/// A value as text.
+fn shown(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(text)) => text,
+        Ok(other) => other.to_string(),
+        Err(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Config {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn the_later_file_counts_and_each_value_knows_where_it_is_from() {
+        let mut all = Settings::default();
+        all.add(
+            of("reject = 'winsorized'\nthreads = 4\n[camera.'ASI 1600']\ngain = 5\nread_noise = 3.5"),
+            Path::new("user"),
+        );
+        all.add(of("reject = 'esd'\nsigma_low = 2.5"), Path::new("project"));
+        assert_eq!(all.config.reject.as_deref(), Some("esd"));
+        assert_eq!((all.config.threads, all.config.sigma_low), (Some(4), Some(2.5)));
+        assert_eq!(all.config.camera["ASI 1600"], Camera { gain: 5.0, read_noise: 3.5 });
+        let told: Vec<(&str, &str)> = all
+            .origins
+            .iter()
+            .map(|o| (o.name.as_str(), o.file.as_deref().and_then(Path::to_str).unwrap_or("")))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("threads", "user"),
+                ("camera ASI 1600", "user"),
+                ("reject", "project"),
+                ("sigma_low", "project")
+            ]
+        );
+        assert!(toml::from_str::<Config>("rejcet = 'esd'").is_err());
+    }
+}

@@ -1,0 +1,39 @@
+//! The codes of findings about pictures that are made of several.
+
+use super::Severity::Warning;
+use super::code::{Code, code};
+
+/// By name.
+pub(super) const PICTURES: &[Code] = &[
+    code(
+        "compose-by-order",
+        Warning,
+        "No header of the pictures of a colour picture names a filter; they are taken in the order of the \
+         palette.",
+        "Say what each is, R=FILE G=FILE B=FILE, or write FILTER into the headers.",
+    ),
+    code(
+        "compose-unbalanced",
+        Warning,
+        "Too few unsaturated stars are in common to balance a channel of a colour picture by.",
+        "Balance it in the program you stretch with, or give deeper pictures.",
+    ),
+    code(
+        "stack-mixed",
+        Warning,
+        "Lights of several filters, targets or exposures were named for one stack.",
+        "Stack them apart; run does that by itself. Lights of several exposures may go together.",
+    ),
+    code(
+        "walking-noise",
+        Warning,
+        "Lights drift steadily without dithering, so that what calibration leaves on the sensor becomes streaks.",
+        "Dither by 5 px or more in a random direction every light or two.",
+    ),
+    code(
+        "stack-not-aligned",
+        Warning,
+        "Lights that do not lie on each other were stacked pixel by pixel: stars are doubled.",
+        "Stack with --register.",
+    ),
+];

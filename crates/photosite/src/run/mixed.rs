@@ -1,0 +1,79 @@
+//! Lights that were named for one stack and do not belong together.
+
+use std::collections::BTreeMap;
+
+use photosite_pix::align::{Point, Rules, register};
+
+use crate::Finding;
+use crate::finding::Severity;
+use crate::library::filter_key;
+use crate::measure::SurveyedLight;
+
+/// Stars that lie this far from each other are doubled, in pixels.
+const DOUBLED_PX: f64 = 1.0;
+
+/// What speaks against stacking these lights: other filters, targets, exposures, and for those that are
+/// stacked pixel by pixel other places.
+pub(super) fn doubts(lights: &[SurveyedLight], registered: bool) -> Vec<Finding> {
+    let filter = |l: &SurveyedLight| l.metadata.filter.as_deref().map(filter_key);
+    let target = |l: &SurveyedLight| {
+        let name = l.metadata.object.as_deref()?.to_lowercase();
+        Some(name.chars().filter(|c| c.is_alphanumeric()).collect())
+    };
+    let exposure = |l: &SurveyedLight| l.metadata.exposure_s.map(|s| format!("{s:.3} s"));
+    let mut out: Vec<Finding> = Vec::new();
+    out.extend(mixed(lights, "filters", &filter));
+    out.extend(mixed(lights, "targets", &target));
+    out.extend(mixed(lights, "exposures", &exposure));
+    if !registered {
+        out.extend(not_aligned(lights));
+    }
+    out
+}
+
+/// That lights differ in something; `None` where all that say it say the same.
+fn mixed(
+    lights: &[SurveyedLight],
+    what: &'static str,
+    of: &dyn Fn(&SurveyedLight) -> Option<String>,
+) -> Option<Finding> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    lights.iter().filter_map(of).for_each(|value| *seen.entry(value).or_default() += 1);
+    if seen.len() < 2 {
+        return None;
+    }
+    let list: Vec<String> = seen.iter().map(|(value, n)| format!("{n} of {value}")).collect();
+    let message = format!("lights of {} {what} go into one stack: {}", seen.len(), list.join(", "));
+    let subject = lights[0].path().display().to_string();
+    Some(
+        Finding::new("stack-mixed", Severity::Warning, subject, message)
+            .hint("Stack them apart; run does that by itself.")
+            .with(what, seen.len()),
+    )
+}
+
+/// That lights do not lie on each other by their stars.
+fn not_aligned(lights: &[SurveyedLight]) -> Option<Finding> {
+    let (first, others) = lights.split_first()?;
+    let stars = first.points();
+    let size = first.size();
+    let middle = Point::new(0.5 * size.width as f64, 0.5 * size.height as f64);
+    let away = |l: &SurveyedLight| {
+        let found = register(&stars, &l.points(), Rules::default())?;
+        Some(found.transform.apply(middle).distance(middle))
+    };
+    let off: Vec<f64> = others.iter().filter_map(away).filter(|px| *px > DOUBLED_PX).collect();
+    let most = off.iter().copied().reduce(f64::max)?;
+    let message = format!(
+        "{} of {} lights lie up to {most:.1} px beside the first; stacked pixel by pixel their stars are \
+         doubled",
+        off.len(),
+        lights.len()
+    );
+    let subject = first.path().display().to_string();
+    Some(
+        Finding::new("stack-not-aligned", Severity::Warning, subject, message)
+            .hint("Stack with --register.")
+            .with("away_px", most),
+    )
+}
