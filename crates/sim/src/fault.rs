@@ -3,7 +3,7 @@
 
 use photosite_pix::{Card, FrameKind, Plane};
 
-use crate::{FramePlan, SimFrame, Simulation};
+use crate::{Conditions, FramePlan, SimFrame, Simulation};
 
 /// One thing that is wrong with a night.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,11 +34,21 @@ pub enum Fault {
     Unlabelled,
     /// One light was taken with the cap on.
     CapOn,
+    /// One light is under a cloud.
+    Clouded,
+    /// One light is out of focus.
+    Defocused,
+    /// One light is badly guided.
+    Trailed,
+    /// One light was taken in twilight.
+    Twilit,
+    /// One light is of another field.
+    OtherField,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::BlackBias,
         Self::HalfDark,
         Self::RowsMissing,
@@ -52,6 +62,11 @@ impl Fault {
         Self::ExposureInName,
         Self::Unlabelled,
         Self::CapOn,
+        Self::Clouded,
+        Self::Defocused,
+        Self::Trailed,
+        Self::Twilit,
+        Self::OtherField,
     ];
 
     /// Its name as commands write it, what is wrong, and the code of the finding that tells of it.
@@ -84,6 +99,15 @@ impl Fault {
             }
             Self::Unlabelled => ("unlabelled", "nothing says what a frame is", "kind-by-pixels"),
             Self::CapOn => ("cap-on", "one light was taken with the cap on", "label-contradicted"),
+            Self::Clouded => ("clouded", "one light is under a cloud", "light-outlier"),
+            Self::Defocused => ("defocused", "one light is out of focus", "light-outlier"),
+            Self::Trailed => ("trailed", "one light is badly guided", "light-outlier"),
+            Self::Twilit => ("twilit", "one light was taken in twilight", "light-outlier"),
+            Self::OtherField => (
+                "other-field",
+                "one light is of another field",
+                "registration-failed",
+            ),
         }
     }
 
@@ -102,6 +126,19 @@ impl Fault {
         self.row().2
     }
 
+    /// Sky, focus and guiding of the one light that is bad; `None` for faults that are seen before lights are
+    /// stacked.
+    pub fn conditions(self) -> Option<Conditions> {
+        match self {
+            Self::Clouded => Some(Conditions::CLOUDED),
+            Self::Defocused => Some(Conditions::DEFOCUSED),
+            Self::Trailed => Some(Conditions::TRAILED),
+            Self::Twilit => Some(Conditions::TWILIT),
+            Self::OtherField => Some(Conditions::ELSEWHERE),
+            _ => None,
+        }
+    }
+
     /// The fault of that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|f| f.name() == name)
@@ -110,7 +147,9 @@ impl Fault {
     /// Renders a frame of a night with the fault, to be written under the name and into the folder of
     /// the plan that comes with it.
     pub fn render(self, simulation: &Simulation, plan: &FramePlan) -> (FramePlan, SimFrame) {
-        let (mut plan, mut frame) = (plan.clone(), simulation.render(plan));
+        let odd_light = plan.kind == FrameKind::Light && plan.index == 1;
+        let conditions = self.conditions().filter(|_| odd_light).unwrap_or(Conditions::CLEAR);
+        let (mut plan, mut frame) = (plan.clone(), simulation.render_under(plan, conditions));
         if self == Self::CapOn && plan.kind == FrameKind::Light && plan.index == 1 {
             let dark = FramePlan { kind: FrameKind::Dark, index: usize::MAX, ..plan.clone() };
             frame.adu = simulation.render(&dark).adu;

@@ -34,6 +34,7 @@
 
 mod card;
 mod compare;
+mod conditions;
 mod cosmic;
 mod effects;
 mod fault;
@@ -49,6 +50,7 @@ mod simulation;
 mod sky;
 
 pub use compare::{Residual, Scale, residual};
+pub use conditions::Conditions;
 pub use effects::Effects;
 pub use fault::Fault;
 pub use faulty::{FaultRates, FaultyPixel, PixelFault};

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::math::sin_cos;
 use crate::rng::{Purpose, Stream};
 use crate::sensor::Throughput;
-use crate::{Effects, FaultyPixel, FramePlan, HotPixel, Maps, Night, Pointing, Star, card, cosmic};
+use crate::{Conditions, Effects, FaultyPixel, FramePlan, HotPixel, Maps, Night, Pointing, Star, card, cosmic};
 
 /// A night with its fixed maps made.
 #[derive(Debug, Clone)]
@@ -145,12 +145,17 @@ impl Simulation {
 
     /// The frame of `plan`, which may also be one of the caller's own making.
     pub fn render(&self, plan: &FramePlan) -> SimFrame {
+        self.render_under(plan, Conditions::CLEAR)
+    }
+
+    /// The same of a light under conditions of its own; its noise, dither and trail stay what they are.
+    pub fn render_under(&self, plan: &FramePlan, conditions: Conditions) -> SimFrame {
         let Night { sensor, sky, effects, seed, .. } = &self.night;
         let key = self.key(plan);
         let trail_e = self
             .trail(plan)
             .map(|trail| trail.plane(sky, sensor.size, sensor.colors(*effects), plan.exposure_s));
-        let light_e = self.light_e(plan, trail_e.as_ref());
+        let light_e = self.light_e(plan, trail_e.as_ref(), conditions);
         let truth = FrameTruth {
             dark_e: self.dark_e(plan),
             cosmic_e: cosmic::plane(sensor, sky, *effects, *seed, key, plan.exposure_s),
@@ -194,7 +199,12 @@ impl Simulation {
             .flatten()
     }
 
-    fn light_e(&self, plan: &FramePlan, trail_e: Option<&Plane<f32>>) -> Option<Plane<f32>> {
+    fn light_e(
+        &self,
+        plan: &FramePlan,
+        trail_e: Option<&Plane<f32>>,
+        conditions: Conditions,
+    ) -> Option<Plane<f32>> {
         let Night { sensor, sky, effects, .. } = &self.night;
         let colors = sensor.colors(*effects);
         match plan.kind {
@@ -207,9 +217,12 @@ impl Simulation {
             }
             FrameKind::Light => {
                 let mut plane = sky.background(sensor.size, colors, *effects, plan.exposure_s);
+                if conditions.sky != 1.0 {
+                    plane.as_mut_slice().iter_mut().for_each(|v| *v *= conditions.sky as f32);
+                }
                 let share = plan.exposure_s / self.night.light_exposure_s;
                 let pointing = self.pointing(plan);
-                sky.add_stars(&mut plane, &self.maps.stars, colors, &pointing, share);
+                sky.add_stars(&mut plane, &self.maps.stars, colors, (&pointing, conditions), share);
                 if let Some(trail) = trail_e {
                     for (v, t) in plane.as_mut_slice().iter_mut().zip(trail.as_slice()) {
                         *v += t;

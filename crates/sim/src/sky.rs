@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::math::{exp, pow, sin_cos};
 use crate::rng::{Purpose, Stream};
 use crate::sensor::Throughput;
-use crate::{Effects, Pointing, Sensor};
+use crate::{Conditions, Effects, Pointing, Sensor};
 
 /// The sky over the night, and the flat's lamp.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -197,16 +197,22 @@ impl Sky {
         plane: &mut Plane<f32>,
         stars: &[Star],
         colors: Option<CfaPattern>,
-        pointing: &Pointing,
+        (pointing, conditions): (&Pointing, Conditions),
         share: f64,
     ) {
         const CUBE_ROOT_2: f64 = 1.259_921_049_894_873_2;
-        let a = 0.5 * self.fwhm_px / (CUBE_ROOT_2 - 1.0).sqrt();
+        let a = 0.5 * self.fwhm_px * conditions.width / (CUBE_ROOT_2 - 1.0).sqrt();
         let inverse_a2 = 1.0 / (a * a);
         let size = plane.size();
+        let (width, height) = (size.width as f64, size.height as f64);
         let pass = Throughput::new(colors, self.star_rgb);
-        for star in stars {
-            let (cx, cy) = pointing.place((star.x, star.y));
+        let steps: Vec<f64> = conditions.steps().collect();
+        let share = share * conditions.transparency / steps.len() as f64;
+        let each = |star| steps.iter().map(move |step| (star, *step));
+        for (star, step) in stars.iter().flat_map(each) {
+            let field = conditions.place((star.x, star.y), (width, height));
+            let (cx, cy) = pointing.place(field);
+            let cx = cx + step;
             let peak = star.flux_e * share * 2.0 * inverse_a2 / std::f64::consts::PI;
             // Out to where a hundredth of an electron is left: peak (r / a)^-6.
             let reach = (a * pow((peak / 0.01).max(1.0), 1.0 / 6.0)).clamp(4.0 * a, 80.0);
