@@ -17,6 +17,7 @@ macro_rules! eprintln {
 mod args;
 mod command;
 mod config;
+mod night;
 mod resolve;
 mod show;
 
@@ -74,7 +75,7 @@ fn speak(cli: &Cli) -> anyhow::Result<()> {
 fn dispatch(cli: Cli) -> anyhow::Result<Done> {
     let limits = cli.limits;
     match cli.command {
-        Command::Run(args) => command::run::run(args, limits),
+        Command::Run(args) => command::run::run(&args, limits),
         Command::Demo(args) => command::demo::run(args, limits),
         Command::Simulate(args) => command::simulate::run(args, limits),
         Command::Master(args) => command::master::run(args, limits),

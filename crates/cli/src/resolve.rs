@@ -5,17 +5,20 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use photosite::event::{Cancel, Observer};
 use photosite::inventory::{KindOverrides, kind_said, walk};
-use photosite::params::{RecipeChoice, noise_model, sixteen_bits};
+use photosite::params::{Drizzle, Integration, RecipeChoice, Weight, noise_model, sixteen_bits};
 use photosite::run::NamedBias;
 use photosite::work::Context;
 use photosite_file::fits::Sample;
 use photosite_pix::FrameKind;
 use photosite_pix::combine::Combine;
+use photosite_pix::debayer::Method;
+use photosite_pix::normalise::Normalise;
 use photosite_pix::reject::Thresholds;
 use photosite_pix::unit::NoiseModel;
 
 use crate::args::{
-    CombineName, Format, FormatArgs, KindArgs, Limits, NoiseArgs, PlaceArgs, memory_size,
+    CombineName, Format, FormatArgs, IntegrationArgs, KindArgs, Limits, NoiseArgs, NormalizeName,
+    PlaceArgs, StackDebayerName, WeightName, memory_size,
 };
 use crate::{config, show};
 
@@ -72,6 +75,52 @@ pub fn recipe(
         CombineName::Median => Combine::Median,
     });
     RecipeChoice::new(reject, Thresholds { low, high }, combine)
+}
+
+/// How lights become one picture; registered by the usual method.
+pub fn integration(args: &IntegrationArgs) -> photosite::Result<Integration> {
+    let mut how = Integration::default();
+    how.recipe = recipe(&args.reject, args.sigma_low, args.sigma_high, args.combine)?;
+    how.normalise = match args.normalize {
+        NormalizeName::None => Normalise::None,
+        NormalizeName::Additive => Normalise::Additive,
+        NormalizeName::AdditiveScale | NormalizeName::Local => Normalise::AdditiveScaled,
+        NormalizeName::Multiplicative => Normalise::Multiplicative,
+        NormalizeName::MultiplicativeScale => Normalise::MultiplicativeScaled,
+        NormalizeName::EqualisedFluxes => Normalise::EqualisedFluxes,
+    };
+    how.local = args.normalize == NormalizeName::Local;
+    how.weight = match args.weight {
+        WeightName::None => Weight::None,
+        WeightName::Quality => Weight::Quality,
+        WeightName::Noise => Weight::Noise,
+        WeightName::Snr => Weight::Snr,
+        WeightName::Fwhm => Weight::Fwhm,
+    };
+    how.debayer = match args.debayer {
+        StackDebayerName::Auto => None,
+        StackDebayerName::Bilinear => Some(Method::Bilinear),
+        StackDebayerName::Directional => Some(Method::Directional),
+    };
+    how.drizzle = drizzle(args);
+    how.crop = args.crop;
+    Ok(how)
+}
+
+/// How samples are spread, where that was asked for.
+fn drizzle(args: &IntegrationArgs) -> Option<Drizzle> {
+    let cfa = args.cfa_drizzle;
+    if args.drizzle.is_none() && args.drop.is_none() && !cfa {
+        return None;
+    }
+    let usual = if cfa { 1.0 } else { 0.7 };
+    Some(Drizzle::new(args.drizzle.unwrap_or(1.0), args.drop.unwrap_or(usual), cfa))
+}
+
+/// Reads `--reference`: `best` is none unless a file of that name is there.
+pub fn reference(args: &IntegrationArgs) -> Option<&Path> {
+    let named = args.reference.as_deref();
+    named.filter(|p| *p != Path::new("best") || p.exists())
 }
 
 /// Kinds given by hand; their paths are looked through as well.

@@ -84,7 +84,8 @@ pub fn speak(voice: Voice) {
     let _ = VOICE.set(voice);
 }
 
-fn quiet() -> bool {
+/// Whether only what is wrong is to be said.
+pub fn quiet() -> bool {
     VOICE.get().is_some_and(|v| v.quiet)
 }
 
@@ -223,8 +224,8 @@ impl Observer for Progress {
                     bar.finish_and_clear();
                 }
             }
-            // Findings are told at the end, together.
-            Event::Found(_) => {}
+            // Findings are told at the end, together; a night tells of its stacks elsewhere.
+            Event::Found(_) | Event::Ahead(_) | Event::Picture { .. } => {}
         }
     }
 }
@@ -238,6 +239,33 @@ fn label(severity: Severity) -> String {
     }
 }
 
+/// Columns of the terminal that messages go to; as many as are wanted where there is none.
+fn error_width() -> usize {
+    let columns = Table::new().width().map_or(usize::MAX, usize::from);
+    if std::io::stderr().is_terminal() { columns } else { usize::MAX }
+}
+
+/// A message in lines of at most `width`, broken between words; the first begins behind so many characters,
+/// the others nine columns in.
+fn wrapped(text: &str, width: usize, first: usize) -> String {
+    const INDENT: usize = 9;
+    let (mut out, mut column) = (String::new(), first);
+    for (i, word) in text.split(' ').enumerate() {
+        let length = word.chars().count();
+        if i > 0 && column.saturating_add(1 + length) > width {
+            out.push('\n');
+            out.push_str(&" ".repeat(INDENT));
+            column = INDENT;
+        } else if i > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out
+}
+
 /// Subjects of one error that are named one by one; the report names them all.
 const NAMED: usize = 20;
 
@@ -245,16 +273,17 @@ const NAMED: usize = 20;
 pub fn findings(findings: &[Finding]) {
     let mut order: Vec<&Finding> = findings.iter().collect();
     order.sort_by_key(|f| std::cmp::Reverse(f.severity));
-    let mut told: Vec<(&str, &str)> = Vec::new();
-    for finding in &order {
-        if told.contains(&(&*finding.code, &*finding.message)) {
-            continue;
+    let mut groups: Vec<(&str, String, Vec<&Finding>)> = Vec::new();
+    for finding in order {
+        let message = in_whole_degrees(&finding.message);
+        match groups.iter_mut().find(|g| (g.0, &g.1) == (&finding.code, &message)) {
+            Some(group) => group.2.push(finding),
+            None => groups.push((&finding.code, message, vec![finding])),
         }
-        told.push((&finding.code, &finding.message));
-        let alike = order
-            .iter()
-            .filter(|f| (&f.code, &f.message) == (&finding.code, &finding.message))
-            .map(|f| f.subject.as_str());
+    }
+    for (_, _, group) in &groups {
+        let finding = group[0];
+        let alike = group.iter().map(|f| f.subject.as_str());
         // What was left out is named, each by its name; the rest is counted.
         let names = if finding.severity == Severity::Error { NAMED } else { 1 };
         let subjects: Vec<&str> = alike.collect();
@@ -263,11 +292,28 @@ pub fn findings(findings: &[Finding]) {
         let also = if more > 0 { format!(" (and {more} more)") } else { String::new() };
         GRAVEST.fetch_max(finding.severity as u8 + 1, Ordering::Relaxed);
         let unasked = quiet() && finding.severity == Severity::Info;
-        say(&format!("{} {shown}{also}: {}", label(finding.severity), finding.message), unasked);
+        let width = error_width();
+        let head = finding.severity.name().len() + 2;
+        let told = wrapped(&format!("{shown}{also}: {}", finding.message), width, head);
+        say(&format!("{} {told}", label(finding.severity)), unasked);
         if !finding.hint.is_empty() {
-            say(&format!("         {} {}", "hint:".green(), finding.hint), unasked);
+            let hint = wrapped(&finding.hint, width, 15);
+            say(&format!("         {} {hint}", "hint:".green()), unasked);
         }
     }
+}
+
+/// A message in which temperatures are whole degrees: those of one set point differ by tenths.
+fn in_whole_degrees(message: &str) -> String {
+    let words = message.split(' ').collect::<Vec<_>>();
+    let whole = |(i, word): (usize, &&str)| {
+        let next = words.get(i + 1).map_or("", |w| w.trim_end_matches([',', ';', '.', ':', ')']));
+        match word.parse::<f64>() {
+            Ok(degrees) if next == "C" && word.contains('.') => format!("{:.0}", degrees + 0.0),
+            _ => (*word).to_owned(),
+        }
+    };
+    words.iter().enumerate().map(whole).collect::<Vec<_>>().join(" ")
 }
 
 /// A plain table with a heading; columns named in `right` are set to the right.
@@ -338,7 +384,25 @@ pub fn factor(source: DarkSource, k: Option<f64>, error: Option<f64>) -> String 
 
 #[cfg(test)]
 mod tests {
-    use super::harmless;
+    use super::{harmless, in_whole_degrees, wrapped};
+
+    #[test]
+    fn messages_break_between_words() {
+        let told = wrapped("a light: it is not like the others of its stack", 24, 9);
+        assert_eq!(
+            told,
+            "a light: it is\n         not like the\n         others of its\n         stack"
+        );
+        assert_eq!(wrapped("as it is", usize::MAX, 9), "as it is");
+    }
+
+    #[test]
+    fn tenths_of_a_degree_make_no_other_message() {
+        let of = |t: &str| in_whole_degrees(&format!("no dark of 300 s at {t} C, gain 1.25"));
+        assert_eq!(of("-10.0"), of("-9.9"));
+        assert_eq!(of("-10.1"), "no dark of 300 s at -10 C, gain 1.25");
+        assert_ne!(of("-10.0"), of("-5.0"));
+    }
 
     #[test]
     fn a_terminal_is_told_text_and_colours_only() {

@@ -206,8 +206,8 @@ pub struct NoiseOf {
     pub transform: Transform,
     /// How samples come there.
     pub laying: Laying,
-    /// The filter array that is debayered on the way.
-    pub debayered: Option<CfaPattern>,
+    /// The filter array that is debayered on the way, and how.
+    pub debayered: Option<(CfaPattern, Method)>,
     /// Planes of the light's file.
     pub planes: usize,
     /// Its weight in the mean.
@@ -294,7 +294,8 @@ fn noise_layer(light: &NoiseOf, middle: Point, tile: Size, key: u64) -> Result<L
         Laying::Drizzled { cfa, .. } => cfa,
         Laying::Interpolated(_) => None,
     };
-    let cell = light.debayered.or(dropping).map_or(1.0, |cfa| cfa.period() as f64);
+    let cell =
+        light.debayered.map(|(cfa, _)| cfa).or(dropping).map_or(1.0, |cfa| cfa.period() as f64);
     let corner = |v: f64, n: usize| ((v - 0.5 * n as f64) / cell).floor() * cell;
     let (x0, y0) = (corner(there.x, own.width), corner(there.y, own.height));
     let shift = |v: f64, x: f64, y: f64| v - x * (0.5 * w).floor() - y * (0.5 * h).floor();
@@ -304,8 +305,8 @@ fn noise_layer(light: &NoiseOf, middle: Point, tile: Size, key: u64) -> Result<L
     let source = white(own, light.planes, sigma, key);
     let source = match light.debayered {
         None => source,
-        Some(cfa) => {
-            let made = Debayered::new(source, cfa, Method::auto(cfa));
+        Some((cfa, method)) => {
+            let made = Debayered::new(source, cfa, method);
             Box::new(made.map_err(|e| Error::unsupported(e.to_string()))?) as Box<dyn Source>
         }
     };

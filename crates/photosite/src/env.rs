@@ -40,6 +40,11 @@ pub fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// The folder for files that nobody keeps.
+pub fn temporary_folder() -> PathBuf {
+    std::env::temp_dir()
+}
+
 /// The folder of the library when nobody names one: PHOTOSITE_LIBRARY, or `photosite` in the user's
 /// folder of data; `None` where the system knows of no such folder.
 ///

@@ -82,6 +82,17 @@ pub enum Event<'a> {
     },
     /// The stage is over.
     Finished,
+    /// So many units of each stage lie ahead, about.
+    Ahead(&'a [(Stage, u64)]),
+    /// The stages that follow are of one stack of several.
+    Picture {
+        /// What it is called: target and filter.
+        name: &'a str,
+        /// Its number, from 1.
+        number: usize,
+        /// How many there are.
+        of: usize,
+    },
     /// Something was found.
     Found(&'a Finding),
 }

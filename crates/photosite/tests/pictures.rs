@@ -201,7 +201,7 @@ fn a_solved_night_is_laid_by_its_headers_and_what_is_not_solved_is_kept_apart() 
     simulated(Preset::CmosMono, &folder);
     let ask = |name: &str| {
         let bare = NightRequest::new(vec![folder.clone()], dir.path().join(name));
-        run(&with(bare, |n| n.align = Alignment::Wcs), 2)
+        run(&with(bare, |n| n.how.register = Some(Alignment::Wcs)), 2)
     };
     let report = ask("solved");
     assert_eq!((report.stacks.len(), report.findings.len()), (1, 0), "{:?}", report.findings);

@@ -46,6 +46,8 @@ impl Conditions {
     /// Steps along a trail, each with its share of the light.
     pub(crate) fn steps(&self) -> impl Iterator<Item = f64> + use<> {
         let (trail, count) = (self.trail_px, (2.0 * self.trail_px.abs()) as usize + 1);
-        (0..count).map(move |i| if count == 1 { 0.0 } else { trail * (i as f64 / (count - 1) as f64 - 0.5) })
+        (0..count).map(
+            move |i| if count == 1 { 0.0 } else { trail * (i as f64 / (count - 1) as f64 - 0.5) },
+        )
     }
 }

@@ -103,11 +103,9 @@ impl Fault {
             Self::Defocused => ("defocused", "one light is out of focus", "light-outlier"),
             Self::Trailed => ("trailed", "one light is badly guided", "light-outlier"),
             Self::Twilit => ("twilit", "one light was taken in twilight", "light-outlier"),
-            Self::OtherField => (
-                "other-field",
-                "one light is of another field",
-                "registration-failed",
-            ),
+            Self::OtherField => {
+                ("other-field", "one light is of another field", "registration-failed")
+            }
         }
     }
 

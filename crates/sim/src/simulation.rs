@@ -6,7 +6,10 @@ use serde::Serialize;
 use crate::math::sin_cos;
 use crate::rng::{Purpose, Stream};
 use crate::sensor::Throughput;
-use crate::{Conditions, Effects, FaultyPixel, FramePlan, HotPixel, Maps, Night, Pointing, Star, card, cosmic};
+use crate::{
+    Conditions, Effects, FaultyPixel, FramePlan, HotPixel, Maps, Night, Pointing, Star, card,
+    cosmic,
+};
 
 /// A night with its fixed maps made.
 #[derive(Debug, Clone)]

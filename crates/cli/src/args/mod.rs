@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use colour::{BalanceName, ComposeArgs, DebayerArgs, ExtractArgs, StretchName};
+pub use colour::{BalanceName, ComposeArgs, DebayerArgs, ExtractArgs, LineName, StretchName};
 pub use dark_model::{DarkModelArgs, DarkModelVerb};
 pub use defects::{DefectsArgs, DefectsVerb};
 pub use library::{LibraryArgs, LibraryVerb, MatchArgs, PlanArgs};
@@ -26,7 +26,10 @@ pub use looking::{
     ReportArgs, VerifyArgs,
 };
 pub use night::{DemoArgs, Keep, KindArgs, PresetName, RunArgs, SimulateArgs};
-pub use picture::{AlignName, NormalizeName, RegisterArgs, StackArgs, StarsArgs, WeightName};
+pub use picture::{
+    AlignName, IntegrationArgs, NormalizeName, RegisterArgs, StackArgs, StackDebayerName,
+    StarsArgs, WeightName,
+};
 pub use place::PlaceArgs;
 pub use product::{CalibrateArgs, CombineName, MasterArgs, MasterKind};
 pub use samples::{Format, FormatArgs, NoiseArgs};
@@ -85,7 +88,7 @@ pub struct Manner {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Calibrate, register and stack a whole night: masters, stacks and a report.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Simulate a small night, calibrate it and compare it with the truth.
     Demo(DemoArgs),
     /// Write a simulated night with its truth.

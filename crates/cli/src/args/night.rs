@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+use photosite::params::{Expression, Glob, KeepBest};
 use photosite_sim::{Fault, Layout};
 
-use super::AlignName;
 use super::place::PlaceArgs;
 use super::samples::{FormatArgs, NoiseArgs};
+use super::{AlignName, IntegrationArgs, LineName};
 
 /// `photosite run`.
 #[derive(Debug, Args)]
@@ -30,11 +31,17 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "paths", "keep", "no_stack", "align", "dry_run", "no_library", "library", "bias", "darks",
         "flats", "dark_flats", "lights", "gain", "read_noise", "format", "pedestal", "defects",
+        "extract", "exclude", "select", "keep_best", "reject_lights", "join", "reference", "reject", "sigma_low",
+        "sigma_high", "combine", "normalize", "weight", "debayer", "drizzle", "drop", "cfa_drizzle",
+        "crop",
     ])]
     pub plan: Option<PathBuf>,
     /// Intermediate products to keep; calibrated lights that are in no stack are always kept.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
     pub keep: Vec<Keep>,
+    /// Of colour lights behind dual-band filters, stack these lines instead of the colours, on one grid.
+    #[arg(long, value_enum, value_name = "LINE", conflicts_with = "no_stack")]
+    pub extract: Option<LineName>,
     /// Calibrate only: write calibrated lights, do not register or stack.
     #[arg(long)]
     pub no_stack: bool,
@@ -47,6 +54,9 @@ pub struct RunArgs {
     /// Show frames, masters, matches and the disk and memory needed; write nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// With --dry-run, show every light and its masters, not a line for each stack.
+    #[arg(short, long)]
+    pub verbose: bool,
     /// Defect map (photosite defects build): its pixels are repaired; none for none.
     #[arg(long, value_name = "FILE|none")]
     pub defects: Option<PathBuf>,
@@ -56,11 +66,53 @@ pub struct RunArgs {
     #[command(flatten)]
     pub place: PlaceArgs,
     #[command(flatten)]
+    pub choice: ChoiceArgs,
+    #[command(flatten)]
+    pub how: IntegrationArgs,
+    #[command(flatten)]
     pub kinds: KindArgs,
     #[command(flatten)]
     pub noise: NoiseArgs,
     #[command(flatten)]
     pub format: FormatArgs,
+}
+
+/// Which frames and lights are wanted.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Choosing lights")]
+pub struct ChoiceArgs {
+    /// Leave out files of this pattern: '*_0007*', 'clouds/*'; may be repeated.
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<Glob>,
+    /// Stack only lights of which this is true: 'fwhm < 1.5 * median(fwhm) and round > 0.6'.
+    ///
+    /// Columns: stars, fwhm, round, sky, noise, transparency, weight, residual, airmass, verdict.
+    /// Functions over the lights of a picture: median, mean, min, max, mad, percentile(fwhm, 80).
+    #[arg(long, value_name = "EXPRESSION", allow_hyphen_values = true)]
+    pub select: Option<Expression>,
+    /// Stack only the best lights of each picture: 80% by weight, or 80%:fwhm by a column.
+    #[arg(long, value_name = "SHARE")]
+    pub keep_best: Option<KeepBest>,
+    /// Leave out lights that are calibrated wrong.
+    #[arg(long, value_enum, value_name = "WHY")]
+    pub reject_lights: Option<RejectLights>,
+    /// Stack lights of all exposures of a filter together.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub join: Option<Join>,
+}
+
+/// Why lights are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RejectLights {
+    /// Their verdict is wrong.
+    Verdict,
+}
+
+/// What becomes one picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Join {
+    /// Exposures of one target and filter.
+    Exposures,
 }
 
 /// Intermediate products.

@@ -26,8 +26,25 @@ pub struct StackArgs {
     /// Registration method.
     #[arg(long, value_enum, value_name = "BY", default_value_t, requires = "register")]
     pub align: AlignName,
-    /// Reference for registration; the best light by default.
-    #[arg(long, value_name = "FILE")]
+    #[command(flatten)]
+    pub how: IntegrationArgs,
+    /// Write maps, for each colour: COVERAGE (samples used), REJLOW, REJHIGH.
+    #[arg(long)]
+    pub maps: bool,
+    /// Defect map: its pixels are holes that other lights fill; none for none.
+    #[arg(long, value_name = "FILE|none")]
+    pub defects: Option<PathBuf>,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How lights become one picture: what `stack` and `run` share.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Integration")]
+pub struct IntegrationArgs {
+    /// Reference for registration; best is the sharpest light with most stars.
+    #[arg(long, value_name = "FILE|best")]
     pub reference: Option<PathBuf>,
     /// Rejection method; auto depends on the number of lights.
     #[arg(long, value_name = "NAME", default_value = "auto", value_parser = reject_names())]
@@ -45,8 +62,11 @@ pub struct StackArgs {
     #[arg(long, value_enum, value_name = "HOW", default_value_t = NormalizeName::AdditiveScale)]
     pub normalize: NormalizeName,
     /// Weights of the lights in the mean.
-    #[arg(long, value_enum, value_name = "WHAT", default_value_t = WeightName::Noise)]
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = WeightName::Quality)]
     pub weight: WeightName,
+    /// Debayering method of lights under a colour filter array.
+    #[arg(long, value_enum, value_name = "METHOD", default_value_t = StackDebayerName::Auto)]
+    pub debayer: StackDebayerName,
     /// Drizzle onto a grid SCALE times finer along each axis.
     #[arg(long, value_name = "SCALE", value_parser = finer)]
     pub drizzle: Option<f64>,
@@ -59,15 +79,17 @@ pub struct StackArgs {
     /// Crop the stack to the area that every light covers.
     #[arg(long)]
     pub crop: bool,
-    /// Write maps, for each colour: COVERAGE (samples used), REJLOW, REJHIGH.
-    #[arg(long)]
-    pub maps: bool,
-    /// Defect map: its pixels are holes that other lights fill; none for none.
-    #[arg(long, value_name = "FILE|none")]
-    pub defects: Option<PathBuf>,
-    /// Print the report as JSON.
-    #[arg(long)]
-    pub json: bool,
+}
+
+/// Debayering methods of lights that are stacked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StackDebayerName {
+    /// Directional; bilinear for arrays other than Bayer's and X-Trans.
+    Auto,
+    /// The mean of the neighbours of each colour.
+    Bilinear,
+    /// Along the direction of the smaller gradient.
+    Directional,
 }
 
 /// Registration methods.
@@ -113,6 +135,9 @@ pub enum NormalizeName {
 pub enum WeightName {
     /// Equal weights.
     None,
+    /// Inverse variance of the noise over the square of the stars' long axis: noise, transparency and
+    /// sharpness.
+    Quality,
     /// Inverse variance of the background noise.
     Noise,
     /// Square of the stars' signal-to-noise ratio.

@@ -55,7 +55,7 @@ pub fn run(args: DemoArgs, limits: Limits) -> anyhow::Result<Done> {
     if args.json {
         show::json("demo", &compared)?;
     } else {
-        super::run::summary(&outcome.report, false);
+        crate::night::tables(&outcome.report, false, false);
         println!();
         tell(&compared);
     }

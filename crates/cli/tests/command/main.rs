@@ -6,6 +6,7 @@ mod stacking;
 mod support;
 
 mod account;
+mod choosing;
 mod colour;
 mod damage;
 mod dark_model;

@@ -6,7 +6,7 @@ use photosite_file::fits::Sample;
 use photosite_pix::debayer::{Debayer, Method};
 use photosite_pix::stat::Summary;
 use photosite_pix::{Card, CfaColor, CfaPattern, Frame, Size};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::mix::Mix;
@@ -21,7 +21,9 @@ use crate::work::Context;
 use crate::{Error, Finding, Result};
 
 /// What is taken out of a frame under a colour filter array.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 pub enum Extract {
     /// Hydrogen alpha at 656 nm: the red samples.
     Ha,

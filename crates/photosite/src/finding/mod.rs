@@ -15,6 +15,7 @@
 mod calibration;
 mod code;
 mod codes;
+mod lights;
 mod matching;
 mod pictures;
 mod sensor;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use calibration::CALIBRATION;
 pub use code::Code;
 use codes::CODES;
+use lights::LIGHTS;
 use matching::MATCHING;
 use pictures::PICTURES;
 use sensor::SENSOR;
@@ -151,7 +153,8 @@ pub fn named(name: &str) -> Option<&'static Code> {
 }
 
 fn all_codes() -> impl Iterator<Item = &'static Code> {
-    CODES.iter().chain(PICTURES).chain(CALIBRATION).chain(MATCHING).chain(VERDICT).chain(SENSOR)
+    let tables = [CODES, PICTURES, CALIBRATION, LIGHTS, MATCHING, VERDICT, SENSOR];
+    tables.into_iter().flatten()
 }
 
 /// The table as `docs/findings.md` has it.

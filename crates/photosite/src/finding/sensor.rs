@@ -6,10 +6,22 @@ use super::code::{Code, code};
 /// By name.
 pub(super) const SENSOR: &[Code] = &[
     code(
+        "noise-by-pairs",
+        Info,
+        "Headers give no gain and read noise; those that pairs of the night's biases and flats show are used.",
+        "No action needed; photosite sensor measures them better, --gain and --read-noise overrule them.",
+    ),
+    code(
         "noise-by-profile",
         Info,
         "Headers give no gain and read noise; those of the camera's profile in the library are used.",
         "No action needed; --gain and --read-noise overrule a profile.",
+    ),
+    code(
+        "noise-not-known",
+        Info,
+        "Gain or read noise of lights is not known: they are calibrated without ERR.",
+        "Add two biases and two flats of the same gain, or give --gain and --read-noise.",
     ),
     code(
         "profile-unreadable",

@@ -2,9 +2,10 @@
 
 use photosite_pix::align::Alignment;
 use photosite_pix::combine::{Combine, Recipe};
+use photosite_pix::debayer::Method;
 use photosite_pix::normalise::Normalise;
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{FrameKind, Size};
+use photosite_pix::{CfaPattern, FrameKind, Size};
 use serde::{Deserialize, Serialize};
 
 use super::recipe::RecipeChoice;
@@ -16,6 +17,12 @@ use crate::{Error, Result};
 pub enum Weight {
     /// All count the same.
     None,
+    /// The inverse variance of its noise, after normalisation, over the square of its stars' long axis: what
+    /// a star on the sky background is measured with; less where stars are much longer than usual.
+    ///
+    /// # Source
+    /// King1983.
+    Quality,
     /// The inverse variance of its noise, after normalisation.
     Noise,
     /// The square of its stars' typical signal over noise.
@@ -38,6 +45,9 @@ pub struct Integration {
     pub local: bool,
     /// What their part in the mean goes by.
     pub weight: Weight,
+    /// How colours under a filter array are interpolated; by the array where that is not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub debayer: Option<Method>,
     /// Samples are drizzled instead of being interpolated.
     pub drizzle: Option<Drizzle>,
     /// The stack is cropped to what every light covers.
@@ -81,6 +91,11 @@ impl Integration {
         } else if median && self.normalise == Normalise::EqualisedFluxes {
             "a median of lights at different levels is meaningless; normalise them, or use the \
              mean"
+        } else if self.debayer == Some(Method::Superpixel) {
+            "superpixels are half as many as the pixels that lights are registered on; debayer \
+             bilinear or directional"
+        } else if self.debayer.is_some() && self.drizzle.is_some_and(|d| d.cfa) {
+            "CFA drizzle debayers nothing; omit --debayer or --cfa-drizzle"
         } else {
             return Ok(());
         };
@@ -105,6 +120,11 @@ impl Integration {
         Ok(Recipe { reject, combine })
     }
 
+    /// How colours under an array are interpolated.
+    pub fn debayer(&self, cfa: CfaPattern) -> Method {
+        self.debayer.unwrap_or_else(|| Method::auto(cfa))
+    }
+
     /// Pixels of the stack along one of the reference's.
     pub fn scale(&self) -> f64 {
         self.drizzle.map_or(1.0, |d| d.scale)
@@ -118,14 +138,15 @@ impl Integration {
 }
 
 impl Default for Integration {
-    /// Registered, brought to one level and scale, weighted by noise.
+    /// Registered, brought to one level and scale, weighted by noise and sharpness.
     fn default() -> Self {
         Self {
             register: Some(Alignment::Stars),
             recipe: RecipeChoice::default(),
             normalise: Normalise::AdditiveScaled,
             local: false,
-            weight: Weight::Noise,
+            weight: Weight::Quality,
+            debayer: None,
             drizzle: None,
             crop: false,
             maps: false,

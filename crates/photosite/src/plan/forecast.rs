@@ -13,6 +13,7 @@ use crate::calibrate::flat_fit::rows_looked_at;
 use crate::evidence::{GLANCE_SAMPLES, LOOKED_AT, READ_SAMPLES};
 use crate::inventory::{Frame, FrameId, Inventory};
 use crate::measure::{SURVEYED_BYTES, survey_bytes, surveyed_at_once};
+use crate::params::Integration;
 use crate::preview::{preview_bytes, preview_size};
 use crate::product::{MEAN_SAMPLES, OWN_DARKS_ASKED, glance_bytes};
 use crate::register::TILE_ROWS;
@@ -101,6 +102,8 @@ pub struct Means {
     pub open_files: usize,
     /// Lights are stacked.
     pub stack: bool,
+    /// How.
+    pub how: Integration,
     /// All calibrated lights are kept, in pictures or not.
     pub keep_calibrated: bool,
     /// Lights on the pixels of their picture are kept.
@@ -392,15 +395,17 @@ impl<'a> Forecaster<'a> {
         let first = self.frame(frames[0]);
         let size = first.detector.active.size();
         let planes = if first.metadata.cfa.is_some() { 3 } else { 1 };
+        let picture = self.means.how.picture_size(size);
         let need = Need {
             planes,
+            coverage: self.means.how.drizzle.is_some(),
             guides: Stars::guides_of(frames.len()),
             packed: 0,
             least_rows: TILE_ROWS,
             worker_bytes: self.window_bytes(size, planes)
-                + Stars::bytes(frames.len(), (size.width, planes), (0, REACH_ROWS)),
+                + Stars::bytes(frames.len(), (picture.width, planes), (0, REACH_ROWS)),
             open_files: usize::MAX,
-            ..self.need(&frames, size)
+            ..self.need(&frames, picture)
         };
         budget(need).map_err(|t| t.needed_bytes)
     }
@@ -425,7 +430,8 @@ impl<'a> Forecaster<'a> {
         let loaded: u64 = masters.iter().map(|m| self.loaded(&self.plan[*m])).sum();
         let budget = self.stack_budget(plan);
         let rows = budget.as_ref().map_or(TILE_ROWS as u64, |b| b.rows as u64);
-        let tiles = (size.height as u64).div_ceil(rows.max(1));
+        let picture = self.means.how.picture_size(size);
+        let tiles = (picture.height as u64).div_ceil(rows.max(1));
         // Each tile but the first and the last reads a halo on both sides.
         let again =
             |bytes: u64| bytes + bytes * (tiles - 1) * HALO_ROWS / size.height.max(1) as u64;
@@ -436,8 +442,9 @@ impl<'a> Forecaster<'a> {
         let beyond = (tiles - 1) * 2 * REACH_ROWS as u64 * guides * (bytes - packed + unpacked)
             / (size.height * frames.len()).max(1) as u64;
         let read = bytes + loaded + again(bytes - packed) + packed + again(unpacked) + beyond;
-        let preview = preview_size(size).pixels() as f64 * planes as f64 * PREVIEW_BYTES;
-        let product = planes * pixels * PRODUCT_BYTES + PRODUCT_HEAD + 300 * frames.len() as u64;
+        let preview = preview_size(picture).pixels() as f64 * planes as f64 * PREVIEW_BYTES;
+        let laid = picture.pixels() as u64;
+        let product = planes * laid * PRODUCT_BYTES + PRODUCT_HEAD + 300 * frames.len() as u64;
         let mut write = product + preview as u64;
         if self.means.keep_registered {
             write += frames.len() as u64 * (planes * pixels * SAMPLES_BYTES + PRODUCT_HEAD);
@@ -448,13 +455,17 @@ impl<'a> Forecaster<'a> {
         let at_once = surveyed_at_once(survey_bytes(size, 1, true), means) as u64;
         let unpacking = if packed > 0 { pixels * stored_bytes(frames[0]) } else { 0 };
         let survey = at_once * (survey_bytes(size, 1, planes == 3) + unpacking);
-        let result = planes * pixels * PRODUCT_BYTES;
+        let result = planes * laid * PRODUCT_BYTES;
         let tiles = budget.map_or(0, |b| {
             let worker = self.window_bytes(size, planes as usize)
-                + Stars::bytes(frames.len(), (size.width, planes as usize), (b.rows, REACH_ROWS));
+                + Stars::bytes(
+                    frames.len(),
+                    (picture.width, planes as usize),
+                    (b.rows, REACH_ROWS),
+                );
             planes * tile_bytes(&b, 4 * frames.len() as u64) + b.workers as u64 * worker
         });
-        let stacking = result + tiles.max(preview_bytes(size, planes as usize));
+        let stacking = result + tiles.max(preview_bytes(picture, planes as usize));
         let surveyed = frames.len() as u64 * SURVEYED_BYTES;
         StepCost {
             scratch_bytes: unpacked,

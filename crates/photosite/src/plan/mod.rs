@@ -219,8 +219,18 @@ fn traits_of(inventory: &Inventory, shelf: Option<&Shelf<'_>>) -> Vec<(FrameKind
 /// Plans a night: its own frames first, and for what they do not give, those of the library.
 ///
 /// Frames that are taken from the library are added to the inventory. Of each choice up to `keep`
-/// refusals are kept.
+/// refusals are kept. Lights of one filter become one picture each exposure.
 pub fn plan(inventory: &mut Inventory, shelf: Option<&Shelf<'_>>, keep: usize) -> Plan {
+    plan_pictures(inventory, shelf, keep, false)
+}
+
+/// The same, with one picture for all exposures of a filter where they are to be joined.
+pub fn plan_pictures(
+    inventory: &mut Inventory,
+    shelf: Option<&Shelf<'_>>,
+    keep: usize,
+    join_exposures: bool,
+) -> Plan {
     let traits = traits_of(inventory, shelf);
     let light_traits = traits.iter().find(|(k, _)| *k == FrameKind::Light).map(|(_, t)| t);
     let current = match (shelf, light_traits) {
@@ -262,6 +272,6 @@ pub fn plan(inventory: &mut Inventory, shelf: Option<&Shelf<'_>>, keep: usize) -
     for (light, name) in out.lights.iter_mut().zip(names) {
         light.file_name = name;
     }
-    out.stacks = stacks(&out, inventory, &traits);
+    out.stacks = stacks(&out, inventory, &traits, join_exposures);
     out
 }

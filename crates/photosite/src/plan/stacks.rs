@@ -19,8 +19,10 @@ pub struct StackPlan {
     pub object: Option<String>,
     /// The filter as the first light writes it.
     pub filter: Option<String>,
-    /// One light's exposure in seconds.
+    /// One light's exposure in seconds; `None` where they differ or are not known.
     pub exposure_s: Option<f64>,
+    /// The shortest and the longest exposure in seconds, where they differ.
+    pub exposures_s: Option<(f64, f64)>,
     /// The lights.
     pub lights: Vec<LightId>,
     /// What the picture is called, but for its exposures: `M31_Ha`.
@@ -28,9 +30,20 @@ pub struct StackPlan {
 }
 
 impl StackPlan {
+    /// Target and filter, as people say them: `M31 L`.
+    pub fn title(&self) -> String {
+        let known = [self.object.as_deref(), self.filter.as_deref()].into_iter().flatten();
+        let words: Vec<&str> = known.collect();
+        if words.is_empty() { self.stem.clone() } else { words.join(" ") }
+    }
+
     /// The picture's file name, when it is made of `count` lights: `M31_Ha_24x300s.fits`.
     pub fn file_name(&self, count: usize) -> String {
-        let exposure = self.exposure_s.map_or("x".to_owned(), |s| format!("x{}s", show_seconds(s)));
+        let exposure = match (self.exposure_s, self.exposures_s) {
+            (Some(s), _) => format!("x{}s", show_seconds(s)),
+            (None, Some((from, to))) => format!("x{}-{}s", show_seconds(from), show_seconds(to)),
+            (None, None) => "x".to_owned(),
+        };
         format!("{}_{count}{exposure}.fits", self.stem)
     }
 }
@@ -39,11 +52,13 @@ impl StackPlan {
 /// of pixels, stand together.
 ///
 /// Lights of several nights, and of both sides of the meridian, are one picture. Those of another
-/// gain are not: a sample counts something else there. `traits` are those of the inventory's frames.
+/// gain are not: a sample counts something else there. Those of other exposures are where exposures are
+/// joined. `traits` are those of the inventory's frames.
 pub fn stacks(
     plan: &Plan,
     inventory: &Inventory,
     traits: &[(FrameKind, Traits)],
+    join_exposures: bool,
 ) -> Vec<Vec<StackPlan>> {
     let metadata = |light: LightId| &inventory[plan[light].frame].metadata;
     let mut targets: BTreeMap<String, BTreeMap<String, Vec<LightId>>> = BTreeMap::new();
@@ -60,9 +75,25 @@ pub fn stacks(
     targets
         .into_values()
         .map(|set_ups| {
-            let alike =
-                set_ups.into_values().flat_map(|l| by_exposure(l, |i| metadata(i).exposure_s));
-            alike.map(|lights| named(metadata(lights[0]), lights, &mut used)).collect()
+            let exposure_s = |i| metadata(i).exposure_s;
+            let alike = set_ups.into_values().flat_map(|lights| {
+                let parts = by_exposure(lights, exposure_s);
+                if join_exposures {
+                    vec![parts]
+                } else {
+                    parts.into_iter().map(|p| vec![p]).collect()
+                }
+            });
+            let picture = |parts: Vec<Vec<LightId>>| {
+                let known = parts.iter().filter_map(|part| exposure_s(part[0]));
+                let (from, to) =
+                    known.fold((f64::INFINITY, 0.0), |(a, b): (f64, f64), s| (a.min(s), b.max(s)));
+                let exposures_s = (parts.len() > 1 && from < to).then_some((from, to));
+                let mut lights = parts.concat();
+                lights.sort();
+                named(metadata(lights[0]), (lights, exposures_s), &mut used)
+            };
+            alike.map(picture).collect()
         })
         .collect()
 }
@@ -100,22 +131,27 @@ fn by_exposure(
     out
 }
 
-fn named(m: &Metadata, lights: Vec<LightId>, used: &mut BTreeMap<String, usize>) -> StackPlan {
+fn named(
+    m: &Metadata,
+    (lights, exposures_s): (Vec<LightId>, Option<(f64, f64)>),
+    used: &mut BTreeMap<String, usize>,
+) -> StackPlan {
     let object = m.object.as_deref().map(str::trim).filter(|o| !o.is_empty());
     let stand_in = if m.cfa.is_some() { "colour" } else { "nofilter" };
     let filter = m.filter.as_deref().map(str::trim).filter(|f| !f.is_empty());
     let mut stem = format!("{}_{}", safe(object, "light"), safe(filter, stand_in));
     // Pictures of other exposures, gains or binnings may share the name.
-    let exposure = m.exposure_s.map(show_seconds);
+    let exposure_s = m.exposure_s.filter(|_| exposures_s.is_none());
+    let exposure = exposure_s.map(show_seconds);
     let count = used
-        .entry(format!("{stem}_{exposure:?}").to_lowercase())
+        .entry(format!("{stem}_{exposure:?}_{exposures_s:?}").to_lowercase())
         .and_modify(|n| *n += 1)
         .or_insert(1);
     if *count > 1 {
         stem = format!("{stem}-{count}");
     }
     let (object, filter) = (object.map(str::to_owned), filter.map(str::to_owned));
-    StackPlan { object, filter, exposure_s: m.exposure_s, lights, stem }
+    StackPlan { object, filter, exposure_s, exposures_s, lights, stem }
 }
 
 /// A name as file names may hold it.
@@ -158,8 +194,11 @@ mod tests {
             exposure_s: Some(300.0),
             ..Metadata::default()
         };
-        let first = named(&m, ids(&[0, 1]), &mut used);
+        let first = named(&m, (ids(&[0, 1]), None), &mut used);
         assert_eq!(first.file_name(2), "M31_nofilter_2x300s.fits");
-        assert_eq!(named(&m, ids(&[2]), &mut used).file_name(1), "M31_nofilter-2_1x300s.fits");
+        let second = named(&m, (ids(&[2]), None), &mut used);
+        assert_eq!(second.file_name(1), "M31_nofilter-2_1x300s.fits");
+        let joined = named(&m, (ids(&[3, 4]), Some((60.0, 300.0))), &mut used);
+        assert_eq!(joined.file_name(2), "M31_nofilter_2x60-300s.fits");
     }
 }

@@ -142,7 +142,8 @@ pub(super) fn flux_scale(light: Placed<'_>, level: Placed<'_>, size: Size) -> Fl
     let structure = structure.map(|found| found.ratio).filter(sound);
     let instead = |stars: &FluxRatio, nebula: &FluxRatio| {
         let apart = (stars.scale / nebula.scale).ln().abs();
-        apart > CONTRADICTS * stars.error().hypot(nebula.error())
+        // Well-known stars are none of its knots: faint structure may be the sensor's, or chance.
+        nebula.error() < stars.error() && apart > CONTRADICTS * stars.error().hypot(nebula.error())
             || stars.error() > BETTER * nebula.error()
     };
     match (stars, structure) {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use photosite_file::scratch::Scratch;
 use photosite_file::{Access, Source};
 use photosite_pix::align::{Point, Transform};
-use photosite_pix::debayer::Method;
 use photosite_pix::normalise::LocalOffsets;
 use photosite_pix::warp::Kernel;
 use photosite_pix::{CfaPattern, MaskBits, Plane, Rect, Size};
@@ -58,7 +57,7 @@ pub fn open(
             Some(cfa) => {
                 let clipped = light.saturated.runs().to_vec();
                 let noise = light.sample_noise.unwrap_or(f64::NAN);
-                let colours = debayered(source, cfa)?.bounded(clipped).over_noise(noise);
+                let colours = debayered(source, cfa, how)?.bounded(clipped).over_noise(noise);
                 (Box::new(colours) as Box<dyn Source>, None)
             }
             None => (source, None),
@@ -99,14 +98,14 @@ fn not_local(light: &SurveyedLight) -> Error {
 pub fn shared_noise(
     used: &[(&SurveyedLight, &LightPart)],
     layers: &[Laid],
-    size: Size,
+    (how, size): (Integration, Size),
 ) -> Result<Option<Correlation>> {
     let of = |((light, part), laid): (&(&SurveyedLight, &LightPart), &Laid)| {
         let under = matches!(laid.laying, Laying::Drizzled { cfa: Some(_), .. });
         NoiseOf {
             transform: laid.transform,
             laying: laid.laying.clone(),
-            debayered: light.mosaic().filter(|_| !under),
+            debayered: light.mosaic().filter(|_| !under).map(|cfa| (cfa, how.debayer(cfa))),
             planes: light.light.planes,
             weight: part.weight,
         }
@@ -115,8 +114,8 @@ pub fn shared_noise(
 }
 
 /// The colours of a light that is still under its filter array.
-fn debayered(source: Box<dyn Source>, cfa: CfaPattern) -> Result<Debayered> {
-    let method = Method::auto(cfa);
+fn debayered(source: Box<dyn Source>, cfa: CfaPattern, how: Integration) -> Result<Debayered> {
+    let method = how.debayer(cfa);
     Debayered::new(source, cfa, method).map_err(|e| Error::unsupported(e.to_string()))
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Typical {
     pub flux: f64,
     /// The width of stars on the common grid, for lights without any.
     pub fwhm_px: f64,
+    /// The long axis of stars on the common grid.
+    pub long_px: f64,
 }
 
 impl Typical {
@@ -28,13 +30,26 @@ impl Typical {
         let mut fluxes: Vec<f32> = level.field.stars.iter().map(|s| s.flux as f32).collect();
         let widths = lights.iter().filter_map(|l| l.field.fwhm_px);
         let mut widths: Vec<f32> = widths.map(|w| w as f32).collect();
+        let long = lights.iter().filter_map(|l| Some(long_px(l, l.field.fwhm_px?)));
+        let mut long: Vec<f32> = long.map(|w| w as f32).collect();
         let known = |v: f32, without: f64| if v.is_finite() { f64::from(v) } else { without };
         Self {
             flux: known(stat::median_in_place(&mut fluxes), 0.0),
             fwhm_px: known(stat::median_in_place(&mut widths), 1.0),
+            long_px: known(stat::median_in_place(&mut long), 1.0),
         }
     }
 }
+
+/// The long axis of stars of a width, which is the mean of both axes.
+fn long_px(light: &SurveyedLight, fwhm_px: f64) -> f64 {
+    let round = light.field.roundness.map_or(1.0, |r| r.clamp(0.0, 1.0));
+    2.0 * fwhm_px / (1.0 + round)
+}
+
+/// A light whose stars are longer than usual by this factor draws wings about those of the stack, which no
+/// weight by noise weighs: its part falls with the fourth power from there.
+const SMEARED: f64 = 1.25;
 
 /// A light's weight, for samples that are multiplied with `scale` and laid by `place`, which takes
 /// pixels of the common grid, of which `middle` is one, to its own.
@@ -58,6 +73,11 @@ pub(super) fn weight(
     match by {
         Weight::None => 1.0,
         Weight::Noise => 1.0 / variance,
+        Weight::Quality => {
+            let long_px = long_px(light, fwhm_px);
+            let smeared = (long_px / (SMEARED * typical.long_px)).max(1.0);
+            1.0 / (variance * (long_px * smeared).powi(2))
+        }
         Weight::Snr => {
             let aperture = std::f64::consts::PI * (APERTURE_FWHM * fwhm_px).powi(2);
             let gain = light.metadata.gain_e_per_adu.map(|g| g.e_per_adu());

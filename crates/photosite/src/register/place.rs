@@ -216,15 +216,31 @@ fn can_be_laid(light: &SurveyedLight, by: Alignment) -> bool {
     by == Alignment::Stars || Wcs::read(&light.header).is_ok()
 }
 
-/// The index of the light that is the best reference; of equal ones the first.
+/// Other lights that a reference is tried with, the best ones.
+const TRIED_WITH: usize = 6;
+
+/// The index of the light that is the best reference; of equal ones the first. One that most of the best
+/// others cannot be laid over is of another field, and is none.
 pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>, by: Alignment) -> usize {
-    let mut best = (0, f64::NEG_INFINITY);
-    for (i, light) in lights.enumerate() {
-        if light.quality() > best.1 && can_be_laid(light, by) {
-            best = (i, light.quality());
-        }
+    let lights: Vec<&SurveyedLight> = lights.collect();
+    let mut order: Vec<usize> = (0..lights.len()).filter(|i| can_be_laid(lights[*i], by)).collect();
+    order.sort_by(|a, b| lights[*b].quality().total_cmp(&lights[*a].quality()).then(a.cmp(b)));
+    let Some(&first) = order.first() else { return 0 };
+    if by != Alignment::Stars {
+        return first;
     }
-    best.0
+    let over = |reference: usize| {
+        let fixed = lights[reference].points();
+        let others = order.iter().filter(|i| **i != reference).take(TRIED_WITH);
+        let (mut laid, mut tried) = (0, 0);
+        for other in others {
+            tried += 1;
+            laid +=
+                usize::from(register(&fixed, &lights[*other].points(), Rules::default()).is_some());
+        }
+        2 * laid >= tried
+    };
+    order.iter().copied().find(|i| over(*i)).unwrap_or(first)
 }
 
 /// A transform that misses the header's coordinates by more than this many pixels is reported.

@@ -38,12 +38,14 @@ use crate::finding::Severity;
 use crate::library::{Check, Cost, CostUnit, Traits};
 use crate::master::NoiseCheck;
 use crate::plan::{CandidateName, Explained, ScaledPlan};
-pub use crate::register::{FluxScale, ScaleSource, TrailReport};
+pub use crate::register::{FluxScale, Outlier, ScaleSource, TrailReport};
 use crate::{Error, Finding, Result};
 
+mod lights;
 mod page;
 mod shown;
 
+pub use lights::LightRow;
 pub use page::{Pictures, page};
 
 /// The name of the schema; its number rises when a key changes its meaning.
@@ -499,6 +501,9 @@ pub struct RunReport {
     pub stars: Vec<StarsReport>,
     /// How lights are registered to each other.
     pub registration: RegistrationReport,
+    /// The table of lights, those of a stack together.
+    #[serde(default)]
+    pub table: Vec<LightRow>,
     /// The stacks that were planned.
     pub pictures: Vec<PictureReport>,
     /// Every stack that was made, or stood there.

@@ -7,10 +7,10 @@ use super::planned::{AskedNight, PlannedNight};
 use super::request::NightRequest;
 use super::results::{
     DarkChoices, FlatChoices, LightResults, MadeDarks, MasterResults, Pictures, RawFrames, Results,
+    verdict,
 };
 use crate::Finding;
 use crate::calibrate::dark::DarkSource;
-use crate::diagnose::Verdict;
 use crate::inventory::{FrameId, Inventory};
 use crate::plan::{FEWEST_LIGHTS, Forecast, LightId, MasterId, Plan, StackPlan};
 use crate::report::{
@@ -26,6 +26,8 @@ pub(super) struct Account<'a> {
     pub inventory: &'a Inventory,
     pub planned: &'a Plan,
     pub work: Option<Done<'a>>,
+    /// What came of pictures; without `work`, what an earlier run tells of their lights.
+    pub pictures: Pictures,
     pub library: Option<LibraryReport>,
     pub findings: Vec<Finding>,
     pub timing: BTreeMap<String, f64>,
@@ -39,7 +41,6 @@ pub(super) struct Done<'a> {
     pub flats: &'a FlatChoices,
     pub made: &'a MadeDarks,
     pub lights: &'a LightResults,
-    pub pictures: Pictures,
 }
 
 /// The pictures that the lights are for.
@@ -66,24 +67,35 @@ fn planned_pictures(
 
 /// Puts the account of a night together.
 pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport {
-    let Account { forecast, asked, plan, inventory, planned, work, library, findings, timing } =
-        account;
+    let Account {
+        forecast,
+        asked,
+        plan,
+        inventory,
+        planned,
+        work,
+        pictures,
+        library,
+        findings,
+        timing,
+    } = account;
     let nothing = (Results::none(0), Results::none(0), Results::none(0), Results::none(0));
     let nothing_made = MadeDarks::new();
-    let (raw, masters, darks, made, flats, lights, pictures) = match work {
-        Some(Done { raw, masters, darks, made, flats, lights, pictures }) => {
-            (Some(raw), masters, darks, made, flats, lights, pictures)
+    let (raw, masters, darks, made, flats, lights) = match work {
+        Some(Done { raw, masters, darks, made, flats, lights }) => {
+            (Some(raw), masters, darks, made, flats, lights)
         }
         None => {
             let (masters, darks, flats, lights) = (&nothing.0, &nothing.1, &nothing.2, &nothing.3);
-            (None, masters, darks, &nothing_made, flats, lights, Pictures::default())
+            (None, masters, darks, &nothing_made, flats, lights)
         }
     };
     let of_model = |id: LightId| {
         let made = made.get(&id).and_then(|m| masters.get(*m).and_then(Option::as_ref));
         made.map(|m| m.path.clone())
     };
-    let Pictures { stacks, mut stars, registered } = pictures;
+    let Pictures { stacks, mut stars, registered, mut table } = pictures;
+    table.sort_by(|a, b| a.picture.cmp(&b.picture).then(a.path.cmp(&b.path)));
     stars.sort_by(|a, b| a.path.cmp(&b.path));
     let reference = registered.first().map(|r| r.reference.clone());
     let mut registration = RegistrationReport { reference, frames: registered };
@@ -187,9 +199,6 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
             } else {
                 light.dark.is_none() || light.scaled.is_some()
             };
-            // What a flat that was not applied would have done is no fault of the light.
-            let divided = steps.iter().any(|s| s == "flat");
-            let flat_fit = of_flat.map(|c| c.fit).filter(|_| divided);
             LightReport {
                 path: inventory[light.frame].path.clone(),
                 output: done.and_then(|d| d.path.clone()),
@@ -204,7 +213,7 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
                 steps,
                 stats_before: done.map(|d| d.before),
                 stats_after: done.map(|d| d.after),
-                verdict: done.map(|d| Verdict::of(d.left_of_dark, flat_fit)),
+                verdict: done.map(|d| verdict(d, of_flat)),
                 left_of_dark: done.and_then(|d| d.left_of_dark),
                 repaired: done.map_or(0, |d| d.repaired),
                 choices: light.choices.iter().map(|(kind, e)| ChoiceReport::of(*kind, e)).collect(),
@@ -221,6 +230,7 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
         lights: light_reports,
         stars,
         registration,
+        table,
         pictures: planned_pictures(request, inventory, planned),
         stacks,
         library,

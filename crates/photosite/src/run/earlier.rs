@@ -8,7 +8,7 @@ use photosite_file::fits::Clipped;
 use crate::Result;
 use crate::library::{Library, Life};
 use crate::product::{Known, LightResult};
-use crate::report::{LightReport, RegisteredReport, RunReport, StackReport, StarsReport};
+use crate::report::{LightReport, LightRow, RegisteredReport, RunReport, StackReport, StarsReport};
 
 /// Products by their keys: same key, same bytes.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +19,10 @@ pub struct Earlier {
     stacks: BTreeMap<String, StackReport>,
     /// The lights in them, by where they lie.
     stacked: BTreeMap<PathBuf, StackedLight>,
+    /// Their rows in the table of lights.
+    table: Vec<LightRow>,
+    /// Where in it a light comes first.
+    rows: BTreeMap<PathBuf, usize>,
 }
 
 /// A light as an earlier report tells of it; `None` where it was not calibrated.
@@ -82,6 +86,10 @@ impl Earlier {
             let both = light.stats_before.zip(light.stats_after).map(|(b, a)| vec![b, a]);
             out.known.summaries.extend(light.key.zip(both));
         }
+        for (i, row) in told.table.iter().enumerate() {
+            out.rows.entry(row.path.clone()).or_insert(i);
+        }
+        out.table = told.table;
         out.stacks.extend(told.stacks.into_iter().map(|s| (s.key.clone(), s)));
         for master in told.masters {
             out.known.summaries.extend(master.key.zip(master.stats.map(|s| vec![s])));
@@ -92,6 +100,16 @@ impl Earlier {
     /// The picture that has this key.
     pub(super) fn stack(&self, key: &str) -> Option<&StackReport> {
         self.stacks.get(key)
+    }
+
+    /// The row of the light at `path`.
+    pub(super) fn row(&self, path: &Path) -> Option<&LightRow> {
+        self.rows.get(path).map(|i| &self.table[*i])
+    }
+
+    /// The rows of a picture's lights.
+    pub(super) fn rows_of(&self, picture: &str) -> impl Iterator<Item = &LightRow> {
+        self.table.iter().filter(move |row| row.picture == picture)
     }
 
     /// The light at `path`, as it went into a picture.

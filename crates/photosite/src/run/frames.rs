@@ -18,6 +18,7 @@ use crate::inventory::{
     walk,
 };
 use crate::open::{image_of_file, name_of_image};
+use crate::params::Glob;
 use crate::provenance::{ContentHash, FileMark};
 use crate::raw::{RawFrame, runs_from_zero_to_one};
 use crate::work::{Context, for_each, on_each};
@@ -78,7 +79,21 @@ pub fn take_inventory(
     overrides: &KindOverrides,
     context: &Context<'_>,
 ) -> Result<Inventory> {
-    let Walked { files, findings } = walk(paths, except)?;
+    take_inventory_without(paths, (except, &[]), overrides, context)
+}
+
+/// The same; files of these patterns are left out, and told.
+///
+/// # Errors
+/// As [`take_inventory`].
+pub(super) fn take_inventory_without(
+    paths: &[PathBuf],
+    (except, exclude): (Option<&Path>, &[Glob]),
+    overrides: &KindOverrides,
+    context: &Context<'_>,
+) -> Result<Inventory> {
+    let Walked { mut files, mut findings } = walk(paths, except)?;
+    let excluded = excluded(&mut files, exclude, &mut findings);
     let total = files.len() as u64;
     context.observer.event(Event::Started { stage: Stage::Inventory, total });
     let taken: Vec<Mutex<Vec<(PathBuf, Taken)>>> = files.iter().map(|_| Mutex::default()).collect();
@@ -93,7 +108,8 @@ pub fn take_inventory(
         },
     )?;
     context.observer.event(Event::Finished);
-    let mut inventory = Inventory { findings, ..Inventory::default() };
+    let left_out = excluded.into_iter().map(|path| (path, None)).collect();
+    let mut inventory = Inventory { findings, left_out, ..Inventory::default() };
     let mut without_label = Vec::new();
     let taken = taken.into_iter().flat_map(|slot| slot.into_inner().expect("no holder panics"));
     for (path, taken) in taken {
@@ -118,6 +134,26 @@ pub fn take_inventory(
     examine(&mut inventory, context)?;
     inventory.findings = one_a_folder(std::mem::take(&mut inventory.findings));
     Ok(inventory)
+}
+
+/// Takes the files of these patterns out of those found, and tells of them.
+fn excluded(files: &mut Vec<Walk>, exclude: &[Glob], findings: &mut Vec<Finding>) -> Vec<PathBuf> {
+    for glob in exclude.iter().filter(|glob| !files.iter().any(|f| glob.matches(&f.path))) {
+        let message = format!("--exclude '{glob}' matches no file");
+        findings.push(
+            Finding::new("exclude-matches-nothing", Severity::Warning, glob.to_string(), message)
+                .hint("Without / it is compared with file names, with / with the end of paths."),
+        );
+    }
+    let out = files.extract_if(.., |f| exclude.iter().any(|glob| glob.matches(&f.path)));
+    let out: Vec<PathBuf> = out.map(|f| f.path).collect();
+    for path in &out {
+        let glob = exclude.iter().find(|glob| glob.matches(path)).expect("it was matched");
+        let message = format!("left out: --exclude '{glob}'");
+        let subject = path.display().to_string();
+        findings.push(Finding::new("frame-excluded", Severity::Info, subject, message));
+    }
+    out
 }
 
 /// Takes the frame of a file, or the frames of one that is a sequence.

@@ -400,7 +400,7 @@ fn combined(
 ) -> Result<Combined> {
     let layers = open(used, (reference, size), how, folder, context)?;
     let planes = layers[0].planes();
-    let shared = shared_noise(used, &layers, size)?;
+    let shared = shared_noise(used, &layers, (how, size))?;
     let stars = match recipe.reject {
         Reject::AveragedSigma { .. } => star_shapes(used, how.drizzle),
         _ => None,

@@ -52,6 +52,7 @@ mod mixed;
 mod named;
 mod night;
 mod page;
+mod pairs;
 mod planned;
 mod profiles;
 mod request;

@@ -9,8 +9,9 @@ use photosite_pix::unit::NoiseModel;
 use serde::{Deserialize, Serialize};
 
 use super::request::{Keep, NightRequest};
+use crate::colour::Extract;
 use crate::inventory::KindOverrides;
-use crate::params::sixteen_bits;
+use crate::params::{Glob, Integration, Selection, sixteen_bits};
 use crate::plan::{Graph, PLAN_SCHEMA};
 use crate::provenance::{ALGORITHM_VERSION, ContentHash, FileMark, SOFTWARE};
 use crate::{Error, Result};
@@ -38,6 +39,25 @@ pub struct AskedNight {
     stack: bool,
     /// How lights are registered.
     align: Alignment,
+    /// How lights become stacks otherwise.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "serde_json::Value"))]
+    how: Integration,
+    /// The image on whose pixels stacks are laid; null for the best light.
+    #[serde(default)]
+    reference: Option<PathBuf>,
+    /// Patterns of files that are left out.
+    #[serde(default)]
+    exclude: Vec<Glob>,
+    /// Which lights of a stack are wanted; all where it is empty.
+    #[serde(default)]
+    selection: Selection,
+    /// Lights of all exposures of a filter become one stack.
+    #[serde(default)]
+    join_exposures: bool,
+    /// The lines that are stacked instead of colours; null for colours.
+    #[serde(default)]
+    extract: Option<Extract>,
     /// All calibrated lights are kept.
     keep_calibrated: bool,
     /// Lights on the pixels of their stack are kept.
@@ -78,7 +98,13 @@ impl AskedNight {
             },
             library: request.library.as_deref().map(whole),
             stack: request.stack,
-            align: request.align,
+            align: request.align(),
+            how: request.how,
+            reference: request.reference.as_deref().map(whole),
+            exclude: request.exclude.clone(),
+            selection: request.selection.clone(),
+            join_exposures: request.join_exposures,
+            extract: request.extract,
             keep_calibrated: request.keep.calibrated,
             keep_registered: request.keep.registered,
         }
@@ -100,7 +126,12 @@ impl AskedNight {
             sample: self.pedestal_adu.map_or(Ok(Sample::F32), sixteen_bits)?,
             library: self.library.clone(),
             stack: self.stack,
-            align: self.align,
+            how: Integration { register: Some(self.align), ..self.how },
+            reference: self.reference.clone(),
+            exclude: self.exclude.clone(),
+            selection: self.selection.clone(),
+            join_exposures: self.join_exposures,
+            extract: self.extract,
             keep: Keep { calibrated: self.keep_calibrated, registered: self.keep_registered },
         })
     }

@@ -7,8 +7,10 @@ use photosite_pix::align::Alignment;
 use photosite_pix::unit::NoiseModel;
 
 use crate::Error;
+use crate::colour::Extract;
 use crate::finding::Severity;
 use crate::inventory::KindOverrides;
+use crate::params::{Glob, Integration, Selection};
 use crate::report::RunReport;
 
 /// A night to be calibrated.
@@ -35,13 +37,28 @@ pub struct NightRequest {
     pub library: Option<PathBuf>,
     /// Lights are stacked; otherwise they stay calibrated files.
     pub stack: bool,
-    /// What lights are laid over each other by.
-    pub align: Alignment,
+    /// How lights become pictures; registered always.
+    pub how: Integration,
+    /// The light, or another image, on whose pixels pictures are laid; the best light where none is named.
+    pub reference: Option<PathBuf>,
+    /// Files that are left out.
+    pub exclude: Vec<Glob>,
+    /// Which lights of a picture are wanted.
+    pub selection: Selection,
+    /// Lights of all exposures of a filter become one picture.
+    pub join_exposures: bool,
+    /// The lines that are stacked instead of the colours of lights under a filter array.
+    pub extract: Option<Extract>,
     /// What is kept beside masters, pictures and the report.
     pub keep: Keep,
 }
 
 impl NightRequest {
+    /// What lights are laid over each other by.
+    pub fn align(&self) -> Alignment {
+        self.how.register.unwrap_or_default()
+    }
+
     /// Everything below `paths`, calibrated, registered and stacked into `output`, without a library.
     pub fn new(paths: Vec<PathBuf>, output: PathBuf) -> Self {
         Self {
@@ -55,7 +72,12 @@ impl NightRequest {
             sample: Sample::F32,
             library: None,
             stack: true,
-            align: Alignment::Stars,
+            how: Integration::default(),
+            reference: None,
+            exclude: Vec::new(),
+            selection: Selection::default(),
+            join_exposures: false,
+            extract: None,
             keep: Keep::default(),
         }
     }

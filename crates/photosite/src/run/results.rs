@@ -6,11 +6,12 @@ use std::ops::{Index, IndexMut};
 
 use crate::calibrate::dark::DarkChoice;
 use crate::calibrate::flat_fit::FlatFit;
+use crate::diagnose::Verdict;
 use crate::inventory::{FrameId, Id};
 use crate::plan::{LightId, MasterId};
 use crate::product::{LightResult, MasterResult};
 use crate::raw::RawFrame;
-use crate::report::{RegisteredReport, StackReport, StarsReport};
+use crate::report::{LightRow, RegisteredReport, StackReport, StarsReport};
 
 /// A raw frame for each frame of the inventory; `None` where it could not be read.
 pub(super) type RawFrames = Results<FrameId, RawFrame>;
@@ -37,6 +38,13 @@ pub(super) struct FlatChoice {
     pub fit: FlatFit,
     /// What decided: the same, or what several faint lights say together.
     pub by: FlatFit,
+}
+
+/// Whether a light was calibrated right, as far as that is seen on the way: what a flat that was not applied
+/// would have done is no fault of the light.
+pub(super) fn verdict(done: &LightResult, flat: Option<FlatChoice>) -> Verdict {
+    let divided = done.steps.iter().any(|s| s == "flat");
+    Verdict::of(done.left_of_dark, flat.map(|c| c.fit).filter(|_| divided))
 }
 
 /// The flat of each planned light that was looked at; `None` for one that has none.
@@ -105,4 +113,6 @@ pub(super) struct Pictures {
     pub stars: Vec<StarsReport>,
     /// Where each light lies.
     pub registered: Vec<RegisteredReport>,
+    /// The table of lights.
+    pub table: Vec<LightRow>,
 }

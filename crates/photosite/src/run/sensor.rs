@@ -18,8 +18,8 @@ use crate::inventory::{Frame, Inventory, KindOverrides};
 use crate::library::{Field, Traits, contradictions, frame_traits};
 use crate::raw::{Handling, RawFrame};
 use crate::sensor::{
-    Asked, CHANCE, Campaign, Codes, FEW_FRAMES, FrameSet, Grid, MOST_TONES, SAME_TEMP_C,
-    SensorFrame, SensorReport, StripSeen, gather_set, measure, see_strip, spectrum_region,
+    Asked, CHANCE, Campaign, FEW_FRAMES, FrameSet, Grid, MOST_TONES, SAME_TEMP_C, SensorFrame,
+    SensorReport, StripSeen, gather_set, measure, see_strip, spectrum_region,
 };
 use crate::stack::{Prepared, ReadBuffers};
 use crate::work::{Context, for_each, on_each};
@@ -81,14 +81,7 @@ pub fn measure_sensor(request: &SensorRequest, context: &Context<'_>) -> Result<
         header(|f| f.metadata.gain_e_per_adu.map(|g| g.e_per_adu())),
         header(|f| f.metadata.read_noise_e),
     );
-    let mut campaign = Campaign {
-        grid,
-        sets: Vec::new(),
-        tones: Vec::new(),
-        tone_frames: Vec::new(),
-        codes: Codes::default(),
-        header_noise,
-    };
+    let mut campaign = Campaign::new(grid, header_noise);
     let packed = frames.iter().any(|(_, f)| f.access == Access::Whole);
     let folder = output.filter(|p| p.is_dir()).unwrap_or(Path::new("."));
     let scratch = if packed { Some(Scratch::create_in(folder)?) } else { None };
@@ -304,7 +297,7 @@ fn open_all(
 }
 
 /// Looks at all frames of a set, a row of blocks at a time.
-fn see_set(
+pub(super) fn see_set(
     campaign: &mut Campaign,
     kind: FrameKind,
     members: &[RawFrame],

@@ -37,6 +37,18 @@ pub struct LevelScatter {
 }
 
 impl Campaign {
+    /// Nothing seen yet, of a sensor whose headers give this gain and read noise.
+    pub fn new(grid: Grid, header_noise: (Option<f64>, Option<f64>)) -> Self {
+        Self {
+            grid,
+            sets: Vec::new(),
+            tones: Vec::new(),
+            tone_frames: Vec::new(),
+            codes: Codes::default(),
+            header_noise,
+        }
+    }
+
     /// The sets of a kind.
     pub fn of(&self, kind: FrameKind) -> impl Iterator<Item = &FrameSet> {
         self.sets.iter().filter(move |s| s.kind == kind)

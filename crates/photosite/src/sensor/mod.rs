@@ -47,7 +47,7 @@ pub use measure::{Measure, MissingFrames, SENSOR_SCHEMA, SensorReport, Series, s
 pub use page::page;
 pub use pixels::{FEW_FRAMES, PixelCounts};
 pub use profile::{Difference, PROFILE_SCHEMA, Profile, ProfileValue, difference};
-pub use report::{Question, measure};
+pub use report::{Question, measure, noise_of_pairs};
 pub use set::{
     Alternating, Asked, FrameSet, LineNoise, Pair, SensorFrame, StripSeen, gather_set, see_strip,
     spectrum_region,

@@ -88,6 +88,14 @@ impl Question {
     }
 }
 
+/// Gain in e-/ADU and read noise in e- by pairs of flats and of biases alone; `None` where they do not tell
+/// both.
+pub fn noise_of_pairs(campaign: &Campaign) -> Option<(Estimate, f64)> {
+    let gain = transfer(campaign).gain.filter(|g| g.value > 0.0 && g.value.is_finite())?;
+    let read_adu = read_noise_adu(campaign).filter(|r| r.value > 0.0 && r.value.is_finite())?;
+    Some((gain, read_adu.value * gain.value))
+}
+
 /// Measures everything that the frames of a campaign tell; `sky_e_s` is the sky in electrons a second a
 /// pixel, for advice.
 pub fn measure(

@@ -17,8 +17,11 @@ const OF_MONO: [Fault; 3] = [Fault::MonoBayer, Fault::FilterInName, Fault::TwoFi
 
 /// A night with a fault, calibrated below `out` of a folder.
 fn calibrated(fault: Option<Fault>, preset: Preset) -> (TempDir, RunReport) {
-    let mut night = Night::preset(preset, SIZE, 5);
-    night.counts = Counts { bias: 7, darks: 7, flats: 6, dark_flats: 0, lights: 4 };
+    // Faults of one light are seen among those of a stack.
+    let stack = fault.is_some_and(|f| f.conditions().is_some());
+    let (size, lights) = if stack { (Size::new(512, 384), 7) } else { (SIZE, 4) };
+    let mut night = Night::preset(preset, size, 5);
+    night.counts = Counts { bias: 7, darks: 7, flats: 6, dark_flats: 0, lights };
     let folder = tempfile::tempdir().unwrap();
     let simulation = Simulation::new(night);
     match fault {
@@ -26,7 +29,7 @@ fn calibrated(fault: Option<Fault>, preset: Preset) -> (TempDir, RunReport) {
         Some(f) => write_as(&simulation, folder.path(), |plan| f.render(&simulation, plan)),
     }
     let mut request = request(vec![folder.path().to_owned()], &folder.path().join("out"));
-    request.stack = false;
+    request.stack = stack;
     let report = run(&request, 2);
     (folder, report)
 }

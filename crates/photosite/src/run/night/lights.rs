@@ -12,7 +12,7 @@ use crate::error::Reach;
 use crate::event::{Event, Stage};
 use crate::finding::{Severity, first_and_more};
 use crate::params::DarkScaling;
-use crate::plan::{LightId, MasterId, Plan};
+use crate::plan::{LightId, MasterId, Plan, StackPlan};
 use crate::product::{
     BiasChoice, LightRequest, LoadedMap, LoadedMaster, Masters, calibrate_light, load_master,
     load_samples, replaced,
@@ -204,6 +204,12 @@ pub(super) fn left_of_darks(work: Work<'_>, lights: &LightResults) -> Vec<Findin
 }
 
 impl<'a> Work<'a> {
+    /// Whether the lights of a picture are under a filter array, so that lines can be extracted.
+    pub fn is_under_array(&self, plan: &StackPlan) -> bool {
+        let frame = |id: &LightId| self.raw[self.planned[*id].frame].as_ref();
+        plan.lights.iter().find_map(frame).is_some_and(|frame| frame.metadata.cfa.is_some())
+    }
+
     /// The masters of a planned light; a dark that could not be fitted is none.
     pub fn set_of(&self, light: LightId) -> SetKey {
         let plan = &self.planned[light];

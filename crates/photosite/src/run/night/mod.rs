@@ -1,7 +1,9 @@
 //! A whole night: inventory, plan, masters, pictures, lights, report.
 
 mod at_hand;
+mod chosen;
 mod darks;
+mod extracted;
 mod flats;
 mod lights;
 mod lock;
@@ -19,7 +21,9 @@ use std::sync::Arc;
 use photosite_file::atomic::{Existing, remove_leftovers, write_bytes};
 use photosite_file::fits::Sample;
 
+use self::chosen::foretell;
 use self::darks::{fit_darks, planned_findings};
+use self::extracted::stack_lines;
 use self::flats::judge_flats;
 use self::lights::{Loaded, Sets, Work, below_zero, calibrate_lights, left_of_darks};
 use self::lock::Lock;
@@ -28,10 +32,11 @@ use self::notes::Notes;
 use self::stacks::{Folders, stack_lights};
 use super::account::{Account, Done, report};
 use super::earlier::Earlier;
-use super::frames::{raw_frame, take_inventory};
+use super::frames::{raw_frame, take_inventory_without};
 use super::keep::keep_masters;
 use super::named::not_of_this_sensor;
 use super::page::page_of;
+use super::pairs::noise_by_pairs;
 use super::planned::{AskedNight, PlannedNight};
 use super::profiles::noise_by_profile;
 use super::request::{NightOutcome, NightRequest};
@@ -43,9 +48,9 @@ use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::inventory::Inventory;
 use crate::library::{FEW_REFUSALS, Library};
-use crate::params::Integration;
 use crate::plan::{
-    Forecaster, Graph, Grapher, LightId, LightPlan, MasterId, MasterPlan, Means, Plan, plan,
+    FEWEST_LIGHTS, Forecaster, Graph, Grapher, LightId, LightPlan, MasterId, MasterPlan, Means,
+    Plan, plan_pictures,
 };
 use crate::product::{LoadedMap, read_defect_map};
 use crate::raw::RawFrame;
@@ -98,6 +103,9 @@ fn run(
     if request.dry_run {
         let to_fit = planned_findings(&night.planned, &night.inventory);
         night.notes.extend(to_fit, context);
+        let (table, told) = foretell(request, &night.planned, &night.inventory)?;
+        night.pictures.table = table;
+        night.notes.extend(told, context);
     }
     if request.dry_run || night.inventory.frames.is_empty() {
         let report = night.report(false, context);
@@ -162,16 +170,24 @@ impl<'a> Night<'a> {
     fn begin(request: &'a NightRequest, context: &Context<'_>) -> Result<Self> {
         let watch = Stopwatch::start();
         let except = Some(request.output.as_path());
-        let mut inventory = take_inventory(&request.paths, except, &request.overrides, context)?;
+        if let Some(path) = &request.reference {
+            std::fs::metadata(path).map_err(|e| Error::io(path, "reading the reference", e))?;
+        }
+        request.how.check()?;
+        let kinds = &request.overrides;
+        let mut inventory =
+            take_inventory_without(&request.paths, (except, &request.exclude), kinds, context)?;
         if let Some(noise) = request.noise {
             inventory.frames.iter_mut().for_each(|f| f.set_noise(noise, "given by hand"));
         }
         if let Some(library) = &request.library {
             noise_by_profile(&mut inventory, library);
         }
+        noise_by_pairs(&mut inventory, context)?;
         let mut findings = std::mem::take(&mut inventory.findings);
         let library = open_library(request, &mut findings);
-        let planned = plan_with(&mut inventory, library.as_ref(), &mut findings);
+        let join = request.join_exposures;
+        let planned = plan_with(&mut inventory, (library.as_ref(), join), &mut findings);
         for finding in &findings {
             context.observer.event(Event::Found(finding));
         }
@@ -213,6 +229,7 @@ impl<'a> Night<'a> {
                 remove_leftovers(folder).map_err(|e| Error::from(e).of_product())?;
             }
         }
+        context.observer.event(Event::Ahead(&self.ahead()));
         if self.raw.is_empty() {
             self.identify(context)?;
         }
@@ -278,7 +295,19 @@ impl<'a> Night<'a> {
         }
         drop(sets);
         self.lap("stacks");
-        let Self { request, planned, raw, masters, darks, made, flats, lights, notes, .. } = self;
+        let Self {
+            request,
+            planned,
+            raw,
+            masters,
+            darks,
+            made,
+            flats,
+            lights,
+            pictures,
+            notes,
+            ..
+        } = self;
         let work =
             Work { request, planned, raw, masters, darks, made, map, flats, earlier, folder };
         // Lights that are in no picture are kept, and all where that is asked.
@@ -286,10 +315,36 @@ impl<'a> Night<'a> {
         let wanted: Vec<LightId> =
             all.filter(|id| request.keep.calibrated || lights[*id].is_none()).collect();
         calibrate_lights(work, &wanted, lights, notes, context)?;
+        if let Some(what) = request.extract.filter(|_| request.stack) {
+            let folder = output.join("extracted");
+            let into = (folder.as_path(), folders.stacks.as_path());
+            stack_lines(work, into, what, lights, (pictures, notes), context)?;
+        }
         notes.extend(below_zero(work, lights), context);
         notes.extend(left_of_darks(work, lights), context);
         self.lap("lights");
         Ok(())
+    }
+
+    /// Units of work that lie ahead, about: what stands already is met on the way.
+    fn ahead(&self) -> [(Stage, u64); 5] {
+        let Self { request, planned, inventory, .. } = self;
+        let stacked = planned.stacks.iter().flatten().filter(|s| s.lights.len() >= FEWEST_LIGHTS);
+        let stacked: usize = stacked.filter(|_| request.stack).map(|s| s.lights.len()).sum();
+        let kept = if request.keep.calibrated {
+            planned.lights.len()
+        } else {
+            planned.lights.len() - stacked
+        };
+        let of_masters = planned.masters.iter().map(|m| m.frames.len()).sum::<usize>();
+        [
+            (Stage::Identify, inventory.frames.len()),
+            (Stage::Masters, of_masters),
+            (Stage::Survey, stacked),
+            (Stage::Stacking, stacked),
+            (Stage::Lights, kept),
+        ]
+        .map(|(stage, units)| (stage, units as u64))
     }
 
     /// Reads the defect map that was named; tells of lights that it is not of the size of.
@@ -339,6 +394,7 @@ impl<'a> Night<'a> {
             memory_bytes: context.memory_bytes,
             open_files: env::open_file_limit(),
             stack: request.stack,
+            how: request.how,
             keep_calibrated: request.keep.calibrated,
             keep_registered: request.keep.registered,
             sixteen_bits: matches!(request.sample, Sample::U16 { .. }),
@@ -357,7 +413,7 @@ impl<'a> Night<'a> {
         let known = frames.filter_map(|id| self.raw[id].as_ref().map(|r| (id, (r.hash, r.mark))));
         let known = known.collect::<BTreeMap<_, _>>();
         let forecaster = self.forecaster(context);
-        let how = Integration { register: Some(self.request.align), ..Integration::default() };
+        let how = self.request.how;
         let (plan, inventory) = (&self.planned, &self.inventory);
         Grapher { plan, inventory, known: &known, forecaster, how }.graph()
     }
@@ -406,7 +462,6 @@ impl<'a> Night<'a> {
             flats: &self.flats,
             made: &self.made,
             lights: &self.lights,
-            pictures: self.pictures,
         });
         let account = Account {
             forecast,
@@ -415,6 +470,7 @@ impl<'a> Night<'a> {
             inventory: &self.inventory,
             planned: &self.planned,
             work,
+            pictures: self.pictures,
             library,
             findings: self.notes.into_findings(),
             timing: self.timing,
@@ -461,12 +517,12 @@ fn without_library(e: &Error) -> Finding {
 /// Plans with what the library offers; where it cannot be read, without.
 fn plan_with(
     inventory: &mut Inventory,
-    library: Option<&Library>,
+    (library, join_exposures): (Option<&Library>, bool),
     findings: &mut Vec<Finding>,
 ) -> Plan {
     let shelf =
         library.and_then(|l| l.shelf().map_err(|e| findings.push(without_library(&e))).ok());
-    let planned = plan(inventory, shelf.as_ref(), FEW_REFUSALS);
+    let planned = plan_pictures(inventory, shelf.as_ref(), FEW_REFUSALS, join_exposures);
     findings.extend(planned.findings.iter().cloned());
     planned
 }

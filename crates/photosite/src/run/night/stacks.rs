@@ -7,19 +7,21 @@ use photosite_pix::align::Alignment;
 use photosite_pix::wcs::Wcs;
 use serde_json::json;
 
+use super::chosen::{leaves_nothing, left_out, rows, told, unwanted};
 use super::lights::{SetKey, Sets, Work};
 use super::notes::Notes;
 use crate::error::Reach;
+use crate::event::Event;
 use crate::finding::Severity;
-use crate::measure::{SurveyedLight, survey};
+use crate::measure::{SurveyedLight, reference as find_reference, survey};
 use crate::params::Integration;
 use crate::plan::{FEWEST_LIGHTS, LightId, MasterId, StackPlan};
 use crate::product::{LightResult, Offered, Standing, is_product, replaced, standing};
 use crate::provenance::{ContentHash, Input, Provenance};
 use crate::register::{Arranged, LightPart, arrange, best_reference, no_wcs};
-use crate::report::{RegisteredReport, StackReport, StarsReport};
+use crate::report::{LightRow, RegisteredReport, StackReport, StarsReport};
 use crate::run::integrate::Integrated;
-use crate::run::results::{LightResults, Pictures};
+use crate::run::results::{LightResults, Pictures, verdict};
 use crate::work::Context;
 use crate::{Error, Finding, Result};
 
@@ -41,6 +43,10 @@ pub(super) fn stack_lights(
     (sets, notes): (&mut Sets, &mut Notes),
     context: &Context<'_>,
 ) -> Result<()> {
+    let of =
+        work.planned.stacks.iter().flatten().filter(|p| p.lights.len() >= FEWEST_LIGHTS).count();
+    let mut before = 0;
+    let extracts = work.request.extract.is_some();
     for target in &work.planned.stacks {
         let readable = |plan: &StackPlan| -> Vec<LightId> {
             let lights = plan.lights.iter().copied();
@@ -48,13 +54,16 @@ pub(super) fn stack_lights(
         };
         let plans: Vec<(&StackPlan, Vec<LightId>)> = target
             .iter()
+            // Lines are taken out of lights that are calibrated to files.
+            .filter(|plan| !(extracts && work.is_under_array(plan)))
             .map(|plan| (plan, readable(plan)))
             .filter(|(_, lights)| lights.len() >= FEWEST_LIGHTS)
             .collect();
         if plans.is_empty() {
             continue;
         }
-        let target = Target { work, folders, plans };
+        let target = Target { work, folders, plans, before, of };
+        before += target.plans.len();
         if !target.find(out, lights, notes, context)? {
             match target.stack(out, lights, (&mut *sets, &mut *notes), context) {
                 Err(e) if e.reach() != Reach::Run => {
@@ -107,11 +116,17 @@ fn outdated(folder: &Path, made: &BTreeSet<PathBuf>) -> Vec<Finding> {
     old.iter().filter_map(finding).collect()
 }
 
+/// Lights with their names, looked over.
+type Seen = Vec<(LightId, SurveyedLight)>;
+
 /// The pictures of one target, which share a grid of pixels.
 struct Target<'a> {
     work: Work<'a>,
     folders: &'a Folders,
     plans: Vec<(&'a StackPlan, Vec<LightId>)>,
+    /// How many pictures of other targets come before, and how many there are.
+    before: usize,
+    of: usize,
 }
 
 impl Target<'_> {
@@ -128,7 +143,35 @@ impl Target<'_> {
 
     /// How lights become pictures.
     fn how(&self) -> Integration {
-        Integration { register: Some(self.work.request.align), ..Integration::default() }
+        let request = self.work.request;
+        Integration { register: Some(request.align()), ..request.how }
+    }
+
+    /// The light, or another image, that was named as the reference; `None` where the best of the target's
+    /// lights is, because none was named, or one of another target.
+    fn named_reference(&self) -> Option<&Path> {
+        let named = self.work.request.reference.as_deref()?;
+        let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let is_named = |path: &Path| whole(path) == whole(named);
+        let of_night = |light: LightId| {
+            self.work.raw[self.work.planned[light].frame].as_ref().map(|f| f.path.as_path())
+        };
+        let own = self.members().into_iter().filter_map(of_night).find(|path| is_named(path));
+        let others = || self.work.planned.named_lights().filter_map(|(id, _)| of_night(id));
+        own.or_else(|| Some(named).filter(|_| !others().any(is_named)))
+    }
+
+    /// The image on whose pixels the pictures are laid; `None` without any light.
+    fn reference(&self, seen: &Seen, context: &Context<'_>) -> Result<Option<SurveyedLight>> {
+        let Some(path) = self.named_reference() else {
+            let best =
+                best_reference(seen.iter().map(|(_, light)| light), self.work.request.align());
+            return Ok(seen.get(best).map(|(_, light)| light.clone()));
+        };
+        if let Some((_, light)) = seen.iter().find(|(_, light)| light.path() == path) {
+            return Ok(Some(light.clone()));
+        }
+        find_reference(path, &[], self.how().local, context).map(Some)
     }
 
     /// What decides a picture: its lights, the masters for each, and all lights that the grid may
@@ -165,6 +208,13 @@ impl Target<'_> {
         if let Some(map) = self.work.map.filter(|_| mapped) {
             parameters["defects"] = json!(map.hash.to_string());
         }
+        if let Some(path) = self.named_reference() {
+            parameters["reference"] = json!(ContentHash::of_file(path)?.to_string());
+        }
+        let selection = &self.work.request.selection;
+        if !selection.is_all() {
+            parameters["selection"] = json!(selection);
+        }
         Ok(Provenance::new("stacked light", inputs, parameters))
     }
 
@@ -180,8 +230,8 @@ impl Target<'_> {
         let mut found = Vec::new();
         for (_, members) in &self.plans {
             let key = self.provenance(members)?.key();
-            let Some(told) = earlier.stack(&key) else { return Ok(false) };
-            let path = self.folders.stacks.join(told.path.file_name().unwrap_or_default());
+            let Some(known) = earlier.stack(&key) else { return Ok(false) };
+            let path = self.folders.stacks.join(known.path.file_name().unwrap_or_default());
             match standing(&path, &key) {
                 Ok(Standing::Current) if path.with_extension("png").exists() => {}
                 Ok(Standing::Damaged) => {
@@ -191,25 +241,32 @@ impl Target<'_> {
                 // A foreign file is met again where the picture is to be written.
                 _ => return Ok(false),
             }
-            found.push(StackReport { path, reused: true, ..told.clone() });
+            found.push(StackReport { path, reused: true, ..known.clone() });
         }
         let mut results = Vec::new();
         for i in self.members() {
             let Some(frame) = &raw[planned[i].frame] else { return Ok(false) };
-            let Some(told) = earlier.stacked_light(&frame.path) else { return Ok(false) };
+            let Some(known) = earlier.stacked_light(&frame.path) else { return Ok(false) };
             // A registered light that is wanted now may not have been kept then.
             let kept = |folder: &PathBuf| folder.join(&planned[i].file_name).exists();
-            if told.registered.used && !self.folders.registered.iter().all(kept) {
+            if known.registered.used && !self.folders.registered.iter().all(kept) {
                 return Ok(false);
             }
-            results.push((i, told));
+            results.push((i, known));
         }
+        let rows = self.members().into_iter().filter_map(|i| {
+            let frame = raw[planned[i].frame].as_ref()?;
+            earlier.row(&frame.path).cloned()
+        });
+        let rows: Vec<LightRow> = rows.collect();
+        notes.extend(told(&rows), context);
+        out.table.extend(rows);
         out.stacks.extend(found);
-        for (i, told) in results {
-            out.stars.push(told.stars.clone());
-            out.registered.push(told.registered.clone());
-            if told.registered.used {
-                lights[i] = told.result.clone();
+        for (i, known) in results {
+            out.stars.push(known.stars.clone());
+            out.registered.push(known.registered.clone());
+            if known.registered.used {
+                lights[i] = known.result.clone();
             }
         }
         Ok(true)
@@ -224,15 +281,25 @@ impl Target<'_> {
         context: &Context<'_>,
     ) -> Result<()> {
         let mut seen = self.survey(sets, notes, context)?;
-        let by = self.work.request.align;
-        let best = best_reference(seen.iter().map(|(_, light)| light), by);
-        let Some((_, reference)) = seen.get(best).cloned() else { return Ok(()) };
+        let by = self.work.request.align();
+        let Some(mut reference) = self.reference(&seen, context)? else { return Ok(()) };
         if let (Alignment::Wcs, Err(no)) = (by, Wcs::read(&reference.header)) {
             // Not one of them says where it lies.
             notes.extend(seen.iter().map(|(_, light)| no_wcs(light, &no)), context);
             return Ok(());
         }
-        for (plan, members) in &self.plans {
+        let unwanted = self.choose(&mut seen, &reference, (&mut *out, &mut *notes), context)?;
+        if self.named_reference().is_none() {
+            // The best may not be wanted.
+            let Some(best) = self.reference(&seen, context)? else { return Ok(()) };
+            reference = best;
+        }
+        for (n, (plan, members)) in self.plans.iter().enumerate() {
+            context.observer.event(Event::Picture {
+                name: &plan.title(),
+                number: self.before + n + 1,
+                of: self.of,
+            });
             let keys: BTreeSet<SetKey> = members.iter().map(|i| self.work.set_of(*i)).collect();
             sets.keep(&keys);
             let (mut ids, mut group) = (Vec::new(), Vec::new());
@@ -241,12 +308,22 @@ impl Target<'_> {
                 ids.push(i);
                 group.push(SurveyedLight { light: light.light.calibrated_by(set), ..light });
             }
+            if group.len() < FEWEST_LIGHTS && !self.work.request.selection.is_all() {
+                out.stars.extend(group.iter().map(stars_report));
+                continue;
+            }
             // Lights of one picture share header and array.
             let doubt = group.iter().find_map(|light| light.doubt.clone());
             notes.extend(doubt, context);
             out.stars.extend(group.iter().map(stars_report));
-            let parts = self.picture(plan, (&ids, &mut group), &reference, notes, context)?;
+            // The key is known before lights are measured, so it is of all that were offered.
+            let gone: Vec<LightId> =
+                members.iter().copied().filter(|i| unwanted.contains(i)).collect();
+            let of_picture = (&ids[..], &gone[..], &mut group);
+            let parts = self.picture(plan, of_picture, &reference, notes, context)?;
             out.registered.extend(parts.registered);
+            notes.extend(told(&parts.table), context);
+            out.table.extend(parts.table);
             if let Some(stack) = parts.stack {
                 for (i, light) in parts.used {
                     lights[i] = light;
@@ -261,7 +338,7 @@ impl Target<'_> {
     fn picture(
         &self,
         plan: &StackPlan,
-        (ids, group): (&[LightId], &mut Vec<SurveyedLight>),
+        (ids, unwanted, group): (&[LightId], &[LightId], &mut Vec<SurveyedLight>),
         reference: &SurveyedLight,
         notes: &mut Notes,
         context: &Context<'_>,
@@ -270,19 +347,20 @@ impl Target<'_> {
         loop {
             let arranged = arrange(group, reference, self.how(), context)?;
             let registered = registered_reports(&arranged, reference);
+            let table = self.rows(plan, &ids, &arranged, reference);
             if arranged.used() < FEWEST_LIGHTS {
                 notes.extend(arranged.findings().iter().cloned(), context);
-                return Ok(Picture { registered, stack: None, used: Vec::new() });
+                return Ok(Picture { registered, table, stack: None, used: Vec::new() });
             }
             let used: Vec<bool> = arranged.parts().iter().map(|part| part.used).collect();
-            match self.written(plan, &ids, arranged, context) {
+            match self.written(plan, (&ids, unwanted), arranged, context) {
                 Ok(done) => {
                     notes.extend(done.findings.iter().cloned(), context);
                     let used = ids.iter().zip(group.iter()).zip(used);
                     let used = used.filter(|(_, used)| *used);
                     let used = used.map(|((i, light), _)| (*i, light.calibrated.clone()));
                     let stack = Some(stack_report(plan, done));
-                    return Ok(Picture { registered, stack, used: used.collect() });
+                    return Ok(Picture { registered, table, stack, used: used.collect() });
                 }
                 Err(e) if e.reach() == Reach::Frame => {
                     let culprit = e.path();
@@ -301,7 +379,7 @@ impl Target<'_> {
     fn written(
         &self,
         plan: &StackPlan,
-        ids: &[LightId],
+        (ids, unwanted): (&[LightId], &[LightId]),
         arranged: Arranged<'_>,
         context: &Context<'_>,
     ) -> Result<Integrated> {
@@ -311,18 +389,15 @@ impl Target<'_> {
         }
         let path = self.folders.stacks.join(plan.file_name(arranged.used()));
         let png = path.with_extension("png");
-        let provenance = self.provenance(ids)?;
+        let mut offered = [ids, unwanted].concat();
+        offered.sort();
+        let provenance = self.provenance(&offered)?;
         arranged.stack(&path, Some(&png), &provenance, context)
     }
 
     /// Looks the lights over, those of one set of masters at a time; without their masters, which
     /// are forgotten meanwhile.
-    fn survey(
-        &self,
-        sets: &mut Sets,
-        notes: &mut Notes,
-        context: &Context<'_>,
-    ) -> Result<Vec<(LightId, SurveyedLight)>> {
+    fn survey(&self, sets: &mut Sets, notes: &mut Notes, context: &Context<'_>) -> Result<Seen> {
         let Work { planned, raw, .. } = self.work;
         let members = self.members();
         let keys: BTreeSet<SetKey> = members.iter().map(|i| self.work.set_of(*i)).collect();
@@ -338,7 +413,7 @@ impl Target<'_> {
                     offered.push(Offered::raw(frame, set.clone(), self.work.share_of(i)));
                 }
             }
-            let (looked, refused) = survey(&offered, false, context)?;
+            let (looked, refused) = survey(&offered, self.how().local, context)?;
             notes.extend(refused, context);
             for light in looked {
                 let at = offered.iter().position(|o| o.path == light.light.path);
@@ -354,15 +429,79 @@ impl Target<'_> {
     }
 }
 
+impl Target<'_> {
+    /// The rows of a picture's lights.
+    fn rows(
+        &self,
+        plan: &StackPlan,
+        ids: &[LightId],
+        arranged: &Arranged<'_>,
+        reference: &SurveyedLight,
+    ) -> Vec<LightRow> {
+        rows(&plan.stem, arranged, reference, &|path| {
+            let at = arranged.lights.iter().position(|light| light.path() == path)?;
+            let flat = self.work.flats.get(ids[at]).copied().flatten();
+            arranged.lights[at].calibrated.as_ref().map(|done| verdict(done, flat))
+        })
+    }
+
+    /// Takes lights that are not wanted out of those seen, and tells of them; gives their names.
+    fn choose(
+        &self,
+        seen: &mut Seen,
+        reference: &SurveyedLight,
+        (out, notes): (&mut Pictures, &mut Notes),
+        context: &Context<'_>,
+    ) -> Result<BTreeSet<LightId>> {
+        let selection = &self.work.request.selection;
+        let mut unwanted_ids = BTreeSet::new();
+        if selection.is_all() {
+            return Ok(unwanted_ids);
+        }
+        for (plan, members) in &self.plans {
+            let (ids, group): (Vec<LightId>, Vec<SurveyedLight>) =
+                seen.iter().filter(|(i, _)| members.contains(i)).cloned().unzip();
+            let arranged = match arrange(&group, reference, self.how(), context) {
+                Err(e) if e.reach() == Reach::Run => return Err(e),
+                // What is wrong with them is met again where they are to be stacked.
+                Err(_) => continue,
+                Ok(arranged) => arranged,
+            };
+            let rows = self.rows(plan, &ids, &arranged, reference);
+            let unwanted = unwanted(selection, &rows);
+            if let Some(nothing) = leaves_nothing(selection, plan, &rows, &unwanted) {
+                notes.add(nothing, context);
+            }
+            let registered = registered_reports(&arranged, reference);
+            let mut gone = BTreeSet::new();
+            for ((i, row), mut place) in ids.iter().zip(rows).zip(registered) {
+                let Some(why) = unwanted.get(&row.path) else { continue };
+                let row = row.without(why);
+                notes.extend(left_out(&row), context);
+                place.used = false;
+                out.registered.push(place);
+                out.table.push(row);
+                gone.insert(*i);
+            }
+            let of_gone = ids.iter().zip(&group).filter(|(i, _)| gone.contains(i));
+            out.stars.extend(of_gone.map(|(_, light)| stars_report(light)));
+            seen.retain(|(i, _)| !gone.contains(i));
+            unwanted_ids.extend(gone);
+        }
+        Ok(unwanted_ids)
+    }
+}
+
 /// What came of one picture.
 struct Picture {
     registered: Vec<RegisteredReport>,
+    table: Vec<LightRow>,
     stack: Option<StackReport>,
     /// The lights in it, and how each was calibrated.
     used: Vec<(LightId, Option<LightResult>)>,
 }
 
-fn stars_report(light: &SurveyedLight) -> StarsReport {
+pub(super) fn stars_report(light: &SurveyedLight) -> StarsReport {
     StarsReport {
         path: light.path().to_owned(),
         count: light.field.stars.len(),
@@ -373,7 +512,10 @@ fn stars_report(light: &SurveyedLight) -> StarsReport {
     }
 }
 
-fn registered_reports(arranged: &Arranged<'_>, reference: &SurveyedLight) -> Vec<RegisteredReport> {
+pub(super) fn registered_reports(
+    arranged: &Arranged<'_>,
+    reference: &SurveyedLight,
+) -> Vec<RegisteredReport> {
     let report = |part: &LightPart| RegisteredReport {
         path: part.path.clone(),
         reference: reference.path().to_owned(),
@@ -387,7 +529,7 @@ fn registered_reports(arranged: &Arranged<'_>, reference: &SurveyedLight) -> Vec
     arranged.parts().iter().map(report).collect()
 }
 
-fn stack_report(plan: &StackPlan, done: Integrated) -> StackReport {
+pub(super) fn stack_report(plan: &StackPlan, done: Integrated) -> StackReport {
     let used = || done.lights.iter().filter(|part| part.used);
     StackReport {
         object: plan.object.clone(),
