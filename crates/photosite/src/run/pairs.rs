@@ -49,7 +49,11 @@ fn alike(a: &Traits, b: &Traits) -> bool {
 ///
 /// # Errors
 /// When the work is cancelled.
-pub(super) fn noise_by_pairs(inventory: &mut Inventory, context: &Context<'_>) -> Result<()> {
+pub(super) fn noise_by_pairs(
+    inventory: &mut Inventory,
+    context: &Context<'_>,
+) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
     let traits: Vec<Traits> = inventory.frames.iter().map(frame_traits).collect();
     let mut done = vec![false; traits.len()];
     for i in 0..traits.len() {
@@ -76,11 +80,15 @@ pub(super) fn noise_by_pairs(inventory: &mut Inventory, context: &Context<'_>) -
                 });
                 told(subject, noise)
             }
+            // A read noise of 0 is named, and is that of frames without noise.
+            Ok(None) | Err(_) if inventory.frames[i].header.get_f64("RDNOISE").is_some() => {
+                continue;
+            }
             Ok(None) | Err(_) => unknown(subject),
         };
-        inventory.findings.push(finding);
+        findings.push(finding);
     }
-    Ok(())
+    Ok(findings)
 }
 
 fn told(subject: String, noise: NoiseModel) -> Finding {

@@ -183,11 +183,13 @@ impl<'a> Night<'a> {
         if let Some(library) = &request.library {
             noise_by_profile(&mut inventory, library);
         }
-        noise_by_pairs(&mut inventory, context)?;
         let mut findings = std::mem::take(&mut inventory.findings);
         let library = open_library(request, &mut findings);
         let join = request.join_exposures;
         let planned = plan_with(&mut inventory, (library.as_ref(), join), &mut findings);
+        // After matching, whose costs are reckoned from what headers say: an assumed dark current beside a
+        // measured read noise would decide against darks that pixels ask for.
+        findings.extend(noise_by_pairs(&mut inventory, context)?);
         for finding in &findings {
             context.observer.event(Event::Found(finding));
         }
