@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::{Context as _, bail};
-use serde::{Deserialize, Serialize};
+use clap::ValueEnum;
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::args::memory_size;
+use crate::args::{NormalizeName, WeightName, memory_size};
 
 /// The file's name.
 pub const NAME: &str = "photosite.toml";
@@ -31,9 +32,11 @@ pub struct Config {
     /// Its high threshold.
     pub sigma_high: Option<f32>,
     /// The weights of lights.
-    pub weight: Option<String>,
+    #[serde(deserialize_with = "named")]
+    pub weight: Option<WeightName>,
     /// How lights are normalised.
-    pub normalize: Option<String>,
+    #[serde(deserialize_with = "named")]
+    pub normalize: Option<NormalizeName>,
     /// Cameras, by the name in their headers.
     pub camera: BTreeMap<String, Camera>,
 }
@@ -46,6 +49,18 @@ pub struct Camera {
     pub gain: f64,
     /// Read noise in electrons.
     pub read_noise: f64,
+}
+
+/// Reads a word as the command line does.
+fn named<'de, T: ValueEnum, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    let word = String::deserialize(from)?;
+    T::from_str(&word, false).map(Some).map_err(|_| {
+        let known: Vec<String> = T::value_variants()
+            .iter()
+            .filter_map(|v| Some(v.to_possible_value()?.get_name().to_owned()))
+            .collect();
+        serde::de::Error::custom(format!("{word:?} is not one of {}", known.join(", ")))
+    })
 }
 
 /// A value and where it comes from.
@@ -137,7 +152,18 @@ impl Settings {
                 })*
             };
         }
-        take!(library, threads, memory, reject, sigma_low, sigma_high, weight, normalize);
+        take!(library, threads, memory, reject, sigma_low, sigma_high);
+        let name = |v: Option<clap::builder::PossibleValue>| {
+            v.map_or_else(String::new, |v| v.get_name().to_owned())
+        };
+        if let Some(weight) = new.weight {
+            note("weight", name(weight.to_possible_value()));
+            all.weight = Some(weight);
+        }
+        if let Some(normalize) = new.normalize {
+            note("normalize", name(normalize.to_possible_value()));
+            all.normalize = Some(normalize);
+        }
         for (name, camera) in new.camera {
             let Camera { gain, read_noise } = camera;
             note(&format!("camera {name}"), format!("{gain} e-/ADU, {read_noise} e-"));

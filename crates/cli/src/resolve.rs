@@ -79,9 +79,17 @@ pub fn recipe(
 
 /// How lights become one picture; registered by the usual method.
 pub fn integration(args: &IntegrationArgs) -> photosite::Result<Integration> {
+    let kept = &config::current().config;
+    let reject = args.reject.as_deref().or(kept.reject.as_deref()).unwrap_or("auto");
+    let (low, high) = match args.reject {
+        // Thresholds are in the unit of their method.
+        Some(_) => (args.sigma_low, args.sigma_high),
+        None => (args.sigma_low.or(kept.sigma_low), args.sigma_high.or(kept.sigma_high)),
+    };
+    let normalize = args.normalize.or(kept.normalize).unwrap_or(NormalizeName::AdditiveScale);
     let mut how = Integration::default();
-    how.recipe = recipe(&args.reject, args.sigma_low, args.sigma_high, args.combine)?;
-    how.normalise = match args.normalize {
+    how.recipe = recipe(reject, low, high, args.combine)?;
+    how.normalise = match normalize {
         NormalizeName::None => Normalise::None,
         NormalizeName::Additive => Normalise::Additive,
         NormalizeName::AdditiveScale | NormalizeName::Local => Normalise::AdditiveScaled,
@@ -89,8 +97,8 @@ pub fn integration(args: &IntegrationArgs) -> photosite::Result<Integration> {
         NormalizeName::MultiplicativeScale => Normalise::MultiplicativeScaled,
         NormalizeName::EqualisedFluxes => Normalise::EqualisedFluxes,
     };
-    how.local = args.normalize == NormalizeName::Local;
-    how.weight = match args.weight {
+    how.local = normalize == NormalizeName::Local;
+    how.weight = match args.weight.or(kept.weight).unwrap_or(WeightName::Quality) {
         WeightName::None => Weight::None,
         WeightName::Quality => Weight::Quality,
         WeightName::Noise => Weight::Noise,

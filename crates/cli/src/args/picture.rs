@@ -46,9 +46,9 @@ pub struct IntegrationArgs {
     /// Reference for registration; best is the sharpest light with most stars.
     #[arg(long, value_name = "FILE|best")]
     pub reference: Option<PathBuf>,
-    /// Rejection method; auto depends on the number of lights.
-    #[arg(long, value_name = "NAME", default_value = "auto", value_parser = reject_names())]
-    pub reject: String,
+    /// Rejection method; by default auto, which depends on the number of lights.
+    #[arg(long, value_name = "NAME", value_parser = reject_names())]
+    pub reject: Option<String>,
     /// Low rejection threshold, in the unit of the method.
     #[arg(long, value_name = "L", alias = "low")]
     pub sigma_low: Option<f32>,
@@ -58,12 +58,12 @@ pub struct IntegrationArgs {
     /// How the samples that remain are combined.
     #[arg(long, value_enum, value_name = "HOW")]
     pub combine: Option<CombineName>,
-    /// How lights are normalised to the reference before rejection.
-    #[arg(long, value_enum, value_name = "HOW", default_value_t = NormalizeName::AdditiveScale)]
-    pub normalize: NormalizeName,
-    /// Weights of the lights in the mean.
-    #[arg(long, value_enum, value_name = "WHAT", default_value_t = WeightName::Quality)]
-    pub weight: WeightName,
+    /// How lights are normalised to the reference before rejection; by default additive-scale.
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub normalize: Option<NormalizeName>,
+    /// Weights of the lights in the mean; by default quality.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub weight: Option<WeightName>,
     /// Debayering method of lights under a colour filter array.
     #[arg(long, value_enum, value_name = "METHOD", default_value_t = StackDebayerName::Auto)]
     pub debayer: StackDebayerName,

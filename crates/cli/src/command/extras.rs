@@ -31,7 +31,7 @@ pub fn settings(limits: Limits, as_json: bool) -> anyhow::Result<Done> {
         ("threads", context.threads.to_string()),
         ("memory", format!("{}MiB", context.memory_bytes >> 20)),
         ("reject", "auto".to_owned()),
-        ("weight", "noise".to_owned()),
+        ("weight", "quality".to_owned()),
         ("normalize", "additive-scale".to_owned()),
     ];
     for (name, value) in usual {
