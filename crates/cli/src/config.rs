@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
+use photosite::params::noise_model;
+use photosite_pix::unit::NoiseModel;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::args::{NormalizeName, WeightName, memory_size};
@@ -136,6 +138,16 @@ fn read(file: &Path) -> anyhow::Result<Config> {
 }
 
 impl Settings {
+    /// Gain and read noise of cameras.
+    ///
+    /// # Errors
+    /// When they mean nothing.
+    pub fn noise(&self) -> photosite::Result<Vec<(String, NoiseModel)>> {
+        let of =
+            |(name, c): (&String, &Camera)| Ok((name.clone(), noise_model(c.gain, c.read_noise)?));
+        self.config.camera.iter().map(of).collect()
+    }
+
     /// Puts a file's values in the place of those before it.
     fn add(&mut self, new: Config, file: &Path) {
         let mut note = |name: &str, value: String| {

@@ -24,8 +24,8 @@ pub struct RunArgs {
     /// Files and folders of frames; subfolders are searched.
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// The folder for products.
-    #[arg(short, long, value_name = "OUT", required_unless_present = "plan")]
+    /// The folder for products; by default ./photosite-out, or that of the plan.
+    #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
     /// Run a plan that `--dry-run --json` wrote; frames and options are the plan's.
     #[arg(long, value_name = "FILE", conflicts_with_all = [

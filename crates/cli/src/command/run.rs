@@ -9,7 +9,7 @@ use photosite::run::{NightRequest, PlannedNight, read_plan, run_night, run_plan}
 
 use crate::args::{self, Limits, RunArgs};
 use crate::night::{self, NightProgress};
-use crate::{Done, resolve, show};
+use crate::{Done, config, resolve, show};
 
 /// Calibrates a night.
 pub fn run(args: &RunArgs, limits: Limits) -> anyhow::Result<Done> {
@@ -59,6 +59,9 @@ enum Asked {
     Night(Box<NightRequest>),
 }
 
+/// The folder of products where none is named.
+const OUTPUT: &str = "photosite-out";
+
 /// What was typed, as a night.
 fn request(args: &RunArgs) -> anyhow::Result<NightRequest> {
     let mut paths = args.paths.clone();
@@ -66,7 +69,9 @@ fn request(args: &RunArgs) -> anyhow::Result<NightRequest> {
     if paths.is_empty() {
         bail!("name a folder of frames, or give frames by type with --lights, --darks etc.");
     }
-    let mut night = NightRequest::new(paths, args.output.clone().unwrap_or_default());
+    let output = args.output.clone().unwrap_or_else(|| PathBuf::from(OUTPUT));
+    let mut night = NightRequest::new(paths, output);
+    night.cameras = config::current().noise()?;
     night.overrides = overrides;
     night.dry_run = args.dry_run;
     night.graph = args.dry_run && args.json;

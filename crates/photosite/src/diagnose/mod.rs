@@ -52,9 +52,8 @@ use crate::calibrate::dark::{DOUBLING_C, HotSites};
 use crate::calibrate::flat_fit::{Blocks, FlatAnswer, FlatFit, Template};
 use crate::calibrate::{Bias, DarkContent, Left, MasterDark};
 use crate::finding::Severity;
-use noise::MasterNoise;
 
-pub use noise::NoiseBudget;
+pub use noise::{MasterNoise, NoiseBudget};
 
 /// Whether a light was calibrated right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,11 +2,12 @@
 
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Frame, stat};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The parts of the noise of a pixel of a calibrated light at the level of its sky, in ADU, and what is
 /// measured.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NoiseBudget {
     /// Of reading the light out.
     pub read_adu: f64,
@@ -28,7 +29,7 @@ pub struct NoiseBudget {
 
 /// The noise that masters bring along.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct MasterNoise {
+pub struct MasterNoise {
     /// One standard deviation of a pixel of the bias, in ADU.
     pub bias_adu: f64,
     /// The signal of the dark above its bias, in ADU; a sensor that corrects its black level hides it.
@@ -37,8 +38,9 @@ pub(super) struct MasterNoise {
     pub dark_frame_adu2: Option<f64>,
     /// One standard deviation of a pixel of the dark, in ADU.
     pub dark_adu: f64,
-    /// The middle of the flat, and one standard deviation of a pixel.
+    /// The middle of the flat.
     pub flat_level: Option<f64>,
+    /// One standard deviation of a pixel of the flat.
     pub flat: f64,
 }
 
@@ -51,12 +53,7 @@ pub(super) fn of_master(frame: &Frame) -> f64 {
 
 impl NoiseBudget {
     /// Of a light whose sky is at `sky_adu` after calibration, with the noise that was measured in it.
-    pub(super) fn of(
-        sky_adu: f64,
-        measured_adu: f64,
-        noise: NoiseModel,
-        masters: MasterNoise,
-    ) -> Self {
+    pub fn of(sky_adu: f64, measured_adu: f64, noise: NoiseModel, masters: MasterNoise) -> Self {
         let gain = noise.gain_e_per_adu.e_per_adu();
         // Everything before the flat is divided by it.
         let flat = masters.flat_level.filter(|f| *f > 0.0).unwrap_or(1.0);

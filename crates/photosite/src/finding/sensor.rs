@@ -18,6 +18,12 @@ pub(super) const SENSOR: &[Code] = &[
         "No action needed; --gain and --read-noise overrule a profile.",
     ),
     code(
+        "noise-by-settings",
+        Info,
+        "Headers give no gain and read noise; those that photosite.toml holds for the camera are used.",
+        "No action needed; --gain and --read-noise overrule them.",
+    ),
+    code(
         "noise-not-known",
         Info,
         "Gain or read noise of lights is not known: they are calibrated without ERR.",

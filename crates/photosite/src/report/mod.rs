@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use crate::calibrate::Left;
 use crate::calibrate::dark::{DarkChoice, DarkSource, DarkWay};
 use crate::calibrate::flat_fit::FlatFit;
-use crate::diagnose::Verdict;
+use crate::diagnose::{NoiseBudget, Verdict};
 use crate::finding::Severity;
 use crate::library::{Check, Cost, CostUnit, Traits};
 use crate::master::NoiseCheck;
@@ -279,6 +279,10 @@ pub struct LightReport {
     /// How much of its dark is left; `None` without one, or where it has too few hot pixels.
     #[serde(default)]
     pub left_of_dark: Option<Left>,
+    /// Where its noise comes from, and what it shows; null where gain, read noise or a master's noise is not
+    /// known.
+    #[serde(default)]
+    pub noise_budget: Option<NoiseBudget>,
     /// What was done, in order.
     pub steps: Vec<String>,
     /// The raw samples, described.

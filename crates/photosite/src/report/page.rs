@@ -31,7 +31,7 @@ padding:10px 16px;min-width:120px}.card b{display:block;font-size:1.6em}\
 .turn input{flex:1}.plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,380px),1fr));gap:16px}\
 svg text{font:12px system-ui,sans-serif;fill:var(--dim)}svg .l{stroke:var(--line)}svg circle{fill:var(--mark)}\
 th button{all:unset;cursor:pointer;text-decoration:underline dotted}th button:focus-visible{outline:2px solid var(--mark)}\
-td.odd{background:var(--soft);font-weight:600}";
+.budget svg .bar{fill:var(--mark)}.budget th{text-align:left;font-weight:400}td.odd{background:var(--soft);font-weight:600}";
 
 /// Sorting of tables, comparison of pictures; without it both pictures are shown half and half.
 const SCRIPT: &str = "\
@@ -54,6 +54,7 @@ pub fn page(report: &RunReport, pictures: &[Pictures]) -> String {
     verdict(report, &mut page);
     for (i, stack) in report.stacks.iter().enumerate() {
         picture(stack, pictures.get(i).unwrap_or(&Pictures::default()), &mut page);
+        budget(stack, report, &mut page);
     }
     lights(report, &mut page);
     plots(report, &mut page);
@@ -65,6 +66,47 @@ pub fn page(report: &RunReport, pictures: &[Pictures]) -> String {
     }
     page.push(&format!("<script>{SCRIPT}</script>"));
     page.finish()
+}
+
+/// Where the noise of one light of a stack comes from: as bars, and what better masters would buy.
+fn budget(stack: &StackReport, report: &RunReport, page: &mut Page) {
+    let of = |path: &Path| report.lights.iter().find(|l| l.path == path)?.noise_budget;
+    let shown = of(&stack.reference).or_else(|| stack.inputs.iter().find_map(|p| of(p)));
+    let Some(b) = shown else { return };
+    let parts = [
+        ("read-out", b.read_adu),
+        ("dark current", b.dark_adu),
+        ("sky", b.sky_adu),
+        ("master bias", b.bias_master_adu),
+        ("master dark", b.dark_master_adu),
+        ("master flat", b.flat_master_adu),
+    ];
+    let most = parts.iter().map(|p| p.1).fold(b.measured_adu, f64::max).max(f64::MIN_POSITIVE);
+    page.push("<h3>Noise of one light</h3><table class=\"budget\"><tbody>");
+    let whole = [("all together, predicted", b.predicted_adu), ("measured", b.measured_adu)];
+    for (name, adu) in parts.into_iter().filter(|p| p.1 > 0.0).chain(whole) {
+        page.push(&format!(
+            "<tr><th scope=\"row\">{name}</th><td>{} ADU</td><td><svg width=\"200\" height=\"12\" \
+             aria-hidden=\"true\"><rect class=\"bar\" width=\"{:.1}\" height=\"12\"/></svg></td></tr>",
+            number(Some(adu)),
+            200.0 * adu / most
+        ));
+    }
+    page.push("</tbody></table>");
+    let bought: Vec<String> = parts[3..]
+        .iter()
+        .filter(|p| p.1 > 0.0)
+        .map(|(name, adu)| format!("a perfect {name} would buy {:.1} %", 100.0 * b.bought_by(*adu)))
+        .collect();
+    if !bought.is_empty() {
+        let lights = stack.inputs.len().max(1) as f64;
+        let more = 1.0 - (lights / (2.0 * lights)).sqrt();
+        page.push(&format!(
+            "<p class=\"dim\">In a light {}; in the stack twice as many lights buy {:.0} %.</p>",
+            bought.join(", "),
+            100.0 * more
+        ));
+    }
 }
 
 fn title(report: &RunReport) -> String {

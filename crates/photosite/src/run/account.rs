@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use photosite_pix::unit::NoiseModel;
+
+use super::budgeted::noise_budget;
 use super::planned::{AskedNight, PlannedNight};
 use super::request::NightRequest;
 use super::results::{
@@ -199,6 +202,15 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
             } else {
                 light.dark.is_none() || light.scaled.is_some()
             };
+            let made = |id: Option<MasterId>| masters.get(id?).and_then(Option::as_ref);
+            let used = [
+                made(light.bias.filter(|_| bias_taken)),
+                made(light.dark.filter(|_| !without)),
+                made(of_flat.map_or(light.flat, |c| c.flat)),
+            ];
+            let own = &inventory[light.frame].metadata;
+            let noise = own.gain_e_per_adu.zip(own.read_noise_e);
+            let noise = noise.and_then(|(gain, read)| NoiseModel::new(gain.e_per_adu(), read));
             LightReport {
                 path: inventory[light.frame].path.clone(),
                 output: done.and_then(|d| d.path.clone()),
@@ -215,6 +227,7 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
                 stats_after: done.map(|d| d.after),
                 verdict: done.map(|d| verdict(d, of_flat)),
                 left_of_dark: done.and_then(|d| d.left_of_dark),
+                noise_budget: done.zip(noise).and_then(|(d, noise)| noise_budget(d, noise, used)),
                 repaired: done.map_or(0, |d| d.repaired),
                 choices: light.choices.iter().map(|(kind, e)| ChoiceReport::of(*kind, e)).collect(),
                 key: done.map(|d| d.key.clone()),

@@ -36,6 +36,7 @@
 mod account;
 mod adopt;
 mod beside;
+mod budgeted;
 mod collect;
 mod composed;
 mod dark_model;

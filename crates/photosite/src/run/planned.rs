@@ -28,6 +28,9 @@ pub struct AskedNight {
     output: PathBuf,
     /// Gain and read noise, where the headers' were overruled.
     noise: Option<NoiseModel>,
+    /// Gain and read noise of cameras whose headers do not say it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    cameras: Vec<(String, NoiseModel)>,
     /// The defect map; `None` for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     defects: Option<PathBuf>,
@@ -91,6 +94,7 @@ impl AskedNight {
             kinds: kinds.collect(),
             output: whole(&request.output),
             noise: request.noise,
+            cameras: request.cameras.clone(),
             defects: request.defects.as_deref().map(whole),
             pedestal_adu: match request.sample {
                 Sample::U16 { pedestal_adu } => Some(pedestal_adu),
@@ -122,6 +126,7 @@ impl AskedNight {
             dry_run: false,
             graph: false,
             noise: self.noise,
+            cameras: self.cameras.clone(),
             defects: self.defects.clone(),
             sample: self.pedestal_adu.map_or(Ok(Sample::F32), sixteen_bits)?,
             library: self.library.clone(),

@@ -84,18 +84,49 @@ fn fits(profile: &Profile, traits: &Traits) -> bool {
         })
 }
 
+/// Gives frames whose headers lack gain or read noise those that a person's settings hold for their camera.
+pub fn noise_by_settings(inventory: &mut Inventory, cameras: &[(String, NoiseModel)]) {
+    let Inventory { frames, findings, .. } = inventory;
+    for (name, noise) in cameras {
+        let of_camera = |f: &Frame| {
+            let own = f.metadata.camera.as_deref();
+            own.is_some_and(|own| camera_key(own) == camera_key(name))
+        };
+        let mut used = Vec::new();
+        for frame in frames.iter_mut().filter(|f| is_silent(f) && of_camera(f)) {
+            frame.set_noise(*noise, "by the settings of the user");
+            used.push(frame.path.display().to_string());
+        }
+        let Some(first) = used.first() else { continue };
+        let message = format!(
+            "the headers give no gain and read noise; those of {name} in the settings are used: {:.4} e-/ADU, \
+             {:.2} e-",
+            noise.gain_e_per_adu.e_per_adu(),
+            noise.read_noise_e
+        );
+        let subject = first_and_more(first, used.len());
+        findings.push(
+            Finding::new("noise-by-settings", Severity::Info, subject, message)
+                .with("frames", used.len()),
+        );
+    }
+}
+
+/// Whether a frame's header lacks gain or read noise.
+fn is_silent(f: &Frame) -> bool {
+    f.metadata.gain_e_per_adu.is_none() || f.metadata.read_noise_e.is_none()
+}
+
 /// Gives frames whose headers lack gain or read noise those of the camera's profile, and the level of
 /// saturation that was measured where neither headers nor samples say a lower one; tells so.
 pub fn noise_by_profile(inventory: &mut Inventory, library: &Path) {
-    let silent =
-        |f: &Frame| f.metadata.gain_e_per_adu.is_none() || f.metadata.read_noise_e.is_none();
-    if !inventory.frames.iter().any(silent) {
+    if !inventory.frames.iter().any(is_silent) {
         return;
     }
     let Inventory { frames, findings, .. } = inventory;
     let profiles = profiles(library, findings);
     let mut used: Vec<(usize, NoiseModel, Vec<String>)> = Vec::new();
-    for frame in frames.iter_mut().filter(|f| silent(f)) {
+    for frame in frames.iter_mut().filter(|f| is_silent(f)) {
         let traits = frame_traits(frame);
         let found = profiles
             .iter()

@@ -29,6 +29,8 @@ pub struct NightRequest {
     pub graph: bool,
     /// Gain and read noise, where the headers' are to be overruled.
     pub noise: Option<NoiseModel>,
+    /// Gain and read noise of cameras, by the names in their headers, where those do not say it.
+    pub cameras: Vec<(String, NoiseModel)>,
     /// The defect map; `None` for none.
     pub defects: Option<PathBuf>,
     /// How calibrated lights are stored.
@@ -68,6 +70,7 @@ impl NightRequest {
             dry_run: false,
             graph: false,
             noise: None,
+            cameras: Vec::new(),
             defects: None,
             sample: Sample::F32,
             library: None,

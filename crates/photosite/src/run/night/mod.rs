@@ -38,7 +38,7 @@ use super::named::not_of_this_sensor;
 use super::page::page_of;
 use super::pairs::noise_by_pairs;
 use super::planned::{AskedNight, PlannedNight};
-use super::profiles::noise_by_profile;
+use super::profiles::{noise_by_profile, noise_by_settings};
 use super::request::{NightOutcome, NightRequest};
 use super::results::{
     DarkChoices, FlatChoices, LightResults, MadeDarks, MasterResults, Pictures, RawFrames, Results,
@@ -180,6 +180,7 @@ impl<'a> Night<'a> {
         if let Some(noise) = request.noise {
             inventory.frames.iter_mut().for_each(|f| f.set_noise(noise, "given by hand"));
         }
+        noise_by_settings(&mut inventory, &request.cameras);
         if let Some(library) = &request.library {
             noise_by_profile(&mut inventory, library);
         }
