@@ -1,14 +1,17 @@
 //! From what was typed to what the library takes.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use photosite::detector::Linearity;
 use photosite::event::{Cancel, Observer};
 use photosite::inventory::{KindOverrides, kind_said, walk};
-use photosite::params::{Drizzle, Integration, RecipeChoice, Weight, noise_model, sixteen_bits};
+use photosite::params::{
+    Drizzle, Integration, OverscanChoice, RecipeChoice, Storage, Weight, noise_model,
+};
 use photosite::run::NamedBias;
 use photosite::work::Context;
-use photosite_file::fits::Sample;
 use photosite_pix::FrameKind;
 use photosite_pix::combine::Combine;
 use photosite_pix::debayer::Method;
@@ -18,7 +21,7 @@ use photosite_pix::unit::NoiseModel;
 
 use crate::args::{
     CombineName, Format, FormatArgs, IntegrationArgs, KindArgs, Limits, NoiseArgs, NormalizeName,
-    PlaceArgs, StackDebayerName, WeightName, memory_size,
+    PlaceArgs, RawArgs, StackDebayerName, WeightName, memory_size,
 };
 use crate::{config, show};
 
@@ -55,11 +58,19 @@ pub fn noise(args: NoiseArgs) -> photosite::Result<Option<NoiseModel>> {
     args.gain.zip(args.read_noise).map(|(gain, noise)| noise_model(gain, noise)).transpose()
 }
 
+/// What is given by hand of raw frames: overscans, linearity.
+pub fn by_hand(args: &RawArgs, out: &mut KindOverrides) -> photosite::Result<()> {
+    out.overscan = OverscanChoice::new(&args.overscan, &args.overscan_method)?;
+    let linearity = args.linearity.as_deref().map(Linearity::read).transpose()?;
+    out.linearity = linearity.map(Arc::new);
+    Ok(())
+}
+
 /// How samples are stored.
-pub fn sample(args: FormatArgs) -> photosite::Result<Sample> {
+pub fn storage(args: &FormatArgs) -> photosite::Result<Storage> {
     match args.format {
-        Format::F32 => Ok(Sample::F32),
-        Format::U16 => sixteen_bits(args.pedestal),
+        Format::F32 => Ok(Storage::F32),
+        Format::U16 => Storage::sixteen_bits(&args.pedestal),
     }
 }
 

@@ -63,7 +63,8 @@ const BESIDE: [&str; 23] = [
     "CTX",
 ];
 
-fn is_beside(hdu: &HduSummary) -> bool {
+/// Whether a unit is named as an error, mask or count beside an image.
+pub(crate) fn is_beside(hdu: &HduSummary) -> bool {
     hdu.name.as_ref().is_some_and(|n| BESIDE.iter().any(|b| n.eq_ignore_ascii_case(b)))
 }
 

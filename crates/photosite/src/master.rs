@@ -16,8 +16,6 @@
 //! assert!(check.agrees());
 //! ```
 
-use std::ops::Range;
-
 use photosite_pix::combine::Combine;
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{
@@ -411,13 +409,6 @@ fn normalise(frame: &mut Frame, cfa: Option<CfaPattern>) {
             }
         }
     }
-}
-
-/// The level of an overscan region: the robust mean of its samples, in ADU.
-pub fn overscan_level(rows: &[f32], width: usize, columns: Range<usize>) -> f64 {
-    let samples: Vec<f32> =
-        rows.chunks_exact(width).flat_map(|r| r[columns.clone()].iter().copied()).collect();
-    stat::robust_mean(&samples, 3.0)
 }
 
 #[cfg(test)]

@@ -27,9 +27,9 @@
 //! # Ok::<(), photosite::Error>(())
 //! ```
 
-use std::path::{Path, PathBuf};
-
 use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use photosite_file::keyword::{self, Scale};
 use photosite_file::scratch::Scratch;
@@ -37,11 +37,11 @@ use photosite_file::{Access, Probe, RawSource, Source};
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Applied, Detector, Header, Metadata, Rect, Size};
 
-use crate::detector::{detector_of, full_scale_adu};
+use crate::detector::{Linearity, OverscanRecord, Parts, detector_of, full_scale_adu};
 use crate::open::{open_full_scale, open_stored, probe, turned_over};
 use crate::provenance::{ContentHash, FileMark};
 use crate::stack::{Additive, Prepared, ReadBuffers};
-use crate::{Error, Result, master};
+use crate::{Error, Result};
 
 /// What is subtracted from every sample of a frame before anything else.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -49,8 +49,8 @@ pub enum Level {
     /// Nothing.
     #[default]
     Nothing,
-    /// The robust mean of these columns and rows.
-    Overscan(Rect),
+    /// What the overscans of the frame tell.
+    Overscan,
     /// A constant that was added on writing, in ADU.
     Pedestal(f32),
 }
@@ -77,6 +77,10 @@ pub struct RawFrame {
     pub header: Header,
     /// The header's meaning.
     pub metadata: Metadata,
+    /// What straightens its response, where it bends.
+    pub linearity: Option<Arc<Linearity>>,
+    /// What its overscans told, and the parts of it, once it was opened.
+    pub parts: OnceLock<Arc<Parts>>,
 }
 
 impl RawFrame {
@@ -109,6 +113,8 @@ impl RawFrame {
             turned: false,
             header,
             metadata,
+            linearity: None,
+            parts: OnceLock::new(),
         })
     }
 
@@ -135,8 +141,9 @@ impl RawFrame {
             let message = format!("is {} pixels now, was {size}", source.size());
             return Err(photosite_file::Error::damaged(&self.path, message).into());
         }
+        let parts = self.parts(&*source)?;
         let level_adu = match self.level() {
-            Level::Overscan(region) => overscan_level(&*source, region)? as f32,
+            Level::Overscan => parts.level_adu as f32,
             Level::Pedestal(adu) => adu,
             Level::Nothing => 0.0,
         };
@@ -158,10 +165,41 @@ impl RawFrame {
             region,
             missing_from_adu: None,
             level_adu,
+            parts: Some(parts).filter(|p| !p.is_uniform()),
             additive: Additive::Nothing,
+            linear: None,
             scale: [1.0; 3],
             cfa,
         })
+    }
+
+    /// Its parts, measured at the first call.
+    fn parts(&self, source: &dyn Source) -> Result<Arc<Parts>> {
+        if let Some(parts) = self.parts.get() {
+            return Ok(parts.clone());
+        }
+        let levelled = self.level() == Level::Overscan;
+        let parts =
+            Parts::measure(&self.detector, source, levelled).map_err(|e| e.about(&self.path))?;
+        Ok(self.parts.get_or_init(|| Arc::new(parts)).clone())
+    }
+
+    /// What its overscans told; nothing before it was opened.
+    pub fn overscans(&self) -> &[OverscanRecord] {
+        self.parts.get().map_or(&[], |p| &p.records)
+    }
+
+    /// What decides its levels besides its header, as a parameter of products; `None` for a frame of one
+    /// output without an overscan.
+    pub(crate) fn levelling(&self) -> Option<serde_json::Value> {
+        let Detector { overscan, overscan_method, amplifiers, .. } = &self.detector;
+        let overscan = (self.level() == Level::Overscan).then(|| {
+            let regions: Vec<_> = overscan.iter().map(|o| (o.source, o.target)).collect();
+            serde_json::json!({ "method": overscan_method, "regions": regions })
+        });
+        let several = !amplifiers.is_empty();
+        (overscan.is_some() || several)
+            .then(|| serde_json::json!({ "overscan": overscan, "amplifiers": amplifiers }))
     }
 
     /// The part that is used.
@@ -175,8 +213,8 @@ impl RawFrame {
     /// is in the overscan too.
     pub fn level(&self) -> Level {
         let done = self.metadata.applied.contains(Applied::OVERSCAN);
-        if let Some(region) = self.detector.overscan.first().filter(|_| !done) {
-            return Level::Overscan(*region);
+        if !done && !self.detector.overscan.is_empty() {
+            return Level::Overscan;
         }
         match self.metadata.pedestal_adu.filter(|p| p.is_finite() && *p != 0.0) {
             Some(adu) => Level::Pedestal(adu as f32),
@@ -319,15 +357,6 @@ impl RawSource for Reopened {
         };
         raw.read_raw_rows(plane, rows, scratch, out)
     }
-}
-
-/// The robust mean of an overscan region, read a few rows at a time.
-fn overscan_level(source: &dyn Source, region: Rect) -> Result<f64> {
-    let width = source.size().width;
-    let mut bytes = Vec::new();
-    let mut rows = vec![0.0f32; width * region.height()];
-    source.read_rows(0, region.y0..region.y1, &mut bytes, &mut rows)?;
-    Ok(master::overscan_level(&rows, width, region.x0..region.x1))
 }
 
 /// Reads the whole used region of a prepared frame.

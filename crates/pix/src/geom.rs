@@ -85,6 +85,19 @@ impl Rect {
         }
     }
 
+    /// The pixels that both regions cover; empty where they are apart.
+    pub fn common(self, other: Self) -> Self {
+        let (x0, y0) = (self.x0.max(other.x0), self.y0.max(other.y0));
+        let (x1, y1) = (self.x1.min(other.x1).max(x0), self.y1.min(other.y1).max(y0));
+        Self { x0, y0, x1, y1 }
+    }
+
+    /// The region as seen from the first pixel of `frame`, which it lies in.
+    pub fn within(self, frame: Self) -> Self {
+        let (x, y) = (frame.x0, frame.y0);
+        Self { x0: self.x0 - x, y0: self.y0 - y, x1: self.x1 - x, y1: self.y1 - y }
+    }
+
     /// True when every pixel of the region lies inside an image of `size`.
     pub fn fits(self, size: Size) -> bool {
         !self.is_empty() && self.x1 <= size.width && self.y1 <= size.height

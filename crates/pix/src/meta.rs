@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Applied, CfaPattern, Gain, Rect};
+use crate::{Amplifier, Applied, CfaPattern, Gain, Rect};
 
 /// What a frame was taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -116,6 +116,9 @@ pub struct Metadata {
     pub overscan: Option<Rect>,
     /// The part of the frame that sees light.
     pub active_area: Option<Rect>,
+    /// The outputs that the sensor was read through, in pixels of the frame; none is one for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub amplifiers: Vec<Amplifier>,
     /// The colour filter array as it lies over the first pixels of the file.
     pub cfa: Option<CfaPattern>,
     /// Which way the rows run.

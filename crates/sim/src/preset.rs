@@ -123,6 +123,8 @@ impl Preset {
             cooled: true,
             tone_e: 0.0,
             tone_per_px: (0.0, 0.0),
+            bend: 0.0,
+            outputs: None,
         };
         match self {
             Self::CmosMono => cmos,

@@ -49,6 +49,10 @@ pub enum Purpose {
     Clusters,
     /// Pixels whose response bends.
     BentPixels,
+    /// Levels of a frame's outputs, row by row.
+    OutputLevel,
+    /// Read noise of overscans.
+    Overscan,
     /// The phase of a frame's interference.
     Interference,
 }

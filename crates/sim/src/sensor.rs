@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::faulty::faulty_pixels;
 use crate::math::{exp, exp2, pow, sin_cos};
 use crate::rng::{Purpose, Stream};
-use crate::{Effects, FaultRates, FaultyPixel, Night, PixelFault, Star};
+use crate::{Effects, FaultRates, FaultyPixel, Night, Outputs, PixelFault, Star};
 
 /// A camera's sensor with the optics in front of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,6 +86,17 @@ pub struct Sensor {
     /// Its cycles a pixel along x and y.
     #[serde(default)]
     pub tone_per_px: (f64, f64),
+    /// What every pixel loses at the full well, as a share of it; it grows with the square of the electrons.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub bend: f64,
+    /// The outputs, where there are several, or one with an overscan; gain, read noise and top of the
+    /// converter are then theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Outputs>,
+}
+
+fn is_none(bend: &f64) -> bool {
+    *bend == 0.0
 }
 
 impl Sensor {

@@ -1,14 +1,14 @@
 //! Frames of a night, rendered, with the truth in them.
 
-use photosite_pix::{FrameKind, Header, Metadata, Plane};
+use photosite_pix::{FrameKind, Header, Metadata, Plane, Rect, Size};
 use serde::Serialize;
 
-use crate::math::sin_cos;
+use crate::math::{pow, sin_cos};
 use crate::rng::{Purpose, Stream};
 use crate::sensor::Throughput;
 use crate::{
-    Conditions, Effects, FaultyPixel, FramePlan, HotPixel, Maps, Night, Pointing, Star, card,
-    cosmic,
+    Conditions, Effects, FaultyPixel, FramePlan, HotPixel, Maps, Night, Outputs, Pointing, Star,
+    card, cosmic,
 };
 
 /// A night with its fixed maps made.
@@ -23,6 +23,8 @@ pub struct Simulation {
 pub struct SimFrame {
     /// The samples in ADU: whole numbers where quantisation is on.
     pub adu: Plane<f32>,
+    /// The overscan of each output, its first column the one beside the light; rows as on the sensor.
+    pub overscans: Vec<Plane<f32>>,
     /// The cards a capture program would write, without structural ones.
     pub header: Header,
     /// The same, typed.
@@ -46,6 +48,9 @@ pub struct FrameTruth {
     pub trail_e: Option<Plane<f32>>,
     /// What the black-level clamp subtracted, in ADU.
     pub clamp_adu: f64,
+    /// The level of each row of each output above the sensor's offset, in ADU; none of a sensor read through
+    /// one that has no level of its own.
+    pub levels_adu: Vec<Vec<f64>>,
     /// The sensor's true temperature in degrees Celsius.
     pub temp_c: f64,
     /// How far the stars are moved along x and y, in pixels.
@@ -165,6 +170,10 @@ impl Simulation {
             light_e,
             trail_e,
             clamp_adu: self.clamp_adu(plan),
+            levels_adu: sensor
+                .outputs
+                .as_ref()
+                .map_or_else(Vec::new, |o| o.levels(sensor.size, (*seed, key))),
             temp_c: plan.temp_c,
             dither_px: self.pointing(plan).dither_px,
             rotation_deg: self.pointing(plan).rotation_deg,
@@ -174,7 +183,8 @@ impl Simulation {
         if plan.kind == FrameKind::Light {
             self.pointing(plan).cards(&mut header);
         }
-        SimFrame { adu: self.expose(plan.kind, key, &truth), header, metadata, truth }
+        let (adu, overscans) = self.expose(plan.kind, key, &truth);
+        SimFrame { adu, overscans, header, metadata, truth }
     }
 
     fn key(&self, plan: &FramePlan) -> u64 {
@@ -273,7 +283,12 @@ impl Simulation {
     }
 
     /// From electrons to samples.
-    fn expose(&self, kind: FrameKind, key: u64, truth: &FrameTruth) -> Plane<f32> {
+    fn expose(
+        &self,
+        kind: FrameKind,
+        key: u64,
+        truth: &FrameTruth,
+    ) -> (Plane<f32>, Vec<Plane<f32>>) {
         let Night { sensor, effects, seed, .. } = &self.night;
         let [poisson, read, quantise] =
             [Effects::POISSON, Effects::READ_NOISE, Effects::QUANTISATION]
@@ -300,6 +315,11 @@ impl Simulation {
             telegraph.into_iter().for_each(|(i, e)| odd[i][0] = e);
             bent.into_iter().for_each(|(i, loss)| odd[i][1] = loss);
         }
+        let outputs = sensor.outputs.as_ref();
+        let levels = &truth.levels_adu;
+        let regions: Vec<Rect> = outputs.map_or_else(Vec::new, |o| {
+            (0..o.each.len()).map(|i| o.region(i, sensor.size)).collect()
+        });
         for (i, sample) in adu.as_mut_slice().iter_mut().enumerate() {
             let lit = light.map_or(0.0, |l| f64::from(l[i]) * f64::from(response[i]));
             // Photo-electrons and dark electrons are independent: the sum of two Poisson numbers
@@ -316,10 +336,22 @@ impl Simulation {
             if let Some([jump, loss]) = odd.get(i) {
                 e += jump - loss * e * e / sensor.full_well_e;
             }
-            if read {
-                e += sensor.read_noise_e * amplifier.gaussian();
+            if sensor.bend != 0.0 {
+                e -= sensor.bend * e * e / sensor.full_well_e;
             }
-            let level = f64::from(*sample) + e * per_e - truth.clamp_adu;
+            let (mut per_e, mut noise_e, mut max_adu, mut above) =
+                (per_e, sensor.read_noise_e, max_adu, 0.0);
+            if let Some(outputs) = outputs {
+                let at = (i % width, i / width);
+                let of = outputs.of(at, sensor.size);
+                let output = outputs.each[of];
+                (per_e, noise_e) = (1.0 / output.gain_e_per_adu, output.read_noise_e);
+                (max_adu, above) = (output.max_adu, levels[of][at.1 - regions[of].y0]);
+            }
+            if read {
+                e += noise_e * amplifier.gaussian();
+            }
+            let level = f64::from(*sample) + above + e * per_e - truth.clamp_adu;
             *sample = if quantise {
                 // The cast saturates below at 0, and at `max_adu` by the comparison.
                 let whole = (level + 0.5) as u32;
@@ -328,6 +360,40 @@ impl Simulation {
                 level as f32
             };
         }
-        adu
+        let overscans =
+            outputs.map_or_else(Vec::new, |outputs| self.overscans(key, outputs, levels, &adu));
+        (adu, overscans)
+    }
+
+    /// What each output reads behind its last pixel: its level, and what its row left behind.
+    fn overscans(
+        &self,
+        key: u64,
+        outputs: &Outputs,
+        levels: &[Vec<f64>],
+        adu: &Plane<f32>,
+    ) -> Vec<Plane<f32>> {
+        let Night { sensor, effects, seed, .. } = &self.night;
+        let mut random = Stream::new(*seed, key, Purpose::Overscan);
+        let offset = if effects.contains(Effects::OFFSET) { sensor.offset_adu } else { 0.0 };
+        let mut one = |i: usize| {
+            let (region, output) = (outputs.region(i, sensor.size), outputs.each[i]);
+            let size = Size::new(outputs.overscan, region.height());
+            // Every output reads towards the middle, one alone to the right.
+            let last = if !i.is_multiple_of(outputs.across) { region.x0 } else { region.x1 - 1 };
+            Plane::from_fn(size, |x, y| {
+                let level = offset + levels[i][y];
+                let signal = f64::from(adu.get(last, region.y0 + y)) - level;
+                let mut v = level + signal * pow(outputs.left_behind, x as f64 + 1.0);
+                if effects.contains(Effects::READ_NOISE) {
+                    v += output.read_noise_e / output.gain_e_per_adu * random.gaussian();
+                }
+                match effects.contains(Effects::QUANTISATION) {
+                    true => f64::from((v + 0.5) as u32).min(output.max_adu) as f32,
+                    false => v as f32,
+                }
+            })
+        };
+        (0..outputs.each.len()).map(&mut one).collect()
     }
 }

@@ -105,9 +105,10 @@ pub enum DefectsVerb {
         /// The map.
         #[arg(value_name = "MAP")]
         map: PathBuf,
-        /// The format.
+        /// The format; by default that of the ending: .lst Siril, .txt PixInsight, .bad or .dat IRAF, .ecsv
+        /// LSST.
         #[arg(long, value_enum, value_name = "FORMAT")]
-        to: ListName,
+        to: Option<ListName>,
         /// The list to write.
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,

@@ -8,7 +8,7 @@ use photosite::params::{Expression, Glob, KeepBest};
 use photosite_sim::{Fault, Layout};
 
 use super::place::PlaceArgs;
-use super::samples::{FormatArgs, NoiseArgs};
+use super::samples::{FormatArgs, NoiseArgs, RawArgs};
 use super::{AlignName, IntegrationArgs, LineName};
 
 /// `photosite run`.
@@ -34,6 +34,7 @@ pub struct RunArgs {
         "extract", "exclude", "select", "keep_best", "reject_lights", "join", "reference", "reject", "sigma_low",
         "sigma_high", "combine", "normalize", "weight", "debayer", "drizzle", "drop", "cfa_drizzle",
         "crop",
+        "overscan", "overscan_method", "linearity",
     ])]
     pub plan: Option<PathBuf>,
     /// Intermediate products to keep; calibrated lights that are in no stack are always kept.
@@ -71,6 +72,8 @@ pub struct RunArgs {
     pub how: IntegrationArgs,
     #[command(flatten)]
     pub kinds: KindArgs,
+    #[command(flatten)]
+    pub raw: RawArgs,
     #[command(flatten)]
     pub noise: NoiseArgs,
     #[command(flatten)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use photosite_pix::FrameKind;
 
-use super::samples::{FormatArgs, NoiseArgs};
+use super::samples::{FormatArgs, NoiseArgs, RawArgs};
 
 /// `photosite master`.
 #[derive(Debug, Args)]
@@ -43,6 +43,8 @@ pub struct MasterArgs {
     /// Write maps: COVERAGE (samples used), REJLOW, REJHIGH.
     #[arg(long)]
     pub maps: bool,
+    #[command(flatten)]
+    pub raw: RawArgs,
     /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
@@ -123,6 +125,8 @@ pub struct CalibrateArgs {
     /// stacked: a stack rejects them better.
     #[arg(long)]
     pub cosmic: bool,
+    #[command(flatten)]
+    pub raw: RawArgs,
     #[command(flatten)]
     pub noise: NoiseArgs,
     #[command(flatten)]

@@ -1,5 +1,7 @@
 //! What samples are worth and how they are stored, as typed.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 
 /// The noise model from which variance is computed.
@@ -13,15 +15,33 @@ pub struct NoiseArgs {
     pub read_noise: Option<f64>,
 }
 
+/// What raw frames need before anything else.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Raw frames")]
+pub struct RawArgs {
+    /// Overscan in place of the header's, in pixels from 0; behind a colon the part of the frame whose level
+    /// it tells. May be repeated.
+    #[arg(long, value_name = "X,Y,W,H[:X,Y,W,H]")]
+    pub overscan: Vec<String>,
+    /// How the level of the overscan is found: auto (a fit of the order that its rows call for, or each row),
+    /// mean, median, clipped, row, fit:N.
+    #[arg(long, value_name = "METHOD", default_value = "auto")]
+    pub overscan_method: String,
+    /// Linearity (photosite sensor measure -o writes linearity.toml): straightens a response that bends.
+    #[arg(long, value_name = "FILE")]
+    pub linearity: Option<PathBuf>,
+}
+
 /// How samples are stored.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct FormatArgs {
     /// Sample format of calibrated lights: f32 keeps everything, u16 rounds and clips.
     #[arg(long, value_enum, default_value_t = Format::F32, value_name = "FORMAT")]
     pub format: Format,
-    /// Added to every sample of a u16 file and recorded as PEDESTAL, in ADU.
-    #[arg(long, default_value_t = 100.0, value_name = "ADU")]
-    pub pedestal: f32,
+    /// Added to every sample of a u16 file and recorded as PEDESTAL, in ADU; auto: the smallest with which
+    /// fewer than one in 10,000 samples of all lights of a group are clipped.
+    #[arg(long, default_value = "100", value_name = "ADU|auto")]
+    pub pedestal: String,
 }
 
 /// Sample formats.

@@ -22,8 +22,9 @@ pub fn run(args: CalibrateArgs, limits: Limits) -> anyhow::Result<Done> {
     asked.flat = args.flat.as_deref();
     asked.defects = resolve::defects(args.defects.as_deref());
     asked.cosmic = args.cosmic;
+    resolve::by_hand(&args.raw, &mut asked.by_hand)?;
     asked.noise = resolve::noise(args.noise)?;
-    asked.sample = resolve::sample(args.format)?;
+    asked.sample = resolve::storage(&args.format)?;
     let done = calibrate_named(&asked, &context)?;
     show::findings(&done.findings);
     if done.lights.is_empty() {

@@ -1,11 +1,11 @@
 //! `photosite defects`.
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use photosite::inventory::KindOverrides;
 use photosite::product::read_defect_map;
 use photosite::run::{
-    Aged, BuiltDefectMap, DefectMap, age_of_maps, build_map_of_named, defects_report, draw_map,
-    export_defects, import_defects,
+    Aged, BuiltDefectMap, DefectMap, Exchange, age_of_maps, build_map_of_named, defects_report,
+    draw_map, export_defects, import_defects,
 };
 use photosite_pix::FrameKind;
 use serde_json::json;
@@ -69,7 +69,11 @@ pub fn run(args: DefectsArgs, limits: Limits) -> anyhow::Result<Done> {
             Ok(Done::Well)
         }
         DefectsVerb::Export { map, to, output } => {
-            let pixels = export_defects(&read_defect_map(&map)?.map, to.into(), &output)?;
+            let to = to.map(Exchange::from).or_else(|| Exchange::of_name(&output));
+            let to = to.with_context(|| {
+                format!("{} does not tell the format: name it with --to", output.display())
+            })?;
+            let pixels = export_defects(&read_defect_map(&map)?.map, to, &output)?;
             if json {
                 let report = json!({ "path": output, "pixels": pixels });
                 show::json("defects-exchange", &report)?;

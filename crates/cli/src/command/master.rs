@@ -26,6 +26,7 @@ pub fn run(args: MasterArgs, limits: Limits) -> anyhow::Result<Done> {
     asked.additive = additive;
     asked.recipe = resolve::recipe(&args.reject, args.sigma_low, args.sigma_high, args.combine)?;
     asked.maps = args.maps;
+    resolve::by_hand(&args.raw, &mut asked.by_hand)?;
     let (result, recipe, findings) = master_of_named(&asked, &context)?;
     show::findings(&findings);
     if args.json {

@@ -73,11 +73,12 @@ fn request(args: &RunArgs) -> anyhow::Result<NightRequest> {
     let mut night = NightRequest::new(paths, output);
     night.cameras = config::current().noise()?;
     night.overrides = overrides;
+    resolve::by_hand(&args.raw, &mut night.overrides)?;
     night.dry_run = args.dry_run;
     night.graph = args.dry_run && args.json;
     night.noise = resolve::noise(args.noise)?;
     night.defects = resolve::defects(args.defects.as_deref()).map(PathBuf::from);
-    night.sample = resolve::sample(args.format)?;
+    night.sample = resolve::storage(&args.format)?;
     night.library = if args.no_library { None } else { resolve::library(&args.place) };
     night.stack = !args.no_stack;
     night.how = resolve::integration(&args.how)?;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use photosite_pix::{Header, Plane, Size};
 
+use super::amplifiers::Assembly;
 use super::carry::merged;
 use super::layout::{Depth, Hdu, HduKind, HduSummary, Layout, scan};
 use super::plain::FitsSource;
@@ -55,6 +56,15 @@ impl FitsFile {
             return Ok(Box::new(super::tiled::decode(&self.bytes, hdu)?));
         }
         Ok(Box::new(FitsSource::new(self.bytes, hdu)?))
+    }
+
+    /// The image that the outputs of a sensor make; `None` where there is one output.
+    pub(crate) fn assembled(&self) -> Result<Option<Box<dyn Source>>> {
+        let Some(assembly) = Assembly::of(&self.layout) else { return Ok(None) };
+        expect_size(self.path(), assembly.size, 1)?;
+        let units = assembly.units.iter().map(|u| self.clone().source(&self.layout.hdus[*u]));
+        let units = units.collect::<Result<_>>()?;
+        Ok(Some(assembly.source(units, self.path())))
     }
 
     /// The image of `hdu` in memory; it must have one plane.
@@ -111,7 +121,7 @@ fn expect_packed(path: &Path, hdu: &Hdu, file_bytes: u64) -> Result<()> {
     expect_unpacked(path, bytes.unwrap_or(u64::MAX), file_bytes)
 }
 
-fn image_header(layout: &Layout, hdu: &Hdu) -> Header {
+pub(super) fn image_header(layout: &Layout, hdu: &Hdu) -> Header {
     if hdu.index == 0 {
         return hdu.header.clone();
     }
@@ -122,17 +132,39 @@ fn image_header(layout: &Layout, hdu: &Hdu) -> Header {
 pub(crate) fn probe(path: &Path, magic: Magic) -> Result<Probe> {
     let bytes = Bytes::open(path)?;
     let layout = match magic {
-        Magic::Packed(packing) => unzip::probe(path, packing)?,
+        Magic::Packed(packing) => {
+            let first = unzip::probe(path, packing)?;
+            // The outputs of a sensor lie in all units; of others the first image is enough.
+            match first.hdus.iter().any(|h| h.index > 0 && h.header.get("DETSEC").is_some()) {
+                true => FitsFile::open(path, magic)?.layout,
+                false => first,
+            }
+        }
         _ => scan(&mut &bytes, Depth::All)?,
     };
     let image = layout.image(path)?;
     let hdus = layout.hdus.iter().map(Hdu::summary).collect();
     let mut probe = describe(path, magic, (&layout, image), hdus, bytes.len())?;
+    if assemble(path, &layout, &mut probe)? {
+        return Ok(probe);
+    }
     let frames = probe.frames().len();
     if frames > 1 {
         probe.notes.push(format!("holds {frames} images of this size; the first is described"));
     }
     Ok(probe)
+}
+
+/// Describes the outputs of a sensor as the one image that they make; `false` where there is one output.
+fn assemble(path: &Path, layout: &Layout, probe: &mut Probe) -> Result<bool> {
+    let Some(assembly) = Assembly::of(layout) else { return Ok(false) };
+    expect_size(path, assembly.size, 1)?;
+    for unit in &assembly.units {
+        expect_packed(path, &layout.hdus[*unit], probe.file_bytes)?;
+    }
+    probe.hdus.retain(|h| h.index == probe.image || !assembly.units.contains(&h.index));
+    (probe.size, probe.header) = (assembly.size, assembly.header);
+    Ok(true)
 }
 
 /// What is said of one image of a file.
@@ -172,6 +204,10 @@ pub(crate) fn probe_frames(path: &Path, magic: Magic) -> Result<Vec<Probe>> {
     let layout = &file.layout;
     let all: Vec<HduSummary> = layout.hdus.iter().map(Hdu::summary).collect();
     let first = describe(path, magic, (layout, layout.image(path)?), all.clone(), file_bytes)?;
+    let mut first = first;
+    if assemble(path, layout, &mut first)? {
+        return Ok(vec![first]);
+    }
     let units = first.frames();
     if units.len() == 1 {
         return Ok(vec![first]);
@@ -187,6 +223,11 @@ pub(crate) fn probe_frames(path: &Path, magic: Magic) -> Result<Vec<Probe>> {
 /// Opens the image of a FITS file, or that of one of its units.
 pub(crate) fn open(path: &Path, magic: Magic, unit: Option<usize>) -> Result<Box<dyn Source>> {
     let file = FitsFile::open(path, magic)?;
+    if unit.is_none()
+        && let Some(source) = file.assembled()?
+    {
+        return Ok(source);
+    }
     let hdu = match unit {
         None => file.layout.image(path)?.clone(),
         Some(unit) => {

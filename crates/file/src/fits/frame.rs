@@ -4,12 +4,14 @@ use std::path::Path;
 
 use photosite_pix::{Applied, Card, Frame, Header, MaskBits, Plane, Unit};
 
+use super::amplifiers::Assembly;
 use super::file::FitsFile;
 use super::layout::Hdu;
 use super::table::Table;
 use super::write::{Clipped, FitsWriter, ImageSpec, Sample};
 use crate::atomic::Existing;
 use crate::magic::Magic;
+use crate::source::planes_of;
 use crate::{Error, Result, Source};
 
 /// EXTNAME of the image of standard deviations.
@@ -82,6 +84,10 @@ pub fn open_mask(path: &Path) -> Result<Option<Box<dyn Source>>> {
 /// The planes of the image with their masks, and their variance where it is wanted.
 fn frames(file: &FitsFile, with_variance: bool) -> Result<(Vec<Frame>, Header)> {
     let image = file.layout.image(file.path())?;
+    if let Some(one) = assembled(file)? {
+        let (data, header) = one;
+        return Ok((vec![Frame::new(data, unit_of(&header))], header));
+    }
     let header = file.header(image);
     let unit = unit_of(&header);
     let planes = file.planes(image)?;
@@ -101,6 +107,13 @@ fn frames(file: &FitsFile, with_variance: bool) -> Result<(Vec<Frame>, Header)> 
         }
     }
     Ok((frames, header))
+}
+
+/// The image and header of a frame of several outputs; `None` of any other.
+fn assembled(file: &FitsFile) -> Result<Option<(Plane<f32>, Header)>> {
+    let Some(source) = file.assembled()? else { return Ok(None) };
+    let header = Assembly::of(&file.layout).map(|a| a.header).unwrap_or_default();
+    Ok(Some((planes_of(&*source)?.remove(0), header)))
 }
 
 /// The planes of the mask; none where there is none.
@@ -168,6 +181,9 @@ fn beside(file: &FitsFile, name: &str) -> Result<Vec<Plane<f32>>> {
 /// When the file cannot be read or has several planes.
 pub fn read_image(path: &Path) -> Result<(Plane<f32>, Header)> {
     let file = FitsFile::open(path, Magic::of(path)?)?;
+    if let Some(one) = assembled(&file)? {
+        return Ok(one);
+    }
     let image = file.layout.image(path)?;
     Ok((file.plane(image)?, file.header(image)))
 }

@@ -2,6 +2,7 @@
 //!
 //! The 1-based positions and the axis order of FITS stay inside this room.
 
+mod amplifiers;
 mod astropy;
 mod carry;
 mod checksum;

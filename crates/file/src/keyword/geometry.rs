@@ -178,19 +178,32 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
+/// A section of a frame or of the sensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Section {
+    /// Its pixels.
+    pub region: Rect,
+    /// Whether it counts downward along x, along y: an output that reads the other way.
+    pub turned: (bool, bool),
+}
+
 /// IRAF's `[x1:x2,y1:y2]`, 1-based and closed, as a half-open 0-based region.
-fn iraf_section(text: &str) -> Option<Rect> {
+pub(super) fn section(text: &str) -> Option<Section> {
     let inner = text.trim().strip_prefix('[')?.strip_suffix(']')?;
     let (xs, ys) = inner.split_once(',')?;
     let range = |t: &str| {
         let (a, b) = t.split_once(':')?;
         let (a, b) = (a.trim().parse::<usize>().ok()?, b.trim().parse::<usize>().ok()?);
-        // A reversed range means a flipped amplifier; the region is the same.
         let (low, high) = (a.min(b), a.max(b));
-        (low >= 1).then(|| (low - 1, high))
+        (low >= 1).then(|| ((low - 1, high), a > b))
     };
-    let ((x0, x1), (y0, y1)) = (range(xs)?, range(ys)?);
-    Some(Rect { x0, y0, x1, y1 })
+    let (((x0, x1), turned_x), ((y0, y1), turned_y)) = (range(xs)?, range(ys)?);
+    Some(Section { region: Rect { x0, y0, x1, y1 }, turned: (turned_x, turned_y) })
+}
+
+/// The pixels of such a section.
+fn iraf_section(text: &str) -> Option<Rect> {
+    section(text).map(|s| s.region)
 }
 
 fn filter(header: &Header, m: &mut Metadata, _: &mut Vec<Note>) -> bool {

@@ -4,6 +4,7 @@
 //! asked in order; the first that answers for a field wins, and its name is kept, so that a person
 //! can be told why Photosite believes what it believes.
 
+mod amplifier;
 mod camera;
 mod geometry;
 mod history;
@@ -17,6 +18,11 @@ mod unread;
 use photosite_pix::{Header, Metadata};
 use serde::Serialize;
 
+pub use amplifier::tells_amplifier;
+pub(crate) use amplifier::{
+    AMPLIFIERS, amplifier_card, amplifier_suffixes, amplifier_value, section_of,
+};
+pub(crate) use geometry::Section;
 pub use kind::kind_from_words;
 pub use scale::{SampleKind, Samples, Scale, samples};
 
@@ -53,8 +59,15 @@ pub struct Reading {
 }
 
 /// Every rule, in the order in which they are asked.
-pub const RULES: &[&[Rule]] =
-    &[kind::RULES, time::RULES, camera::RULES, geometry::RULES, state::RULES, property::RULES];
+pub const RULES: &[&[Rule]] = &[
+    kind::RULES,
+    time::RULES,
+    camera::RULES,
+    geometry::RULES,
+    amplifier::RULES,
+    state::RULES,
+    property::RULES,
+];
 
 /// Reads a header by all rules.
 pub fn read(header: &Header) -> Reading {

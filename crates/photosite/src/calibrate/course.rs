@@ -1,6 +1,7 @@
 //! What is done to one light: decided before any of its samples is touched, done row by row.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use multiversion::multiversion;
 use photosite_pix::unit::NoiseModel;
@@ -10,10 +11,11 @@ use super::dark::DarkShare;
 use super::masters::{Bias, DarkContent, MasterDark, MasterFlat};
 use super::steps::{Step, StepRow};
 use crate::defects::{Defect, REPAIRED};
+use crate::detector::{BEYOND, Linearity, Parts};
 use crate::raw::Level;
 
 /// What a calibration asks of a raw light besides its samples.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct LightFacts {
     /// The raw level in ADU from which a sample counts as saturated.
     pub saturation_adu: Option<f32>,
@@ -29,10 +31,16 @@ pub struct LightFacts {
     pub applied: Applied,
     /// Gain and read noise, where a variance is wanted and they are known.
     pub noise: Option<NoiseModel>,
+    /// They were given by a person and overrule those of the light's parts.
+    pub noise_by_hand: bool,
     /// How much of the dark is taken, where that was decided for this very light.
     pub dark: Option<DarkShare>,
     /// The step of the converter in ADU; 0 of samples that are no integers.
     pub step_adu: f32,
+    /// What straightens its response.
+    pub linearity: Option<Arc<Linearity>>,
+    /// Parts with levels, noise and ends of their own; `None` where all of the light is alike.
+    pub parts: Option<Arc<Parts>>,
 }
 
 /// What is done to a light.
@@ -42,6 +50,8 @@ pub(super) struct Course<'a> {
     pub bias: Option<&'a Bias>,
     /// How much of it.
     pub bias_share: f32,
+    /// The bias, whether it is taken or only tells the zero level.
+    pub zero: Option<&'a Bias>,
     pub dark: Option<&'a MasterDark>,
     /// The factor of the dark.
     pub k: Option<f64>,
@@ -61,6 +71,8 @@ pub(super) struct Course<'a> {
 /// What the variance of raw samples is made of.
 pub(super) struct OfVariance<'a> {
     pub noise: NoiseModel,
+    /// It overrules what the header says, of parts as well.
+    pub by_hand: bool,
     /// The level above which samples are electrons, where it is not the dark.
     pub zero: Option<&'a Bias>,
     /// Dark electrons that this level hides, in ADU.
@@ -92,16 +104,32 @@ impl Course<'_> {
 
     /// Does one step to row `y` of a frame, which is row `row` of the masters.
     fn step(&self, step: Step, frame: &mut Frame, y: usize, row: usize) {
+        if step == Step::Linearity {
+            return self.straighten(frame, y, row);
+        }
         let samples = frame.data.row_mut(y);
-        let variance = frame.variance.as_mut().map(|v| v.row_mut(y));
+        let mut variance = frame.variance.as_mut().map(|v| v.row_mut(y));
         match step {
+            Step::Saturation if self.facts.parts.is_some() => {
+                let mask = frame.mask.row_mut(y);
+                for part in self.facts.parts.iter().flat_map(|p| p.in_row(row)) {
+                    let columns = part.region.x0..part.region.x1;
+                    if let Some(end) = part.saturation_adu {
+                        let off = match self.facts.level {
+                            Level::Overscan => part.level.at(row),
+                            Level::Nothing | Level::Pedestal(_) => self.facts.level_adu,
+                        };
+                        mark_from(&samples[columns.clone()], end - off, &mut mask[columns]);
+                    }
+                }
+            }
             Step::Saturation => {
                 if let Some(level) = self.facts.saturation_adu {
                     mark_from(samples, level - self.facts.level_adu, frame.mask.row_mut(y));
                 }
             }
             // Done as the samples are read; repairs wait for the rows around.
-            Step::Pedestal | Step::Overscan | Step::Defects => {}
+            Step::Pedestal | Step::Overscan | Step::Linearity | Step::Defects => {}
             Step::Variance => {
                 if let Some((out, of)) = variance.zip(self.variance.as_ref()) {
                     self.raw_variance(of, (samples, row), out);
@@ -117,6 +145,15 @@ impl Course<'_> {
                     take_off(samples, dark.frame.data.row(row), self.k.unwrap_or(0.0) as f32);
                 }
             }
+            Step::Gain => {
+                for part in self.facts.parts.iter().flat_map(|p| p.in_row(row)) {
+                    let columns = part.region.x0..part.region.x1;
+                    samples[columns.clone()].iter_mut().for_each(|v| *v *= part.evened);
+                    if let Some(out) = variance.as_deref_mut() {
+                        out[columns].iter_mut().for_each(|v| *v *= part.evened.powi(2));
+                    }
+                }
+            }
             Step::Flat => {
                 let Some(MasterFlat { frame: flat, .. }) = self.flat else { return };
                 if let Some(out) = variance {
@@ -126,6 +163,36 @@ impl Course<'_> {
                 divide(samples, flat.data.row(row));
             }
         }
+    }
+
+    /// Straightens row `y` about its zero level: the bias, else the dark that holds it. Where a variance is
+    /// wanted, it is left the square by which noise of the read-out is stretched.
+    fn straighten(&self, frame: &mut Frame, y: usize, row: usize) {
+        let Some(linearity) = &self.facts.linearity else { return };
+        let gone = self.facts.applied.intersects(Applied::BIAS | Applied::DARK);
+        let bias = self.zero.filter(|_| !gone).map(|b| b.row(row));
+        let dark = self.dark.filter(|d| !gone && d.content == DarkContent::BiasIncluded);
+        let dark = dark.map(|d| d.frame.data.row(row));
+        let zero = |x: usize| match (&bias, dark) {
+            (Some(bias), _) => bias(x),
+            (None, Some(dark)) => dark[x],
+            (None, None) => 0.0,
+        };
+        let mask = frame.mask.row_mut(y);
+        let mut variance = frame.variance.as_mut().map(|v| v.row_mut(y));
+        if let Some(variance) = &mut variance {
+            variance.fill(1.0);
+        }
+        let seen = |x: usize, slope: f32, beyond: bool| {
+            if beyond {
+                mask[x] |= BEYOND;
+            }
+            if let Some(variance) = &mut variance {
+                variance[x] = slope * slope;
+            }
+        };
+        let of = (self.facts.cfa, self.facts.parts.as_deref());
+        linearity.straighten((0, row), of, frame.data.row_mut(y), zero, seen);
     }
 
     /// Whether the bias has a step of its own.
@@ -179,11 +246,9 @@ impl Course<'_> {
 
     /// The variance of raw samples and of what is subtracted from them.
     fn raw_variance(&self, of: &OfVariance<'_>, (raw, y): (&[f32], usize), out: &mut [f32]) {
-        let OfVariance { noise, zero, hidden_adu } = *of;
+        let OfVariance { noise, zero, hidden_adu, by_hand } = *of;
         let k = self.k.unwrap_or(0.0) as f32;
-        let gain = noise.gain_e_per_adu.e_per_adu() as f32;
-        // The converter rounds, evenly between its steps.
-        let read2 = noise.variance_adu2(0.0) as f32 + self.facts.step_adu.powi(2) / 12.0;
+        let straightened = self.facts.linearity.is_some();
         // The level above which samples are electrons: the bias, else the dark.
         let gone = self.facts.applied.intersects(Applied::BIAS | Applied::DARK);
         let zero = zero.map(|b| b.row(y));
@@ -199,8 +264,26 @@ impl Course<'_> {
         });
         let above: Vec<f32> = above.collect();
         let step = self.facts.cfa.map_or(1, CfaPattern::period);
-        for (x, v) in out.iter_mut().enumerate() {
-            *v = expected_variance(&above, (x, step), read2, gain);
+        // The converter rounds, evenly between its steps.
+        let of = |noise: NoiseModel| {
+            let read2 = noise.variance_adu2(0.0) as f32 + self.facts.step_adu.powi(2) / 12.0;
+            (read2, noise.gain_e_per_adu.e_per_adu() as f32)
+        };
+        let mut expect = |columns: Range<usize>, above: &[f32], (read2, gain): (f32, f32)| {
+            for (x, v) in out[columns].iter_mut().enumerate() {
+                // What stretched the light stretched the noise of the read-out.
+                let read2 = if straightened { read2 * *v } else { read2 };
+                *v = expected_variance(above, (x, step), read2, gain);
+            }
+        };
+        match &self.facts.parts {
+            None => expect(0..raw.len(), &above, of(noise)),
+            // An amplifier's neighbours are its own.
+            Some(parts) => parts.in_row(y).for_each(|part| {
+                let columns = part.region.x0..part.region.x1;
+                let own = if by_hand { noise } else { part.noise.unwrap_or(noise) };
+                expect(columns.clone(), &above[columns], of(own));
+            }),
         }
         let mut add = |frame: &Frame, factor: f32| {
             if let Some(plane) = &frame.variance {

@@ -172,7 +172,7 @@ impl CalibrationSet {
     pub fn apply(&self, light: Light) -> Result<Calibrated> {
         let size = light.data.size();
         self.fits(size)?;
-        let course = self.course(light.facts)?;
+        let course = self.course(light.facts.clone())?;
         let mut frame = Frame {
             data: light.data,
             variance: light.facts.noise.map(|_| Plane::zeroed(size)),
@@ -242,28 +242,34 @@ impl CalibrationSet {
         let wanted = |step: Step| match step {
             Step::Saturation => true,
             Step::Pedestal => matches!(facts.level, Level::Pedestal(_)),
-            Step::Overscan => matches!(facts.level, Level::Overscan(_)),
+            Step::Overscan => facts.level == Level::Overscan,
+            Step::Linearity => facts.linearity.is_some(),
             Step::Variance => facts.noise.is_some(),
             Step::Bias => bias.is_some() && !bias_gone,
             Step::Dark => dark.is_some(),
+            // A flat holds the gains itself.
+            Step::Gain => flat.is_none() && unequal(&facts),
             Step::Flat => flat.is_some(),
             Step::Defects => !lists.is_empty(),
         };
         let steps: Vec<&'static StepRow> = STEPS.iter().filter(|row| wanted(row.step)).collect();
         let applied = steps.iter().fold(facts.applied, |done, row| done | row.applies);
+        let (noise, noise_by_hand) = (facts.noise, facts.noise_by_hand);
         Ok(Course {
             facts,
             bias,
+            zero: self.bias.as_ref(),
             bias_share: bias_share as f32,
             dark,
             k,
             share,
             flat,
-            variance: facts.noise.map(|noise| {
+            variance: noise.map(|noise| {
                 // Dark electrons that the zero level hides are counted by the scatter of the darks.
                 let scatter = dark.and_then(|_| self.scatter());
                 let hidden = scatter.map_or(0.0, |s| k.unwrap_or(0.0) * s.hidden_adu(noise));
-                OfVariance { noise, zero: self.bias.as_ref(), hidden_adu: hidden as f32 }
+                let (zero, hidden_adu) = (self.bias.as_ref(), hidden as f32);
+                OfVariance { noise, by_hand: noise_by_hand, zero, hidden_adu }
             }),
             lists,
             steps,
@@ -275,6 +281,12 @@ impl CalibrationSet {
         let of = |dark| DarkScatter::of(self.bias.as_ref(), dark);
         *self.scatter.get_or_init(|| self.dark.as_ref().and_then(of))
     }
+}
+
+/// Whether parts of a light differ in gain, and nothing has evened that.
+fn unequal(facts: &LightFacts) -> bool {
+    let parts = facts.parts.iter().flat_map(|p| &p.parts);
+    !facts.applied.contains(Applied::FLAT) && parts.into_iter().any(|p| p.evened != 1.0)
 }
 
 fn known(v: Option<f64>) -> String {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use photosite_file::{Access, Source};
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{CfaPattern, Frame, Plane, Size, Unit};
+use photosite_pix::{Applied, CfaPattern, Frame, Plane, Size, Unit};
 
 use super::course::LightFacts;
 use super::dark::DarkShare;
@@ -22,6 +22,8 @@ pub struct CalibratedSource {
     raw: Prepared,
     set: Arc<CalibrationSet>,
     facts: LightFacts,
+    /// Gain and read noise as the header gives them.
+    header_noise: Option<NoiseModel>,
 }
 
 impl CalibratedSource {
@@ -41,10 +43,15 @@ impl CalibratedSource {
             cfa: raw.cfa,
             applied: frame.metadata.applied,
             noise: None,
+            noise_by_hand: false,
             dark,
             step_adu: frame.step_adu(),
+            linearity: (frame.linearity.clone())
+                .filter(|_| !frame.metadata.applied.contains(Applied::LINEARITY)),
+            parts: raw.parts.clone(),
         };
-        Self { path: frame.path.clone(), raw, set, facts }
+        let header_noise = frame.noise();
+        Self { path: frame.path.clone(), raw, set, facts, header_noise }
     }
 
     /// The colour filter array over the light.
@@ -73,7 +80,9 @@ impl CalibratedSource {
         let named = |e: Error| e.about(&self.path);
         let size = self.size();
         self.set.fits(size).map_err(named)?;
-        let course = self.set.course(LightFacts { noise, ..self.facts }).map_err(named)?;
+        let noise_by_hand = noise != self.header_noise;
+        let facts = LightFacts { noise, noise_by_hand, ..self.facts.clone() };
+        let course = self.set.course(facts).map_err(named)?;
         let (data, mask) = match room.filter(|room| room.size() == size) {
             Some(room) => (room.data, room.mask),
             None => (Plane::zeroed(size), Plane::zeroed(size)),
@@ -116,7 +125,7 @@ impl CalibratedSource {
         let named = |e: Error| e.about(&self.path);
         let size = Size::new(self.size().width, rows.len());
         self.set.fits(self.size()).map_err(named)?;
-        let course = self.set.course(self.facts).map_err(named)?;
+        let course = self.set.course(self.facts.clone()).map_err(named)?;
         let mut data = Plane::zeroed(size);
         self.raw.read(rows.clone(), 0..size.width, buffers, data.as_mut_slice())?;
         let mask = Plane::zeroed(size);
@@ -165,7 +174,7 @@ impl Source for CalibratedSource {
         let mut buffers = ReadBuffers::with_bytes(std::mem::take(scratch));
         self.raw.read(first..last, 0..size.width, &mut buffers, data.as_mut_slice())?;
         *scratch = buffers.into_bytes();
-        let course = self.set.course(self.facts).map_err(|e| {
+        let course = self.set.course(self.facts.clone()).map_err(|e| {
             // What is done does not depend on the rows, and was seen before.
             photosite_file::Error::request(&self.path, e.to_string())
         })?;

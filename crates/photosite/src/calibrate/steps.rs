@@ -11,12 +11,16 @@ pub enum Step {
     Pedestal,
     /// The level of the overscan is subtracted.
     Overscan,
+    /// A response that bends is straightened.
+    Linearity,
     /// The variance of raw samples is made.
     Variance,
     /// The bias is subtracted.
     Bias,
     /// The dark is subtracted.
     Dark,
+    /// Amplifiers of unequal gain are brought to one.
+    Gain,
     /// The frame is divided by the flat.
     Flat,
     /// Defective pixels are replaced.
@@ -86,6 +90,15 @@ pub const STEPS: &[StepRow] = &[
         "IRAFccdred",
     ),
     row(
+        Step::Linearity,
+        "linearity",
+        MaskBits::SUSPECT,
+        Applied::LINEARITY,
+        "samples bend by what they are above the bias; all that follows takes them to be \
+         proportional to the light",
+        "Janesick2001",
+    ),
+    row(
         Step::Variance,
         "variance",
         MaskBits::empty(),
@@ -108,6 +121,14 @@ pub const STEPS: &[StepRow] = &[
         OF_MASTER,
         Applied::DARK.union(Applied::BIAS),
         "additive signal must be subtracted before anything is divided",
+        "Janesick2001",
+    ),
+    row(
+        Step::Gain,
+        "gain",
+        MaskBits::empty(),
+        Applied::empty(),
+        "only without a flat, which holds the gains of amplifiers as it holds the response of pixels",
         "Janesick2001",
     ),
     row(

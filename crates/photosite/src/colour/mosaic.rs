@@ -10,7 +10,7 @@ use photosite_pix::debayer::{Debayer, Greens};
 use photosite_pix::warp::Window;
 use photosite_pix::{CfaPattern, Frame, Header, MaskBits, Plane, Rect, Size};
 
-use crate::detector::{detector_of, mark_saturated};
+use crate::detector::{detector_of, mark_raw};
 use crate::measure::Saturated;
 use crate::open::{probe, read_frame};
 use crate::provenance::ContentHash;
@@ -57,7 +57,7 @@ pub(super) fn read_mosaic(path: &Path, outputs: &[&Path]) -> Result<Mosaic> {
     };
     let hash = ContentHash::of_file(path)?;
     let (mut frame, header) = read_frame(path)?;
-    mark_saturated(&mut frame, &metadata, &header);
+    mark_raw(&mut frame, &metadata, &header);
     let detector = detector_of(&metadata, &header, frame.size());
     let region = detector.is_trimmed().then_some(detector.active);
     let mut shifted = cfa;

@@ -403,6 +403,18 @@ pub(super) const CODES: &[Code] = &[
         "Calibrate the raw frames before debayering.",
     ),
     code(
+        "overscan-done",
+        Info,
+        "The header says that the overscan was subtracted before; it is not subtracted again.",
+        "Nothing need be done if that is so.",
+    ),
+    code(
+        "overscan-outside",
+        Error,
+        "The overscan that was given does not fit a frame, or leaves pixels without a level.",
+        "Correct --overscan, or give these frames apart.",
+    ),
+    code(
         "parameters-meaningless",
         Error,
         "The request is contradictory or meaningless.",

@@ -6,6 +6,12 @@ use super::code::{Code, code};
 /// By name.
 pub(super) const SENSOR: &[Code] = &[
     code(
+        "linearity-by-profile",
+        Info,
+        "The profile of a camera says how its response bends; samples are straightened.",
+        "Measure it again where lights of bright stars disagree: photosite sensor measure.",
+    ),
+    code(
         "noise-by-pairs",
         Info,
         "Headers give no gain and read noise; those that pairs of the night's biases and flats show are used.",

@@ -2,18 +2,23 @@
 
 use std::collections::HashSet;
 
-use photosite_file::keyword;
+use photosite_file::keyword::{self, tells_amplifier};
 use photosite_pix::combine::Recipe;
 use photosite_pix::{Card, FrameKind, Header, Metadata};
 
 use crate::master::Rejected;
 
 /// Keywords that describe raw samples or their display and are no longer true of a product.
-pub(super) const STALE: &[&str] = &[
+const STALE: &[&str] = &[
     "DATAMIN", "DATAMAX", "SATURATE", "SATLEVEL", "MAXLIN", "PEDESTAL", "CBLACK", "CWHITE",
     "CSTRETCH", "BUNIT", "CALSTAT", "BLANK", "CHECKSUM", "DATASUM", "BIASSEC", "TRIMSEC",
     "DATASEC",
 ];
+
+/// Whether a keyword speaks of raw samples alone.
+pub(super) fn is_stale(keyword: &str) -> bool {
+    STALE.contains(&keyword) || tells_amplifier(keyword)
+}
 
 /// The word for a master that other programs know as well.
 pub fn imagetyp(kind: FrameKind) -> &'static str {
@@ -50,7 +55,7 @@ pub(super) fn consensus(headers: &[&Header]) -> Header {
         headers[1..].iter().map(|h| h.cards().iter().map(Card::as_bytes).collect()).collect();
     let keep = |c: &&Card| {
         !c.is_commentary()
-            && !STALE.contains(&c.keyword().as_str())
+            && !is_stale(&c.keyword())
             && others.iter().all(|o| o.contains(c.as_bytes()))
     };
     Header::from_cards(headers[0].cards().iter().filter(keep).copied().collect())

@@ -2,7 +2,7 @@
 
 use photosite_pix::{Applied, Card, CfaPattern, Header};
 
-use super::cards::{STALE, by_name, is_world};
+use super::cards::{by_name, is_stale, is_world};
 use super::picture::trim;
 use super::stack::{date_of, days};
 use crate::raw::RawFrame;
@@ -23,10 +23,8 @@ fn calstat(applied: Applied) -> String {
 /// The header of a calibrated light: the raw light's cards to the byte, less what is no longer
 /// true, plus what was done.
 pub fn light_header(raw: &RawFrame, applied: Applied, cfa: Option<CfaPattern>) -> Header {
-    let mut header = raw.header.clone();
-    for key in STALE {
-        header.remove(key);
-    }
+    let own = raw.header.cards().iter().filter(|c| !is_stale(&c.keyword()));
+    let mut header = Header::from_cards(own.copied().collect());
     trim(&mut header, raw, cfa);
     by_name(&mut header, &raw.metadata);
     middle_of(&mut header, raw.metadata.date_obs.as_deref(), raw.metadata.exposure_s);

@@ -36,8 +36,10 @@ mod master_name;
 mod walk;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::detector::detector_of;
+use crate::detector::{Linearity, detector_of};
+use crate::params::OverscanChoice;
 use crate::{Finding, finding::Severity};
 use photosite_file::{Access, Probe, keyword};
 use photosite_pix::unit::NoiseModel;
@@ -76,6 +78,8 @@ pub struct Frame {
     pub metadata: Metadata,
     /// Which pixels see light, and where samples end.
     pub detector: Detector,
+    /// What straightens its response, where it bends.
+    pub linearity: Option<Arc<Linearity>>,
     /// Its rows are read from the last to the first, because it lies upside down beside the lights;
     /// header, metadata and detector are those of the frame as it is read.
     pub turned: bool,
@@ -97,12 +101,9 @@ impl Frame {
         }
         self.turned = !self.turned;
         let height = self.size.height;
+        self.detector.turn_over();
         let mirror = |r: &mut Rect| (r.y0, r.y1) = (height - r.y1, height - r.y0);
-        let Self { detector, metadata, .. } = self;
-        mirror(&mut detector.active);
-        detector.overscan.iter_mut().for_each(mirror);
-        detector.optical_black.iter_mut().for_each(mirror);
-        detector.amplifiers.iter_mut().for_each(|a| mirror(&mut a.region));
+        let metadata = &mut self.metadata;
         for region in [&mut metadata.overscan, &mut metadata.active_area] {
             region.iter_mut().filter(|r| r.y1 <= height).for_each(mirror);
         }
@@ -116,6 +117,10 @@ impl Frame {
             [("EGAIN", gain_e_per_adu.e_per_adu(), "e-/ADU"), ("RDNOISE", read_noise_e, "e-")];
         for (key, value, unit) in cards {
             self.header.set(Card::real(key, value, &format!("[{unit}] {by}")));
+        }
+        // It is that of all outputs.
+        for amplifier in &mut self.detector.amplifiers {
+            (amplifier.gain, amplifier.read_noise_e) = (None, None);
         }
         self.metadata.gain_e_per_adu = Some(gain_e_per_adu);
         self.metadata.read_noise_e = Some(read_noise_e);
@@ -133,11 +138,15 @@ pub struct Inventory {
     pub findings: Vec<Finding>,
 }
 
-/// Kinds that a person gave by hand, a path (file or folder) each.
+/// What a person gave by hand: kinds, a path (file or folder) each, and overscans.
 #[derive(Debug, Clone, Default)]
 pub struct KindOverrides {
     /// (canonical path, kind): a frame below the path is of that kind, whatever it says itself.
     pub paths: Vec<(PathBuf, FrameKind)>,
+    /// Overscans in place of those of headers, and how their level is found.
+    pub overscan: OverscanChoice,
+    /// What straightens the response of every frame.
+    pub linearity: Option<Arc<Linearity>>,
 }
 
 impl KindOverrides {
@@ -306,7 +315,19 @@ pub fn take_unlabelled(path: &Path, root: &Path, probe: Probe, overrides: &KindO
                 .with("images", images),
         );
     }
-    let detector = detector_of(&metadata, &probe.header, probe.size);
+    let mut detector = detector_of(&metadata, &probe.header, probe.size);
+    if let Err(message) = overrides.overscan.apply(&mut detector) {
+        return left_out(
+            "overscan-outside",
+            message,
+            "Correct --overscan, or give these frames apart.",
+        );
+    }
+    if metadata.applied.contains(Applied::OVERSCAN) && !detector.overscan.is_empty() {
+        let message =
+            "the header says that the overscan was subtracted before; it is not subtracted again";
+        findings.push(Finding::new("overscan-done", Severity::Info, &subject, message));
+    }
     Taken::Frame(
         Box::new(Frame {
             path: path.to_owned(),
@@ -319,6 +340,7 @@ pub fn take_unlabelled(path: &Path, root: &Path, probe: Probe, overrides: &KindO
             header: probe.header,
             metadata,
             detector,
+            linearity: overrides.linearity.clone(),
             turned: false,
         }),
         findings,

@@ -137,7 +137,8 @@ impl<'a> Shelf<'a> {
             }
             let root = path.parent().unwrap_or(&path).to_owned();
             // What it is was decided when it was added, by a folder perhaps.
-            let kinds = KindOverrides { paths: vec![(path.clone(), shelved.kind)] };
+            let paths = vec![(path.clone(), shelved.kind)];
+            let kinds = KindOverrides { paths, ..KindOverrides::default() };
             match crate::open::probe(&path) {
                 Ok(probe) => match take(&path, &root, probe, &kinds) {
                     Taken::Frame(frame, _) => frames.push(*frame),

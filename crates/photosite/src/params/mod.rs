@@ -17,13 +17,15 @@ mod format;
 mod glob;
 mod integration;
 mod noise;
+mod overscan;
 mod recipe;
 mod selection;
 
 pub use dark::DarkScaling;
-pub use format::{DEFAULT_PEDESTAL_ADU, sixteen_bits};
+pub use format::{DEFAULT_PEDESTAL_ADU, Storage, sixteen_bits};
 pub use glob::Glob;
 pub use integration::{Drizzle, Integration, Weight};
 pub use noise::noise_model;
+pub use overscan::{OverscanChoice, method_name};
 pub use recipe::{RecipeChoice, default_recipe, reject_names};
 pub use selection::{Column, Expression, KeepBest, LeftOut, LightMeasures, Selection};

@@ -454,5 +454,11 @@ fn provenance(request: &LightRequest<'_>, noise: Option<NoiseModel>) -> Provenan
     if request.cosmic {
         parameters["cosmic"] = json!(true);
     }
+    if let Some(linearity) = &request.raw.linearity {
+        parameters["linearity"] = json!(linearity.curves);
+    }
+    if let Some(levels) = request.raw.levelling() {
+        parameters["levels"] = levels;
+    }
     Provenance::new("calibrated light", inputs, parameters)
 }

@@ -291,6 +291,24 @@ fn provenance(
     if let AdditivePart::Scaled { per_s, .. } = request.additive {
         parameters["dark_share_a_second"] = json!(per_s);
     }
+    if request.kind != FrameKind::Bias {
+        let curves = frames.iter().filter_map(|f| Some((f.name(), &f.linearity.as_ref()?.curves)));
+        let curves: BTreeMap<String, _> = curves.collect();
+        if let Some(first) = curves.values().next() {
+            let alike = curves.len() == frames.len() && curves.values().all(|c| c == first);
+            let zero_adu = request.zero_adu;
+            parameters["linearity"] = match alike {
+                true => json!({ "zero_adu": zero_adu, "curves": first }),
+                false => json!({ "zero_adu": zero_adu, "curves": curves }),
+            };
+        }
+    }
+    let levelled = frames.iter().filter_map(|f| Some((f.name(), f.levelling()?)));
+    let levelled: BTreeMap<String, serde_json::Value> = levelled.collect();
+    if let Some(first) = levelled.values().next() {
+        let alike = levelled.len() == frames.len() && levelled.values().all(|l| l == first);
+        parameters["levels"] = if alike { first.clone() } else { json!(levelled) };
+    }
     Provenance::new(master_name(request.kind), inputs, parameters)
 }
 
@@ -327,6 +345,15 @@ fn make(
         if let Additive::Scaled { k, .. } = &mut source.additive {
             *k *= frame.metadata.exposure_s.unwrap_or(0.0) as f32;
         }
+        // Biases are the zero level itself; darks that keep theirs are straightened about a known one.
+        let zero_adu = match additive {
+            _ if request.kind == FrameKind::Bias => None,
+            Additive::Nothing => request.zero_adu.map(|v| v as f32),
+            _ => Some(0.0),
+        };
+        let bent = frame.linearity.clone();
+        source.linear =
+            bent.filter(|_| !frame.metadata.applied.contains(Applied::LINEARITY)).zip(zero_adu);
         // A saturated flat sample measures nothing; in a dark it is the mark of a hot pixel.
         source.missing_from_adu = frame.detector.saturation_adu.filter(|_| is_flat);
     }

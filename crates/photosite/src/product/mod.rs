@@ -37,6 +37,7 @@ mod light;
 mod loaded;
 mod master;
 mod offered;
+mod pedestal;
 mod scaling;
 mod sensor;
 mod stacking;
@@ -57,6 +58,7 @@ pub use master::{
     AdditivePart, MasterRequest, MasterResult, build_master, found_master, take_master, work_units,
 };
 pub use offered::{Offered, Opened};
+pub use pedestal::pedestal_for;
 pub use scaling::{DarkStrip, FittedDark, OWN_DARKS_ASKED};
 pub use sensor::write_sensor;
 pub use stacking::{

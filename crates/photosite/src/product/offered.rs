@@ -14,7 +14,7 @@ use super::light::{LightRequest, LightResult, Masters, calibrate_in_memory};
 use crate::calibrate::CalibratedSource;
 use crate::calibrate::dark::DarkShare;
 use crate::defects::Defect;
-use crate::detector::mark_saturated;
+use crate::detector::mark_raw;
 use crate::open::{open, open_mask, probe, read_frames, read_masked};
 use crate::provenance::{ContentHash, FileMark};
 use crate::raw::{Handling, RawFrame, Reopened};
@@ -172,7 +172,7 @@ impl Offered {
                     _ => read_frames(&self.path)?,
                 };
                 let metadata = keyword::read(&header).metadata;
-                frames.iter_mut().for_each(|frame| mark_saturated(frame, &metadata, &header));
+                frames.iter_mut().for_each(|frame| mark_raw(frame, &metadata, &header));
                 for d in self.holes.iter().flat_map(|holes| holes.iter()) {
                     for frame in &mut frames {
                         let mask = &mut frame.mask.row_mut(d.y)[d.x];

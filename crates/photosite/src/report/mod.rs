@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use crate::calibrate::Left;
 use crate::calibrate::dark::{DarkChoice, DarkSource, DarkWay};
 use crate::calibrate::flat_fit::FlatFit;
+use crate::detector::OverscanRecord;
 use crate::diagnose::{NoiseBudget, Verdict};
 use crate::finding::Severity;
 use crate::library::{Check, Cost, CostUnit, Traits};
@@ -101,6 +102,9 @@ pub struct FrameReport {
     pub group: Option<String>,
     /// What its header says.
     pub metadata: Option<Metadata>,
+    /// What its overscans told; nothing of a frame that was not read, or that has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overscans: Vec<OverscanRecord>,
 }
 
 /// One master.

@@ -129,6 +129,9 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
                     .map(|&l| planned[l].group.clone())
                     .or_else(|| group_of.get(&id).cloned()),
                 metadata: Some(f.metadata.clone()),
+                overscans: raw.map_or_else(Vec::new, |r| {
+                    r[id].as_ref().map_or_else(Vec::new, |f| f.overscans().to_vec())
+                }),
             }
         })
         .collect();
@@ -138,6 +141,7 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
         used: false,
         group: None,
         metadata: None,
+        overscans: Vec::new(),
     }));
     frames.sort_by(|a, b| a.path.cmp(&b.path));
     let master_reports = planned

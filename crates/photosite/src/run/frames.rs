@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use photosite_file::Probe;
 use photosite_pix::{FrameKind, Plane};
@@ -66,6 +66,8 @@ pub fn raw_frame(frame: &Frame) -> Result<RawFrame> {
         turned: frame.turned,
         header: frame.header.clone(),
         metadata: frame.metadata.clone(),
+        linearity: frame.linearity.clone(),
+        parts: OnceLock::new(),
     })
 }
 

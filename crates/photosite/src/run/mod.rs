@@ -86,7 +86,9 @@ pub use named::{
 pub use night::{run_night, run_plan};
 pub use page::write_page;
 pub use planned::{AskedNight, PlannedNight, read_plan};
-pub use profiles::{PROFILES_NAME, keep_profile, noise_by_profile, read_profile};
+pub use profiles::{
+    PROFILES_NAME, keep_profile, linearity_by_profile, noise_by_profile, read_profile,
+};
 pub use request::{Keep, NightOutcome, NightRequest};
 pub use sensor::{SensorRequest, measure_sensor};
 pub use verified::{Answer, LostInput, VERIFY_SCHEMA, Verified, verify_products};

@@ -11,18 +11,18 @@ use photosite_pix::{CfaPattern, FrameKind, Size};
 use super::examined::examine;
 use super::frames::{duplicate, raw_frame};
 use crate::calibrate::RemovedBy;
-use crate::calibrate::dark::{DOUBLING_C, DarkChoice, DarkSource};
+use crate::calibrate::dark::{DOUBLING_C, DarkChoice, DarkShare, DarkSource};
 use crate::error::Reach;
 use crate::finding::Severity;
 use crate::inventory::{Inventory, KindOverrides, Taken, take};
 use crate::library::{Field, Traits, contradictions};
 use crate::open::each_image;
-use crate::params::{DarkScaling, RecipeChoice};
+use crate::params::{DarkScaling, RecipeChoice, Storage};
 use crate::plan::product_names;
 use crate::product::{
     AdditivePart, BiasChoice, FittedDark, Known, LightRequest, LightResult, LoadedMap,
     LoadedMaster, MasterRequest, MasterResult, Masters, build_master, calibrate_light, load_named,
-    read_defect_map,
+    pedestal_for, read_defect_map,
 };
 use crate::provenance::{ContentHash, key_of};
 use crate::raw::RawFrame;
@@ -30,7 +30,7 @@ use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each, on_each_with};
 use crate::{Error, Finding, Result};
 
-/// Frames named one by one, taken to be of `kind` whatever they say; what cannot be used, and what
+/// Frames named one by one, taken to be of `kind` whatever they say, else as `by_hand` has them; what cannot be used, and what
 /// was named twice, becomes a finding.
 ///
 /// # Errors
@@ -38,13 +38,14 @@ use crate::{Error, Finding, Result};
 pub fn named_frames(
     files: &[PathBuf],
     kind: FrameKind,
+    by_hand: &KindOverrides,
     context: &Context<'_>,
 ) -> Result<(Vec<RawFrame>, Vec<Finding>)> {
     let files = each_image(files);
     let read = on_each(files.len(), context, |i| {
         let file = &files[i];
         let whole = file.canonicalize().unwrap_or_else(|_| file.clone());
-        let overrides = KindOverrides { paths: vec![(whole, kind)] };
+        let overrides = KindOverrides { paths: vec![(whole, kind)], ..by_hand.clone() };
         Ok(match take(file, file, crate::open::probe(file)?, &overrides) {
             Taken::Frame(frame, findings) => (Some(*frame), findings),
             Taken::LeftOut(finding, _) => (None, vec![finding]),
@@ -101,6 +102,8 @@ pub struct NamedMaster<'a> {
     pub recipe: RecipeChoice,
     /// Counts of rejected samples are kept for each pixel.
     pub maps: bool,
+    /// Overscans and linearity given by hand.
+    pub by_hand: KindOverrides,
 }
 
 impl<'a> NamedMaster<'a> {
@@ -108,7 +111,8 @@ impl<'a> NamedMaster<'a> {
     /// rejected goes by their number.
     pub fn new(kind: FrameKind, files: &'a [PathBuf], output: &'a Path) -> Self {
         let (additive, recipe) = (AdditivePart::Keep, RecipeChoice::default());
-        Self { kind, files, output, additive, recipe, maps: false }
+        let by_hand = KindOverrides::default();
+        Self { kind, files, output, additive, recipe, maps: false, by_hand }
     }
 }
 
@@ -121,7 +125,7 @@ pub fn master_of_named(
     asked: &NamedMaster<'_>,
     context: &Context<'_>,
 ) -> Result<(MasterResult, Recipe, Vec<Finding>)> {
-    let (frames, mut findings) = named_frames(asked.files, asked.kind, context)?;
+    let (frames, mut findings) = named_frames(asked.files, asked.kind, &asked.by_hand, context)?;
     if frames.is_empty() {
         let why = findings.iter().find(|f| f.severity == Severity::Error);
         let why = why.map_or_else(String::new, |f| format!(": {}: {}", f.subject, f.message));
@@ -194,14 +198,16 @@ pub struct NamedLights<'a> {
     /// Gain and read noise in place of the headers'.
     pub noise: Option<NoiseModel>,
     /// How samples are stored.
-    pub sample: Sample,
+    pub sample: Storage,
+    /// Overscans and linearity given by hand.
+    pub by_hand: KindOverrides,
 }
 
 impl<'a> NamedLights<'a> {
     /// These frames calibrated into the folder `output`; nothing is subtracted yet, and samples are
     /// stored as floating point.
     pub fn new(files: &'a [PathBuf], output: &'a Path) -> Self {
-        let (scaling, sample) = (DarkScaling::None, Sample::F32);
+        let (scaling, sample) = (DarkScaling::None, Storage::F32);
         let (bias, dark, flat, noise) = (None, None, None, None);
         Self {
             files,
@@ -214,6 +220,7 @@ impl<'a> NamedLights<'a> {
             cosmic: false,
             noise,
             sample,
+            by_hand: KindOverrides::default(),
         }
     }
 }
@@ -270,7 +277,7 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
     });
     let dark = dark.map(|m| ours(m, FrameKind::Dark));
     let flat = flat.map(|m| ours(m, FrameKind::Flat));
-    let (frames, more) = named_frames(asked.files, FrameKind::Light, context)?;
+    let (frames, more) = named_frames(asked.files, FrameKind::Light, &asked.by_hand, context)?;
     findings.extend(more);
     let fitted = match (asked.scaling, &dark, &bias) {
         (DarkScaling::Fitted, Some(dark), Some(bias)) => {
@@ -307,16 +314,24 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
     }
     let names = product_names(frames.iter().map(|f| f.path.as_path()));
     let known = Known::default();
+    let asked_of = |i: usize, dark: Option<DarkShare>, sample: Sample| LightRequest {
+        raw: &frames[i],
+        masters: &masters,
+        noise: asked.noise,
+        sample,
+        dark,
+        cosmic: asked.cosmic,
+    };
+    let sample = asked.sample.sample(|| {
+        let one = |i: usize, buffers: &mut ReadBuffers| {
+            let choice = fitted.as_ref().map(|dark| dark.fit(&frames[i], buffers)).transpose()?;
+            Ok(asked_of(i, choice.map(|c| c.share), Sample::F32))
+        };
+        pedestal_for(frames.len(), one, context)
+    })?;
     let done = on_each_with(frames.len(), context, ReadBuffers::default, |buffers, i| {
         let choice = fitted.as_ref().map(|dark| dark.fit(&frames[i], buffers)).transpose()?;
-        let request = LightRequest {
-            raw: &frames[i],
-            masters: &masters,
-            noise: asked.noise,
-            sample: asked.sample,
-            dark: choice.as_ref().map(|c| c.share),
-            cosmic: asked.cosmic,
-        };
+        let request = asked_of(i, choice.as_ref().map(|c| c.share), sample);
         let light = calibrate_light(&request, &asked.output.join(&names[i]), &known, buffers)?;
         Ok((light, choice))
     })?;

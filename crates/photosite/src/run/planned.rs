@@ -1,8 +1,8 @@
 //! A night planned now and run later.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use photosite_file::fits::Sample;
 use photosite_pix::FrameKind;
 use photosite_pix::align::Alignment;
 use photosite_pix::unit::NoiseModel;
@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::request::{Keep, NightRequest};
 use crate::colour::Extract;
+use crate::detector::Linearity;
 use crate::inventory::KindOverrides;
-use crate::params::{Glob, Integration, Selection, sixteen_bits};
+use crate::params::{Glob, Integration, OverscanChoice, Selection, Storage, sixteen_bits};
 use crate::plan::{Graph, PLAN_SCHEMA};
 use crate::provenance::{ALGORITHM_VERSION, ContentHash, FileMark, SOFTWARE};
 use crate::{Error, Result};
@@ -26,6 +27,14 @@ pub struct AskedNight {
     kinds: Vec<(PathBuf, FrameKind)>,
     /// The folder of products.
     output: PathBuf,
+    /// Overscans given by hand, and how their level is found.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<serde_json::Value>"))]
+    overscan: OverscanChoice,
+    /// What straightens the response of every frame, as it was given by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<serde_json::Value>"))]
+    linearity: Option<Linearity>,
     /// Gain and read noise, where the headers' were overruled.
     noise: Option<NoiseModel>,
     /// Gain and read noise of cameras whose headers do not say it.
@@ -36,6 +45,9 @@ pub struct AskedNight {
     defects: Option<PathBuf>,
     /// The pedestal in ADU of calibrated lights of 16 bits; `None` where they are floating point.
     pedestal_adu: Option<f32>,
+    /// The pedestal is the smallest that is enough for a group of lights.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pedestal_auto: bool,
     /// The folder of the library; `None` for none.
     library: Option<PathBuf>,
     /// Lights are stacked.
@@ -81,6 +93,10 @@ pub struct PlannedNight {
     pub graph: Graph,
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 fn whole(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
@@ -93,13 +109,16 @@ impl AskedNight {
             paths: request.paths.iter().map(|p| whole(p)).collect(),
             kinds: kinds.collect(),
             output: whole(&request.output),
+            overscan: request.overrides.overscan.clone(),
+            linearity: request.overrides.linearity.as_deref().cloned(),
             noise: request.noise,
             cameras: request.cameras.clone(),
             defects: request.defects.as_deref().map(whole),
             pedestal_adu: match request.sample {
-                Sample::U16 { pedestal_adu } => Some(pedestal_adu),
-                Sample::F32 | Sample::Mask => None,
+                Storage::SixteenBits(pedestal_adu) => Some(pedestal_adu),
+                Storage::F32 | Storage::SixteenBitsAuto => None,
             },
+            pedestal_auto: request.sample == Storage::SixteenBitsAuto,
             library: request.library.as_deref().map(whole),
             stack: request.stack,
             align: request.align(),
@@ -121,14 +140,22 @@ impl AskedNight {
     pub fn request(&self, output: Option<&Path>) -> Result<NightRequest> {
         Ok(NightRequest {
             paths: self.paths.clone(),
-            overrides: KindOverrides { paths: self.kinds.clone() },
+            overrides: KindOverrides {
+                paths: self.kinds.clone(),
+                overscan: self.overscan.clone(),
+                linearity: self.linearity.clone().map(Arc::new),
+            },
             output: output.unwrap_or(&self.output).to_owned(),
             dry_run: false,
             graph: false,
             noise: self.noise,
             cameras: self.cameras.clone(),
             defects: self.defects.clone(),
-            sample: self.pedestal_adu.map_or(Ok(Sample::F32), sixteen_bits)?,
+            sample: match self.pedestal_adu {
+                _ if self.pedestal_auto => Storage::SixteenBitsAuto,
+                Some(adu) => sixteen_bits(adu).map(|_| Storage::SixteenBits(adu))?,
+                None => Storage::F32,
+            },
             library: self.library.clone(),
             stack: self.stack,
             how: Integration { register: Some(self.align), ..self.how },

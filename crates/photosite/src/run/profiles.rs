@@ -1,10 +1,12 @@
 //! Profiles of cameras in a library: kept, found, and used where headers are silent.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use photosite_file::atomic::{Existing, write_bytes};
 use photosite_pix::unit::NoiseModel;
 
+use crate::detector::Linearity;
 use crate::finding::{Severity, first_and_more};
 use crate::inventory::{Frame, Inventory};
 use crate::library::{Field, Traits, camera_key, frame_traits};
@@ -170,5 +172,35 @@ pub fn noise_by_profile(inventory: &mut Inventory, library: &Path) {
             .with("read_noise_e", noise.read_noise_e)
             .with("frames", names.len()),
         );
+    }
+}
+
+/// Gives frames the curves of the camera's profile that straighten its response, where none were given by
+/// hand; tells so.
+pub fn linearity_by_profile(inventory: &mut Inventory, library: &Path) {
+    if inventory.frames.iter().any(|f| f.linearity.is_some()) {
+        return;
+    }
+    let Inventory { frames, findings, .. } = inventory;
+    // What cannot be read is told where noise is looked for.
+    let mut bent = profiles(library, &mut Vec::new());
+    bent.retain(|(_, p)| !p.curves.is_empty());
+    for (path, profile) in bent {
+        let curves = Arc::new(Linearity::new(profile.camera.clone(), profile.curves.clone()));
+        let mut names: Vec<String> = Vec::new();
+        let without = frames.iter_mut().filter(|f| f.linearity.is_none());
+        for frame in without.filter(|f| fits(&profile, &frame_traits(f))) {
+            frame.linearity = Some(curves.clone());
+            names.push(frame.path.display().to_string());
+        }
+        if let Some(first) = names.first() {
+            let message = format!(
+                "the response of this camera bends, by its profile {}; samples are straightened",
+                path.display()
+            );
+            let subject = first_and_more(first, names.len());
+            let finding = Finding::new("linearity-by-profile", Severity::Info, subject, message);
+            findings.push(finding.with("frames", names.len()));
+        }
     }
 }

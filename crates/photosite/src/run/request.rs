@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use photosite_file::fits::Sample;
 use photosite_pix::align::Alignment;
 use photosite_pix::unit::NoiseModel;
 
@@ -10,7 +9,7 @@ use crate::Error;
 use crate::colour::Extract;
 use crate::finding::Severity;
 use crate::inventory::KindOverrides;
-use crate::params::{Glob, Integration, Selection};
+use crate::params::{Glob, Integration, Selection, Storage};
 use crate::report::RunReport;
 
 /// A night to be calibrated.
@@ -34,7 +33,7 @@ pub struct NightRequest {
     /// The defect map; `None` for none.
     pub defects: Option<PathBuf>,
     /// How calibrated lights are stored.
-    pub sample: Sample,
+    pub sample: Storage,
     /// The folder of the library; `None` for none.
     pub library: Option<PathBuf>,
     /// Lights are stacked; otherwise they stay calibrated files.
@@ -72,7 +71,7 @@ impl NightRequest {
             noise: None,
             cameras: Vec::new(),
             defects: None,
-            sample: Sample::F32,
+            sample: Storage::F32,
             library: None,
             stack: true,
             how: Integration::default(),

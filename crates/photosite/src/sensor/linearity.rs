@@ -1,5 +1,6 @@
 //! Whether the signal grows as the light does: flats of several exposures under one lamp.
 
+use photosite_pix::linearity::Curve;
 use photosite_pix::{CfaColor, FrameKind};
 
 use super::campaign::Campaign;
@@ -34,24 +35,39 @@ impl Lit {
     }
 }
 
+/// How linear a sensor is.
+#[derive(Default)]
+pub struct Linear {
+    /// The values.
+    pub measures: Vec<Measure>,
+    /// What plots show.
+    pub series: Vec<Series>,
+    /// What straightens its response, where that bends by more than the measurement is off; of each colour
+    /// where there are colours.
+    pub curves: Vec<Curve>,
+}
+
 /// Measures how linear the sensor is; `full_adu` is the signal at which it saturates.
-pub fn linearity(campaign: &Campaign, full_adu: Option<f64>) -> (Vec<Measure>, Vec<Series>) {
-    let mut out = (Vec::new(), Vec::new());
+pub fn linearity(campaign: &Campaign, full_adu: Option<f64>) -> Linear {
+    let mut out = Linear::default();
+    let of_colours = !campaign.grid.colours().is_empty();
     let colours = campaign.grid.colours().into_iter().map(Some);
     for colour in std::iter::once(None).chain(colours) {
         let found = campaign
             .of(FrameKind::Flat)
             .filter_map(|set| one_filter(campaign, set, colour, full_adu))
-            .max_by_key(|(measures, _)| measures.first().map_or(0, |m| m.frames.len()));
-        if let Some((measures, series)) = found {
-            out.0.extend(measures);
-            out.1.extend(series);
+            .max_by_key(|(measures, ..)| measures.first().map_or(0, |m| m.frames.len()));
+        if let Some((measures, series, curve)) = found {
+            out.measures.extend(measures);
+            out.series.extend(series);
+            let wanted = colour.is_some() == of_colours;
+            out.curves.extend(curve.filter(|_| wanted).map(|c| c.of(colour, None)));
         } else if colour.is_none() {
             let why = format!(
                 "flats of {FEW_EXPOSURES} or more exposures under one steady lamp are needed, from a \
                  twentieth of saturation up to all of it"
             );
-            out.0.push(Measure::none("linearity_max", "ADU", METHOD, &why));
+            out.measures.push(Measure::none("linearity_max", "ADU", METHOD, &why));
         }
     }
     out
@@ -62,7 +78,7 @@ fn one_filter(
     set: &FrameSet,
     colour: Option<CfaColor>,
     full_adu: Option<f64>,
-) -> Option<(Vec<Measure>, Vec<Series>)> {
+) -> Option<(Vec<Measure>, Vec<Series>, Option<Curve>)> {
     let bias = campaign.bias_levels()?;
     let points = exposures(campaign, set, &bias, colour);
     let highest = points.iter().map(|p| p.level(None)).fold(0.0, f64::max);
@@ -147,7 +163,83 @@ fn one_filter(
     };
     let levels = points.iter().map(|p| [p.exposure_s, p.level(None), 0.0]).collect();
     let off = residuals.iter().map(|(level, off)| [*level, 100.0 * off, 0.0]).collect();
-    Some((measures, vec![series("linearity", levels), series("linearity_residual", off)]))
+    let points: Vec<(f64, f64)> = fitted.iter().map(|p| (p.exposure_s, p.level(None))).collect();
+    let curve = straightening(&points, full);
+    Some((measures, vec![series("linearity", levels), series("linearity_residual", off)], curve))
+}
+
+/// Points that a fit must have beyond its coefficients.
+const SPARE: usize = 3;
+
+/// A term is kept where it takes so many times its share off the squared residuals.
+const WORTH: f64 = 12.0;
+
+/// A response that bends by less is left as it is: the lamp is no steadier.
+const LEAST_BEND: f64 = 1e-3;
+
+/// What straightens levels taken at exposures: level + c2 level² + c3 level³ is proportional to the exposure,
+/// less what the shutter takes of it.
+///
+/// # Source
+/// Janesick2001, linearity; the weights are those of EMVA 1288.
+fn straightening(points: &[(f64, f64)], full_adu: f64) -> Option<Curve> {
+    let highest = points.iter().map(|p| p.1).fold(0.0, f64::max);
+    let longest = points.iter().map(|p| p.0).fold(0.0, f64::max);
+    let fit = |terms: usize| {
+        let rows = points.iter().map(|(t, level)| {
+            let u = level / full_adu;
+            let columns = [t / longest, 1.0, -u * u, -u * u * u];
+            (columns, u, 1.0 / u)
+        });
+        let rows: Vec<([f64; 4], f64, f64)> = rows.collect();
+        let n = 2 + terms;
+        let mut normal = vec![vec![0.0; n + 1]; n];
+        for (columns, u, weight) in &rows {
+            for i in 0..n {
+                (0..n).for_each(|j| normal[i][j] += weight * columns[i] * columns[j]);
+                normal[i][n] += weight * columns[i] * u;
+            }
+        }
+        let found = solve(normal)?;
+        let off = |(columns, u, weight): &([f64; 4], f64, f64)| {
+            let model: f64 = columns.iter().zip(&found).map(|(c, x)| c * x).sum();
+            weight * (u - model).powi(2)
+        };
+        let rss: f64 = rows.iter().map(off).sum();
+        Some((found, rss, points.len().checked_sub(n + SPARE).map(|free| (free + SPARE) as f64)?))
+    };
+    let mut best = fit(0)?;
+    for terms in 1..=2 {
+        let Some(more) = fit(terms) else { break };
+        if (best.1 - more.1) > WORTH * more.1 / more.2 * (more.0.len() - best.0.len()) as f64 {
+            best = more;
+        }
+    }
+    let scale = |(k, c): (usize, &f64)| c / full_adu.powi(k as i32 + 1);
+    let coefficients: Vec<f64> = best.0[2..].iter().enumerate().map(scale).collect();
+    let curve = Curve::polynomial(&coefficients, Some(highest))?;
+    let bend = f64::from(curve.straight(highest as f32)) / highest - 1.0;
+    (bend.abs() > LEAST_BEND).then_some(curve)
+}
+
+/// Solves a system of linear equations, right sides in the last column; `None` where it has no answer.
+fn solve(mut rows: Vec<Vec<f64>>) -> Option<Vec<f64>> {
+    let n = rows.len();
+    for i in 0..n {
+        let pivot = (i..n).max_by(|a, b| rows[*a][i].abs().total_cmp(&rows[*b][i].abs()))?;
+        rows.swap(i, pivot);
+        let lead = rows[i][i];
+        if lead.is_nan() || lead.abs() <= 1e-14 {
+            return None;
+        }
+        rows[i].iter_mut().for_each(|v| *v /= lead);
+        let own = rows[i].clone();
+        for (_, row) in rows.iter_mut().enumerate().filter(|(j, _)| *j != i) {
+            let share = row[i];
+            row.iter_mut().zip(&own).for_each(|(v, o)| *v -= share * o);
+        }
+    }
+    Some(rows.iter().map(|r| r[n]).collect())
 }
 
 /// The exposures of a filter, the shortest first.
@@ -191,4 +283,36 @@ fn exposures(
         })
         .filter(|p| p.signal.without(None)[1] > 0.0)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bend_is_found_and_a_line_is_none() {
+        // A sensor that loses 3 % at 48000 of 60000 ADU, behind a shutter that takes 20 ms.
+        let bend = 0.03 / 48_000.0;
+        let level = |t: f64, bend: f64| {
+            let e = 9_000.0 * (t - 0.02);
+            e - bend * e * e
+        };
+        let exposures = [0.4, 0.8, 1.5, 2.2, 3.0, 3.8, 4.6, 5.2, 5.8];
+        let bent: Vec<(f64, f64)> = exposures.iter().map(|t| (*t, level(*t, bend))).collect();
+        let curve = straightening(&bent, 60_000.0).expect("a curve");
+        for (t, measured) in &bent {
+            let truth = 9_000.0 * (t - 0.02);
+            let found = f64::from(curve.straight(*measured as f32));
+            assert!((found / truth - 1.0).abs() < 5e-4, "{t}: {found} of {truth}");
+        }
+        let straight: Vec<(f64, f64)> = exposures
+            .iter()
+            .map(|t| (*t, level(*t, 0.0) * (1.0 + 2e-4 * (t * 37.0).sin())))
+            .collect();
+        assert!(straightening(&straight, 60_000.0).is_none());
+        assert!(
+            straightening(&bent[..4], 60_000.0).is_none(),
+            "four points leave nothing to judge by"
+        );
+    }
 }

@@ -1,5 +1,6 @@
 //! What is measured, in one form for tables, JSON, profiles and pages.
 
+use photosite_pix::linearity::Curve;
 use serde::{Deserialize, Serialize};
 
 use super::estimate::Estimate;
@@ -179,6 +180,9 @@ pub struct SensorReport {
     pub findings: Vec<Finding>,
     /// What plots show.
     pub series: Vec<Series>,
+    /// What straightens its response, where that bends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub curves: Vec<Curve>,
 }
 
 impl SensorReport {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use photosite_pix::linearity::Curve;
 use photosite_pix::unit::NoiseModel;
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +65,9 @@ pub struct Profile {
     /// The values.
     #[serde(rename = "measure", default)]
     pub values: Vec<ProfileValue>,
+    /// What straightens its response, where that bends.
+    #[serde(rename = "curve", default, skip_serializing_if = "Vec::is_empty")]
+    pub curves: Vec<Curve>,
 }
 
 impl Profile {
@@ -88,6 +92,7 @@ impl Profile {
             camera: report.camera.clone(),
             set_up: report.set_up.clone(),
             values: report.measures.iter().filter_map(value).collect(),
+            curves: report.curves.clone(),
         }
     }
 
@@ -102,6 +107,9 @@ impl Profile {
             let message =
                 format!("the profile is of schema {:?}, not {PROFILE_SCHEMA:?}", profile.schema);
             return Err(Error::parameters(message));
+        }
+        for curve in &profile.curves {
+            curve.clone().checked().map_err(Error::parameters)?;
         }
         let finite = |v: Option<f64>| v.is_none_or(f64::is_finite);
         if let Some(bad) = profile
@@ -242,6 +250,7 @@ mod tests {
             missing: Vec::new(),
             findings: Vec::new(),
             series: Vec::new(),
+            curves: Vec::from_iter(photosite_pix::linearity::Curve::polynomial(&[6e-7], Some(5e4))),
         })
     }
 

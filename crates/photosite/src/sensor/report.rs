@@ -8,7 +8,7 @@ use super::campaign::Campaign;
 use super::dark_current::dark_current;
 use super::estimate::Estimate;
 use super::interference::interference;
-use super::linearity::linearity;
+use super::linearity::{Linear, linearity};
 use super::measure::{Measure, SENSOR_SCHEMA, SensorReport};
 use super::set::CLIPPED;
 use super::temperature::temperature;
@@ -110,7 +110,8 @@ pub fn measure(
     let (biases, bias_series) = bias(campaign, gain);
     let dark = dark_current(campaign, gain, flats.full_adu);
     let (temps, temp_series) = temperature(&dark, gain);
-    let (linear, linear_series) = linearity(campaign, flats.full_adu);
+    let Linear { measures: linear, series: linear_series, curves } =
+        linearity(campaign, flats.full_adu);
     let (tones, tone_series, tone_findings) =
         interference(campaign, (read_noise_adu(campaign), gain));
     let mut findings: Vec<Finding> = Vec::new();
@@ -174,5 +175,6 @@ pub fn measure(
         missing,
         findings,
         series,
+        curves,
     }
 }

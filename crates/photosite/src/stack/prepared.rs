@@ -7,6 +7,7 @@ use photosite_file::{RawSource, Source};
 use photosite_pix::{CfaPattern, Plane, Rect, Size};
 
 use super::layer::{Layer, RawLayer, ReadBuffers, Room};
+use crate::detector::{Linearity, Parts};
 use crate::{Error, Result};
 
 /// What is taken off each sample before samples are compared.
@@ -37,10 +38,14 @@ pub struct Prepared {
     pub region: Rect,
     /// A raw sample at or above this level in ADU counts as missing.
     pub missing_from_adu: Option<f32>,
-    /// Taken off every sample: the frame's own overscan level, in ADU.
+    /// Taken off every sample: the frame's own overscan level, in ADU; its mean where `parts` have their own.
     pub level_adu: f32,
+    /// Parts of the region with levels of their own.
+    pub parts: Option<Arc<Parts>>,
     /// Taken off each sample.
     pub additive: Additive,
+    /// What straightens samples once that is taken off, and the level in ADU that they are above.
+    pub linear: Option<(Arc<Linearity>, f32)>,
     /// Factors for red, green and blue; the first serves a monochrome sensor.
     pub scale: [f32; 3],
     /// The colour filter array over the region.
@@ -56,7 +61,9 @@ impl Prepared {
             region,
             missing_from_adu: None,
             level_adu: 0.0,
+            parts: None,
             additive: Additive::Nothing,
+            linear: None,
             scale: [1.0; 3],
             cfa: None,
         }
@@ -66,6 +73,8 @@ impl Prepared {
     fn as_it_is(&self) -> Option<&dyn RawSource> {
         let nothing = self.missing_from_adu.is_none()
             && self.level_adu == 0.0
+            && self.parts.is_none()
+            && self.linear.is_none()
             && matches!(self.additive, Additive::Nothing)
             && self.scale == [1.0; 3];
         self.source.raw().filter(|_| nothing)
@@ -91,14 +100,21 @@ impl Prepared {
                 *v = if *v >= level { f32::NAN } else { *v };
             }
         }
+        let mut level_adu = self.level_adu;
+        if let Some(parts) = self.parts.as_ref().filter(|p| !p.records.is_empty()) {
+            level_adu = 0.0;
+            for (row, y) in out.chunks_exact_mut(columns.len().max(1)).zip(rows.clone()) {
+                parts.take_off((columns.start, y), row);
+            }
+        }
         match &self.additive {
-            Additive::Nothing if self.level_adu == 0.0 => {}
-            Additive::Nothing => out.iter_mut().for_each(|v| *v -= self.level_adu),
-            Additive::Level(a) => out.iter_mut().for_each(|v| *v -= self.level_adu + a),
+            Additive::Nothing if level_adu == 0.0 => {}
+            Additive::Nothing => out.iter_mut().for_each(|v| *v -= level_adu),
+            Additive::Level(a) => out.iter_mut().for_each(|v| *v -= level_adu + a),
             Additive::Plane(p) => {
                 for (row, y) in out.chunks_exact_mut(columns.len()).zip(rows.clone()) {
                     let taken = &p.row(y)[columns.clone()];
-                    row.iter_mut().zip(taken).for_each(|(v, a)| *v -= self.level_adu + a);
+                    row.iter_mut().zip(taken).for_each(|(v, a)| *v -= level_adu + a);
                 }
             }
             Additive::Scaled { bias, signal, k } => {
@@ -106,9 +122,15 @@ impl Prepared {
                     let (bias, signal) =
                         (&bias.row(y)[columns.clone()], &signal.row(y)[columns.clone()]);
                     for ((v, b), s) in row.iter_mut().zip(bias).zip(signal) {
-                        *v -= self.level_adu + b + k * s;
+                        *v -= level_adu + b + k * s;
                     }
                 }
+            }
+        }
+        if let Some((linearity, zero)) = &self.linear {
+            for (row, y) in out.chunks_exact_mut(columns.len().max(1)).zip(rows.clone()) {
+                let of = (self.cfa, self.parts.as_deref());
+                linearity.straighten((columns.start, y), of, row, |_| *zero, |_, _, _| {});
             }
         }
         match self.cfa {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use photosite::inventory::KindOverrides;
 use photosite::measure::offer_files;
 use photosite::run::named_frames;
 use photosite_file::atomic::Existing;
@@ -101,8 +102,13 @@ fn a_sequence_that_is_named_is_all_its_images_and_others_of_its_file_are_told_of
     let path = folder.path().join("darks.fits");
     write_images(&path, &darks, |_, _| {});
     let work = photosite::Workplace::new();
-    let (frames, findings) =
-        named_frames(std::slice::from_ref(&path), FrameKind::Dark, &work.context()).unwrap();
+    let (frames, findings) = named_frames(
+        std::slice::from_ref(&path),
+        FrameKind::Dark,
+        &KindOverrides::default(),
+        &work.context(),
+    )
+    .unwrap();
     assert_eq!(frames.len(), 4, "{findings:?}");
     let (offered, findings) = offer_files(std::slice::from_ref(&path), &work.context()).unwrap();
     assert_eq!(offered.len(), 4, "{findings:?}");

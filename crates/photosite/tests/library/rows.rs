@@ -64,6 +64,7 @@ fn frame(n: usize, metadata: Metadata) -> Frame {
         path: PathBuf::from(format!("/frames/{:05}/{n:06}.fits", n / 100)),
         kind: metadata.kind.unwrap(),
         kind_source: KindSource::Header,
+        linearity: None,
         turned: false,
         size,
         planes: 1,

@@ -1,6 +1,8 @@
 //! Simulated nights, written to a folder and calibrated there.
 #![allow(dead_code, reason = "no test uses all of it")]
 
+pub mod stored;
+
 use std::path::{Path, PathBuf};
 
 use photosite::event::{Cancel, Silent};

@@ -7,4 +7,5 @@ mod night;
 
 mod arcsat;
 mod dark_model;
+mod saao;
 mod stl;

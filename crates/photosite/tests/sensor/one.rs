@@ -163,6 +163,48 @@ fn a_bend_of_the_response_is_measured() {
                 "{preset:?} {share}: {residual} for {expected}"
             );
         }
+        // What straightens it; under one lamp for all colours there is one curve.
+        assert_eq!(report.curves.len(), 1);
+        for curve in &report.curves {
+            for (share, level) in shares.iter().zip(&levels) {
+                let straight = curve.straight(*level as f32 * range) / range;
+                let off = f64::from(straight) / share - 1.0;
+                println!("{preset:?} {share}: straightened, off by {:.4} %", 100.0 * off);
+                assert!(off.abs() < 1e-3, "{preset:?} {share}: {straight}, {curve:?}");
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        photosite::product::write_sensor(&report, folder.path()).unwrap();
+        let read = photosite::detector::Linearity::read(&folder.path().join("linearity.toml"));
+        assert_eq!(read.unwrap().curves, report.curves);
+    }
+}
+
+#[test]
+fn each_colour_gets_its_curve() {
+    let bend = 0.04f32;
+    let mut lab = Laboratory::of(Preset::CmosOsc, Size::new(256, 256), 10, |n| {
+        n.effects -= Effects::VIGNETTING | Effects::DUST | Effects::PRNU;
+        n.sky.lamp_rgb = [0.75, 1.0, 0.6];
+    });
+    let zero = lab.simulation.night().sensor.offset_adu as f32;
+    let range = (lab.range_e() / lab.simulation.night().sensor.gain_e_per_adu) as f32;
+    lab.change = Some(Box::new(move |_, kind, plane| {
+        for v in plane.as_mut_slice().iter_mut().filter(|_| kind == FrameKind::Flat) {
+            let x = *v - zero;
+            *v = (zero + x * (1.0 - bend * x / range)).round();
+        }
+    }));
+    lab.take(FrameKind::Bias, 0.001, -10.0, 6);
+    [0.1, 0.2, 0.3, 0.45, 0.6, 0.75, 0.85, 0.93].iter().for_each(|s| lab.flats(*s, 2));
+    lab.flats(3.0, 2);
+    let curves = lab.measure().curves;
+    assert_eq!(curves.len(), 3, "{curves:?}");
+    for curve in &curves {
+        for share in [0.1f32, 0.3, 0.5] {
+            let straight = curve.straight(range * share * (1.0 - bend * share)) / range;
+            assert!((straight / share - 1.0).abs() < 1e-3, "{share}: {straight}, {curve:?}");
+        }
     }
 }
 

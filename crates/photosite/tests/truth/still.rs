@@ -36,7 +36,8 @@ fn what_stands_still_is_hot_and_no_star_is() {
                 write_plane(&lights.join(&plan.file_name), &frame.adu, sample, frame.header);
             }
             let whole = lights.canonicalize().unwrap();
-            let kinds = KindOverrides { paths: vec![(whole, FrameKind::Light)] };
+            let paths = vec![(whole, FrameKind::Light)];
+            let kinds = KindOverrides { paths, ..KindOverrides::default() };
             let output = dir.path().join("map.fits");
             let built = run_context(2, |context| {
                 build_map_of_named(std::slice::from_ref(&lights), &kinds, &output, context).unwrap()

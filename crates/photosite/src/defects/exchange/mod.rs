@@ -38,6 +38,17 @@ impl Exchange {
         Self::ALL.iter().find(|(e, _)| *e == self).map_or("", |(_, name)| name)
     }
 
+    /// The format that the name of a list promises; `None` where it promises none.
+    pub fn of_name(name: &std::path::Path) -> Option<Self> {
+        match name.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "lst" => Some(Self::Siril),
+            "txt" => Some(Self::PixInsight),
+            "bad" | "dat" => Some(Self::Iraf),
+            "ecsv" => Some(Self::Lsst),
+            _ => None,
+        }
+    }
+
     /// The format that a text is in, by its first lines; `None` where it is none of them.
     pub fn guess(text: &str) -> Option<Self> {
         if text.starts_with("# %ECSV") {
@@ -141,6 +152,15 @@ mod tests {
 
     fn places(seen: &[Seen]) -> Vec<(usize, usize)> {
         seen.iter().map(|s| (s.x, s.y)).collect()
+    }
+
+    #[test]
+    fn a_name_tells_the_format_by_its_ending() {
+        let of = |name: &str| Exchange::of_name(std::path::Path::new(name));
+        assert_eq!(of("a/bad.LST"), Some(Exchange::Siril));
+        assert_eq!(of("defects.txt"), Some(Exchange::PixInsight));
+        assert_eq!((of("ccd.bad"), of("ccd.ecsv")), (Some(Exchange::Iraf), Some(Exchange::Lsst)));
+        assert_eq!((of("map.fits"), of("list")), (None, None));
     }
 
     #[test]

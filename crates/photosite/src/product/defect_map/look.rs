@@ -107,6 +107,12 @@ pub(super) fn look(
         Ok(())
     })?;
     drop(places);
+    if !mean.as_slice().iter().any(|v| v.is_finite()) {
+        let name = frames[0].path.display();
+        return Err(Error::mismatch(format!(
+            "no pixel of {name} and the other {kind} frames holds a sample: no map can be made of them"
+        )));
+    }
     frames.iter().try_for_each(|f| f.unchanged())?;
     let (mut pixels, mut noises) = (Vec::new(), Vec::new());
     for band in found {

@@ -17,7 +17,7 @@ use crate::colour::compose::{
     Balance, Formula, Palette, balance, common_sky, lay, mixed, put_on, with_luminance,
 };
 use crate::correlation::Correlation;
-use crate::detector::mark_saturated;
+use crate::detector::mark_raw;
 use crate::finding::Severity;
 use crate::header::{ComposedChannel, composed_header};
 use crate::measure::{StarField, SurveyedLight, background, find_stars, offer_files, survey};
@@ -338,7 +338,7 @@ impl Task<'_> {
         let light = &self.lights[i];
         let (mut opened, header) = read_frames(light.path())?;
         let mut frame = opened.swap_remove(plane);
-        mark_saturated(&mut frame, &light.metadata, &header);
+        mark_raw(&mut frame, &light.metadata, &header);
         light.light.unchanged()?;
         let (frame, shared) = lay(&frame, transform, size, context)?;
         Ok(Filtered { frame, sky_adu: light.levels[plane], shared })

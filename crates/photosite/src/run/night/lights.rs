@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use photosite_file::fits::Sample;
 use photosite_pix::stat;
 
 use super::notes::Notes;
@@ -15,7 +16,7 @@ use crate::params::DarkScaling;
 use crate::plan::{LightId, MasterId, Plan, StackPlan};
 use crate::product::{
     BiasChoice, LightRequest, LoadedMap, LoadedMaster, Masters, calibrate_light, load_master,
-    load_samples, replaced,
+    load_samples, pedestal_for, replaced,
 };
 use crate::raw::RawFrame;
 use crate::run::earlier::Earlier;
@@ -36,6 +37,8 @@ pub(super) struct SetKey {
     pub fitted: bool,
     /// The night's defect map is of the light's size.
     pub mapped: bool,
+    /// Its response is straightened, above the bias.
+    pub bent: bool,
 }
 
 /// What of masters is loaded.
@@ -76,7 +79,9 @@ impl Sets {
         // A dark takes the bias with it, which then tells only of variances.
         let dark_alone = |id: MasterId| self.frames.get(&id).is_some_and(|d| !d.bias_removed());
         let bias = match self.what {
-            Loaded::Samples => bias.filter(|_| key.fitted || !dark.is_some_and(dark_alone)),
+            Loaded::Samples => {
+                bias.filter(|_| key.fitted || key.bent || !dark.is_some_and(dark_alone))
+            }
             Loaded::WithVariance => bias,
         };
         self.load([bias, None], masters, context)?;
@@ -216,13 +221,14 @@ impl<'a> Work<'a> {
         let flat = self.flats[light].map_or(plan.flat, |choice| choice.flat);
         let size = self.raw[plan.frame].as_ref().map(|raw| raw.region().size());
         let mapped = self.map.is_some_and(|map| Some(map.map.size) == size);
+        let bent = self.raw[plan.frame].as_ref().is_some_and(|raw| raw.linearity.is_some());
         if let Some(made) = self.made.get(&light) {
             // It brings the bias with it.
-            return SetKey { masters: [plan.bias, Some(*made), flat], fitted: false, mapped };
+            return SetKey { masters: [plan.bias, Some(*made), flat], fitted: false, mapped, bent };
         }
         let fitted = self.darks[light].is_some();
         let dark = plan.dark.filter(|_| fitted || plan.scaled.is_none());
-        SetKey { masters: [plan.bias, dark, flat], fitted, mapped }
+        SetKey { masters: [plan.bias, dark, flat], fitted, mapped, bent }
     }
 
     /// Does `work` with the raw frame of each of some lights, on all threads.
@@ -282,9 +288,19 @@ pub(super) fn calibrate_lights(
                 continue;
             }
         };
+        let sample = request.sample.sample(|| {
+            let one = |n: usize, _: &mut ReadBuffers| {
+                let raw = raw[planned[members[n]].frame].as_ref();
+                let raw =
+                    raw.ok_or_else(|| Error::bug("a light that could not be read was to be used"))?;
+                let (masters, dark) = (&*set, work.share_of(members[n]));
+                let (noise, sample) = (None, Sample::F32);
+                Ok(LightRequest { raw, masters, noise, sample, dark, cosmic: false })
+            };
+            pedestal_for(members.len(), one, context)
+        })?;
         let done = work.on_raws(&members, context, |light, raw, buffers| {
             let path = folder.join(&planned[light].file_name);
-            let sample = request.sample;
             let dark = work.share_of(light);
             let request =
                 LightRequest { raw, masters: &set, noise: None, sample, dark, cosmic: false };

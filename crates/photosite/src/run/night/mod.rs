@@ -19,7 +19,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use photosite_file::atomic::{Existing, remove_leftovers, write_bytes};
-use photosite_file::fits::Sample;
 
 use self::chosen::foretell;
 use self::darks::{fit_darks, planned_findings};
@@ -38,7 +37,7 @@ use super::named::not_of_this_sensor;
 use super::page::page_of;
 use super::pairs::noise_by_pairs;
 use super::planned::{AskedNight, PlannedNight};
-use super::profiles::{noise_by_profile, noise_by_settings};
+use super::profiles::{linearity_by_profile, noise_by_profile, noise_by_settings};
 use super::request::{NightOutcome, NightRequest};
 use super::results::{
     DarkChoices, FlatChoices, LightResults, MadeDarks, MasterResults, Pictures, RawFrames, Results,
@@ -183,6 +182,7 @@ impl<'a> Night<'a> {
         noise_by_settings(&mut inventory, &request.cameras);
         if let Some(library) = &request.library {
             noise_by_profile(&mut inventory, library);
+            linearity_by_profile(&mut inventory, library);
         }
         let mut findings = std::mem::take(&mut inventory.findings);
         let library = open_library(request, &mut findings);
@@ -400,7 +400,7 @@ impl<'a> Night<'a> {
             how: request.how,
             keep_calibrated: request.keep.calibrated,
             keep_registered: request.keep.registered,
-            sixteen_bits: matches!(request.sample, Sample::U16 { .. }),
+            sixteen_bits: request.sample != crate::params::Storage::F32,
             // A library that could not be opened takes nothing; a dry run makes none.
             library: request.library.is_some() && (request.dry_run || library.is_some()),
             predecessors: library.as_ref().is_some_and(|l| {

@@ -1,0 +1,103 @@
+//! Files that say how a sensor's response bends.
+
+use std::ops::Range;
+use std::path::Path;
+
+use photosite_pix::linearity::{Curve, curve_for};
+use photosite_pix::{CfaPattern, MaskBits};
+use serde::{Deserialize, Serialize};
+
+use super::parts::Parts;
+use crate::{Error, Result};
+
+/// The schema of a file of curves.
+pub const LINEARITY_SCHEMA: &str = "photosite.linearity/1";
+
+/// What straightens the samples of a sensor, as a file says it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Linearity {
+    /// [`LINEARITY_SCHEMA`].
+    pub schema: String,
+    /// The camera, as its headers name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub camera: Option<String>,
+    /// The curves, for all pixels or for colours and amplifiers.
+    #[serde(rename = "curve")]
+    pub curves: Vec<Curve>,
+}
+
+impl Linearity {
+    /// These curves of a camera.
+    pub fn new(camera: Option<String>, curves: Vec<Curve>) -> Self {
+        Self { schema: LINEARITY_SCHEMA.to_owned(), camera, curves }
+    }
+
+    /// Reads a file of curves.
+    ///
+    /// # Errors
+    /// When it cannot be read, or its curves are not fit for use.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text =
+            std::fs::read_to_string(path).map_err(|e| Error::io(path, "cannot be read", e))?;
+        let unfit = |why: String| Error::parameters(format!("{}: {why}", path.display()));
+        let read: Self =
+            toml::from_str(&text).map_err(|e| unfit(format!("no file of linearity: {e}")))?;
+        if read.schema != LINEARITY_SCHEMA {
+            let message = format!("its schema is {:?}, not {LINEARITY_SCHEMA:?}", read.schema);
+            return Err(unfit(message));
+        }
+        let curves: std::result::Result<Vec<Curve>, String> =
+            read.curves.into_iter().map(Curve::checked).collect();
+        let curves = curves.map_err(unfit)?;
+        if curves.is_empty() {
+            return Err(unfit("it holds no curve".to_owned()));
+        }
+        Ok(Self { curves, ..read })
+    }
+
+    /// The file as text.
+    ///
+    /// # Errors
+    /// Never for curves that were made here or read.
+    pub fn text(&self) -> Result<String> {
+        toml::to_string(self).map_err(|e| Error::bug(format!("curves that are no TOML: {e}")))
+    }
+
+    /// Straightens samples of row `y`, the first of which is in column `x0`, about a `zero` level; `seen` is
+    /// told, by place among the samples, the slope there and whether the sample lies beyond what was
+    /// measured. A colour or amplifier without a curve stays as it is.
+    pub fn straighten(
+        &self,
+        (x0, y): (usize, usize),
+        (cfa, parts): (Option<CfaPattern>, Option<&Parts>),
+        samples: &mut [f32],
+        zero: impl Fn(usize) -> f32,
+        mut seen: impl FnMut(usize, f32, bool),
+    ) {
+        let columns = x0..x0 + samples.len();
+        let whole = [(0, 0..columns.end)];
+        let in_row: Vec<(usize, Range<usize>)> = match parts {
+            Some(parts) => parts.amplifiers_in_row(y).collect(),
+            None => whole.to_vec(),
+        };
+        let period = cfa.map_or(1, CfaPattern::period);
+        for (amplifier, of) in in_row {
+            let (from, to) = (of.start.max(columns.start), of.end.min(columns.end));
+            for phase in 0..period.min(to.saturating_sub(from)) {
+                let colour = cfa.map(|c| c.color(from + phase, y));
+                let Some(curve) = curve_for(&self.curves, colour, amplifier) else { continue };
+                for x in (from + phase..to).step_by(period) {
+                    let i = x - x0;
+                    let level = zero(i);
+                    let above = samples[i] - level;
+                    seen(i, curve.slope(above), curve.is_beyond(above));
+                    samples[i] = level + curve.straight(above);
+                }
+            }
+        }
+    }
+}
+
+/// The mask of a sample beyond what was measured.
+pub const BEYOND: MaskBits = MaskBits::SUSPECT;

@@ -1,0 +1,207 @@
+//! Overscans, given by hand.
+
+use photosite_pix::overscan::{HIGHEST_ORDER, OverscanMethod};
+use photosite_pix::{Detector, Overscan, Rect};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// Most overscans of one frame.
+const MOST: usize = 16;
+
+/// Which pixels tell the level of which, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OverscanChoice {
+    /// How the level is found.
+    pub method: OverscanMethod,
+    /// (overscan, pixels whose level it tells) in pixels of the file, 0-based, in place of what headers
+    /// say; without a target, all that sees light.
+    pub regions: Vec<(Rect, Option<Rect>)>,
+}
+
+impl OverscanChoice {
+    /// Reads regions, each `X,Y,W,H` or `X,Y,W,H:X,Y,W,H`, and the name of a method.
+    ///
+    /// # Errors
+    /// When one of them cannot be read.
+    pub fn new(regions: &[String], method: &str) -> Result<Self> {
+        if regions.len() > MOST {
+            return Err(Error::parameters(format!(
+                "{} overscans are more than {MOST}",
+                regions.len()
+            )));
+        }
+        let regions = regions.iter().map(|text| region(text)).collect::<Result<_>>()?;
+        Ok(Self { method: method_of(method)?, regions })
+    }
+
+    /// The names of the methods.
+    pub fn methods() -> [&'static str; 6] {
+        ["auto", "mean", "median", "clipped", "row", "fit"]
+    }
+
+    /// Puts the choice in place of what the header told of a detector; what is wrong with it, where it does
+    /// not fit the frame.
+    pub fn apply(&self, detector: &mut Detector) -> std::result::Result<(), String> {
+        detector.overscan_method = self.method;
+        if self.regions.is_empty() {
+            return Ok(());
+        }
+        let size = detector.size;
+        let named = self.regions.iter().flat_map(|(source, target)| [Some(*source), *target]);
+        if let Some(outside) = named.flatten().find(|r| !r.fits(size)) {
+            return Err(format!("the overscan region {outside} lies outside the frame of {size}"));
+        }
+        if detector.active == size.rect() {
+            detector.active = match self.regions.iter().map(|(_, target)| *target).collect() {
+                Some::<Vec<Rect>>(targets) => around(&targets),
+                None => self.regions.iter().fold(size.rect(), |rest, (s, _)| without(rest, *s)),
+            };
+        }
+        let active = detector.active;
+        let overscan = |(source, target): &(Rect, Option<Rect>)| Overscan {
+            source: *source,
+            target: target.unwrap_or(active),
+        };
+        detector.overscan = self.regions.iter().map(overscan).collect();
+        detector.amplifiers.iter_mut().for_each(|a| a.overscan = None);
+        if active.is_empty() || !detector.is_levelled() {
+            return Err(format!(
+                "the overscans leave some of the pixels that see light ({active}) without a level, or give \
+                 some two"
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn region(text: &str) -> Result<(Rect, Option<Rect>)> {
+    let one = |text: &str| {
+        let numbers: Option<Vec<usize>> =
+            text.split(',').map(|n| n.trim().parse().ok().filter(|n| *n < 1 << 24)).collect();
+        match numbers.as_deref() {
+            Some(&[x, y, w, h]) if w > 0 && h > 0 => Some(Rect::new(x, y, w, h)),
+            _ => None,
+        }
+    };
+    let read = match text.split_once(':') {
+        None => one(text).map(|source| (source, None)),
+        Some((source, target)) => one(source).zip(one(target).map(Some)),
+    };
+    read.ok_or_else(|| {
+        Error::parameters(format!(
+            "{text:?} is no overscan; write X,Y,W,H in pixels from 0, and a target behind a colon if it is \
+             for a part of the frame"
+        ))
+    })
+}
+
+fn method_of(name: &str) -> Result<OverscanMethod> {
+    Ok(match name {
+        "auto" => OverscanMethod::Auto,
+        "mean" => OverscanMethod::Mean,
+        "median" => OverscanMethod::Median,
+        "clipped" => OverscanMethod::Clipped,
+        "row" => OverscanMethod::Row,
+        "fit" => OverscanMethod::Fit(1),
+        other => {
+            let order = other.strip_prefix("fit:").and_then(|n| n.parse().ok());
+            let order = order.filter(|n: &u8| *n <= HIGHEST_ORDER).ok_or_else(|| {
+                Error::parameters(format!(
+                    "{other:?} is no way to find the level of an overscan; there are {}, and fit:N up to \
+                     fit:{HIGHEST_ORDER}",
+                    OverscanChoice::methods().join(", ")
+                ))
+            })?;
+            OverscanMethod::Fit(order)
+        }
+    })
+}
+
+/// What a method is called.
+pub fn method_name(method: OverscanMethod) -> String {
+    match method {
+        OverscanMethod::Auto => "auto".to_owned(),
+        OverscanMethod::Mean => "mean".to_owned(),
+        OverscanMethod::Median => "median".to_owned(),
+        OverscanMethod::Clipped => "clipped".to_owned(),
+        OverscanMethod::Row => "row".to_owned(),
+        OverscanMethod::Fit(order) => format!("fit:{order}"),
+    }
+}
+
+/// The smallest region that holds all.
+fn around(regions: &[Rect]) -> Rect {
+    let fold = |of: fn(&Rect) -> usize, better: fn(usize, usize) -> usize| {
+        regions.iter().map(of).reduce(better).unwrap_or(0)
+    };
+    Rect {
+        x0: fold(|r| r.x0, usize::min),
+        y0: fold(|r| r.y0, usize::min),
+        x1: fold(|r| r.x1, usize::max),
+        y1: fold(|r| r.y1, usize::max),
+    }
+}
+
+/// The largest part of a region beside another.
+fn without(rest: Rect, taken: Rect) -> Rect {
+    let sides = [
+        Rect { x1: taken.x0.min(rest.x1), ..rest },
+        Rect { x0: taken.x1.max(rest.x0), ..rest },
+        Rect { y1: taken.y0.min(rest.y1), ..rest },
+        Rect { y0: taken.y1.max(rest.y0), ..rest },
+    ];
+    sides.into_iter().max_by_key(|r| r.size().pixels()).unwrap_or(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use photosite_pix::Size;
+
+    use super::*;
+
+    fn choice(regions: &[&str]) -> OverscanChoice {
+        let regions: Vec<String> = regions.iter().map(|r| (*r).to_owned()).collect();
+        OverscanChoice::new(&regions, "auto").unwrap()
+    }
+
+    #[test]
+    fn what_is_left_beside_an_overscan_sees_light() {
+        for (regions, active) in [
+            (&["90,0,10,50"][..], Rect::new(0, 0, 90, 50)),
+            (&["0,0,10,50"], Rect::new(10, 0, 90, 50)),
+            (&["0,0,10,50", "95,0,5,50"], Rect::new(10, 0, 85, 50)),
+            (&["0,45,100,5"], Rect::new(0, 0, 100, 45)),
+            (&["0,0,5,50:10,0,40,50", "95,0,5,50:50,0,40,50"], Rect::new(10, 0, 80, 50)),
+        ] {
+            let mut detector = Detector::whole(Size::new(100, 50));
+            choice(regions).apply(&mut detector).unwrap();
+            assert_eq!(detector.active, active, "{regions:?}");
+            assert_eq!(detector.overscan.len(), regions.len());
+        }
+        // What the header says of the light stays.
+        let mut detector = Detector::whole(Size::new(100, 50));
+        detector.active = Rect::new(0, 0, 80, 50);
+        choice(&["90,0,10,50"]).apply(&mut detector).unwrap();
+        assert_eq!(detector.active, Rect::new(0, 0, 80, 50));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told() {
+        let refused = |regions: &[&str]| {
+            choice(regions).apply(&mut Detector::whole(Size::new(100, 50))).unwrap_err()
+        };
+        assert!(refused(&["95,0,10,50"]).contains("outside"));
+        assert!(refused(&["0,0,100,50"]).contains("without a level"));
+        assert!(refused(&["90,0,5,50:0,0,40,50", "95,0,5,50:30,0,50,50"]).contains("two"));
+        for bad in ["", "1,2,3", "1,2,0,4", "a,b,c,d", "1,2,3,4:", "1,2,3,4,5", "-1,0,5,5"] {
+            assert!(OverscanChoice::new(&[bad.to_owned()], "auto").is_err(), "{bad}");
+        }
+        for bad in ["", "fit:9", "fit:x", "Row", "spline"] {
+            assert!(OverscanChoice::new(&[], bad).is_err(), "{bad}");
+        }
+        for name in ["auto", "mean", "median", "clipped", "row", "fit:3"] {
+            assert_eq!(method_name(method_of(name).unwrap()), name);
+        }
+    }
+}
