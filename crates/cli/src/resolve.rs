@@ -43,9 +43,9 @@ pub fn context(limits: Limits, observer: &dyn Observer) -> Context<'_> {
 
 /// The folder of the library; `None` where the system names no folder for a user's data.
 pub fn library(args: &PlaceArgs) -> Option<PathBuf> {
-    let named = || std::env::var_os("PHOTOSITE_LIBRARY").filter(|v| !v.is_empty());
-    let kept = || config::current().config.library.clone().filter(|_| named().is_none());
-    args.library.clone().or_else(kept).or_else(photosite::env::library_folder)
+    let kept = || config::current().config.library.clone();
+    let named = args.library.clone().or_else(photosite::env::named_library);
+    named.or_else(kept).or_else(photosite::env::library_folder)
 }
 
 /// The folder of the library of a command that cannot do without one.

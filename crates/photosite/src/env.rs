@@ -45,6 +45,11 @@ pub fn temporary_folder() -> PathBuf {
     std::env::temp_dir()
 }
 
+/// The folder of the library that PHOTOSITE_LIBRARY names.
+pub fn named_library() -> Option<PathBuf> {
+    std::env::var_os("PHOTOSITE_LIBRARY").filter(|v| !v.is_empty()).map(PathBuf::from)
+}
+
 /// The folder of the library when nobody names one: PHOTOSITE_LIBRARY, or `photosite` in the user's
 /// folder of data; `None` where the system knows of no such folder.
 ///
@@ -52,7 +57,7 @@ pub fn temporary_folder() -> PathBuf {
 /// XDG08; on macOS and Windows the folders that their vendors name.
 pub fn library_folder() -> Option<PathBuf> {
     let folder = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    if let Some(named) = folder("PHOTOSITE_LIBRARY") {
+    if let Some(named) = named_library() {
         return Some(named);
     }
     let home = || std::env::home_dir().filter(|h| h.is_absolute());

@@ -182,7 +182,10 @@ fn nothing_to_do_and_nothing_there_are_failures() {
         &["nowhere"],
     );
     refused(&["run", "--no-stack", "-o", text(&out)], &["name a folder"]);
-    refused(&["run", "--no-stack", text(&empty)], &["--output"]);
+    // Without -o products would go to photosite-out in the working folder.
+    let alone = photosite().args(["run", text(&empty)]).current_dir(dir.path()).output().unwrap();
+    assert!(stderr(&alone).contains("no usable frame"), "{}", stderr(&alone));
+    assert!(!dir.path().join("photosite-out").exists());
     refused(&["frobnicate"], &["frobnicate"]);
     refused(
         &["run", "--no-stack", text(&empty), "-o", text(&out), "--gain", "1.0"],

@@ -12,6 +12,9 @@ use serde_json::Value;
 pub fn photosite() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_photosite"));
     command.env("PHOTOSITE_LIBRARY", fresh_library());
+    for settings in ["XDG_CONFIG_HOME", "APPDATA"] {
+        command.env(settings, env!("CARGO_TARGET_TMPDIR"));
+    }
     for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
         command.env_remove(name);
     }

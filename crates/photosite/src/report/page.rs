@@ -31,7 +31,7 @@ padding:10px 16px;min-width:120px}.card b{display:block;font-size:1.6em}\
 .turn input{flex:1}.plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,380px),1fr));gap:16px}\
 svg text{font:12px system-ui,sans-serif;fill:var(--dim)}svg .l{stroke:var(--line)}svg circle{fill:var(--mark)}\
 th button{all:unset;cursor:pointer;text-decoration:underline dotted}th button:focus-visible{outline:2px solid var(--mark)}\
-.budget svg .bar{fill:var(--mark)}.budget th{text-align:left;font-weight:400}td.odd{background:var(--soft);font-weight:600}";
+.budget{max-width:640px}.budget svg .bar{fill:var(--mark)}.budget th{text-align:left;font-weight:400}td.odd{background:var(--soft);font-weight:600}";
 
 /// Sorting of tables, comparison of pictures; without it both pictures are shown half and half.
 const SCRIPT: &str = "\
@@ -131,7 +131,11 @@ fn verdict(report: &RunReport, page: &mut Page) {
     let said = match (worst(Severity::Error), wrong, usable, worst(Severity::Warning)) {
         (0, 0, 0, 0) => "Nothing is wrong with this night.".to_owned(),
         (0, 0, 0, w) => {
-            format!("Every light that could be judged is good; {} want a look.", count(w, "thing"))
+            let want = if w == 1 { "wants" } else { "want" };
+            format!(
+                "Every light that could be judged is good; {} {want} a look.",
+                count(w, "thing")
+            )
         }
         (0, 0, u, _) => format!("{} could be better.", count(u, "light")),
         (0, n, _, _) => format!("{} not calibrated right.", are(n, "light")),
