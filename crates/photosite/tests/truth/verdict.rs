@@ -63,7 +63,7 @@ const ALL: [Wrong; 21] = [
     Wrong::FlatDustMoved,
     Wrong::FlatPedestal(0.5),
     Wrong::Cut,
-    Wrong::Seam(6.0),
+    Wrong::Seam(10.0),
     Wrong::Tone(4.0),
     Wrong::ArrayElsewhere,
 ];
