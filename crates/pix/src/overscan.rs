@@ -8,7 +8,7 @@
 //! let level = |y: usize| 300.0 - 10.0 * y as f32 / 199.0;
 //! let mut samples = Samples::new(0);
 //! for y in 0..200 {
-//!     let row: Vec<f32> = (0..12).map(|x| level(y) + noise(5 * x + 3 * y)).collect();
+//!     let row: Vec<f32> = (0..12).map(|x| level(y) + noise(x + 3 * y)).collect();
 //!     samples.row(&[&row]);
 //! }
 //! let level = Level::of(&samples, 0..200, OverscanMethod::Auto).unwrap();
