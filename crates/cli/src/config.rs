@@ -114,6 +114,10 @@ pub fn settings() -> anyhow::Result<Settings> {
     for file in files {
         all.add(read(&file)?, &file);
     }
+    if photosite::env::named_library().is_some() {
+        all.config.library = None;
+        all.origins.retain(|o| o.name != "library");
+    }
     Ok(all)
 }
 
@@ -131,6 +135,11 @@ fn read(file: &Path) -> anyhow::Result<Config> {
     }
     if let Some(Err(why)) = config.memory.as_deref().map(memory_size) {
         bail!("{}: memory: {why}", file.display());
+    }
+    if let Some(library) = &config.library
+        && (library.as_os_str().is_empty() || library.starts_with("~"))
+    {
+        bail!("{}: library: write the whole path of a folder; ~ is the shell's", file.display());
     }
     // A folder is meant from where it is written.
     let beside = |p: PathBuf| file.parent().unwrap_or(Path::new("")).join(p);

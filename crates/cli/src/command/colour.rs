@@ -3,6 +3,7 @@
 use photosite::colour::{ColourProduct, debayer_file, extract};
 use photosite::run::{ComposeRequest, compose};
 
+use super::each_target;
 use crate::args::{BalanceName, ComposeArgs, DebayerArgs, ExtractArgs, Limits};
 use crate::show::{self, Progress};
 use crate::{Done, resolve};
@@ -12,21 +13,21 @@ pub fn debayer(args: &DebayerArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
     let files = resolve::files(&args.files, None, Some(&args.output))?;
-    let mut all = Vec::new();
-    for (file, target) in resolve::targets(files, &args.output, ".fits")? {
-        let made = debayer_file(&file, &target, args.method.method(), &context)?;
+    let targets = resolve::targets(files, &args.output, ".fits")?;
+    let (all, done) = each_target(targets, |file, target| {
+        let made = debayer_file(file, target, args.method.method(), &context)?;
         show::findings(&made.findings);
         if !args.json {
             tell(&made);
         }
-        all.push(made);
-    }
+        Ok(made)
+    })?;
     match &all[..] {
         _ if !args.json => {}
         [one] => show::json("debayer", one)?,
         all => show::json("debayer", &all)?,
     }
-    Ok(Done::Well)
+    Ok(done)
 }
 
 /// Takes lines out of a frame.
@@ -34,19 +35,19 @@ pub fn extract_lines(args: &ExtractArgs, limits: Limits) -> anyhow::Result<Done>
     let progress = Progress::new();
     let context = resolve::context(limits, &progress);
     let files = resolve::files(&args.files, None, Some(&args.output))?;
-    let mut all = Vec::new();
-    for (file, target) in resolve::targets(files, &args.output, ".fits")? {
-        let made = extract(&file, &target, args.line.into(), &context)?;
+    let targets = resolve::targets(files, &args.output, ".fits")?;
+    let (all, done) = each_target(targets, |file, target| {
+        let made = extract(file, target, args.line.into(), &context)?;
         show::findings(&made[0].findings);
         if !args.json {
             made.iter().for_each(tell);
         }
-        all.extend(made);
-    }
+        Ok(made)
+    })?;
     if args.json {
-        show::json("extract", &all)?;
+        show::json("extract", &all.concat())?;
     }
-    Ok(Done::Well)
+    Ok(done)
 }
 
 /// Prints what was made.

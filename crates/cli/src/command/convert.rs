@@ -10,25 +10,24 @@ use photosite_file::fits::{Sample, write_for_astropy};
 use photosite_file::{Export, Format, Range, sample_of, write_image};
 use serde_json::{Value, json};
 
+use super::each_target;
 use crate::args::{ConvertArgs, ExtensionsName, Format as SampleFormat, RangeName};
 use crate::{Done, resolve, show};
 
 /// Writes images in another format.
 pub fn run(args: &ConvertArgs) -> anyhow::Result<Done> {
     let files = resolve::files(&args.files, None, Some(&args.output))?;
-    let mut all = Vec::new();
-    for (file, target) in resolve::targets(files, &args.output, args.to.ending())? {
-        all.push(match args.extensions {
-            Some(ExtensionsName::Astropy) => for_astropy(&file, &target, args)?,
-            None => convert(&file, &target, args)?,
-        });
-    }
+    let targets = resolve::targets(files, &args.output, args.to.ending())?;
+    let (all, done) = each_target(targets, |file, target| match args.extensions {
+        Some(ExtensionsName::Astropy) => for_astropy(file, target, args),
+        None => convert(file, target, args),
+    })?;
     match &all[..] {
         _ if !args.json => {}
         [one] => show::json("convert", one)?,
         all => show::json("convert", &all)?,
     }
-    Ok(Done::Well)
+    Ok(done)
 }
 
 /// Writes a frame as astropy's CCDData has it.

@@ -26,7 +26,7 @@ pub mod stars;
 pub mod stats;
 pub mod verify;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use serde::Serialize;
@@ -75,6 +75,39 @@ fn each(
         1 if files.len() == 1 => std::process::exit(2),
         _ => Ok(Done::WithFindings),
     }
+}
+
+/// Does `make` for each file and its target; one that fails is reported, and the others go on.
+fn each_target<T>(
+    targets: Vec<(PathBuf, PathBuf)>,
+    mut make: impl FnMut(&Path, &Path) -> anyhow::Result<T>,
+) -> anyhow::Result<(Vec<T>, Done)> {
+    let count = targets.len();
+    let (mut made, mut failures) = (Vec::new(), Vec::new());
+    for (file, target) in targets {
+        match make(&file, &target) {
+            Ok(one) => made.push(one),
+            Err(e) if stopped(&e) => return Err(e),
+            Err(e) => failures.push(e),
+        }
+    }
+    match (failures.len(), count) {
+        (0, _) => Ok((made, Done::Well)),
+        (1, 1) => Err(failures.remove(0)),
+        (n, count) => {
+            failures.iter().for_each(show::error);
+            if n == count {
+                bail!("none of {count} files could be used");
+            }
+            Ok((made, Done::WithFindings))
+        }
+    }
+}
+
+/// Whether the work was stopped: then nothing more is begun.
+fn stopped(e: &anyhow::Error) -> bool {
+    e.downcast_ref::<photosite::Error>()
+        .is_some_and(|e| e.kind() == photosite::ErrorKind::Cancelled)
 }
 
 /// A file that could not be read.

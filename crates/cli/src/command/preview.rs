@@ -2,6 +2,7 @@
 
 use photosite::preview::{Linked, preview_file};
 
+use super::each_target;
 use crate::args::{PreviewArgs, StretchName};
 use crate::{Done, resolve};
 
@@ -12,9 +13,11 @@ pub fn run(args: &PreviewArgs) -> anyhow::Result<Done> {
         StretchName::Linked => Linked::Yes,
     };
     let files = resolve::files(&args.files, None, None)?;
-    for (file, png) in resolve::targets(files, &args.output, ".png")? {
-        preview_file(&file, &png, args.width.map(|w| w as usize), linked)?;
+    let targets = resolve::targets(files, &args.output, ".png")?;
+    let (_, done) = each_target(targets, |file, png| {
+        preview_file(file, png, args.width.map(|w| w as usize), linked)?;
         println!("{}", png.display());
-    }
-    Ok(Done::Well)
+        Ok(())
+    })?;
+    Ok(done)
 }

@@ -18,6 +18,9 @@
 //!     noise: None,
 //!     dark: None,
 //!     step_adu: 1.0,
+//!     linearity: None,
+//!     noise_by_hand: false,
+//!     parts: Default::default(),
 //! };
 //! let done = set.apply(Light { data: Plane::filled(Size::new(8, 8), 1000.0), facts })?;
 //! assert_eq!(done.frame.data.get(3, 3), 900.0);

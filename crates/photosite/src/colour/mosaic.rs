@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use photosite_file::{Format, keyword};
+use photosite_file::keyword;
 use photosite_pix::debayer::{Debayer, Greens};
 use photosite_pix::warp::Window;
 use photosite_pix::{CfaPattern, Frame, Header, MaskBits, Plane, Rect, Size};
@@ -13,6 +13,7 @@ use photosite_pix::{CfaPattern, Frame, Header, MaskBits, Plane, Rect, Size};
 use crate::detector::{detector_of, mark_raw};
 use crate::measure::Saturated;
 use crate::open::{probe, read_frame};
+use crate::product::fits_name;
 use crate::provenance::ContentHash;
 use crate::work::{Context, for_each};
 use crate::{Error, Result};
@@ -32,10 +33,7 @@ pub(super) struct Mosaic {
 pub(super) fn read_mosaic(path: &Path, outputs: &[&Path]) -> Result<Mosaic> {
     let refuse = |why: &str| Err(Error::mismatch(format!("{}: {why}", path.display())));
     for output in outputs {
-        if matches!(Format::of_name(output), Some(Format::Xisf | Format::Tiff)) {
-            let message = "products are FITS; name it .fits, and convert it afterwards";
-            return Err(Error::parameters(format!("{}: {message}", output.display())));
-        }
+        fits_name(output)?;
         let same = output.canonicalize().ok().zip(path.canonicalize().ok());
         if same.is_some_and(|(a, b)| a == b) {
             return refuse("is the input; choose another output file with -o");

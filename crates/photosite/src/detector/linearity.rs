@@ -1,5 +1,6 @@
 //! Files that say how a sensor's response bends.
 
+use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
@@ -27,6 +28,9 @@ pub struct Linearity {
     pub curves: Vec<Curve>,
 }
 
+/// The largest file that is read, in bytes: thousands of curves.
+const LARGEST: u64 = 1 << 20;
+
 impl Linearity {
     /// These curves of a camera.
     pub fn new(camera: Option<String>, curves: Vec<Curve>) -> Self {
@@ -38,8 +42,10 @@ impl Linearity {
     /// # Errors
     /// When it cannot be read, or its curves are not fit for use.
     pub fn read(path: &Path) -> Result<Self> {
-        let text =
-            std::fs::read_to_string(path).map_err(|e| Error::io(path, "cannot be read", e))?;
+        let refused = |e| Error::io(path, "cannot be read", e);
+        let mut text = String::new();
+        let file = std::fs::File::open(path).map_err(refused)?;
+        file.take(LARGEST).read_to_string(&mut text).map_err(refused)?;
         let unfit = |why: String| Error::parameters(format!("{}: {why}", path.display()));
         let read: Self =
             toml::from_str(&text).map_err(|e| unfit(format!("no file of linearity: {e}")))?;

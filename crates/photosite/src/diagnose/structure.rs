@@ -64,13 +64,13 @@ pub(super) fn look(subject: &Subject<'_>, against: &Against, seen: &Seen, faults
 
 /// Lines to each side of a border between amplifiers, near and far; even, because rows of two colours
 /// alternate.
-const BANKS: [usize; 2] = [16, 40];
+const BANKS: [usize; 2] = [4, 40];
 /// A step there stands out so many times from those elsewhere, and is so large by the noise of a pixel.
 const STEPS: f64 = 7.0;
 const STEP: f64 = 0.1;
 /// Near and far the step of an amplifier is the same to this share, noise aside.
 const SAME: f64 = 0.5;
-const NOISY: f64 = 5.0;
+const NOISY: f64 = 3.0;
 
 /// The step of lines at one place by the means of so many to each side, what the background does before and
 /// behind taken off.
@@ -93,16 +93,22 @@ fn seam(what: &str, lines: &[f64], seen: &Seen, faults: &mut Vec<Fault>) {
         return;
     }
     let here = step_at(lines, middle, far);
-    let elsewhere: Vec<f64> = (2 * far..lines.len() - 2 * far)
-        .step_by(2)
-        .filter(|at| at.abs_diff(middle) > 2 * far)
-        .map(|at| step_at(lines, at, far))
-        .filter(|v| v.is_finite())
-        .collect();
+    let of = |bank: usize| -> Vec<f64> {
+        (2 * far..lines.len() - 2 * far)
+            .step_by(2)
+            .filter(|at| at.abs_diff(middle) > 2 * far)
+            .map(|at| step_at(lines, at, bank))
+            .filter(|v| v.is_finite())
+            .collect()
+    };
+    let elsewhere = of(far);
     let (_, usual) = stat::median_scatter(&elsewhere);
+    // A slope is smooth where a seam is sharp.
+    let (_, usual_near) = stat::median_scatter(&of(near));
     let most = elsewhere.iter().fold(0.0f64, |most, v| most.max(v.abs()));
     let stands_out = here.abs() > STEPS * usual && here.abs() > 1.5 * most;
-    let lasts = (step_at(lines, middle, near) - here).abs() < SAME * here.abs() + NOISY * usual;
+    let lasts =
+        (step_at(lines, middle, near) - here).abs() < SAME * here.abs() + NOISY * usual_near;
     if !(stands_out && lasts && here.abs() > STEP * seen.noise_adu) {
         return;
     }

@@ -39,7 +39,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::detector::{Linearity, detector_of};
-use crate::params::OverscanChoice;
+use crate::params::{OverscanChoice, sees_light};
 use crate::{Finding, finding::Severity};
 use photosite_file::{Access, Probe, keyword};
 use photosite_pix::unit::NoiseModel;
@@ -321,6 +321,15 @@ pub fn take_unlabelled(path: &Path, root: &Path, probe: Probe, overrides: &KindO
             "overscan-outside",
             message,
             "Correct --overscan, or give these frames apart.",
+        );
+    }
+    let lit = detector.active;
+    if lit != probe.size.rect() && detector.overscan.iter().any(|o| sees_light(o.source, lit)) {
+        detector.overscan.clear();
+        let message = "the header's overscan lies among the pixels that see light; it is not used";
+        findings.push(
+            Finding::new("overscan-outside", Severity::Warning, &subject, message)
+                .hint("Correct BIASSEC, or name the overscan with --overscan."),
         );
     }
     if metadata.applied.contains(Applied::OVERSCAN) && !detector.overscan.is_empty() {

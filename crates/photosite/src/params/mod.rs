@@ -26,6 +26,6 @@ pub use format::{DEFAULT_PEDESTAL_ADU, Storage, sixteen_bits};
 pub use glob::Glob;
 pub use integration::{Drizzle, Integration, Weight};
 pub use noise::noise_model;
-pub use overscan::{OverscanChoice, method_name};
+pub use overscan::{OverscanChoice, method_name, sees_light};
 pub use recipe::{RecipeChoice, default_recipe, reject_names};
 pub use selection::{Column, Expression, KeepBest, LeftOut, LightMeasures, Selection};

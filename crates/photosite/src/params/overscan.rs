@@ -52,6 +52,15 @@ impl OverscanChoice {
         if let Some(outside) = named.flatten().find(|r| !r.fits(size)) {
             return Err(format!("the overscan region {outside} lies outside the frame of {size}"));
         }
+        let lit = detector.active;
+        let in_light = |(source, _): &&(Rect, Option<Rect>)| sees_light(*source, lit);
+        if lit != size.rect()
+            && let Some((source, _)) = self.regions.iter().find(in_light)
+        {
+            return Err(format!(
+                "the overscan region {source} lies among the pixels that see light ({lit})"
+            ));
+        }
         if detector.active == size.rect() {
             detector.active = match self.regions.iter().map(|(_, target)| *target).collect() {
                 Some::<Vec<Rect>>(targets) => around(&targets),
@@ -128,6 +137,12 @@ pub fn method_name(method: OverscanMethod) -> String {
         OverscanMethod::Row => "row".to_owned(),
         OverscanMethod::Fit(order) => format!("fit:{order}"),
     }
+}
+
+/// Whether an overscan lies among the pixels that see light; a column or two of sections that were counted
+/// differently do not make it so.
+pub fn sees_light(source: Rect, lit: Rect) -> bool {
+    10 * source.common(lit).size().pixels() > source.size().pixels()
 }
 
 /// The smallest region that holds all.

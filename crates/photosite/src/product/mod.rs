@@ -64,4 +64,4 @@ pub use sensor::write_sensor;
 pub use stacking::{
     MEAN_SAMPLES, equalise, glance_bytes, open_all, plan_stack, stack, summarise, within_memory,
 };
-pub use write::{Product, Standing, is_product, replaced, standing, whole};
+pub use write::{Product, Standing, fits_name, is_product, replaced, standing, whole};

@@ -51,6 +51,19 @@ pub fn standing(path: &Path, key: &str) -> Result<Standing> {
     }
 }
 
+/// Checks that a product may have this name: only FITS holds all of it.
+///
+/// # Errors
+/// When the name ends as another format's does.
+pub fn fits_name(path: &Path) -> Result<()> {
+    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    if ["xisf", "tif", "tiff", "png", "jpg", "jpeg"].contains(&ending.as_str()) {
+        let message = "products are FITS; name it .fits, and convert it afterwards";
+        return Err(Error::parameters(format!("{}: {message}", path.display())));
+    }
+    Ok(())
+}
+
 /// Checks that a file is what was written, as far as it carries sums of itself.
 ///
 /// # Errors

@@ -26,7 +26,9 @@ use crate::master::Rejected;
 use crate::measure::{SurveyedLight, find_stars, offer_files, reference as find_reference, survey};
 use crate::params::{Drizzle, Integration, Weight};
 use crate::preview::{Linked, write_preview};
-use crate::product::{Product, Standing, read_defect_map, stack, standing, within_memory};
+use crate::product::{
+    Product, Standing, fits_name, read_defect_map, stack, standing, within_memory,
+};
 use crate::provenance::{Input, Provenance};
 use crate::raw::common_noise;
 use crate::register::{
@@ -104,6 +106,7 @@ pub struct Integrated {
 /// written, or the work is cancelled.
 pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Result<Integrated> {
     request.how.check()?;
+    fits_name(request.output)?;
     let mut paths = request.paths.to_vec();
     // The product must not depend on the order in which lights were named.
     paths.sort();

@@ -8,7 +8,7 @@ const KNOWN_SIGMA: f32 = 3.0;
 /// Gives three channels the light of a luminance picture, all on one grid with their sky at 0 and stars
 /// of one brightness: afterwards their mean is the luminance, everywhere.
 ///
-/// A channel c of mean Y becomes c + (L − Y) r, with r = (c Y + t²) / (Y² + t²) and t three sigmas of Y:
+/// A channel c of mean Y becomes c + (L − Y) r, with r = (c Y + t²) / (Y² + t²) and t three sigmas of Y in the sky:
 /// c L / Y where the light is known, so that stars and nebulae keep their colours, and c + L − Y where
 /// there is only noise, which a ratio would blow up. The variance goes by the slopes of that, L and the
 /// channels independent of each other. Where one of the four has no sample the channels stay as they
@@ -22,6 +22,18 @@ pub fn with_luminance(rgb: &mut [Frame; 3], luminance: &Frame) {
         Some(_) => 0.0,
         None => stat::noise(rgb[c].data.as_slice(), width, 1) as f32,
     });
+    // Of the sky: what scattered from light to light, as hot pixels do, is no less known for it.
+    let sky2: f32 = rgb
+        .iter()
+        .zip(noises)
+        .map(|(frame, noise)| {
+            frame
+                .variance
+                .as_ref()
+                .map_or(noise * noise, |v| stat::median_at_a_glance(v.as_slice()))
+        })
+        .sum();
+    let t2 = KNOWN_SIGMA * KNOWN_SIGMA * sky2 / 9.0;
     let known = luminance.variance.is_some() && rgb.iter().all(|f| f.variance.is_some());
     for i in 0..luminance.size().pixels() {
         let l = luminance.data.as_slice()[i];
@@ -33,7 +45,6 @@ pub fn with_luminance(rgb: &mut [Frame; 3], luminance: &Frame) {
         }
         let y = (c[0] + c[1] + c[2]) / 3.0;
         let s2 = [0, 1, 2].map(|k: usize| sigma2(&rgb[k], noises[k], i));
-        let t2 = KNOWN_SIGMA * KNOWN_SIGMA * (s2[0] + s2[1] + s2[2]) / 9.0;
         let whole = y * y + t2;
         // A colour that is less than none, beside a hot pixel of another, gets no light.
         let ratios = [0, 1, 2].map(|k: usize| match whole > 0.0 {

@@ -23,7 +23,7 @@ use crate::header::{ComposedChannel, composed_header};
 use crate::measure::{StarField, SurveyedLight, background, find_stars, offer_files, survey};
 use crate::open::read_frames;
 use crate::preview::{Linked, write_preview};
-use crate::product::{Product, Standing, standing};
+use crate::product::{Product, Standing, fits_name, standing};
 use crate::provenance::{Input, Provenance};
 use crate::register::lay_over;
 use crate::work::Context;
@@ -125,6 +125,7 @@ struct Filtered {
 /// When a picture cannot be read, is under a filter array, has no name that the palette or the formulas
 /// ask for, or cannot be registered; when the product cannot be written, or the work is cancelled.
 pub fn compose(request: &ComposeRequest<'_>, context: &Context<'_>) -> Result<Composed> {
+    fits_name(request.output)?;
     let paths: Vec<PathBuf> = request.pictures.iter().map(|p| p.path.clone()).collect();
     let (offered, mut findings) = offer_files(&paths, context)?;
     if offered.len() < request.pictures.len() {

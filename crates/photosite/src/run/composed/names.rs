@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use super::{ComposeRequest, NamedPicture};
 use crate::colour::compose::{Formula, Palette};
 use crate::finding::Severity;
+use crate::inventory::{KindOverrides, Taken, take};
 use crate::library::filter_key;
 use crate::measure::SurveyedLight;
+use crate::open::probe;
 use crate::{Error, Finding, Result};
 
 /// Which picture, and which of its planes, a name means.
@@ -32,7 +34,16 @@ fn known_name(filter: &str) -> String {
     known.map_or_else(|| filter.trim().to_owned(), str::to_owned)
 }
 
-/// What pictures are called: as it was said, else by the filter in the header; the planes of a colour
+/// The filter that the name of a file or its folder tells, as for the lights of a night.
+fn filter_by_name(light: &SurveyedLight) -> Option<String> {
+    let path = light.path();
+    match take(path, path, probe(path).ok()?, &KindOverrides::default()) {
+        Taken::Frame(frame, _) => frame.metadata.filter,
+        Taken::LeftOut(..) => None,
+    }
+}
+
+/// What pictures are called: as it was said, else by the filter in the header or in the name; the planes of a colour
 /// picture are R, G and B. Where no header names a filter the order of the palette is taken, and told.
 pub(super) fn names(
     pictures: &[NamedPicture],
@@ -50,8 +61,9 @@ pub(super) fn names(
     };
     let mut nameless = Vec::new();
     for (i, (picture, light)) in pictures.iter().zip(lights).enumerate() {
-        let filter = picture.name.as_deref().or(light.metadata.filter.as_deref());
-        match (light.planes(), filter) {
+        let by_name = filter_by_name(light);
+        let told = picture.name.as_deref().or(light.metadata.filter.as_deref());
+        match (light.planes(), told.or(by_name.as_deref())) {
             (3, _) => {
                 for (plane, name) in ["R", "G", "B"].into_iter().enumerate() {
                     add(name.to_owned(), (i, plane))?;
