@@ -8,7 +8,8 @@ use std::sync::OnceLock;
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
-use photosite::params::noise_model;
+use photosite::params::{RecipeChoice, noise_model};
+use photosite_pix::reject::Thresholds;
 use photosite_pix::unit::NoiseModel;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -136,6 +137,12 @@ fn read(file: &Path) -> anyhow::Result<Config> {
     if let Some(Err(why)) = config.memory.as_deref().map(memory_size) {
         bail!("{}: memory: {why}", file.display());
     }
+    if config.threads == Some(0) {
+        bail!("{}: threads: 1 is the least", file.display());
+    }
+    let thresholds = Thresholds { low: config.sigma_low, high: config.sigma_high };
+    RecipeChoice::new(config.reject.as_deref().unwrap_or("auto"), thresholds, None)
+        .with_context(|| format!("{}", file.display()))?;
     if let Some(library) = &config.library
         && (library.as_os_str().is_empty() || library.starts_with("~"))
     {
