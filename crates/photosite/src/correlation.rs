@@ -214,16 +214,20 @@ pub struct NoiseOf {
     pub weight: f64,
 }
 
+impl NoiseOf {
+    /// Whether the pixels of the stack are those of the light, some way off.
+    fn lies_as_it_is(&self) -> bool {
+        let whole = self.transform.whole_shift().is_some();
+        whole && self.debayered.is_none() && matches!(self.laying, Laying::Interpolated(_))
+    }
+}
+
 /// What the pixels of a stack of `size` share; `None` where they are those of its lights.
 ///
 /// # Errors
 /// When a light's filter array cannot be debayered.
 pub fn of_stack(lights: &[NoiseOf], size: Size) -> Result<Option<Correlation>> {
-    let as_they_are = |l: &NoiseOf| {
-        let whole = l.transform.whole_shift().is_some();
-        whole && l.debayered.is_none() && matches!(l.laying, Laying::Interpolated(_))
-    };
-    if lights.iter().all(as_they_are) {
+    if lights.iter().all(NoiseOf::lies_as_it_is) {
         return Ok(None);
     }
     let seen = noise_seen(lights, size)?;
@@ -231,16 +235,20 @@ pub fn of_stack(lights: &[NoiseOf], size: Size) -> Result<Option<Correlation>> {
     Ok(each.map(Correlation))
 }
 
-/// The variance of a pixel of a light laid on a picture of `size`, over that of a sample, in the mean of
-/// its planes; `None` where the light lies beside the picture.
+/// What the pixels of one light laid on a picture of `size` share, and the variance of such a pixel over that of
+/// a sample, in the mean of its planes; `None` where they are the light's own, or it lies beside the picture.
 ///
 /// # Errors
 /// When its filter array cannot be debayered.
-pub fn pixel_variance(light: &NoiseOf, size: Size) -> Result<Option<f64>> {
+pub fn of_light(light: &NoiseOf, size: Size) -> Result<Option<(Correlation, f64)>> {
+    if light.lies_as_it_is() {
+        return Ok(None);
+    }
     let seen = noise_seen(std::slice::from_ref(light), size)?;
-    let (sum, count) =
-        seen.iter().fold((0.0, 0.0), |(sum, count), s| (sum + s.pixels.0, count + s.pixels.1));
-    Ok(Some(sum / count * light.weight).filter(|v| v.is_finite()))
+    let sums = seen.iter().fold((0.0, 0.0), |sums, s| (sums.0 + s.pixels.0, sums.1 + s.pixels.1));
+    let variance = Some(sums.0 / sums.1 * light.weight).filter(|v| v.is_finite());
+    let shared: Option<Vec<f64>> = seen.into_iter().map(Seen::factor).collect();
+    Ok(shared.map(Correlation).zip(variance))
 }
 
 /// White noise sent the way of the lights, and what arrives at some places of a stack, one a plane.

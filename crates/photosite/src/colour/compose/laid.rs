@@ -6,7 +6,7 @@ use photosite_pix::align::{Point, Transform};
 use photosite_pix::warp::{Kernel, Room, Window, warp};
 use photosite_pix::{Frame, MaskBits, Plane, Size};
 
-use crate::correlation::{Correlation, NoiseOf, of_stack, pixel_variance};
+use crate::correlation::{Correlation, NoiseOf, of_light};
 use crate::stack::Laying;
 use crate::work::{Context, for_each};
 use crate::{Error, Result};
@@ -32,20 +32,20 @@ pub fn lay(
     for (v, bits) in healthy.as_mut_slice().iter_mut().zip(frame.mask.as_slice()) {
         *v = if bits.is_hole() { f32::NAN } else { *v };
     }
-    let kernel = Kernel::default();
+    let kernel = Arc::new(Kernel::default());
     let data = warped(&healthy, transform, size, &kernel, context)?;
-    let whole = transform.whole_shift().is_some();
     let noise = NoiseOf {
         transform: *transform,
-        laying: Laying::Interpolated(Arc::new(kernel)),
+        laying: Laying::Interpolated(kernel.clone()),
         debayered: None,
         planes: 1,
         weight: 1.0,
     };
-    let less = if whole { 1.0 } else { pixel_variance(&noise, size)?.unwrap_or(1.0) as f32 };
+    let (shared, less) = of_light(&noise, size)?.unzip();
     let variance = match &frame.variance {
         Some(variance) => {
-            let mut laid = warped(variance, transform, size, &Kernel::default(), context)?;
+            let mut laid = warped(variance, transform, size, &kernel, context)?;
+            let less = less.unwrap_or(1.0) as f32;
             laid.as_mut_slice().iter_mut().for_each(|v| *v *= less);
             Some(laid)
         }
@@ -67,7 +67,6 @@ pub fn lay(
             *bits |= MaskBits::NO_DATA;
         }
     }
-    let shared = if whole { None } else { of_stack(&[noise], size)? };
     Ok((Frame { data, variance, mask, unit: frame.unit, applied: frame.applied }, shared))
 }
 

@@ -61,15 +61,14 @@ pub(super) fn names(
     };
     let mut nameless = Vec::new();
     for (i, (picture, light)) in pictures.iter().zip(lights).enumerate() {
-        let by_name = filter_by_name(light);
-        let told = picture.name.as_deref().or(light.metadata.filter.as_deref());
-        match (light.planes(), told.or(by_name.as_deref())) {
+        let told = picture.name.clone().or_else(|| light.metadata.filter.clone());
+        match (light.planes(), told.or_else(|| filter_by_name(light))) {
             (3, _) => {
                 for (plane, name) in ["R", "G", "B"].into_iter().enumerate() {
                     add(name.to_owned(), (i, plane))?;
                 }
             }
-            (_, Some(filter)) => add(known_name(filter), (i, 0))?,
+            (_, Some(filter)) => add(known_name(&filter), (i, 0))?,
             (_, None) => nameless.push(i),
         }
     }
