@@ -54,6 +54,7 @@ use crate::calibrate::{Bias, DarkContent, Left, MasterDark};
 use crate::finding::Severity;
 
 pub use noise::{MasterNoise, NoiseBudget};
+pub use structure::{Pattern, PatternSeen, patterns};
 
 /// Whether a light was calibrated right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,14 +75,16 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// By what a run looks at on its way: what is left of the dark, and whether the flat fits, where one was
-    /// applied.
-    pub fn of(left: Option<Left>, flat: Option<FlatFit>) -> Self {
+    /// By what a run looks at on its way: what is left of the dark, whether the flat fits, where one was
+    /// applied, and the patterns of the background.
+    pub fn of(left: Option<Left>, flat: Option<FlatFit>, patterns: &[PatternSeen]) -> Self {
         let told = flat.filter(|f| f.answer != FlatAnswer::CannotBeTold);
         let fits = told.is_none_or(|f| f.answer == FlatAnswer::Fits);
         match left {
             _ if !fits || left.is_some_and(Left::is_wrong) => Self::Wrong,
+            _ if patterns.iter().any(|p| p.is_wrong()) => Self::Wrong,
             Some(left) if left.is_seen() => Self::Usable,
+            _ if !patterns.is_empty() => Self::Usable,
             None if told.is_none() => Self::CannotBeTold,
             _ => Self::Good,
         }
@@ -333,7 +336,7 @@ pub fn diagnose(subject: &Subject<'_>, against: &Against) -> Result<Diagnosis> {
         flat::look(subject, flat, against, &seen, (&mut faults, &mut measures))?;
     }
     level::look(subject, against, &seen, &mut faults);
-    structure::look(subject, against, &seen, &mut faults);
+    structure::look(subject, against.cfa, seen.noise_adu, &mut faults);
     faults.extend(structure::other_array(subject, against));
     faults.sort_by_key(|f| (std::cmp::Reverse(f.severity), rank(f.code)));
     let verdict = match faults.iter().map(|f| f.severity).max() {

@@ -1,10 +1,13 @@
 //! Rows and columns that stand out of their neighbours, steps between amplifiers, patterns.
 
+use std::ops::Range;
+
 use photosite_pix::debayer::contradiction;
 use photosite_pix::spectrum::Spectrum;
 use photosite_pix::{CfaPattern, Plane, Rect, Size, stat};
+use serde::{Deserialize, Serialize};
 
-use super::{Against, Fault, Seen, Subject};
+use super::{Against, Fault, Subject};
 use crate::finding::Severity;
 
 /// Rows to each side that a row is compared with.
@@ -14,52 +17,188 @@ const SEEN: f64 = 0.15;
 /// And by so many times what the noise of a pixel makes of them.
 const TIMES: f64 = 3.0;
 
-pub(super) fn look(subject: &Subject<'_>, against: &Against, seen: &Seen, faults: &mut Vec<Fault>) {
-    let size = against.size;
-    let step = against.cfa.map_or(1, CfaPattern::period);
-    let noise = seen.noise_adu;
-    let mut row = vec![0.0f32; size.width];
-    let mut rows = Vec::with_capacity(size.height);
-    for y in 0..size.height {
-        subject.row(y, &mut row);
-        rows.push(middle(&row, step));
-    }
-    // Of columns every few samples tell as much.
-    let every = (size.height / 512).max(1) | 1;
-    let column = |x| -> Vec<f32> {
-        (0..size.height).step_by(every).map(|y| subject.data.get(x, y)).collect()
-    };
-    let columns: Vec<f64> = (0..size.width).map(|x| middle(&column(x), step)).collect();
-    seam("columns", &columns, seen, faults);
-    seam("rows", &rows, seen, faults);
-    interference(subject, against, seen, faults);
-    let sides = [
-        ("row-noise", "rows", rows, size.width),
-        ("column-noise", "columns", columns, size.height.div_ceil(every)),
-    ];
-    for (code, what, medians, samples) in sides {
-        let own = scatter(&medians, step);
-        // The scatter of a median of so many samples.
-        let expected = (std::f64::consts::PI / 2.0 / samples.max(1) as f64).sqrt() * noise;
-        if own > TIMES * expected && own > SEEN * noise {
-            let excess = (own * own - expected * expected).sqrt();
-            faults.push(Fault {
-                code,
-                severity: Severity::Warning,
-                value: excess,
-                error: None,
-                unit: "adu",
-                message: format!(
-                    "{what} differ from their neighbours by {excess:.2} ADU RMS, the noise of a pixel is \
-                     {noise:.2} ADU"
-                ),
-                hint: "More dark and bias frames help where it is fixed; where it changes from frame to \
-                       frame, overscan or more lights do."
-                    .to_owned(),
-                region: None,
-            });
+/// Samples of a row that are looked at, in runs of neighbours, and rows of a column: more tell no more of
+/// what would be seen.
+const OF_ROW: usize = 512;
+const RUN: usize = 64;
+const OF_COLUMN: usize = 256;
+
+/// What the background of a light shows of the electronics that read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Pattern {
+    /// A step in the middle, between amplifiers.
+    AmplifierSeam,
+    /// A tone that repeats all over it.
+    Interference,
+    /// Rows that stand out of their neighbours.
+    RowNoise,
+    /// Columns that do.
+    ColumnNoise,
+}
+
+impl Pattern {
+    /// All of them, the cause of most first.
+    pub const ALL: [Self; 4] =
+        [Self::AmplifierSeam, Self::Interference, Self::ColumnNoise, Self::RowNoise];
+
+    /// Its code among findings.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::AmplifierSeam => "amplifier-seam",
+            Self::Interference => "interference",
+            Self::RowNoise => "row-noise",
+            Self::ColumnNoise => "column-noise",
         }
     }
+
+    /// What mends it.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::AmplifierSeam => {
+                "Take overscan off each amplifier, or biases and darks of the same night."
+            }
+            Self::Interference => {
+                "Something near the camera radiates: move power supplies, dew heaters and USB cables. It \
+                 changes from frame to frame, so that only more lights average it."
+            }
+            Self::RowNoise | Self::ColumnNoise => {
+                "More dark and bias frames help where it is fixed; where it changes from frame to frame, \
+                 overscan or more lights do."
+            }
+        }
+    }
+
+    fn severity(self) -> Severity {
+        match self {
+            Self::AmplifierSeam => Severity::Error,
+            _ => Severity::Warning,
+        }
+    }
+
+    fn fault(self, adu: f64, error: Option<f64>, message: String) -> Fault {
+        Fault {
+            code: self.code(),
+            severity: self.severity(),
+            value: adu,
+            error,
+            unit: "adu",
+            message,
+            hint: self.hint().to_owned(),
+            region: None,
+        }
+    }
+}
+
+/// A pattern that was seen in a light.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PatternSeen {
+    /// Which.
+    pub code: Pattern,
+    /// How strong: the step, the amplitude, the scatter of lines.
+    pub adu: f64,
+}
+
+impl PatternSeen {
+    /// A light that shows it is not what its masters could have made of it.
+    pub fn is_wrong(self) -> bool {
+        self.code.severity() == Severity::Error
+    }
+}
+
+/// The patterns that the background of a light shows; `noise_adu` is the noise of its pixels.
+pub fn patterns(
+    subject: &Subject<'_>,
+    cfa: Option<CfaPattern>,
+    noise_adu: f64,
+) -> Vec<PatternSeen> {
+    let mut faults = Vec::new();
+    look(subject, cfa, noise_adu, &mut faults);
+    let of = |code: Pattern| {
+        let fault = faults.iter().find(|f| f.code == code.code())?;
+        Some(PatternSeen { code, adu: fault.value })
+    };
+    Pattern::ALL.into_iter().filter_map(of).collect()
+}
+
+/// What repeats over a frame or steps in it, by samples whose noise from pixel to pixel is `noise_adu`.
+pub(super) fn look(
+    subject: &Subject<'_>,
+    cfa: Option<CfaPattern>,
+    noise_adu: f64,
+    faults: &mut Vec<Fault>,
+) {
+    let step = cfa.map_or(1, CfaPattern::period);
+    let [rows, columns] = Lines::of(subject, step);
+    seam("columns", &columns.medians, noise_adu, faults);
+    seam("rows", &rows.medians, noise_adu, faults);
+    interference(subject, step, noise_adu, faults);
+    for (pattern, what, lines) in
+        [(Pattern::RowNoise, "rows", rows), (Pattern::ColumnNoise, "columns", columns)]
+    {
+        let own = scatter(&lines.medians, step);
+        // The scatter of a median of so many samples.
+        let expected =
+            (std::f64::consts::PI / 2.0 / lines.samples.max(1) as f64).sqrt() * noise_adu;
+        if own > TIMES * expected && own > SEEN * noise_adu {
+            let excess = (own * own - expected * expected).sqrt();
+            let message = format!(
+                "{what} differ from their neighbours by {excess:.2} ADU RMS, the noise of a pixel is \
+                 {noise_adu:.2} ADU"
+            );
+            faults.push(pattern.fault(excess, None, message));
+        }
+    }
+}
+
+/// The medians of all rows, or of all columns.
+struct Lines {
+    medians: Vec<f64>,
+    /// Of so many samples each.
+    samples: usize,
+}
+
+impl Lines {
+    /// Those of rows and of columns.
+    fn of(subject: &Subject<'_>, step: usize) -> [Self; 2] {
+        let Size { width, height } = subject.data.size();
+        let runs = runs(width, step);
+        let every = (height / OF_COLUMN).max(1) | 1;
+        let mut row = vec![0.0f32; width];
+        let mut some: Vec<f32> = Vec::with_capacity(OF_ROW + RUN);
+        let mut kept = Vec::with_capacity(height.div_ceil(every) * width);
+        let rows: Vec<f64> = (0..height)
+            .map(|y| {
+                subject.row(y, &mut row);
+                if y % every == 0 {
+                    kept.extend_from_slice(&row);
+                }
+                some.clear();
+                runs.iter().for_each(|run| some.extend_from_slice(&row[run.clone()]));
+                middle(&some, step)
+            })
+            .collect();
+        let column =
+            |x: usize| -> Vec<f32> { kept.chunks_exact(width).map(|row| row[x]).collect() };
+        let columns = (0..width).map(|x| middle(&column(x), step)).collect();
+        [
+            Self { medians: rows, samples: some.len() },
+            Self { medians: columns, samples: height.div_ceil(every) },
+        ]
+    }
+}
+
+/// The parts of a row that are looked at; each begins and ends with a cell of the array.
+fn runs(width: usize, step: usize) -> Vec<Range<usize>> {
+    let run = RUN.next_multiple_of(step);
+    let count = OF_ROW / RUN;
+    if width < 2 * count * run {
+        return vec![0..width];
+    }
+    let start = |k: usize| (k * (width - run) / (count - 1)) / step * step;
+    (0..count).map(|k| start(k)..start(k) + run).collect()
 }
 
 /// Lines to each side of a border between amplifiers, near and far; even, because rows of two colours
@@ -85,7 +224,7 @@ fn step_at(lines: &[f64], at: usize, bank: usize) -> f64 {
 }
 
 /// A step in the middle of a frame, where sensors that are read out by two or four amplifiers are parted.
-fn seam(what: &str, lines: &[f64], seen: &Seen, faults: &mut Vec<Fault>) {
+fn seam(what: &str, lines: &[f64], noise_adu: f64, faults: &mut Vec<Fault>) {
     let [near, far] = BANKS;
     let middle = lines.len() / 2;
     // Elsewhere is where the step is in none of the four banks.
@@ -109,24 +248,16 @@ fn seam(what: &str, lines: &[f64], seen: &Seen, faults: &mut Vec<Fault>) {
     let stands_out = here.abs() > STEPS * usual && here.abs() > 1.5 * most;
     let lasts =
         (step_at(lines, middle, near) - here).abs() < SAME * here.abs() + NOISY * usual_near;
-    if !(stands_out && lasts && here.abs() > STEP * seen.noise_adu) {
+    if !(stands_out && lasts && here.abs() > STEP * noise_adu) {
         return;
     }
-    faults.push(Fault {
-        code: "amplifier-seam",
-        severity: Severity::Error,
-        value: here,
-        error: Some(usual),
-        unit: "adu",
-        message: format!(
-            "the background steps by {here:.2} ADU between {what} {} and {}: the amplifiers of the sensor are \
-             not at one level",
-            middle - 1,
-            middle
-        ),
-        hint: "Take overscan off each amplifier, or biases and darks of the same night.".to_owned(),
-        region: None,
-    });
+    let message = format!(
+        "the background steps by {here:.2} ADU between {what} {} and {}: the amplifiers of the sensor are not at \
+         one level",
+        middle - 1,
+        middle
+    );
+    faults.push(Pattern::AmplifierSeam.fault(here, Some(usual), message));
 }
 
 /// That the samples contradict the array that they are said to lie under: what was divided by the flat of
@@ -153,7 +284,7 @@ pub(super) fn other_array(subject: &Subject<'_>, against: &Against) -> Option<Fa
 }
 
 /// Side of the tiles in which patterns are looked for, in pixels.
-const TILE: usize = 512;
+const TILE: usize = 256;
 /// Chance by which noise alone shows a pattern.
 const CHANCE: f64 = 1e-7;
 /// A pattern of so much of the noise of a pixel is seen.
@@ -162,9 +293,8 @@ const PATTERN: f64 = 0.1;
 const STARS: f32 = 4.0;
 
 /// A periodic pattern all over the background.
-fn interference(subject: &Subject<'_>, against: &Against, seen: &Seen, faults: &mut Vec<Fault>) {
-    let size = against.size;
-    let step = against.cfa.map_or(1, CfaPattern::period);
+fn interference(subject: &Subject<'_>, step: usize, noise_adu: f64, faults: &mut Vec<Fault>) {
+    let size = subject.data.size();
     let tile = Size::new(TILE.min(size.width), TILE.min(size.height));
     let mut spectrum = Spectrum::new(tile);
     let starts = |whole: usize, part: usize| -> Vec<usize> {
@@ -174,7 +304,7 @@ fn interference(subject: &Subject<'_>, against: &Against, seen: &Seen, faults: &
     for y0 in starts(size.height, tile.height) {
         for x0 in starts(size.width, tile.width) {
             let mut part = subject.data.crop(Rect::new(x0, y0, tile.width, tile.height));
-            flatten(&mut part, step, seen);
+            flatten(&mut part, step, noise_adu);
             spectrum.add(&part);
         }
     }
@@ -187,36 +317,26 @@ fn interference(subject: &Subject<'_>, against: &Against, seen: &Seen, faults: &
     else {
         return;
     };
-    if tone.amplitude < PATTERN * seen.noise_adu {
+    if tone.amplitude < PATTERN * noise_adu {
         return;
     }
-    faults.push(Fault {
-        code: "interference",
-        severity: Severity::Warning,
-        value: tone.amplitude,
-        error: Some(0.1 * tone.amplitude),
-        unit: "adu",
-        message: format!(
-            "a pattern of {:.2} ADU repeats over the background every {:.2} pixels ({:.4} cycles a pixel along x, \
-             {:.4} along y); the noise of a pixel is {:.2} ADU",
-            tone.amplitude,
-            1.0 / tone.x_per_px.hypot(tone.y_per_px),
-            tone.x_per_px,
-            tone.y_per_px,
-            seen.noise_adu
-        ),
-        hint: "Something near the camera radiates: move power supplies, dew heaters and USB cables. It changes \
-               from frame to frame, so that only more lights average it."
-            .to_owned(),
-        region: None,
-    });
+    let message = format!(
+        "a pattern of {:.2} ADU repeats over the background every {:.2} pixels ({:.4} cycles a pixel along x, \
+         {:.4} along y); the noise of a pixel is {noise_adu:.2} ADU",
+        tone.amplitude,
+        1.0 / tone.x_per_px.hypot(tone.y_per_px),
+        tone.x_per_px,
+        tone.y_per_px,
+    );
+    let error = Some(0.1 * tone.amplitude);
+    faults.push(Pattern::Interference.fault(tone.amplitude, error, message));
 }
 
 /// Takes rows and columns of blocks, colours and stars out of a tile, so that only what repeats is left.
-fn flatten(part: &mut Plane<f32>, step: usize, seen: &Seen) {
+fn flatten(part: &mut Plane<f32>, step: usize, noise_adu: f64) {
     const BLOCK: usize = 32;
     let Size { width, height } = part.size();
-    let limit = STARS * seen.noise_adu as f32;
+    let limit = STARS * noise_adu as f32;
     for y0 in (0..height).step_by(BLOCK) {
         for x0 in (0..width).step_by(BLOCK) {
             let (x1, y1) = ((x0 + BLOCK).min(width), (y0 + BLOCK).min(height));

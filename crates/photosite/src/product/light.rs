@@ -22,6 +22,7 @@ use crate::calibrate::{
     RemovedBy,
 };
 use crate::defects::remove_cosmic_rays;
+use crate::diagnose::{Pattern, PatternSeen, Subject, patterns};
 use crate::finding::Severity;
 use crate::header::light_header;
 use crate::params::DarkScaling;
@@ -187,6 +188,8 @@ pub struct LightResult {
     pub dark_source: DarkSource,
     /// How much of the dark is left, by its hot pixels; `None` without a dark, or where it has too few.
     pub left_of_dark: Option<Left>,
+    /// Patterns that its background shows.
+    pub patterns: Vec<PatternSeen>,
     /// Pixels replaced from their neighbours.
     pub repaired: usize,
     /// Pixels that cosmic rays hit, mended as well; `None` where none were looked for.
@@ -368,6 +371,11 @@ fn calibrate(
         header.set(Card::real("PSLEFT", left.share, "share of the dark that is left"));
         header.set(Card::real("PSLEFTER", left.error, "standard error of PSLEFT"));
     }
+    let subject = Subject { data: &done.frame.data, mask: Some(&done.frame.mask) };
+    let patterns = patterns(&subject, cfa, after.noise);
+    for seen in &patterns {
+        header.set(Card::real(keyword_of(seen.code), seen.adu, seen.code.code()));
+    }
     let repaired = done.repaired as i64;
     header.set(Card::integer("PSREPAIR", repaired, "pixels repaired from neighbours"));
     if request.cosmic {
@@ -382,6 +390,7 @@ fn calibrate(
         dark_scale_error: done.dark.and_then(|d| d.error),
         dark_source: source,
         left_of_dark,
+        patterns,
         repaired: done.repaired,
         cosmic: request.cosmic.then_some(struck),
         clipped: Clipped::default(),
@@ -391,6 +400,16 @@ fn calibrate(
         after,
     };
     Ok((done.frame, header, result))
+}
+
+/// Where the header of a light tells how strong a pattern is, in ADU.
+fn keyword_of(pattern: Pattern) -> &'static str {
+    match pattern {
+        Pattern::AmplifierSeam => "PSSEAM",
+        Pattern::Interference => "PSTONE",
+        Pattern::RowNoise => "PSROWS",
+        Pattern::ColumnNoise => "PSCOLS",
+    }
 }
 
 /// A light that was calibrated earlier.
@@ -417,6 +436,10 @@ fn found(
             .get_f64("PSLEFT")
             .zip(header.get_f64("PSLEFTER"))
             .map(|(share, error)| Left { share, error }),
+        patterns: Pattern::ALL
+            .into_iter()
+            .filter_map(|code| Some(PatternSeen { code, adu: header.get_f64(keyword_of(code))? }))
+            .collect(),
         repaired: header.get_i64("PSREPAIR").unwrap_or(0).max(0) as usize,
         cosmic: header.get_i64("PSCOSMIC").map(|n| n.max(0) as usize),
         clipped: Clipped::default(),

@@ -34,7 +34,7 @@ use crate::calibrate::Left;
 use crate::calibrate::dark::{DarkChoice, DarkSource, DarkWay};
 use crate::calibrate::flat_fit::FlatFit;
 use crate::detector::OverscanRecord;
-use crate::diagnose::{NoiseBudget, Verdict};
+use crate::diagnose::{NoiseBudget, PatternSeen, Verdict};
 use crate::finding::Severity;
 use crate::library::{Check, Cost, CostUnit, Traits};
 use crate::master::NoiseCheck;
@@ -283,6 +283,10 @@ pub struct LightReport {
     /// How much of its dark is left; `None` without one, or where it has too few hot pixels.
     #[serde(default)]
     pub left_of_dark: Option<Left>,
+    /// Patterns that its background shows: steps between amplifiers, interference, rows and columns that stand
+    /// out.
+    #[serde(default)]
+    pub patterns: Vec<PatternSeen>,
     /// Where its noise comes from, and what it shows; null where gain, read noise or a master's noise is not
     /// known.
     #[serde(default)]

@@ -231,6 +231,7 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
                 stats_after: done.map(|d| d.after),
                 verdict: done.map(|d| verdict(d, of_flat)),
                 left_of_dark: done.and_then(|d| d.left_of_dark),
+                patterns: done.map(|d| d.patterns.clone()).unwrap_or_default(),
                 noise_budget: done.zip(noise).and_then(|(d, noise)| noise_budget(d, noise, used)),
                 repaired: done.map_or(0, |d| d.repaired),
                 choices: light.choices.iter().map(|(kind, e)| ChoiceReport::of(*kind, e)).collect(),

@@ -36,6 +36,7 @@ fn result(light: &LightReport) -> Option<LightResult> {
         dark_scale_error: light.dark_scale_error,
         dark_source: light.dark_source?,
         left_of_dark: light.left_of_dark,
+        patterns: light.patterns.clone(),
         repaired: light.repaired,
         cosmic: None,
         clipped: Clipped::default(),

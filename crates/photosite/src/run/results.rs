@@ -44,7 +44,7 @@ pub(super) struct FlatChoice {
 /// would have done is no fault of the light.
 pub(super) fn verdict(done: &LightResult, flat: Option<FlatChoice>) -> Verdict {
     let divided = done.steps.iter().any(|s| s == "flat");
-    Verdict::of(done.left_of_dark, flat.map(|c| c.fit).filter(|_| divided))
+    Verdict::of(done.left_of_dark, flat.map(|c| c.fit).filter(|_| divided), &done.patterns)
 }
 
 /// The flat of each planned light that was looked at; `None` for one that has none.

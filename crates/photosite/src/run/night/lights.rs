@@ -5,13 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use photosite_file::fits::Sample;
-use photosite_pix::stat;
 
 use super::notes::Notes;
 use crate::calibrate::dark::DarkShare;
 use crate::error::Reach;
 use crate::event::{Event, Stage};
-use crate::finding::{Severity, first_and_more};
 use crate::params::DarkScaling;
 use crate::plan::{LightId, MasterId, Plan, StackPlan};
 use crate::product::{
@@ -26,7 +24,7 @@ use crate::run::results::{
 };
 use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each, on_each_with};
-use crate::{Error, Finding, Result};
+use crate::{Error, Result};
 
 /// The masters of a light.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -148,64 +146,6 @@ pub(super) fn these_lights(count: usize) -> String {
         1 => "this light".to_owned(),
         n => format!("these {n} lights"),
     }
-}
-
-/// The share of a light's noise, and what beside it in ADU, by which its sky may lie below zero: faint
-/// skies do, where the black level drifts.
-const BELOW_ZERO: (f64, f64) = (0.5, 2.0);
-
-/// A finding for the lights of each group whose sky lies below zero once bias and dark are gone.
-pub(super) fn below_zero(work: Work<'_>, lights: &LightResults) -> Vec<Finding> {
-    let mut groups: BTreeMap<&str, Vec<(LightId, f64)>> = BTreeMap::new();
-    for (id, plan) in work.planned.named_lights() {
-        let Some(done) = lights.get(id).and_then(Option::as_ref) else { continue };
-        let level_adu = done.after.median - done.pedestal_adu.map_or(0.0, f64::from);
-        let (share, adu) = BELOW_ZERO;
-        if level_adu < -(share * done.after.noise + adu) {
-            groups.entry(&plan.group).or_default().push((id, level_adu));
-        }
-    }
-    let finding = |those: Vec<(LightId, f64)>| {
-        let subject = first_and_more(work.path(those[0].0).display(), those.len());
-        let levels: Vec<f64> = those.iter().map(|(_, level)| *level).collect();
-        let below_adu = -stat::median_f64(&levels);
-        let message = format!(
-            "after bias and dark the sky lies {below_adu:.1} ADU below zero: it was calibrated before, \
-             or bias and dark are of another offset; vignetting is not taken out of such a light"
-        );
-        Finding::new("light-below-zero", Severity::Warning, subject, message)
-            .hint("Use the raw light, or masters taken with its own offset and gain.")
-            .with("below_adu", below_adu)
-    };
-    groups.into_values().map(finding).collect()
-}
-
-/// A finding for the lights of each group in which some of their dark is left, or of which too much was taken,
-/// by their hot pixels.
-pub(super) fn left_of_darks(work: Work<'_>, lights: &LightResults) -> Vec<Finding> {
-    let mut groups: BTreeMap<(&str, bool), Vec<(LightId, f64)>> = BTreeMap::new();
-    for (id, plan) in work.planned.named_lights() {
-        let left = lights.get(id).and_then(Option::as_ref).and_then(|done| done.left_of_dark);
-        if let Some(left) = left.filter(|left| left.is_seen()) {
-            groups.entry((&plan.group, left.share < 0.0)).or_default().push((id, left.share));
-        }
-    }
-    let finding = |((_, over), those): ((&str, bool), Vec<(LightId, f64)>)| {
-        let subject = first_and_more(work.path(those[0].0).display(), those.len());
-        let shares: Vec<f64> = those.iter().map(|(_, share)| *share).collect();
-        let share = stat::median_f64(&shares);
-        let percent = 100.0 * share.abs();
-        let (code, what) = match over {
-            true => ("thermal-over", "too much of the dark was taken: dark holes"),
-            false => ("thermal-under", "of the dark is left: light specks"),
-        };
-        let message =
-            format!("{percent:.0} % {what} where it has hot pixels, in the middle of these lights");
-        Finding::new(code, Severity::Warning, subject, message)
-            .hint("Take darks at the lights' own exposure and temperature; diagnose tells what would have fitted.")
-            .with("share", share)
-    };
-    groups.into_iter().map(finding).collect()
 }
 
 impl<'a> Work<'a> {

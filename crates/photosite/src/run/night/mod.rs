@@ -13,6 +13,7 @@ mod modelled;
 mod notes;
 mod own_darks;
 mod stacks;
+mod verdicts;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,11 +25,12 @@ use self::chosen::foretell;
 use self::darks::{fit_darks, planned_findings};
 use self::extracted::stack_lines;
 use self::flats::judge_flats;
-use self::lights::{Loaded, Sets, Work, below_zero, calibrate_lights, left_of_darks};
+use self::lights::{Loaded, Sets, Work, calibrate_lights};
 use self::lock::Lock;
 use self::masters::build_masters;
 use self::notes::Notes;
 use self::stacks::{Folders, stack_lights};
+use self::verdicts::{below_zero, left_of_darks, patterns_of};
 use super::account::{Account, Done, report};
 use super::earlier::Earlier;
 use super::frames::{raw_frame, take_inventory_without};
@@ -325,6 +327,7 @@ impl<'a> Night<'a> {
         }
         notes.extend(below_zero(work, lights), context);
         notes.extend(left_of_darks(work, lights), context);
+        notes.extend(patterns_of(work, lights), context);
         self.lap("lights");
         Ok(())
     }
