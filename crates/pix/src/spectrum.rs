@@ -121,7 +121,8 @@ impl Spectrum {
                 let peak = (-1..=1).all(|dx| {
                     (-1..=1).all(|dy| (dx, dy) == (0, 0) || self.power(kx + dx, ky + dy) <= p)
                 });
-                if !peak {
+                // The noise of a bin is no less than that of all.
+                if !peak || bins * exponential_mean_tail(p / least, self.count) >= chance {
                     continue;
                 }
                 near.clear();

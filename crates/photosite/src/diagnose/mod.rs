@@ -53,7 +53,7 @@ use crate::calibrate::flat_fit::{Blocks, FlatAnswer, FlatFit, Template};
 use crate::calibrate::{Bias, DarkContent, Left, MasterDark};
 use crate::finding::Severity;
 
-pub use noise::{MasterNoise, NoiseBudget};
+pub use noise::{LightInStack, MasterNoise, More, NoiseBudget, StackNoise};
 pub use structure::{Pattern, PatternSeen, patterns};
 
 /// Whether a light was calibrated right.
@@ -158,11 +158,17 @@ pub struct Subject<'a> {
 impl Subject<'_> {
     /// A row without what does not count.
     fn row(&self, y: usize, out: &mut [f32]) {
+        self.part_of_row(y, 0, out);
+    }
+
+    /// The samples of a row from a column on, without what does not count.
+    fn part_of_row(&self, y: usize, x0: usize, out: &mut [f32]) {
         const NOT: MaskBits =
             MaskBits::NO_DATA.union(MaskBits::SATURATED).union(MaskBits::INTERPOLATED);
-        out.copy_from_slice(self.data.row(y));
+        let columns = x0..x0 + out.len();
+        out.copy_from_slice(&self.data.row(y)[columns.clone()]);
         if let Some(mask) = self.mask {
-            let pairs = out.iter_mut().zip(mask.row(y));
+            let pairs = out.iter_mut().zip(&mask.row(y)[columns]);
             pairs.filter(|(_, m)| m.intersects(NOT)).for_each(|(v, _)| *v = f32::NAN);
         }
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use photosite_pix::debayer::contradiction;
-use photosite_pix::spectrum::Spectrum;
+use photosite_pix::spectrum::{Spectrum, Tone};
 use photosite_pix::{CfaPattern, Plane, Rect, Size, stat};
 use serde::{Deserialize, Serialize};
 
@@ -166,20 +166,22 @@ impl Lines {
         let Size { width, height } = subject.data.size();
         let runs = runs(width, step);
         let every = (height / OF_COLUMN).max(1) | 1;
-        let mut row = vec![0.0f32; width];
-        let mut some: Vec<f32> = Vec::with_capacity(OF_ROW + RUN);
-        let mut kept = Vec::with_capacity(height.div_ceil(every) * width);
+        let mut some = vec![0.0f32; runs.iter().map(ExactSizeIterator::len).sum()];
         let rows: Vec<f64> = (0..height)
             .map(|y| {
-                subject.row(y, &mut row);
-                if y % every == 0 {
-                    kept.extend_from_slice(&row);
+                let mut rest = &mut some[..];
+                for run in &runs {
+                    let (part, after) = rest.split_at_mut(run.len());
+                    subject.part_of_row(y, run.start, part);
+                    rest = after;
                 }
-                some.clear();
-                runs.iter().for_each(|run| some.extend_from_slice(&row[run.clone()]));
                 middle(&some, step)
             })
             .collect();
+        let mut kept = vec![0.0f32; height.div_ceil(every) * width];
+        for (n, row) in kept.chunks_exact_mut(width).enumerate() {
+            subject.row(n * every, row);
+        }
         let column =
             |x: usize| -> Vec<f32> { kept.chunks_exact(width).map(|row| row[x]).collect() };
         let columns = (0..width).map(|x| middle(&column(x), step)).collect();
@@ -311,12 +313,12 @@ fn interference(subject: &Subject<'_>, step: usize, noise_adu: f64, faults: &mut
     // What repeats with the array is its colours'.
     let of_array =
         |f: f64| (f * step as f64 - (f * step as f64).round()).abs() < 2.0 / tile.width as f64;
-    let tones = spectrum.tones(CHANCE, 8);
-    let Some(tone) =
-        tones.into_iter().find(|t| !(step > 1 && of_array(t.x_per_px) && of_array(t.y_per_px)))
-    else {
-        return;
+    // What is longer than a block is the sky's own shape, of which blocks leave some.
+    let is_pattern = |t: &Tone| {
+        let of_colours = step > 1 && of_array(t.x_per_px) && of_array(t.y_per_px);
+        !of_colours && t.x_per_px.hypot(t.y_per_px) * BLOCK as f64 > 1.0
     };
+    let Some(tone) = spectrum.tones(CHANCE, 8).into_iter().find(is_pattern) else { return };
     if tone.amplitude < PATTERN * noise_adu {
         return;
     }
@@ -332,28 +334,46 @@ fn interference(subject: &Subject<'_>, step: usize, noise_adu: f64, faults: &mut
     faults.push(Pattern::Interference.fault(tone.amplitude, error, message));
 }
 
-/// Takes rows and columns of blocks, colours and stars out of a tile, so that only what repeats is left.
+/// Side of the blocks whose medians are the background of a tile, in pixels.
+const BLOCK: usize = 32;
+
+/// Takes background, colours and stars out of a tile, so that only what repeats is left. The background runs
+/// smoothly from the middle of one block to that of the next: steps between blocks would repeat as well.
 fn flatten(part: &mut Plane<f32>, step: usize, noise_adu: f64) {
-    const BLOCK: usize = 32;
     let Size { width, height } = part.size();
     let limit = STARS * noise_adu as f32;
-    for y0 in (0..height).step_by(BLOCK) {
-        for x0 in (0..width).step_by(BLOCK) {
-            let (x1, y1) = ((x0 + BLOCK).min(width), (y0 + BLOCK).min(height));
-            for phase in 0..step * step {
-                let own = |y0: usize, x0: usize| {
-                    (y0 + phase / step..y1).step_by(step).flat_map(move |y| {
-                        (x0 + phase % step..x1).step_by(step).map(move |x| (x, y))
-                    })
-                };
-                let mut values: Vec<f32> =
-                    own(y0, x0).map(|(x, y)| part.get(x, y)).filter(|v| v.is_finite()).collect();
-                let level = stat::median_in_place(&mut values);
-                for (x, y) in own(y0, x0) {
-                    let v = part.get(x, y) - level;
-                    part.set(x, y, if v.abs() < limit { v } else { f32::NAN });
-                }
-            }
+    // Whole cells of the array in each.
+    let side = BLOCK.next_multiple_of(step);
+    let [across, down] = [width, height].map(|n| n.div_ceil(side));
+    let mut values: Vec<f32> = Vec::with_capacity(side * side);
+    // Of each colour, those of all blocks.
+    let mut medians = vec![0.0f32; step * step * across * down];
+    for (at, median) in medians.iter_mut().enumerate() {
+        let (phase, block) = (at / (across * down), at % (across * down));
+        let (x0, y0) = (block % across * side, block / across * side);
+        values.clear();
+        for y in (y0 + phase / step..(y0 + side).min(height)).step_by(step) {
+            let row = &part.row(y)[..(x0 + side).min(width)];
+            let own = row.iter().skip(x0 + phase % step).step_by(step);
+            values.extend(own.filter(|v| v.is_finite()));
+        }
+        *median = stat::median_in_place(&mut values);
+    }
+    let between = |at: usize, count: usize| {
+        let place = (at as f32 + 0.5) / side as f32 - 0.5;
+        let first = (place.max(0.0) as usize).min(count - 1);
+        (first, (first + 1).min(count - 1), (place - first as f32).clamp(0.0, 1.0))
+    };
+    for y in 0..height {
+        let (up, low, v) = between(y, down);
+        for (x, sample) in part.row_mut(y).iter_mut().enumerate() {
+            let (left, right, u) = between(x, across);
+            let phase = y % step * step + x % step;
+            let of = &medians[phase * across * down..][..across * down];
+            let along =
+                |row: usize| of[row * across + left] * (1.0 - u) + of[row * across + right] * u;
+            let rest = *sample - (along(up) * (1.0 - v) + along(low) * v);
+            *sample = if rest.abs() < limit { rest } else { f32::NAN };
         }
     }
 }

@@ -19,6 +19,12 @@ pub(super) const PICTURES: &[Code] = &[
         "Balance it in the program you stretch with, or give deeper pictures.",
     ),
     code(
+        "rejection-ate-stars",
+        Warning,
+        "Stars hold less light in a stack than in its lights: rejection takes their cores.",
+        "Use the default rejection, or wider limits: --sigma-low 4 --sigma-high 4.",
+    ),
+    code(
         "stack-mixed",
         Warning,
         "Lights of several filters, targets or exposures were named for one stack.",

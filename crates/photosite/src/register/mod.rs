@@ -20,6 +20,7 @@
 
 mod arrange;
 mod drift;
+mod eaten;
 mod flux;
 mod layers;
 mod levels;
@@ -31,6 +32,7 @@ mod trails;
 
 pub use arrange::{Arranged, arrange};
 pub(crate) use drift::walking;
+pub use eaten::StarsKept;
 pub use flux::{FluxScale, ScaleSource};
 pub use layers::{TILE_ROWS, covered, mark_saturated, open, shared_noise, window_bytes};
 pub use outlier::{Outlier, outliers};

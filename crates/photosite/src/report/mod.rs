@@ -34,12 +34,12 @@ use crate::calibrate::Left;
 use crate::calibrate::dark::{DarkChoice, DarkSource, DarkWay};
 use crate::calibrate::flat_fit::FlatFit;
 use crate::detector::OverscanRecord;
-use crate::diagnose::{NoiseBudget, PatternSeen, Verdict};
+use crate::diagnose::{More, NoiseBudget, PatternSeen, Verdict};
 use crate::finding::Severity;
 use crate::library::{Check, Cost, CostUnit, Traits};
 use crate::master::NoiseCheck;
 use crate::plan::{CandidateName, Explained, ScaledPlan};
-pub use crate::register::{FluxScale, Outlier, ScaleSource, TrailReport};
+pub use crate::register::{FluxScale, Outlier, ScaleSource, StarsKept, TrailReport};
 use crate::{Error, Finding, Result};
 
 mod lights;
@@ -480,6 +480,16 @@ pub struct StackReport {
     pub fwhm_px: Option<f64>,
     /// Stars found in it.
     pub stars: usize,
+    /// Whether they keep the light that they have in its lights; null where that cannot be told.
+    #[serde(default)]
+    pub stars_kept: Option<StarsKept>,
+    /// Where its noise comes from, in blocks of 4 x 4 pixels, and what it shows; null where that is not known
+    /// of its lights, and for drizzled ones.
+    #[serde(default)]
+    pub noise_budget: Option<NoiseBudget>,
+    /// What more frames would buy.
+    #[serde(default)]
+    pub more: Vec<More>,
     /// The light on whose pixels it lies.
     #[serde(with = "shown::path")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]

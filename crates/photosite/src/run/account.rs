@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use photosite_pix::unit::NoiseModel;
 
-use super::budgeted::noise_budget;
+use super::budgeted::{budget_of_stack, noise_budget};
 use super::planned::{AskedNight, PlannedNight};
 use super::request::NightRequest;
 use super::results::{
@@ -97,7 +97,7 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
         let made = made.get(&id).and_then(|m| masters.get(*m).and_then(Option::as_ref));
         made.map(|m| m.path.clone())
     };
-    let Pictures { stacks, mut stars, registered, mut table } = pictures;
+    let Pictures { mut stacks, mut stars, registered, mut table } = pictures;
     table.sort_by(|a, b| a.picture.cmp(&b.picture).then(a.path.cmp(&b.path)));
     stars.sort_by(|a, b| a.path.cmp(&b.path));
     let reference = registered.first().map(|r| r.reference.clone());
@@ -144,7 +144,7 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
         overscans: Vec::new(),
     }));
     frames.sort_by(|a, b| a.path.cmp(&b.path));
-    let master_reports = planned
+    let master_reports: Vec<MasterReport> = planned
         .named_masters()
         .filter(|(id, _)| masters.get(*id).is_none_or(Option::is_some))
         .map(|(id, plan)| {
@@ -190,7 +190,7 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
             }
         })
         .collect();
-    let light_reports = planned
+    let light_reports: Vec<LightReport> = planned
         .named_lights()
         .map(|(id, light)| {
             let done = lights.get(id).and_then(Option::as_ref);
@@ -240,6 +240,13 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
             }
         })
         .collect();
+    for stack in &mut stacks {
+        let reference = inventory.named().find(|(_, f)| stack.inputs.contains(&f.path));
+        let Some((_, frame)) = reference else { continue };
+        let kind = (frame.size, frame.metadata.cfa.is_some());
+        let lights = (&light_reports[..], &registration.frames[..]);
+        budget_of_stack(stack, lights, &master_reports, kind, &request.how);
+    }
     RunReport {
         schema: SCHEMA.into(),
         version: env!("CARGO_PKG_VERSION").into(),

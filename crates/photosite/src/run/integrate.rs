@@ -32,8 +32,9 @@ use crate::product::{
 use crate::provenance::{Input, Provenance};
 use crate::raw::common_noise;
 use crate::register::{
-    Arranged, LightPart, TILE_ROWS, TrailReport, arrange, best_reference, covered, mark_saturated,
-    masked_trails, open, shared_noise, star_shapes, trails_sentence, walking, window_bytes,
+    Arranged, LightPart, StarsKept, TILE_ROWS, TrailReport, arrange, best_reference, covered,
+    mark_saturated, masked_trails, open, shared_noise, star_shapes, trails_sentence, walking,
+    window_bytes,
 };
 use crate::stack::{Layer, Maps, Stacked, Stars, Terms};
 use crate::work::Context;
@@ -93,6 +94,8 @@ pub struct Integrated {
     pub fwhm_px: Option<f64>,
     /// Stars found in the stack.
     pub stars: usize,
+    /// Whether they keep their light; `None` where that cannot be told: too few stars, drizzled.
+    pub stars_kept: Option<StarsKept>,
     /// What was found on the way.
     pub findings: Vec<Finding>,
 }
@@ -318,6 +321,9 @@ impl Arranged<'_> {
         let seen = &frames[frames.len() / 2];
         let gain_e = reference.metadata.gain_e_per_adu.map(|g| g.e_per_adu());
         let field = find_stars(&seen.data, &seen.mask, gain_e, Criteria::default(), context)?;
+        let comparable = how.drizzle.is_none();
+        let stars_kept = comparable.then(|| StarsKept::of(&used, &field, part)).flatten();
+        findings.extend(stars_kept.and_then(|kept| kept.finding(&shown(path))));
         Ok(Integrated {
             path: path.to_owned(),
             key: provenance.key(),
@@ -331,6 +337,7 @@ impl Arranged<'_> {
             noise_gain: level.block_noise / noise_adu,
             fwhm_px: field.fwhm_px,
             stars: field.stars.len(),
+            stars_kept,
             lights: parts,
             findings,
         })

@@ -549,5 +549,8 @@ pub(super) fn stack_report(plan: &StackPlan, done: Integrated) -> StackReport {
         noise_gain: done.noise_gain,
         fwhm_px: done.fwhm_px,
         stars: done.stars,
+        stars_kept: done.stars_kept,
+        noise_budget: None,
+        more: Vec::new(),
     }
 }
