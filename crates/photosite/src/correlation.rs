@@ -25,7 +25,7 @@ use photosite_file::{Access, Source};
 use photosite_pix::align::{Point, Transform};
 use photosite_pix::debayer::Method;
 use photosite_pix::normalise::Affine;
-use photosite_pix::{Card, CfaPattern, Header, Size};
+use photosite_pix::{Card, CfaPattern, Header, Size, stat};
 
 use crate::debayer::Debayered;
 use crate::stack::{Laid, Layer, Laying, ReadBuffers, Room};
@@ -181,18 +181,34 @@ pub fn of_debayering(cfa: CfaPattern, method: Method) -> Result<Option<Correlati
     if method == Method::Superpixel {
         return Ok(None);
     }
-    let side = 2 * TILE;
-    let source = white(Size::new(side, side), 1, 1.0, 0);
-    let made =
-        Debayered::new(source, cfa, method).map_err(|e| Error::unsupported(e.to_string()))?;
-    let mut planes = vec![0.0; 3 * side * side];
-    made.read_planes(0..side, &mut Vec::new(), &mut planes)?;
+    let (planes, side) = debayered_noise(cfa, method)?;
     let each = planes.chunks_exact(side * side).map(|plane| {
         let mut seen = Seen::default();
         seen.add(plane, side);
         seen.factor()
     });
     Ok(each.collect::<Option<Vec<f64>>>().map(Correlation))
+}
+
+/// The noise of green in a debayered frame, as [`stat::noise_of_blocks`] shows it, over that of a sample under
+/// the array.
+///
+/// # Errors
+/// When the method cannot be used with the array.
+pub fn green_in_blocks(cfa: CfaPattern, method: Method) -> Result<f64> {
+    let (planes, side) = debayered_noise(cfa, method)?;
+    Ok(stat::noise_of_blocks(&planes[side * side..][..side * side], side))
+}
+
+/// White noise of standard deviation 1, debayered: three planes, and the pixels along their sides.
+fn debayered_noise(cfa: CfaPattern, method: Method) -> Result<(Vec<f32>, usize)> {
+    let side = 2 * TILE;
+    let source = white(Size::new(side, side), 1, 1.0, 0);
+    let made =
+        Debayered::new(source, cfa, method).map_err(|e| Error::unsupported(e.to_string()))?;
+    let mut planes = vec![0.0; 3 * side * side];
+    made.read_planes(0..side, &mut Vec::new(), &mut planes)?;
+    Ok((planes, side))
 }
 
 fn white(size: Size, planes: usize, sigma: f32, key: u64) -> Box<dyn Source> {

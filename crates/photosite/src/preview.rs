@@ -137,6 +137,35 @@ pub fn write_colours(size: Size, bytes: &[u8], png: &Path) -> Result<()> {
     Ok(())
 }
 
+/// How far the response of a pixel is from the mean where its colour is full.
+const FULL: f32 = 0.3;
+
+/// Writes the responses of a flat of mean 1 as colours, at most `width` columns wide: white at the mean, blue
+/// below it, red above it. Pixels without a response are black.
+///
+/// # Errors
+/// As [`write_colours`].
+pub(crate) fn write_response(
+    flat: &Plane<f32>,
+    top_down: bool,
+    png: &Path,
+    width: usize,
+) -> Result<()> {
+    let shown = shrink(flat, width.max(1));
+    let colour = |v: f32| -> [u8; 3] {
+        if !v.is_finite() {
+            return [0; 3];
+        }
+        let from_mean = ((v - 1.0) / FULL).clamp(-1.0, 1.0);
+        let full = if from_mean < 0.0 { [25.0, 75.0, 160.0] } else { [190.0, 30.0, 35.0] };
+        full.map(|c: f32| (255.0 + (c - 255.0) * from_mean.abs()).round() as u8)
+    };
+    let height = shown.height();
+    let rows = (0..height).map(|y| shown.row(if top_down { y } else { height - 1 - y }));
+    let bytes: Vec<u8> = rows.flatten().flat_map(|v| colour(*v)).collect();
+    write_colours(shown.size(), &bytes, png)
+}
+
 /// The bytes of a PNG that says who made it.
 fn encode(
     size: Size,
@@ -158,7 +187,7 @@ fn encode(
 }
 
 /// One colour pixel a cell of the array, or the frame itself where it holds no cell.
-fn superpixels(frame: Plane<f32>, cfa: CfaPattern) -> Vec<Plane<f32>> {
+pub(crate) fn superpixels(frame: Plane<f32>, cfa: CfaPattern) -> Vec<Plane<f32>> {
     let Ok(debayer) = Debayer::new(cfa, Method::Superpixel) else { return vec![frame] };
     let size = debayer.picture_size(frame.size());
     if size.pixels() == 0 {

@@ -45,7 +45,7 @@ pub fn run(args: PlanArgs, limits: Limits) -> anyhow::Result<Done> {
         show::table(&heading("TO SHOOT", "shoot"), &right, list.shots.iter().map(row).collect());
         println!();
         for shot in &list.shots {
-            println!("{:>2}. {}", shot.order, note(shot));
+            println!("{:>2}. {}", shot.order, shot.note());
         }
         println!();
         let unknown = list.shots.iter().any(|s| s.total_s.is_none());
@@ -99,20 +99,4 @@ fn row(shot: &Shot) -> Vec<String> {
         format!("{} to {}", shot.folk[0], shot.folk[1]),
         if shot.count == 0 { String::new() } else { shot.total_s.map_or_else(dash, duration) },
     ]
-}
-
-fn note(shot: &Shot) -> String {
-    let lights =
-        if shot.lights == 1 { "1 light".to_owned() } else { format!("{} lights", shot.lights) };
-    let mut note = format!("{} for {lights}: {}", shot.kind, shot.why);
-    if let Some(level) = &shot.flat_level {
-        note += &format!(
-            "; aim for {:.0} to {:.0} ADU above the bias (30 to 35 % of {:.0})",
-            level.aim_adu[0], level.aim_adu[1], level.full_scale_adu
-        );
-        if let Some(share) = level.have_share {
-            note += &format!(", those on hand are at {:.0} %", share * 100.0);
-        }
-    }
-    note
 }

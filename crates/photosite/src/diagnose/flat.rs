@@ -31,6 +31,8 @@ const OF_FLAT: f64 = 0.25;
 const APART: f64 = 0.15;
 /// The share from which dust by itself tells of a level.
 const DUST_ALONE: f64 = 0.12;
+/// Flats exposed to more of saturation than this may bend.
+const BENT: f64 = 0.7;
 /// Dust of which so little is there has gone.
 const GONE: f64 = 0.5;
 
@@ -250,6 +252,19 @@ fn additive(
         region: Some(region),
     };
     let bias = against.bias_adu.filter(|b| *b > 0.0);
+    if let Some(share) = against.flat_of_full.filter(|share| *share > BENT && rest_adu < 0.0) {
+        return Some(fault(
+            "flat-nonlinear",
+            format!(
+                "the flat divides too little: the light holds {:.0} +- {:.0} % of its vignetting and dust, and its \
+                 frames were exposed to {:.0} % of saturation, where sensors bend",
+                100.0 * both.value,
+                100.0 * both.error,
+                100.0 * share
+            ),
+            "Take flats at a third to half of saturation.",
+        ));
+    }
     Some(match bias {
         Some(b) if near(-b) => fault(
             "bias-twice",

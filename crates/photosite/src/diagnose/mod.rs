@@ -198,6 +198,8 @@ pub struct Against {
     cfa: Option<CfaPattern>,
     dark: Option<Dark>,
     flat: Option<Flat>,
+    /// The level of the flat's frames over that of full wells.
+    flat_of_full: Option<f64>,
     bias_adu: Option<f64>,
     gain_e_per_adu: Option<f64>,
     doubling_c: f64,
@@ -212,6 +214,7 @@ impl Against {
             cfa,
             dark: None,
             flat: None,
+            flat_of_full: None,
             bias_adu: None,
             gain_e_per_adu: None,
             doubling_c: DOUBLING_C,
@@ -272,6 +275,13 @@ impl Against {
         let gap = level.zip(self.gain_e_per_adu).and_then(|(b, g)| level::Gap::of(dark, b, g));
         self.dark = Some(Dark { sites, glow, exposure_s: dark.exposure_s, gap });
         Ok(self)
+    }
+
+    /// With the level of the flat's frames as a share of the level of saturation: near that, no sensor is linear.
+    #[must_use]
+    pub fn flat_of_full(mut self, share: f64) -> Self {
+        self.flat_of_full = Some(share);
+        self
     }
 
     /// With a flat of mean 1.
@@ -356,7 +366,7 @@ pub fn diagnose(subject: &Subject<'_>, against: &Against) -> Result<Diagnosis> {
 
 /// What explains the others comes first: a dark upside down leaves holes, a background cut off has another
 /// level, and so has a light without its dark.
-const CAUSES: [&str; 19] = [
+const CAUSES: [&str; 21] = [
     "background-clipped",
     "cfa-phase",
     "row-order",
@@ -364,9 +374,11 @@ const CAUSES: [&str; 19] = [
     "bias-twice",
     "thermal-over",
     "thermal-under",
+    "light-leak",
     "offset-mismatch",
     "flat-not-applied",
     "flat-rotated",
+    "flat-nonlinear",
     "flat-additive",
     "flat-other-filter",
     "flat-dust-moved",

@@ -124,7 +124,7 @@ impl StackNoise {
             shared += pairs / (weights * weights);
             (own + pairs).sqrt() / weights
         };
-        let mut budget = NoiseBudget {
+        let budget = NoiseBudget {
             read_adu: of_own(|b| b.read_adu),
             dark_adu: of_own(|b| b.dark_adu),
             sky_adu: of_own(|b| b.sky_adu),
@@ -134,9 +134,7 @@ impl StackNoise {
             predicted_adu: 0.0,
             measured_adu,
         };
-        let all = budget.parts();
-        budget.predicted_adu = all.iter().map(|p| p * p).sum::<f64>().sqrt();
-        Some(Self { budget, shared_adu2: shared })
+        Some(Self { budget: budget.summed(), shared_adu2: shared })
     }
 
     /// The same where a sample of a picture has `factor` times the noise of a sample of the sensor.
@@ -179,16 +177,22 @@ impl StackNoise {
 }
 
 impl NoiseBudget {
-    /// Read-out, dark current, sky, and the masters: bias, dark, flat.
-    fn parts(&self) -> [f64; 6] {
+    /// Its parts by their names, in ADU.
+    pub fn parts(&self) -> [(&'static str, f64); 6] {
         [
-            self.read_adu,
-            self.dark_adu,
-            self.sky_adu,
-            self.bias_master_adu,
-            self.dark_master_adu,
-            self.flat_master_adu,
+            ("read-out", self.read_adu),
+            ("dark current", self.dark_adu),
+            ("sky", self.sky_adu),
+            ("master bias", self.bias_master_adu),
+            ("master dark", self.dark_master_adu),
+            ("master flat", self.flat_master_adu),
         ]
+    }
+
+    /// The same, all parts in quadrature.
+    fn summed(self) -> Self {
+        let sum = self.parts().iter().map(|p| p.1 * p.1).sum::<f64>();
+        Self { predicted_adu: sum.sqrt(), ..self }
     }
 
     /// Of a light whose sky is at `sky_adu` after calibration, with the noise that was measured in it.
@@ -206,23 +210,16 @@ impl NoiseBudget {
         let bias_master_adu = masters.bias_adu / flat;
         let dark_master_adu = masters.dark_adu / flat;
         let flat_master_adu = sky_adu.abs() * masters.flat / flat;
-        let parts =
-            [read_adu, dark_adu, own_sky_adu, bias_master_adu, dark_master_adu, flat_master_adu];
-        Self {
+        let budget = Self {
             read_adu,
             dark_adu,
             sky_adu: own_sky_adu,
             bias_master_adu,
             dark_master_adu,
             flat_master_adu,
-            predicted_adu: parts.iter().map(|p| p * p).sum::<f64>().sqrt(),
+            predicted_adu: 0.0,
             measured_adu,
-        }
-    }
-
-    /// By how much less noise there would be without one part, as a share.
-    pub fn bought_by(&self, part_adu: f64) -> f64 {
-        let whole = self.predicted_adu * self.predicted_adu;
-        1.0 - ((whole - part_adu * part_adu).max(0.0) / whole).sqrt()
+        };
+        budget.summed()
     }
 }

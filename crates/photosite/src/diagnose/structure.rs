@@ -204,8 +204,8 @@ fn runs(width: usize, step: usize) -> Vec<Range<usize>> {
 }
 
 /// Lines to each side of a border between amplifiers, near and far; even, because rows of two colours
-/// alternate.
-const BANKS: [usize; 2] = [4, 40];
+/// alternate. Noise hides a step that few lines show, nebulae one that many do.
+const BANKS: [usize; 3] = [4, 12, 40];
 /// A step there stands out so many times from those elsewhere, and is so large by the noise of a pixel.
 const STEPS: f64 = 7.0;
 const STEP: f64 = 0.1;
@@ -225,41 +225,56 @@ fn step_at(lines: &[f64], at: usize, bank: usize) -> f64 {
     bend(at) - 0.5 * (bend(at - bank) + bend(at + bank))
 }
 
+/// A step in the middle beside those elsewhere.
+struct Step {
+    adu: f64,
+    usual: f64,
+    most: f64,
+}
+
+impl Step {
+    fn stands_out(&self) -> bool {
+        self.adu.abs() > STEPS * self.usual && self.adu.abs() > 1.5 * self.most
+    }
+}
+
 /// A step in the middle of a frame, where sensors that are read out by two or four amplifiers are parted.
 fn seam(what: &str, lines: &[f64], noise_adu: f64, faults: &mut Vec<Fault>) {
-    let [near, far] = BANKS;
+    let [.., far] = BANKS;
     let middle = lines.len() / 2;
     // Elsewhere is where the step is in none of the four banks.
     if lines.len() < 10 * far {
         return;
     }
-    let here = step_at(lines, middle, far);
-    let of = |bank: usize| -> Vec<f64> {
-        (2 * far..lines.len() - 2 * far)
+    let of = |bank: usize| -> Step {
+        let elsewhere: Vec<f64> = (2 * far..lines.len() - 2 * far)
             .step_by(2)
             .filter(|at| at.abs_diff(middle) > 2 * far)
             .map(|at| step_at(lines, at, bank))
             .filter(|v| v.is_finite())
-            .collect()
+            .collect();
+        Step {
+            adu: step_at(lines, middle, bank),
+            usual: stat::median_scatter(&elsewhere).1,
+            most: elsewhere.iter().fold(0.0f64, |most, v| most.max(v.abs())),
+        }
     };
-    let elsewhere = of(far);
-    let (_, usual) = stat::median_scatter(&elsewhere);
-    // A slope is smooth where a seam is sharp.
-    let (_, usual_near) = stat::median_scatter(&of(near));
-    let most = elsewhere.iter().fold(0.0f64, |most, v| most.max(v.abs()));
-    let stands_out = here.abs() > STEPS * usual && here.abs() > 1.5 * most;
-    let lasts =
-        (step_at(lines, middle, near) - here).abs() < SAME * here.abs() + NOISY * usual_near;
-    if !(stands_out && lasts && here.abs() > STEP * noise_adu) {
-        return;
-    }
+    let steps = BANKS.map(of);
+    // A slope is smooth where a seam is sharp: near and far it is the same.
+    let lasts = |here: &Step| {
+        let differs = |s: &Step| (s.adu - here.adu).abs() > SAME * here.adu.abs() + NOISY * s.usual;
+        !steps.iter().any(differs)
+    };
+    // The widest bank that shows it knows it best.
+    let shows = |s: &&Step| s.stands_out() && lasts(s) && s.adu.abs() > STEP * noise_adu;
+    let Some(Step { adu: here, usual, .. }) = steps.iter().rev().find(shows) else { return };
     let message = format!(
         "the background steps by {here:.2} ADU between {what} {} and {}: the amplifiers of the sensor are not at \
          one level",
         middle - 1,
         middle
     );
-    faults.push(Pattern::AmplifierSeam.fault(here, Some(usual), message));
+    faults.push(Pattern::AmplifierSeam.fault(*here, Some(*usual), message));
 }
 
 /// That the samples contradict the array that they are said to lie under: what was divided by the flat of
@@ -313,10 +328,10 @@ fn interference(subject: &Subject<'_>, step: usize, noise_adu: f64, faults: &mut
     // What repeats with the array is its colours'.
     let of_array =
         |f: f64| (f * step as f64 - (f * step as f64).round()).abs() < 2.0 / tile.width as f64;
-    // What is longer than a block is the sky's own shape, of which blocks leave some.
+    // What is longer than half a block is the sky's own shape, of which blocks leave some.
     let is_pattern = |t: &Tone| {
         let of_colours = step > 1 && of_array(t.x_per_px) && of_array(t.y_per_px);
-        !of_colours && t.x_per_px.hypot(t.y_per_px) * BLOCK as f64 > 1.0
+        !of_colours && t.x_per_px.hypot(t.y_per_px) * BLOCK as f64 > 2.0
     };
     let Some(tone) = spectrum.tones(CHANCE, 8).into_iter().find(is_pattern) else { return };
     if tone.amplitude < PATTERN * noise_adu {

@@ -15,6 +15,8 @@ const SIGMAS: f64 = 4.0;
 const GLOW_SEEN: f64 = 0.1;
 /// A light holds nothing of a dark of another place: it is all missing, within this.
 const NOTHING: f64 = 0.25;
+/// How far from all of it the share of a leak that is missing may be, beside its error.
+const LEAKED: f64 = 0.3;
 /// Pixels around the place that shows best what is left.
 const AROUND: usize = 100;
 
@@ -30,30 +32,66 @@ pub(super) fn look(
         measures.push(Measured { name: "thermal", value: k, error: fit.error, unit: "" });
         faults.extend(by_hot_pixels(k, &fit, (subject, seen), (dark, against))?);
     }
+    let hot_pixels_fit = fit.k.is_some_and(|k| !Left { share: k, error: fit.error }.is_seen());
+    if let Some(fault) = leak(subject, dark, against, seen).filter(|_| hot_pixels_fit) {
+        faults.push(fault);
+        return Ok(());
+    }
     // Glow of a dark that does not belong here is told by its hot pixels.
     let (true, Some((glow, error))) = (dark.glow, fit.glow) else { return Ok(()) };
     measures.push(Measured { name: "glow", value: glow, error, unit: "" });
     let left_adu = glow.abs() * dark.sites.signal.glow_adu;
-    if glow.abs() > SIGMAS * error && left_adu > GLOW_SEEN * seen.noise_adu {
-        let what = if glow > 0.0 { "is left" } else { "was taken too much" };
-        faults.push(Fault {
-            code: "glow-left",
-            severity: Severity::Warning,
-            value: glow,
-            error: Some(error),
-            unit: "",
-            message: format!(
-                "{:.0} % of the dark's amp glow {what}: {left_adu:.2} ADU RMS, the noise is {:.2} ADU",
-                100.0 * glow.abs(),
-                seen.noise_adu
-            ),
-            hint: "Take darks at the light's own exposure and temperature; glow does not grow as dark \
-                   current does."
-                .to_owned(),
-            region: None,
-        });
+    if glow.abs() < SIGMAS * error || left_adu < GLOW_SEEN * seen.noise_adu {
+        return Ok(());
     }
+    let what = if glow > 0.0 { "is left" } else { "was taken too much" };
+    faults.push(Fault {
+        code: "glow-left",
+        severity: Severity::Warning,
+        value: glow,
+        error: Some(error),
+        unit: "",
+        message: format!(
+            "{:.0} % of the dark's amp glow {what}: {left_adu:.2} ADU RMS, the noise is {:.2} ADU",
+            100.0 * glow.abs(),
+            seen.noise_adu
+        ),
+        hint: "Take darks at the light's own exposure and temperature; glow does not grow as dark \
+                   current does."
+            .to_owned(),
+        region: None,
+    });
     Ok(())
+}
+
+/// That what lies smoothly over the dark is missing in the light.
+fn leak(subject: &Subject<'_>, dark: &Dark, against: &Against, seen: &Seen) -> Option<Fault> {
+    if !dark.glow {
+        return None;
+    }
+    let (share, error) = dark.sites.shape_in(against.size, |y, out| subject.row(y, out))?;
+    let taken_adu = share.abs() * dark.sites.smooth_adu();
+    let certain = share < -SIGMAS * error && (share + 1.0).abs() < LEAKED + error;
+    if !certain || taken_adu < GLOW_SEEN * seen.noise_adu {
+        return None;
+    }
+    Some(Fault {
+        code: "light-leak",
+        severity: Severity::Error,
+        value: share,
+        error: Some(error),
+        unit: "",
+        message: format!(
+            "{:.0} +- {:.0} % of what lies smoothly over the dark is missing in the light, {taken_adu:.2} ADU RMS, \
+             though its hot pixels fit: light reached the darks",
+            100.0 * share.abs(),
+            100.0 * error
+        ),
+        hint: "Take darks again in full darkness, the camera capped and covered: viewfinder, focuser and filter \
+               slot leak."
+            .to_owned(),
+        region: None,
+    })
 }
 
 /// How much of the dark is in the light, the light's rows from the last to the first where it is `turned`.

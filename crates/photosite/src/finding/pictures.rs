@@ -31,6 +31,12 @@ pub(super) const PICTURES: &[Code] = &[
         "Stack them apart; run does that by itself. Lights of several exposures may go together.",
     ),
     code(
+        "stack-noise",
+        Warning,
+        "A stack has more noise than that of its lights foretells: something is common to them.",
+        "Dither by 5 px or more, and look at flats and darks; a faint nebula everywhere looks alike.",
+    ),
+    code(
         "walking-noise",
         Warning,
         "Lights drift steadily without dithering, so that what calibration leaves on the sensor becomes streaks.",

@@ -56,6 +56,12 @@ pub(super) const VERDICT: &[Code] = &[
         "Take flats on the night of the lights, before the train is opened.",
     ),
     code(
+        "flat-nonlinear",
+        Error,
+        "The flat of a light divides too little, and was exposed to where sensors bend.",
+        "Take flats at a third to half of saturation.",
+    ),
+    code(
         "flat-not-applied",
         Error,
         "A light shows the flat's vignetting and dust as a light does that was not divided by it.",
@@ -103,6 +109,12 @@ pub(super) const VERDICT: &[Code] = &[
         Error,
         "A level was left in a light, or taken too much, that is no bias: another offset.",
         "Take darks and biases with the light's own offset.",
+    ),
+    code(
+        "light-leak",
+        Error,
+        "What lies smoothly over the dark is not in the light though its hot pixels are: light reached the darks.",
+        "Take darks again in full darkness, the camera capped and covered.",
     ),
     code(
         "row-noise",

@@ -1,7 +1,9 @@
 //! The shooting list: which calibration frames are missing or too few, how many, and in which order.
 
+use std::fmt::Write;
+
 use photosite_pix::FrameKind;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::inventory::Inventory;
 use crate::library::{
@@ -59,7 +61,8 @@ fn folk(kind: FrameKind) -> [usize; 2] {
 const FLAT_AIM: [f64; 2] = [0.30, 0.35];
 
 /// The level of flats against what it should be.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct FlatLevel {
     /// The level to aim for, in ADU above the bias, lowest and highest.
@@ -75,7 +78,8 @@ pub struct FlatLevel {
 }
 
 /// Frames of one kind and set-up: those at hand, and those to take.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Shot {
     /// Its place in the order of taking, from 1; 0 where nothing is to be taken.
@@ -120,6 +124,26 @@ pub struct Shot {
     pub why: String,
     /// For flats: their level.
     pub flat_level: Option<FlatLevel>,
+}
+
+impl Shot {
+    /// What it is for and why, in one sentence.
+    pub fn note(&self) -> String {
+        let lights =
+            if self.lights == 1 { "1 light".to_owned() } else { format!("{} lights", self.lights) };
+        let mut note = format!("{} for {lights}: {}", self.kind, self.why);
+        if let Some(level) = &self.flat_level {
+            let _ = write!(
+                note,
+                "; aim for {:.0} to {:.0} ADU above the bias (30 to 35 % of {:.0})",
+                level.aim_adu[0], level.aim_adu[1], level.full_scale_adu
+            );
+            if let Some(share) = level.have_share {
+                let _ = write!(note, ", those on hand are at {:.0} %", share * 100.0);
+            }
+        }
+        note
+    }
 }
 
 /// All that is to be taken, in order, and all that is there.

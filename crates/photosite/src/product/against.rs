@@ -8,12 +8,12 @@ use crate::Result;
 use crate::calibrate::Bias;
 use crate::diagnose::Against;
 
-/// Masters made ready for lights of `size` under `cfa`.
+/// Masters made ready for lights of `size` under `cfa` whose sensor is full at `saturation_adu`.
 ///
 /// # Errors
 /// When one is of another size; the error names it.
 pub fn against(
-    (size, cfa): (Size, Option<CfaPattern>),
+    (size, cfa, saturation_adu): (Size, Option<CfaPattern>, f64),
     bias: Option<BiasChoice>,
     dark: Option<LoadedMaster>,
     flat: Option<LoadedMaster>,
@@ -35,6 +35,9 @@ pub fn against(
     }
     if let Some(flat) = flat {
         let path = flat.path.clone();
+        if let Some(level_adu) = flat.header.get_f64("PSLEVEL") {
+            out = out.flat_of_full(level_adu / saturation_adu);
+        }
         out = out.flat(flat.frame).map_err(|e| e.about(&path))?;
     }
     Ok(out)

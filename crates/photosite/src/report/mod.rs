@@ -38,7 +38,7 @@ use crate::diagnose::{More, NoiseBudget, PatternSeen, Verdict};
 use crate::finding::Severity;
 use crate::library::{Check, Cost, CostUnit, Traits};
 use crate::master::NoiseCheck;
-use crate::plan::{CandidateName, Explained, ScaledPlan};
+use crate::plan::{CandidateName, Explained, ScaledPlan, Shot};
 pub use crate::register::{FluxScale, Outlier, ScaleSource, StarsKept, TrailReport};
 use crate::{Error, Finding, Result};
 
@@ -47,7 +47,7 @@ mod page;
 mod shown;
 
 pub use lights::LightRow;
-pub use page::{Pictures, page};
+pub use page::{Detail, Histogram, MasterPicture, Pictures, StackPictures, page};
 
 /// The name of the schema; its number rises when a key changes its meaning.
 pub const SCHEMA: &str = "photosite.run/1";
@@ -102,6 +102,10 @@ pub struct FrameReport {
     pub group: Option<String>,
     /// What its header says.
     pub metadata: Option<Metadata>,
+    /// Of a calibration frame that was looked at: good where nothing was found, usable where something was,
+    /// wrong where it was left out for it; null for others, and before anything is done.
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
     /// What its overscans told; nothing of a frame that was not read, or that has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overscans: Vec<OverscanRecord>,
@@ -142,6 +146,10 @@ pub struct MasterReport {
     pub no_data: usize,
     /// The noise of one frame: as its samples scatter, and as gain and read noise foretell it.
     pub noise: Option<NoiseCheck>,
+    /// Good where nothing was found of it and its noise is as predicted, usable or wrong otherwise; null before it
+    /// is made.
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
     /// For a flat: what took its additive part out.
     pub additive_removed_by: Option<Cow<'static, str>>,
     /// What its frames have in common.
@@ -468,7 +476,7 @@ pub struct StackReport {
     /// Trails that were masked in its lights.
     #[serde(default)]
     pub trails: Vec<TrailReport>,
-    /// Its noise in ADU, as blocks of 4 x 4 pixels show it.
+    /// Its noise in ADU, as blocks of 4 x 4 pixels show it beside stars.
     #[serde(deserialize_with = "nan_of_null")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub noise_adu: f64,
@@ -534,6 +542,9 @@ pub struct RunReport {
     pub library: Option<LibraryReport>,
     /// Everything that was found.
     pub findings: Vec<Finding>,
+    /// Which calibration frames are missing or too few for the lights, in the order in which to take them.
+    #[serde(default)]
+    pub to_shoot: Vec<Shot>,
     /// What the work takes, or was expected to take.
     pub forecast: crate::plan::Forecast,
     /// What was asked for, so that it can be asked for again; absent from dry runs.

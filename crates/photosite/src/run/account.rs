@@ -1,11 +1,12 @@
 //! The account of a night, from what was planned and what was done.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use photosite_pix::FrameKind;
 use photosite_pix::unit::NoiseModel;
 
-use super::budgeted::{budget_of_stack, noise_budget};
+use super::budgeted::{budget_of_stack, noise_budget, noise_unlike};
 use super::planned::{AskedNight, PlannedNight};
 use super::request::NightRequest;
 use super::results::{
@@ -14,8 +15,10 @@ use super::results::{
 };
 use crate::Finding;
 use crate::calibrate::dark::DarkSource;
+use crate::diagnose::Verdict;
+use crate::finding::Severity;
 use crate::inventory::{FrameId, Inventory};
-use crate::plan::{FEWEST_LIGHTS, Forecast, LightId, MasterId, Plan, StackPlan};
+use crate::plan::{FEWEST_LIGHTS, Forecast, LightId, MasterId, Plan, Shot, StackPlan};
 use crate::report::{
     ChoiceReport, DarkWayReport, FrameReport, LibraryReport, LightReport, MasterReport,
     MasterSource, PictureReport, RegistrationReport, RunReport, SCHEMA,
@@ -33,6 +36,7 @@ pub(super) struct Account<'a> {
     pub pictures: Pictures,
     pub library: Option<LibraryReport>,
     pub findings: Vec<Finding>,
+    pub to_shoot: Vec<Shot>,
     pub timing: BTreeMap<String, f64>,
 }
 
@@ -44,6 +48,18 @@ pub(super) struct Done<'a> {
     pub flats: &'a FlatChoices,
     pub made: &'a MadeDarks,
     pub lights: &'a LightResults,
+}
+
+/// What findings about a file make of it; one that was left out is not fit for use.
+fn found_of(findings: &[Finding], path: &Path, left_out: bool) -> Verdict {
+    let path = path.display().to_string();
+    let worst = findings.iter().filter(|f| f.subject == path).map(|f| f.severity).max();
+    match worst {
+        _ if left_out => Verdict::Wrong,
+        Some(Severity::Error) => Verdict::Wrong,
+        Some(Severity::Warning) => Verdict::Usable,
+        _ => Verdict::Good,
+    }
 }
 
 /// The pictures that the lights are for.
@@ -79,7 +95,8 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
         work,
         pictures,
         library,
-        findings,
+        mut findings,
+        to_shoot,
         timing,
     } = account;
     let nothing = (Results::none(0), Results::none(0), Results::none(0), Results::none(0));
@@ -129,6 +146,10 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
                     .map(|&l| planned[l].group.clone())
                     .or_else(|| group_of.get(&id).cloned()),
                 metadata: Some(f.metadata.clone()),
+                verdict: (raw.is_some() && f.kind != FrameKind::Light).then(|| {
+                    let left_out = failed.contains(&&f.path) || !readable;
+                    found_of(&findings, &f.path, left_out)
+                }),
                 overscans: raw.map_or_else(Vec::new, |r| {
                     r[id].as_ref().map_or_else(Vec::new, |f| f.overscans().to_vec())
                 }),
@@ -141,6 +162,7 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
         used: false,
         group: None,
         metadata: None,
+        verdict: None,
         overscans: Vec::new(),
     }));
     frames.sort_by(|a, b| a.path.cmp(&b.path));
@@ -175,6 +197,11 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
                 cold: made.map_or(0, |m| m.cold),
                 no_data: made.map_or(0, |m| m.no_data),
                 noise: made.and_then(|m| m.noise),
+                verdict: made.map(|m| {
+                    let told = found_of(&findings, &master_path(id), false);
+                    let noisy = m.noise.is_some_and(|n| !n.agrees());
+                    if noisy && told == Verdict::Good { Verdict::Usable } else { told }
+                }),
                 additive_removed_by: made
                     .and_then(|m| m.additive.clone().map(Into::into))
                     .or_else(|| plan.additive.map(|(_, by)| by.name().into())),
@@ -243,9 +270,10 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
     for stack in &mut stacks {
         let reference = inventory.named().find(|(_, f)| stack.inputs.contains(&f.path));
         let Some((_, frame)) = reference else { continue };
-        let kind = (frame.size, frame.metadata.cfa.is_some());
-        let lights = (&light_reports[..], &registration.frames[..]);
+        let kind = (frame.size, frame.metadata.cfa);
+        let lights = (&light_reports[..], &registration.frames[..], &stars[..]);
         budget_of_stack(stack, lights, &master_reports, kind, &request.how);
+        findings.extend(noise_unlike(stack));
     }
     RunReport {
         schema: SCHEMA.into(),
@@ -260,6 +288,7 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
         stacks,
         library,
         findings,
+        to_shoot,
         forecast,
         asked: asked.map(|a| serde_json::to_value(a).unwrap_or_default()),
         plan: plan.map(|p| serde_json::to_value(p).unwrap_or_default()),

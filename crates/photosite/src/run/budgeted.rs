@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use photosite_pix::Size;
 use photosite_pix::align::Point;
 use photosite_pix::combine::Combine;
 use photosite_pix::unit::NoiseModel;
+use photosite_pix::{CfaPattern, Size};
 
+use crate::Finding;
 use crate::calibrate::dark::DarkSource;
+use crate::correlation::green_in_blocks;
 use crate::diagnose::{LightInStack, MasterNoise, NoiseBudget, StackNoise};
+use crate::finding::Severity;
 use crate::params::Integration;
 use crate::product::{LightResult, MasterResult};
-use crate::report::{LightReport, MasterReport, RegisteredReport, ScaleSource, StackReport};
+use crate::report::{LightReport, MasterReport, RegisteredReport, StackReport, StarsReport};
 
 /// The noise of a calibrated light by parts; `None` where the noise of a master is not known, or the dark was
 /// made of several.
@@ -51,9 +54,9 @@ pub(super) fn noise_budget(
 /// is not known, or a sum is no mean of samples.
 pub(super) fn budget_of_stack(
     stack: &mut StackReport,
-    (lights, places): (&[LightReport], &[RegisteredReport]),
+    (lights, places, stars): (&[LightReport], &[RegisteredReport], &[StarsReport]),
     masters: &[MasterReport],
-    (size, cfa): (Size, bool),
+    (size, cfa): (Size, Option<CfaPattern>),
     how: &Integration,
 ) {
     let is_mean =
@@ -69,13 +72,15 @@ pub(super) fn budget_of_stack(
         Some(*numbers.entry(&masters[at].path).or_insert(next))
     };
     let mut parts = Vec::with_capacity(stack.inputs.len());
-    let mut level = None;
     for (path, weight) in stack.inputs.iter().zip(&stack.weights) {
         let Some(light) = lights.iter().find(|l| l.path == *path) else { return };
         let Some(place) = places.iter().find(|p| p.path == *path) else { return };
-        let Some(budget) = light.noise_budget else { return };
-        if place.flux_scale.is_some_and(|s| s.source == ScaleSource::Level) {
-            level = Some(budget.measured_adu);
+        let Some(mut budget) = light.noise_budget else { return };
+        if cfa.is_some() {
+            // The sky of green is brighter than that of all pixels.
+            let green = stars.iter().find(|s| s.path == *path).map(|s| s.background_adu);
+            let ratio = green.zip(light.stats_after).map(|(green, all)| green / all.median);
+            budget.sky_adu *= ratio.filter(|r| *r > 0.0).map_or(1.0, f64::sqrt);
         }
         parts.push(LightInStack {
             share: weight * place.flux_scale.map_or(1.0, |s| s.scale),
@@ -86,11 +91,10 @@ pub(super) fn budget_of_stack(
     }
     let whole: f64 = stack.weights.iter().sum();
     let Some(mut noise) = StackNoise::of(&parts, whole, stack.noise_adu) else { return };
-    if cfa {
-        // A colour is known at some of the pixels only: what that does to noise shows in the light at whose
-        // level the picture is.
-        let Some(level) = level else { return };
-        noise = noise.times(stack.noise_gain * stack.noise_adu / level);
+    if let Some(cfa) = cfa {
+        // Noise is told of green, which is known at some of the pixels only.
+        let Ok(factor) = green_in_blocks(cfa, how.debayer(cfa)) else { return };
+        noise = noise.times(factor);
     }
     let frames_of = |of: fn(&LightReport) -> &Option<PathBuf>| {
         let light = lights.iter().find(|l| stack.inputs.contains(&l.path))?;
@@ -100,4 +104,29 @@ pub(super) fn budget_of_stack(
     let of_masters = [frames_of(|l| &l.bias), frames_of(|l| &l.dark), frames_of(|l| &l.flat)];
     stack.more = noise.more(stack.inputs.len(), of_masters);
     stack.noise_budget = Some(noise.budget);
+}
+
+/// A stack with more than so many times the noise that its lights' foretells has not lost it as it should.
+const TOO_NOISY: f64 = 1.3;
+
+/// That noise did not fall as that of independent lights does; `None` where it did, or nothing is known of it.
+pub(super) fn noise_unlike(stack: &StackReport) -> Option<Finding> {
+    let budget = stack.noise_budget?;
+    let times = budget.measured_adu / budget.predicted_adu;
+    if times.is_nan() || times < TOO_NOISY {
+        return None;
+    }
+    let message = format!(
+        "the stack has {times:.2} times the noise that its {} lights foretell, {:.2} ADU instead of {:.2}: \
+         something is common to them",
+        stack.inputs.len(),
+        budget.measured_adu,
+        budget.predicted_adu
+    );
+    let subject = stack.path.display().to_string();
+    Some(
+        Finding::new("stack-noise", Severity::Warning, subject, message)
+            .hint("Dither by 5 px or more, and look at flats and darks; a faint nebula everywhere looks alike.")
+            .with("times", times),
+    )
 }

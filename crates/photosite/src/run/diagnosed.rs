@@ -109,7 +109,8 @@ pub fn diagnose_lights(
     for ((used, kind), lights) in sets {
         let masters = Loaded::of(&used, request)?;
         findings.extend(masters.findings.iter().cloned());
-        let against = match masters.against(kind) {
+        let saturation_adu = lights.iter().find_map(|(_, f)| f.metadata.saturation_adu);
+        let against = match masters.against(kind, saturation_adu.unwrap_or(FULL_SCALE_ADU)) {
             Ok(against) => against,
             Err(e) if e.reach() == Reach::Run => return Err(e),
             Err(e) => {
@@ -156,6 +157,9 @@ fn without_masters(path: &Path) -> Finding {
     Finding::new("verdict-without-masters", Severity::Warning, path.display().to_string(), message)
         .hint("Name the masters with --dark and --flat (and --bias).")
 }
+
+/// Where the numbers of files end that do not say where the sensor does.
+const FULL_SCALE_ADU: f64 = 65535.0;
 
 /// Size and array of what is looked at of a light.
 type Kind = (Size, Option<CfaPattern>);
@@ -212,8 +216,13 @@ impl Loaded {
         Ok(Self { bias, dark, flat, findings })
     }
 
-    fn against(&self, kind: Kind) -> Result<Against> {
-        against(kind, self.bias.clone(), self.dark.clone(), self.flat.clone())
+    fn against(&self, (size, cfa): Kind, saturation_adu: f64) -> Result<Against> {
+        against(
+            (size, cfa, saturation_adu),
+            self.bias.clone(),
+            self.dark.clone(),
+            self.flat.clone(),
+        )
     }
 }
 

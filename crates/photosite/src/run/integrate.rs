@@ -11,7 +11,7 @@ use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::normalise::{Affine, Normalise};
 use photosite_pix::reject::Reject;
 use photosite_pix::stars::Criteria;
-use photosite_pix::{Applied, Card, Frame, Plane, Rect, RowOrder, Size, Unit, stat};
+use photosite_pix::{Applied, Card, Frame, MaskBits, Plane, Rect, RowOrder, Size, Unit, stat};
 use serde::Serialize;
 use serde_json::json;
 
@@ -23,7 +23,9 @@ use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::header::{StackedHeader, picture_header, registered_header, stack_header};
 use crate::master::Rejected;
-use crate::measure::{SurveyedLight, find_stars, offer_files, reference as find_reference, survey};
+use crate::measure::{
+    StarField, SurveyedLight, find_stars, offer_files, reference as find_reference, survey,
+};
 use crate::params::{Drizzle, Integration, Weight};
 use crate::preview::{Linked, write_preview};
 use crate::product::{
@@ -86,7 +88,7 @@ pub struct Integrated {
     pub rejected_high: u64,
     /// Trails that were masked.
     pub trails: Vec<TrailReport>,
-    /// The noise of the stack, in ADU, as blocks of 4 x 4 pixels show it.
+    /// The noise of the stack, in ADU, as blocks of 4 x 4 pixels show it beside stars.
     pub noise_adu: f64,
     /// The noise of the light at whose level they are over the stack's, both as blocks show it.
     pub noise_gain: f64,
@@ -267,8 +269,6 @@ impl Arranged<'_> {
         }
         let mut frames: Vec<Frame> =
             stacked.into_iter().map(|s| frame(s, applied, used.len() > 1)).collect();
-        let middle = &frames[frames.len() / 2].data;
-        let noise_adu = stat::noise_of_blocks(middle.as_slice(), middle.width());
         let filled = frames.iter_mut().map(fill).sum::<usize>();
         let exposures: Option<Vec<f64>> = used.iter().map(|(l, _)| l.metadata.exposure_s).collect();
         let exposure_s = exposures.map(|e| e.iter().sum());
@@ -318,9 +318,11 @@ impl Arranged<'_> {
         let look = || *seen.lock().expect("no holder panics") = for_the_eye();
         product.write_while(&[&look], context)?;
         seen.into_inner().expect("no holder panics")?;
-        let seen = &frames[frames.len() / 2];
+        let middle = frames.len() / 2;
+        let seen = frames.swap_remove(middle);
         let gain_e = reference.metadata.gain_e_per_adu.map(|g| g.e_per_adu());
         let field = find_stars(&seen.data, &seen.mask, gain_e, Criteria::default(), context)?;
+        let noise_adu = noise_beside_stars(seen, &field);
         let comparable = how.drizzle.is_none();
         let stars_kept = comparable.then(|| StarsKept::of(&used, &field, part)).flatten();
         findings.extend(stars_kept.and_then(|kept| kept.finding(&shown(path))));
@@ -363,6 +365,38 @@ fn add_scale_error(stacked: &mut Stacked, sky: f64, relative: f64) {
         let pixels = stacked.variance.as_mut_slice().iter_mut().zip(stacked.value.as_slice());
         pixels.for_each(|(variance, v)| *variance += relative * (v - sky) * (v - sky));
     }
+}
+
+/// The noise of a picture as blocks of 4 x 4 pixels show it where neither stars are nor samples are missing:
+/// stars that a light's noise hides stand out of a stack's.
+fn noise_beside_stars(picture: Frame, field: &StarField) -> f64 {
+    let Frame { mut data, mask, .. } = picture;
+    let missing = mask.as_slice().iter().map(|m| m.intersects(MaskBits::NO_DATA));
+    let holes = data.as_mut_slice().iter_mut().zip(missing).filter(|(_, missing)| *missing);
+    holes.for_each(|(v, _)| *v = f32::NAN);
+    let Size { width, height } = data.size();
+    let with_stars = stat::noise_of_blocks(data.as_slice(), width);
+    for star in &field.stars {
+        // Where a Gaussian has fallen to a twentieth of the noise; wings reach further than its.
+        let falls = (2.0 * (20.0 * star.peak / field.noise).max(1.0).ln()).sqrt();
+        let reach = (0.6 * falls).max(1.5) * star.fwhm_px;
+        if !reach.is_finite() {
+            continue;
+        }
+        let rows = |at: f64, end: usize| {
+            let from = (at - reach).max(0.0) as usize;
+            from..((at + reach).max(0.0) as usize + 1).min(end)
+        };
+        for y in rows(star.y, height) {
+            let half = (reach * reach - (y as f64 - star.y).powi(2)).max(0.0).sqrt();
+            let from = ((star.x - half).max(0.0) as usize).min(width);
+            let to = ((star.x + half).max(0.0) as usize + 1).clamp(from, width);
+            data.row_mut(y)[from..to].fill(f32::NAN);
+        }
+    }
+    let noise = stat::noise_of_blocks(data.as_slice(), width);
+    // Where stars are everywhere, nothing is left beside them.
+    if noise.is_finite() { noise } else { with_stars }
 }
 
 /// A stack of which more than this share has no sample is reported.

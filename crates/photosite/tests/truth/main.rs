@@ -18,6 +18,7 @@ mod levels;
 mod linearity;
 mod mapped;
 mod monte_carlo;
+mod noise_of_stacks;
 mod one_effect;
 mod outputs;
 mod own_darks;

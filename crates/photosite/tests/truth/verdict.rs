@@ -42,9 +42,13 @@ enum Wrong {
     Tone(f64),
     /// The array is that of a frame that begins a column later.
     ArrayElsewhere,
+    /// Light from one side in the darks, of so many ADU at most.
+    LightLeak(f64),
+    /// A flat of which so much is lost at its brightest.
+    FlatBent(f64),
 }
 
-const ALL: [Wrong; 21] = [
+const ALL: [Wrong; 22] = [
     Wrong::Nothing,
     Wrong::NoDark,
     Wrong::DarkWarmer(3.0),
@@ -66,6 +70,7 @@ const ALL: [Wrong; 21] = [
     Wrong::Seam(10.0),
     Wrong::Tone(4.0),
     Wrong::ArrayElsewhere,
+    Wrong::FlatBent(0.2),
 ];
 
 impl Wrong {
@@ -90,6 +95,8 @@ impl Wrong {
             Self::Seam(_) => &["amplifier-seam"],
             Self::Tone(_) => &["interference"],
             Self::ArrayElsewhere => &["cfa-phase"],
+            Self::LightLeak(_) => &["light-leak"],
+            Self::FlatBent(_) => &["flat-nonlinear"],
         }
     }
 
@@ -203,7 +210,14 @@ impl Scene {
     /// The light calibrated wrongly, and the masters that were used.
     fn calibrated(&mut self, wrong: Wrong) -> (Plane<f32>, Frame, Frame) {
         let more = if let Wrong::FlatPedestal(times) = wrong { times } else { 0.0 };
-        let flat = self.flat(wrong.optics(), more);
+        let mut flat = self.flat(wrong.optics(), more);
+        if let Wrong::FlatBent(lost) = wrong {
+            let mut sorted = flat.data.as_slice().to_vec();
+            sorted.sort_by(f32::total_cmp);
+            let brightest = f64::from(sorted[sorted.len() * 99 / 100]);
+            let bent = |v: f32| f64::from(v) * (1.0 - lost * (f64::from(v) / brightest).powi(2));
+            flat.data.as_mut_slice().iter_mut().for_each(|v| *v = bent(*v) as f32);
+        }
         let dark = match wrong {
             Wrong::DarkWarmer(c) => {
                 made(&self.simulation, FrameKind::Dark, |plan| plan.temp_c += c)
@@ -214,6 +228,15 @@ impl Scene {
             Wrong::DarkFlipped => moved(&self.dark, |x, y| (x, SIZE.height - 1 - y)),
             Wrong::DarkElsewhere => {
                 moved(&self.dark, |x, y| ((x + 24) % SIZE.width, (y + 10) % SIZE.height))
+            }
+            Wrong::LightLeak(adu) => {
+                let mut dark = self.dark.clone();
+                for y in 0..SIZE.height {
+                    let of = |x: usize| (-(x as f64 + 0.3 * y as f64) / 150.0).exp();
+                    let row = dark.data.row_mut(y).iter_mut().enumerate();
+                    row.for_each(|(x, v)| *v += (adu * of(x)) as f32);
+                }
+                dark
             }
             // The dark that was used is the one at hand.
             Wrong::Offset(adu) => {
@@ -277,6 +300,10 @@ impl Scene {
             .unwrap()
             .flat(Arc::new(flat))
             .unwrap();
+        let against = match wrong {
+            Wrong::FlatBent(_) => against.flat_of_full(0.9),
+            _ => against.flat_of_full(0.4),
+        };
         let subject = Subject { data: &light, mask: None };
         if wrong == Wrong::Nothing {
             let sensor = &self.night.sensor;
@@ -361,6 +388,27 @@ fn causes_are_named_and_nothing_wrong_is_called_good() {
     for (wrong, named, _) in table(&[Preset::CmosMono, Preset::CmosOsc], 0..3) {
         assert!(named >= 0.66, "{wrong:?}: {named}");
     }
+}
+
+/// Where the sensor glows, or the sky has a gradient, what leaks in is not told from those.
+#[test]
+fn light_in_the_darks_is_told_where_neither_glow_nor_gradient_hides_it() {
+    let (mut told, mut all) = (0, 0);
+    for preset in [Preset::CmosMono, Preset::CmosOsc, Preset::Ccd] {
+        for seed in 0..4 {
+            let mut night = night(preset, seed);
+            night.effects -= Effects::AMP_GLOW;
+            let mut scene = Scene::new(night);
+            let clean = scene.diagnosis(Wrong::Nothing);
+            assert_eq!(clean.verdict, Verdict::Good, "{} {seed}: {clean:?}", preset.name());
+            let found = scene.diagnosis(Wrong::LightLeak(40.0));
+            let first = found.faults.first().map(|f| f.code);
+            println!("{} {seed}: {first:?}", preset.name());
+            all += 1;
+            told += usize::from(first == Some("light-leak"));
+        }
+    }
+    assert!(3 * told >= 2 * all, "{told} of {all}");
 }
 
 /// The long form: `cargo test --release -p photosite --test truth -- --ignored verdict`.

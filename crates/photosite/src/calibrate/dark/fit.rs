@@ -233,6 +233,27 @@ impl HotSites {
         Ok(seen)
     }
 
+    /// The root mean square of what lies smoothly over the dark, in ADU.
+    pub fn smooth_adu(&self) -> f64 {
+        self.tiles.smooth_adu()
+    }
+
+    /// How much of all that lies smoothly over the dark is in a frame of `size` whose rows `row` gives, and the
+    /// error of that; `None` where frames are too small.
+    pub fn shape_in(&self, size: Size, row: impl Fn(usize, &mut [f32])) -> Option<(f64, f64)> {
+        let mut tiles = Tiles::new(size);
+        let bands: Vec<_> = tiles.bands().collect();
+        for (n, rows) in bands.into_iter().enumerate() {
+            let mut band = vec![0.0f32; rows.len() * size.width];
+            for (y, out) in rows.zip(band.chunks_exact_mut(size.width)) {
+                row(y, out);
+            }
+            tiles.see(n, &band, |_, _| true);
+        }
+        let slope = tiles.follow_whole(&self.tiles)?;
+        Some((slope.k, slope.error))
+    }
+
     /// Looks at the sites, and not at glow, in a frame that is in memory; `value` is NaN where it has none.
     pub fn look_at(&self, value: impl Fn(usize, usize) -> f32 + Copy) -> Seen {
         let on = (self.size, self.step());

@@ -68,11 +68,33 @@ impl Tiles {
         (known.iter().map(|v| v * v).sum::<f64>() / known.len().max(1) as f64).sqrt()
     }
 
+    /// The root mean square of all that is not level.
+    pub fn smooth_adu(&self) -> f64 {
+        let middle = self.median();
+        let known = self.levels.iter().filter(|v| v.is_finite());
+        let (sum, n) =
+            known.fold((0.0, 0usize), |(s, n), v| (s + (f64::from(*v) - middle).powi(2), n + 1));
+        (sum / n.max(1) as f64).sqrt()
+    }
+
     /// How much of the structure of `dark` is in these tiles; with an error that holds what other
     /// structure does: the dark's turned over and round serves as placebo. `None` where there are too
     /// few tiles.
     pub fn follow(&self, dark: &Self) -> Option<Slope> {
-        let (own, glow) = (self.rest(), dark.rest());
+        self.follows(&self.rest(), &dark.rest())
+    }
+
+    /// The same of all that is not level, slopes and bends too: a sky with a gradient of its own makes the
+    /// error large.
+    pub fn follow_whole(&self, dark: &Self) -> Option<Slope> {
+        let beside = |tiles: &Self| -> Vec<f64> {
+            let middle = tiles.median();
+            tiles.levels.iter().map(|v| f64::from(*v) - middle).collect()
+        };
+        self.follows(&beside(self), &beside(dark))
+    }
+
+    fn follows(&self, own: &[f64], glow: &[f64]) -> Option<Slope> {
         let rows = self.levels.len() / self.columns;
         // How strongly what is left of the light after `gone` times the glow follows the glow, turned.
         let slope = |gone: f64, turned: &dyn Fn(usize, usize) -> usize| {

@@ -51,7 +51,7 @@ use crate::inventory::Inventory;
 use crate::library::{FEW_REFUSALS, Library};
 use crate::plan::{
     FEWEST_LIGHTS, Forecaster, Graph, Grapher, LightId, LightPlan, MasterId, MasterPlan, Means,
-    Plan, plan_pictures,
+    Plan, Share, plan_pictures, shooting_list,
 };
 use crate::product::{LoadedMap, read_defect_map};
 use crate::raw::RawFrame;
@@ -455,6 +455,8 @@ impl<'a> Night<'a> {
     fn report(self, worked: bool, context: &Context<'_>) -> report::RunReport {
         let forecast = self.forecaster(context).total();
         let asked = AskedNight::of(self.request);
+        let shelf = self.library.as_ref().and_then(|library| library.shelf().ok());
+        let to_shoot = shooting_list(&self.inventory, shelf.as_ref(), Share::default()).shots;
         let library = match (&self.library, worked) {
             (Some(library), false) => {
                 Some(library_report(library, &self.planned, &Results::none(0)))
@@ -479,6 +481,7 @@ impl<'a> Night<'a> {
             pictures: self.pictures,
             library,
             findings: self.notes.into_findings(),
+            to_shoot,
             timing: self.timing,
         };
         report(self.request, account)

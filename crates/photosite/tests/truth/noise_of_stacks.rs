@@ -1,0 +1,102 @@
+//! The noise of lights and stacks by parts, against what they show; and whether stars keep their light.
+
+use photosite::params::RecipeChoice;
+use photosite::report::{RunReport, StackReport};
+use photosite_pix::reject::Thresholds;
+use photosite_pix::{FrameKind, Size};
+use photosite_sim::{Conditions, Effects, Night, Preset, Simulation};
+
+use crate::night::{request, run, with, write_as};
+
+/// A night with few calibration frames, so that masters bring noise along.
+fn night(preset: Preset, seed: u64) -> Night {
+    let mut night = Night::preset(preset, Size::new(720, 540), seed);
+    night.effects -= Effects::TRAIL;
+    (night.counts.bias, night.counts.darks, night.counts.flats) = (8, 6, 8);
+    (night.counts.dark_flats, night.counts.lights) = (0, 8);
+    night.sky.stars_per_mpx = 900.0;
+    night
+}
+
+/// The report of a night, under limits that are too harsh for its few sharp lights where that is wanted.
+fn report_of(night: Night, harsh: bool) -> RunReport {
+    let simulation = Simulation::new(night);
+    let folder = tempfile::tempdir().unwrap();
+    write_as(&simulation, folder.path(), |plan| {
+        let blurred = harsh && plan.kind == FrameKind::Light && plan.index >= 3;
+        let width = if blurred { 1.7 } else { 1.0 };
+        (plan.clone(), simulation.render_under(plan, Conditions { width, ..Conditions::CLEAR }))
+    });
+    let output = folder.path().join("out");
+    let asked = with(request(vec![folder.path().to_owned()], &output), |n| {
+        n.keep.calibrated = false;
+        if harsh {
+            let limits = Thresholds { low: Some(3.0), high: Some(1.2) };
+            n.how.recipe = RecipeChoice::new("sigma", limits, None).unwrap();
+        }
+    });
+    run(&asked, 2)
+}
+
+fn only(report: &RunReport) -> &StackReport {
+    assert_eq!(report.stacks.len(), 1, "{:?}", report.findings);
+    &report.stacks[0]
+}
+
+#[test]
+fn the_noise_of_lights_and_stacks_is_the_sum_of_its_parts() {
+    for (preset, dither_px) in [
+        (Preset::CmosMono, None),
+        (Preset::CmosOsc, None),
+        (Preset::Ccd, None),
+        // Undithered lights share the noise of their masters.
+        (Preset::CmosMono, Some(0.0)),
+        (Preset::Ccd, Some(0.0)),
+    ] {
+        let mut night = night(preset, 3);
+        if let Some(px) = dither_px {
+            night.sky.dither_px = px;
+            night.sky.rotation_deg = 0.0;
+        }
+        let report = report_of(night, false);
+        let stack = only(&report);
+        let budget = stack.noise_budget.unwrap();
+        let ratio = budget.measured_adu / budget.predicted_adu;
+        let of_lights: Vec<f64> = report
+            .lights
+            .iter()
+            .map(|l| l.noise_budget.unwrap())
+            .map(|b| b.measured_adu / b.predicted_adu)
+            .collect();
+        let one = of_lights.iter().sum::<f64>() / of_lights.len() as f64;
+        println!(
+            "{} {dither_px:?}: stack {ratio:.4}, one light {one:.4}, {:?}",
+            preset.name(),
+            stack.more
+        );
+        assert!((ratio - 1.0).abs() < 0.04, "{} {budget:?}", preset.name());
+        assert!((one - 1.0).abs() < 0.03, "{}: {one}", preset.name());
+        let lights = stack.more.iter().find(|m| m.kind == FrameKind::Light).unwrap();
+        let darks = stack.more.iter().find(|m| m.kind == FrameKind::Dark);
+        assert!(lights.frames == 8 && lights.less_noise > 0.1 && lights.less_noise < 0.3);
+        if let (Some(0.0), Some(darks)) = (dither_px, darks) {
+            assert!(darks.frames == 6 && darks.less_noise > 0.003, "{darks:?}");
+        }
+    }
+}
+
+#[test]
+fn stars_keep_their_light_unless_rejection_is_too_harsh() {
+    for preset in [Preset::CmosMono, Preset::CmosOsc] {
+        let usual = report_of(night(preset, 5), false);
+        let kept = only(&usual).stars_kept.unwrap();
+        println!("{}: {kept:?}", preset.name());
+        assert!((kept.ratio - 1.0).abs() < 0.02, "{kept:?}");
+        assert!(usual.findings.iter().all(|f| f.code != "rejection-ate-stars"));
+        let harsh = report_of(night(preset, 5), true);
+        let kept = only(&harsh).stars_kept.unwrap();
+        println!("{}, limits of 1.2 sigma: {kept:?}", preset.name());
+        assert!(kept.ratio < 0.95);
+        assert!(harsh.findings.iter().any(|f| f.code == "rejection-ate-stars"));
+    }
+}
