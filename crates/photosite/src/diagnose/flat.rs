@@ -27,12 +27,16 @@ const FAINT: f64 = 0.5;
 const OF_BIAS: f64 = 0.2;
 /// The share of a light from which what was taken too much is rather a level in the flat.
 const OF_FLAT: f64 = 0.25;
+/// The same where vignetting and dust say so alike: another filter has other dust.
+const OF_FLAT_BOTH: f64 = 0.1;
 /// The share of dust that may have a contrast of its own before some of it has moved.
 const APART: f64 = 0.15;
 /// The share from which dust by itself tells of a level.
 const DUST_ALONE: f64 = 0.12;
 /// Flats exposed to more of saturation than this may bend.
 const BENT: f64 = 0.7;
+/// Dust of which at least so much is there has not gone as a whole.
+const PARTLY: f64 = 0.25;
 /// Dust of which so little is there has gone.
 const GONE: f64 = 0.5;
 
@@ -50,9 +54,14 @@ impl Share {
         (share.error <= TOLD * share.value.abs().max(1.0)).then_some(share)
     }
 
-    /// By what is certain enough where something else is off, too.
-    fn differs(self) -> bool {
-        (self.value - 1.0).abs() > SLOPE_AND_DUST.max(2.0 * self.error)
+    /// By what is certain enough where something else is off, too: so many errors.
+    fn differs(self, sigmas: f64) -> bool {
+        (self.value - 1.0).abs() > SLOPE_AND_DUST.max(sigmas * self.error)
+    }
+
+    /// Some of it is there and some is not: dust of a filter goes with the filter, that of the sensor stays.
+    fn is_partly_there(self) -> bool {
+        (PARTLY..1.0 - DUST).contains(&self.value)
     }
 
     fn is_off(self, tolerance: f64) -> bool {
@@ -143,7 +152,9 @@ pub(super) fn look(
     // Dust that moved says nothing of a level.
     let moved = fit.dust_apart > APART;
     if let Some(both) = together(slope, dust).filter(|_| !moved) {
-        let fault = additive(both, lit_adu, lifted_adu, (seen, against), region, measures);
+        let of_flat = if slope.is_some() && dust.is_some() { OF_FLAT_BOTH } else { OF_FLAT };
+        let levels = (lit_adu, lifted_adu, of_flat);
+        let fault = additive(both, levels, (seen, against), region, measures);
         // Dust may lie under a nebula: vignetting must not contradict it.
         let agrees = |s: Share| {
             (s.value - 1.0) * (both.value - 1.0) > 0.0 && (s.value - 1.0).abs() > s.error
@@ -160,7 +171,9 @@ pub(super) fn look(
     }
     let percent = |s: Share| format!("{:.0} +- {:.0} %", 100.0 * s.value, 100.0 * s.error);
     let found = match (slope, dust) {
-        (Some(s), Some(d)) if s.differs() && d.is_off(DUST) => {
+        (Some(s), Some(d))
+            if d.is_off(DUST) && s.differs(if d.is_partly_there() { 1.0 } else { 2.0 }) =>
+        {
             let message = format!(
                 "the flat is not of this light's optics: the light holds {} of its vignetting and {} of its \
                  dust",
@@ -224,8 +237,7 @@ fn together(slope: Option<Share>, dust: Option<Share>) -> Option<Share> {
 /// A level that was in the light when it was divided, or is in the flat.
 fn additive(
     both: Share,
-    lit_adu: f64,
-    lifted_adu: f64,
+    (lit_adu, lifted_adu, of_flat): (f64, f64, f64),
     (seen, against): (&Seen, &Against),
     region: Rect,
     measures: &mut Vec<Measured>,
@@ -283,7 +295,7 @@ fn additive(
             "Subtract bias or dark before the flat.",
         ),
         // A flat with a level of its own takes too little in proportion to the light: offsets differ by less.
-        _ if rest_adu < -OF_FLAT * light_adu.abs() => fault(
+        _ if rest_adu < -of_flat * light_adu.abs() => fault(
             "flat-additive",
             format!(
                 "the flat divides too little: it holds a level that is no light, {:.0} % of its own, or {size} \

@@ -6,7 +6,7 @@ use super::points::displaced;
 use super::{Against, Dark, Fault, Measured, Seen, Subject};
 use crate::Result;
 use crate::calibrate::Left;
-use crate::calibrate::dark::{DarkFit, Declined, HotSites};
+use crate::calibrate::dark::{DarkFit, Declined, HotSites, Stratum};
 use crate::finding::Severity;
 
 /// Standard errors beyond which something is left.
@@ -15,6 +15,8 @@ const SIGMAS: f64 = 4.0;
 const GLOW_SEEN: f64 = 0.1;
 /// A light holds nothing of a dark of another place: it is all missing, within this.
 const NOTHING: f64 = 0.25;
+/// Standard errors by which fainter hot pixels must be off to say that the hottest were repaired.
+const REPAIRED_SIGMAS: f64 = 6.0;
 /// How far from all of it the share of a leak that is missing may be, beside its error.
 const LEAKED: f64 = 0.3;
 /// Pixels around the place that shows best what is left.
@@ -27,7 +29,7 @@ pub(super) fn look(
     seen: &Seen,
     (faults, measures): (&mut Vec<Fault>, &mut Vec<Measured>),
 ) -> Result<()> {
-    let fit = left(&dark.sites, subject, against, false)?;
+    let fit = beside_repaired(left(&dark.sites, subject, against, false)?);
     if let Some(k) = fit.k {
         measures.push(Measured { name: "thermal", value: k, error: fit.error, unit: "" });
         faults.extend(by_hot_pixels(k, &fit, (subject, seen), (dark, against))?);
@@ -62,6 +64,24 @@ pub(super) fn look(
         region: None,
     });
     Ok(())
+}
+
+/// The same fit by fainter hot pixels alone, where nothing is left of the hottest because a program repaired
+/// them, but of all others.
+fn beside_repaired(fit: DarkFit) -> DarkFit {
+    let wrong = |s: &&Stratum| {
+        Left { share: s.k, error: s.error }.is_wrong() && s.k.abs() > REPAIRED_SIGMAS * s.error
+    };
+    let faithful = |s: &&Stratum| s.k.abs() < 0.1;
+    let hottest = fit.strata.iter().max_by(|a, b| a.from_adu.total_cmp(&b.from_adu));
+    if hottest.filter(faithful).is_none() || fit.strata.iter().filter(wrong).count() == 0 {
+        return fit;
+    }
+    let (sum, weights) = fit.strata.iter().filter(wrong).fold((0.0, 0.0), |(sum, weights), s| {
+        let weight = s.error.powi(-2);
+        (sum + weight * s.k, weights + weight)
+    });
+    DarkFit { k: Some(sum / weights), error: weights.powf(-0.5), ..fit }
 }
 
 /// That what lies smoothly over the dark is missing in the light.
