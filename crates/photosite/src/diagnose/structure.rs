@@ -197,7 +197,7 @@ fn runs(width: usize, step: usize) -> Vec<Range<usize>> {
     let run = RUN.next_multiple_of(step);
     let count = OF_ROW / RUN;
     if width < 2 * count * run {
-        return vec![0..width];
+        return std::iter::once(0..width).collect();
     }
     let start = |k: usize| (k * (width - run) / (count - 1)) / step * step;
     (0..count).map(|k| start(k)..start(k) + run).collect()
