@@ -171,9 +171,9 @@ fn details(
         DETAIL.1,
     );
     let parts = [
-        Some(("in the middle", middle)),
-        least.map(|part| ("where least light arrives", part)),
-        most.map(|part| ("where the dark is strongest", part)),
+        Some(("In the middle", middle)),
+        least.map(|part| ("Where least light arrives", part)),
+        most.map(|part| ("Where the dark is strongest", part)),
     ];
     let detail = |(told, part): (&str, Rect)| {
         let [raw, stack] = [&raw, &stack].map(|shown| shown.part(part));

@@ -31,10 +31,11 @@ padding:10px 16px;min-width:120px}.card b{display:block;font-size:1.6em}\
 .compare{touch-action:pan-y;position:relative;background:#000;border-radius:6px;overflow:hidden;max-width:1000px}\
 .compare img{width:100%}.compare img+img{position:absolute;inset:0;height:100%;clip-path:inset(0 0 0 var(--at,50%))}\
 .compare.raw img+img{visibility:hidden}.turn{display:flex;gap:12px;align-items:center;max-width:1000px;margin-top:6px}\
-.turn input{flex:1}.plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,380px),1fr));gap:16px}\
+.turn input{flex:1;min-width:0}.plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,380px),1fr));gap:16px}\
 svg text{font:12px system-ui,sans-serif;fill:var(--dim)}svg .l{stroke:var(--line)}svg circle{fill:var(--mark)}\
 th button{all:unset;cursor:pointer;text-decoration:underline dotted}th button:focus-visible{outline:2px solid var(--mark)}\
 .budget{max-width:640px}.budget svg .bar{fill:var(--mark)}.budget th{text-align:left;font-weight:400}td.odd{background:var(--soft);font-weight:600}\
+li,p,summary,figcaption{overflow-wrap:anywhere}figure{min-width:0}.budget svg{width:100%}\
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,600px),1fr));gap:16px}\
 .details{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,380px),1fr));gap:16px;margin-top:10px}\
 .details figcaption{font-weight:400}.details img{image-rendering:pixelated}\

@@ -40,14 +40,14 @@ pub(super) fn show(stack: &StackReport, pictures: &StackPictures, page: &mut Pag
     let whole = pictures.stack.as_ref().map(|png| (png, "the stack"));
     page.push("<div class=\"pair\">");
     match (one, whole) {
-        (Some(raw), Some(whole)) => compare("", [raw, whole], page),
+        (Some(raw), Some(whole)) => compare("", [(raw.0, "One raw light"), whole], page),
         (_, Some((png, _))) => {
             page.push(&format!("<figure>{}</figure>", image(png, "The stack")));
         }
         _ => {}
     }
     if let (Some((raw, _)), Some(done)) = (one, &pictures.calibrated) {
-        compare("", [(raw, "one raw light"), (done, "the same, calibrated")], page);
+        compare("", [(raw, "One raw light"), (done, "the same, calibrated")], page);
     }
     page.push("</div>");
     let used = stack.weights.iter().filter(|w| **w > 0.0).count();
@@ -79,7 +79,7 @@ pub(super) fn show(stack: &StackReport, pictures: &StackPictures, page: &mut Pag
     for detail in &pictures.details {
         compare(
             &format!("{}: ", escaped(&detail.told)),
-            [(&detail.raw, "one raw light"), (&detail.stack, "the stack")],
+            [(&detail.raw, "raw"), (&detail.stack, "stack")],
             page,
         );
     }
@@ -93,7 +93,7 @@ fn image(png: &str, alt: &str) -> String {
 /// Two pictures of one field over each other.
 fn compare(told: &str, [left, right]: [(&String, &str); 2], page: &mut Page) {
     page.push(&format!(
-        "<figure><figcaption>{told}{} left, {} right</figcaption><div class=\"compare\">{}{}</div><div \
+        "<figure><figcaption>{told}{}, left, and {}, right</figcaption><div class=\"compare\">{}{}</div><div \
          class=\"turn\" hidden><input type=\"range\" min=\"0\" max=\"100\" value=\"50\" aria-label=\"How much shows \
          {}\"><button type=\"button\" aria-pressed=\"false\">Blink</button></div></figure>",
         left.1,
