@@ -85,17 +85,60 @@ struct Judge {
     ceiling: Vec<f32>,
     /// 1 for a pixel far above its neighbours, -1 for one far below, else 0.
     sides: Vec<i8>,
-    /// Rows from the last on, each in its place, NaN beyond both ends.
-    about: Vec<Vec<f32>>,
+    /// Rows from the last on, each in its place.
+    about: Vec<Line>,
     /// Rows below this one are in their places.
     ready: usize,
-    none: Vec<f32>,
+    none: Line,
+}
+
+/// A row of samples, NaN beyond both ends, and the lowest and highest of each so many of them.
+#[derive(Clone)]
+struct Line {
+    samples: Vec<f32>,
+    lowest: Vec<f32>,
+    highest: Vec<f32>,
+}
+
+impl Line {
+    fn new(length: usize) -> Self {
+        let blocks = length.div_ceil(TOGETHER);
+        Self {
+            samples: vec![f32::NAN; length],
+            lowest: vec![f32::INFINITY; blocks],
+            highest: vec![f32::NEG_INFINITY; blocks],
+        }
+    }
+
+    /// Takes a row over, from place `far` on.
+    fn fill(&mut self, row: &[f32], far: usize) {
+        for (to, v) in self.samples[far..].iter_mut().zip(row) {
+            *to = if v.is_finite() { *v } else { f32::NAN };
+        }
+        extremes(&self.samples, &mut self.lowest, &mut self.highest);
+    }
+}
+
+/// The lowest and highest of each [`TOGETHER`] samples; those that are missing do not count.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn extremes(samples: &[f32], lowest: &mut [f32], highest: &mut [f32]) {
+    for (block, (lowest, highest)) in samples.chunks(TOGETHER).zip(lowest.iter_mut().zip(highest)) {
+        let (mut low, mut high) = ([f32::INFINITY; 8], [f32::NEG_INFINITY; 8]);
+        for part in block.chunks(8) {
+            for (v, (low, high)) in part.iter().zip(low.iter_mut().zip(&mut high)) {
+                *low = if *v < *low { *v } else { *low };
+                *high = if *v > *high { *v } else { *high };
+            }
+        }
+        *lowest = low.into_iter().fold(f32::INFINITY, |a, v| if v < a { v } else { a });
+        *highest = high.into_iter().fold(f32::NEG_INFINITY, |a, v| if v > a { v } else { a });
+    }
 }
 
 impl Judge {
     fn new(width: usize, step: usize) -> Self {
         let whole = width.next_multiple_of(TOGETHER);
-        let none = vec![f32::NAN; whole + (ROWS - 1) * step];
+        let none = Line::new(whole + (ROWS - 1) * step);
         Self {
             width,
             step,
@@ -113,10 +156,7 @@ impl Judge {
         let far = REACH.unsigned_abs() * self.step;
         let places = self.about.len();
         for ready in self.ready.max(y.saturating_sub(far))..(y + far + 1).min(data.height()) {
-            let to = &mut self.about[ready % places][far..far + self.width];
-            for (to, v) in to.iter_mut().zip(data.row(ready)) {
-                *to = if v.is_finite() { *v } else { f32::NAN };
-            }
+            self.about[ready % places].fill(data.row(ready), far);
             self.ready = ready + 1;
         }
         let bounds = self.floor.iter_mut().zip(&mut self.ceiling).enumerate();
@@ -127,7 +167,7 @@ impl Judge {
         }
         let rows = std::array::from_fn(|i| {
             let at = (y + i * self.step).checked_sub(far).filter(|at| *at < data.height());
-            at.map_or(&self.none[..], |at| &self.about[at % places])
+            at.map_or(&self.none, |at| &self.about[at % places])
         });
         sides(rows, self.step, [&self.floor, &self.ceiling], &mut self.sides);
         &self.sides[..self.width]
@@ -135,15 +175,33 @@ impl Judge {
 }
 
 /// For each pixel: whether most of its known neighbours lie below its floor, or above its ceiling.
+///
+/// Where not one of those around a block lies beyond the outermost bound of its pixels, none is counted: so it
+/// is nearly everywhere.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn sides(rows: [&[f32]; ROWS], step: usize, [floor, ceiling]: [&[f32]; 2], out: &mut [i8]) {
+fn sides(rows: [&Line; ROWS], step: usize, [floor, ceiling]: [&[f32]; 2], out: &mut [i8]) {
     let blocks = out.as_chunks_mut::<TOGETHER>().0.iter_mut();
     let bounds = floor.as_chunks::<TOGETHER>().0.iter().zip(ceiling.as_chunks::<TOGETHER>().0);
     for (i, (out, (floor, ceiling))) in blocks.zip(bounds).enumerate() {
+        let (mut top, mut bottom) = (f32::NEG_INFINITY, f32::INFINITY);
+        for k in 0..TOGETHER {
+            top = if floor[k] > top { floor[k] } else { top };
+            bottom = if ceiling[k] < bottom { ceiling[k] } else { bottom };
+        }
+        // Neighbours lie in the next block as well: rows are shifted by the reach.
+        let reached = rows.iter().any(|row| {
+            let blocks = i..(i + 2).min(row.lowest.len());
+            row.lowest[blocks.clone()].iter().any(|v| *v < top)
+                || row.highest[blocks].iter().any(|v| *v > bottom)
+        });
+        if !reached {
+            *out = [0; TOGETHER];
+            continue;
+        }
         let (mut low, mut high) = ([0i32; TOGETHER], [0i32; TOGETHER]);
         for (j, row) in rows.iter().enumerate() {
             for shift in (0..ROWS).filter(|shift| (*shift, j) != (ROWS / 2, ROWS / 2)) {
-                let from = row[i * TOGETHER + shift * step..].first_chunk::<TOGETHER>();
+                let from = row.samples[i * TOGETHER + shift * step..].first_chunk::<TOGETHER>();
                 let Some(about) = from else { return };
                 for k in 0..TOGETHER {
                     let v = about[k];

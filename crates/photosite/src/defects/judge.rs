@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use photosite_pix::{CfaPattern, MaskBits, Plane, Size, stat};
+use photosite_pix::{CfaPattern, MaskBits, Plane, stat};
 
 use super::find::{Levels, standing_out};
 use super::noise::FrameNoise;
@@ -32,6 +32,9 @@ const FEWEST: usize = 6;
 
 /// Farthest that healthy neighbours are looked for, in steps of one colour.
 const FAR: isize = 6;
+
+/// Fewest of them where pixels of one colour have no even steps, and the farthest, in pixels.
+const UNEVEN: (usize, isize) = (12, 12);
 
 /// What is judged, and by which bounds.
 #[derive(Debug, Clone, Copy)]
@@ -109,7 +112,7 @@ pub fn judge(
             if marked.get(nx, ny) || !data.get(nx, ny).is_finite() {
                 continue;
             }
-            let Some(level) = healthy_level(data, &marked, size, (nx, ny), step) else { continue };
+            let Some(level) = healthy_level(data, &marked, (nx, ny), cfa) else { continue };
             let off = data.get(nx, ny) - level;
             if off.abs() > kind.reach(sigma[i], level) {
                 marked.set(nx, ny, true);
@@ -121,8 +124,12 @@ pub fn judge(
     }
     let mut out: Vec<Seen> = Vec::with_capacity(places.len());
     for (&(x, y), &sigma) in places.iter().zip(&sigma) {
-        let Some(level) = healthy_level(data, &marked, size, (x, y), step) else { continue };
+        let Some(level) = healthy_level(data, &marked, (x, y), cfa) else { continue };
         let off = data.get(x, y) - level;
+        // Those that made it stand out lie whole cells away; what the next ones explain is none.
+        if step > 2 && off.abs() <= kind.reach(sigma, level) {
+            continue;
+        }
         let (bits, score) = kind.verdict((x, y), off, sigma);
         // A dark pixel a little too cold is subtracted as it is.
         let shallow = matches!(kind, Kind::Dark(_)) && bits == MaskBits::COLD && score > -KAPPA;
@@ -188,20 +195,28 @@ pub fn peaks(
     found
 }
 
-/// The median of the healthy pixels around one, as near as there are enough.
+/// The median of the healthy pixels of its colour around one, as near as there are enough.
+///
+/// Under an X-Trans array those of the next pixels are taken that are of the colour: whole cells apart, a dust
+/// shadow or a glow differs more than pixels do.
 fn healthy_level(
     data: &Plane<f32>,
     marked: &Plane<bool>,
-    size: Size,
     (x, y): (usize, usize),
-    step: usize,
+    cfa: Option<CfaPattern>,
 ) -> Option<f32> {
+    let (size, uneven) = (data.size(), cfa.filter(|cfa| cfa.period() > 2));
+    let step = if uneven.is_some() { 1 } else { cfa.map_or(1, CfaPattern::period) };
+    let (fewest, far) = if uneven.is_some() { UNEVEN } else { (FEWEST, FAR) };
+    let alike =
+        |(nx, ny): (usize, usize)| uneven.is_none_or(|cfa| cfa.color(nx, ny) == cfa.color(x, y));
     let mut samples = Vec::with_capacity(24);
-    for reach in 2..=FAR {
+    for reach in 2..=far {
         samples.clear();
-        let healthy = neighbours(size, x, y, step, reach).filter(|&(x, y)| !marked.get(x, y));
+        let around = neighbours(size, x, y, step, reach);
+        let healthy = around.filter(|&(x, y)| !marked.get(x, y) && alike((x, y)));
         samples.extend(healthy.map(|(x, y)| data.get(x, y)).filter(|v| v.is_finite()));
-        if samples.len() >= FEWEST {
+        if samples.len() >= fewest {
             return Some(stat::median_in_place(&mut samples));
         }
     }

@@ -18,24 +18,26 @@ pub struct FrameNoise {
     typical: f32,
 }
 
-/// The noise of one frame in each cell of a row of them, from the variances that
+/// The variance of a pixel of one frame in each cell of a row of them: the median of those that
 /// [`mean_and_variance`](super::mean_and_variance) gave.
-pub fn cell_noises(variance: &[f32], width: usize, frames: usize) -> Vec<f32> {
-    let kept = share_without_extreme(frames) as f32;
+pub fn cell_variances(variance: &[f32], width: usize) -> Vec<f32> {
+    let mut samples = Vec::new();
     (0..width)
         .step_by(CELL)
         .map(|x0| {
+            samples.clear();
             let x1 = (x0 + CELL).min(width);
-            let all: Vec<f32> =
-                variance.chunks_exact(width).flat_map(|row| row[x0..x1].to_vec()).collect();
-            (stat::median(&all) / kept).sqrt()
+            variance.chunks_exact(width).for_each(|row| samples.extend_from_slice(&row[x0..x1]));
+            stat::median_in_place(&mut samples)
         })
         .collect()
 }
 
 impl FrameNoise {
-    /// Of rows of cells, one after the other; none where there are too few frames to tell.
-    pub fn new(cells: Vec<f32>, width: usize, frames: usize) -> Self {
+    /// Of the variances of rows of cells, one after the other; none where there are too few frames to tell.
+    pub fn new(variances: &[f32], width: usize, frames: usize) -> Self {
+        let kept = share_without_extreme(frames) as f32;
+        let cells: Vec<f32> = variances.iter().map(|v| (v / kept).sqrt()).collect();
         let typical = stat::median(&cells);
         let typical = if typical.is_finite() { typical } else { 0.0 };
         Self { cells, across: width.div_ceil(CELL), frames, typical }

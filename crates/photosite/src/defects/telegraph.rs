@@ -3,6 +3,7 @@
 use photosite_pix::stat::{self, MAD_TO_SIGMA};
 use serde::{Deserialize, Serialize};
 
+use super::noise::CELL;
 use super::sums::share_without_extreme;
 
 /// Fewest frames by which a pixel's scatter is judged.
@@ -12,7 +13,10 @@ pub const FEWEST_FRAMES: usize = 20;
 pub const FEWEST_FOR_LEVELS: usize = 50;
 
 /// Columns of a tile in which scatters are compared: small, for glow has shot noise.
-const TILE: usize = 64;
+const TILE: usize = CELL;
+
+/// One pixel in so many tells what is ordinary in a tile.
+const SAMPLED: usize = 4;
 
 /// Sigmas of the cube root of a variance beyond which a pixel scatters too much: by chance 3 in 100,000.
 const CERTAIN: f32 = 4.0;
@@ -71,6 +75,8 @@ pub struct Rows<'a> {
     pub mean: &'a [f32],
     /// Its variance without the most extreme sample.
     pub variance: &'a [f32],
+    /// That variance in each cell ([`cell_variances`](super::cell_variances)).
+    pub typical: &'a [f32],
     /// Pixels of a row.
     pub width: usize,
     /// The first row.
@@ -101,57 +107,97 @@ pub fn unsteady(rows: &Rows<'_>) -> Vec<(Unsteady, f32)> {
         .map(|x0| Tile::of(rows, x0, (x0 + TILE).min(rows.width), shot))
         .collect();
     let mut drifts = Vec::new();
-    for (i, (m, v)) in rows.mean.iter().zip(rows.variance).enumerate() {
-        let (x, y) = (i % rows.width, i / rows.width);
-        let tile = &tiles[x / TILE];
-        let above = tile.above(x, y, *m);
-        if above > BRIGHT * (tile.typical / kept).sqrt() {
-            drifts.push((v - tile.typical - shot * above) / (above * above));
-        }
-    }
+    let bright = |tile: &Tile| tile.least + BRIGHT * (tile.typical / kept).sqrt();
+    rows.beyond(
+        &tiles,
+        bright,
+        |m, _| m,
+        |tile, x, y, i| {
+            let above = tile.above(x, y, rows.mean[i]);
+            if above > BRIGHT * (tile.typical / kept).sqrt() {
+                drifts.push((rows.variance[i] - tile.typical - shot * above) / (above * above));
+            }
+        },
+    );
     let drift = if drifts.len() >= 20 { stat::median(&drifts) } else { 0.0 };
     let drift = if drift > 0.0 { drift } else { 0.0 };
     let mut out = Vec::new();
     let mut samples: Vec<f64> = Vec::with_capacity(n);
-    for (i, (m, v)) in rows.mean.iter().zip(rows.variance).enumerate() {
-        let (x, y) = (i % rows.width, i / rows.width);
-        let tile = &tiles[x / TILE];
-        let above = tile.above(x, y, *m);
-        let model = tile.typical + shot * above + drift * above * above;
-        let from = 1.0 + SUSPECT * tile.spread;
-        let beyond = model > 0.0 && *v > model * from * from * from;
-        if !beyond {
-            continue;
-        }
-        let score = ((v / model).cbrt() - 1.0) / tile.spread;
-        let level = m - above;
-        samples.clear();
-        samples
-            .extend(rows.frames.iter().zip(rows.offsets).map(|(f, o)| f64::from(f[i] - o - level)));
-        samples.sort_by(f64::total_cmp);
-        // Where variances scatter more than chance makes them, sigma is less certain.
-        let sigma = f64::from(model / kept).sqrt() * f64::from(1.0 + tile.spread);
-        let mixture = Mixture::of(&samples, sigma);
-        // What a ray or two left is no change.
-        let few = mixture.elsewhere * (n as f64) < fewest_seen(n) as f64 - 0.5;
-        if few || score < CERTAIN && mixture.levels.len() < 2 {
-            continue;
-        }
-        let levels = if n >= FEWEST_FOR_LEVELS && mixture.levels.len() > 1 {
-            mixture.levels.clone()
-        } else {
-            Vec::new()
-        };
-        let (y, share) = (rows.y0 + y, mixture.elsewhere as f32);
-        let main = level + samples[n / 2] as f32;
-        out.push((Unsteady { x, y, score, share, levels }, main));
-    }
+    // No model of a pixel is below that of its tile.
+    let from = |tile: &Tile| (1.0 + SUSPECT * tile.spread).powi(3);
+    rows.beyond(
+        &tiles,
+        |tile| tile.typical * from(tile),
+        |_, v| v,
+        |tile, x, y, i| {
+            let (m, v) = (rows.mean[i], rows.variance[i]);
+            let above = tile.above(x, y, m);
+            let model = tile.typical + shot * above + drift * above * above;
+            let beyond = model > 0.0 && v > model * from(tile);
+            if !beyond {
+                return;
+            }
+            let score = ((v / model).cbrt() - 1.0) / tile.spread;
+            let level = m - above;
+            samples.clear();
+            samples.extend(
+                rows.frames.iter().zip(rows.offsets).map(|(f, o)| f64::from(f[i] - o - level)),
+            );
+            samples.sort_by(f64::total_cmp);
+            // Where variances scatter more than chance makes them, sigma is less certain.
+            let sigma = f64::from(model / kept).sqrt() * f64::from(1.0 + tile.spread);
+            let mixture = Mixture::of(&samples, sigma, score >= CERTAIN);
+            // What a ray or two left is no change.
+            let few = mixture.elsewhere * (n as f64) < fewest_seen(n) as f64 - 0.5;
+            if few || score < CERTAIN && mixture.levels.len() < 2 {
+                return;
+            }
+            let levels = if n >= FEWEST_FOR_LEVELS && mixture.levels.len() > 1 {
+                mixture.levels.clone()
+            } else {
+                Vec::new()
+            };
+            let (y, share) = (rows.y0 + y, mixture.elsewhere as f32);
+            let main = level + samples[n / 2] as f32;
+            out.push((Unsteady { x, y, score, share, levels }, main));
+        },
+    );
+    // Pixels came tile by tile.
+    out.sort_by_key(|(u, _)| (u.y, u.x));
     out
+}
+
+impl Rows<'_> {
+    /// Gives `found` the pixels of which what `of` makes of mean and variance lies above a bound of their tile:
+    /// the tile, column, row and place among the samples.
+    fn beyond(
+        &self,
+        tiles: &[Tile],
+        bound: impl Fn(&Tile) -> f32,
+        of: impl Fn(f32, f32) -> f32,
+        mut found: impl FnMut(&Tile, usize, usize, usize),
+    ) {
+        for tile in tiles {
+            let bound = bound(tile);
+            for y in 0..self.mean.len() / self.width.max(1) {
+                let from = y * self.width + tile.x0;
+                let part = from..from + tile.columns.len();
+                let pixels = self.mean[part.clone()].iter().zip(&self.variance[part]);
+                for (i, (m, v)) in pixels.enumerate() {
+                    if of(*m, *v) > bound {
+                        found(tile, tile.x0 + i, y, from + i);
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// What is ordinary in a tile.
 struct Tile {
     x0: usize,
+    /// No pixel has less below its own light.
+    least: f32,
     level: f32,
     /// Medians of its columns and rows: patterns of the bias are no light.
     columns: Vec<f32>,
@@ -165,29 +211,32 @@ struct Tile {
 impl Tile {
     fn of(rows: &Rows<'_>, x0: usize, x1: usize, shot: f32) -> Self {
         let height = rows.mean.len() / rows.width.max(1);
-        let gather = |plane: &[f32]| -> Vec<f32> {
-            let part = |y: usize| plane[y * rows.width + x0..y * rows.width + x1].to_vec();
-            (0..height).flat_map(part).collect()
+        let at = |x: usize, y: usize| rows.mean[y * rows.width + x];
+        let mut some = Vec::with_capacity(height.max(x1 - x0));
+        let mut median = |samples: &mut dyn Iterator<Item = f32>| {
+            some.clear();
+            some.extend(samples);
+            stat::median_in_place(&mut some)
         };
-        let (means, variances) = (gather(rows.mean), gather(rows.variance));
+        // Every fourth pixel of a column tells its level, and of a row.
+        let columns: Vec<f32> =
+            (x0..x1).map(|x| median(&mut (0..height).step_by(SAMPLED).map(|y| at(x, y)))).collect();
+        let of_rows: Vec<f32> =
+            (0..height).map(|y| median(&mut (x0..x1).step_by(SAMPLED).map(|x| at(x, y)))).collect();
+        let level = median(&mut columns.iter().copied());
+        let typical = rows.typical[x0 / TILE];
+        let lowest =
+            |all: &[f32]| all.iter().fold(f32::INFINITY, |a, v| if *v < a { *v } else { a });
+        let least = lowest(&columns) + lowest(&of_rows) - level;
+        let mut tile = Self { x0, least, level, columns, rows: of_rows, typical, spread: 0.0 };
         let across = x1 - x0;
-        let of_column = |x: usize| {
-            let column: Vec<f32> = means.iter().skip(x).step_by(across).copied().collect();
-            stat::median(&column)
-        };
-        let mut tile = Self {
-            x0,
-            level: stat::median(&means),
-            columns: (0..across).map(of_column).collect(),
-            rows: means.chunks_exact(across).map(stat::median).collect(),
-            typical: stat::median(&variances),
-            spread: 0.0,
-        };
-        let roots: Vec<f32> = (0..means.len())
-            .step_by(2)
+        let roots: Vec<f32> = (0..across * height)
+            .step_by(SAMPLED)
             .map(|i| {
-                let above = tile.above(x0 + i % across, i / across, means[i]);
-                (variances[i] / (tile.typical + shot * above)).cbrt()
+                // No columns of their own, whatever the tile's width.
+                let (x, y) = (x0 + (i + i / across) % across, i / across);
+                let above = tile.above(x, y, at(x, y));
+                (rows.variance[y * rows.width + x] / (tile.typical + shot * above)).cbrt()
             })
             .collect();
         let (_, mad) = stat::median_mad(&roots);
@@ -213,7 +262,9 @@ struct Mixture {
 }
 
 impl Mixture {
-    fn of(sorted: &[f64], sigma: f64) -> Self {
+    /// Three levels are looked for where two are, or where the scatter is `certain`: two of three may lie too far
+    /// apart to pass for one.
+    fn of(sorted: &[f64], sigma: f64, certain: bool) -> Self {
         let (n, fewest) = (sorted.len(), fewest_seen(sorted.len()));
         let sums = |of: fn(f64) -> f64| {
             let mut all = vec![0.0];
@@ -256,8 +307,8 @@ impl Mixture {
                 two = (value, vec![i]);
             }
         }
-        if two.0 - one > WORTH {
-            best = two;
+        let is_two = two.0 - one > WORTH;
+        if is_two || certain {
             let mut three: (f64, Vec<usize>) = (f64::NEG_INFINITY, Vec::new());
             for i in range.clone() {
                 for j in i + fewest..range.end {
@@ -267,7 +318,11 @@ impl Mixture {
                     }
                 }
             }
-            if three.0 - best.0 > WORTH {
+            let least = if is_two { two.0 + WORTH } else { one + 2.0 * WORTH };
+            if is_two {
+                best = two;
+            }
+            if three.0 > least {
                 best = three;
             }
         }

@@ -8,7 +8,7 @@ use photosite_pix::{CfaPattern, FrameKind, Plane, Size, stat};
 
 use crate::budget::FIXED_BYTES;
 use crate::defects::{
-    CELL, FrameNoise, Kind, Rows, Seen, Unsteady, bands, cell_noises, judge, mean_and_variance,
+    CELL, FrameNoise, Kind, Rows, Seen, Unsteady, bands, cell_variances, judge, mean_and_variance,
     stands, unsteady,
 };
 use crate::error::Reach;
@@ -23,7 +23,7 @@ use crate::{Error, Result};
 const BAND: usize = CELL;
 
 /// One sample in so many tells how a frame's level differs from another's.
-const LEVEL_STEP: usize = 13;
+const LEVEL_STEP: usize = 53;
 
 /// What a set of frames shows.
 pub(super) struct Looked {
@@ -84,22 +84,23 @@ pub(super) fn look(
         let mut mean = places[band].lock().expect("no holder panics");
         mean_and_variance(&all, &offsets, &mut mean, variance);
         if !is_flat && all.len() >= 4 {
+            let typical = cell_variances(variance, size.width);
             let rows = Rows {
                 frames: &all,
                 offsets: &offsets,
                 mean: &mean,
                 variance,
+                typical: &typical,
                 width: size.width,
                 y0,
                 per_adu,
             };
-            let noises = cell_noises(variance, size.width, all.len());
             let unsteady = unsteady(&rows);
             for (u, main) in &unsteady {
                 mean[(u.y - y0) * size.width + u.x] = *main;
             }
             let unsteady = unsteady.into_iter().map(|(u, _)| u).collect();
-            *found[band].lock().expect("no holder panics") = (unsteady, noises);
+            *found[band].lock().expect("no holder panics") = (unsteady, typical);
         }
         let share = |done: usize| total * done as u64 / count as u64;
         let by = share(band + 1) - share(band);
@@ -114,13 +115,13 @@ pub(super) fn look(
         )));
     }
     frames.iter().try_for_each(|f| f.unchanged())?;
-    let (mut pixels, mut noises) = (Vec::new(), Vec::new());
+    let (mut pixels, mut variances) = (Vec::new(), Vec::new());
     for band in found {
-        let (more, variances) = band.into_inner().expect("no holder panics");
+        let (more, typical) = band.into_inner().expect("no holder panics");
         pixels.extend(more);
-        noises.extend(variances);
+        variances.extend(typical);
     }
-    let noise = FrameNoise::new(noises, size.width, frames.len());
+    let noise = FrameNoise::new(&variances, size.width, frames.len());
     Ok(Looked { mean, noise, unsteady: pixels, level_adu, cfa: sources[0].cfa })
 }
 
@@ -151,11 +152,16 @@ fn offsets(rows: &[Vec<f32>]) -> Vec<f32> {
     off
 }
 
-/// How many threads the memory allows.
-fn threads_within(size: Size, frames: usize, context: &Context<'_>) -> Result<usize> {
+/// Memory that looking at so many frames of `size` takes, in bytes: of all threads together, and of each.
+pub fn looking_bytes(size: Size, frames: usize) -> (u64, u64) {
     // Two means at a time, marks, and what is found.
     let planes = size.pixels() as u64 * (4 + 4 + 1 + 4) + FIXED_BYTES;
-    let each = (BAND * size.width) as u64 * (frames as u64 + 2) * 4;
+    (planes, (BAND * size.width) as u64 * (frames as u64 + 2) * 4)
+}
+
+/// How many threads the memory allows.
+fn threads_within(size: Size, frames: usize, context: &Context<'_>) -> Result<usize> {
+    let (planes, each) = looking_bytes(size, frames);
     let needed = planes + each;
     if needed > context.memory_bytes {
         let mib = |bytes: u64| bytes.div_ceil(1 << 20);
