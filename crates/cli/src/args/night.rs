@@ -58,7 +58,8 @@ pub struct RunArgs {
     /// With --dry-run, show every light and its masters, not a line for each stack.
     #[arg(short, long)]
     pub verbose: bool,
-    /// Defect map (photosite defects build): its pixels are repaired; none for none.
+    /// Defect map (photosite defects build), whose pixels are repaired; none for none. By default one of
+    /// the night's darks, from 20 on, else the one that the library keeps.
     #[arg(long, value_name = "FILE|none")]
     pub defects: Option<PathBuf>,
     /// Do not use the library, and add no masters to it.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use photosite::finding::Severity;
 use photosite::params::Selection;
-use photosite::run::{NightRequest, PlannedNight, read_plan, run_night, run_plan};
+use photosite::run::{DefectsChoice, NightRequest, PlannedNight, read_plan, run_night, run_plan};
 
 use crate::args::{self, Limits, RunArgs};
 use crate::night::{self, NightProgress};
@@ -77,7 +77,11 @@ fn request(args: &RunArgs) -> anyhow::Result<NightRequest> {
     night.dry_run = args.dry_run;
     night.graph = args.dry_run && args.json;
     night.noise = resolve::noise(args.noise)?;
-    night.defects = resolve::defects(args.defects.as_deref()).map(PathBuf::from);
+    night.defects = match (&args.defects, resolve::defects(args.defects.as_deref())) {
+        (None, _) => DefectsChoice::Own,
+        (Some(_), None) => DefectsChoice::None,
+        (Some(_), Some(path)) => DefectsChoice::File(path.to_owned()),
+    };
     night.sample = resolve::storage(&args.format)?;
     night.library = if args.no_library { None } else { resolve::library(&args.place) };
     night.stack = !args.no_stack;

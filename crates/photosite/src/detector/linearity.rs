@@ -1,11 +1,13 @@
 //! Files that say how a sensor's response bends.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
+use photosite_file::fits::{Column, read_table};
 use photosite_pix::linearity::{Curve, curve_for};
-use photosite_pix::{CfaPattern, MaskBits};
+use photosite_pix::{CfaColor, CfaPattern, MaskBits};
 use serde::{Deserialize, Serialize};
 
 use super::parts::Parts;
@@ -42,6 +44,9 @@ impl Linearity {
     /// # Errors
     /// When it cannot be read, or its curves are not fit for use.
     pub fn read(path: &Path) -> Result<Self> {
+        if photosite_file::is_image(path).is_ok_and(|image| image) {
+            return Self::read_table(path);
+        }
         let refused = |e| Error::io(path, "cannot be read", e);
         let mut text = String::new();
         let file = std::fs::File::open(path).map_err(refused)?;
@@ -60,6 +65,59 @@ impl Linearity {
             return Err(unfit("it holds no curve".to_owned()));
         }
         Ok(Self { curves, ..read })
+    }
+
+    /// Reads the table LINEARITY of a FITS file: the columns MEASURED and TRUE in ADU above the bias, and where
+    /// curves are of a colour or an output, CHANNEL (red, green, blue) and AMPLIFIER (counted from 1).
+    ///
+    /// # Errors
+    /// When there is no such table, or its curves are not fit for use.
+    fn read_table(path: &Path) -> Result<Self> {
+        let unfit = |why: &str| Error::parameters(format!("{}: {why}", path.display()));
+        let table = read_table(path, "LINEARITY")?.ok_or_else(|| {
+            unfit("a FITS file of linearity has a table LINEARITY, with the columns MEASURED and TRUE in ADU")
+        })?;
+        let column = |name: &str| table.columns.iter().find(|(n, _)| n == name).map(|(_, c)| c);
+        let numbers = |name: &str| match column(name) {
+            Some(Column::Real(v)) => Some(v.clone()),
+            Some(Column::Integer(v)) => Some(v.iter().map(|v| *v as f64).collect()),
+            _ => None,
+        };
+        let (measured, truth) = numbers("MEASURED")
+            .zip(numbers("TRUE"))
+            .ok_or_else(|| unfit("its table LINEARITY lacks the numbers MEASURED or TRUE"))?;
+        let channels = match column("CHANNEL") {
+            Some(Column::Text(names)) => names.clone(),
+            _ => vec![String::new(); measured.len()],
+        };
+        let amplifiers = numbers("AMPLIFIER").unwrap_or_else(|| vec![0.0; measured.len()]);
+        let mut parts: BTreeMap<(String, usize), (Vec<f64>, Vec<f64>)> = BTreeMap::new();
+        for (i, (m, t)) in measured.iter().zip(&truth).enumerate() {
+            let key = (channels[i].trim().to_lowercase(), amplifiers[i].max(0.0) as usize);
+            let part = parts.entry(key).or_default();
+            part.0.push(*m);
+            part.1.push(*t);
+        }
+        let curve = |((channel, amplifier), (measured, truth)): (_, (Vec<f64>, Vec<f64>))| {
+            let channel: String = channel;
+            let colour = match channel.as_str() {
+                "" => None,
+                "red" => Some(CfaColor::Red),
+                "green" => Some(CfaColor::Green),
+                "blue" => Some(CfaColor::Blue),
+                other => return Err(unfit(&format!("{other:?} is no channel: red, green, blue"))),
+            };
+            let limit = measured.last().copied();
+            let curve = Curve::table(&measured, &truth, limit).ok_or_else(|| {
+                unfit("its curves must rise, from below to above, and correct by less than a factor of two")
+            })?;
+            Ok(curve.of(colour, Some(amplifier).filter(|a| *a > 0)))
+        };
+        let curves: Vec<Curve> = parts.into_iter().map(curve).collect::<Result<_>>()?;
+        match curves.is_empty() {
+            true => Err(unfit("its table LINEARITY is empty")),
+            false => Ok(Self::new(None, curves)),
+        }
     }
 
     /// The file as text.

@@ -17,7 +17,7 @@ mod linearity;
 mod parts;
 
 pub use linearity::{BEYOND, LINEARITY_SCHEMA, Linearity};
-pub use parts::{OverscanRecord, Part, Parts};
+pub use parts::{OverscanRecord, Part, Parts, overscans_at_a_glance};
 
 use photosite_pix::{Detector, Frame, Header, MaskBits, Metadata, Size, Unit};
 

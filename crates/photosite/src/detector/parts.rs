@@ -5,7 +5,7 @@ use std::ops::Range;
 use photosite_file::Source;
 use photosite_pix::overscan::{Level, OverscanMethod, Samples, columns_skipped};
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{Amplifier, Detector, Gain, Overscan, Rect};
+use photosite_pix::{Amplifier, Detector, Gain, Overscan, Rect, stat};
 use serde::{Deserialize, Serialize};
 
 use crate::params::method_name;
@@ -201,6 +201,32 @@ fn level(
     }
     Level::of(&samples, target.y0..target.y1, method)
         .ok_or_else(|| Error::mismatch("the overscan holds no sample"))
+}
+
+/// Rows of an overscan that tell its level at a glance.
+const SOME_ROWS: usize = 64;
+
+/// The level of each overscan of a frame at a glance: the median of some rows, without the columns beside the
+/// light, in ADU; NaN without a sample.
+///
+/// # Errors
+/// When the frame cannot be read.
+pub fn overscans_at_a_glance(detector: &Detector, source: &dyn Source) -> Result<Vec<f32>> {
+    let width = source.size().width;
+    let (mut bytes, mut row) = (Vec::new(), vec![0.0f32; width]);
+    let mut levels = Vec::new();
+    for overscan in &detector.overscan {
+        let kept = beside(overscan.source, overscan.target);
+        let some = kept.height().min(SOME_ROWS);
+        let mut samples = Vec::with_capacity(some * kept.width());
+        for i in 0..some {
+            let y = kept.y0 + i * kept.height() / some;
+            source.read_rows(0, y..y + 1, &mut bytes, &mut row)?;
+            samples.extend(row[kept.x0..kept.x1].iter().copied().filter(|v| v.is_finite()));
+        }
+        levels.push(stat::median_in_place(&mut samples));
+    }
+    Ok(levels)
 }
 
 /// Rows read at a time.

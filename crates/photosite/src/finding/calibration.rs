@@ -37,6 +37,19 @@ pub(super) const CALIBRATION: &[Code] = &[
         "Name lights that were dithered by some pixels, or of several nights.",
     ),
     code(
+        "defects-map-old",
+        Warning,
+        "The defect map that the library keeps of a camera and set-up was made of darks more than a year from the \
+         lights: pixels that became hot since are not in it.",
+        "Take 20 darks or more at the lights' temperature; the library keeps the map of them.",
+    ),
+    code(
+        "defects-mapped",
+        Info,
+        "Lights are calibrated with a defect map of the darks that they take, or with one that the library keeps.",
+        "No action needed; --defects none does without.",
+    ),
+    code(
         "defects-not-of-this-sensor",
         Warning,
         "A defect map that was named is of another size than a light; the light is calibrated without it.",

@@ -1,10 +1,30 @@
 //! The codes of findings of the sensor laboratory.
 
-use super::Severity::{Info, Warning};
+use super::Severity::{Error, Info, Warning};
 use super::code::{Code, code};
 
 /// By name.
 pub(super) const SENSOR: &[Code] = &[
+    code(
+        "amplifier-gain-missing",
+        Warning,
+        "Some outputs of a sensor name a gain and others none: without a flat their brightness steps where they \
+         meet.",
+        "Write the gain of each output into the headers, or calibrate with a flat.",
+    ),
+    code(
+        "amplifiers-differ",
+        Error,
+        "Frames were read through other outputs than most lights of their camera; they are left out.",
+        "Use calibration frames that were read out like the lights.",
+    ),
+    code(
+        "overscan-brightens",
+        Warning,
+        "The overscan rises with the light: light or charge reaches it, or the header names pixels that see light. \
+         It is not used.",
+        "Correct BIASSEC, or name columns further from the light by --overscan.",
+    ),
     code(
         "linearity-by-profile",
         Info,

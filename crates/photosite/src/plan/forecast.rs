@@ -10,12 +10,13 @@ use super::{FEWEST_LIGHTS, LightId, LightPlan, MasterId, MasterPlan, Plan, Stack
 use crate::budget::{Budget, Need, budget};
 use crate::calibrate::STRIP_PIXELS;
 use crate::calibrate::flat_fit::rows_looked_at;
+use crate::defects::FEWEST_FRAMES;
 use crate::evidence::{GLANCE_SAMPLES, LOOKED_AT, READ_SAMPLES};
 use crate::inventory::{Frame, FrameId, Inventory};
 use crate::measure::{SURVEYED_BYTES, survey_bytes, surveyed_at_once};
 use crate::params::Integration;
 use crate::preview::{preview_bytes, preview_size};
-use crate::product::{MEAN_SAMPLES, OWN_DARKS_ASKED, glance_bytes};
+use crate::product::{MEAN_SAMPLES, OWN_DARKS_ASKED, glance_bytes, looking_bytes};
 use crate::register::TILE_ROWS;
 use crate::stack::Stars;
 use crate::succession::COMPARING_BYTES;
@@ -81,6 +82,9 @@ const HALO_ROWS: u64 = 12;
 /// wide.
 const REACH_ROWS: usize = 3;
 
+/// Bytes a pixel of a defect map: bits and scores.
+const MAP_BYTES: u64 = 2 + 2;
+
 /// Fewest frames that are compared with each other.
 const FEWEST_COMPARED: u64 = 2;
 
@@ -110,6 +114,8 @@ pub struct Means {
     pub keep_registered: bool,
     /// Samples of calibrated lights are stored in 16 bits.
     pub sixteen_bits: bool,
+    /// Lights get a defect map of their darks, where these are enough.
+    pub own_map: bool,
     /// New masters are copied into a library.
     pub library: bool,
     /// There are masters in it, with which new ones are compared.
@@ -135,7 +141,7 @@ impl<'a> Forecaster<'a> {
         let stacks = self.stacked().map(|(plan, _)| self.stack(plan));
         let lights = self.kept_lights().map(|l| self.light(l));
         let mut out = Forecast { memory_bytes: PROCESS_BYTES, ..Forecast::default() };
-        let before = [self.identify(), self.darks(), self.flats()];
+        let before = [self.identify(), self.defect_maps(), self.darks(), self.flats()];
         for step in before.into_iter().chain(masters).chain(stacks).chain(lights) {
             out.read_bytes += step.read_bytes;
             out.write_bytes += step.write_bytes;
@@ -161,6 +167,26 @@ impl<'a> Forecaster<'a> {
             .sum();
         let read_bytes = whole + glances;
         StepCost { memory_bytes: PROCESS_BYTES, ..cost(read_bytes, 0) }
+    }
+
+    /// Looking at the darks that lights take for the map of their set-up, and writing it.
+    pub fn defect_maps(&self) -> StepCost {
+        let darks: BTreeSet<MasterId> = self.plan.lights.iter().filter_map(|l| l.dark).collect();
+        let darks = darks.into_iter().map(|id| &self.plan[id]);
+        let mut out = StepCost { memory_bytes: PROCESS_BYTES, ..cost(0, 0) };
+        for dark in darks.filter(|m| self.means.own_map && m.frames.len() >= FEWEST_FRAMES) {
+            let pixels = self.region_pixels(dark);
+            let frames = dark.frames.iter().map(|id| self.frame(*id).file_bytes).sum::<u64>();
+            // A map is read once more for its hash.
+            let map = pixels * MAP_BYTES + PRODUCT_HEAD;
+            let (planes, each) = looking_bytes(dark.traits.size, dark.frames.len());
+            let workers = self.means.memory_bytes.saturating_sub(planes) / each.max(1);
+            let workers = workers.clamp(1, self.means.threads as u64);
+            out.read_bytes += frames + map;
+            out.write_bytes += map;
+            out.memory_bytes = out.memory_bytes.max(PROCESS_BYTES + planes + workers * each);
+        }
+        out
     }
 
     /// Fitting darks to the lights that none matches: dark, bias and one dark to compare with stay in memory,

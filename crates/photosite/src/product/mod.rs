@@ -47,8 +47,8 @@ pub use against::against;
 pub use calibration::{CalibratedFrame, Calibration};
 pub use dark_model::{DarkModel, MODEL_SCHEMA, ModelSummary, Synthesized, contradicted_exposures};
 pub use defect_map::{
-    FrameSet, LoadedMap, build_defect_map, draw_defects, months_between, read_defect_map,
-    write_defect_map,
+    FrameSet, LoadedMap, build_defect_map, defect_map_at, draw_defects, looking_bytes,
+    months_between, read_defect_map, write_defect_map,
 };
 pub use flats::{flat_template, light_blocks};
 pub use known::Known;

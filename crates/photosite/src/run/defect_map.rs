@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use photosite_file::atomic::{Existing, folder_of, write_bytes};
+use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::keyword;
 use photosite_pix::{FrameKind, Header, MaskBits, Size};
 
@@ -18,7 +18,7 @@ use crate::inventory::{Inventory, KindOverrides};
 use crate::library::{Field, Group, Traits, contradictions, frame_traits, groups};
 use crate::open::{open, probe};
 use crate::product::{
-    FrameSet, LoadedMap, build_defect_map, draw_defects, months_between, read_defect_map,
+    FrameSet, LoadedMap, defect_map_at, draw_defects, months_between, read_defect_map,
     write_defect_map,
 };
 use crate::provenance::{ContentHash, Input, Provenance};
@@ -78,17 +78,8 @@ pub fn build_map_of_named(
         .collect();
     let used = || sets.iter().flat_map(|s| s.frames.iter().map(move |f| (s.kind, *f)));
     context.observer.event(Event::Started { stage: Stage::Masters, total: used().count() as u64 });
-    let map = build_defect_map(&sets, folder_of(output), context)?;
+    let map = defect_map_at(&sets, output, context)?.map;
     context.observer.event(Event::Finished);
-    let headers: Vec<&Header> = used().map(|(_, f)| &f.header).collect();
-    let inputs = used().map(|(kind, f)| Input::new(kind.name(), &f.path, f.hash)).collect();
-    let parameters = serde_json::json!({
-        "schema": MAP_SCHEMA,
-        "cfa": map.cfa,
-        "gain_e_per_adu": map.facts.e_per_adu,
-    });
-    let provenance = Provenance::new("defect map", inputs, parameters);
-    write_defect_map(&map, common_header(&headers), &provenance, output)?;
     findings.extend(doubts(&map, output));
     let lights = used().filter(|(kind, _)| *kind == FrameKind::Light).count();
     findings

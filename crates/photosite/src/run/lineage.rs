@@ -69,7 +69,7 @@ fn back(path: &Path, deeper: usize, beside: &mut Beside) -> Result<Lineage> {
         .inputs
         .into_iter()
         .map(|input| {
-            let is_product = input.role.starts_with("master");
+            let is_product = input.role.starts_with("master") || input.role == "defect map";
             let at = if is_product { beside.find(path, &input) } else { None };
             (input, at)
         })

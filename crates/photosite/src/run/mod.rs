@@ -47,6 +47,7 @@ mod examined;
 mod frames;
 mod integrate;
 mod keep;
+mod kept_maps;
 mod lineage;
 mod looked;
 mod mixed;
@@ -89,6 +90,6 @@ pub use planned::{AskedNight, PlannedNight, read_plan};
 pub use profiles::{
     PROFILES_NAME, keep_profile, linearity_by_profile, noise_by_profile, read_profile,
 };
-pub use request::{Keep, NightOutcome, NightRequest};
+pub use request::{DefectsChoice, Keep, NightOutcome, NightRequest};
 pub use sensor::{SensorRequest, measure_sensor};
 pub use verified::{Answer, LostInput, VERIFY_SCHEMA, Verified, verify_products};

@@ -8,7 +8,7 @@ use photosite_pix::align::Alignment;
 use photosite_pix::unit::NoiseModel;
 use serde::{Deserialize, Serialize};
 
-use super::request::{Keep, NightRequest};
+use super::request::{DefectsChoice, Keep, NightRequest};
 use crate::colour::Extract;
 use crate::detector::Linearity;
 use crate::inventory::KindOverrides;
@@ -40,9 +40,12 @@ pub struct AskedNight {
     /// Gain and read noise of cameras whose headers do not say it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     cameras: Vec<(String, NoiseModel)>,
-    /// The defect map; `None` for none.
+    /// The defect map that was named; `None` for the night's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     defects: Option<PathBuf>,
+    /// Lights are calibrated without a defect map.
+    #[serde(default, skip_serializing_if = "is_default")]
+    without_defects: bool,
     /// The pedestal in ADU of calibrated lights of 16 bits; `None` where they are floating point.
     pedestal_adu: Option<f32>,
     /// The pedestal is the smallest that is enough for a group of lights.
@@ -113,7 +116,11 @@ impl AskedNight {
             linearity: request.overrides.linearity.as_deref().cloned(),
             noise: request.noise,
             cameras: request.cameras.clone(),
-            defects: request.defects.as_deref().map(whole),
+            defects: match &request.defects {
+                DefectsChoice::File(path) => Some(whole(path)),
+                DefectsChoice::Own | DefectsChoice::None => None,
+            },
+            without_defects: request.defects == DefectsChoice::None,
             pedestal_adu: match request.sample {
                 Storage::SixteenBits(pedestal_adu) => Some(pedestal_adu),
                 Storage::F32 | Storage::SixteenBitsAuto => None,
@@ -150,7 +157,11 @@ impl AskedNight {
             graph: false,
             noise: self.noise,
             cameras: self.cameras.clone(),
-            defects: self.defects.clone(),
+            defects: match &self.defects {
+                _ if self.without_defects => DefectsChoice::None,
+                Some(path) => DefectsChoice::File(path.clone()),
+                None => DefectsChoice::Own,
+            },
             sample: match self.pedestal_adu {
                 _ if self.pedestal_auto => Storage::SixteenBitsAuto,
                 Some(adu) => sixteen_bits(adu).map(|_| Storage::SixteenBits(adu))?,

@@ -30,8 +30,8 @@ pub struct NightRequest {
     pub noise: Option<NoiseModel>,
     /// Gain and read noise of cameras, by the names in their headers, where those do not say it.
     pub cameras: Vec<(String, NoiseModel)>,
-    /// The defect map; `None` for none.
-    pub defects: Option<PathBuf>,
+    /// Which defect map lights are calibrated with.
+    pub defects: DefectsChoice,
     /// How calibrated lights are stored.
     pub sample: Storage,
     /// The folder of the library; `None` for none.
@@ -70,7 +70,7 @@ impl NightRequest {
             graph: false,
             noise: None,
             cameras: Vec::new(),
-            defects: None,
+            defects: DefectsChoice::default(),
             sample: Storage::F32,
             library: None,
             stack: true,
@@ -83,6 +83,18 @@ impl NightRequest {
             keep: Keep::default(),
         }
     }
+}
+
+/// Which defect map lights are calibrated with.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum DefectsChoice {
+    /// One of the darks that they take, where there are enough, else one that the library keeps.
+    #[default]
+    Own,
+    /// None.
+    None,
+    /// The one in a file.
+    File(PathBuf),
 }
 
 /// Intermediate products that stay.

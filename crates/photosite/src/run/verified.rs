@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use photosite_file::atomic::folder_of;
-use photosite_pix::FrameKind;
+use photosite_pix::linearity::Curve;
+use photosite_pix::overscan::OverscanMethod;
+use photosite_pix::{FrameKind, Rect};
 use serde::Serialize;
 
 use super::beside::{Beside, folders_beside};
@@ -12,11 +15,13 @@ use super::lineage::{Lineage, lineage_by};
 use super::named::{NamedMaster, master_of_named};
 use super::night::run_night;
 use super::planned::AskedNight;
+use super::request::DefectsChoice;
 use crate::calibrate::RemovedBy;
+use crate::detector::Linearity;
 use crate::error::Reach;
-use crate::inventory::{Walk, walk};
+use crate::inventory::{KindOverrides, Walk, walk};
 use crate::open::probe;
-use crate::params::RecipeChoice;
+use crate::params::{OverscanChoice, RecipeChoice};
 use crate::product::{AdditivePart, whole};
 use crate::provenance::{self, ContentHash, Input, Provenance, key_of};
 use crate::report::RunReport;
@@ -252,7 +257,9 @@ fn again_by_run(
     };
     let mut request = asked.request(None)?;
     let mut folders: Vec<PathBuf> = request.paths.iter().filter(|p| p.exists()).cloned().collect();
-    folders.extend(request.defects.iter().filter(|p| p.exists()).cloned());
+    if let DefectsChoice::File(map) = &request.defects {
+        folders.extend(Some(map).filter(|p| p.exists()).cloned());
+    }
     folders.extend(inputs.iter().cloned());
     let mut files = Files::below(&folders)?;
     let (mut out, mut beside): (Vec<Option<Verified>>, _) = (Vec::new(), Beside::default());
@@ -357,8 +364,17 @@ fn again_alone(
     let room = room_in(home)?;
     let output = room.path().join(product.file_name().unwrap_or_default());
     let maps = told.parameters["maps"].as_bool() == Some(true);
-    let asked = NamedMaster { additive, recipe, maps, ..NamedMaster::new(kind, &frames, &output) };
-    match master_of_named(&asked, context) {
+    let make = |by_hand: KindOverrides| {
+        let (additive, named) = (additive.clone(), NamedMaster::new(kind, &frames, &output));
+        master_of_named(&NamedMaster { additive, recipe, maps, by_hand, ..named }, context)
+    };
+    // Overscans of headers first; the same named by hand are another choice.
+    let [of_headers, by_hand] = by_hand(&told.parameters);
+    let mut made = make(of_headers);
+    if made.is_ok() && !same_key(product, &output) && !by_hand.overscan.regions.is_empty() {
+        made = make(by_hand);
+    }
+    match made {
         Ok(_) if same_key(product, &output) => Ok(compared(product, &output)),
         Ok(_) => {
             let message =
@@ -368,4 +384,23 @@ fn again_alone(
         Err(e) if e.reach() == Reach::Run => Err(e),
         Err(e) => Ok(Verified::of_error(product, &e)),
     }
+}
+
+/// How frames of a master were levelled and straightened, by its parameters: with the overscans of their
+/// headers, and with these as they were named by hand.
+fn by_hand(parameters: &serde_json::Value) -> [KindOverrides; 2] {
+    fn read<T: serde::de::DeserializeOwned>(value: &serde_json::Value) -> Option<T> {
+        serde_json::from_value(value.clone()).ok()
+    }
+    let curves: Option<Vec<Curve>> = read(&parameters["linearity"]["curves"]);
+    let linearity = curves.map(|curves| Arc::new(Linearity::new(None, curves)));
+    let overscan = &parameters["levels"]["overscan"];
+    let method: OverscanMethod = read(&overscan["method"]).unwrap_or_default();
+    let regions: Vec<(Rect, Rect)> = read(&overscan["regions"]).unwrap_or_default();
+    let regions = regions.into_iter().map(|(source, target)| (source, Some(target))).collect();
+    [Vec::new(), regions].map(|regions| KindOverrides {
+        paths: Vec::new(),
+        overscan: OverscanChoice { method, regions },
+        linearity: linearity.clone(),
+    })
 }

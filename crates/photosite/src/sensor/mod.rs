@@ -46,7 +46,7 @@ pub use interference::{CHANCE, MOST_TONES};
 pub use measure::{Measure, MissingFrames, SENSOR_SCHEMA, SensorReport, Series, significant};
 pub use page::page;
 pub use pixels::{FEW_FRAMES, PixelCounts};
-pub use profile::{Difference, PROFILE_SCHEMA, Profile, ProfileValue, difference};
+pub use profile::{Difference, PROFILE_SCHEMA, Profile, ProfileValue, difference, plain_name};
 pub use report::{Question, measure, noise_of_pairs};
 pub use set::{
     Alternating, Asked, FrameSet, LineNoise, Pair, SensorFrame, StripSeen, gather_set, see_strip,

@@ -152,13 +152,6 @@ impl Profile {
 
     /// What the file of this profile is called in a library: maker, model, and serial number or set-up.
     pub fn place(&self) -> [String; 3] {
-        let safe = |text: &str| -> String {
-            let kept =
-                |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-            let text: String = text.chars().map(kept).collect();
-            let parts: Vec<&str> = text.split('-').filter(|p| !p.is_empty()).collect();
-            if parts.is_empty() { "unknown".to_owned() } else { parts.join("-") }
-        };
         let camera = self.camera.as_deref().unwrap_or("unknown");
         let (make, model) = camera.trim().split_once(' ').unwrap_or(("unknown", camera));
         let mut stem: Vec<String> = Vec::new();
@@ -169,11 +162,19 @@ impl Profile {
             ("binning", "bin"),
             ("read-out mode", ""),
         ] {
-            stem.extend(self.set_up.get(key).map(|v| format!("{word}{}", safe(v))));
+            stem.extend(self.set_up.get(key).map(|v| format!("{word}{}", plain_name(v))));
         }
         let stem = if stem.is_empty() { "any".to_owned() } else { stem.join("_") };
-        [safe(make), safe(model), stem]
+        [plain_name(make), plain_name(model), stem]
     }
+}
+
+/// A text as a part of a file's name: lower-case letters and digits, hyphens between; `unknown` of nothing.
+pub fn plain_name(text: &str) -> String {
+    let kept = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let text: String = text.chars().map(kept).collect();
+    let parts: Vec<&str> = text.split('-').filter(|p| !p.is_empty()).collect();
+    if parts.is_empty() { "unknown".to_owned() } else { parts.join("-") }
 }
 
 /// A value in two profiles.

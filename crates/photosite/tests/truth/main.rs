@@ -12,6 +12,7 @@ mod cosmic;
 mod dark_model;
 mod dark_scaling;
 mod defect_map;
+mod doubtful_outputs;
 mod every_effect;
 mod flat_fit;
 mod levels;

@@ -1,19 +1,26 @@
 //! A night with a defect map: what the map names is repaired, marked, and leaves nothing in the stack.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use photosite::inventory::KindOverrides;
 use photosite::product::read_defect_map;
-use photosite::run::{build_map_of_named, run_night, stars_of};
+use photosite::run::{
+    DefectsChoice, IntegrationRequest, NightOutcome, build_map_of_named, integrate, run_night,
+    stars_of,
+};
 use photosite_file::fits::read_frame;
-use photosite_pix::{Frame, FrameKind, MaskBits, Plane, Size, stat};
-use photosite_sim::{Effects, Preset, Simulation};
+use photosite_pix::{Card, Frame, FrameKind, MaskBits, Plane, Size, stat};
+use photosite_sim::{Effects, Night, Preset, Simulation};
 
 use crate::defect_map::{aged_sensor, write_calibration};
-use crate::night::{request, run_context, with, write_night};
+use crate::night::{request, run_context, with, write_as, write_night};
 
 /// Ten dithered lights of a sensor, faulty or not, with darks, flats and biases.
 fn night(preset: Preset, faulty: bool) -> Simulation {
+    Simulation::new(night_of(preset, faulty))
+}
+
+fn night_of(preset: Preset, faulty: bool) -> Night {
     let cfa = matches!(preset, Preset::CmosOsc).then_some("RGGB");
     let mut night = aged_sensor(preset, cfa, Size::new(480, 400), 21);
     night.effects -= Effects::TRAIL | Effects::COSMIC_RAYS | Effects::AMP_GLOW;
@@ -24,7 +31,7 @@ fn night(preset: Preset, faulty: bool) -> Simulation {
     night.counts.darks = 20;
     night.light_exposure_s = 300.0;
     night.sky.dither_px = 8.0;
-    Simulation::new(night)
+    night
 }
 
 /// The stack of a night, and what its reference saw of the sky.
@@ -32,7 +39,7 @@ fn stack_of(simulation: &Simulation, folder: &Path, map: Option<&Path>) -> (Fram
     write_night(simulation, &folder.join("night"));
     let output = folder.join("out");
     let asked = with(request(vec![folder.join("night")], &output), |n| {
-        n.defects = map.map(Path::to_owned);
+        n.defects = map.map_or(DefectsChoice::None, |map| DefectsChoice::File(map.to_owned()));
     });
     let outcome = run_context(2, |context| run_night(&asked, context).unwrap());
     assert!(outcome.failure.is_none());
@@ -110,4 +117,191 @@ fn nothing_of_a_mapped_defect_is_left_in_a_stack() {
     };
     assert!(count(Some(&map_path)) <= count(None));
     assert!(faulty.frames().iter().any(|f| f.kind == FrameKind::Light));
+}
+
+/// What a stack shows of its sensor, away from stars.
+struct Residue {
+    /// Root mean square of faulty pixels about the median of the 24 around each, in that of all.
+    faulty: f64,
+    /// Faulty pixels more than 5 of those off.
+    far: usize,
+    /// Faulty pixels looked at.
+    judged: usize,
+    /// Scatter of all pixels about these medians, in the level of the sky.
+    noise: f64,
+}
+
+fn residue(simulation: &Simulation, path: &Path, reference: &Path) -> Residue {
+    let mut frames = photosite_file::fits::read_frames(path).unwrap().0;
+    let frame = frames.remove(frames.len() / 2);
+    let name = reference.file_name().unwrap().to_str().unwrap();
+    let plan = simulation.frames().into_iter().find(|p| p.file_name == name).unwrap();
+    let truth = simulation.render(&plan).truth.light_e.unwrap();
+    let size = truth.size();
+    let brightest = |x: usize, y: usize, reach: usize| {
+        let rows = y - reach..=y + reach;
+        let around = rows.flat_map(|y| &truth.row(y)[x - reach..=x + reach]);
+        around.fold(0.0f32, |most, v| most.max(*v))
+    };
+    let is_inside = |x: usize, y: usize| {
+        (24..size.height - 24).contains(&y) && (24..size.width - 24).contains(&x)
+    };
+    let inside = || {
+        let all = (0..size.height).flat_map(|y| (0..size.width).map(move |x| (x, y)));
+        all.filter(|&(x, y)| is_inside(x, y))
+    };
+    // Of the brightest colour.
+    let some: Vec<f32> = inside().step_by(31).map(|(x, y)| brightest(x, y, 1)).collect();
+    let sky = stat::median(&some);
+    let off = |(x, y): (usize, usize)| {
+        let mut about: Vec<f32> =
+            (y - 2..=y + 2).flat_map(|y| frame.data.row(y)[x - 2..=x + 2].to_vec()).collect();
+        about.remove(12);
+        frame.data.get(x, y) - stat::median(&about)
+    };
+    let even = |&(x, y): &(usize, usize)| brightest(x, y, 6) < 1.2 * sky;
+    let all: Vec<f32> = inside().filter(even).map(off).collect();
+    let (_, mad) = stat::median_mad(&all);
+    let noise = 1.4826 * f64::from(mad);
+    let maps = simulation.maps();
+    let places = maps.hot.iter().map(|h| (h.x, h.y)).chain(maps.faulty.iter().map(|f| (f.x, f.y)));
+    let of_faulty: Vec<f64> = places
+        .filter(|&(x, y)| is_inside(x, y))
+        .filter(even)
+        .map(|at| f64::from(off(at)) / noise)
+        .collect();
+    let judged = of_faulty.len();
+    let square: f64 = of_faulty.iter().map(|v| v.min(100.0) * v.min(100.0)).sum();
+    Residue {
+        faulty: (square / judged as f64).sqrt(),
+        far: of_faulty.iter().filter(|v| v.abs() > 5.0).count(),
+        judged,
+        noise: noise / f64::from(stat::median(frame.data.as_slice())),
+    }
+}
+
+/// A night's lights, the frames beside it, and what a choice of the map leaves.
+fn left_by(
+    simulation: &Simulation,
+    folder: &Path,
+    name: &str,
+    defects: DefectsChoice,
+) -> (Residue, NightOutcome) {
+    let lights = std::fs::read_dir(folder.join("night/lights")).unwrap();
+    let reference = lights.map(|e| e.unwrap().path()).min();
+    let asked = with(request(vec![folder.join("night")], &folder.join(name)), |n| {
+        n.defects = defects;
+        // One grid of pixels for all choices.
+        n.reference = reference;
+    });
+    let outcome = run_context(2, |context| run_night(&asked, context).unwrap());
+    let stack = &outcome.report.stacks[0];
+    (residue(simulation, &stack.path, &stack.reference), outcome)
+}
+
+/// The night's own map does no harm where lights are dithered, and helps where they are not.
+#[test]
+fn a_map_by_itself_leaves_less() {
+    for (preset, name) in [(Preset::CmosMono, "mono"), (Preset::CmosOsc, "colour")] {
+        for dither_px in [8.0, 0.0] {
+            for darks in [10, 20, 40] {
+                let dir = tempfile::tempdir().unwrap();
+                let mut night = night_of(preset, true);
+                night.sky.dither_px = dither_px;
+                night.counts.darks = darks;
+                let simulation = Simulation::new(night);
+                write_night(&simulation, &dir.path().join("night"));
+                let (none, _) = left_by(&simulation, dir.path(), "none", DefectsChoice::None);
+                let (own, outcome) = left_by(&simulation, dir.path(), "own", DefectsChoice::Own);
+                let told = outcome.report.findings.iter().find(|f| f.code == "defects-mapped");
+                assert_eq!(told.is_some(), darks >= 20);
+                let show = |r: &Residue| {
+                    format!(
+                        "{:.3} sigma, {} of {} beyond 5; noise {:.5} of the sky",
+                        r.faulty, r.far, r.judged, r.noise
+                    )
+                };
+                println!("{name}, dithered {dither_px} px, {darks} darks: without {}", show(&none));
+                println!("    its own: {}", show(&own));
+                let map = dir.path().join("map.fits");
+                run_context(2, |context| {
+                    let darks = [dir.path().join("night/darks")];
+                    build_map_of_named(&darks, &KindOverrides::default(), &map, context).unwrap()
+                });
+                if darks < 20 {
+                    let choice = DefectsChoice::File(map.clone());
+                    let (few, _) = left_by(&simulation, dir.path(), "few", choice);
+                    println!("    of too few: {}", show(&few));
+                }
+                if preset == Preset::CmosMono && dither_px > 0.0 {
+                    let calibrated = std::fs::read_dir(dir.path().join("own/calibrated")).unwrap();
+                    let paths: Vec<_> = calibrated.map(|e| e.unwrap().path()).collect();
+                    let mut of_stack = Vec::new();
+                    for map in [None, Some(map.as_path())] {
+                        let output = dir.path().join(format!("holes_{}.fits", map.is_some()));
+                        let asked = with(IntegrationRequest::new(&paths, &output), |r| {
+                            r.defects = map;
+                            r.how.register = Some(Default::default());
+                            r.reference = paths.iter().min().map(PathBuf::as_path);
+                        });
+                        let done = run_context(2, |context| integrate(&asked, context).unwrap());
+                        let left = residue(&simulation, &output, &done.reference);
+                        let what = if map.is_some() { "holes" } else { "repaired" };
+                        println!("    {what}: {}", show(&left));
+                        of_stack.push(left.noise);
+                    }
+                    // Why repairs are the default.
+                    assert!(of_stack[0] < of_stack[1], "{of_stack:?}");
+                }
+                assert!(own.judged > 2000);
+                // A pixel may cross the line by the noise of those around it.
+                assert!(own.far <= none.far + 1, "{name} {dither_px} {darks}");
+                let most = if darks < 20 || dither_px > 0.0 { 1.005 } else { 0.98 };
+                assert!(own.faulty <= most * none.faulty, "{} {}", own.faulty, none.faulty);
+                assert!(own.noise <= 1.01 * none.noise, "{} {}", own.noise, none.noise);
+            }
+        }
+    }
+}
+
+/// A library keeps the map of a night's darks for nights that bring none, and tells when it is old.
+#[test]
+fn the_library_keeps_a_map() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = dir.path().join("library");
+    let mut night = night_of(Preset::CmosMono, true);
+    (night.counts.lights, night.counts.flats) = (3, 4);
+    let first = Simulation::new(night.clone());
+    write_night(&first, &dir.path().join("first"));
+    night.counts.darks = 0;
+    let later = Simulation::new(night);
+    write_as(&later, &dir.path().join("later"), |plan| {
+        let mut frame = later.render(plan);
+        let date = format!("2031-12-01T20:{:02}:00", plan.index);
+        frame.header.set(Card::string("DATE-OBS", &date, "start, UTC"));
+        (plan.clone(), frame)
+    });
+    let run = |from: &str| {
+        let asked =
+            with(request(vec![dir.path().join(from)], &dir.path().join("out").join(from)), |n| {
+                n.stack = false;
+                n.library = Some(library.clone());
+            });
+        run_context(2, |context| run_night(&asked, context).unwrap().report)
+    };
+    let subject = |report: &photosite::report::RunReport, code: &str| {
+        report.findings.iter().find(|f| f.code == code).map(|f| f.subject.clone())
+    };
+    let report = run("first");
+    let own = subject(&report, "defects-mapped").unwrap();
+    assert!(own.contains("masters"), "{own}");
+    assert!(subject(&report, "defects-map-old").is_none());
+    let again = run("first");
+    assert!(again.lights.iter().all(|l| l.reused), "nothing is made twice");
+    let report = run("later");
+    let kept = subject(&report, "defects-mapped").expect("the library's map");
+    assert!(Path::new(&kept).starts_with(&library), "{kept}");
+    assert!(subject(&report, "defects-map-old").is_some(), "{:?}", report.findings);
+    let map = read_defect_map(Path::new(&kept)).unwrap();
+    assert_eq!(map.hash, read_defect_map(Path::new(&own)).unwrap().hash);
 }

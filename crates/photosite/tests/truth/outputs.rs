@@ -13,10 +13,10 @@ use photosite_sim::{Effects, Night, Output, Outputs, Preset, SimFrame, Simulatio
 use crate::night::stored::{write_stored, write_units};
 use crate::night::{mean_where, request, run, with};
 
-const SIZE: Size = Size::new(384, 320);
+pub const SIZE: Size = Size::new(384, 320);
 
 /// Outputs of unequal gain, noise and level.
-fn outputs(across: usize, count: usize) -> Outputs {
+pub fn outputs(across: usize, count: usize) -> Outputs {
     let each = [(1.0, 5.0, 0.0), (1.31, 6.5, 240.0), (0.86, 4.2, -170.0), (1.12, 5.6, 90.0)];
     let output = |(gain_e_per_adu, read_noise_e, level_adu): (f64, f64, f64)| Output {
         gain_e_per_adu,
@@ -36,7 +36,7 @@ fn outputs(across: usize, count: usize) -> Outputs {
     }
 }
 
-fn night(preset: Preset, outputs: Outputs) -> Night {
+pub fn night(preset: Preset, outputs: Outputs) -> Night {
     let mut night = Night::preset(preset, SIZE, 15);
     night.effects = Effects::OFFSET
         | Effects::POISSON
@@ -90,7 +90,7 @@ fn calibrated(night: Night, stored: Stored, flats: bool, overscan: OverscanChoic
 }
 
 /// What is left of a light: calibrated less true, by the factor that fits the whole of it.
-fn left(frame: &Frame, raw: &SimFrame) -> (Plane<f32>, f64) {
+pub fn left(frame: &Frame, raw: &SimFrame) -> (Plane<f32>, f64) {
     let light = raw.truth.light_e.as_ref().unwrap();
     let good = |x: usize, y: usize| frame.mask.get(x, y) == MaskBits::empty();
     let (mut top, mut bottom) = (0.0, 0.0);
@@ -109,7 +109,7 @@ fn left(frame: &Frame, raw: &SimFrame) -> (Plane<f32>, f64) {
     (plane, per_e)
 }
 
-fn sigma(plane: &Plane<f32>) -> f64 {
+pub fn sigma(plane: &Plane<f32>) -> f64 {
     let finite: Vec<f32> = plane.as_slice().iter().copied().filter(|v| v.is_finite()).collect();
     stat::MAD_TO_SIGMA * f64::from(stat::median_mad(&finite).1)
 }

@@ -47,7 +47,7 @@ impl FrameSet<'_> {
         }
     }
 
-    fn is_dark(&self) -> bool {
+    pub(super) fn is_dark(&self) -> bool {
         matches!(self.kind, FrameKind::Dark | FrameKind::DarkFlat)
     }
 }
@@ -155,7 +155,9 @@ pub fn build_defect_map(
         let flat = looked_at(set, additive)?;
         cfa = cfa.or(flat.cfa);
         let mut here = judged(&flat.mean, flat.cfa, Kind::Flat, context)?;
+        // Colours are level with each other; only of Bayer's some lines hold two, some one.
         let step = flat.cfa.map_or(1, CfaPattern::period);
+        let step = if step > 2 { 1 } else { step };
         for along_rows in [false, true] {
             here.extend(faint_lines(&flat.mean, (&|_, _| FAINT_RESPONSE, step), along_rows));
         }

@@ -3,6 +3,7 @@
 
 mod elsewhere;
 mod kinds;
+mod outputs;
 mod rows;
 
 use std::collections::BTreeMap;
@@ -90,8 +91,11 @@ pub fn examine(inventory: &mut Inventory, context: &Context<'_>) -> Result<()> {
         let elsewhere = elsewhere::left_out(&seen, frames, &mut findings);
         let seen = seen.without(&elsewhere);
         left_out.extend(elsewhere);
+        outputs::distrust_overscans(&seen, frames, &mut findings, context)?;
+        outputs::missing_gains(&seen, frames, &mut findings);
         rows::turn(&seen, frames, &mut findings, context)?;
     }
+    left_out.extend(outputs::read_otherwise(&inventory.frames, &left_out, &mut findings));
     inventory.findings.extend(findings);
     left_out.sort_unstable();
     for i in left_out.into_iter().rev() {

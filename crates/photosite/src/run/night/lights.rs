@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use photosite_file::fits::Sample;
 
+use super::mapped::Maps;
 use super::notes::Notes;
 use crate::calibrate::dark::DarkShare;
 use crate::error::Reach;
@@ -33,8 +34,8 @@ pub(super) struct SetKey {
     pub masters: [Option<MasterId>; 3],
     /// The dark is taken by a factor of the light's own.
     pub fitted: bool,
-    /// The night's defect map is of the light's size.
-    pub mapped: bool,
+    /// Which of the night's defect maps.
+    pub mapped: Option<usize>,
     /// Its response is straightened, above the bias.
     pub bent: bool,
 }
@@ -51,15 +52,15 @@ pub(super) enum Loaded {
 /// The masters of a night's set-ups, in memory while they are needed.
 pub(super) struct Sets {
     what: Loaded,
-    map: Option<Arc<LoadedMap>>,
+    maps: Vec<Arc<LoadedMap>>,
     frames: BTreeMap<MasterId, LoadedMaster>,
     sets: BTreeMap<SetKey, Arc<Masters>>,
 }
 
 impl Sets {
     /// None of them in memory yet.
-    pub(super) fn new(what: Loaded, map: Option<Arc<LoadedMap>>) -> Self {
-        Self { what, map, frames: BTreeMap::new(), sets: BTreeMap::new() }
+    pub(super) fn new(what: Loaded, maps: &Maps) -> Self {
+        Self { what, maps: maps.all().to_vec(), frames: BTreeMap::new(), sets: BTreeMap::new() }
     }
 
     /// The masters of a set-up, loaded on all threads where they are not yet.
@@ -88,7 +89,7 @@ impl Sets {
         let bias = bias.map(|m| BiasChoice::Master(Box::new(m)));
         let scaling = if key.fitted { DarkScaling::Fitted } else { DarkScaling::None };
         let mut set = Masters::new(bias, dark, flat, scaling)?;
-        if let Some(map) = self.map.as_ref().filter(|_| key.mapped) {
+        if let Some(map) = key.mapped.and_then(|at| self.maps.get(at)) {
             set = set.with_defects(map);
         }
         let set = Arc::new(set);
@@ -135,7 +136,7 @@ pub(super) struct Work<'a> {
     pub darks: &'a DarkChoices,
     pub flats: &'a FlatChoices,
     pub made: &'a MadeDarks,
-    pub map: Option<&'a Arc<LoadedMap>>,
+    pub maps: &'a Maps,
     pub earlier: &'a Earlier,
     pub folder: &'a Path,
 }
@@ -159,8 +160,7 @@ impl<'a> Work<'a> {
     pub fn set_of(&self, light: LightId) -> SetKey {
         let plan = &self.planned[light];
         let flat = self.flats[light].map_or(plan.flat, |choice| choice.flat);
-        let size = self.raw[plan.frame].as_ref().map(|raw| raw.region().size());
-        let mapped = self.map.is_some_and(|map| Some(map.map.size) == size);
+        let mapped = self.maps.of(light);
         let bent = self.raw[plan.frame].as_ref().is_some_and(|raw| raw.linearity.is_some());
         if let Some(made) = self.made.get(&light) {
             // It brings the bias with it.
@@ -217,7 +217,7 @@ pub(super) fn calibrate_lights(
     for &i in wanted.iter().filter(|i| raw[planned[**i].frame].is_some()) {
         by_set.entry(work.set_of(i)).or_default().push(i);
     }
-    let mut sets = Sets::new(Loaded::WithVariance, work.map.cloned());
+    let mut sets = Sets::new(Loaded::WithVariance, work.maps);
     for (key, members) in by_set {
         sets.keep(&BTreeSet::from([key]));
         let set = match sets.get(key, work.masters, context) {

@@ -8,6 +8,7 @@ mod flats;
 mod lights;
 mod lock;
 mod long_flats;
+mod mapped;
 mod masters;
 mod modelled;
 mod notes;
@@ -17,7 +18,6 @@ mod verdicts;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use photosite_file::atomic::{Existing, remove_leftovers, write_bytes};
 
@@ -35,12 +35,11 @@ use super::account::{Account, Done, report};
 use super::earlier::Earlier;
 use super::frames::{raw_frame, take_inventory_without};
 use super::keep::keep_masters;
-use super::named::not_of_this_sensor;
 use super::page::page_of;
 use super::pairs::noise_by_pairs;
 use super::planned::{AskedNight, PlannedNight};
 use super::profiles::{linearity_by_profile, noise_by_profile, noise_by_settings};
-use super::request::{NightOutcome, NightRequest};
+use super::request::{DefectsChoice, NightOutcome, NightRequest};
 use super::results::{
     DarkChoices, FlatChoices, LightResults, MadeDarks, MasterResults, Pictures, RawFrames, Results,
 };
@@ -50,10 +49,9 @@ use crate::finding::Severity;
 use crate::inventory::Inventory;
 use crate::library::{FEW_REFUSALS, Library};
 use crate::plan::{
-    FEWEST_LIGHTS, Forecaster, Graph, Grapher, LightId, LightPlan, MasterId, MasterPlan, Means,
+    FEWEST_LIGHTS, Forecaster, Graph, Grapher, LightId, MasterId, MasterPlan, Means,
     Plan, Share, plan_pictures, shooting_list,
 };
-use crate::product::{LoadedMap, read_defect_map};
 use crate::raw::RawFrame;
 use crate::report::{self, LibraryReport};
 use crate::work::{Context, on_each};
@@ -239,7 +237,6 @@ impl<'a> Night<'a> {
             self.identify(context)?;
         }
         self.lap("identify");
-        let defects = self.defect_map(context)?;
         let earlier = self.earlier(context)?;
         let planned = &self.planned;
         let (known, raw) = (&earlier.known, &self.raw);
@@ -247,9 +244,11 @@ impl<'a> Night<'a> {
         build_masters(planned, raw, known, &masters_dir, masters, notes, context)?;
         self.lap("masters");
         self.keep_masters(&earlier, context)?;
+        let maps = self.defect_maps(&masters_dir, context)?;
+        self.lap("defects");
         let Self { request, planned, raw, masters, darks, flats, notes, .. } = self;
         let (earlier, folder) = (&earlier, lights_dir.as_path());
-        let map = defects.as_ref();
+        let maps = &maps;
         let mut fitted = std::mem::replace(darks, Results::none(0));
         let none = Results::none(planned.lights.len());
         let made = &MadeDarks::new();
@@ -260,7 +259,7 @@ impl<'a> Night<'a> {
             masters,
             darks: &none,
             made,
-            map,
+            maps,
             flats,
             earlier,
             folder,
@@ -274,8 +273,8 @@ impl<'a> Night<'a> {
         let Self { request, planned, raw, masters, darks, made, flats, notes, .. } = self;
         let mut judged = Results::none(planned.lights.len());
         let work =
-            Work { request, planned, raw, masters, darks, made, map, flats, earlier, folder };
-        let mut sets = Sets::new(Loaded::Samples, map.cloned());
+            Work { request, planned, raw, masters, darks, made, maps, flats, earlier, folder };
+        let mut sets = Sets::new(Loaded::Samples, maps);
         judge_flats(work, &mut judged, (&mut sets, notes), context)?;
         self.flats = judged;
         self.lap("flats");
@@ -294,7 +293,7 @@ impl<'a> Night<'a> {
         } = self;
         let (raw, darks, flats) = (&*raw, &*darks, &*flats);
         let work =
-            Work { request, planned, raw, masters, darks, made, map, flats, earlier, folder };
+            Work { request, planned, raw, masters, darks, made, maps, flats, earlier, folder };
         if request.stack {
             stack_lights(work, &folders, lights, pictures, (&mut sets, notes), context)?;
         }
@@ -314,7 +313,7 @@ impl<'a> Night<'a> {
             ..
         } = self;
         let work =
-            Work { request, planned, raw, masters, darks, made, map, flats, earlier, folder };
+            Work { request, planned, raw, masters, darks, made, maps, flats, earlier, folder };
         // Lights that are in no picture are kept, and all where that is asked.
         let all = planned.named_lights().map(|(id, _)| id);
         let wanted: Vec<LightId> =
@@ -351,20 +350,6 @@ impl<'a> Night<'a> {
             (Stage::Lights, kept),
         ]
         .map(|(stage, units)| (stage, units as u64))
-    }
-
-    /// Reads the defect map that was named; tells of lights that it is not of the size of.
-    fn defect_map(&mut self, context: &Context<'_>) -> Result<Option<Arc<LoadedMap>>> {
-        let Some(path) = &self.request.defects else { return Ok(None) };
-        let map = read_defect_map(path)?;
-        let of = |light: &LightPlan| self.raw[light.frame].as_ref();
-        let odd =
-            self.planned.lights.iter().filter_map(of).find(|f| f.region().size() != map.map.size);
-        if let Some(frame) = odd {
-            let told = not_of_this_sensor(&map, &frame.path, frame.region().size());
-            self.notes.add(told, context);
-        }
-        Ok(Some(Arc::new(map)))
     }
 
     /// Knows every frame by its content.
@@ -404,6 +389,7 @@ impl<'a> Night<'a> {
             keep_calibrated: request.keep.calibrated,
             keep_registered: request.keep.registered,
             sixteen_bits: request.sample != crate::params::Storage::F32,
+            own_map: request.defects == DefectsChoice::Own,
             // A library that could not be opened takes nothing; a dry run makes none.
             library: request.library.is_some() && (request.dry_run || library.is_some()),
             predecessors: library.as_ref().is_some_and(|l| {

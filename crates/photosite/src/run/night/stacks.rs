@@ -204,9 +204,10 @@ impl Target<'_> {
         if !darks.is_empty() {
             parameters["darks"] = json!(darks);
         }
-        let mapped = lights.iter().any(|i| self.work.set_of(*i).mapped);
-        if let Some(map) = self.work.map.filter(|_| mapped) {
-            parameters["defects"] = json!(map.hash.to_string());
+        let mapped: BTreeSet<String> =
+            lights.iter().filter_map(|i| self.work.maps.hash_of(*i)).collect();
+        if !mapped.is_empty() {
+            parameters["defects"] = json!(mapped);
         }
         if let Some(path) = self.named_reference() {
             parameters["reference"] = json!(ContentHash::of_file(path)?.to_string());
