@@ -341,3 +341,22 @@ impl Mixture {
         Self { levels, elsewhere }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_levels_are_told_however_far_apart() {
+        for apart in [4.0, 8.0, 30.0] {
+            let noise = |i: usize| [-1.3, 0.4, 1.1, -0.6, 0.2][i * 3 % 5];
+            let mut samples: Vec<f64> =
+                (0..60).map(|i| apart * [0.0, 1.0, 1.0, 2.0][i % 4] + noise(i)).collect();
+            samples.sort_by(f64::total_cmp);
+            let told = Mixture::of(&samples, 1.0, true);
+            let shares: Vec<f64> = told.levels.iter().map(|l| l.share).collect();
+            assert_eq!(shares, [0.25, 0.5, 0.25], "{apart}: {:?}", told.levels);
+            assert_eq!(told.elsewhere, 0.5);
+        }
+    }
+}

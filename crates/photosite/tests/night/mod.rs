@@ -84,7 +84,8 @@ pub fn calibrate(night: Night, expected: &[&str]) -> Calibrated {
     let output = folder.path().join("out");
     let request = with(request(vec![folder.path().to_owned()], &output), |n| n.stack = false);
     let report = run(&request, 2);
-    for finding in &report.findings {
+    // Twenty darks and more give a map, which is told.
+    for finding in report.findings.iter().filter(|f| f.code != "defects-mapped") {
         assert!(expected.contains(&&*finding.code), "{finding:?}");
     }
     Calibrated { simulation, folder, report }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use photosite_file::fits::Sample;
 
-use super::mapped::Maps;
+use super::maps::Maps;
 use super::notes::Notes;
 use crate::calibrate::dark::DarkShare;
 use crate::error::Reach;

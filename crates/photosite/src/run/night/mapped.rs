@@ -1,12 +1,12 @@
 //! The defect maps of a night: one that was named, or for each set-up one of the darks that its lights take.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
 use photosite_pix::FrameKind;
 
 use super::Night;
+use super::maps::Maps;
 use crate::defects::FEWEST_FRAMES;
 use crate::error::Reach;
 use crate::finding::Severity;
@@ -22,37 +22,6 @@ use crate::{Finding, Result};
 
 /// Days after which a map is old: pixels become hot all the time, and a year's are worth new darks.
 const OLD_DAYS: f64 = 365.0;
-
-/// The defect maps of a night, and which of them each light is calibrated with.
-#[derive(Debug, Default)]
-pub(super) struct Maps {
-    all: Vec<Arc<LoadedMap>>,
-    of: BTreeMap<LightId, usize>,
-}
-
-impl Maps {
-    /// All of them.
-    pub(super) fn all(&self) -> &[Arc<LoadedMap>] {
-        &self.all
-    }
-
-    /// Which one is a light's.
-    pub(super) fn of(&self, light: LightId) -> Option<usize> {
-        self.of.get(&light).copied()
-    }
-
-    /// What the map of a light holds.
-    pub(super) fn hash_of(&self, light: LightId) -> Option<String> {
-        self.of(light).map(|at| self.all[at].hash.to_string())
-    }
-
-    /// Gives lights a map.
-    fn add(&mut self, map: LoadedMap, lights: impl IntoIterator<Item = LightId>) {
-        let at = self.all.len();
-        self.all.push(Arc::new(map));
-        self.of.extend(lights.into_iter().map(|light| (light, at)));
-    }
-}
 
 /// Lights of one set-up.
 struct SetUp {

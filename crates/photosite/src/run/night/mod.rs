@@ -9,6 +9,7 @@ mod lights;
 mod lock;
 mod long_flats;
 mod mapped;
+mod maps;
 mod masters;
 mod modelled;
 mod notes;
@@ -49,8 +50,8 @@ use crate::finding::Severity;
 use crate::inventory::Inventory;
 use crate::library::{FEW_REFUSALS, Library};
 use crate::plan::{
-    FEWEST_LIGHTS, Forecaster, Graph, Grapher, LightId, MasterId, MasterPlan, Means,
-    Plan, Share, plan_pictures, shooting_list,
+    FEWEST_LIGHTS, Forecaster, Graph, Grapher, LightId, MasterId, MasterPlan, Means, Plan, Share,
+    plan_pictures, shooting_list,
 };
 use crate::raw::RawFrame;
 use crate::report::{self, LibraryReport};
