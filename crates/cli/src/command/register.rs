@@ -18,7 +18,7 @@ pub fn run(args: RegisterArgs, limits: Limits) -> anyhow::Result<Done> {
     let context = resolve::context(limits, &progress);
     let (offered, mut findings) =
         offer_files(&resolve::files(&args.files, Some(FrameKind::Light), None)?, &context)?;
-    let (lights, refused) = survey(&offered, false, &context)?;
+    let (lights, refused) = survey(&offered, false, None, &context)?;
     findings.extend(refused);
     if lights.is_empty() {
         show::findings(&findings);

@@ -125,7 +125,7 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
             .map(|light| light.without_defects(map, holes.clone()))
             .collect::<Result<_>>()?;
     }
-    let (lights, refused) = survey(&offered, request.how.local, context)?;
+    let (lights, refused) = survey(&offered, request.how.local, None, context)?;
     findings.extend(refused);
     findings.extend(lights.iter().find_map(|light| light.doubt.clone()));
     findings.extend(doubts(&lights, request.how.register.is_some()));

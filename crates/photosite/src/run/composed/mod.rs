@@ -131,7 +131,7 @@ pub fn compose(request: &ComposeRequest<'_>, context: &Context<'_>) -> Result<Co
     if offered.len() < request.pictures.len() {
         return Err(missing(&findings, paths.len() - offered.len()));
     }
-    let (surveyed, refused) = survey(&offered, false, context)?;
+    let (surveyed, refused) = survey(&offered, false, None, context)?;
     findings.extend(refused);
     if surveyed.len() < offered.len() {
         return Err(missing(&findings, offered.len() - surveyed.len()));

@@ -185,7 +185,7 @@ impl Line<'_> {
                 return Ok(());
             }
         }
-        let (mut seen, refused) = survey(&offered, how.local, context)?;
+        let (mut seen, refused) = survey(&offered, how.local, None, context)?;
         notes.extend(refused, context);
         let Some(mut reference) = self.reference(&seen, grid_of.as_deref(), context)? else {
             return Ok(());

@@ -10,6 +10,7 @@ use super::notes::Notes;
 use crate::calibrate::dark::DarkShare;
 use crate::error::Reach;
 use crate::event::{Event, Stage};
+use crate::measure::Kept;
 use crate::params::DarkScaling;
 use crate::plan::{LightId, MasterId, Plan, StackPlan};
 use crate::product::{
@@ -137,6 +138,8 @@ pub(super) struct Work<'a> {
     pub made: &'a MadeDarks,
     pub map: Option<&'a Arc<LoadedMap>>,
     pub earlier: &'a Earlier,
+    /// What was seen in lights, by this run and earlier ones.
+    pub kept: &'a Kept,
     pub folder: &'a Path,
 }
 
