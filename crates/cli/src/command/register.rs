@@ -14,7 +14,7 @@ use crate::{Done, resolve};
 
 /// Registers frames and prints how; writes nothing.
 pub fn run(args: RegisterArgs, limits: Limits) -> anyhow::Result<Done> {
-    let progress = Progress::new();
+    let progress = Progress::default();
     let context = resolve::context(limits, &progress);
     let (offered, mut findings) =
         offer_files(&resolve::files(&args.files, Some(FrameKind::Light), None)?, &context)?;

@@ -13,7 +13,7 @@ use crate::{Done, config, resolve, show};
 
 /// Calibrates a night.
 pub fn run(args: &RunArgs, limits: Limits) -> anyhow::Result<Done> {
-    let progress = NightProgress::new();
+    let progress = NightProgress::default();
     let context = resolve::context(limits, &progress);
     let request = match &args.plan {
         Some(plan) => Asked::Plan(Box::new(read_plan(plan)?)),

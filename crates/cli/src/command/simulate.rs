@@ -60,7 +60,7 @@ pub fn run(args: SimulateArgs, limits: Limits) -> anyhow::Result<Done> {
     if args.black_clamp {
         night.effects |= Effects::BLACK_CLAMP;
     }
-    let progress = Progress::new();
+    let progress = Progress::default();
     let context = resolve::context(limits, &progress);
     let simulation = Simulation::new(night);
     match args.layout {

@@ -22,7 +22,7 @@ fn outdated(output: &std::process::Output) -> Vec<Value> {
 fn superseded_stacks_are_listed_and_removed_where_that_is_asked() {
     let dir = tempfile::tempdir().unwrap();
     let (night, out) = (dir.path().join("night"), dir.path().join("out"));
-    simulate(&night, &["--width", "320", "--height", "240", "--lights", "6"]);
+    simulate(&night, &["--width", "480", "--height", "360", "--lights", "6"]);
     let run = |more: &[&str]| {
         let all = ["run", text(&night), "-o", text(&out), "--no-library", "--json"];
         expect(0, &[&all[..], more].concat())

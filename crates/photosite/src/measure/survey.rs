@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use photosite_file::keyword;
 use photosite_pix::align::Point;
 use photosite_pix::border::Border;
 use photosite_pix::debayer::{Debayer, Greens, Method};
@@ -12,7 +13,9 @@ use photosite_pix::normalise::{Estimator, LevelScale, Structure};
 use photosite_pix::stars::{Criteria, Mesh};
 use photosite_pix::trails::{Bins, Trail, find as find_trails};
 use photosite_pix::warp::Window;
-use photosite_pix::{CfaColor, CfaPattern, Frame, Header, MaskBits, Metadata, Plane, Size, stat};
+use photosite_pix::{
+    CfaColor, CfaPattern, Frame, FrameKind, Header, MaskBits, Metadata, Plane, Size, stat,
+};
 use serde::{Deserialize, Serialize};
 
 use super::kept::Kept;
@@ -21,7 +24,7 @@ use super::saturated::Saturated;
 use super::stars::{StarField, background, find_stars};
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
-use crate::open::each_image;
+use crate::open::{each_image, probe};
 use crate::product::{LightResult, Offered, Opened, glance_bytes};
 use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each, on_each_with};
@@ -413,6 +416,21 @@ fn one_colour(
     Ok(data)
 }
 
+/// Checks that what was named as a reference may show stars.
+///
+/// # Errors
+/// When it cannot be read, or its header says that it is a bias, dark or flat.
+fn check_reference(path: &Path) -> Result<()> {
+    let metadata = keyword::read(&probe(path)?.header).metadata;
+    match metadata.kind.filter(|kind| *kind != FrameKind::Light) {
+        None => Ok(()),
+        Some(kind) => Err(Error::mismatch(format!(
+            "it is a {kind}, and lights are laid over stars; name a light, or a stack, as the reference"
+        ))
+        .about(path)),
+    }
+}
+
 /// The image at `path` that others are registered to: one of the lights, or any other.
 ///
 /// # Errors
@@ -426,6 +444,7 @@ pub fn reference(
     if let Some(light) = lights.iter().find(|l| l.path() == path) {
         return Ok(light.clone());
     }
+    check_reference(path)?;
     let light = Offered::file(path)?;
     let seen = look_over(&light, backgrounds, &mut Spare::default(), context)?;
     Ok(SurveyedLight { light, seen })

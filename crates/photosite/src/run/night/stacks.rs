@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use photosite_file::is_ours;
 use photosite_pix::align::Alignment;
+use photosite_pix::normalise::Normalise;
 use photosite_pix::wcs::Wcs;
 use serde_json::json;
 
@@ -25,6 +26,7 @@ use crate::raw::RawFrame;
 use crate::register::{Arranged, LightPart, arrange, best_reference, no_wcs};
 use crate::report::{LightRow, RegisteredReport, StackReport, StarsReport};
 use crate::run::integrate::Integrated;
+use crate::run::mixed::unscaled;
 use crate::run::results::{LightResults, Pictures, verdict};
 use crate::work::Context;
 use crate::{Error, Finding, Result};
@@ -335,6 +337,9 @@ impl Target<'_> {
             if group.len() < FEWEST_LIGHTS && !self.work.request.selection.is_all() {
                 out.stars.extend(group.iter().map(stars_report));
                 continue;
+            }
+            if self.work.request.how.normalise == Normalise::None {
+                notes.extend(unscaled(&group), context);
             }
             // Lights of one picture share header and array.
             let doubt = group.iter().find_map(|light| light.doubt.clone());
