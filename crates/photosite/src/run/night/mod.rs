@@ -302,7 +302,7 @@ impl<'a> Night<'a> {
         calibrate_lights(work, &wanted, lights, notes, context)?;
         if let Some(what) = work.request.extract.filter(|_| work.request.stack) {
             let folder = work.request.output.join("extracted");
-            let into = (folder.as_path(), folders.stacks.as_path());
+            let into = (folder.as_path(), &folders);
             stack_lines(work, into, what, lights, (&mut self.pictures, notes), context)?;
         }
         notes.extend(below_zero(work, lights), context);
