@@ -120,7 +120,7 @@ fn a_run_that_finds_its_pictures_tells_what_was_told_when_they_were_made() {
 /// Raises the sample in the middle of a raw frame by one ADU.
 fn change(path: &Path) {
     let mut bytes = std::fs::read(path).unwrap();
-    let middle = bytes.len() / 2 | 1;
+    let middle = (bytes.len() / 2) | 1;
     bytes[middle] ^= 1;
     // Not through the project's own writer: a capture program would have written it.
     #[allow(clippy::disallowed_methods, reason = "a raw frame, changed by hand")]
