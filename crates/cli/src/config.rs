@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::{Context as _, bail};
-use clap::ValueEnum;
-use photosite::params::{RecipeChoice, noise_model};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command, ValueEnum};
+use photosite::params::{RecipeChoice, Setting, SettingFrom, noise_model};
+use photosite::work::Context;
 use photosite_pix::reject::Thresholds;
 use photosite_pix::unit::NoiseModel;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -66,28 +68,79 @@ fn named<'de, T: ValueEnum, D: Deserializer<'de>>(from: D) -> Result<Option<T>, 
     })
 }
 
-/// A value and where it comes from.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Origin {
-    /// What it is called in the file.
-    pub name: String,
-    /// The value, as text.
-    pub value: String,
-    /// The file; `None` for what is built in.
-    pub file: Option<PathBuf>,
-}
-
 /// The settings in force, and what each comes from.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// All files together.
     pub config: Config,
     /// Each value.
-    pub origins: Vec<Origin>,
+    pub origins: Vec<Setting>,
 }
 
 /// The settings of this process.
 static CURRENT: OnceLock<Settings> = OnceLock::new();
+
+/// What was typed for this process's command, and its own defaults.
+static TYPED: OnceLock<Vec<Setting>> = OnceLock::new();
+
+/// Notes the options of the command that was typed.
+pub fn note_typed(program: &Command, typed: &ArgMatches) {
+    let Some((name, typed)) = typed.subcommand() else { return };
+    let arguments = program.get_arguments().filter(|a| a.is_global_set());
+    let own = program.find_subcommand(name).into_iter().flat_map(Command::get_arguments);
+    let setting = |argument: &clap::Arg| {
+        // Frames are named by place; the report has them all.
+        argument.get_long()?;
+        let id = argument.get_id().as_str();
+        let values = typed.try_get_raw(id).ok()??.map(|v| v.to_string_lossy());
+        let value = values.collect::<Vec<_>>().join(", ");
+        let from = match typed.value_source(id)? {
+            ValueSource::CommandLine => SettingFrom::CommandLine,
+            // A switch that nobody set is none.
+            _ if value == "false" || value.is_empty() => return None,
+            _ => SettingFrom::BuiltIn,
+        };
+        Some(Setting { name: id.replace('-', "_"), value, from, file: None })
+    };
+    let _ = TYPED.set(arguments.chain(own).filter_map(setting).collect());
+}
+
+/// Every value in force and where it is from: what was typed, else what a file says, else what is built in.
+pub fn in_force(context: &Context<'_>, library: Option<&Path>) -> Vec<Setting> {
+    let typed = TYPED.get().map_or(&[][..], Vec::as_slice);
+    let by_hand = typed.iter().filter(|s| s.from == SettingFrom::CommandLine);
+    let mut all: Vec<Setting> = by_hand.cloned().collect();
+    let has = |all: &[Setting], name: &str| all.iter().any(|s| s.name == name);
+    let without_library = has(&all, "no_library");
+    let own_method = has(&all, "reject");
+    for kept in &current().origins {
+        // Thresholds are in the unit of their method.
+        let of_method = own_method && kept.name.starts_with("sigma_");
+        let of_library = without_library && kept.name == "library";
+        if !(has(&all, &kept.name) || of_method || of_library) {
+            all.push(kept.clone());
+        }
+    }
+    let built_in = |name: &str, value: String| {
+        let name = name.to_owned();
+        Setting { name, value, from: SettingFrom::BuiltIn, file: None }
+    };
+    let usual = [
+        library.map(|l| built_in("library", l.display().to_string())),
+        Some(built_in("threads", context.threads.to_string())),
+        Some(built_in("memory", format!("{}MiB", context.memory_bytes >> 20))),
+        Some(built_in("reject", "auto".to_owned())),
+        Some(built_in("weight", "quality".to_owned())),
+        Some(built_in("normalize", "additive-scale".to_owned())),
+    ];
+    let defaults = typed.iter().filter(|s| s.from == SettingFrom::BuiltIn).cloned();
+    for setting in usual.into_iter().flatten().chain(defaults) {
+        if !has(&all, &setting.name) {
+            all.push(setting);
+        }
+    }
+    all
+}
 
 /// Reads the files once, for all that asks for [`current`] afterwards.
 ///
@@ -168,8 +221,8 @@ impl Settings {
     fn add(&mut self, new: Config, file: &Path) {
         let mut note = |name: &str, value: String| {
             self.origins.retain(|o| o.name != name);
-            let file = Some(file.to_owned());
-            self.origins.push(Origin { name: name.to_owned(), value, file });
+            let (name, file) = (name.to_owned(), Some(file.to_owned()));
+            self.origins.push(Setting { name, value, from: SettingFrom::File, file });
         };
         let all = &mut self.config;
         macro_rules! take {

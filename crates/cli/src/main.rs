@@ -23,7 +23,7 @@ mod show;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use photosite::Finding;
 use photosite::finding::Severity;
 
@@ -47,7 +47,10 @@ impl Done {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let command = Cli::command();
+    let typed = command.clone().get_matches();
+    let cli = Cli::from_arg_matches(&typed).unwrap_or_else(|e| e.exit());
+    config::note_typed(&command, &typed);
     let strict = cli.manner.strict;
     let done = speak(&cli).and_then(|()| dispatch(cli));
     match done.and_then(|done| show::all_written().map(|()| done)) {

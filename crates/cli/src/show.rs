@@ -179,51 +179,62 @@ pub fn error(e: &anyhow::Error) {
     say(&format!("{} {message}", "error:".red().bold()), false);
 }
 
-/// Progress for a person: a bar on a terminal, a line a stage elsewhere.
-pub struct Progress {
-    bar: Mutex<Option<ProgressBar>>,
+/// A line of progress: one that changes on a terminal, a line a stage elsewhere.
+pub struct ProgressLine {
+    bar: Option<ProgressBar>,
     terminal: bool,
 }
 
-impl Progress {
-    /// Progress on standard error.
-    pub fn new() -> Self {
-        Self { bar: Mutex::new(None), terminal: std::io::stderr().is_terminal() && !quiet() }
+impl Default for ProgressLine {
+    /// On standard error.
+    fn default() -> Self {
+        Self { bar: None, terminal: std::io::stderr().is_terminal() && !quiet() }
     }
 }
 
+impl ProgressLine {
+    /// Begins a stage of so many units; `template` is how it looks on a terminal.
+    pub fn begin(&mut self, stage: &str, total: u64, template: &str) {
+        if self.terminal {
+            let style = ProgressStyle::with_template(template).expect("templates are constants");
+            let bar =
+                ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10));
+            bar.set_style(style);
+            bar.set_message(stage.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(200));
+            self.bar = Some(bar);
+        } else if total > 0 {
+            eprintln!("{stage} ({total})");
+        }
+    }
+
+    /// Some units are done; `note` is said of what is left.
+    pub fn advance(&self, by: u64, note: Option<String>) {
+        let Some(bar) = &self.bar else { return };
+        bar.inc(by);
+        note.into_iter().for_each(|note| bar.set_prefix(note));
+    }
+
+    /// Ends the stage.
+    pub fn end(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Progress for a person: a bar a stage.
+#[derive(Default)]
+pub struct Progress(Mutex<ProgressLine>);
+
 impl Observer for Progress {
     fn event(&self, event: Event<'_>) {
-        let mut bar = self.bar.lock().expect("no holder panics");
+        const BAR: &str = "{msg:20} {bar:30} {pos}/{len}  {elapsed} elapsed, {eta} to go";
+        let mut line = self.0.lock().expect("no holder panics");
         match event {
-            Event::Started { stage, total } => {
-                if self.terminal {
-                    let style = ProgressStyle::with_template(
-                        "{msg:20} {bar:30} {pos}/{len}  {elapsed} elapsed, {eta} to go",
-                    )
-                    .expect("the template is a constant");
-                    let new = ProgressBar::with_draw_target(
-                        Some(total),
-                        ProgressDrawTarget::stderr_with_hz(10),
-                    );
-                    new.set_style(style);
-                    new.set_message(stage.name());
-                    new.enable_steady_tick(Duration::from_millis(200));
-                    *bar = Some(new);
-                } else if total > 0 {
-                    eprintln!("{} ({total})", stage.name());
-                }
-            }
-            Event::Advanced { by, .. } => {
-                if let Some(bar) = &*bar {
-                    bar.inc(by);
-                }
-            }
-            Event::Finished => {
-                if let Some(bar) = bar.take() {
-                    bar.finish_and_clear();
-                }
-            }
+            Event::Started { stage, total } => line.begin(stage.name(), total, BAR),
+            Event::Advanced { by, .. } => line.advance(by, None),
+            Event::Finished => line.end(),
             // Findings are told at the end, together; a night tells of its stacks elsewhere.
             Event::Found(_) | Event::Ahead(_) | Event::Picture { .. } => {}
         }

@@ -168,8 +168,16 @@ impl Pending {
 
     /// Syncs the file, gives it its name, and syncs the folder.
     pub(crate) fn finish(self) -> Result<()> {
+        let target = self.target.clone();
+        self.file().sync_all().map_err(|e| write_error(&target, "syncing the file", e))?;
+        self.place()?;
+        let folder = folder_of(&target);
+        platform::sync_folder(folder).map_err(|e| write_error(folder, "syncing the folder", e))
+    }
+
+    /// Gives the file its name; a power cut may still lose it, or parts of it.
+    fn place(self) -> Result<()> {
         let Self { target, existing, file } = self;
-        file.file().sync_all().map_err(|e| write_error(&target, "syncing the file", e))?;
         // It may have come to stand there meanwhile.
         check_target(&target, existing)?;
         if let Err(e) = file.name(&target, existing) {
@@ -178,8 +186,7 @@ impl Pending {
             }
             return Err(write_error(&target, "renaming the finished file", e));
         }
-        let folder = folder_of(&target);
-        platform::sync_folder(folder).map_err(|e| write_error(folder, "syncing the folder", e))
+        Ok(())
     }
 }
 
@@ -217,6 +224,16 @@ pub fn write_bytes(path: &Path, bytes: &[u8], existing: Existing) -> Result<()> 
     let pending = Pending::create(path, existing)?;
     pending.file().write_all(bytes).map_err(|e| write_error(path, "writing", e))?;
     pending.finish()
+}
+
+/// As [`write_bytes`], without waiting for the disk: for what is checked when it is read, and may be lost.
+///
+/// # Errors
+/// As [`write_bytes`].
+pub fn write_passing(path: &Path, bytes: &[u8], existing: Existing) -> Result<()> {
+    let pending = Pending::create(path, existing)?;
+    pending.file().write_all(bytes).map_err(|e| write_error(path, "writing", e))?;
+    pending.place()
 }
 
 /// Copies the file `from` to `to`, whole or not at all; a missing folder is made.

@@ -41,6 +41,20 @@ pub enum Linked {
     Yes,
 }
 
+/// Whether a PNG can be read to its end.
+pub fn is_whole(png: &Path) -> bool {
+    let Ok(file) = std::fs::File::open(png) else { return false };
+    let Ok(mut reader) = png::Decoder::new(std::io::BufReader::new(file)).read_info() else {
+        return false;
+    };
+    while let Ok(row) = reader.next_row() {
+        if row.is_none() {
+            return reader.finish().is_ok();
+        }
+    }
+    false
+}
+
 /// Writes a stretched PNG of a file, at most `width` columns wide.
 ///
 /// Three planes, or a colour filter array, make a colour preview, each colour stretched by itself

@@ -144,7 +144,8 @@ fn run(asked: &NightRequest, memory_bytes: u64) -> Run {
     let mut stages = stages.0.into_inner().unwrap();
     stages.iter_mut().for_each(|(_, peak)| *peak = peak.saturating_sub(before));
     let peak_bytes = stages.iter().map(|(_, peak)| *peak as u64).max().unwrap();
-    let made = ["masters", "stacks", "calibrated"].map(|f| bytes_below(&asked.output.join(f)));
+    let made =
+        ["masters", "stacks", "calibrated", ".seen"].map(|f| bytes_below(&asked.output.join(f)));
     let kept = asked.library.as_ref().map_or(0, |l| bytes_below(&l.join("masters")));
     let written_bytes = made.iter().sum::<u64>() + kept;
     Run { forecast, process_bytes, peak_bytes, read_bytes, written_bytes, stages }

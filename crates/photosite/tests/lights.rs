@@ -397,6 +397,19 @@ fn lines_of_colour_lights_are_stacked_on_one_grid() {
     let again = run(&request, 2);
     assert!(again.stacks.iter().all(|s| s.reused), "{:#?}", again.stacks);
     assert_eq!(again.table, report.table);
+    // Each line of each light on the common grid, where that is asked for.
+    let keep = with(request.clone(), |n| n.keep.registered = true);
+    let kept = run(&keep, 2);
+    assert!(kept.stacks.iter().all(|s| !s.reused));
+    let laid = std::fs::read_dir(folder.path().join("out/registered")).unwrap();
+    let laid: Vec<_> = laid.map(|e| e.unwrap().path()).collect();
+    assert_eq!(laid.len(), 2 * 5, "{laid:?}");
+    for path in &laid {
+        let (frame, _) = photosite_file::fits::read_frame(path).unwrap();
+        assert_eq!(frame.size(), Size::new(320, 240));
+        assert!(frame.data.as_slice().iter().all(|v| v.is_finite()), "{path:?}");
+    }
+    assert!(run(&keep, 2).stacks.iter().all(|s| s.reused));
 }
 
 fn brightest(frame: &photosite_pix::Frame) -> (usize, usize) {

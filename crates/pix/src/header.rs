@@ -10,6 +10,10 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
+use crate::{Plane, Size};
+
 /// The value field of a card.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -258,9 +262,24 @@ fn parse_string(rest: &str) -> (Value, String) {
 }
 
 /// The cards of one header, in order, without END.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(from = "Plane<u8>", into = "Plane<u8>")]
 pub struct Header {
     cards: Vec<Card>,
+}
+
+/// The cards' bytes, one a row.
+impl From<Header> for Plane<u8> {
+    fn from(header: Header) -> Self {
+        Self::from_fn(Size::new(80, header.cards.len()), |x, y| header.cards[y].0[x])
+    }
+}
+
+impl From<Plane<u8>> for Header {
+    fn from(rows: Plane<u8>) -> Self {
+        let cards = rows.as_slice().as_chunks::<80>().0;
+        Self { cards: cards.iter().copied().map(Card).collect() }
+    }
 }
 
 impl Header {

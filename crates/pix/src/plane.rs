@@ -1,5 +1,8 @@
 //! One two-dimensional array of samples.
 
+use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::{Serialize, Serializer};
+
 use crate::geom::{Rect, Size};
 
 /// A row-major array of samples, x fastest.
@@ -7,6 +10,56 @@ use crate::geom::{Rect, Size};
 pub struct Plane<T> {
     size: Size,
     data: Vec<T>,
+}
+
+/// The size, then the samples' bytes as this machine holds them: for records that stay on it.
+impl<T: bytemuck::Pod> Serialize for Plane<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Bytes<'a>(&'a [u8]);
+        impl Serialize for Bytes<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_bytes(self.0)
+            }
+        }
+        (self.size, Bytes(bytemuck::cast_slice(&self.data))).serialize(serializer)
+    }
+}
+
+/// Refuses samples that are not as many as the size says.
+impl<'de, T: bytemuck::Pod> Deserialize<'de> for Plane<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (size, Bytes(bytes)) = <(Size, Bytes)>::deserialize(deserializer)?;
+        let pixels = size.width.checked_mul(size.height);
+        if pixels.and_then(|n| n.checked_mul(size_of::<T>())) != Some(bytes.len()) {
+            return Err(D::Error::custom("a plane of another size than it says"));
+        }
+        Ok(Self { size, data: bytemuck::pod_collect_to_vec(&bytes) })
+    }
+}
+
+/// Bytes as they are, not as a list of numbers.
+struct Bytes(Vec<u8>);
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Bytes;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                Ok(Bytes(bytes.to_vec()))
+            }
+
+            fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
+                Ok(Bytes(bytes))
+            }
+        }
+        deserializer.deserialize_byte_buf(Visitor)
+    }
 }
 
 impl<T: Copy> Plane<T> {

@@ -33,7 +33,7 @@ pub struct RunArgs {
         "flats", "dark_flats", "lights", "gain", "read_noise", "format", "pedestal", "defects",
         "extract", "exclude", "select", "keep_best", "reject_lights", "join", "reference", "reject", "sigma_low",
         "sigma_high", "combine", "normalize", "weight", "debayer", "drizzle", "drop", "cfa_drizzle",
-        "crop",
+        "crop", "tidy",
         "overscan", "overscan_method", "linearity",
     ])]
     pub plan: Option<PathBuf>,
@@ -46,6 +46,9 @@ pub struct RunArgs {
     /// Calibrate only: write calibrated lights, do not register or stack.
     #[arg(long)]
     pub no_stack: bool,
+    /// Remove stacks of former runs that this one supersedes, unless somebody changed them.
+    #[arg(long, conflicts_with = "no_stack")]
+    pub tidy: bool,
     /// Registration method.
     #[arg(long, value_enum, value_name = "BY", default_value_t)]
     pub align: AlignName,

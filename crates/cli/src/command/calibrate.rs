@@ -12,7 +12,7 @@ use crate::{Done, resolve};
 
 /// Calibrates frames with masters at hand.
 pub fn run(args: CalibrateArgs, limits: Limits) -> anyhow::Result<Done> {
-    let progress = Progress::new();
+    let progress = Progress::default();
     let context = resolve::context(limits, &progress);
     let files = resolve::files(&args.files, Some(FrameKind::Light), Some(&args.output))?;
     let mut asked = NamedLights::new(&files, &args.output);

@@ -10,7 +10,7 @@ use crate::{Done, resolve};
 
 /// Debayers a frame.
 pub fn debayer(args: &DebayerArgs, limits: Limits) -> anyhow::Result<Done> {
-    let progress = Progress::new();
+    let progress = Progress::default();
     let context = resolve::context(limits, &progress);
     let files = resolve::files(&args.files, None, Some(&args.output))?;
     let targets = resolve::targets(files, &args.output, ".fits")?;
@@ -32,7 +32,7 @@ pub fn debayer(args: &DebayerArgs, limits: Limits) -> anyhow::Result<Done> {
 
 /// Takes lines out of a frame.
 pub fn extract_lines(args: &ExtractArgs, limits: Limits) -> anyhow::Result<Done> {
-    let progress = Progress::new();
+    let progress = Progress::default();
     let context = resolve::context(limits, &progress);
     let files = resolve::files(&args.files, None, Some(&args.output))?;
     let targets = resolve::targets(files, &args.output, ".fits")?;
@@ -73,7 +73,7 @@ fn tell(product: &ColourProduct) {
 
 /// Makes one colour picture of several filters' pictures.
 pub fn compose_picture(args: ComposeArgs, limits: Limits) -> anyhow::Result<Done> {
-    let progress = Progress::new();
+    let progress = Progress::default();
     let context = resolve::context(limits, &progress);
     let mut request = ComposeRequest::new(&args.pictures, &args.output);
     request.palette = args.palette.map(Into::into);

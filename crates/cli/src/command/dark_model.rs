@@ -10,7 +10,7 @@ use crate::{Done, resolve};
 
 /// Builds a dark model, makes a dark with one, or reports it.
 pub fn run(args: DarkModelArgs, limits: Limits) -> anyhow::Result<Done> {
-    let progress = Progress::new();
+    let progress = Progress::default();
     let context = resolve::context(limits, &progress);
     match args.verb {
         DarkModelVerb::Build { paths, output } => {

@@ -19,7 +19,7 @@ const LISTED: usize = 20;
 
 /// Builds, shows, compares or exchanges defect maps.
 pub fn run(args: DefectsArgs, limits: Limits) -> anyhow::Result<Done> {
-    let progress = Progress::new();
+    let progress = Progress::default();
     let context = resolve::context(limits, &progress);
     let json = args.json;
     match args.verb {

@@ -39,7 +39,7 @@ pub fn run(args: DemoArgs, limits: Limits) -> anyhow::Result<Done> {
     night.counts.flats = 15;
     night.counts.dark_flats = 15;
     night.counts.lights = 6;
-    let progress = Progress::new();
+    let progress = Progress::default();
     let context = resolve::context(limits, &progress);
     eprintln!("simulating a night of {} in {}", night.camera, folder.display());
     let simulation = Simulation::new(night);

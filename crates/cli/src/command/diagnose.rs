@@ -13,7 +13,7 @@ use crate::{Done, resolve};
 
 /// Says of lights whether they were calibrated right.
 pub fn run(args: DiagnoseArgs, limits: Limits) -> anyhow::Result<Done> {
-    let progress = Progress::new();
+    let progress = Progress::default();
     let context = resolve::context(limits, &progress);
     let files = resolve::files(&args.lights, Some(FrameKind::Light), None)?;
     let mut asked = DiagnosisRequest::new(&files);

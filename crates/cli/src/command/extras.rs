@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::CommandFactory;
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 use photosite::event::Silent;
+use photosite::params::SettingFrom;
 use photosite_file::atomic::{Existing, write_bytes};
 use serde_json::json;
 
@@ -20,25 +21,9 @@ pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<Done> {
 
 /// Shows the defaults in force and where each comes from.
 pub fn settings(limits: Limits, as_json: bool) -> anyhow::Result<Done> {
-    let kept = config::current();
     let context = resolve::context(limits, &Silent);
     let library = resolve::library(&PlaceArgs { library: None });
-    let built_in =
-        |name: &str, value: String| config::Origin { name: name.into(), value, file: None };
-    let mut all = kept.origins.clone();
-    let usual = [
-        ("library", library.map_or_else(String::new, |l| l.display().to_string())),
-        ("threads", context.threads.to_string()),
-        ("memory", format!("{}MiB", context.memory_bytes >> 20)),
-        ("reject", "auto".to_owned()),
-        ("weight", "quality".to_owned()),
-        ("normalize", "additive-scale".to_owned()),
-    ];
-    for (name, value) in usual {
-        if !all.iter().any(|o| o.name == name) {
-            all.push(built_in(name, value));
-        }
-    }
+    let all = config::in_force(&context, library.as_deref());
     let folder = photosite::env::config_folder().map(|f| f.join(config::NAME));
     if as_json {
         show::json("config", &json!({ "settings": all, "user_file": folder }))?;
@@ -47,8 +32,11 @@ pub fn settings(limits: Limits, as_json: bool) -> anyhow::Result<Done> {
     let rows = all
         .iter()
         .map(|o| {
-            let from =
-                o.file.as_ref().map_or_else(|| "built in".into(), |f| f.display().to_string());
+            let from = match (&o.file, o.from) {
+                (Some(file), _) => file.display().to_string(),
+                (None, SettingFrom::CommandLine) => "command line".into(),
+                (None, _) => "built in".into(),
+            };
             vec![o.name.clone(), o.value.clone(), from]
         })
         .collect();

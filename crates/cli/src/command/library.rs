@@ -13,7 +13,7 @@ use crate::{Done, resolve};
 
 /// Keeps calibration frames and masters in order.
 pub fn run(args: LibraryArgs, limits: Limits) -> anyhow::Result<Done> {
-    let progress = Progress::new();
+    let progress = Progress::default();
     let context = resolve::context(limits, &progress);
     let folder = resolve::library_needed(&args.place)?;
     let json = args.json;

@@ -12,7 +12,7 @@ use crate::{Done, resolve};
 
 /// Builds one master.
 pub fn run(args: MasterArgs, limits: Limits) -> anyhow::Result<Done> {
-    let progress = Progress::new();
+    let progress = Progress::default();
     let context = resolve::context(limits, &progress);
     let kind = FrameKind::from(args.kind);
     let additive = match (&args.dark, args.bias.as_deref().map(resolve::bias)) {

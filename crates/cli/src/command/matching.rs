@@ -28,7 +28,7 @@ struct Matched {
 
 /// Shows which master each light gets.
 pub fn run(args: MatchArgs, limits: Limits) -> anyhow::Result<Done> {
-    let progress = Progress::new();
+    let progress = Progress::default();
     let context = resolve::context(limits, &progress);
     let mut inventory = take_inventory(&args.lights, None, &KindOverrides::default(), &context)?;
     let place = resolve::library(&args.place);

@@ -13,7 +13,7 @@ use crate::{Done, resolve};
 
 /// Says which frames to shoot next.
 pub fn run(args: PlanArgs, limits: Limits) -> anyhow::Result<Done> {
-    let progress = Progress::new();
+    let progress = Progress::default();
     let context = resolve::context(limits, &progress);
     let share = share(&args.share)?;
     let mut inventory = take_inventory(&args.paths, None, &KindOverrides::default(), &context)?;

@@ -14,11 +14,11 @@ use crate::{Done, resolve};
 
 /// Registers frames and prints how; writes nothing.
 pub fn run(args: RegisterArgs, limits: Limits) -> anyhow::Result<Done> {
-    let progress = Progress::new();
+    let progress = Progress::default();
     let context = resolve::context(limits, &progress);
     let (offered, mut findings) =
         offer_files(&resolve::files(&args.files, Some(FrameKind::Light), None)?, &context)?;
-    let (lights, refused) = survey(&offered, false, &context)?;
+    let (lights, refused) = survey(&offered, false, None, &context)?;
     findings.extend(refused);
     if lights.is_empty() {
         show::findings(&findings);

@@ -13,11 +13,15 @@ use crate::{Done, config, resolve, show};
 
 /// Calibrates a night.
 pub fn run(args: &RunArgs, limits: Limits) -> anyhow::Result<Done> {
-    let progress = NightProgress::new();
+    let progress = NightProgress::default();
     let context = resolve::context(limits, &progress);
     let request = match &args.plan {
         Some(plan) => Asked::Plan(Box::new(read_plan(plan)?)),
-        None => Asked::Night(Box::new(request(args)?)),
+        None => {
+            let mut night = request(args)?;
+            night.settings = config::in_force(&context, night.library.as_deref());
+            Asked::Night(Box::new(night))
+        }
     };
     if let Asked::Night(night) = &request {
         let first = night::beginning(night.library.as_deref(), &night.output);
@@ -97,6 +101,7 @@ fn request(args: &RunArgs) -> anyhow::Result<NightRequest> {
     };
     night.join_exposures = choice.join.is_some();
     night.extract = args.extract.map(Into::into);
+    night.tidy = args.tidy;
     night.keep.calibrated = args.keep.contains(&args::Keep::Calibrated);
     night.keep.registered = args.keep.contains(&args::Keep::Registered);
     Ok(night)

@@ -44,7 +44,7 @@ fn measure(
     if args.sky.is_some_and(|s| !(s.is_finite() && s > 0.0)) {
         bail!("--sky is a number of electrons a second above 0");
     }
-    let progress = Progress::new();
+    let progress = Progress::default();
     let context = resolve::context(limits, &progress);
     let mut paths: Vec<PathBuf> = args.paths;
     let overrides = resolve::overrides(&args.kinds, &mut paths)?;

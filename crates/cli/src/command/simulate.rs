@@ -9,7 +9,9 @@ use photosite::work::{Context, for_each};
 use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::fits::{FitsWriter, ImageSpec, Sample};
 use photosite_pix::{Card, FrameKind, Header, Plane, Size};
-use photosite_sim::{Effects, Fault, FramePlan, Layout, Night, Preset, Session, Simulation};
+use photosite_sim::{
+    Conditions, Effects, Fault, FramePlan, Layout, Night, Preset, Session, Simulation,
+};
 
 use crate::args::{Limits, PresetName, SimulateArgs};
 use crate::show::Progress;
@@ -60,7 +62,7 @@ pub fn run(args: SimulateArgs, limits: Limits) -> anyhow::Result<Done> {
     if args.black_clamp {
         night.effects |= Effects::BLACK_CLAMP;
     }
-    let progress = Progress::new();
+    let progress = Progress::default();
     let context = resolve::context(limits, &progress);
     let simulation = Simulation::new(night);
     match args.layout {
@@ -184,8 +186,15 @@ fn write_tree(
         || (),
         |(), i| {
             let (plan, session) = &frames[i];
-            let frame = simulation.render(plan);
-            let header = layout.header(plan, session, frame.header);
+            // Each target has stars of its own, and a place of its own on the sky.
+            let elsewhere = plan.kind == FrameKind::Light && session.object != targets[0];
+            let sky = if elsewhere { Conditions::ELSEWHERE } else { Conditions::CLEAR };
+            let frame = simulation.render_under(plan, sky);
+            let mut header = layout.header(plan, session, frame.header);
+            if let Some(ra_deg) = header.get_f64("CRVAL1").filter(|_| elsewhere) {
+                let comment = header.comment("CRVAL1");
+                header.set(Card::real("CRVAL1", (ra_deg + 30.0) % 360.0, &comment));
+            }
             write_plane(&folder.join(&paths[i]), &frame.adu, sample, header)
         },
     )?;

@@ -10,7 +10,7 @@ use crate::{Done, resolve};
 
 /// Stacks calibrated lights.
 pub fn run(args: StackArgs, limits: Limits) -> anyhow::Result<Done> {
-    let progress = Progress::new();
+    let progress = Progress::default();
     let context = resolve::context(limits, &progress);
     let files = resolve::files(&args.files, Some(FrameKind::Light), Some(&args.output))?;
     let mut request = IntegrationRequest::new(&files, &args.output);

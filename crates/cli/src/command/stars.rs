@@ -10,7 +10,7 @@ use crate::{Done, resolve};
 
 /// Lists the stars of a frame.
 pub fn run(args: StarsArgs, limits: Limits) -> anyhow::Result<Done> {
-    let progress = Progress::new();
+    let progress = Progress::default();
     let context = resolve::context(limits, &progress);
     let field =
         stars_of(&args.file, resolve::defects(args.defects.as_deref()), args.snr, &context)?;

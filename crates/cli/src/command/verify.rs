@@ -10,7 +10,7 @@ use crate::{Done, resolve};
 
 /// Makes products again and compares them.
 pub fn run(args: VerifyArgs, limits: Limits) -> anyhow::Result<Done> {
-    let progress = Progress::new();
+    let progress = Progress::default();
     let context = resolve::context(limits, &progress);
     let products =
         verify_products(&resolve::files(&args.files, None, None)?, &args.inputs, &context)?;

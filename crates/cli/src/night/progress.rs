@@ -1,14 +1,11 @@
 //! Progress of a night: which stack, how far, and how long all of it will take.
 
-use std::io::IsTerminal;
 use std::sync::Mutex;
-use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use photosite::env::Stopwatch;
 use photosite::event::{Event, Observer, Stage};
 
-use crate::show;
+use crate::show::ProgressLine;
 
 /// What a unit of a stage takes, compared with the others, before any of it is done.
 const USUAL: [(Stage, f64); 5] = [
@@ -30,27 +27,15 @@ struct Ahead {
 
 #[derive(Default)]
 struct State {
-    bar: Option<ProgressBar>,
+    line: ProgressLine,
     ahead: Vec<Ahead>,
     picture: String,
     stage: Option<(Stage, Stopwatch)>,
 }
 
-/// Progress for a person: a line that changes on a terminal, a line a stage elsewhere.
-pub struct NightProgress {
-    state: Mutex<State>,
-    terminal: bool,
-}
-
-impl NightProgress {
-    /// Progress on standard error.
-    pub fn new() -> Self {
-        Self {
-            state: Mutex::default(),
-            terminal: std::io::stderr().is_terminal() && !show::quiet(),
-        }
-    }
-}
+/// Progress for a person, with the time that is left in all.
+#[derive(Default)]
+pub struct NightProgress(Mutex<State>);
 
 /// Seconds until all that was announced is done; `None` before anything is.
 fn left_s(ahead: &[Ahead]) -> Option<f64> {
@@ -84,11 +69,8 @@ impl State {
             ahead.spent_s += since.seconds();
         }
         *since = Stopwatch::start();
-        let Some(bar) = &self.bar else { return };
-        bar.inc(by);
-        if let Some(left) = left_s(&self.ahead) {
-            bar.set_prefix(format!("{} left in all", shown_time(left)));
-        }
+        let left = left_s(&self.ahead).map(|left| format!("{} left in all", shown_time(left)));
+        self.line.advance(by, left);
     }
 
     fn stage_line(&self, stage: Stage) -> String {
@@ -101,7 +83,7 @@ impl State {
 
 impl Observer for NightProgress {
     fn event(&self, event: Event<'_>) {
-        let mut state = self.state.lock().expect("no holder panics");
+        let mut state = self.0.lock().expect("no holder panics");
         match event {
             Event::Ahead(stages) => {
                 let ahead = |(stage, units): &(Stage, u64)| Ahead {
@@ -121,27 +103,12 @@ impl Observer for NightProgress {
                     ahead.units = ahead.units.max(total);
                 }
                 let line = state.stage_line(stage);
-                if self.terminal {
-                    let style = ProgressStyle::with_template("{msg} {pos}/{len}  {prefix}")
-                        .expect("the template is a constant");
-                    let bar = ProgressBar::with_draw_target(
-                        Some(total),
-                        ProgressDrawTarget::stderr_with_hz(10),
-                    );
-                    bar.set_style(style);
-                    bar.set_message(line);
-                    bar.enable_steady_tick(Duration::from_millis(200));
-                    state.bar = Some(bar);
-                } else if total > 0 {
-                    eprintln!("{line} ({total})");
-                }
+                state.line.begin(&line, total, "{msg} {pos}/{len}  {prefix}");
             }
             Event::Advanced { by, .. } => state.advance(by),
             Event::Finished => {
                 state.stage = None;
-                if let Some(bar) = state.bar.take() {
-                    bar.finish_and_clear();
-                }
+                state.line.end();
             }
             // Findings are told at the end, together.
             Event::Found(_) => {}

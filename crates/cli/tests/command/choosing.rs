@@ -113,3 +113,59 @@ fn stacks_are_steered_as_by_the_command_stack() {
         assert!(told.contains(&width.to_string()), "{name}: {told}");
     }
 }
+
+#[test]
+fn what_is_named_for_another_role_is_called_by_its_kind() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    simulate(&at("night"), &["--lights", "3"]);
+    let (night, out) = (at("night"), at("out"));
+    expect(0, &["run", "--no-stack", text(&night), "-o", text(&out)]);
+    let masters = crate::support::visible(&at("out/masters"));
+    let lights = text(&at("out/calibrated")).to_owned();
+    let stacked = text(&at("stacked.fits")).to_owned();
+    for kind in ["flat", "dark", "bias"] {
+        let master = masters
+            .iter()
+            .find(|m| m.file_name().unwrap().to_string_lossy().starts_with(&format!("{kind}_")));
+        let master = text(master.unwrap()).to_owned();
+        let words = [&format!("it is a {kind}"), "as the reference"];
+        let asked = ["stack", "--register", &lights, "-o", &stacked, "--reference", &master];
+        refused(&asked, &words);
+        refused(&["register", &lights, "--reference", &master], &words);
+        let night = at("night");
+        let out = at(&format!("out-{kind}"));
+        let asked = ["run", text(&night), "-o", text(&out), "--reference", &master];
+        let told = stderr(&expect(1, &asked));
+        assert!(words.iter().all(|w| told.contains(*w)), "{told}");
+    }
+    // A light where a dark is asked for.
+    let raw = crate::support::files(&at("night/lights"));
+    let out = at("named");
+    let named = ["calibrate", text(&raw[0]), "--dark", text(&raw[1]), "-o", text(&out)];
+    let told = stderr(&crate::support::run(&named));
+    assert!(told.contains("it is a light, used as dark"), "{told}");
+}
+
+#[test]
+fn exposures_joined_without_normalisation_are_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let (night, short) = (dir.path().join("night"), dir.path().join("short"));
+    let size = ["--width", "480", "--height", "360", "--lights", "3"];
+    simulate(&night, &size);
+    simulate(&short, &[&size[..], &["--exposure", "30"]].concat());
+    let join = ["--join", "exposures", "--no-library", "--json"];
+    let codes = |name: &str, more: &[&str]| -> Vec<String> {
+        let out = dir.path().join(name);
+        let paths = ["run", text(&night), text(&short), "-o", text(&out)];
+        let done = crate::support::run(&[&paths[..], &join, more].concat());
+        let report: Value = serde_json::from_slice(&done.stdout).unwrap();
+        let findings = report["findings"].as_array().unwrap().iter();
+        findings.map(|f| f["code"].as_str().unwrap().to_owned()).collect()
+    };
+    let mixed = |codes: &[String]| codes.iter().filter(|c| *c == "stack-mixed").count();
+    let told = codes("none", &["--normalize", "none"]);
+    assert_eq!(mixed(&told), 1, "{told:?}");
+    let told = codes("scaled", &[]);
+    assert_eq!(mixed(&told), 0, "{told:?}");
+}

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use photosite_file::fits::{read_frame, read_frames};
-use photosite_pix::MaskBits;
+use photosite_file::atomic::Existing;
+use photosite_file::fits::{FrameSpec, Sample, read_frame, read_frames, write_frame};
+use photosite_pix::{Card, Frame, Header, MaskBits, Plane, Size, Unit};
 
 use crate::common::{assert_checksums, real};
 use crate::support::{expect, files, json, refused, simulate, stdout, text, write};
@@ -175,4 +176,64 @@ fn a_wrong_array_is_doubted() {
     let rgb = dir.path().join("chart.fits");
     let account = json(&expect(0, &["debayer", text(&chart), "-o", text(&rgb), "--json"]));
     assert_eq!(account["findings"], serde_json::json!([]));
+}
+
+/// A picture without a star through `filter`, with these world coordinates.
+fn starless(path: &Path, filter: &str, object: &str, crpix: f64) {
+    let mut header = Header::new();
+    let text =
+        [("FILTER", filter), ("OBJECT", object), ("CTYPE1", "RA---TAN"), ("CTYPE2", "DEC--TAN")];
+    text.into_iter().for_each(|(key, value)| header.set(Card::string(key, value, "")));
+    let numbers = [
+        ("CRPIX1", crpix),
+        ("CRPIX2", 100.0),
+        ("CRVAL1", 10.7),
+        ("CRVAL2", 41.3),
+        ("CD1_1", -2.8e-4),
+        ("CD1_2", 0.0),
+        ("CD2_1", 0.0),
+        ("CD2_2", 2.8e-4),
+    ];
+    numbers.into_iter().for_each(|(key, value)| header.set(Card::real(key, value, "")));
+    let level = filter.len() as f32 * 10.0 + f32::from(filter.as_bytes()[0]);
+    let data = Plane::from_fn(Size::new(256, 200), |x, y| {
+        let noise = ((x * 7919 + y * 104_729) % 101) as f32 / 101.0 - 0.5;
+        level + noise + 20.0 * (-((x as f32 - 120.0) / 60.0).powi(2)).exp()
+    });
+    let frame = Frame::new(data, Unit::Adu);
+    let spec = FrameSpec { header: &header, sample: Sample::F32, beside: vec![], tables: vec![] };
+    write_frame(path, &[&frame], spec, Existing::Replace).unwrap();
+}
+
+#[test]
+fn pictures_without_stars_are_composed_where_they_share_a_grid() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    for filter in ["R", "G", "B"] {
+        starless(&at(&format!("{filter}.fits")), filter, "M31", 128.0);
+    }
+    let compose = |status: i32, last: &str, out: &str| {
+        let (red, green, last, out) = (at("R.fits"), at("G.fits"), at(last), at(out));
+        let args = ["compose", text(&red), text(&green), text(&last), "-o", text(&out), "--json"];
+        expect(status, &args)
+    };
+    let codes = |output: &std::process::Output| -> Vec<String> {
+        let account = json(output);
+        let all = account["findings"].as_array().unwrap().iter();
+        all.map(|f| f["code"].as_str().unwrap().to_owned()).collect()
+    };
+    let made = compose(0, "B.fits", "rgb.fits");
+    assert_eq!(codes(&made), ["compose-unbalanced"]);
+    let (frames, _) = read_frames(&at("rgb.fits")).unwrap();
+    // The nebula is where it was, in every channel.
+    for frame in &frames {
+        let lift = frame.data.get(120, 100) - frame.data.get(5, 100);
+        assert!((lift - 20.0).abs() < 2.0, "{lift}");
+    }
+    starless(&at("moved.fits"), "B", "M31", 131.0);
+    let told = crate::support::stderr(&compose(2, "moved.fits", "moved-rgb.fits"));
+    assert!(told.contains("cannot be laid over"), "{told}");
+    starless(&at("other.fits"), "B", "NGC 7000", 128.0);
+    let told = codes(&compose(0, "other.fits", "other-rgb.fits"));
+    assert!(told.iter().any(|c| c == "stack-mixed"), "{told:?}");
 }

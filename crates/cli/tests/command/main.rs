@@ -6,6 +6,7 @@ mod stacking;
 mod support;
 
 mod account;
+mod again;
 mod choosing;
 mod colour;
 mod damage;
@@ -17,6 +18,7 @@ mod library;
 mod looking;
 mod many;
 mod masters;
+mod opens;
 mod oracle;
 mod planning;
 mod real;

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::support::{expect, files, json, photosite, refused, simulate, stderr, stdout, text};
+use crate::support::{
+    expect, files, json, photosite, refused, simulate, stderr, stdout, text, visible,
+};
 
 /// The object has these keys at least.
 fn has_keys(value: &Value, keys: &[&str]) {
@@ -23,7 +25,7 @@ fn a_night_gives_masters_lights_and_an_account() {
         assert!(said.contains(word), "{word} in {said}");
     }
     assert!(told.contains("building masters") && told.contains("run.json"), "{told}");
-    let made: Vec<String> = files(&out)
+    let made: Vec<String> = visible(&out)
         .iter()
         .map(|p| p.strip_prefix(&out).unwrap().to_string_lossy().into_owned())
         .collect();

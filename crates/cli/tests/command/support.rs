@@ -89,7 +89,10 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// The visible files below `folder`: what a person sees.
 pub fn visible(folder: &Path) -> Vec<PathBuf> {
-    let hidden = |p: &PathBuf| p.file_name().unwrap().to_string_lossy().starts_with('.');
+    let hidden = |p: &PathBuf| {
+        let below = p.strip_prefix(folder).unwrap();
+        below.iter().any(|part| part.to_string_lossy().starts_with('.'))
+    };
     files(folder).into_iter().filter(|p| !hidden(p)).collect()
 }
 

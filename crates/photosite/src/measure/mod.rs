@@ -23,15 +23,17 @@
 //! # Ok::<(), photosite::Error>(())
 //! ```
 
+mod kept;
 mod phase;
 mod saturated;
 mod stars;
 mod survey;
 
+pub use kept::Kept;
 pub use phase::{doubtful_phase, greens};
 pub use saturated::Saturated;
 pub use stars::{StarField, background, find_stars};
 pub use survey::{
-    SURVEYED_BYTES, SurveyedLight, offer_files, reference, sample_noise, survey, survey_bytes,
-    surveyed_at_once,
+    SURVEYED_BYTES, Seen, SurveyedLight, offer_files, reference, sample_noise, survey,
+    survey_bytes, surveyed_at_once,
 };

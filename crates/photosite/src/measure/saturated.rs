@@ -3,12 +3,13 @@
 use std::ops::Range;
 
 use photosite_pix::{MaskBits, Plane};
+use serde::{Deserialize, Serialize};
 
 /// Samples of a mask that are looked at together.
 const PART: usize = 256;
 
 /// The saturated samples of a light, as runs along its rows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saturated {
     runs: Vec<(usize, Range<usize>)>,
 }

@@ -7,14 +7,16 @@ use photosite_pix::stars::{
 };
 use photosite_pix::stat::{median_in_place, median_scatter};
 use photosite_pix::{MaskBits, Plane};
+use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::work::{Context, for_each, on_each};
 
 /// The stars of a frame, the brightest first, and what they stand on.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StarField {
     /// Stars by falling flux.
+    #[serde(with = "rows_of_numbers")]
     pub stars: Vec<Star>,
     /// The median full width at half maximum of the well measured stars in pixels; `None` without
     /// any.
@@ -29,6 +31,33 @@ pub struct StarField {
     pub mesh: Mesh,
     /// The radius in pixels that fluxes are summed within.
     pub aperture_px: f64,
+}
+
+/// Stars in a record: thousands of them, one a row.
+mod rows_of_numbers {
+    use photosite_pix::stars::Star;
+    use photosite_pix::{Plane, Size};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    const COLUMNS: usize = 9;
+
+    pub(super) fn serialize<S: Serializer>(stars: &[Star], to: S) -> Result<S::Ok, S::Error> {
+        let rows = |x: usize, y: usize| {
+            let Star { x: column, y: row, flux, flux_error, snr, peak, .. } = stars[y];
+            let Star { background, fwhm_px, roundness, .. } = stars[y];
+            [column, row, flux, flux_error, snr, peak, background, fwhm_px, roundness][x]
+        };
+        Plane::from_fn(Size::new(COLUMNS, stars.len()), rows).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Star>, D::Error> {
+        let rows = Plane::<f64>::deserialize(from)?;
+        let star = |row: &[f64; COLUMNS]| {
+            let [x, y, flux, flux_error, snr, peak, background, fwhm_px, roundness] = *row;
+            Star { x, y, flux, flux_error, snr, peak, background, fwhm_px, roundness }
+        };
+        Ok(rows.as_slice().as_chunks::<COLUMNS>().0.iter().map(star).collect())
+    }
 }
 
 impl StarField {

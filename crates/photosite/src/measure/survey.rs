@@ -1,9 +1,11 @@
 //! Lights measured before they are stacked: stars, background, noise.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use photosite_file::keyword;
 use photosite_pix::align::Point;
 use photosite_pix::border::Border;
 use photosite_pix::debayer::{Debayer, Greens, Method};
@@ -11,14 +13,18 @@ use photosite_pix::normalise::{Estimator, LevelScale, Structure};
 use photosite_pix::stars::{Criteria, Mesh};
 use photosite_pix::trails::{Bins, Trail, find as find_trails};
 use photosite_pix::warp::Window;
-use photosite_pix::{CfaColor, CfaPattern, Frame, Header, MaskBits, Metadata, Plane, Size, stat};
+use photosite_pix::{
+    CfaColor, CfaPattern, Frame, FrameKind, Header, MaskBits, Metadata, Plane, Size, stat,
+};
+use serde::{Deserialize, Serialize};
 
+use super::kept::Kept;
 use super::phase::greens;
 use super::saturated::Saturated;
 use super::stars::{StarField, background, find_stars};
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
-use crate::open::each_image;
+use crate::open::{each_image, probe};
 use crate::product::{LightResult, Offered, Opened, glance_bytes};
 use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each, on_each_with};
@@ -29,6 +35,21 @@ use crate::{Error, Finding, Result};
 pub struct SurveyedLight {
     /// The light.
     pub light: Offered,
+    /// What was seen in it.
+    pub seen: Seen,
+}
+
+impl Deref for SurveyedLight {
+    type Target = Seen;
+
+    fn deref(&self) -> &Seen {
+        &self.seen
+    }
+}
+
+/// What was seen in a light.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Seen {
     /// The header of the calibrated light.
     pub header: Header,
     /// The header's meaning.
@@ -49,7 +70,9 @@ pub struct SurveyedLight {
     pub greens: Option<Greens>,
     /// The noise of a sample under its filter array, in the unit of the samples.
     pub sample_noise: Option<f64>,
-    /// Where another program laid it and left zeros beside it.
+    /// Where another program laid it and left zeros beside it; raw lights, which records are kept of, have
+    /// no such border.
+    #[serde(skip)]
     pub border: Option<Arc<Border>>,
     /// Its saturated samples.
     pub saturated: Saturated,
@@ -139,13 +162,15 @@ pub fn offer_files(
 }
 
 /// Looks the lights over, one on each thread; those that cannot be read become findings. The
-/// background of every plane is measured where that is wanted.
+/// background of every plane is measured where that is wanted. What `kept` holds of a light is not looked
+/// for again, and what it lacks is kept there.
 ///
 /// # Errors
 /// When the work is cancelled.
 pub fn survey(
     lights: &[Offered],
     backgrounds: bool,
+    kept: Option<&Kept>,
     context: &Context<'_>,
 ) -> Result<(Vec<SurveyedLight>, Vec<Finding>)> {
     let total = lights.len() as u64;
@@ -158,7 +183,14 @@ pub fn survey(
     let threads = (outer.threads / lights.len().max(1)).max(1);
     let inner = Context { threads, ..*context };
     let seen = on_each_with(lights.len(), &outer, Spare::default, |spare, i| {
-        let seen = look_over(&lights[i], backgrounds, spare, &inner);
+        let light = &lights[i];
+        let what = if backgrounds { "survey and backgrounds" } else { "survey" };
+        let mut look = || look_over(light, backgrounds, spare, &inner);
+        let seen = match kept.zip(light.seen_key()) {
+            Some((kept, key)) => kept.find_or(what, &key, look),
+            None => look(),
+        };
+        let seen = seen.map(|seen| SurveyedLight { light: light.clone(), seen });
         context.observer.event(Event::Advanced { by: 1, what: "finding stars" });
         seen
     })?;
@@ -203,7 +235,7 @@ fn look_over(
     backgrounds: bool,
     spare: &mut Spare,
     context: &Context<'_>,
-) -> Result<SurveyedLight> {
+) -> Result<Seen> {
     let opened = light.open(spare.frame.take(), &mut spare.buffers)?;
     let Opened { mut frames, header, metadata, calibrated } = opened;
     if let Some(why) = says_nothing(&frames) {
@@ -258,10 +290,8 @@ fn look_over(
     };
     let mut saturated = Saturated::default();
     frames.iter().for_each(|f| saturated.add(&f.mask));
-    let light = light.clone();
     (spare.frame, spare.plane) = (frames.pop(), green);
-    Ok(SurveyedLight {
-        light,
+    Ok(Seen {
         header,
         metadata,
         calibrated,
@@ -386,6 +416,21 @@ fn one_colour(
     Ok(data)
 }
 
+/// Checks that what was named as a reference may show stars.
+///
+/// # Errors
+/// When it cannot be read, or its header says that it is a bias, dark or flat.
+fn check_reference(path: &Path) -> Result<()> {
+    let metadata = keyword::read(&probe(path)?.header).metadata;
+    match metadata.kind.filter(|kind| *kind != FrameKind::Light) {
+        None => Ok(()),
+        Some(kind) => Err(Error::mismatch(format!(
+            "it is a {kind}, and lights are laid over stars; name a light, or a stack, as the reference"
+        ))
+        .about(path)),
+    }
+}
+
 /// The image at `path` that others are registered to: one of the lights, or any other.
 ///
 /// # Errors
@@ -399,5 +444,8 @@ pub fn reference(
     if let Some(light) = lights.iter().find(|l| l.path() == path) {
         return Ok(light.clone());
     }
-    look_over(&Offered::file(path)?, backgrounds, &mut Spare::default(), context)
+    check_reference(path)?;
+    let light = Offered::file(path)?;
+    let seen = look_over(&light, backgrounds, &mut Spare::default(), context)?;
+    Ok(SurveyedLight { light, seen })
 }

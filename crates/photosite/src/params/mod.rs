@@ -20,6 +20,7 @@ mod noise;
 mod overscan;
 mod recipe;
 mod selection;
+mod setting;
 
 pub use dark::DarkScaling;
 pub use format::{DEFAULT_PEDESTAL_ADU, Storage, sixteen_bits};
@@ -29,3 +30,4 @@ pub use noise::noise_model;
 pub use overscan::{OverscanChoice, method_name, sees_light};
 pub use recipe::{RecipeChoice, default_recipe, reject_names};
 pub use selection::{Column, Expression, KeepBest, LeftOut, LightMeasures, Selection};
+pub use setting::{Setting, SettingFrom};

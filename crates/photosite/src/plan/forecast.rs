@@ -471,7 +471,8 @@ impl<'a> Forecaster<'a> {
         let preview = preview_size(picture).pixels() as f64 * planes as f64 * PREVIEW_BYTES;
         let laid = picture.pixels() as u64;
         let product = planes * laid * PRODUCT_BYTES + PRODUCT_HEAD + 300 * frames.len() as u64;
-        let mut write = product + preview as u64;
+        let seen = frames.len() as u64 * SURVEYED_BYTES;
+        let mut write = product + preview as u64 + seen;
         if self.means.keep_registered {
             write += frames.len() as u64 * (planes * pixels * SAMPLES_BYTES + PRODUCT_HEAD);
         }

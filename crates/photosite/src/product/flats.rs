@@ -4,34 +4,46 @@ use std::path::Path;
 
 use photosite_pix::{CfaPattern, MaskBits};
 
-use super::light::Masters;
+use super::light::{Masters, seen_key};
 use super::loaded::MasterFile;
 use crate::Result;
 use crate::calibrate::CalibratedSource;
 use crate::calibrate::dark::DarkShare;
 use crate::calibrate::flat_fit::{Blocks, Template};
+use crate::measure::Kept;
 use crate::raw::{Handling, RawFrame};
 use crate::stack::ReadBuffers;
 
 /// The master flat in a file, to be held against lights under `cfa`; its pixels without data do not
-/// count.
+/// count. A flat whose `key` is known is looked at once, and its blocks are kept.
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn flat_template(path: &Path, cfa: Option<CfaPattern>) -> Result<Template> {
-    let flat = MasterFile::open(path)?;
-    let blocks = Blocks::of(flat.size(), cfa, |rows, out| {
-        let part = flat.read(rows)?;
-        let pairs = part.data.as_slice().iter().zip(part.mask.as_slice());
-        for (out, (v, m)) in out.iter_mut().zip(pairs) {
-            *out = if m.intersects(MaskBits::NO_DATA) { f32::NAN } else { *v };
-        }
-        Ok(())
-    })?;
+pub fn flat_template(
+    (path, key): (&Path, Option<&str>),
+    cfa: Option<CfaPattern>,
+    kept: &Kept,
+) -> Result<Template> {
+    let look = || {
+        let flat = MasterFile::open(path)?;
+        Blocks::of(flat.size(), cfa, |rows, out| {
+            let part = flat.read(rows)?;
+            let pairs = part.data.as_slice().iter().zip(part.mask.as_slice());
+            for (out, (v, m)) in out.iter_mut().zip(pairs) {
+                *out = if m.intersects(MaskBits::NO_DATA) { f32::NAN } else { *v };
+            }
+            Ok(())
+        })
+    };
+    let blocks = match key {
+        Some(key) => kept.find_or("flat", &format!("{key} {cfa:?}"), look)?,
+        None => look()?,
+    };
     Ok(Template::of(blocks))
 }
 
-/// A raw light in blocks, calibrated by masters without a flat.
+/// A raw light in blocks, calibrated by masters without a flat, as `kept` holds them or as they are then
+/// kept there.
 ///
 /// # Errors
 /// When it cannot be read, or does not fit its masters.
@@ -39,10 +51,17 @@ pub fn light_blocks(
     raw: &RawFrame,
     masters: &Masters,
     dark: Option<DarkShare>,
-    buffers: &mut ReadBuffers,
+    (kept, buffers): (&Kept, &mut ReadBuffers),
 ) -> Result<Blocks> {
-    let prepared = raw.open(Handling::Once)?;
-    let (size, cfa) = (prepared.region.size(), prepared.cfa);
-    let source = CalibratedSource::new(raw, prepared, masters.set(), dark);
-    Blocks::of(size, cfa, |rows, out| source.unrepaired(rows, buffers, out))
+    let mut look = || {
+        let prepared = raw.open(Handling::Once)?;
+        let (size, cfa) = (prepared.region.size(), prepared.cfa);
+        let source = CalibratedSource::new(raw, prepared, masters.set(), dark);
+        Blocks::of(size, cfa, |rows, out| source.unrepaired(rows, buffers, out))
+    };
+    // Of a frame with overscans their levels are told as well, and are known once it was opened.
+    if raw.levelling().is_some() {
+        return look();
+    }
+    kept.find_or("blocks", &seen_key(raw, masters, dark), look)
 }

@@ -10,6 +10,7 @@ use photosite_pix::combine::Combine;
 use photosite_pix::stat::{Glance, Summary};
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Card, CfaPattern, Frame, Header, Size};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::defect_map::LoadedMap;
@@ -157,6 +158,22 @@ pub struct LightRequest<'a> {
     pub cosmic: bool,
 }
 
+/// The key of what may be seen of a raw light that these masters calibrate: everything that decides its
+/// samples, its header and what is known of it.
+pub(super) fn seen_key(raw: &RawFrame, masters: &Masters, dark: Option<DarkShare>) -> String {
+    let request = LightRequest::to_be_stacked(raw, masters, dark);
+    let Provenance { parameters, inputs, .. } = provenance(&request, raw.noise());
+    let parameters = json!({
+        "calibration": parameters,
+        "path": raw.path,
+        "metadata": raw.metadata,
+        "detector": format!("{:?}", raw.detector),
+        "turned": raw.turned,
+        "from_zero_to_one": raw.from_zero_to_one,
+    });
+    Provenance::new("seen light", inputs, parameters).key()
+}
+
 impl<'a> LightRequest<'a> {
     /// A light of which no file is made.
     pub(super) fn to_be_stacked(
@@ -169,7 +186,7 @@ impl<'a> LightRequest<'a> {
 }
 
 /// A calibrated light.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LightResult {
     /// Where it lies; `None` where it was stacked without being written.
@@ -195,6 +212,7 @@ pub struct LightResult {
     /// Pixels that cosmic rays hit, mended as well; `None` where none were looked for.
     pub cosmic: Option<usize>,
     /// Samples that a 16-bit file could not hold; not known of a file that was there already.
+    #[serde(skip)]
     pub clipped: Clipped,
     /// What was added to every sample of a 16-bit file, in ADU.
     pub pedestal_adu: Option<f32>,

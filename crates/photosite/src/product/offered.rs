@@ -10,7 +10,7 @@ use photosite_file::{Access, Source, keyword};
 use photosite_pix::{Frame, Header, MaskBits, Metadata, Size};
 
 use super::defect_map::LoadedMap;
-use super::light::{LightRequest, LightResult, Masters, calibrate_in_memory};
+use super::light::{LightRequest, LightResult, Masters, calibrate_in_memory, seen_key};
 use crate::calibrate::CalibratedSource;
 use crate::calibrate::dark::DarkShare;
 use crate::defects::Defect;
@@ -157,6 +157,14 @@ impl Offered {
             .about(&self.path));
         }
         Ok(Self { holes: Some(holes), ..self })
+    }
+
+    /// The key of what may be seen in it; `None` for a file, and while its masters are not in memory.
+    pub fn seen_key(&self) -> Option<String> {
+        match &self.from {
+            Origin::File => None,
+            Origin::Raw(raw) => Some(seen_key(&raw.frame, raw.masters.as_deref()?, raw.dark)),
+        }
     }
 
     /// Reads it whole; a frame that is done with gives its planes to a raw light.

@@ -38,6 +38,7 @@ use crate::diagnose::{More, NoiseBudget, PatternSeen, Verdict};
 use crate::finding::Severity;
 use crate::library::{Check, Cost, CostUnit, Traits};
 use crate::master::NoiseCheck;
+use crate::params::Setting;
 use crate::plan::{CandidateName, Explained, ScaledPlan, Shot};
 pub use crate::register::{FluxScale, Outlier, ScaleSource, StarsKept, TrailReport};
 use crate::{Error, Finding, Result};
@@ -551,6 +552,9 @@ pub struct RunReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(extend("$ref" = "plan.schema.json#/$defs/AskedNight")))]
     pub asked: Option<serde_json::Value>,
+    /// The values that the run went by, and where each is from; none where a program asked for the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<Setting>,
     /// The plan as data, where it was asked for: `photosite run --plan FILE` runs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(extend("$ref" = "plan.schema.json")))]

@@ -291,6 +291,7 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
         to_shoot,
         forecast,
         asked: asked.map(|a| serde_json::to_value(a).unwrap_or_default()),
+        settings: request.settings.clone(),
         plan: plan.map(|p| serde_json::to_value(p).unwrap_or_default()),
         timing,
     }

@@ -11,7 +11,9 @@ use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::normalise::{Affine, Normalise};
 use photosite_pix::reject::Reject;
 use photosite_pix::stars::Criteria;
-use photosite_pix::{Applied, Card, Frame, MaskBits, Plane, Rect, RowOrder, Size, Unit, stat};
+use photosite_pix::{
+    Applied, Card, Frame, Header, MaskBits, Plane, Rect, RowOrder, Size, Unit, stat,
+};
 use serde::Serialize;
 use serde_json::json;
 
@@ -125,7 +127,7 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
             .map(|light| light.without_defects(map, holes.clone()))
             .collect::<Result<_>>()?;
     }
-    let (lights, refused) = survey(&offered, request.how.local, context)?;
+    let (lights, refused) = survey(&offered, request.how.local, None, context)?;
     findings.extend(refused);
     findings.extend(lights.iter().find_map(|light| light.doubt.clone()));
     findings.extend(doubts(&lights, request.how.register.is_some()));
@@ -195,6 +197,7 @@ impl Arranged<'_> {
                 "reference": reference,
                 "transform": transform,
                 "calibration": calibration,
+                "missing": "background",
             });
             let provenance = Provenance::new("registered light", inputs, parameters);
             let path = name(i);
@@ -210,12 +213,15 @@ impl Arranged<'_> {
             let Combined { stacked, shared, .. } =
                 combined(&used, (self.reference, size), (alone, recipe), folder, context)?;
             let applied = light.metadata.applied;
-            let frames: Vec<Frame> =
+            let mut frames: Vec<Frame> =
                 stacked.into_iter().map(|s| frame(s, applied, false)).collect();
             let mut header = registered_header(&self.reference.header, &light.header);
             if let Some(shared) = &shared {
                 shared.write_beyond(&mut header);
             }
+            let mut steps =
+                vec![format!("registered to {}, interpolated once", self.reference.name())];
+            fill(&mut frames, &mut header, &mut steps);
             let product = Product {
                 path: &path,
                 frames: &frames.iter().collect::<Vec<_>>(),
@@ -223,7 +229,7 @@ impl Arranged<'_> {
                 sample: Sample::F32,
                 maps: &[],
                 provenance: &provenance,
-                steps: vec![format!("registered to {}, interpolated once", self.reference.name())],
+                steps,
             };
             product.write_while(&[], context)?;
         }
@@ -269,7 +275,6 @@ impl Arranged<'_> {
         }
         let mut frames: Vec<Frame> =
             stacked.into_iter().map(|s| frame(s, applied, used.len() > 1)).collect();
-        let filled = frames.iter_mut().map(fill).sum::<usize>();
         let exposures: Option<Vec<f64>> = used.iter().map(|(l, _)| l.metadata.exposure_s).collect();
         let exposure_s = exposures.map(|e| e.iter().sum());
         let told: Vec<StackedHeader<'_>> = used
@@ -286,18 +291,10 @@ impl Arranged<'_> {
             shared.write_beyond(&mut header);
         }
         let mut steps = sentences(how, &parts, recipe, rejected);
+        let filled = fill(&mut frames, &mut header, &mut steps);
         let pixels = frames.len() * frames[0].size().pixels();
         if filled as f64 > HOLES_SHARE * pixels as f64 {
             findings.push(holes(path, filled as f64 / pixels as f64));
-        }
-        if filled > 0 {
-            let count = filled as i64;
-            header.set(Card::integer(
-                "PSFILL",
-                count,
-                "pixels no light covers: background, DQ set",
-            ));
-            steps.push(format!("{filled} pixels without data filled with the background (see DQ)"));
         }
         let product = Product {
             path,
@@ -414,10 +411,19 @@ fn holes(path: &Path, share: f64) -> Finding {
 }
 
 /// Puts the background where no light has a sample, for programs that do not know NaN; the mask
-/// says NO_DATA there. Tells how many pixels that were.
-fn fill(frame: &mut Frame) -> usize {
-    let background = stat::median(frame.data.as_slice());
-    if background.is_finite() { frame.fill_missing(background) } else { 0 }
+/// says NO_DATA there, header and steps how many pixels that were. Gives their number.
+fn fill(frames: &mut [Frame], header: &mut Header, steps: &mut Vec<String>) -> usize {
+    let one = |frame: &mut Frame| {
+        let background = stat::median(frame.data.as_slice());
+        if background.is_finite() { frame.fill_missing(background) } else { 0 }
+    };
+    let filled: usize = frames.iter_mut().map(one).sum();
+    if filled > 0 {
+        let comment = "pixels no light covers: background, DQ set";
+        header.set(Card::integer("PSFILL", filled as i64, comment));
+        steps.push(format!("{filled} pixels without data filled with the background (see DQ)"));
+    }
+    filled
 }
 
 fn shown(path: &Path) -> String {

@@ -16,11 +16,6 @@ const DOUBLED_PX: f64 = 1.0;
 /// stacked pixel by pixel other places.
 pub(super) fn doubts(lights: &[SurveyedLight], registered: bool) -> Vec<Finding> {
     let filter = |l: &SurveyedLight| l.metadata.filter.as_deref().map(filter_key);
-    let target = |l: &SurveyedLight| {
-        let name = l.metadata.object.as_deref()?.to_lowercase();
-        Some(name.chars().filter(|c| c.is_alphanumeric()).collect())
-    };
-    let exposure = |l: &SurveyedLight| l.metadata.exposure_s.map(|s| format!("{s:.3} s"));
     let mut out: Vec<Finding> = Vec::new();
     out.extend(mixed(lights, "filters", &filter));
     out.extend(mixed(lights, "targets", &target));
@@ -29,6 +24,32 @@ pub(super) fn doubts(lights: &[SurveyedLight], registered: bool) -> Vec<Finding>
         out.extend(not_aligned(lights));
     }
     out
+}
+
+/// The target of a light, however it is spelled.
+fn target(light: &SurveyedLight) -> Option<String> {
+    let name = light.metadata.object.as_deref()?.to_lowercase();
+    Some(name.chars().filter(|c| c.is_alphanumeric()).collect())
+}
+
+fn exposure(light: &SurveyedLight) -> Option<String> {
+    light.metadata.exposure_s.map(|s| format!("{s:.3} s"))
+}
+
+/// That lights of several exposures are joined with the light that each of them has: long ones count as
+/// brighter, and rejection takes them for outliers.
+pub(super) fn unscaled(lights: &[SurveyedLight]) -> Option<Finding> {
+    mixed(lights, "exposures", &exposure).map(|found| {
+        let message = format!("{}; nothing brings them to one level", found.message);
+        Finding { message, ..found }.hint("Leave out --normalize none, or --join exposures.")
+    })
+}
+
+/// That pictures of several targets become one.
+pub(super) fn other_targets(pictures: &[SurveyedLight]) -> Option<Finding> {
+    mixed(pictures, "targets", &target).map(|found| {
+        found.hint("Look whether the right pictures were named, and at OBJECT in their headers.")
+    })
 }
 
 /// That lights differ in something; `None` where all that say it say the same.
@@ -43,7 +64,8 @@ fn mixed(
         return None;
     }
     let list: Vec<String> = seen.iter().map(|(value, n)| format!("{n} of {value}")).collect();
-    let message = format!("lights of {} {what} go into one stack: {}", seen.len(), list.join(", "));
+    let message =
+        format!("lights of {} {what} go into one picture: {}", seen.len(), list.join(", "));
     let subject = lights[0].path().display().to_string();
     Some(
         Finding::new("stack-mixed", Severity::Warning, subject, message)

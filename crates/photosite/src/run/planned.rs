@@ -176,6 +176,8 @@ impl AskedNight {
             join_exposures: self.join_exposures,
             extract: self.extract,
             keep: Keep { calibrated: self.keep_calibrated, registered: self.keep_registered },
+            tidy: false,
+            settings: Vec::new(),
         })
     }
 }

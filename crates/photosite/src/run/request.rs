@@ -9,7 +9,7 @@ use crate::Error;
 use crate::colour::Extract;
 use crate::finding::Severity;
 use crate::inventory::KindOverrides;
-use crate::params::{Glob, Integration, Selection, Storage};
+use crate::params::{Glob, Integration, Selection, Setting, Storage};
 use crate::report::RunReport;
 
 /// A night to be calibrated.
@@ -52,6 +52,10 @@ pub struct NightRequest {
     pub extract: Option<Extract>,
     /// What is kept beside masters, pictures and the report.
     pub keep: Keep,
+    /// Stacks of former runs that this one supersedes are removed, unless somebody changed them.
+    pub tidy: bool,
+    /// The values that the run goes by, and where each is from, for its report.
+    pub settings: Vec<Setting>,
 }
 
 impl NightRequest {
@@ -81,6 +85,8 @@ impl NightRequest {
             join_exposures: false,
             extract: None,
             keep: Keep::default(),
+            tidy: false,
+            settings: Vec::new(),
         }
     }
 }

@@ -289,7 +289,7 @@ fn headers_and_stars_agree() {
     let cancel = Cancel::default();
     let context = Context { threads: 2, memory_bytes: 1 << 30, observer: &Silent, cancel: &cancel };
     let (offered, _) = offer_files(&paths, &context).unwrap();
-    let (lights, _) = survey(&offered, false, &context).unwrap();
+    let (lights, _) = survey(&offered, false, None, &context).unwrap();
     let by = |by| lay_over(&lights, &lights[0], by, &context).unwrap();
     let ((by_stars, _), (by_sky, doubts)) = (by(Alignment::Stars), by(Alignment::Wcs));
     let codes: Vec<&str> = doubts.iter().map(|f| &*f.code).collect();

@@ -66,7 +66,7 @@ fn with_context<T>(work: impl FnOnce(&Context<'_>) -> T) -> T {
 fn surveyed(field: &Field) -> Vec<SurveyedLight> {
     with_context(|context| {
         let (offered, _) = offer_files(&field.paths, context).unwrap();
-        survey(&offered, false, context).unwrap().0
+        survey(&offered, false, None, context).unwrap().0
     })
 }
 

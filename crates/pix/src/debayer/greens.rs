@@ -1,5 +1,7 @@
 //! The two greens of a Bayer array, brought to one response.
 
+use serde::{Deserialize, Serialize};
+
 use crate::stat::{MAD_TO_SIGMA, median_mad, robust_mean};
 use crate::{CfaColor, CfaPattern, Plane};
 
@@ -20,7 +22,7 @@ const MOST: f64 = 0.2;
 /// How the response of the greens in rows with red differs from that of the greens in rows with blue.
 ///
 /// Interpolation takes such a difference for structure and draws a maze of it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Greens {
     /// Column and row, 0 or 1, of the greens in rows with red.
     beside_red: (usize, usize),

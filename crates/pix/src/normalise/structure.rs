@@ -2,6 +2,8 @@
 
 use multiversion::multiversion;
 
+use serde::{Deserialize, Serialize};
+
 use super::FluxRatio;
 use crate::align::{Point, Transform};
 use crate::normal::Normal;
@@ -45,7 +47,7 @@ const ROUNDS: usize = 4;
 const TERMS: usize = 6;
 
 /// A frame without its stars in square blocks, slightly smoothed: what a nebula looks like.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Structure {
     side: usize,
     /// In the unit of the samples; NaN where nothing is known.

@@ -2,6 +2,8 @@
 
 use multiversion::multiversion;
 
+use serde::{Deserialize, Serialize};
+
 use crate::align::Point;
 use crate::stat::{MAD_TO_SIGMA, median_in_place};
 use crate::{MaskBits, Plane, Size};
@@ -46,7 +48,7 @@ pub struct MeshCell {
 }
 
 /// Background and noise of a frame, interpolated between cells.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mesh {
     size: Size,
     level: Cells,
@@ -135,7 +137,7 @@ impl Mesh {
 }
 
 /// A number a cell, interpolated between their middles.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Cells(Plane<f32>);
 
 impl Cells {

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
+use serde::{Deserialize, Serialize};
+
 use crate::align::Point;
 use crate::stars::{Mesh, Star};
 use crate::stat::{MAD_TO_SIGMA, median_mad};
@@ -48,7 +50,7 @@ pub(super) const UNFIT: MaskBits = MaskBits::BAD.difference(MaskBits::SATURATED)
 
 /// The background of a frame in square bins, each against those around it, in units of the noise
 /// of bins there.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bins {
     side: usize,
     /// In steps of 1/32 sigma.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use photosite_pix::stat::median_in_place;
 use photosite_pix::{CfaPattern, Plane, Size};
+use serde::{Deserialize, Serialize};
 
 use super::Logs;
 use crate::Result;
@@ -31,7 +32,7 @@ const MOST_NOISE: f64 = 0.25;
 const LEAST_SHARE: f64 = 0.02;
 
 /// One colour of a frame in blocks.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Colour {
     /// The median of all blocks, in the unit of the samples.
     level: f64,
@@ -42,7 +43,7 @@ struct Colour {
 }
 
 /// A frame in blocks of a few hundred pixels: the mean of what is not clipped, colour by colour.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Blocks {
     size: Size,
     side: usize,

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use photosite_file::fits::Sample;
 use photosite_file::is_ours;
-use photosite_pix::align::{Alignment, Transform};
+use photosite_pix::align::{Alignment, Point, Transform};
 use photosite_pix::stars::{Criteria, Mesh};
+use photosite_pix::wcs::Wcs;
 use photosite_pix::{Frame, RowOrder, Size};
 use serde::Serialize;
 use serde_json::json;
@@ -26,8 +27,9 @@ use crate::preview::{Linked, write_preview};
 use crate::product::{Product, Standing, fits_name, standing};
 use crate::provenance::{Input, Provenance};
 use crate::register::lay_over;
+use crate::run::mixed::other_targets;
 use crate::work::Context;
-use crate::{Error, Finding, Result};
+use crate::{Error, Finding, Result, provenance};
 use names::{Names, Recipe, names, recipe};
 
 /// The schema of what `compose --json` prints.
@@ -131,7 +133,7 @@ pub fn compose(request: &ComposeRequest<'_>, context: &Context<'_>) -> Result<Co
     if offered.len() < request.pictures.len() {
         return Err(missing(&findings, paths.len() - offered.len()));
     }
-    let (surveyed, refused) = survey(&offered, false, context)?;
+    let (surveyed, refused) = survey(&offered, false, None, context)?;
     findings.extend(refused);
     if surveyed.len() < offered.len() {
         return Err(missing(&findings, offered.len() - surveyed.len()));
@@ -142,6 +144,7 @@ pub fn compose(request: &ComposeRequest<'_>, context: &Context<'_>) -> Result<Co
         )
         .about(light.path()));
     }
+    findings.extend(other_targets(&surveyed));
     let (names, by_order) = names(request.pictures, &surveyed, request.palette)?;
     findings.extend(by_order);
     let Recipe { name, rgb, luminance } = recipe(request, &names)?;
@@ -261,7 +264,8 @@ impl Task<'_> {
     ) -> Result<Made> {
         let reference = &self.lights[self.reference];
         let (placed, mut findings) = lay_over(self.lights, reference, Alignment::Stars, context)?;
-        if let Some(lost) = placed.iter().position(Option::is_none) {
+        let lies_apart = |i: usize| placed[i].is_none() && !share_grid(&self.lights[i], reference);
+        if let Some(lost) = (0..placed.len()).find(|i| lies_apart(*i)) {
             let why = findings.first().map_or("", |f| &f.message);
             return Err(Error::mismatch(format!(
                 "cannot be laid over {}: {why}",
@@ -269,6 +273,8 @@ impl Task<'_> {
             ))
             .about(self.lights[lost].path()));
         }
+        // What has no stars, or none in common, and lies on the same grid anyway.
+        findings.retain(|f| f.code != "registration-failed");
         let size = reference.size();
         let used = rgb.iter().chain(luminance).flat_map(Formula::terms);
         let mut filtered: BTreeMap<&str, Filtered> = BTreeMap::new();
@@ -376,6 +382,33 @@ impl Task<'_> {
         }
         Ok(None)
     }
+}
+
+/// Pixels by which two grids of the same sky may differ.
+const SAME_GRID_PX: f64 = 0.02;
+
+/// Whether two pictures lie on one grid by what their headers say: the same sky under every pixel, or the
+/// same lights that the grid was chosen from.
+fn share_grid(picture: &SurveyedLight, reference: &SurveyedLight) -> bool {
+    let size = reference.size();
+    if picture.size() != size {
+        return false;
+    }
+    if let (Ok(own), Ok(theirs)) = (Wcs::read(&picture.header), Wcs::read(&reference.header)) {
+        let [right, top] = [size.width, size.height].map(|n| n.saturating_sub(1) as f64);
+        let corners =
+            [(0.0, 0.0), (right, 0.0), (0.0, top), (right, top), (right / 2.0, top / 2.0)];
+        return corners.iter().all(|&(x, y)| {
+            let at = Point::new(x, y);
+            own.to_pixel(theirs.to_sky(at)).is_some_and(|p| p.distance(at) < SAME_GRID_PX)
+        });
+    }
+    let of_run = |light: &SurveyedLight| {
+        let told = provenance::read(light.path()).ok()?.parameters;
+        let grid = told.get("grid")?.clone();
+        Some((grid, told.get("reference").cloned()))
+    };
+    of_run(picture).is_some_and(|own| of_run(reference) == Some(own))
 }
 
 /// Brings the sky of every picture to 0; it is measured at the same places in all of them.

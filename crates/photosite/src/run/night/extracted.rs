@@ -7,7 +7,7 @@ use serde_json::json;
 use super::chosen::{leaves_nothing, rows, told, unwanted};
 use super::lights::Work;
 use super::notes::Notes;
-use super::stacks::{registered_reports, stack_report, stars_report};
+use super::stacks::{Folders, registered_reports, stack_report, stars_report};
 use crate::colour::{Extract, extract};
 use crate::error::Reach;
 use crate::event::Event;
@@ -38,7 +38,7 @@ type Extracted = (LightId, Result<(Vec<PathBuf>, Vec<Finding>)>);
 /// When the work is cancelled, or a product cannot be written.
 pub(super) fn stack_lines(
     work: Work<'_>,
-    (folder, stacks): (&Path, &Path),
+    (folder, folders): (&Path, &Folders),
     what: Extract,
     lights: &LightResults,
     (out, notes): (&mut Pictures, &mut Notes),
@@ -94,7 +94,7 @@ pub(super) fn stack_lines(
         }
         let mut grid = None;
         for (line, name) in names.iter().enumerate() {
-            let one = Line { work, plan, sources: &sources, line, name, stacks };
+            let one = Line { work, plan, sources: &sources, line, name, folders };
             match one.stack(&mut grid, lights, (&mut *out, &mut *notes), context) {
                 Err(e) if e.reach() == Reach::Run => return Err(e),
                 Err(e) => notes.failure(&e, &one.path(sources.len()), context),
@@ -121,7 +121,7 @@ struct Line<'a> {
     sources: &'a [Source<'a>],
     line: usize,
     name: &'a str,
-    stacks: &'a Path,
+    folders: &'a Folders,
 }
 
 impl Line<'_> {
@@ -133,7 +133,12 @@ impl Line<'_> {
     }
 
     fn path(&self, count: usize) -> PathBuf {
-        self.stacks.join(self.plan().file_name(count))
+        self.folders.stacks.join(self.plan().file_name(count))
+    }
+
+    /// Where a line of a light goes when it is laid on the grid; `None` where such lights are not kept.
+    fn laid(&self, extracted: &Path) -> Option<PathBuf> {
+        Some(self.folders.registered.as_ref()?.join(extracted.file_name()?))
     }
 
     fn raw_of(&self, extracted: &Path) -> PathBuf {
@@ -171,9 +176,12 @@ impl Line<'_> {
         let provenance = Provenance::new("stacked light", inputs, parameters);
         let key = provenance.key();
         if let Some(known) = self.work.earlier.stack(&key) {
-            let path = self.stacks.join(known.path.file_name().unwrap_or_default());
+            let path = self.folders.stacks.join(known.path.file_name().unwrap_or_default());
             let there = standing(&path, &key)? == Standing::Current;
-            if there && path.with_extension("png").exists() {
+            // A registered light that is wanted now may not have been kept then.
+            let kept = self.sources.iter().filter(|s| known.inputs.iter().any(|i| i == s.raw));
+            let kept = kept.filter_map(|s| self.laid(&s.lines[self.line])).all(|p| p.exists());
+            if there && kept && path.with_extension("png").exists() {
                 let rows: Vec<_> = self.work.earlier.rows_of(&plan.stem).cloned().collect();
                 notes.extend(told(&rows), context);
                 out.table.extend(rows);
@@ -185,7 +193,7 @@ impl Line<'_> {
                 return Ok(());
             }
         }
-        let (mut seen, refused) = survey(&offered, how.local, context)?;
+        let (mut seen, refused) = survey(&offered, how.local, None, context)?;
         notes.extend(refused, context);
         let Some(mut reference) = self.reference(&seen, grid_of.as_deref(), context)? else {
             return Ok(());
@@ -237,6 +245,10 @@ impl Line<'_> {
         if arranged.used() < FEWEST_LIGHTS {
             notes.extend(arranged.findings().iter().cloned(), context);
             return Ok(());
+        }
+        if self.folders.registered.is_some() {
+            let name = |n: usize| self.laid(seen[n].path()).unwrap_or_default();
+            arranged.write_registered(&name, context)?;
         }
         let path = self.path(arranged.used());
         let png = path.with_extension("png");

@@ -80,8 +80,10 @@ impl Templates<'_> {
     fn get(&mut self, flat: MasterId, light: LightId) -> Result<&Template> {
         if !self.known.contains_key(&flat) {
             let made = self.work.masters[flat].as_ref();
-            let path = &made.ok_or_else(|| Error::bug("a flat that was not made was wanted"))?.path;
-            let template = flat_template(path, cfa_of(self.work, &[light]))?;
+            let made = made.ok_or_else(|| Error::bug("a flat that was not made was wanted"))?;
+            let flat_file = (made.path.as_path(), made.key.as_deref());
+            let cfa = cfa_of(self.work, &[light]);
+            let template = flat_template(flat_file, cfa, self.work.kept)?;
             self.known.insert(flat, template);
         }
         Ok(&self.known[&flat])
@@ -100,7 +102,7 @@ fn judge(
     let set = sets.get(alike.without, work.masters, context)?;
     let own = templates.get(alike.flats[0], lights[0])?;
     let looked = work.on_raws(lights, context, |light, raw, buffers| {
-        let blocks = light_blocks(raw, &set, work.share_of(light), buffers)?;
+        let blocks = light_blocks(raw, &set, work.share_of(light), (work.kept, buffers))?;
         context.observer.event(Event::Advanced { by: 1, what: "holding flats against lights" });
         let fit = own.fit(&blocks);
         Ok((blocks, fit))

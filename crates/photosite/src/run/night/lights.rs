@@ -11,6 +11,7 @@ use super::notes::Notes;
 use crate::calibrate::dark::DarkShare;
 use crate::error::Reach;
 use crate::event::{Event, Stage};
+use crate::measure::Kept;
 use crate::params::DarkScaling;
 use crate::plan::{LightId, MasterId, Plan, StackPlan};
 use crate::product::{
@@ -138,6 +139,8 @@ pub(super) struct Work<'a> {
     pub made: &'a MadeDarks,
     pub maps: &'a Maps,
     pub earlier: &'a Earlier,
+    /// What was seen in lights, by this run and earlier ones.
+    pub kept: &'a Kept,
     pub folder: &'a Path,
 }
 

@@ -36,7 +36,7 @@ impl Night<'_> {
     /// # Errors
     /// When a map that was named cannot be read, or the work is cancelled.
     pub(super) fn defect_maps(&mut self, folder: &Path, context: &Context<'_>) -> Result<Maps> {
-        match &self.request.defects {
+        match &self.so_far.request.defects {
             DefectsChoice::None => Ok(Maps::default()),
             DefectsChoice::File(path) => self.named_map(path, context),
             DefectsChoice::Own => self.own_maps(folder, context),
@@ -46,9 +46,14 @@ impl Night<'_> {
     /// The map that was named, for lights of its size; tells of others.
     fn named_map(&mut self, path: &Path, context: &Context<'_>) -> Result<Maps> {
         let map = read_defect_map(path)?;
-        let raw = |id: LightId| self.raw[self.planned[id].frame].as_ref();
-        let all: Vec<LightId> =
-            self.planned.named_lights().map(|(id, _)| id).filter(|id| raw(*id).is_some()).collect();
+        let raw = |id: LightId| self.so_far.raw[self.so_far.planned[id].frame].as_ref();
+        let all: Vec<LightId> = self
+            .so_far
+            .planned
+            .named_lights()
+            .map(|(id, _)| id)
+            .filter(|id| raw(*id).is_some())
+            .collect();
         let fits = |id: &LightId| raw(*id).is_some_and(|f| f.region().size() == map.map.size);
         let (lights, others): (Vec<LightId>, Vec<LightId>) = all.into_iter().partition(fits);
         let odd = others.first().and_then(|id| raw(*id));
@@ -95,8 +100,8 @@ impl Night<'_> {
     /// The lights that could be read, set-up by set-up, and the darks that they take.
     fn set_ups(&self) -> Vec<SetUp> {
         let mut all: Vec<SetUp> = Vec::new();
-        for (id, plan) in self.planned.named_lights() {
-            if self.raw[plan.frame].is_none() {
+        for (id, plan) in self.so_far.planned.named_lights() {
+            if self.so_far.raw[plan.frame].is_none() {
                 continue;
             }
             let traits = frame_traits(&self.inventory[plan.frame]);
@@ -121,16 +126,17 @@ impl Night<'_> {
         context: &Context<'_>,
     ) -> Result<Option<LoadedMap>> {
         let used = |id: &MasterId| {
-            let made = self.masters[*id].as_ref()?;
+            let made = self.so_far.masters[*id].as_ref()?;
             let taken = |f: &&RawFrame| made.left_out.iter().all(|(path, _)| !f.is(path));
-            let frames = self.planned[*id].frames.iter().filter_map(|f| self.raw[*f].as_ref());
+            let frames =
+                self.so_far.planned[*id].frames.iter().filter_map(|f| self.so_far.raw[*f].as_ref());
             let mut frames: Vec<&RawFrame> = frames.filter(taken).collect();
             frames.sort_by_key(|f| f.hash);
             (frames.len() >= FEWEST_FRAMES).then_some((*id, frames))
         };
         let sets: Vec<(MasterId, Vec<&RawFrame>)> = set_up.darks.iter().filter_map(used).collect();
         let Some((first, _)) = sets.first() else { return Ok(None) };
-        let path = folder.join(format!("defects_{}", self.planned[*first].file_name));
+        let path = folder.join(format!("defects_{}", self.so_far.planned[*first].file_name));
         let sets: Vec<FrameSet<'_>> = sets
             .into_iter()
             .map(|(_, frames)| FrameSet { kind: FrameKind::Dark, frames })

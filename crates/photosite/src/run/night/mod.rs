@@ -13,12 +13,13 @@ mod maps;
 mod masters;
 mod modelled;
 mod notes;
+mod outdated;
 mod own_darks;
 mod stacks;
 mod verdicts;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use photosite_file::atomic::{Existing, remove_leftovers, write_bytes};
 
@@ -28,6 +29,7 @@ use self::extracted::stack_lines;
 use self::flats::judge_flats;
 use self::lights::{Loaded, Sets, Work, calibrate_lights};
 use self::lock::Lock;
+use self::maps::Maps;
 use self::masters::build_masters;
 use self::notes::Notes;
 use self::stacks::{Folders, stack_lights};
@@ -49,6 +51,7 @@ use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::inventory::Inventory;
 use crate::library::{FEW_REFUSALS, Library};
+use crate::measure::Kept;
 use crate::plan::{
     FEWEST_LIGHTS, Forecaster, Graph, Grapher, LightId, MasterId, MasterPlan, Means, Plan, Share,
     plan_pictures, shooting_list,
@@ -101,9 +104,9 @@ fn run(
         night.graph = request.graph.then_some(graph);
     }
     if request.dry_run {
-        let to_fit = planned_findings(&night.planned, &night.inventory);
+        let to_fit = planned_findings(&night.so_far.planned, &night.inventory);
         night.notes.extend(to_fit, context);
-        let (table, told) = foretell(request, &night.planned, &night.inventory)?;
+        let (table, told) = foretell(request, &night.so_far.planned, &night.inventory)?;
         night.pictures.table = table;
         night.notes.extend(told, context);
     }
@@ -144,18 +147,40 @@ fn run(
     }
 }
 
-/// A night on its way: what was planned, and what was done so far.
-struct Night<'a> {
+/// What decides how lights are calibrated, as far as it was decided.
+struct SoFar<'a> {
     request: &'a NightRequest,
-    inventory: Inventory,
-    library: Option<Library>,
     planned: Plan,
-    notes: Notes,
     raw: RawFrames,
     masters: MasterResults,
     darks: DarkChoices,
     flats: FlatChoices,
     made: MadeDarks,
+}
+
+/// What a run meets where it writes.
+struct AtHand {
+    maps: Maps,
+    earlier: Earlier,
+    kept: Kept,
+    /// Where calibrated lights go.
+    folder: PathBuf,
+}
+
+impl SoFar<'_> {
+    fn work<'b>(&'b self, at_hand: &'b AtHand) -> Work<'b> {
+        let Self { request, planned, raw, masters, darks, flats, made } = self;
+        let AtHand { maps, earlier, kept, folder } = at_hand;
+        Work { request, planned, raw, masters, darks, flats, made, maps, earlier, kept, folder }
+    }
+}
+
+/// A night on its way: what was planned, and what was done so far.
+struct Night<'a> {
+    so_far: SoFar<'a>,
+    inventory: Inventory,
+    library: Option<Library>,
+    notes: Notes,
     lights: LightResults,
     pictures: Pictures,
     used: Option<LibraryReport>,
@@ -195,18 +220,22 @@ impl<'a> Night<'a> {
         for finding in &findings {
             context.observer.event(Event::Found(finding));
         }
-        let mut night = Self {
+        let (masters, lights) = (planned.masters.len(), planned.lights.len());
+        let so_far = SoFar {
             request,
+            planned,
+            raw: Results::none(0),
+            masters: Results::none(masters),
+            darks: Results::none(lights),
+            flats: Results::none(lights),
+            made: MadeDarks::new(),
+        };
+        let mut night = Self {
+            so_far,
             inventory,
             library,
-            masters: Results::none(planned.masters.len()),
-            darks: Results::none(planned.lights.len()),
-            flats: Results::none(planned.lights.len()),
-            made: MadeDarks::new(),
-            lights: Results::none(planned.lights.len()),
-            planned,
             notes: Notes::new(findings),
-            raw: Results::none(0),
+            lights: Results::none(lights),
             pictures: Pictures::default(),
             used: None,
             graph: None,
@@ -220,110 +249,61 @@ impl<'a> Night<'a> {
 
     /// Masters, pictures, lights.
     fn work(&mut self, context: &Context<'_>) -> Result<()> {
-        let output = &self.request.output;
+        let output = &self.so_far.request.output;
         let masters_dir = output.join("masters");
         let lights_dir = output.join("calibrated");
         let registered = output.join("registered");
+        let keep = self.so_far.request.keep;
         let folders = Folders {
             stacks: output.join("stacks"),
-            registered: self.request.keep.registered.then_some(registered.clone()),
+            registered: keep.registered.then_some(registered.clone()),
         };
-        for folder in [output, &masters_dir, &lights_dir, &registered, &folders.stacks] {
+        let seen = output.join(".seen");
+        let kept = Kept::new(&seen);
+        for folder in [output, &masters_dir, &lights_dir, &registered, &folders.stacks, &seen] {
             if folder.is_dir() {
                 remove_leftovers(folder).map_err(|e| Error::from(e).of_product())?;
             }
         }
         context.observer.event(Event::Ahead(&self.ahead()));
-        if self.raw.is_empty() {
+        if self.so_far.raw.is_empty() {
             self.identify(context)?;
         }
         self.lap("identify");
         let earlier = self.earlier(context)?;
-        let planned = &self.planned;
-        let (known, raw) = (&earlier.known, &self.raw);
-        let (masters, notes) = (&mut self.masters, &mut self.notes);
-        build_masters(planned, raw, known, &masters_dir, masters, notes, context)?;
+        let (SoFar { planned, raw, masters, .. }, notes) = (&mut self.so_far, &mut self.notes);
+        build_masters(planned, raw, &earlier.known, &masters_dir, masters, notes, context)?;
         self.lap("masters");
         self.keep_masters(&earlier, context)?;
         let maps = self.defect_maps(&masters_dir, context)?;
         self.lap("defects");
-        let Self { request, planned, raw, masters, darks, flats, notes, .. } = self;
-        let (earlier, folder) = (&earlier, lights_dir.as_path());
-        let maps = &maps;
-        let mut fitted = std::mem::replace(darks, Results::none(0));
-        let none = Results::none(planned.lights.len());
-        let made = &MadeDarks::new();
-        let work = Work {
-            request,
-            planned,
-            raw,
-            masters,
-            darks: &none,
-            made,
-            maps,
-            flats,
-            earlier,
-            folder,
-        };
-        for made in fit_darks(work, &mut fitted, (&masters_dir, notes), context)? {
-            let id = self.masters.push(made.master);
-            self.made.extend(made.lights.into_iter().map(|light| (light, id)));
-        }
-        self.darks = fitted;
+        let at_hand = AtHand { maps, earlier, kept, folder: lights_dir };
+        self.fit_darks(&at_hand, &masters_dir, context)?;
         self.lap("darks");
-        let Self { request, planned, raw, masters, darks, made, flats, notes, .. } = self;
-        let mut judged = Results::none(planned.lights.len());
-        let work =
-            Work { request, planned, raw, masters, darks, made, maps, flats, earlier, folder };
-        let mut sets = Sets::new(Loaded::Samples, maps);
-        judge_flats(work, &mut judged, (&mut sets, notes), context)?;
-        self.flats = judged;
+        let mut sets = Sets::new(Loaded::Samples, &at_hand.maps);
+        let mut flats = Results::none(self.so_far.planned.lights.len());
+        let (work, notes) = (self.so_far.work(&at_hand), &mut self.notes);
+        judge_flats(work, &mut flats, (&mut sets, notes), context)?;
+        self.so_far.flats = flats;
         self.lap("flats");
-        let Self {
-            request,
-            planned,
-            raw,
-            masters,
-            darks,
-            made,
-            flats,
-            lights,
-            pictures,
-            notes,
-            ..
-        } = self;
-        let (raw, darks, flats) = (&*raw, &*darks, &*flats);
-        let work =
-            Work { request, planned, raw, masters, darks, made, maps, flats, earlier, folder };
-        if request.stack {
+        let (work, notes) = (self.so_far.work(&at_hand), &mut self.notes);
+        if work.request.stack {
+            let (lights, pictures) = (&mut self.lights, &mut self.pictures);
             stack_lights(work, &folders, lights, pictures, (&mut sets, notes), context)?;
         }
         drop(sets);
         self.lap("stacks");
-        let Self {
-            request,
-            planned,
-            raw,
-            masters,
-            darks,
-            made,
-            flats,
-            lights,
-            pictures,
-            notes,
-            ..
-        } = self;
-        let work =
-            Work { request, planned, raw, masters, darks, made, maps, flats, earlier, folder };
+        let (work, notes) = (self.so_far.work(&at_hand), &mut self.notes);
+        let lights = &mut self.lights;
         // Lights that are in no picture are kept, and all where that is asked.
-        let all = planned.named_lights().map(|(id, _)| id);
+        let all = work.planned.named_lights().map(|(id, _)| id);
         let wanted: Vec<LightId> =
-            all.filter(|id| request.keep.calibrated || lights[*id].is_none()).collect();
+            all.filter(|id| keep.calibrated || lights[*id].is_none()).collect();
         calibrate_lights(work, &wanted, lights, notes, context)?;
-        if let Some(what) = request.extract.filter(|_| request.stack) {
-            let folder = output.join("extracted");
-            let into = (folder.as_path(), folders.stacks.as_path());
-            stack_lines(work, into, what, lights, (pictures, notes), context)?;
+        if let Some(what) = work.request.extract.filter(|_| work.request.stack) {
+            let folder = work.request.output.join("extracted");
+            let into = (folder.as_path(), &folders);
+            stack_lines(work, into, what, lights, (&mut self.pictures, notes), context)?;
         }
         notes.extend(below_zero(work, lights), context);
         notes.extend(left_of_darks(work, lights), context);
@@ -332,9 +312,26 @@ impl<'a> Night<'a> {
         Ok(())
     }
 
+    /// Decides what is taken of darks that are not the lights' own, and makes darks by their models.
+    fn fit_darks(
+        &mut self,
+        at_hand: &AtHand,
+        masters_dir: &Path,
+        context: &Context<'_>,
+    ) -> Result<()> {
+        let mut darks = Results::none(self.so_far.planned.lights.len());
+        let (work, notes) = (self.so_far.work(at_hand), &mut self.notes);
+        for made in fit_darks(work, &mut darks, (masters_dir, notes), context)? {
+            let id = self.so_far.masters.push(made.master);
+            self.so_far.made.extend(made.lights.into_iter().map(|light| (light, id)));
+        }
+        self.so_far.darks = darks;
+        Ok(())
+    }
+
     /// Units of work that lie ahead, about: what stands already is met on the way.
     fn ahead(&self) -> [(Stage, u64); 5] {
-        let Self { request, planned, inventory, .. } = self;
+        let (SoFar { request, planned, .. }, inventory) = (&self.so_far, &self.inventory);
         let stacked = planned.stacks.iter().flatten().filter(|s| s.lights.len() >= FEWEST_LIGHTS);
         let stacked: usize = stacked.filter(|_| request.stack).map(|s| s.lights.len()).sum();
         let kept = if request.keep.calibrated {
@@ -365,22 +362,23 @@ impl<'a> Night<'a> {
         })?;
         context.observer.event(Event::Finished);
         let notes = &mut self.notes;
-        self.raw = Results::new(read.into_iter().zip(frames).map(|(raw, frame)| match raw {
-            Ok(raw) => {
-                notes.extend(brought_to_adu(&raw), context);
-                Some(raw)
-            }
-            Err(e) => {
-                notes.failure(&e, &frame.path, context);
-                None
-            }
-        }));
+        self.so_far.raw =
+            Results::new(read.into_iter().zip(frames).map(|(raw, frame)| match raw {
+                Ok(raw) => {
+                    notes.extend(brought_to_adu(&raw), context);
+                    Some(raw)
+                }
+                Err(e) => {
+                    notes.failure(&e, &frame.path, context);
+                    None
+                }
+            }));
         Ok(())
     }
 
     /// What steps take.
     fn forecaster(&self, context: &Context<'_>) -> Forecaster<'_> {
-        let Self { request, library, .. } = self;
+        let (request, library) = (self.so_far.request, &self.library);
         let means = Means {
             threads: context.threads,
             memory_bytes: context.memory_bytes,
@@ -397,23 +395,24 @@ impl<'a> Night<'a> {
                 l.list(None).is_ok_and(|entries| entries.iter().any(|e| e.is_master))
             }),
         };
-        Forecaster::new(&self.planned, &self.inventory, means)
+        Forecaster::new(&self.so_far.planned, &self.inventory, means)
     }
 
     /// The plan as data.
     fn graph(&self, context: &Context<'_>) -> Graph {
         let frames = self.inventory.named().map(|(id, _)| id);
-        let known = frames.filter_map(|id| self.raw[id].as_ref().map(|r| (id, (r.hash, r.mark))));
+        let known =
+            frames.filter_map(|id| self.so_far.raw[id].as_ref().map(|r| (id, (r.hash, r.mark))));
         let known = known.collect::<BTreeMap<_, _>>();
         let forecaster = self.forecaster(context);
-        let how = self.request.how;
-        let (plan, inventory) = (&self.planned, &self.inventory);
+        let how = self.so_far.request.how;
+        let (plan, inventory) = (&self.so_far.planned, &self.inventory);
         Grapher { plan, inventory, known: &known, forecaster, how }.graph()
     }
 
     /// What earlier work knows; a library that cannot be read is done without.
     fn earlier(&mut self, context: &Context<'_>) -> Result<Earlier> {
-        let report_path = self.request.output.join("run.json");
+        let report_path = self.so_far.request.output.join("run.json");
         Earlier::read(&report_path, self.library.as_ref()).or_else(|e| {
             self.notes.add(without_library(&e), context);
             self.library = None;
@@ -424,10 +423,16 @@ impl<'a> Night<'a> {
     /// Puts the masters that the library does not have into it.
     fn keep_masters(&mut self, earlier: &Earlier, context: &Context<'_>) -> Result<()> {
         let Some(library) = &mut self.library else { return Ok(()) };
-        match keep_masters(library, &self.planned, &self.masters, &earlier.known, context) {
+        match keep_masters(
+            library,
+            &self.so_far.planned,
+            &self.so_far.masters,
+            &earlier.known,
+            context,
+        ) {
             Ok((added, changes)) => {
                 changes.into_iter().for_each(|f| self.notes.add(f, context));
-                let mut told = library_report(library, &self.planned, &self.masters);
+                let mut told = library_report(library, &self.so_far.planned, &self.so_far.masters);
                 told.added = added;
                 self.used = Some(told);
             }
@@ -441,21 +446,21 @@ impl<'a> Night<'a> {
     /// The report of what was done, or would be.
     fn report(self, worked: bool, context: &Context<'_>) -> report::RunReport {
         let forecast = self.forecaster(context).total();
-        let asked = AskedNight::of(self.request);
+        let asked = AskedNight::of(self.so_far.request);
         let shelf = self.library.as_ref().and_then(|library| library.shelf().ok());
         let to_shoot = shooting_list(&self.inventory, shelf.as_ref(), Share::default()).shots;
         let library = match (&self.library, worked) {
             (Some(library), false) => {
-                Some(library_report(library, &self.planned, &Results::none(0)))
+                Some(library_report(library, &self.so_far.planned, &Results::none(0)))
             }
             _ => self.used,
         };
         let work = worked.then_some(Done {
-            raw: &self.raw,
-            masters: &self.masters,
-            darks: &self.darks,
-            flats: &self.flats,
-            made: &self.made,
+            raw: &self.so_far.raw,
+            masters: &self.so_far.masters,
+            darks: &self.so_far.darks,
+            flats: &self.so_far.flats,
+            made: &self.so_far.made,
             lights: &self.lights,
         });
         let account = Account {
@@ -463,7 +468,7 @@ impl<'a> Night<'a> {
             asked: worked.then(|| asked.clone()),
             plan: self.graph.map(|graph| PlannedNight { asked, graph }),
             inventory: &self.inventory,
-            planned: &self.planned,
+            planned: &self.so_far.planned,
             work,
             pictures: self.pictures,
             library,
@@ -471,7 +476,7 @@ impl<'a> Night<'a> {
             to_shoot,
             timing: self.timing,
         };
-        report(self.request, account)
+        report(self.so_far.request, account)
     }
 
     fn lap(&mut self, stage: &str) {

@@ -32,6 +32,16 @@ impl Notes {
         self.add(Finding::of(e, subject.display().to_string()), context);
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Those after the first `count`.
+    pub fn since(&self, count: usize) -> &[Finding] {
+        &self.0[count..]
+    }
+
     /// All of them, in the order in which they were told.
     pub fn into_findings(self) -> Vec<Finding> {
         self.0

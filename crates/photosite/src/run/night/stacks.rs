@@ -1,26 +1,32 @@
 //! The pictures of a night: raw lights laid over each other, calibrated as they are read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use photosite_file::is_ours;
 use photosite_pix::align::Alignment;
+use photosite_pix::normalise::Normalise;
 use photosite_pix::wcs::Wcs;
 use serde_json::json;
 
 use super::chosen::{leaves_nothing, left_out, rows, told, unwanted};
 use super::lights::{SetKey, Sets, Work};
 use super::notes::Notes;
+use super::outdated::outdated;
 use crate::error::Reach;
 use crate::event::Event;
 use crate::finding::Severity;
 use crate::measure::{SurveyedLight, reference as find_reference, survey};
 use crate::params::Integration;
 use crate::plan::{FEWEST_LIGHTS, LightId, MasterId, StackPlan};
-use crate::product::{LightResult, Offered, Standing, is_product, replaced, standing};
+use crate::preview::{Linked, is_whole, preview_file};
+use crate::product::{LightResult, Offered, Standing, replaced, standing};
 use crate::provenance::{ContentHash, Input, Provenance};
+use crate::raw::RawFrame;
 use crate::register::{Arranged, LightPart, arrange, best_reference, no_wcs};
 use crate::report::{LightRow, RegisteredReport, StackReport, StarsReport};
 use crate::run::integrate::Integrated;
+use crate::run::mixed::unscaled;
 use crate::run::results::{LightResults, Pictures, verdict};
 use crate::work::Context;
 use crate::{Error, Finding, Result};
@@ -46,6 +52,7 @@ pub(super) fn stack_lights(
     let of =
         work.planned.stacks.iter().flatten().filter(|p| p.lights.len() >= FEWEST_LIGHTS).count();
     let mut before = 0;
+    let mut all_made = true;
     let extracts = work.request.extract.is_some();
     for target in &work.planned.stacks {
         let readable = |plan: &StackPlan| -> Vec<LightId> {
@@ -64,19 +71,31 @@ pub(super) fn stack_lights(
         }
         let target = Target { work, folders, plans, before, of };
         before += target.plans.len();
-        if !target.find(out, lights, notes, context)? {
-            match target.stack(out, lights, (&mut *sets, &mut *notes), context) {
-                Err(e) if e.reach() != Reach::Run => {
-                    notes.add(not_stacked(&target.name(), &e), context);
-                }
-                done => done?,
+        if target.find(out, lights, notes, context)? {
+            all_made = false;
+            continue;
+        }
+        let before = notes.count();
+        match target.stack(out, lights, (&mut *sets, &mut *notes), context) {
+            Err(e) if e.reach() != Reach::Run => {
+                notes.add(not_stacked(&target.name(), &e), context);
+            }
+            done => {
+                done?;
+                work.kept.keep(TOLD, &target.key()?, &notes.since(before));
             }
         }
     }
+    if all_made {
+        work.kept.forget_others();
+    }
     let made: BTreeSet<PathBuf> = out.stacks.iter().map(|s| s.path.clone()).collect();
-    notes.extend(outdated(&folders.stacks, &made), context);
+    notes.extend(outdated(&folders.stacks, &made, work.request.tidy), context);
     Ok(())
 }
+
+/// What records of findings that pictures were made with are called.
+const TOLD: &str = "told";
 
 /// That a picture could not be made.
 fn not_stacked(name: &str, e: &Error) -> Finding {
@@ -85,35 +104,18 @@ fn not_stacked(name: &str, e: &Error) -> Finding {
         .hint("Its lights are kept as calibrated files; fix what the message names and run again.")
 }
 
-/// Stacks of Photosite's that stand beside those of this run, made of fewer or other lights.
-fn outdated(folder: &Path, made: &BTreeSet<PathBuf>) -> Vec<Finding> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let stem = |path: &Path| {
-        let name = path.file_stem()?.to_str()?;
-        name.rsplit_once('_').map(|(stem, _)| stem.to_owned())
-    };
-    let stems: BTreeMap<String, &PathBuf> =
-        made.iter().filter_map(|path| Some((stem(path)?, path))).collect();
-    let mut old: Vec<PathBuf> = entries
-        .flatten()
-        .map(|e| e.path())
-        .filter(|p| p.extension().is_some_and(|x| x == "fits") && !made.contains(p))
-        .filter(|p| is_product(p))
-        .collect();
-    old.sort();
-    let finding = |path: &PathBuf| {
-        let new = stems.get(&stem(path)?)?;
-        let message = format!(
-            "an older stack of this target and filter; this run made {}",
-            new.file_name().unwrap_or_default().to_string_lossy()
-        );
-        let subject = path.display().to_string();
-        Some(
-            Finding::new("stack-outdated", Severity::Info, subject, message)
-                .hint("Delete it if it is no longer wanted."),
-        )
-    };
-    old.iter().filter_map(finding).collect()
+/// Draws what a stack shows again where that is gone or damaged; tells of it, and of a foreign file there.
+fn seen_again(stack: &Path) -> Result<Option<Finding>> {
+    let png = stack.with_extension("png");
+    let there = png.symlink_metadata().is_ok();
+    if there && !is_ours(&png)? {
+        return Ok(Some(Finding::of(&Error::foreign(&png), png.display().to_string())));
+    }
+    if there && is_whole(&png) {
+        return Ok(None);
+    }
+    preview_file(stack, &png, None, Linked::No)?;
+    Ok(there.then(|| replaced(&png)))
 }
 
 /// Lights with their names, looked over.
@@ -212,11 +214,23 @@ impl Target<'_> {
         if let Some(path) = self.named_reference() {
             parameters["reference"] = json!(ContentHash::of_file(path)?.to_string());
         }
-        let selection = &self.work.request.selection;
+        let request = self.work.request;
+        if request.noise.is_some() || !request.cameras.is_empty() {
+            // Its header tells of it, and rejection by noise goes by it.
+            let noise = lights.iter().filter_map(|i| frame(*i)).find_map(RawFrame::noise);
+            parameters["noise"] = json!(noise);
+        }
+        let selection = &request.selection;
         if !selection.is_all() {
             parameters["selection"] = json!(selection);
         }
         Ok(Provenance::new("stacked light", inputs, parameters))
+    }
+
+    /// The key of all the pictures together.
+    fn key(&self) -> Result<String> {
+        let key = |(_, lights): &(&StackPlan, Vec<LightId>)| Ok(self.provenance(lights)?.key());
+        Ok(self.plans.iter().map(key).collect::<Result<Vec<_>>>()?.join(" "))
     }
 
     /// Takes the pictures from earlier work, if all of them stand; otherwise takes none.
@@ -227,14 +241,15 @@ impl Target<'_> {
         notes: &mut Notes,
         context: &Context<'_>,
     ) -> Result<bool> {
-        let Work { planned, raw, earlier, .. } = self.work;
+        let work = self.work;
+        let Work { planned, raw, earlier, .. } = work;
         let mut found = Vec::new();
         for (_, members) in &self.plans {
             let key = self.provenance(members)?.key();
             let Some(known) = earlier.stack(&key) else { return Ok(false) };
             let path = self.folders.stacks.join(known.path.file_name().unwrap_or_default());
             match standing(&path, &key) {
-                Ok(Standing::Current) if path.with_extension("png").exists() => {}
+                Ok(Standing::Current) => {}
                 Ok(Standing::Damaged) => {
                     notes.add(replaced(&path), context);
                     return Ok(false);
@@ -260,7 +275,18 @@ impl Target<'_> {
             earlier.row(&frame.path).cloned()
         });
         let rows: Vec<LightRow> = rows.collect();
-        notes.extend(told(&rows), context);
+        // Pictures whose lights nobody can tell of are made again.
+        let Some(told) = work.kept.find::<Vec<Finding>>(TOLD, &self.key()?) else {
+            return Ok(false);
+        };
+        let pictures: Vec<PathBuf> = found.iter().map(|s| s.path.with_extension("png")).collect();
+        // What stood beside them then may not stand there now.
+        let beside =
+            |f: &Finding| pictures.iter().any(|png| png.display().to_string() == f.subject);
+        notes.extend(told.into_iter().filter(|f| !beside(f)), context);
+        for picture in &found {
+            notes.extend(seen_again(&picture.path)?, context);
+        }
         out.table.extend(rows);
         out.stacks.extend(found);
         for (i, known) in results {
@@ -312,6 +338,9 @@ impl Target<'_> {
             if group.len() < FEWEST_LIGHTS && !self.work.request.selection.is_all() {
                 out.stars.extend(group.iter().map(stars_report));
                 continue;
+            }
+            if self.work.request.how.normalise == Normalise::None {
+                notes.extend(unscaled(&group), context);
             }
             // Lights of one picture share header and array.
             let doubt = group.iter().find_map(|light| light.doubt.clone());
@@ -414,7 +443,8 @@ impl Target<'_> {
                     offered.push(Offered::raw(frame, set.clone(), self.work.share_of(i)));
                 }
             }
-            let (looked, refused) = survey(&offered, self.how().local, context)?;
+            let (looked, refused) =
+                survey(&offered, self.how().local, Some(self.work.kept), context)?;
             notes.extend(refused, context);
             for light in looked {
                 let at = offered.iter().position(|o| o.path == light.light.path);

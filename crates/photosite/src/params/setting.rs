@@ -1,0 +1,32 @@
+//! Values that a run goes by, and where they are from.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// A value that a run goes by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Setting {
+    /// What it is called, as in a file of settings.
+    pub name: String,
+    /// The value, as text.
+    pub value: String,
+    /// Where it is from.
+    pub from: SettingFrom,
+    /// The file that says it; `None` unless one does.
+    pub file: Option<PathBuf>,
+}
+
+/// Where a value is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum SettingFrom {
+    /// Nobody said otherwise.
+    BuiltIn,
+    /// A file of settings.
+    File,
+    /// The command line.
+    CommandLine,
+}
