@@ -53,6 +53,9 @@ pub struct StepCost {
     pub seconds: f64,
 }
 
+/// Masters that the page shows: it is no archive.
+pub const MASTERS_SHOWN: usize = 24;
+
 /// Bytes a pixel of a product: samples, variance, mask.
 const PRODUCT_BYTES: u64 = 4 + 4 + 2;
 
@@ -142,13 +145,22 @@ impl<'a> Forecaster<'a> {
         let lights = self.kept_lights().map(|l| self.light(l));
         let mut out = Forecast { memory_bytes: PROCESS_BYTES, ..Forecast::default() };
         let before = [self.identify(), self.defect_maps(), self.darks(), self.flats()];
-        for step in before.into_iter().chain(masters).chain(stacks).chain(lights) {
+        let after = std::iter::once(self.page());
+        for step in before.into_iter().chain(masters).chain(stacks).chain(lights).chain(after) {
             out.read_bytes += step.read_bytes;
             out.write_bytes += step.write_bytes;
             out.scratch_bytes = out.scratch_bytes.max(step.scratch_bytes);
             out.memory_bytes = out.memory_bytes.max(step.memory_bytes);
         }
         out
+    }
+
+    /// Showing masters in the page.
+    fn page(&self) -> StepCost {
+        let shown = self.plan.masters.iter().take(MASTERS_SHOWN);
+        let pixels = shown.map(|master| self.region_pixels(master));
+        let (all, largest) = pixels.fold((0, 0u64), |(all, most), n| (all + n, most.max(n)));
+        StepCost { memory_bytes: PROCESS_BYTES + 4 * largest, ..cost(4 * all, 0) }
     }
 
     /// Reading every frame through to know it by its content, after a glance at some of each kind.

@@ -57,7 +57,7 @@ use crate::library::{
     stack_for_each_light,
 };
 
-pub use forecast::{Forecast, Forecaster, Means, StepCost};
+pub use forecast::{Forecast, Forecaster, MASTERS_SHOWN, Means, StepCost};
 pub use graph::{Graph, Grapher, PLAN_SCHEMA, PlanInput, PlanStep};
 pub use id::{LightId, MasterId};
 pub use names::product_names;

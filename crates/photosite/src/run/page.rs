@@ -11,6 +11,7 @@ use photosite_pix::{CfaPattern, FrameKind, Plane, Rect, RowOrder, Size, stat};
 use super::looked::read_plane;
 use crate::html::is_ours;
 use crate::open::{open, probe};
+use crate::plan::MASTERS_SHOWN;
 use crate::preview::{Linked, preview_file, superpixels, write_preview, write_response};
 use crate::report::{
     Detail, Histogram, MasterPicture, Pictures, RunReport, StackPictures, StackReport, page,
@@ -21,8 +22,7 @@ use crate::{Error, Result};
 const WIDTH: usize = 1000;
 /// Stacks that are shown with one of their raw lights: a page is no archive.
 const COMPARED: usize = 4;
-/// Masters that are shown, and the columns of their pictures.
-const MASTERS: usize = 24;
+/// Columns of the pictures of masters.
 const MASTER_WIDTH: usize = 400;
 /// Columns and rows of a part that is shown pixel by pixel.
 const DETAIL: (usize, usize) = (360, 240);
@@ -48,7 +48,7 @@ pub(super) fn page_of(report: &RunReport, folder: &Path, page_path: &Path) -> Re
     let masters = report.masters.iter().enumerate();
     let masters: Vec<Option<SeenMaster>> = masters
         .map(|(i, master)| {
-            let path = there(&master.path, folder, "masters").filter(|_| i < MASTERS)?;
+            let path = there(&master.path, folder, "masters").filter(|_| i < MASTERS_SHOWN)?;
             SeenMaster::of(&path, master.kind)
         })
         .collect();
