@@ -30,3 +30,14 @@ pub enum SettingFrom {
     /// The command line.
     CommandLine,
 }
+
+impl SettingFrom {
+    /// As people write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BuiltIn => "built in",
+            Self::File => "file",
+            Self::CommandLine => "command line",
+        }
+    }
+}

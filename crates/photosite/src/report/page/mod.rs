@@ -215,4 +215,27 @@ fn made_by(report: &RunReport, page: &mut Page) {
         escaped(&paths.join(" ")),
         escaped(&quoted(&asked["output"]))
     ));
+    settings(report, page);
+}
+
+/// Every value that the run went by, and where it is from.
+fn settings(report: &RunReport, page: &mut Page) {
+    if report.settings.is_empty() {
+        return;
+    }
+    page.push(
+        "<details><summary>Settings</summary><div class=\"wide\" tabindex=\"0\" role=\"region\" \
+         aria-label=\"Settings\"><table><thead><tr><th>setting</th><th>value</th><th>from</th></tr></thead><tbody>",
+    );
+    for s in &report.settings {
+        let file = s.file.as_deref().map_or_else(String::new, |f| format!(" {}", f.display()));
+        page.push(&format!(
+            "<tr><td><code>{}</code></td><td>{}</td><td>{}{}</td></tr>",
+            escaped(&s.name),
+            escaped(&s.value),
+            s.from.name(),
+            escaped(&file)
+        ));
+    }
+    page.push("</tbody></table></div></details>");
 }
