@@ -10,6 +10,8 @@ use crate::{Plane, Size, select};
 const NEIGHBOURS: usize = 24;
 /// Bins that a tone spreads into under the window.
 const SPREAD: i64 = 2;
+/// Bins around a tone that tell whether it is one.
+const AROUND: i64 = 8;
 
 /// The mean power spectrum of pictures of one size, from which noise has been made white by its
 /// surroundings: a bin of pure noise has the mean 1.
@@ -35,6 +37,9 @@ pub struct Tone {
     pub amplitude: f64,
     /// The probability that noise alone shows such a peak anywhere in the spectrum.
     pub chance: f64,
+    /// The share of what stands above noise around it that is its own: 1 for a tone that is the same everywhere,
+    /// less for waves that bend, as those of a nebula do.
+    pub sharpness: f64,
 }
 
 impl Spectrum {
@@ -158,12 +163,11 @@ impl Spectrum {
         };
         let dx = vertex(self.power(kx - 1, ky), self.power(kx + 1, ky));
         let dy = vertex(self.power(kx, ky - 1), self.power(kx, ky + 1));
-        let mut excess = 0.0;
-        for y in -SPREAD..=SPREAD {
-            for x in -SPREAD..=SPREAD {
-                excess += self.power(kx + x, ky + y) - noise;
-            }
-        }
+        let within = |reach: i64| -> f64 {
+            let bins = (-reach..=reach).flat_map(|y| (-reach..=reach).map(move |x| (x, y)));
+            bins.map(|(x, y)| self.power(kx + x, ky + y) - noise).sum()
+        };
+        let excess = within(SPREAD);
         // A tone of amplitude a has the power (a N / 2)^2 in all of its bins, N samples.
         let n = (w * h) as f64;
         let amplitude = 2.0 * (excess.max(0.0) / n).sqrt() / n.sqrt();
@@ -173,6 +177,7 @@ impl Spectrum {
             y_per_px: (signed as f64 + dy) / h as f64,
             amplitude,
             chance: (bins * exponential_mean_tail(peak / noise, self.count)).min(1.0),
+            sharpness: excess / within(AROUND).max(excess).max(f64::MIN_POSITIVE),
         }
     }
 }

@@ -306,6 +306,8 @@ const TILE: usize = 256;
 const CHANCE: f64 = 1e-7;
 /// A pattern of so much of the noise of a pixel is seen.
 const PATTERN: f64 = 0.1;
+/// The share of what stands above noise around a tone that must be its own: waves of nebulae bend.
+const SHARP: f64 = 0.6;
 /// Samples so many sigmas off are stars.
 const STARS: f32 = 4.0;
 
@@ -331,7 +333,8 @@ fn interference(subject: &Subject<'_>, step: usize, noise_adu: f64, faults: &mut
     // What is longer than half a block is the sky's own shape, of which blocks leave some.
     let is_pattern = |t: &Tone| {
         let of_colours = step > 1 && of_array(t.x_per_px) && of_array(t.y_per_px);
-        !of_colours && t.x_per_px.hypot(t.y_per_px) * BLOCK as f64 > 2.0
+        let is_short = t.x_per_px.hypot(t.y_per_px) * BLOCK as f64 > 2.0;
+        !of_colours && is_short && t.sharpness > SHARP
     };
     let Some(tone) = spectrum.tones(CHANCE, 8).into_iter().find(is_pattern) else { return };
     if tone.amplitude < PATTERN * noise_adu {
