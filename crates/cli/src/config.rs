@@ -221,7 +221,7 @@ impl Settings {
     fn add(&mut self, new: Config, file: &Path) {
         let mut note = |name: &str, value: String| {
             self.origins.retain(|o| o.name != name);
-            let (name, file) = (name.to_owned(), Some(file.to_owned()));
+            let (name, file) = (name.to_owned(), Some(file.display().to_string()));
             self.origins.push(Setting { name, value, from: SettingFrom::File, file });
         };
         let all = &mut self.config;
@@ -284,7 +284,7 @@ mod tests {
         let told: Vec<(&str, &str)> = all
             .origins
             .iter()
-            .map(|o| (o.name.as_str(), o.file.as_deref().and_then(Path::to_str).unwrap_or("")))
+            .map(|o| (o.name.as_str(), o.file.as_deref().unwrap_or("")))
             .collect();
         assert_eq!(
             told,

@@ -6,7 +6,6 @@ use std::path::Path;
 use clap::CommandFactory;
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 use photosite::event::Silent;
-use photosite::params::SettingFrom;
 use photosite_file::atomic::{Existing, write_bytes};
 use serde_json::json;
 
@@ -32,11 +31,7 @@ pub fn settings(limits: Limits, as_json: bool) -> anyhow::Result<Done> {
     let rows = all
         .iter()
         .map(|o| {
-            let from = match (&o.file, o.from) {
-                (Some(file), _) => file.display().to_string(),
-                (None, SettingFrom::CommandLine) => "command line".into(),
-                (None, _) => "built in".into(),
-            };
+            let from = o.file.clone().unwrap_or_else(|| o.from.name().to_owned());
             vec![o.name.clone(), o.value.clone(), from]
         })
         .collect();

@@ -1,7 +1,5 @@
 //! Values that a run goes by, and where they are from.
 
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
 
 /// A value that a run goes by.
@@ -15,7 +13,7 @@ pub struct Setting {
     /// Where it is from.
     pub from: SettingFrom,
     /// The file that says it; `None` unless one does.
-    pub file: Option<PathBuf>,
+    pub file: Option<String>,
 }
 
 /// Where a value is from.

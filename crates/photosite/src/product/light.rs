@@ -165,7 +165,7 @@ pub(super) fn seen_key(raw: &RawFrame, masters: &Masters, dark: Option<DarkShare
     let Provenance { parameters, inputs, .. } = provenance(&request, raw.noise());
     let parameters = json!({
         "calibration": parameters,
-        "path": raw.path,
+        "path": raw.path.to_string_lossy(),
         "metadata": raw.metadata,
         "detector": format!("{:?}", raw.detector),
         "turned": raw.turned,

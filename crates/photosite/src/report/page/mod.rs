@@ -228,7 +228,7 @@ fn settings(report: &RunReport, page: &mut Page) {
          aria-label=\"Settings\"><table><thead><tr><th>setting</th><th>value</th><th>from</th></tr></thead><tbody>",
     );
     for s in &report.settings {
-        let file = s.file.as_deref().map_or_else(String::new, |f| format!(" {}", f.display()));
+        let file = s.file.as_deref().map_or_else(String::new, |f| format!(" {f}"));
         page.push(&format!(
             "<tr><td><code>{}</code></td><td>{}</td><td>{}{}</td></tr>",
             escaped(&s.name),
