@@ -130,6 +130,9 @@ pub(super) fn look(
     noise_adu: f64,
     faults: &mut Vec<Fault>,
 ) {
+    if noise_adu < COARSE_ADU {
+        return;
+    }
     let step = cfa.map_or(1, CfaPattern::period);
     let [rows, columns] = Lines::of(subject, step);
     seam("columns", &columns.medians, noise_adu, faults);
@@ -306,6 +309,8 @@ const TILE: usize = 256;
 const CHANCE: f64 = 1e-7;
 /// A pattern of so much of the noise of a pixel is seen.
 const PATTERN: f64 = 0.1;
+/// Below so much noise the steps of the converter are what is seen.
+const COARSE_ADU: f64 = 0.5;
 /// The share of what stands above noise around a tone that must be its own: waves of nebulae bend.
 const SHARP: f64 = 0.6;
 /// Samples so many sigmas off are stars.

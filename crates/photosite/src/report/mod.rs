@@ -368,7 +368,7 @@ pub struct StackReport {
     #[serde(deserialize_with = "nan_of_null")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub noise_adu: f64,
-    /// The noise of the light at whose level it is over its own.
+    /// The noise of the light at whose level it is over its own, both measured stars and all.
     #[serde(deserialize_with = "nan_of_null")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub noise_gain: f64,

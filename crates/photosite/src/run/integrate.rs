@@ -92,7 +92,7 @@ pub struct Integrated {
     pub trails: Vec<TrailReport>,
     /// The noise of the stack, in ADU, as blocks of 4 x 4 pixels show it beside stars.
     pub noise_adu: f64,
-    /// The noise of the light at whose level they are over the stack's, both as blocks show it.
+    /// The noise of the light at whose level they are over the stack's, both as blocks show it, stars and all.
     pub noise_gain: f64,
     /// The median width of the stack's stars in pixels.
     pub fwhm_px: Option<f64>,
@@ -319,7 +319,7 @@ impl Arranged<'_> {
         let seen = frames.swap_remove(middle);
         let gain_e = reference.metadata.gain_e_per_adu.map(|g| g.e_per_adu());
         let field = find_stars(&seen.data, &seen.mask, gain_e, Criteria::default(), context)?;
-        let noise_adu = noise_beside_stars(seen, &field);
+        let (with_stars_adu, noise_adu) = noise_of(seen, &field);
         let comparable = how.drizzle.is_none();
         let stars_kept = comparable.then(|| StarsKept::of(&used, &field, part)).flatten();
         findings.extend(stars_kept.and_then(|kept| kept.finding(&shown(path))));
@@ -333,7 +333,7 @@ impl Arranged<'_> {
             rejected_high: rejected.high,
             trails: masked_trails(&parts),
             noise_adu,
-            noise_gain: level.block_noise / noise_adu,
+            noise_gain: level.block_noise / with_stars_adu,
             fwhm_px: field.fwhm_px,
             stars: field.stars.len(),
             stars_kept,
@@ -364,9 +364,9 @@ fn add_scale_error(stacked: &mut Stacked, sky: f64, relative: f64) {
     }
 }
 
-/// The noise of a picture as blocks of 4 x 4 pixels show it where neither stars are nor samples are missing:
-/// stars that a light's noise hides stand out of a stack's.
-fn noise_beside_stars(picture: Frame, field: &StarField) -> f64 {
+/// The noise of a picture as blocks of 4 x 4 pixels show it where samples are not missing, stars and all, as
+/// that of lights is known; and beside stars: those that a light's noise hides stand out of a stack's.
+fn noise_of(picture: Frame, field: &StarField) -> (f64, f64) {
     let Frame { mut data, mask, .. } = picture;
     let missing = mask.as_slice().iter().map(|m| m.intersects(MaskBits::NO_DATA));
     let holes = data.as_mut_slice().iter_mut().zip(missing).filter(|(_, missing)| *missing);
@@ -393,7 +393,7 @@ fn noise_beside_stars(picture: Frame, field: &StarField) -> f64 {
     }
     let noise = stat::noise_of_blocks(data.as_slice(), width);
     // Where stars are everywhere, nothing is left beside them.
-    if noise.is_finite() { noise } else { with_stars }
+    (with_stars, if noise.is_finite() { noise } else { with_stars })
 }
 
 /// A stack of which more than this share has no sample is reported.
