@@ -28,7 +28,7 @@ const OF_BIAS: f64 = 0.2;
 /// The share of a light from which what was taken too much is rather a level in the flat.
 const OF_FLAT: f64 = 0.25;
 /// The same where vignetting and dust say so alike: another filter has other dust.
-const OF_FLAT_BOTH: f64 = 0.1;
+const OF_FLAT_BOTH: f64 = ADDITIVE;
 /// The share of dust that may have a contrast of its own before some of it has moved.
 const APART: f64 = 0.15;
 /// The share from which dust by itself tells of a level.
