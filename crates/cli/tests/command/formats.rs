@@ -5,8 +5,9 @@ use std::process::Command;
 
 use photosite_file::{keyword, read_image};
 
-use crate::common::skip::skip;
-use crate::support::{expect, json, refused, simulate, stderr, stdout, text, visible, write};
+use crate::support::{
+    expect, json, python_has, refused, simulate, stderr, stdout, text, visible, write,
+};
 
 /// A file beside `path` of another ending.
 fn other(path: &Path, ending: &str) -> PathBuf {
@@ -179,10 +180,7 @@ print("compared", len(sys.argv) - 1)
 
 #[test]
 fn what_is_written_opens_in_the_programs_of_others() {
-    let modules = "import xisf, tifffile, astropy, numpy";
-    let found = Command::new("python3").args(["-c", modules]).output();
-    if !found.is_ok_and(|o| o.status.success()) {
-        skip("python", format!("one of these is not here: {modules}"));
+    if !python_has("python", "import xisf, tifffile, astropy, numpy") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();

@@ -7,7 +7,9 @@ use photosite_file::fits::read_frames;
 use photosite_pix::stat;
 
 use crate::common::skip::skip;
-use crate::support::{expect, files, run, simulate, stderr, stdout, text, visible, write};
+use crate::support::{
+    expect, files, python_has, run, simulate, stderr, stdout, text, visible, write,
+};
 
 /// One product of each kind.
 struct Products {
@@ -169,10 +171,7 @@ for line in lines:
 
 #[test]
 fn every_kind_of_product_opens_in_astropy_and_ccdproc() {
-    let modules = "import astropy, ccdproc";
-    let found = Command::new("python3").args(["-c", modules]).output();
-    if !found.is_ok_and(|o| o.status.success()) {
-        skip("ccdproc", format!("one of these is not here: {modules}"));
+    if !python_has("ccdproc", "import astropy, ccdproc") {
         return;
     }
     let products = Products::make();
@@ -222,10 +221,7 @@ print(len(sys.argv) - 1)
 
 #[test]
 fn stacks_of_several_filters_are_on_one_scale_in_xisf_and_tiff() {
-    let modules = "import xisf, tifffile, astropy, numpy";
-    let found = Command::new("python3").args(["-c", modules]).output();
-    if !found.is_ok_and(|o| o.status.success()) {
-        skip("python", format!("one of these is not here: {modules}"));
+    if !python_has("python", "import xisf, tifffile, astropy, numpy") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();

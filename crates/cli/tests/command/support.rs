@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
+use crate::common::skip::skip;
+
 /// The command, with nothing of the environment that changes what it prints, and a library of its
 /// own that no other command has seen.
 pub fn photosite() -> Command {
@@ -129,4 +131,14 @@ pub fn cut(path: &Path) {
     let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
     let length = file.metadata().unwrap().len();
     file.set_len(length / 2).unwrap();
+}
+
+/// Whether Python has what `modules` imports; tells of a skip where it has not.
+pub fn python_has(peer: &str, modules: &str) -> bool {
+    let found = Command::new("python3").args(["-c", modules]).output();
+    let has = found.is_ok_and(|o| o.status.success());
+    if !has {
+        skip(peer, format!("one of these is not here: {modules}"));
+    }
+    has
 }

@@ -35,7 +35,7 @@ pub(super) fn look(
         faults.extend(by_hot_pixels(k, &fit, (subject, seen), (dark, against))?);
     }
     let hot_pixels_fit = fit.k.is_some_and(|k| !Left { share: k, error: fit.error }.is_seen());
-    if let Some(fault) = leak(subject, dark, against, seen).filter(|_| hot_pixels_fit) {
+    if let Some(fault) = hot_pixels_fit.then(|| leak(subject, dark, against, seen)).flatten() {
         faults.push(fault);
         return Ok(());
     }

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::{Source, keyword};
-use photosite_pix::{CfaPattern, FrameKind, Plane, Rect, RowOrder, Size, stat};
+use photosite_pix::{CfaPattern, FrameKind, Metadata, Plane, Rect, RowOrder, Size, stat};
 
 use super::looked::read_plane;
 use crate::html::is_ours;
@@ -83,9 +83,8 @@ fn shown(path: PathBuf) -> Option<String> {
 }
 
 /// FITS counts rows from the bottom unless the header says otherwise.
-fn is_top_down(path: &Path) -> Option<bool> {
-    let metadata = keyword::read(&probe(path).ok()?.header).metadata;
-    Some(metadata.row_order == Some(RowOrder::TopDown))
+fn is_top_down(metadata: &Metadata) -> bool {
+    metadata.row_order == Some(RowOrder::TopDown)
 }
 
 /// A master that was looked at.
@@ -99,7 +98,7 @@ struct SeenMaster {
 impl SeenMaster {
     fn of(path: &Path, kind: FrameKind) -> Option<Self> {
         let plane = &read_plane(path, 0).ok()?;
-        let top_down = is_top_down(path)?;
+        let top_down = is_top_down(&keyword::read(&probe(path).ok()?.header).metadata);
         let histogram = Histogram::of(plane.as_slice());
         let is_flat = kind == FrameKind::Flat;
         let picture = encoded(|png| match is_flat {
@@ -219,7 +218,7 @@ impl Shown {
         let metadata = keyword::read(&found.header).metadata;
         let planes = if found.planes == 3 { 3 } else { 1 };
         let cfa = metadata.cfa.filter(|_| planes == 1);
-        Some(Self { source: open(path).ok()?, planes, cfa, top_down: is_top_down(path)? })
+        Some(Self { source: open(path).ok()?, planes, cfa, top_down: is_top_down(&metadata) })
     }
 
     /// A part of it, in base 64.
