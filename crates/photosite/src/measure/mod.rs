@@ -23,13 +23,11 @@
 //! # Ok::<(), photosite::Error>(())
 //! ```
 
-mod kept;
 mod phase;
 mod saturated;
 mod stars;
 mod survey;
 
-pub use kept::Kept;
 pub use phase::{doubtful_phase, greens};
 pub use saturated::Saturated;
 pub use stars::{StarField, background, find_stars};

@@ -18,14 +18,13 @@ use photosite_pix::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::kept::Kept;
 use super::phase::greens;
 use super::saturated::Saturated;
 use super::stars::{StarField, background, find_stars};
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::open::{each_image, probe};
-use crate::product::{LightResult, Offered, Opened, glance_bytes};
+use crate::product::{Kept, LightResult, Offered, Opened, glance_bytes};
 use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each, on_each_with};
 use crate::{Error, Finding, Result};

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use photosite_pix::{CfaPattern, MaskBits};
 
+use super::kept::Kept;
 use super::light::{Masters, seen_key};
 use super::loaded::MasterFile;
 use crate::Result;
 use crate::calibrate::CalibratedSource;
 use crate::calibrate::dark::DarkShare;
 use crate::calibrate::flat_fit::{Blocks, Template};
-use crate::measure::Kept;
 use crate::raw::{Handling, RawFrame};
 use crate::stack::ReadBuffers;
 

@@ -32,6 +32,7 @@ mod compared;
 mod dark_model;
 mod defect_map;
 mod flats;
+mod kept;
 mod known;
 mod light;
 mod loaded;
@@ -51,6 +52,7 @@ pub use defect_map::{
     months_between, read_defect_map, write_defect_map,
 };
 pub use flats::{flat_template, light_blocks};
+pub use kept::Kept;
 pub use known::Known;
 pub use light::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light};
 pub use loaded::{LoadedMaster, UNIT_ADU, load_master, load_named, load_samples};

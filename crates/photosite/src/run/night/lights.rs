@@ -11,11 +11,10 @@ use super::notes::Notes;
 use crate::calibrate::dark::DarkShare;
 use crate::error::Reach;
 use crate::event::{Event, Stage};
-use crate::measure::Kept;
 use crate::params::DarkScaling;
 use crate::plan::{LightId, MasterId, Plan, StackPlan};
 use crate::product::{
-    BiasChoice, LightRequest, LoadedMap, LoadedMaster, Masters, calibrate_light, load_master,
+    BiasChoice, Kept, LightRequest, LoadedMap, LoadedMaster, Masters, calibrate_light, load_master,
     load_samples, pedestal_for, replaced,
 };
 use crate::raw::RawFrame;

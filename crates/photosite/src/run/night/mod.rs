@@ -51,11 +51,11 @@ use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::inventory::Inventory;
 use crate::library::{FEW_REFUSALS, Library};
-use crate::measure::Kept;
 use crate::plan::{
     FEWEST_LIGHTS, Forecaster, Graph, Grapher, LightId, MasterId, MasterPlan, Means, Plan, Share,
     plan_pictures, shooting_list,
 };
+use crate::product::Kept;
 use crate::raw::RawFrame;
 use crate::report::{self, LibraryReport};
 use crate::work::{Context, on_each};
