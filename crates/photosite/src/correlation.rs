@@ -20,6 +20,7 @@
 //! ```
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use photosite_file::{Access, Source};
 use photosite_pix::align::{Point, Transform};
@@ -342,5 +343,6 @@ fn noise_layer(light: &NoiseOf, middle: Point, tile: Size, key: u64) -> Result<L
         laying,
         levels: vec![Affine::IDENTITY; 3],
         offsets: vec![],
+        burnt: Arc::default(),
     })
 }

@@ -36,6 +36,7 @@ pub mod register;
 pub mod report;
 pub mod run;
 pub mod sensor;
+mod shown;
 pub mod stack;
 pub mod succession;
 pub mod work;

@@ -31,7 +31,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use photosite_file::keyword::{self, Scale};
+use photosite_file::keyword::{self, SampleKind, Samples, Scale};
 use photosite_file::scratch::Scratch;
 use photosite_file::{Access, Probe, RawSource, Source};
 use photosite_pix::unit::NoiseModel;
@@ -256,22 +256,30 @@ const ROWS_LOOKED_AT: usize = 16;
 const MOST_OF_ONE: f32 = 2.0;
 
 /// Whether the samples of a file run from 0 to 1 for 0 to 65535 ADU: the program that wrote it is
-/// known to write so, and no sample of its middle rows says otherwise.
+/// known to write so and no sample of its middle rows says otherwise, or nothing says what they count and all of
+/// them lie between both, as no camera's numbers do.
 ///
 /// # Errors
 /// When the file cannot be read.
 pub fn runs_from_zero_to_one(path: &Path, header: &Header) -> Result<bool> {
-    let said = keyword::samples(header).is_some_and(|s| s.scale == Scale::FullScale);
-    if !said {
-        return Ok(false);
-    }
+    let most = match keyword::samples(header) {
+        Some(Samples { scale: Scale::FullScale, .. }) => f32::MIN..=MOST_OF_ONE,
+        // A DATAMAX may be left over from the raw frame; a unit is meant.
+        Some(Samples { scale: Scale::Unknown | Scale::Adu, kind: SampleKind::Float(_) })
+            if header.get("BUNIT").is_none() =>
+        {
+            0.0..=1.0
+        }
+        _ => return Ok(false),
+    };
     let source = open_stored(path)?;
     let size = source.size();
     let first = (size.height / 2).saturating_sub(ROWS_LOOKED_AT / 2);
     let rows = first..(first + ROWS_LOOKED_AT).min(size.height);
     let mut samples = vec![0.0f32; size.width * rows.len()];
     source.read_rows(0, rows, &mut Vec::new(), &mut samples)?;
-    Ok(samples.iter().all(|v| v.is_nan() || *v <= MOST_OF_ONE))
+    let known = || samples.iter().filter(|v| !v.is_nan());
+    Ok(known().any(|v| *v != 0.0) && known().all(|v| most.contains(v)))
 }
 
 /// Gain and read noise as a header gives them.

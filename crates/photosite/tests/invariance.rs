@@ -212,6 +212,7 @@ fn what_lights_may_differ_by_on_stars_does_not_depend_on_tiles() {
         laying: Laying::Interpolated(Default::default()),
         levels: vec![Affine::IDENTITY],
         offsets: Vec::new(),
+        burnt: Default::default(),
     };
     let layers: Vec<Laid> = paths.iter().map(layer).collect();
     let recipe = default_recipe(FrameKind::Light, layers.len(), None);

@@ -13,7 +13,21 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of the domain, by layer, as ARCHITECTURE.md has them.
 const ROOMS: [(u8, &[&str]); 5] = [
-    (1, &["error", "event", "env", "finding", "html", "open", "params", "provenance", "work"]),
+    (
+        1,
+        &[
+            "error",
+            "event",
+            "env",
+            "finding",
+            "html",
+            "open",
+            "params",
+            "provenance",
+            "shown",
+            "work",
+        ],
+    ),
     (
         2,
         &[

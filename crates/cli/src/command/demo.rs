@@ -66,7 +66,7 @@ pub fn run(args: DemoArgs, limits: Limits) -> anyhow::Result<Done> {
     let calibrated = request.output.join("calibrated").join(first);
     preview_file(&calibrated, &after, Some(1024), Linked::No)?;
     eprintln!("compare {} and {}", before.display(), after.display());
-    eprintln!("the report is in {}", request.output.join("run.json").display());
+    eprintln!("the night as a page: {}", request.output.join("report.html").display());
     let good = compared.iter().all(|c| (c.ratio - 1.0).abs() <= TOLERANCE);
     Ok(if good && !outcome.wants_attention() { Done::Well } else { Done::WithFindings })
 }

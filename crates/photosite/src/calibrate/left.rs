@@ -70,19 +70,34 @@ impl LeftOfDark {
         Some(Self { sites, first_row: rows.start })
     }
 
-    /// How much of it is in a calibrated light; `flat` is what that was divided by.
-    pub fn in_light(&self, light: &Frame, flat: Option<&Frame>) -> Option<Left> {
-        const NOT: MaskBits =
-            MaskBits::NO_DATA.union(MaskBits::SATURATED).union(MaskBits::INTERPOLATED);
+    /// How much of it is in a calibrated light, of which repairs `replaced` these columns, rows and samples; `flat`
+    /// is what that was divided by.
+    ///
+    /// The hottest pixels, which are repaired, tell it best: what is faint was often hot in the dark alone.
+    pub fn in_light(
+        &self,
+        (frame, replaced): (&Frame, &[(usize, usize, f32)]),
+        flat: Option<&Frame>,
+    ) -> Option<Left> {
+        const NOT: MaskBits = MaskBits::NO_DATA.union(MaskBits::SATURATED);
+        let own = |x: usize, y: usize| {
+            let mask = frame.mask.get(x, y);
+            if mask.intersects(NOT) {
+                return f32::NAN;
+            }
+            if !mask.contains(MaskBits::INTERPOLATED) {
+                return frame.data.get(x, y);
+            }
+            let found = replaced.binary_search_by_key(&(y, x), |&(x, y, _)| (y, x));
+            found.map_or(f32::NAN, |i| replaced[i].2)
+        };
         let fit = self.sites.fit(&self.sites.look_at(|x, y| {
             let y = self.first_row + y;
-            match light.mask.get(x, y).intersects(NOT) {
-                true => f32::NAN,
-                // What was divided is as large as the dark again.
-                false => light.data.get(x, y) * flat.map_or(1.0, |f| f.data.get(x, y)),
-            }
+            // What was divided is as large as the dark again.
+            own(x, y) * flat.map_or(1.0, |f| f.data.get(x, y))
         }));
-        let share = fit.k?;
+        // What was hot in the dark alone does not speak for what is hot in both.
+        let share = fit.k.filter(|_| !fit.holds(0.0))?;
         Some(Left { share, error: fit.error })
     }
 }

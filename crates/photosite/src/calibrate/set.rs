@@ -6,7 +6,7 @@ use photosite_pix::{Applied, CfaPattern, Frame, Plane, Size, Unit};
 
 use super::course::{Course, DarkScatter, LightFacts, OfVariance};
 use super::dark::{DarkShare, DarkSource};
-use super::left::{Left, LeftOfDark};
+use super::left::{Left, LeftOfDark, strip_rows};
 use super::masters::{Bias, DarkContent, MasterDark, MasterFlat};
 use super::steps::{STEPS, Step, StepRow};
 use crate::defects::{self, Defect};
@@ -36,6 +36,9 @@ pub struct Calibrated {
     pub dark: Option<DarkShare>,
     /// Pixels replaced from their neighbours.
     pub repaired: usize,
+    /// Columns, rows and samples of those, as they were, that lie in the strip which tells what is left of the
+    /// dark: row after row.
+    pub replaced: Vec<(usize, usize, f32)>,
 }
 
 /// Masters that agree with each other; only the frame can still be wrong.
@@ -117,11 +120,12 @@ impl CalibrationSet {
     }
 
     /// How much of the dark is left in a light that this set calibrated over `cfa`, and the standard error of
-    /// that; `None` without a dark, or where it has too few hot pixels. Pixels that were repaired do not
-    /// count.
-    pub fn left_of_dark(&self, frame: &Frame, cfa: Option<CfaPattern>) -> Option<Left> {
+    /// that; `None` without a dark, or where it has too few hot pixels. Pixels that were repaired count by what
+    /// they were.
+    pub fn left_of_dark(&self, light: &Calibrated, cfa: Option<CfaPattern>) -> Option<Left> {
         self.ready_for(cfa);
-        self.left.get()?.as_ref()?.in_light(frame, self.flat.as_ref().map(|f| &*f.frame))
+        let flat = self.flat.as_ref().map(|f| &*f.frame);
+        self.left.get()?.as_ref()?.in_light((&light.frame, &light.replaced), flat)
     }
 
     /// The same with the pixels of a defect map of `size`, row after row: those that call for a repair are
@@ -183,9 +187,12 @@ impl CalibrationSet {
         let all = 0..size.height;
         course.calibrate(&mut frame, all.clone(), 0);
         let defective = course.enter_defects(&mut frame, all, 0);
+        let strip = strip_rows(size, light.facts.cfa);
+        let in_strip = defective.iter().filter(|(_, y)| strip.contains(y));
+        let replaced = in_strip.map(|&(x, y)| (x, y, frame.data.get(x, y))).collect();
         let repaired = defects::repair(&mut frame, light.facts.cfa, &defective);
         let (steps, dark) = (course.names(), course.share);
-        Ok(Calibrated { frame, steps, dark_scale: course.k, dark, repaired })
+        Ok(Calibrated { frame, steps, dark_scale: course.k, dark, repaired, replaced })
     }
 
     /// Checks that a light of `size` and its masters have one size.

@@ -10,6 +10,7 @@ use photosite_pix::{Applied, CfaPattern, Frame, Plane, Size, Unit};
 
 use super::course::LightFacts;
 use super::dark::DarkShare;
+use super::left::strip_rows;
 use super::set::{Calibrated, CalibrationSet};
 use crate::raw::RawFrame;
 use crate::stack::{Prepared, ReadBuffers};
@@ -90,6 +91,7 @@ impl CalibratedSource {
         let variance = noise.map(|_| Plane::zeroed(size));
         let mut frame = Frame { data, variance, mask, unit: Unit::Adu, applied: course.applied };
         let reach = defects::reach(self.facts.cfa);
+        let (strip, mut replaced) = (strip_rows(size, self.facts.cfa), Vec::new());
         let (mut defective, mut done, mut repaired) = (Vec::new(), 0, 0);
         for y in (0..size.height).step_by(BAND) {
             let rows = y..(y + BAND).min(size.height);
@@ -101,13 +103,15 @@ impl CalibratedSource {
             // Repairs want the rows beyond.
             let ready = if rows.end == size.height { rows.end } else { rows.end - reach };
             let wait = defective.partition_point(|(_, y)| *y < ready);
+            let in_strip = defective[..wait].iter().filter(|(_, y)| strip.contains(y));
+            replaced.extend(in_strip.map(|&(x, y)| (x, y, frame.data.get(x, y))));
             repaired += defects::repair(&mut frame, self.facts.cfa, &defective[..wait]);
             defective.drain(..wait);
             calibrated(frame.data.rows(done, ready));
             done = ready;
         }
         let (steps, dark) = (course.names(), course.share);
-        Ok(Calibrated { frame, steps, dark_scale: course.k, dark, repaired })
+        Ok(Calibrated { frame, steps, dark_scale: course.k, dark, repaired, replaced })
     }
 }
 

@@ -11,6 +11,8 @@ use crate::finding::Severity;
 const BELOW: f64 = 0.3;
 /// The share of samples that may share the lowest value.
 const CUT: f64 = 0.005;
+/// The share from which the whole background is: no border is as wide.
+const MOST_CUT: f64 = 0.5;
 /// Bias levels are known to lie so much above nothing that this share of one is no sky.
 const OF_BIAS: f64 = 0.1;
 
@@ -116,11 +118,16 @@ fn cut_off(subject: &Subject<'_>) -> Option<Fault> {
     let lowest = finite.clone().fold(f32::INFINITY, f32::min);
     // Borders of frames that were moved are zero without being cut off: they have neighbours that are, too.
     let width = subject.data.width();
-    let (mut cut, mut count) = (0usize, 0usize);
+    let (mut cut, mut count, mut all) = (0usize, 0usize, 0usize);
     for row in samples.chunks_exact(width.max(1)) {
         count += row.iter().filter(|v| v.is_finite()).count();
+        all += row.iter().filter(|v| **v == lowest).count();
         let alone = row.windows(3).filter(|w| w[1] == lowest && (w[0] != lowest || w[2] != lowest));
         cut += alone.count();
+    }
+    // Where most are cut off few stand alone.
+    if all as f64 > MOST_CUT * count as f64 {
+        cut = all;
     }
     let above = finite.filter(|v| *v > lowest).fold(f32::INFINITY, f32::min);
     let next = samples.iter().filter(|v| **v == above).count();

@@ -30,7 +30,7 @@ pub(super) fn look(
     (faults, measures): (&mut Vec<Fault>, &mut Vec<Measured>),
 ) -> Result<()> {
     let fit = beside_repaired(left(&dark.sites, subject, against, false)?);
-    if let Some(k) = fit.k {
+    if let Some(k) = fit.k.filter(|_| !fit.holds(0.0)) {
         measures.push(Measured { name: "thermal", value: k, error: fit.error, unit: "" });
         faults.extend(by_hot_pixels(k, &fit, (subject, seen), (dark, against))?);
     }
@@ -160,6 +160,17 @@ fn by_hot_pixels(
         hint: hint.to_owned(),
         region,
     };
+    if (k - 1.0).abs() < NOTHING {
+        // Holes where the dark turned over has its hot pixels: that one was subtracted.
+        let turned = left(&dark.sites, subject, against, true)?;
+        if turned.k.is_some_and(|t| (t + 1.0).abs() < NOTHING && t < -SIGMAS * turned.error) {
+            let message = "the dark was subtracted upside down: the light keeps its hot pixels, and holds holes where \
+                           the dark turned over has them"
+                .to_owned();
+            let hint = "Turn the dark over, and correct ROWORDER; let one program save both.";
+            return Ok(Some(fault("row-order", Severity::Error, message, hint)));
+        }
+    }
     if (k + 1.0).abs() < NOTHING {
         let turned = left(&dark.sites, subject, against, true)?;
         if turned.k.is_some_and(|t| t > 0.5 && t > SIGMAS * turned.error) {

@@ -350,14 +350,13 @@ fn centred(differences: &[(f64, f64)], across: usize) -> Vec<(f64, f64)> {
 /// The pixels of a frame that every frame must show: those that others of more than two show too,
 /// because a cosmic ray strikes once.
 fn sure(frame: &FrameSummary, all: &[&FrameSummary]) -> Vec<HotPixel> {
-    let from = SURE_SIGMAS * frame.scatter_adu;
     let again = |h: &&HotPixel| {
         let shows = |f: &&&FrameSummary| f.hot.binary_search_by_key(&h.at, |o| o.at).is_ok();
         let enough = (all.len() / AGAIN).max(2);
         all.len() <= 2 || all.iter().filter(shows).take(enough).count() == enough
     };
     let mut sure: Vec<HotPixel> =
-        frame.hot.iter().filter(|h| h.excess_adu >= from).copied().collect();
+        frame.hot.iter().filter(|h| h.sigmas >= SURE_SIGMAS).copied().collect();
     sure.sort_by(|a, b| b.excess_adu.total_cmp(&a.excess_adu).then(a.at.cmp(&b.at)));
     sure.iter().filter(again).take(HOTTEST).copied().collect()
 }

@@ -281,7 +281,8 @@ impl<'a> Patterns<'a> {
         let rows = self.fixed.chunks_exact(self.width).enumerate();
         let sum: f64 = rows
             .filter_map(|(row, fixed)| {
-                let seen = &self.seen[place(row)? * self.width..][..self.width];
+                let from = place(row)? * self.width;
+                let seen = self.seen.get(from..from + self.width)?;
                 let pairs = fixed[of_fixed..].iter().zip(&seen[of_seen..]);
                 Some(pairs.map(|(a, b)| f64::from(a * b)).sum::<f64>())
             })
@@ -300,7 +301,8 @@ impl<'a> Patterns<'a> {
 /// What the samples of frames have in common: how far each lies from those beside it, less the same
 /// of another row, so that columns and rows that stand out cancel.
 fn mean_pattern(frames: &[&Glance], most_sigmas: f32) -> Vec<f32> {
-    let (width, count) = (frames[0].size.width, frames[0].rows().count());
+    // Whole runs alone have partners.
+    let (width, count) = (frames[0].size.width, frames[0].rows().count() / RUN * RUN);
     let mut sum = vec![0.0f32; width * count];
     for frame in frames {
         let most = most_sigmas * frame.scatter_adu.max(0.5) as f32;

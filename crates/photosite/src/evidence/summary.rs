@@ -62,6 +62,8 @@ pub struct HotPixel {
     pub at: usize,
     /// How far it stands above its tile, in ADU.
     pub excess_adu: f64,
+    /// The same in the scatter of samples around it.
+    pub sigmas: f64,
 }
 
 /// A frame in some hundred numbers.
@@ -196,7 +198,7 @@ impl FrameSummary {
         });
         let rows_adu = rows_adu.collect();
         let level_adu = tiles.iter().map(|t| t.median_adu).fold(f64::NAN, f64::max);
-        let scatter_adu = median(scatters);
+        let scatter_adu = median(scatters.iter().copied());
         let mut summary = Self {
             level_adu,
             scatter_adu,
@@ -209,7 +211,7 @@ impl FrameSummary {
             full_adu: f64::NAN,
         };
         if seen.cfa.is_none() {
-            summary.hot = summary.hottest(seen, (across, down));
+            summary.hot = summary.hottest(seen, &scatters, (across, down));
         }
         summary
     }
@@ -239,10 +241,14 @@ impl FrameSummary {
         self
     }
 
-    /// The hottest pixels by place.
-    fn hottest(&self, seen: &Sampled<'_>, (across, down): (usize, usize)) -> Vec<HotPixel> {
+    /// The hottest pixels by place; each in the scatter of its own tile, which glow raises.
+    fn hottest(
+        &self,
+        seen: &Sampled<'_>,
+        scatters: &[f64],
+        (across, down): (usize, usize),
+    ) -> Vec<HotPixel> {
         let Size { width, height } = seen.size;
-        let reach = HOT_SIGMAS * self.scatter_adu;
         let levels = &self.tiles[0].level_adu;
         let mut hot = Vec::new();
         for (run, y) in seen.first_rows.iter().enumerate() {
@@ -250,6 +256,8 @@ impl FrameSummary {
             for column in 0..across {
                 let columns = part(column, across, width);
                 let level = levels[band * across + column];
+                let scatter_adu = scatters[band * across + column].max(self.scatter_adu);
+                let reach = HOT_SIGMAS * scatter_adu;
                 let from = (level + reach) as f32;
                 let start = run * width + columns.start;
                 let here = &seen.samples[start..run * width + columns.end];
@@ -260,7 +268,12 @@ impl FrameSummary {
                     }
                     for (i, v) in some.iter().enumerate().filter(|(_, v)| **v > from) {
                         let at = start + part * CHUNK + i;
-                        hot.push(HotPixel { at, excess_adu: f64::from(*v) - level });
+                        let row = run * width..(run + 1) * width;
+                        if f64::from(*v - beside(&seen.samples[row], at - run * width)) < reach {
+                            continue;
+                        }
+                        let excess_adu = f64::from(*v) - level;
+                        hot.push(HotPixel { at, excess_adu, sigmas: excess_adu / scatter_adu });
                     }
                 }
             }
@@ -272,6 +285,14 @@ impl FrameSummary {
         }
         hot
     }
+}
+
+/// The median of the four neighbours of its colour in the row: glow lights them as well, a hot pixel does not.
+fn beside(row: &[f32], x: usize) -> f32 {
+    let places = [x.checked_sub(4), x.checked_sub(2), Some(x + 2), Some(x + 4)];
+    let around: Vec<f32> =
+        places.into_iter().flatten().filter_map(|x| row.get(x).copied()).collect();
+    stat::median(&around)
 }
 
 impl Default for Tiles {

@@ -12,6 +12,7 @@ pub(super) const CALIBRATION: &[Code] = &[
          include bias.",
         "If bias was subtracted, set BIASSUB = T in the header.",
     ),
+    code("dark-is-bias", Info, "A dark of no exposure is a bias.", "No action needed."),
     code(
         "dark-scaling-unproven",
         Warning,
@@ -87,6 +88,12 @@ pub(super) const CALIBRATION: &[Code] = &[
         Warning,
         "A master flat holds so little light that dividing by it adds noise to every light alike.",
         "Take brighter flats (a third to a half of full scale), or more of them.",
+    ),
+    code(
+        "flat-holds-bias",
+        Warning,
+        "A master flat was made of frames that hold their bias, without anything to subtract.",
+        "Name a master bias, dark or dark flat for it.",
     ),
     code(
         "flat-without-bias",

@@ -19,6 +19,12 @@ pub(super) const CODES: &[Code] = &[
         "Give the raw frame.",
     ),
     code(
+        "bias-from-dark",
+        Info,
+        "No bias fits, so that the level of the shortest dark stands in for it.",
+        "Take 20 or more biases, or dark flats and darks of the lights' own exposure.",
+    ),
+    code(
         "black-level-corrected",
         Info,
         "A master dark is darker than the bias: the sensor corrects its own black level, so its \
@@ -342,16 +348,22 @@ pub(super) const CODES: &[Code] = &[
         "Name the master that belongs to the light, or ignore this if the header is wrong.",
     ),
     code(
+        "master-among-frames",
+        Info,
+        "A master of another program lies among the frames; it serves where no raw frames fit.",
+        "No action needed.",
+    ),
+    code(
         "master-converted",
         Info,
-        "Another program's master was converted to ADU, or to a mean of 1; the converted copy is \
-         kept.",
+        "Another program's master was converted to ADU, or to a mean of 1, or is known by its samples to hold no \
+         bias.",
         "No action needed.",
     ),
     code(
         "master-not-adopted",
         Error,
-        "A master is among the raw frames; it is not stacked with them.",
+        "A master is among the raw frames, where only these are wanted.",
         "Add it to the library: photosite library add FILE. Or use photosite calibrate.",
     ),
     code(

@@ -25,6 +25,12 @@ pub(super) const LIGHTS: &[Code] = &[
         "Inspect it; leave it out with --exclude, --select or --keep-best if it is bad.",
     ),
     code(
+        "lights-cut-off",
+        Warning,
+        "Lights lie for a good part beside their picture, as panels of a mosaic under one name do.",
+        "Give each panel a run or an OBJECT of its own, or name the light that shows it all with --reference.",
+    ),
+    code(
         "selection-leaves-nothing",
         Error,
         "What was asked to be left out leaves too few lights for a stack; none is made.",

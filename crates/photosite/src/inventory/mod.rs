@@ -132,6 +132,8 @@ impl Frame {
 pub struct Inventory {
     /// The frames that can be used, sorted by path.
     pub frames: Vec<Frame>,
+    /// Masters of other programs among them, and what they are of.
+    pub masters: Vec<(PathBuf, FrameKind)>,
     /// The files that cannot, sorted by path, with their kind where it is known.
     pub left_out: Vec<(PathBuf, Option<FrameKind>)>,
     /// What was found about them.
@@ -168,17 +170,30 @@ impl KindOverrides {
 pub enum Taken {
     /// A frame, with what is doubtful about it.
     Frame(Box<Frame>, Vec<Finding>),
+    /// A master of another program's, of this kind.
+    Master(FrameKind),
     /// Nothing to calibrate with; the Finding says why.
     LeftOut(Finding, Option<FrameKind>),
 }
 
-/// Makes a frame of a probed file; one that nothing says the kind of is left out.
-pub fn take(path: &Path, root: &Path, probe: Probe, overrides: &KindOverrides) -> Taken {
+/// Makes a frame of a probed file, with what is doubtful about it.
+///
+/// # Errors
+/// A Finding, and the kind where it is known, for what is no raw frame, and for one that nothing says the kind
+/// of.
+pub fn take(
+    path: &Path,
+    root: &Path,
+    probe: Probe,
+    overrides: &KindOverrides,
+) -> Result<(Frame, Vec<Finding>), (Finding, Option<FrameKind>)> {
     match take_unlabelled(path, root, probe, overrides) {
         Taken::Frame(f, _) if f.kind_source == KindSource::Pixels => {
-            Taken::LeftOut(unlabelled(path, None), None)
+            Err((unlabelled(path, None), None))
         }
-        taken => taken,
+        Taken::Frame(frame, findings) => Ok((*frame, findings)),
+        Taken::Master(kind) => Err((master_not_adopted(path), Some(kind))),
+        Taken::LeftOut(finding, kind) => Err((finding, kind)),
     }
 }
 
@@ -199,6 +214,39 @@ pub fn unlabelled(path: &Path, pixels: Option<&str>) -> Finding {
         "Put it in a folder named bias, darks, flats, darkflats or lights, or use --bias, --darks, \
          --flats, --dark-flats or --lights.",
     )
+}
+
+/// That a master lies among raw frames and is not used.
+pub fn master_not_adopted(path: &Path) -> Finding {
+    Finding::new(
+        "master-not-adopted",
+        Severity::Error,
+        path.display().to_string(),
+        "this is a master, by its header or its name; it is not stacked with raw frames",
+    )
+    .hint(
+        "Add it to the library, where run finds it: photosite library add FILE. Or use photosite \
+         calibrate --bias/--dark/--flat FILE.",
+    )
+}
+
+/// The kind of a master that another program made, by header, name or hand.
+///
+/// Cameras add exposures up themselves, and people call raw frames masters: what is in whole numbers and named
+/// by hand is a master only where its header says so.
+fn master_of_another(
+    (path, probe): (&Path, &Probe),
+    metadata: &Metadata,
+    by_hand: Option<FrameKind>,
+) -> Option<FrameKind> {
+    let name = MasterName::of(path);
+    let kind = by_hand.or(metadata.kind).or(name.kind).filter(|k| *k != FrameKind::Light)?;
+    let float = probe.header.get_i64("BITPIX").is_some_and(|bits| bits < 0);
+    let combined = metadata.combined_count.is_some_and(|n| n > 1);
+    let is_master = metadata.is_master
+        || (name.is_master && (float || by_hand.is_none()))
+        || (combined && float);
+    is_master.then_some(kind)
 }
 
 /// Makes a frame of a probed file; if nothing says what it is, its kind is said to be told by its
@@ -249,6 +297,10 @@ pub fn take_unlabelled(path: &Path, root: &Path, probe: Probe, overrides: &KindO
         );
     }
     let said = metadata.kind;
+    let by_option = overrides.kind_of(path);
+    if let Some(kind) = master_of_another((path, &probe), &metadata, by_option) {
+        return Taken::Master(kind);
+    }
     let left_out = |code, message: String, hint: &str| {
         let finding = Finding::new(code, Severity::Error, &subject, message).hint(hint);
         Taken::LeftOut(finding, said)
@@ -260,7 +312,7 @@ pub fn take_unlabelled(path: &Path, root: &Path, probe: Probe, overrides: &KindO
             "Calibrate the raw frames before debayering.",
         );
     }
-    let forced = overrides.kind_of(path).map(|kind| (kind, KindSource::Option));
+    let forced = by_option.map(|kind| (kind, KindSource::Option));
     let decided = forced
         .or_else(|| classify(metadata.kind, metadata.object.as_deref(), path, root, &mut findings));
     let by_hand = forced.is_some();
@@ -281,6 +333,15 @@ pub fn take_unlabelled(path: &Path, root: &Path, probe: Probe, overrides: &KindO
     let Some((kind, kind_source)) = decided.or(unsaid) else {
         return Taken::LeftOut(unlabelled(path, None), said);
     };
+    let (kind, kind_source) = match kind {
+        FrameKind::Dark if !by_hand && metadata.exposure_s == Some(0.0) => {
+            let message = "a dark of no exposure is a bias";
+            findings.retain(|f| f.code != "kind-contradicted");
+            findings.push(Finding::new("dark-is-bias", Severity::Info, &subject, message));
+            (FrameKind::Bias, kind_source)
+        }
+        _ => (kind, kind_source),
+    };
     let calibrated = Applied::DARK | Applied::FLAT;
     if metadata.applied.contains(calibrated) {
         return left_out(
@@ -292,15 +353,8 @@ pub fn take_unlabelled(path: &Path, root: &Path, probe: Probe, overrides: &KindO
             "Give the raw frame.",
         );
     }
-    let raw_by_hand = forced.is_some() && !metadata.is_master;
-    if metadata.is_master || (MasterName::of(path).is_master && !raw_by_hand) {
-        return left_out(
-            "master-not-adopted",
-            "this is a master, by its header or its name; it is not stacked with raw frames"
-                .to_owned(),
-            "Add it to the library, where run finds it: photosite library add FILE. Or use \
-             photosite calibrate --bias/--dark/--flat FILE.",
-        );
+    if metadata.is_master && forced.is_none() {
+        return Taken::LeftOut(master_not_adopted(path), said);
     }
     by_name::fill(&mut metadata, kind, path, root, &mut findings);
     let images = probe.frames().len();

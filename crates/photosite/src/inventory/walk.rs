@@ -93,7 +93,11 @@ struct Walker {
 impl Walker {
     fn descend(&mut self, folder: &Path, root: &Path) {
         let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-        if Some(&whole) == self.except.as_ref() || !self.seen.insert(whole) {
+        if Some(&whole) == self.except.as_ref() {
+            self.findings.extend(frames_of_output(folder));
+            return;
+        }
+        if !self.seen.insert(whole) {
             return;
         }
         let mut entries = match std::fs::read_dir(folder) {
@@ -129,6 +133,25 @@ impl Walker {
             }
         }
     }
+}
+
+/// Told where the folder of products, which is not searched, holds what look like frames beside them.
+fn frames_of_output(folder: &Path) -> Option<Finding> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let files = entries
+        .filter(|e| e.path().is_file() && !e.file_name().as_encoded_bytes().starts_with(b"."));
+    let mut names: Vec<String> =
+        files.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    names.retain(|name| has_known_ending(name));
+    names.sort();
+    let which = first_and_more(names.first()?, names.len());
+    let message = format!("not read: {which}, for products go to this folder");
+    let subject = folder.display().to_string();
+    Some(
+        Finding::new("files-passed-over", Severity::Warning, subject, message)
+            .hint("If these are frames of the night, choose another folder with -o.")
+            .with("files", names.len()),
+    )
 }
 
 /// Endings of files that hold frames in ways that are not read here.

@@ -41,20 +41,26 @@ impl Adopted {
 ///
 /// A file is a master where its header says so, where it is a calibration frame combined of
 /// several, or where its name begins or ends as those of PixInsight, ASIAIR, DeepSkyStacker, ASTAP
-/// and Siril do. What the header does not tell is read from the name; what neither tells stays
-/// unknown.
+/// and Siril do; and where it is called one of a kind `by_hand`. What the header does not tell is read from
+/// the name; what neither tells stays unknown.
 ///
 /// # Errors
 /// A Finding where it is a master that cannot be used.
-pub fn adopt(path: &Path, probe: &Probe) -> Option<Result<Adopted, Finding>> {
+pub fn adopt(
+    path: &Path,
+    probe: &Probe,
+    by_hand: Option<FrameKind>,
+) -> Option<Result<Adopted, Finding>> {
     let metadata = keyword::read(&probe.header).metadata;
     let name = MasterName::of(path);
     let ours = key_of(&probe.header).is_some();
     let combined = metadata.combined_count.is_some_and(|n| n > 1);
-    if !(metadata.is_master || combined || (name.is_master && !ours)) {
+    let said = metadata.is_master || combined || (name.is_master && !ours);
+    if !said && by_hand.is_none() {
         return None;
     }
     let kind = metadata.kind.filter(|_| ours || name.kind.is_none()).or(name.kind);
+    let kind = by_hand.or(kind);
     let kind = kind.filter(|k| *k != FrameKind::Light)?;
     let subject = path.display().to_string();
     if probe.planes != 1 {

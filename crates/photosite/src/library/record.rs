@@ -7,7 +7,7 @@ use photosite_pix::FrameKind;
 use serde::Serialize;
 
 use super::{Adopted, Traits, adopt, frame_traits};
-use crate::inventory::{Frame, KindOverrides, Taken, take};
+use crate::inventory::{Frame, KindOverrides, take};
 use crate::provenance::{ContentHash, FileMark, key_of};
 use crate::{Finding, finding::Severity};
 
@@ -64,7 +64,7 @@ pub fn shelvable(
     probe: Probe,
     kinds: &KindOverrides,
 ) -> (Shelvable, Vec<Finding>) {
-    if let Some(adopted) = adopt(path, &probe) {
+    if let Some(adopted) = adopt(path, &probe, None) {
         return match adopted {
             Ok(master) => {
                 let findings = master.findings.clone();
@@ -74,7 +74,7 @@ pub fn shelvable(
         };
     }
     match take(path, root, probe, kinds) {
-        Taken::Frame(frame, _) if frame.kind == FrameKind::Light => {
+        Ok((frame, _)) if frame.kind == FrameKind::Light => {
             let finding = Finding::new(
                 "light-not-kept",
                 Severity::Info,
@@ -83,8 +83,8 @@ pub fn shelvable(
             );
             (Shelvable::No(finding), Vec::new())
         }
-        Taken::Frame(frame, findings) => (Shelvable::Raw(frame), findings),
-        Taken::LeftOut(finding, _) => (Shelvable::No(finding), Vec::new()),
+        Ok((frame, findings)) => (Shelvable::Raw(Box::new(frame)), findings),
+        Err((finding, _)) => (Shelvable::No(finding), Vec::new()),
     }
 }
 

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use photosite_pix::FrameKind;
 
 use super::rules::{Outcome, Tolerance, compare, rules};
-use super::{Aliases, Candidate, DarkCurrent, DarkPoint, Level, Library, Life, Traits};
+use super::{Aliases, Candidate, DarkCurrent, DarkPoint, Level, Library, Life, Record, Traits};
+use crate::Result;
 use crate::finding::{Finding, Severity};
-use crate::inventory::{Frame, KindOverrides, Taken, take};
+use crate::inventory::{Frame, KindOverrides, take};
 use crate::provenance::FileMark;
 
 /// A master, or raw frames of one batch that would make one.
@@ -44,6 +45,27 @@ pub struct Shelved {
 }
 
 impl Shelved {
+    /// A master that lies among the frames of a night.
+    pub fn of_night(record: Record) -> Self {
+        let name = record.path.file_name().unwrap_or_default();
+        Self {
+            id: record.id(),
+            name: name.to_string_lossy().into_owned(),
+            kind: record.kind,
+            is_master: true,
+            frames: record.frames,
+            traits: record.traits,
+            life: Life::Proposed,
+            there: true,
+            path: Some(record.path),
+            software: record.software,
+            key: record.key,
+            level: record.level,
+            flat_level_adu: record.flat_level_adu,
+            batch: String::new(),
+        }
+    }
+
     /// As a candidate for choosing.
     pub fn candidate(&self, there: bool) -> Candidate<'_> {
         Candidate {
@@ -65,29 +87,42 @@ impl Shelved {
     }
 }
 
-/// All masters and batches of a library, by kind.
+/// All masters and batches of a library, and masters of a night, by kind.
 #[derive(Debug)]
 pub struct Shelf<'a> {
-    library: &'a Library,
+    library: Option<&'a Library>,
+    aliases: Aliases,
     by_kind: [Vec<Shelved>; FrameKind::ALL.len()],
     /// Dark current measured on masters.
     darks: Vec<(Traits, DarkPoint)>,
 }
 
 impl<'a> Shelf<'a> {
-    pub(super) fn new(library: &'a Library, all: Vec<Shelved>) -> Self {
+    /// What a library offers, and masters that lie among the frames of a night; `None` where there is neither.
+    ///
+    /// # Errors
+    /// When the library cannot be read.
+    pub fn of(library: Option<&'a Library>, masters: &[Shelved]) -> Result<Option<Self>> {
+        let mut all = library.map(Library::shelved).transpose()?.unwrap_or_default();
+        all.extend_from_slice(masters);
+        let any = library.is_some() || !masters.is_empty();
+        Ok(any.then(|| Self::new(library, all)))
+    }
+
+    pub(super) fn new(library: Option<&'a Library>, all: Vec<Shelved>) -> Self {
         let darks = measured_darks(&all);
+        let aliases = library.map(|l| l.aliases().clone()).unwrap_or_default();
         let mut by_kind: [Vec<Shelved>; FrameKind::ALL.len()] = Default::default();
         for mut shelved in all {
-            library.aliases().name(&mut shelved.traits);
+            aliases.name(&mut shelved.traits);
             by_kind[shelved.kind as usize].push(shelved);
         }
-        Self { library, by_kind, darks }
+        Self { library, aliases, by_kind, darks }
     }
 
     /// Names of filters that a person added.
     pub fn aliases(&self) -> &Aliases {
-        self.library.aliases()
+        &self.aliases
     }
 
     /// What there is of a kind.
@@ -109,8 +144,9 @@ impl<'a> Shelf<'a> {
     /// The frames of a batch, their headers read again; what is missing or changed is left out with a
     /// Finding.
     pub fn frames_of(&self, shelved: &Shelved) -> (Vec<Frame>, Vec<Finding>) {
-        let files = match self.library.batch_files(&shelved.batch) {
-            Ok(files) => files,
+        let files = self.library.map(|library| library.batch_files(&shelved.batch)).transpose();
+        let files = match files {
+            Ok(files) => files.unwrap_or_default(),
             Err(e) => {
                 let finding =
                     Finding::new("library-unreadable", Severity::Warning, "", e.to_string());
@@ -141,8 +177,8 @@ impl<'a> Shelf<'a> {
             let kinds = KindOverrides { paths, ..KindOverrides::default() };
             match crate::open::probe(&path) {
                 Ok(probe) => match take(&path, &root, probe, &kinds) {
-                    Taken::Frame(frame, _) => frames.push(*frame),
-                    Taken::LeftOut(..) => {
+                    Ok((frame, _)) => frames.push(frame),
+                    Err(_) => {
                         findings.push(gone(format!("this is no longer a raw {}", shelved.kind)));
                     }
                 },

@@ -134,6 +134,7 @@ impl Grapher<'_> {
         let mut inputs: Vec<String> = master.frames.iter().filter_map(|i| self.frame(*i)).collect();
         inputs.sort();
         inputs.extend(master.ready.as_ref().map(|r| format!("library:{}", r.id)));
+        inputs.extend(master.level_of.map(|i| self.master_id(i)));
         inputs.extend(master.additive.map(|(i, _)| self.master_id(i)));
         inputs.extend(master.scaled_dark.map(|i| self.master_id(i)));
         let parameters = json!({

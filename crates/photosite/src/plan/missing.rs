@@ -124,9 +124,9 @@ pub(super) fn of_light(
     plan: &Plan,
 ) -> Vec<Finding> {
     let mut out = Vec::new();
-    let [(_, bias), (_, dark), (_, flat_choice)] = &light.choices[..] else { return out };
+    let [_, (_, dark), (_, flat_choice)] = &light.choices[..] else { return out };
     if light.dark.is_none() {
-        out.push(missing_dark(subject, wanted, dark, bias));
+        out.push(missing_dark(subject, wanted, dark, light.bias.is_some()));
     }
     if flat.is_none() {
         out.push(missing_flat(subject, wanted, flat_choice));
@@ -266,7 +266,7 @@ fn nearest_refused(explained: &Explained) -> Option<String> {
     Some(format!("the nearest, {name}, has {}", why.join(" and ")))
 }
 
-fn missing_dark(subject: &str, wanted: &Traits, dark: &Explained, bias: &Explained) -> Finding {
+fn missing_dark(subject: &str, wanted: &Traits, dark: &Explained, has_bias: bool) -> Finding {
     let shoot = wanted.describe(&[
         Field::Exposure,
         Field::Temperature,
@@ -276,7 +276,7 @@ fn missing_dark(subject: &str, wanted: &Traits, dark: &Explained, bias: &Explain
         Field::Size,
     ]);
     let nearest = nearest_refused(dark).unwrap_or_else(|| "there are no darks".to_owned());
-    let rest = if bias.chosen().is_some() {
+    let rest = if has_bias {
         "only bias is subtracted; hot pixels and amp glow remain"
     } else {
         "nothing is subtracted; bias, hot pixels and amp glow remain"

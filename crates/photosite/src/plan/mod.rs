@@ -78,6 +78,8 @@ pub struct MasterPlan {
     pub frames: Vec<FrameId>,
     /// A master of the library that is taken as it is.
     pub ready: Option<Ready>,
+    /// The dark whose level it is, for a bias that nobody took.
+    pub level_of: Option<MasterId>,
     /// The frames lie in the library, not in the night.
     pub from_library: bool,
     /// For a flat: the master that takes its additive part out.
@@ -98,7 +100,8 @@ pub struct MasterPlan {
 impl MasterPlan {
     /// How many frames it is made of.
     pub fn count(&self) -> usize {
-        self.ready.as_ref().map_or(self.frames.len(), |r| r.frames)
+        let level = usize::from(self.level_of.is_some());
+        self.ready.as_ref().map_or(self.frames.len() + level, |r| r.frames)
     }
 }
 

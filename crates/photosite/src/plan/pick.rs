@@ -9,6 +9,7 @@ use super::{
     scaled,
 };
 use crate::calibrate::RemovedBy;
+use crate::finding::{Finding, Severity};
 use crate::inventory::{FrameId, Id, Inventory};
 use crate::library::{
     Candidate, DarkCurrent, Group, Shelf, Shelved, Traits, choose, frame_traits, group_name,
@@ -71,6 +72,7 @@ impl<'a> Planner<'a> {
             traits: group.traits,
             frames: group.members.into_iter().map(FrameId::at).collect(),
             ready: None,
+            level_of: None,
             from_library,
             additive,
             scaled_dark,
@@ -111,6 +113,9 @@ impl<'a> Planner<'a> {
                 break;
             }
         }
+        if found.is_none() {
+            found = self.level_of(&dark).map(|i| (i, RemovedBy::Bias));
+        }
         let by_bias = found.is_some_and(|(_, by)| by == RemovedBy::Bias);
         let to_scale = match by_bias && missing::is_long(group) {
             true => self.dark_of_other_exposure(&dark, &group.traits),
@@ -122,17 +127,65 @@ impl<'a> Planner<'a> {
         Some((found?, dark_flat, to_scale))
     }
 
+    /// The bias that is nothing but the level of the shortest dark, of those that differ in exposure and temperature
+    /// alone: where no bias was taken, that is what is known of it.
+    fn level_of(&mut self, dark: &Explained) -> Option<MasterId> {
+        let mut all: Vec<(f64, CandidateName)> = scaled::scalable(dark)
+            .filter_map(|candidate| {
+                let traits = self.traits_of(candidate)?;
+                let exposure_s = traits.exposure_s.filter(|_| !traits.bias_removed)?;
+                Some((exposure_s, candidate.clone()))
+            })
+            .collect();
+        all.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let of = all.into_iter().find_map(|(_, candidate)| self.take(&candidate))?;
+        let known = self.out.named_masters().find(|(_, m)| m.level_of == Some(of));
+        if let Some((id, _)) = known {
+            return Some(id);
+        }
+        let dark = &self.out[of];
+        let traits =
+            Traits { exposure_s: Some(0.0), exposure_max_s: Some(0.0), ..dark.traits.clone() };
+        let (file_name, name) = (format!("level_of_{}", dark.file_name), dark.file_name.clone());
+        let message = format!(
+            "no bias fits what needs one; the level of {name} stands in for it, and its dark signal counts as bias"
+        );
+        self.out.findings.push(
+            Finding::new("bias-from-dark", Severity::Info, name, message).hint(
+                "Take 20 or more biases, or dark flats and darks of the lights' own exposure.",
+            ),
+        );
+        Some(self.add(MasterPlan {
+            kind: FrameKind::Bias,
+            recipe: default_recipe(FrameKind::Bias, 1, None),
+            traits,
+            frames: Vec::new(),
+            ready: None,
+            level_of: Some(of),
+            from_library: false,
+            additive: None,
+            scaled_dark: None,
+            dark_flat: None,
+            zero: None,
+            file_name,
+        }))
+    }
+
+    /// What matching looks at in a candidate.
+    fn traits_of(&self, candidate: &CandidateName) -> Option<&Traits> {
+        match (candidate.master, &candidate.id) {
+            (Some(id), _) => Some(&self.out[id].traits),
+            (None, Some(id)) => Some(&self.shelf?.get(id)?.traits),
+            (None, None) => None,
+        }
+    }
+
     /// The dark whose exposure is nearest to that of flats, of those that differ in nothing else.
     fn dark_of_other_exposure(&mut self, dark: &Explained, flats: &Traits) -> Option<MasterId> {
         let wanted = flats.exposure_max_s.filter(|s| *s > 0.0)?;
         let mut all: Vec<(f64, CandidateName)> = scaled::of_other_exposure(dark)
             .filter_map(|c| {
-                let traits = match (c.master, &c.id) {
-                    (Some(id), _) => &self.out[id].traits,
-                    (None, Some(id)) => &self.shelf?.get(id)?.traits,
-                    (None, None) => return None,
-                };
-                let exposure = traits.exposure_s.filter(|s| *s > 0.0)?;
+                let exposure = self.traits_of(c)?.exposure_s.filter(|s| *s > 0.0)?;
                 Some(((exposure / wanted).ln().abs(), c.clone()))
             })
             .collect();
@@ -151,7 +204,9 @@ impl<'a> Planner<'a> {
             let of_night = bias.chosen().filter(|c| c.id.is_none()).and_then(|c| c.master);
             (bias, of_night)
         } else {
-            self.pick_and_take(FrameKind::Bias, wanted)
+            let (bias, id) = self.pick_and_take(FrameKind::Bias, wanted);
+            let id = id.or_else(|| self.level_of(&dark).filter(|_| dark_id.is_none()));
+            (bias, id)
         };
         let mut scaled = None;
         if dark_id.is_none() && bias_id.is_some() {
@@ -185,7 +240,9 @@ impl<'a> Planner<'a> {
     /// Chooses among the night's masters, and where none of them fits without a doubt, among the
     /// library's too.
     fn pick(&self, kind: FrameKind, wanted: &Traits, with_library: bool) -> Explained {
-        let of_night = |m: &MasterPlan| m.kind == kind && m.ready.is_none() && !m.from_library;
+        let of_night = |m: &MasterPlan| {
+            m.kind == kind && m.ready.is_none() && m.level_of.is_none() && !m.from_library
+        };
         let night: Vec<(MasterId, &MasterPlan)> =
             self.out.named_masters().filter(|(_, m)| of_night(m)).collect();
         let shelf = self.shelf.filter(|_| with_library);
@@ -281,6 +338,7 @@ impl<'a> Planner<'a> {
                     frames: shelved.frames,
                     software: shelved.software.clone(),
                 }),
+                level_of: None,
                 from_library: true,
                 additive: None,
                 scaled_dark: None,

@@ -384,7 +384,7 @@ fn calibrate(
         }
     }
     header.set_text("PSDARK", source.name(), "where dark and factor came from");
-    let left_of_dark = request.masters.set().left_of_dark(&done.frame, cfa);
+    let left_of_dark = request.masters.set().left_of_dark(&done, cfa);
     if let Some(left) = left_of_dark {
         header.set(Card::real("PSLEFT", left.share, "share of the dark that is left"));
         header.set(Card::real("PSLEFTER", left.error, "standard error of PSLEFT"));

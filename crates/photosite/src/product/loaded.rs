@@ -7,7 +7,7 @@ use std::sync::Arc;
 use photosite_file::fits::mask_bits;
 use photosite_file::{Source, keyword};
 use photosite_pix::{
-    Applied, CfaPattern, Frame, FrameKind, Header, MaskBits, Metadata, Plane, Size, Unit,
+    Applied, CfaPattern, Frame, FrameKind, Header, MaskBits, Metadata, Plane, Size, Unit, stat,
 };
 
 use super::write::whole;
@@ -38,8 +38,18 @@ pub struct LoadedMaster {
 /// XISF1: 16-bit samples are read as number / 65535.
 pub const UNIT_ADU: f64 = 65_535.0;
 
+/// The share of samples below zero from which bias was subtracted: dead pixels, and those that a program mended,
+/// are fewer.
+const BELOW_ZERO: f64 = 1e-3;
+/// The same by the median, in the scatter of all pixels.
+const ABOUT_ZERO: f32 = 4.0;
+
 /// How far a flat's mean may lie from 1 before it is brought there: a choice.
 const MEAN_REACH: f64 = 0.05;
+
+/// What is told of a dark whose samples say that it holds no bias.
+pub const FREED: &str =
+    "its samples lie about zero: its bias was subtracted, though its header does not say so";
 
 impl LoadedMaster {
     /// What a foreign master's samples are multiplied with to be as ours are: ADU, and for a flat a
@@ -55,6 +65,28 @@ impl LoadedMaster {
         // No camera's bias lies within one ADU of nothing with all of its hot pixels.
         let max = data.as_slice().iter().copied().fold(f32::MIN, f32::max);
         (max <= 1.0 && max > 0.0).then_some([UNIT_ADU; 3])
+    }
+
+    /// That this dark had its bias subtracted though its header does not say so: some of its samples lie below
+    /// zero, which no converter writes, or all of them about it.
+    pub fn lies_about_zero(&self) -> bool {
+        if self.bias_removed() {
+            return false;
+        }
+        let all = self.frame.data.as_slice();
+        let below = all.iter().filter(|v| **v < 0.0).count();
+        let (median, mad) = stat::median_mad(all);
+        let noise = stat::MAD_TO_SIGMA as f32 * mad;
+        below as f64 > BELOW_ZERO * all.len() as f64 || median < ABOUT_ZERO * noise
+    }
+
+    /// The same master with its bias known to be subtracted.
+    #[must_use]
+    pub fn without_bias(mut self) -> Self {
+        self.metadata.applied |= Applied::BIAS;
+        let mut frame = Arc::unwrap_or_clone(self.frame);
+        frame.applied |= Applied::BIAS;
+        Self { frame: Arc::new(frame), ..self }
     }
 
     /// The same master with its samples multiplied, colour by colour under a filter array.
@@ -78,13 +110,21 @@ impl LoadedMaster {
     /// 1; a finding tells what was done.
     pub fn used_as(self, kind: FrameKind) -> (Self, Option<Finding>) {
         let cfa = self.metadata.cfa.filter(|_| kind == FrameKind::Flat);
-        let ours = key_of(&self.header).is_some();
-        let Some(factors) = self.factors(kind, cfa).filter(|_| !ours) else { return (self, None) };
+        if key_of(&self.header).is_some() {
+            return (self, None);
+        }
+        let subject = self.path.display().to_string();
+        let Some(factors) = self.factors(kind, cfa) else {
+            if kind != FrameKind::Dark || !self.lies_about_zero() {
+                return (self, None);
+            }
+            let finding = Finding::new("master-converted", Severity::Info, subject, FREED);
+            return (self.without_bias(), Some(finding));
+        };
         let what = match kind {
             FrameKind::Flat => "its mean is not 1; it was divided by its mean".to_owned(),
             _ => format!("its samples are between 0 and 1; 1 is taken as {UNIT_ADU} ADU"),
         };
-        let subject = self.path.display().to_string();
         let finding = Finding::new("master-converted", Severity::Info, subject, what);
         (self.scaled(factors, cfa), Some(finding))
     }

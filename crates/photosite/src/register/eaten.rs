@@ -20,6 +20,10 @@ const SNR: f64 = 30.0;
 const NEAR_PX: f64 = 1.5;
 /// Of so many of the lights it must be known.
 const OF_LIGHTS: f64 = 0.7;
+/// Widths of stars that are within this factor are alike.
+const ALIKE: f64 = 1.25;
+/// The others are to have less than the rest of the weight, or nothing is told.
+const ALL_ALIKE: f64 = 0.9;
 /// Flux that is lost by this share, and by so many of its errors, is a fault.
 const LOST: f64 = 0.03;
 const ERRORS: f64 = 5.0;
@@ -46,15 +50,30 @@ impl StarsKept {
         part: Option<Rect>,
     ) -> Option<Self> {
         let (x0, y0) = part.map_or((0.0, 0.0), |p| (p.x0 as f64, p.y0 as f64));
-        let lights: Vec<Catalogue<'_>> =
-            used.iter().filter_map(|(light, part)| Catalogue::of(light, part)).collect();
+        // Apertures follow the width of stars: fluxes of very other ones are of another share of their light.
+        let alike = |light: &SurveyedLight, part: &LightPart| {
+            let registration = part.registration.as_ref()?;
+            let scale = registration.transform.magnification(Point::new(x0, y0));
+            let ratio = light.field.fwhm_px? / scale / picture.fwhm_px?;
+            (ratio.ln().abs() < ALIKE.ln()).then_some(())
+        };
+        let lights: Vec<Catalogue<'_>> = used
+            .iter()
+            .filter(|(light, part)| alike(light, part).is_some())
+            .filter_map(|(light, part)| Catalogue::of(light, part))
+            .collect();
         let whole: f64 = lights.iter().map(|l| l.weight).sum();
+        if whole < ALL_ALIKE * used.iter().map(|(_, part)| part.weight).sum::<f64>() {
+            return None;
+        }
         let one = |star: &&Star| -> Option<f64> {
             let at = Point::new(star.x + x0, star.y + y0);
             let (mut flux, mut weight) = (0.0, 0.0);
             for light in &lights {
                 if let Some(own) = light.at(light.transform.apply(at)) {
-                    flux += light.weight * light.scale * own.flux;
+                    // A pixel of the picture holds what several of a finer light hold.
+                    let area = light.transform.magnification(at).powi(2);
+                    flux += light.weight * light.scale * own.flux / area;
                     weight += light.weight;
                 }
             }

@@ -1,5 +1,6 @@
 //! Lights opened for a stack, on its pixels.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -43,9 +44,10 @@ pub fn open(
         let (light, part) = used[i];
         let transform = part.registration.as_ref().map_or(Transform::IDENTITY, |r| r.transform);
         let source = light.light.source(keep_open, scratch.as_ref())?;
+        let burnt = burnt(i, used);
         let source = match (&part.trails[..], &light.border) {
-            ([], None) => source,
-            (trails, border) => blanked(source, trails.to_vec(), border.clone()),
+            ([], None) if burnt.is_empty() => source,
+            (trails, border) => blanked(source, trails.to_vec(), border.clone(), burnt.clone()),
         };
         let source = match light.greens {
             Some(greens) => equalised(source, greens),
@@ -78,9 +80,42 @@ pub fn open(
                 level.offset = 0.0;
             }
         }
-        Ok(Laid { source, size, transform, laying, levels, offsets })
+        Ok(Laid { source, size, transform, laying, levels, offsets, burnt })
     })?;
     laid.into_iter().collect()
+}
+
+/// Lights whose samples end at so many times the light of another's hold what it could not.
+const REACHES_FURTHER: f64 = 1.5;
+
+/// The saturated pixels of a light where another one that ends at more light has an unsaturated sample, as rows
+/// and columns, row after row: what is known there is not to be mixed with where a converter ended.
+fn burnt(i: usize, used: &[(&SurveyedLight, &LightPart)]) -> Arc<[(usize, usize)]> {
+    let scale = |part: &LightPart| part.normalisation.first().map_or(1.0, |level| level.scale);
+    let transform = |part: &LightPart| {
+        part.registration.as_ref().map_or(Transform::IDENTITY, |found| found.transform)
+    };
+    let (light, own) = used[i];
+    let further = used.iter().filter(|(_, p)| scale(p) > REACHES_FURTHER * scale(own));
+    let others: Vec<(Transform, Size, BTreeSet<(usize, usize)>)> = further
+        .map(|(l, p)| (transform(p), l.size(), l.saturated.pixels().map(|(x, y)| (y, x)).collect()))
+        .collect();
+    if others.is_empty() {
+        return Arc::default();
+    }
+    let place = transform(own);
+    let is_known = |x: usize, y: usize| {
+        let Some(sky) = place.invert(Point::new(x as f64, y as f64)) else { return false };
+        others.iter().any(|(transform, size, saturated)| {
+            let at = transform.apply(sky);
+            let inside = |v: f64, end: usize| v >= 1.0 && v + 2.0 < end as f64;
+            let near = |v: f64| v.floor() as usize - 1..=v.floor() as usize + 2;
+            inside(at.x, size.width)
+                && inside(at.y, size.height)
+                && near(at.y).all(|y| near(at.x).all(|x| !saturated.contains(&(y, x))))
+        })
+    };
+    light.saturated.pixels().filter(|&(x, y)| is_known(x, y)).map(|(x, y)| (y, x)).collect()
 }
 
 fn not_local(light: &SurveyedLight) -> Error {
@@ -146,6 +181,9 @@ pub fn mark_saturated(masks: &mut [&mut Plane<MaskBits>], light: &SurveyedLight,
         first..(last + 1.0).max(0.0) as usize
     };
     for (x, y) in light.saturated.pixels() {
+        if laid.burnt.binary_search(&(y, x)).is_ok() {
+            continue;
+        }
         let Some(at) = laid.transform.invert(Point::new(x as f64, y as f64)) else { continue };
         for row in span(at.y, size.height) {
             for column in span(at.x, size.width) {

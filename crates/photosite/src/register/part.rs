@@ -14,6 +14,7 @@ use super::flux::FluxScale;
 #[non_exhaustive]
 pub struct LightPart {
     /// Where it lies.
+    #[serde(serialize_with = "crate::shown::path::serialize")]
     pub path: PathBuf,
     /// Whether it was used.
     pub used: bool,

@@ -21,6 +21,9 @@ const MOST_OTHERS: usize = 64;
 /// which it is in all: half of it would be the same line under a worse sky.
 const STANDING: f64 = 0.4;
 
+/// The largest share of a light that one trail covers: aircraft pass closer, satellites never.
+const WIDEST: f64 = 0.05;
+
 /// A light of which more than this is trails has something else.
 const MOST_COVERED: f64 = 0.2;
 
@@ -44,8 +47,10 @@ pub(super) fn mask_trails(
         let others: Vec<usize> = others.take(MOST_OTHERS).collect();
         let stands = |trail: &Trail| stands_elsewhere(trail, i, &others, lights, parts);
         let found = lights[i].trails.iter();
-        let trails: Vec<Trail> = found.filter(|trail| !stands(trail)).copied().collect();
-        let share = covered(&trails, lights[i].size());
+        let size = lights[i].size();
+        let trails: Vec<Trail> =
+            found.filter(|trail| !stands(trail)).map(|trail| narrow(trail, size)).collect();
+        let share = covered(&trails, size);
         if share > MOST_COVERED {
             findings.push(too_many(&lights[i], trails.len(), share));
         } else {
@@ -85,11 +90,27 @@ fn stands_elsewhere(
         })
 }
 
+/// A trail no wider than its light lets tell: over vignetting that no flat took out, the sky beside it passes for
+/// a part of it.
+fn narrow(trail: &Trail, size: Size) -> Trail {
+    let widest_px = WIDEST * size.pixels() as f64 / (2.0 * trail.length_px().max(1.0));
+    Trail { half_width_px: trail.half_width_px.min(widest_px), ..*trail }
+}
+
 /// The share of a light that trails cover.
 fn covered(trails: &[Trail], size: Size) -> f64 {
-    let mut pixels = 0;
+    let mut spans: Vec<(usize, usize, usize)> = Vec::new();
     for trail in trails {
-        trail.spans(0..size.height, size.width, |_, columns| pixels += columns.len());
+        trail.spans(0..size.height, size.width, |y, columns| {
+            spans.push((y, columns.start, columns.end));
+        });
+    }
+    spans.sort_unstable();
+    let (mut pixels, mut until) = (0, (0, 0));
+    for (y, start, end) in spans {
+        let done = if until.0 == y { until.1 } else { 0 };
+        pixels += end.saturating_sub(start.max(done));
+        until = (y, end.max(done));
     }
     pixels as f64 / size.pixels() as f64
 }
@@ -99,7 +120,10 @@ fn too_many(light: &SurveyedLight, count: usize, share: f64) -> Finding {
         "trails-too-many",
         Severity::Warning,
         light.path().display().to_string(),
-        format!("{count} lines cover {:.0} % of it; none is masked as a trail", 100.0 * share),
+        format!(
+            "lines, {count} of them, cover {:.0} % of it; none is masked as a trail",
+            100.0 * share
+        ),
     )
     .hint("Inspect it: aircraft, lamps or reflections; leave it out if it harms the stack.")
     .with("lines", count)
@@ -124,6 +148,8 @@ pub fn trails_sentence(parts: &[LightPart]) -> Option<String> {
 #[non_exhaustive]
 pub struct TrailReport {
     /// The light.
+    #[serde(with = "crate::shown::path")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
     /// Column and row where its middle begins, in pixels of the light; up to its width outside.
     pub from: [f64; 2],

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use photosite_pix::stat::Summary;
 use serde::{Deserialize, Serialize};
 
-use super::{ChoiceReport, shown};
+use super::ChoiceReport;
 use crate::calibrate::Left;
 use crate::calibrate::dark::{DarkChoice, DarkSource, DarkWay};
 use crate::calibrate::flat_fit::FlatFit;
@@ -19,19 +19,19 @@ use crate::plan::ScaledPlan;
 #[non_exhaustive]
 pub struct LightReport {
     /// The raw light.
-    #[serde(with = "shown::path")]
+    #[serde(with = "crate::shown::path")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
     /// The calibrated light; `None` where none was kept.
-    #[serde(with = "shown::optional", default)]
+    #[serde(with = "crate::shown::optional", default)]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub output: Option<PathBuf>,
     /// The master bias that was subtracted; `None` where the dark took the bias with it.
-    #[serde(with = "shown::optional", default)]
+    #[serde(with = "crate::shown::optional", default)]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub bias: Option<PathBuf>,
     /// The master dark.
-    #[serde(with = "shown::optional", default)]
+    #[serde(with = "crate::shown::optional", default)]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub dark: Option<PathBuf>,
     /// The factor of the dark.
@@ -47,7 +47,7 @@ pub struct LightReport {
     #[serde(default)]
     pub dark_ways: Vec<DarkWayReport>,
     /// The master flat.
-    #[serde(with = "shown::optional", default)]
+    #[serde(with = "crate::shown::optional", default)]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub flat: Option<PathBuf>,
     /// What the light's own background says of the flat; `None` where that was not looked at.

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use photosite_pix::stat::nan_of_null;
 use serde::{Deserialize, Serialize};
 
-use super::shown;
 use crate::Finding;
 use crate::diagnose::Verdict;
 use crate::finding::Severity;
@@ -20,7 +19,7 @@ pub struct LightRow {
     /// The picture's name, without the number of its lights.
     pub picture: String,
     /// The raw light.
-    #[serde(with = "shown::path")]
+    #[serde(with = "crate::shown::path")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
     /// It is the light on whose pixels the picture lies.

@@ -43,7 +43,6 @@ use crate::{Error, Finding, Result};
 mod light;
 mod lights;
 mod page;
-mod shown;
 
 pub use light::{DarkWayReport, LightReport};
 pub use lights::LightRow;
@@ -90,7 +89,7 @@ pub fn is_ours(path: &Path) -> bool {
 #[non_exhaustive]
 pub struct FrameReport {
     /// Where it lies.
-    #[serde(with = "shown::path")]
+    #[serde(with = "crate::shown::path")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
     /// What it is; `None` where that is not known.
@@ -119,11 +118,11 @@ pub struct MasterReport {
     /// Its kind.
     pub kind: FrameKind,
     /// Where it lies; `None` where it could not be made.
-    #[serde(with = "shown::path")]
+    #[serde(with = "crate::shown::path")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
     /// The frames it was made of; none for a master of the library that is taken as it is.
-    #[serde(with = "shown::list", default)]
+    #[serde(with = "crate::shown::list", default)]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub inputs: Vec<PathBuf>,
     /// How many frames it was made of.
@@ -235,7 +234,7 @@ pub struct RunnerUpReport {
 #[non_exhaustive]
 pub struct LibraryReport {
     /// Its folder.
-    #[serde(with = "shown::path")]
+    #[serde(with = "crate::shown::path")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
     /// The masters that were put into it.
@@ -250,7 +249,7 @@ pub struct LibraryReport {
 #[non_exhaustive]
 pub struct StarsReport {
     /// The raw light.
-    #[serde(with = "shown::path")]
+    #[serde(with = "crate::shown::path")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
     /// How many were found.
@@ -275,11 +274,11 @@ pub struct StarsReport {
 #[non_exhaustive]
 pub struct RegisteredReport {
     /// The raw light.
-    #[serde(with = "shown::path")]
+    #[serde(with = "crate::shown::path")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
     /// The light that it was laid over.
-    #[serde(with = "shown::path")]
+    #[serde(with = "crate::shown::path")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub reference: PathBuf,
     /// Takes pixels of the reference to those of the light; `None` where no place was found.
@@ -306,7 +305,7 @@ pub struct RegisteredReport {
 #[non_exhaustive]
 pub struct RegistrationReport {
     /// The light that the others were laid over; that of the first target where there are several.
-    #[serde(with = "shown::optional", default)]
+    #[serde(with = "crate::shown::optional", default)]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub reference: Option<PathBuf>,
     /// Each light.
@@ -325,7 +324,7 @@ pub struct PictureReport {
     /// The filter.
     pub filter: Option<String>,
     /// The raw lights for it.
-    #[serde(with = "shown::list", default)]
+    #[serde(with = "crate::shown::list", default)]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub lights: Vec<PathBuf>,
     /// One light's exposure in seconds.
@@ -340,7 +339,7 @@ pub struct PictureReport {
 #[non_exhaustive]
 pub struct StackReport {
     /// Where it lies.
-    #[serde(with = "shown::path")]
+    #[serde(with = "crate::shown::path")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
     /// The target.
@@ -348,7 +347,7 @@ pub struct StackReport {
     /// The filter.
     pub filter: Option<String>,
     /// The raw lights in it.
-    #[serde(with = "shown::list", default)]
+    #[serde(with = "crate::shown::list", default)]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub inputs: Vec<PathBuf>,
     /// Their exposures together in seconds; `None` where one is not known.
@@ -387,7 +386,7 @@ pub struct StackReport {
     #[serde(default)]
     pub more: Vec<More>,
     /// The light on whose pixels it lies.
-    #[serde(with = "shown::path")]
+    #[serde(with = "crate::shown::path")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub reference: PathBuf,
     /// The key of its inputs and parameters.

@@ -290,7 +290,7 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
         findings,
         to_shoot,
         forecast,
-        asked: asked.map(|a| serde_json::to_value(a).unwrap_or_default()),
+        asked: asked.and_then(|a| serde_json::to_value(a).ok()),
         settings: request.settings.clone(),
         plan: plan.map(|p| serde_json::to_value(p).unwrap_or_default()),
         timing,

@@ -9,36 +9,141 @@ use serde_json::json;
 use super::keep::{master_record, record_of};
 use crate::finding::Severity;
 use crate::header::imagetyp;
-use crate::library::{ADOPTED_KEYWORD, Adopted, Record, master_file_name};
-use crate::product::{LoadedMaster, Product, Standing, UNIT_ADU, load_master, standing};
-use crate::provenance::{Input, Provenance, master_name};
+use crate::inventory::{Inventory, master_not_adopted};
+use crate::library::{ADOPTED_KEYWORD, Adopted, Record, Shelved, adopt, master_file_name};
+use crate::open::probe;
+use crate::product::{FREED, LoadedMaster, Product, Standing, UNIT_ADU, load_master, standing};
+use crate::provenance::{FileMark, Input, Provenance, master_name};
 use crate::{Finding, Result};
 
-/// The record of a master that is to be kept: of itself where it is as ours are, else of a copy
-/// that is, in `folder`.
+/// What makes another program's master one of ours.
+struct Change {
+    /// What its samples are multiplied with, colour by colour.
+    factors: [f64; 3],
+    /// Its bias was subtracted, which its header does not say.
+    freed: bool,
+    /// What is told.
+    what: String,
+}
+
+impl Change {
+    /// `None` where it is as ours are.
+    fn of(loaded: &LoadedMaster, master: &Adopted) -> Option<Self> {
+        if master.is_ours() {
+            return None;
+        }
+        let factors = loaded.factors(master.kind, master.traits.cfa);
+        let freed = master.kind == FrameKind::Dark && loaded.lies_about_zero();
+        let mut what: Vec<String> = Vec::new();
+        what.extend(factors.map(|_| match master.kind {
+            FrameKind::Flat => "its mean is not 1".to_owned(),
+            _ => format!("its samples are between 0 and 1, where 1 is taken as {UNIT_ADU} ADU"),
+        }));
+        what.extend(freed.then(|| FREED.to_owned()));
+        let what = what.join("; ");
+        (!what.is_empty()).then_some(Self { factors: factors.unwrap_or([1.0; 3]), freed, what })
+    }
+}
+
+/// The record of a master that is to be kept, and what is told of it: of itself where it is as ours are, else
+/// of a copy that is, in `folder`.
 ///
 /// # Errors
 /// When it cannot be read, or the copy cannot be written.
-pub fn usable(path: &Path, master: &Adopted, folder: &Path) -> Result<(Record, Option<Finding>)> {
-    if master.is_ours() {
-        return Ok((record_of(path, master)?, None));
-    }
+pub fn usable(path: &Path, master: &Adopted, folder: &Path) -> Result<(Record, Vec<Finding>)> {
+    let mut findings = master.findings.clone();
+    let mark = FileMark::of(path)?;
     let loaded = load_master(path)?;
-    let Some(factors) = loaded.factors(master.kind, master.traits.cfa) else {
-        return Ok((record_of(path, master)?, None));
+    let Some(change) = Change::of(&loaded, master) else {
+        return Ok((record_of(path, master, (mark, &loaded)), findings));
     };
-    let copy = convert(path, master, loaded, factors, folder)?;
-    let what = match master.kind {
-        FrameKind::Flat => "its mean is not 1".to_owned(),
-        _ => format!("its samples are between 0 and 1, where 1 is taken as {UNIT_ADU} ADU"),
-    };
-    let finding = Finding::new(
+    // What is seen is not assumed.
+    findings.retain(|f| !change.freed || f.code != "master-content-assumed");
+    let copy = convert(path, master, loaded, &change, folder)?;
+    findings.push(Finding::new(
         "master-converted",
         Severity::Info,
         path.display().to_string(),
-        format!("{what}; a converted copy is kept: {}", copy.display()),
-    );
-    Ok((master_record(&copy)?, Some(finding)))
+        format!("{}; a converted copy is kept: {}", change.what, copy.display()),
+    ));
+    Ok((master_record(&copy)?, findings))
+}
+
+/// The record of a master that lies among the frames of a night, by what it will be once it is taken; nothing
+/// is written.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn foreseen(path: &Path, master: &Adopted) -> Result<(Record, Vec<Finding>)> {
+    let mark = FileMark::of(path)?;
+    let loaded = load_master(path)?;
+    let mut findings = master.findings.clone();
+    let mut record = record_of(path, master, (mark, &loaded));
+    if let Some(change) = Change::of(&loaded, master) {
+        findings.retain(|f| !change.freed || f.code != "master-content-assumed");
+        record.traits.bias_removed |= change.freed;
+        if let Some(level) = &mut record.level {
+            level.median_adu *= change.factors[0];
+            level.hot_adu *= change.factors[0];
+        }
+        findings.push(Finding::new(
+            "master-converted",
+            Severity::Info,
+            path.display().to_string(),
+            format!("{}; a converted copy is used", change.what),
+        ));
+    }
+    Ok((record, findings))
+}
+
+/// The masters of other programs among the frames of a night, for it to choose from.
+pub fn masters_among(inventory: &mut Inventory, findings: &mut Vec<Finding>) -> Vec<Shelved> {
+    let mut all = Vec::new();
+    for (path, kind) in std::mem::take(&mut inventory.masters) {
+        let subject = path.display().to_string();
+        let adopted = probe(&path).map(|probe| adopt(&path, &probe, Some(kind)));
+        let read = match adopted {
+            Ok(Some(Ok(master))) => foreseen(&path, &master),
+            Ok(Some(Err(finding))) => {
+                findings.push(finding);
+                continue;
+            }
+            Ok(None) => {
+                findings.push(master_not_adopted(&path));
+                continue;
+            }
+            Err(e) => Err(e.into()),
+        };
+        match read {
+            Ok((record, told)) => {
+                let message = format!(
+                    "a master {kind} of another program lies among the frames; it is used where no raw frames fit"
+                );
+                findings.push(Finding::new(
+                    "master-among-frames",
+                    Severity::Info,
+                    subject,
+                    message,
+                ));
+                findings.extend(told);
+                all.push(Shelved::of_night(record));
+            }
+            Err(e) => findings.push(Finding::of(&e, subject)),
+        }
+    }
+    all
+}
+
+/// The file that a master of another program's is taken from: itself, or a copy in `folder` that is as ours
+/// are.
+///
+/// # Errors
+/// When it cannot be read, or the copy cannot be written.
+pub fn taken_from(path: &Path, kind: FrameKind, folder: &Path) -> Result<PathBuf> {
+    match adopt(path, &probe(path)?, Some(kind)) {
+        Some(Ok(master)) => Ok(usable(path, &master, folder)?.0.path),
+        _ => Ok(path.to_owned()),
+    }
 }
 
 /// Writes the copy; its header tells what was only known by the name.
@@ -46,14 +151,17 @@ fn convert(
     path: &Path,
     master: &Adopted,
     loaded: LoadedMaster,
-    factors: [f64; 3],
+    change: &Change,
     folder: &Path,
 ) -> Result<PathBuf> {
     let t = &master.traits;
     let provenance = Provenance::new(
         format!("adopted {}", master_name(master.kind)),
         vec![Input::new(master_name(master.kind), path, loaded.hash)],
-        json!({ "factors": factors }),
+        match change.freed {
+            true => json!({ "factors": change.factors, "bias": "subtracted" }),
+            false => json!({ "factors": change.factors }),
+        },
     );
     let key = provenance.key();
     let target = folder.join(master_file_name(master.kind, t, &key));
@@ -61,12 +169,15 @@ fn convert(
         return Ok(target);
     }
     let cfa: Option<CfaPattern> = t.cfa.filter(|_| master.kind == FrameKind::Flat);
-    let loaded = loaded.scaled(factors, cfa);
+    let loaded = loaded.scaled(change.factors, cfa);
     let frame = &*loaded.frame;
     let mut header = loaded.header.clone();
     header.set(Card::string("IMAGETYP", imagetyp(master.kind), "kind of frame"));
     header.set(Card::logical(ADOPTED_KEYWORD, true, "made by another program"));
     header.set(Card::integer("NCOMBINE", master.frames as i64, "frames combined"));
+    if change.freed {
+        header.set(Card::logical("BIASSUB", true, "its samples lie about zero"));
+    }
     let numbers = [
         ("EXPTIME", t.exposure_s, "[s] exposure"),
         ("CCD-TEMP", t.temp_c, "[C] sensor temperature"),
@@ -97,7 +208,7 @@ fn convert(
         sample: Sample::F32,
         maps: &[],
         provenance: &provenance,
-        steps: vec![format!("samples multiplied by {factors:?}")],
+        steps: vec![format!("samples multiplied by {:?}", change.factors)],
     }
     .write()?;
     Ok(target)

@@ -201,8 +201,8 @@ fn look(file: &Walk, reading: Reading<'_>) -> Looked {
             Shelvable::Raw(frame) => Record::raw(&frame, ContentHash::of_file(&path)?, mark),
             Shelvable::Master(master) => {
                 let _alone = reading.one_master.lock().expect("no holder panics");
-                let (record, finding) = usable(&path, &master, reading.masters)?;
-                findings.extend(finding);
+                let (record, told) = usable(&path, &master, reading.masters)?;
+                findings = told;
                 record
             }
         };

@@ -14,8 +14,8 @@ use crate::error::Reach;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::inventory::{
-    Frame, Inventory, KindOverrides, KindSource, Taken, Walk, Walked, option_of, take_unlabelled,
-    walk,
+    Frame, Inventory, KindOverrides, KindSource, Taken, Walk, Walked, master_not_adopted,
+    option_of, take_unlabelled, walk,
 };
 use crate::open::{image_of_file, name_of_image};
 use crate::params::Glob;
@@ -81,10 +81,16 @@ pub fn take_inventory(
     overrides: &KindOverrides,
     context: &Context<'_>,
 ) -> Result<Inventory> {
-    take_inventory_without(paths, (except, &[]), overrides, context)
+    let mut inventory = take_inventory_without(paths, (except, &[]), overrides, context)?;
+    for (path, kind) in std::mem::take(&mut inventory.masters) {
+        inventory.findings.push(master_not_adopted(&path));
+        inventory.left_out.push((path, Some(kind)));
+    }
+    inventory.left_out.sort();
+    Ok(inventory)
 }
 
-/// The same; files of these patterns are left out, and told.
+/// The same; files of these patterns are left out, and told, and masters are kept apart.
 ///
 /// # Errors
 /// As [`take_inventory`].
@@ -123,6 +129,7 @@ pub(super) fn take_inventory_without(
                 inventory.frames.push(*frame);
                 inventory.findings.extend(findings);
             }
+            Taken::Master(kind) => inventory.masters.push((path, kind)),
             Taken::LeftOut(finding, kind) => {
                 inventory.left_out.push((path, kind));
                 inventory.findings.push(finding);
@@ -197,9 +204,7 @@ fn take_images(file: &Walk, overrides: &KindOverrides) -> Vec<(PathBuf, Taken)> 
             Taken::Frame(frame, _) => {
                 Taken::Frame(Box::new(Frame { path: name.clone(), ..*frame }), Vec::new())
             }
-            Taken::LeftOut(finding, kind) => {
-                return vec![(path.clone(), Taken::LeftOut(finding, kind))];
-            }
+            no_frame => return vec![(path.clone(), no_frame)],
         };
         taken.push((name, one));
     }
@@ -394,6 +399,7 @@ fn stands_in_a_folder_of_its_kind(path: &Path) -> bool {
 /// Codes of which one Finding a folder is enough.
 const ONE_A_FOLDER: &[&str] = &[
     "card-unreadable",
+    "dark-is-bias",
     "exposure-by-name",
     "filter-by-name",
     "gain-by-name",

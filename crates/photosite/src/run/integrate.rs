@@ -37,8 +37,8 @@ use crate::provenance::{Input, Provenance};
 use crate::raw::common_noise;
 use crate::register::{
     Arranged, LightPart, StarsKept, TILE_ROWS, TrailReport, arrange, best_reference, covered,
-    mark_saturated, masked_trails, open, shared_noise, star_shapes, trails_sentence, walking,
-    window_bytes,
+    cut_off, mark_saturated, masked_trails, open, shared_noise, star_shapes, trails_sentence,
+    walking, window_bytes,
 };
 use crate::stack::{Layer, Maps, Stacked, Stars, Terms};
 use crate::work::Context;
@@ -320,7 +320,8 @@ impl Arranged<'_> {
         let gain_e = reference.metadata.gain_e_per_adu.map(|g| g.e_per_adu());
         let field = find_stars(&seen.data, &seen.mask, gain_e, Criteria::default(), context)?;
         let (with_stars_adu, noise_adu) = noise_of(seen, &field);
-        let comparable = how.drizzle.is_none();
+        let comparable = how.drizzle.is_none() && !how.recipe.keeps_all();
+        findings.extend(cut_off(&used, reference.size(), &shown(path)));
         let stars_kept = comparable.then(|| StarsKept::of(&used, &field, part)).flatten();
         findings.extend(stars_kept.and_then(|kept| kept.finding(&shown(path))));
         Ok(Integrated {

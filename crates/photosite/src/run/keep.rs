@@ -15,7 +15,7 @@ use crate::library::{
 };
 use crate::open::{probe, read_frame};
 use crate::plan::{MasterPlan, Plan};
-use crate::product::{Known, MasterResult, Standing, load_master, standing};
+use crate::product::{Known, LoadedMaster, MasterResult, Standing, load_master, standing};
 use crate::provenance::{ContentHash, FileMark};
 use crate::succession::{COMPARING_BYTES, Change};
 use crate::work::{Context, for_each};
@@ -39,7 +39,7 @@ pub fn keep_masters(
         .iter()
         .zip(results.iter())
         .filter_map(|(plan, result)| {
-            let result = result.filter(|r| !r.from_library)?;
+            let result = result.filter(|r| !r.from_library && plan.level_of.is_none())?;
             let key = result.key.as_deref().filter(|key| known.master(key).is_none())?;
             Some((plan, result, key)).filter(|_| !known.is_retired(key))
         })
@@ -107,22 +107,23 @@ fn at_once(masters: &[(&MasterPlan, &MasterResult, &str)], context: &Context<'_>
 /// When it cannot be read, or is no master.
 pub fn master_record(path: &Path) -> Result<Record> {
     let probe = probe(path)?;
-    match adopt(path, &probe) {
-        Some(Ok(master)) => record_of(path, &master),
+    match adopt(path, &probe, None) {
+        Some(Ok(master)) => {
+            let mark = FileMark::of(path)?;
+            Ok(record_of(path, &master, (mark, &load_master(path)?)))
+        }
         Some(Err(finding)) => Err(Error::library(finding.message)),
         None => Err(Error::library(format!("{} is not a master", path.display()))),
     }
 }
 
-/// The record of a master: read through for its hash, and for its level.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn record_of(path: &Path, master: &Adopted) -> Result<Record> {
-    let mark = FileMark::of(path)?;
-    let loaded = load_master(path)?;
-    let level = level_of(&loaded.frame.data);
-    Ok(Record::master(path, master, loaded.hash, mark, level))
+/// The record of a master that was read after its file was looked at.
+pub fn record_of(
+    path: &Path,
+    master: &Adopted,
+    (mark, loaded): (FileMark, &LoadedMaster),
+) -> Record {
+    Record::master(path, master, loaded.hash, mark, level_of(&loaded.frame.data))
 }
 
 /// Describes a master's samples; NaN do not count.

@@ -15,7 +15,7 @@ use crate::correlation::Correlation;
 use crate::defects::mark;
 use crate::detector::full_scale_adu;
 use crate::finding::Severity;
-use crate::inventory::{KindOverrides, Taken, take};
+use crate::inventory::{KindOverrides, take};
 use crate::master::{channel_means, one_channel};
 use crate::measure::{StarField, find_stars};
 use crate::open::{open, probe, read_frames};
@@ -62,8 +62,8 @@ pub fn inspect(path: &Path) -> Result<Inspected> {
     let reading = keyword::read(&probe.header);
     let root = path.parent().unwrap_or(path);
     let (kind, findings) = match take(path, root, probe.clone(), &KindOverrides::default()) {
-        Taken::Frame(frame, findings) => (Some(frame.kind.name()), findings),
-        Taken::LeftOut(finding, kind) => {
+        Ok((frame, findings)) => (Some(frame.kind.name()), findings),
+        Err((finding, kind)) => {
             let doubt = Finding { severity: finding.severity.min(Severity::Warning), ..finding };
             (kind.map(FrameKind::name), vec![doubt])
         }

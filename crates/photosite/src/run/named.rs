@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use photosite_file::fits::Sample;
 use photosite_pix::combine::Recipe;
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{CfaPattern, FrameKind, Size};
+use photosite_pix::{Applied, CfaPattern, FrameKind, Size};
 
 use super::examined::examine;
 use super::frames::{duplicate, raw_frame};
@@ -14,7 +14,7 @@ use crate::calibrate::RemovedBy;
 use crate::calibrate::dark::{DOUBLING_C, DarkChoice, DarkShare, DarkSource};
 use crate::error::Reach;
 use crate::finding::Severity;
-use crate::inventory::{Inventory, KindOverrides, Taken, take};
+use crate::inventory::{Inventory, KindOverrides, take};
 use crate::library::{Field, Traits, contradictions};
 use crate::open::each_image;
 use crate::params::{DarkScaling, RecipeChoice, Storage};
@@ -47,8 +47,8 @@ pub fn named_frames(
         let whole = file.canonicalize().unwrap_or_else(|_| file.clone());
         let overrides = KindOverrides { paths: vec![(whole, kind)], ..by_hand.clone() };
         Ok(match take(file, file, crate::open::probe(file)?, &overrides) {
-            Taken::Frame(frame, findings) => (Some(*frame), findings),
-            Taken::LeftOut(finding, _) => (None, vec![finding]),
+            Ok((frame, findings)) => (Some(frame), findings),
+            Err((finding, _)) => (None, vec![finding]),
         })
     })?;
     let mut seen = Inventory::default();
@@ -148,6 +148,23 @@ pub fn master_of_named(
         known: &Known::default(),
     };
     let result = build_master(&request, context)?;
+    let keeps = matches!(asked.additive, AdditivePart::Keep);
+    let done = frames
+        .iter()
+        .all(|f| f.metadata.applied.intersects(Applied::BIAS | Applied::DARK | Applied::OVERSCAN));
+    if asked.kind == FrameKind::Flat && keeps && !done {
+        let message = "these flats keep their bias, of which lights lose theirs before they are divided: vignetting \
+                       is taken out too little";
+        findings.push(
+            Finding::new(
+                "flat-holds-bias",
+                Severity::Warning,
+                asked.output.display().to_string(),
+                message,
+            )
+            .hint("Name what to subtract: --dark-flats, --dark or --bias."),
+        );
+    }
     findings
         .extend(result.left_out.iter().map(|(path, e)| Finding::of(e, path.display().to_string())));
     findings.extend(result.findings());

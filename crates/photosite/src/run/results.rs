@@ -43,8 +43,13 @@ pub(super) struct FlatChoice {
 /// Whether a light was calibrated right, as far as that is seen on the way: what a flat that was not applied
 /// would have done is no fault of the light.
 pub(super) fn verdict(done: &LightResult, flat: Option<FlatChoice>) -> Verdict {
-    let divided = done.steps.iter().any(|s| s == "flat");
-    Verdict::of(done.left_of_dark, flat.map(|c| c.fit).filter(|_| divided), &done.patterns)
+    let did = |step: &str| done.steps.iter().any(|s| s == step);
+    let fit = flat.map(|c| c.fit).filter(|_| did("flat"));
+    match Verdict::of(done.left_of_dark, fit, &done.patterns) {
+        // What keeps its hot pixels or its vignetting is not as it should be.
+        Verdict::Good if !(did("dark") && did("flat")) => Verdict::Usable,
+        told => told,
+    }
 }
 
 /// The flat of each planned light that was looked at; `None` for one that has none.

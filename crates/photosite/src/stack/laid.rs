@@ -101,6 +101,8 @@ pub struct Laid {
     pub levels: Vec<Affine>,
     /// What is added besides, pixel by pixel, one a plane; none where levels are all.
     pub offsets: Vec<LocalOffsets>,
+    /// Rows and columns of its saturated pixels that are holes, row after row.
+    pub burnt: Arc<[(usize, usize)]>,
 }
 
 impl Laid {

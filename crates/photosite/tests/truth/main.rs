@@ -26,6 +26,7 @@ mod own_darks;
 mod purpose;
 mod rejection;
 mod repair;
+mod scant;
 mod stacking;
 mod star_field;
 mod star_flux;

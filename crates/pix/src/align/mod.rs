@@ -6,6 +6,7 @@
 //! model that the evidence asks for is kept.
 
 mod asterism;
+mod few;
 mod fit;
 mod follow;
 mod grid;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::asterism::{Triangle, alike, triangles};
+use super::few::register_few;
 use super::fit::{fit, fit_likely};
 use super::grid::Grid;
 use super::{Model, Point, Transform};
@@ -86,13 +87,13 @@ const GROWTH_ROUNDS: usize = 12;
 const CAUTION: f64 = 3.0;
 
 /// The logarithm of the chance that is believed, all hypotheses together.
-const BELIEVED_LN: f64 = -20.0;
+pub(super) const BELIEVED_LN: f64 = -20.0;
 
 /// Finds the transform from `reference` to `frame`, both lists of star positions with the
 /// brightest first; `None` where none can be believed.
 ///
 /// Shift and rotation may be any, scales may differ by `rules.most_scale`, and the frame may be
-/// mirrored. What is believed: were the frame's stars strewn at random, a hypothesis in e^20 times
+/// mirrored; of three to eight stars only a shift is sought, turned by half a circle or not. What is believed: were the frame's stars strewn at random, a hypothesis in e^20 times
 /// those that were tried would bring as many of them within the final radius of a reference star.
 pub fn register(reference: &[Point], frame: &[Point], rules: Rules) -> Option<Registration> {
     fn first(points: &[Point], n: usize) -> &[Point] {
@@ -132,7 +133,7 @@ pub fn register(reference: &[Point], frame: &[Point], rules: Rules) -> Option<Re
             break;
         }
     }
-    None
+    register_few(reference, frame)
 }
 
 /// Similarities from pairs of triangles, those that most pairs agree on first.
@@ -188,7 +189,7 @@ pub(super) struct Field<'a> {
     frame: &'a [Point],
     grid: Grid,
     /// Stars of the frame a square pixel of it.
-    density: f64,
+    pub density: f64,
     corners: (Point, Point),
 }
 
@@ -207,7 +208,7 @@ impl<'a> Field<'a> {
     }
 
     /// Pairs within `radius` under a transform, each star in one pair at most.
-    fn pairs(&self, transform: &Transform, radius: f64) -> Vec<(usize, usize)> {
+    pub fn pairs(&self, transform: &Transform, radius: f64) -> Vec<(usize, usize)> {
         let mut taken: Vec<Option<(f64, usize)>> = vec![None; self.frame.len()];
         for (i, r) in self.reference.iter().enumerate() {
             let nearest = self.grid.nearest(transform.apply(*r), radius);
@@ -223,7 +224,7 @@ impl<'a> Field<'a> {
         pairs
     }
 
-    fn points(&self, pairs: &[(usize, usize)]) -> Vec<(Point, Point)> {
+    pub fn points(&self, pairs: &[(usize, usize)]) -> Vec<(Point, Point)> {
         pairs.iter().map(|&(i, j)| (self.reference[i], self.frame[j])).collect()
     }
 
@@ -296,7 +297,7 @@ impl<'a> Field<'a> {
         Some(self.registration(current, pairs))
     }
 
-    fn registration(&self, transform: Transform, pairs: Vec<(usize, usize)>) -> Registration {
+    pub fn registration(&self, transform: Transform, pairs: Vec<(usize, usize)>) -> Registration {
         let points = self.points(&pairs);
         let squares: f64 =
             points.iter().map(|(r, f)| transform.apply(*r).distance(*f).powi(2)).sum();
@@ -367,13 +368,13 @@ impl<'a> Field<'a> {
 }
 
 /// Within what radius stars are the same, by how well those that are found fit.
-fn radius_of(found: &Registration) -> f64 {
+pub(super) fn radius_of(found: &Registration) -> f64 {
     (3.5 * found.residual_px).max(LEAST_RADIUS_PX)
 }
 
 /// The logarithm of the chance of `n` or more where `expected` are to be expected, no less than its
 /// true value.
-fn ln_tail(n: usize, expected: f64) -> f64 {
+pub(super) fn ln_tail(n: usize, expected: f64) -> f64 {
     let k = n as f64;
     if k <= expected {
         return 0.0;

@@ -132,8 +132,13 @@ pub fn decide(fit: DarkFit, signal: &DarkSignal, law: DarkLaw, expected: Expecte
     // Glow of which the light tells nothing is known where it grows with the exposure.
     let settled = |why: &Declined| linear && matches!(why, Declined::GlowUnproven { .. });
     let declined = forbidden.or(fit.declined.filter(|why| !settled(why)));
-    let unsure =
-        matches!(fit.declined, Some(Declined::TooFewHotPixels { .. } | Declined::Uncertain { .. }));
+    // What is too uncertain to scale by may still say that headers are wrong.
+    let refuted = expected.by_both.or(expected.by_exposure).is_some_and(|k| fit.contradicts(k));
+    let unsure = match fit.declined {
+        Some(Declined::TooFewHotPixels { .. }) => true,
+        Some(Declined::Uncertain { .. }) => !refuted,
+        _ => false,
+    };
     let hot = fit.k.filter(|_| !unsure).or(expected.by_both).or(expected.by_exposure);
     // What the glow calls for, where that is known better than by its hot pixels.
     let glow = (fit.glow.filter(|(_, e)| *e < 0.1).map(|g| g.0))
@@ -203,6 +208,7 @@ mod tests {
             glow: Some((k, 0.5)),
             noise_adu: 10.0,
             declined,
+            each: Vec::new(),
         };
         let unproven = Some(Declined::GlowUnproven { error: 0.5 });
         let apart = Some(Declined::StrataDisagree { low: 0.2, high: 0.6 });

@@ -157,7 +157,20 @@ pub struct DarkFit {
     pub noise_adu: f64,
     /// Why it is not to be used; `None` where it is.
     pub declined: Option<Declined>,
+    /// The factor that each bright pixel calls for, and its error.
+    #[serde(skip)]
+    pub each: Vec<(f64, f64)>,
 }
+
+/// A bright pixel tells its factor to this error by itself.
+const BRIGHT_ERROR: f64 = 0.2;
+/// What else it may be off by.
+const BRIGHT_UNLIKE: f64 = 0.05;
+/// So many bright pixels, and such a share of them, that hold a factor say that it is right, however many others
+/// were hot in the dark alone: struck, or of those that jump.
+const HOLDING: (usize, f64) = (6, 0.4);
+/// Factors that lie so far apart are told apart by bright pixels.
+const TOLD_APART: f64 = 0.3;
 
 /// Hot pixels contradict labels where they call for another factor by so many errors, and by such a share:
 /// temperatures that count as one make a sixth.
@@ -169,7 +182,22 @@ impl DarkFit {
     pub fn contradicts(&self, expected: f64) -> bool {
         let (errors, share) = CONTRADICTED;
         let most = (errors * self.error).max(share * expected);
-        self.k.is_some_and(|k| (k - expected).abs() > most)
+        self.k.is_some_and(|k| (k - expected).abs() > most) && !self.holds(expected)
+    }
+
+    /// Whether bright pixels say that a factor is right which all together are far from: what was struck by a
+    /// particle in the dark, or jumps, holds none.
+    pub fn holds(&self, factor: f64) -> bool {
+        let Some(all) = self.k else { return false };
+        let near = |(k, error): &&(f64, f64)| {
+            let off = (k - factor).abs();
+            off < 2.0 * error.hypot(BRIGHT_UNLIKE) && off < (k - all).abs()
+        };
+        let holding = self.each.iter().filter(near).count();
+        let (fewest, share) = HOLDING;
+        (all - factor).abs() > TOLD_APART
+            && holding >= fewest
+            && holding as f64 >= share * self.each.len() as f64
     }
 }
 
@@ -297,6 +325,7 @@ impl HotSites {
             glow: None,
             noise_adu,
             declined: None,
+            each: Vec::new(),
         };
         let first: Vec<Point> = sites
             .iter()
@@ -312,6 +341,9 @@ impl HotSites {
         for _ in 0..3 {
             let origins: [Option<Slope>; 3] = std::array::from_fn(|c| origin(&ordinary, c, k));
             let points = points(&sites, (k, &noise, &origins));
+            let of_one = |(s, p): &(Site, Point)| (p.y / p.x, noise[usize::from(s.channel)] / p.x);
+            let bright = points.iter().map(of_one).filter(|(_, error)| *error < BRIGHT_ERROR);
+            fit.each = bright.collect();
             let all: Vec<Point> = points.iter().map(|p| p.1).collect();
             let Some(whole) = through_origin(&all) else { break };
             let groups = groups(&points);

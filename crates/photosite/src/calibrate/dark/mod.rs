@@ -41,5 +41,5 @@ mod tiles;
 pub use choice::{DOUBLING_C, DarkChoice, DarkShare, DarkSource, DarkWay, Expected, decide};
 pub use fit::{DarkFit, Declined, Seen, Stratum};
 pub use law::{DARKER_ADU, DarkLaw};
-pub use sequence::agree;
+pub use sequence::{agree, follow};
 pub use sites::{DarkSignal, HotSites};

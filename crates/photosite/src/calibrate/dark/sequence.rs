@@ -1,6 +1,7 @@
 //! Factors of lights of one sequence: known together better than each by itself.
 
 use photosite_pix::slope::{Slope, pooled};
+use photosite_pix::stat;
 
 use super::fit::{DarkFit, Declined, is_certain};
 
@@ -31,6 +32,26 @@ pub fn agree(fits: &mut [&mut DarkFit]) {
     }
 }
 
+/// Gives lights whose own hot pixels contradict each other the factor that the others of their group call for: their
+/// dark is known to fit none of them as it is.
+pub fn follow(fits: &mut [&mut DarkFit]) {
+    let sure: Vec<&DarkFit> = fits.iter().filter(|f| f.declined.is_none()).map(|f| &**f).collect();
+    let of = |value: fn(&DarkFit) -> Option<f64>| -> Vec<f64> {
+        sure.iter().filter_map(|fit| value(fit)).collect()
+    };
+    let (ks, errors) = (of(|fit| fit.k), of(|fit| Some(fit.error)));
+    if ks.is_empty() || 2 * ks.len() < fits.len() {
+        return;
+    }
+    let (k, error) = (stat::median_f64(&ks), stat::median_f64(&errors));
+    let at_odds = |d: &Declined| {
+        matches!(d, Declined::StrataDisagree { .. } | Declined::ResidualCorrelates { .. })
+    };
+    for fit in fits.iter_mut().filter(|fit| fit.declined.as_ref().is_some_and(at_odds)) {
+        (fit.k, fit.error, fit.declined) = (Some(k), error, None);
+    }
+}
+
 /// The factor of a light that may speak for others.
 fn slope(fit: &DarkFit) -> Option<Slope> {
     let speaks = matches!(fit.declined, None | Some(Declined::Uncertain { .. }));
@@ -52,6 +73,7 @@ mod tests {
             glow: None,
             noise_adu: 5.0,
             declined,
+            each: Vec::new(),
         }
     }
 

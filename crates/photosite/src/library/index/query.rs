@@ -164,6 +164,11 @@ impl Library {
     /// # Errors
     /// When the database cannot be read.
     pub fn shelf(&self) -> Result<Shelf<'_>> {
+        Ok(Shelf::new(Some(self), self.shelved()?))
+    }
+
+    /// The same, in the order of kinds.
+    pub(in crate::library) fn shelved(&self) -> Result<Vec<Shelved>> {
         let mut all = Vec::new();
         let masters = "WHERE is_master ORDER BY kind, hash";
         for entry in self.entries(masters, &[])? {
@@ -228,7 +233,7 @@ impl Library {
         for row in rows {
             all.push(row.map_err(&told)?);
         }
-        Ok(Shelf::new(self, all))
+        Ok(all)
     }
 
     /// The files of a batch of raw frames, one a frame, with what shows that they have changed.

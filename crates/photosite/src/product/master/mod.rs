@@ -2,6 +2,7 @@
 
 mod asked;
 mod found;
+mod level;
 mod make;
 mod told;
 
@@ -26,6 +27,7 @@ use crate::{Error, Result};
 
 pub use self::asked::{AdditivePart, MasterRequest, MasterResult};
 pub use self::found::{found_master, take_master};
+pub use self::level::level_of_dark;
 
 /// Builds a master, or finds it built.
 ///

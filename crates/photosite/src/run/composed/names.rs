@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{ComposeRequest, NamedPicture};
 use crate::colour::compose::{Formula, Palette};
 use crate::finding::Severity;
-use crate::inventory::{KindOverrides, Taken, take};
+use crate::inventory::{KindOverrides, take};
 use crate::library::filter_key;
 use crate::measure::SurveyedLight;
 use crate::open::probe;
@@ -37,10 +37,8 @@ fn known_name(filter: &str) -> String {
 /// The filter that the name of a file or its folder tells, as for the lights of a night.
 fn filter_by_name(light: &SurveyedLight) -> Option<String> {
     let path = light.path();
-    match take(path, path, probe(path).ok()?, &KindOverrides::default()) {
-        Taken::Frame(frame, _) => frame.metadata.filter,
-        Taken::LeftOut(..) => None,
-    }
+    let taken = take(path, path, probe(path).ok()?, &KindOverrides::default());
+    taken.ok().and_then(|(frame, _)| frame.metadata.filter)
 }
 
 /// What pictures are called: as it was said, else by the filter in the header or in the name; the planes of a colour

@@ -8,8 +8,8 @@ use super::at_hand::{fitted_dark, other_darks, path_of};
 use super::lights::{Work, these_lights};
 use super::modelled::{Made, model_darks};
 use super::notes::Notes;
-use super::own_darks::{contradicted, contradicts};
-use crate::calibrate::dark::{DarkChoice, DarkFit, DarkLaw, DarkSource, Declined, agree};
+use super::own_darks::{contradicted, vouches};
+use crate::calibrate::dark::{DarkChoice, DarkFit, DarkLaw, DarkSource, Declined, agree, follow};
 use crate::error::Reach;
 use crate::event::{Event, Stage};
 use crate::finding::{Severity, first_and_more};
@@ -80,10 +80,18 @@ pub(super) fn fit_darks(
         for mut sequence in sequences(work, &mut fits) {
             agree(&mut sequence);
         }
+        // Of labels that pixels contradict; where none matches each light decides for itself.
+        let own = |id: &LightId| planned[*id].scaled.is_none();
+        let (mut own, others): (Vec<_>, Vec<_>) = fits.into_iter().partition(|(id, _)| own(id));
+        for mut sequence in sequences(work, &mut own) {
+            follow(&mut sequence);
+        }
+        own.extend(others);
+        let fits = own;
         for (i, fit) in fits {
             let choice = raw[planned[i].frame].as_ref().map(|raw| fitted.choose(fit, raw));
-            // A light that agrees with its dark keeps it.
-            let changed = |c: &DarkChoice| planned[i].scaled.is_some() || contradicts(&c.fit);
+            // A light whose own hot pixels agree with its dark keeps it, whatever others of its group say.
+            let changed = |c: &DarkChoice| planned[i].scaled.is_some() || !vouches(&c.fit);
             out[i] = choice.filter(changed);
         }
         let into = (masters_dir, &mut *notes);

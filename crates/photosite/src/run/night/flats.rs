@@ -41,9 +41,9 @@ pub(super) fn judge_flats(
     for (id, light) in planned.named_lights().filter(|(_, l)| raw[l.frame].is_some()) {
         let flats: Vec<MasterId> =
             light.flats().into_iter().filter(|f| masters[*f].is_some()).collect();
-        let SetKey { masters: [bias, dark, _], fitted, mapped, bent } = work.set_of(id);
+        let SetKey { masters: [bias, dark, _], fitted, mapped, needs_bias } = work.set_of(id);
         if light.flat.is_some_and(|own| flats.first() == Some(&own)) {
-            let without = SetKey { masters: [bias, dark, None], fitted, mapped, bent };
+            let without = SetKey { masters: [bias, dark, None], fitted, mapped, needs_bias };
             groups.entry(Alike { without, flats, group: &light.group }).or_default().push(id);
         }
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use photosite_file::fits::Sample;
+use photosite_pix::Applied;
 
 use super::maps::Maps;
 use super::notes::Notes;
@@ -37,7 +38,7 @@ pub(super) struct SetKey {
     /// Which of the night's defect maps.
     pub mapped: Option<usize>,
     /// Its response is straightened, above the bias.
-    pub bent: bool,
+    pub needs_bias: bool,
 }
 
 /// What of masters is loaded.
@@ -79,7 +80,7 @@ impl Sets {
         let dark_alone = |id: MasterId| self.frames.get(&id).is_some_and(|d| !d.bias_removed());
         let bias = match self.what {
             Loaded::Samples => {
-                bias.filter(|_| key.fitted || key.bent || !dark.is_some_and(dark_alone))
+                bias.filter(|_| key.fitted || key.needs_bias || !dark.is_some_and(dark_alone))
             }
             Loaded::WithVariance => bias,
         };
@@ -163,14 +164,23 @@ impl<'a> Work<'a> {
         let plan = &self.planned[light];
         let flat = self.flats[light].map_or(plan.flat, |choice| choice.flat);
         let mapped = self.maps.of(light);
-        let bent = self.raw[plan.frame].as_ref().is_some_and(|raw| raw.linearity.is_some());
+        // Straightened samples are above the bias; a light without its bias loses that of its dark no more.
+        let asks = |raw: &RawFrame| {
+            raw.linearity.is_some() || raw.metadata.applied.contains(Applied::BIAS)
+        };
+        let needs_bias = self.raw[plan.frame].as_ref().is_some_and(asks);
         if let Some(made) = self.made.get(&light) {
             // It brings the bias with it.
-            return SetKey { masters: [plan.bias, Some(*made), flat], fitted: false, mapped, bent };
+            return SetKey {
+                masters: [plan.bias, Some(*made), flat],
+                fitted: false,
+                mapped,
+                needs_bias,
+            };
         }
         let fitted = self.darks[light].is_some();
         let dark = plan.dark.filter(|_| fitted || plan.scaled.is_none());
-        SetKey { masters: [plan.bias, dark, flat], fitted, mapped, bent }
+        SetKey { masters: [plan.bias, dark, flat], fitted, mapped, needs_bias }
     }
 
     /// Does `work` with the raw frame of each of some lights, on all threads.

@@ -11,10 +11,11 @@ use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::plan::{LightPlan, MasterId, MasterPlan, Plan};
 use crate::product::{
-    AdditivePart, Known, MasterRequest, MasterResult, build_master, replaced, take_master,
-    work_units,
+    AdditivePart, Known, MasterRequest, MasterResult, build_master, level_of_dark, replaced,
+    take_master, work_units,
 };
 use crate::raw::RawFrame;
+use crate::run::adopt::taken_from;
 use crate::run::results::{MasterResults, RawFrames};
 use crate::work::Context;
 use crate::{Finding, Result};
@@ -38,7 +39,11 @@ pub(super) fn build_masters(
         context.cancel.check()?;
         let path = folder.join(&master.file_name);
         let made = match &master.ready {
-            Some(ready) => take_master(master.kind, &ready.path, &path, known, context).map(Some),
+            None if master.level_of.is_some() => {
+                let dark = master.level_of.and_then(|dark| results[dark].as_ref());
+                dark.map(|dark| level_of_dark(&dark.path, &path, context)).transpose()
+            }
+            Some(ready) => take_ready((master.kind, &ready.path), (folder, &path), known, context),
             None => {
                 let frames = members(master);
                 let (part, told) = match additive(master, &frames, results, context) {
@@ -92,6 +97,19 @@ pub(super) fn build_masters(
     }
     context.observer.event(Event::Finished);
     Ok(())
+}
+
+/// Takes a master as it is: of the library, or of another program.
+fn take_ready(
+    (kind, from): (FrameKind, &Path),
+    (folder, to): (&Path, &Path),
+    known: &Known,
+    context: &Context<'_>,
+) -> Result<Option<MasterResult>> {
+    let from = taken_from(from, kind, folder)?;
+    // A converted copy has its place already.
+    let to = if from.parent() == Some(folder) { &from } else { to };
+    take_master(kind, &from, to, known, context).map(Some)
 }
 
 /// What is subtracted from each frame of a master, and what is told of it; `None` where the master of it
@@ -148,10 +166,35 @@ fn not_made(planned: &Plan, id: MasterId) -> Option<Finding> {
 /// better than that.
 const DARKER_ADU: f64 = 0.5;
 
+/// How much darker than the bias a dark may be for the sensor's own correction, in the noise of one frame and
+/// in ADU: what is more is another offset.
+const CORRECTED: (f64, f64) = (5.0, 10.0);
+
 /// A Finding where a dark is darker than the bias of its set-up.
 fn black_level_finding(zero_adu: Option<f64>, dark: &MasterResult) -> Option<Finding> {
     let bias_adu = zero_adu?;
     let dark_adu = dark.stats.median;
+    let noise_adu = dark.stats.noise * (dark.inputs.len().max(1) as f64).sqrt();
+    let gap_adu = bias_adu - dark_adu;
+    if gap_adu > (CORRECTED.0 * noise_adu).max(CORRECTED.1) {
+        let message = format!(
+            "this dark ({dark_adu:.1} ADU) lies {gap_adu:.0} ADU below the bias ({bias_adu:.1} ADU), more than a sensor's \
+             own correction makes: one of them was taken with another offset, and that gap stays in the lights or is \
+             taken twice"
+        );
+        return Some(
+            Finding::new(
+                "offset-mismatch",
+                Severity::Warning,
+                dark.path.display().to_string(),
+                message,
+            )
+            .hint(
+                "Take biases and darks with the offset of the lights; leave out those of another.",
+            )
+            .with("gap_adu", gap_adu),
+        );
+    }
     (dark_adu < bias_adu - DARKER_ADU).then(|| {
         Finding::new(
             "black-level-corrected",

@@ -35,6 +35,7 @@ use self::notes::Notes;
 use self::stacks::{Folders, stack_lights};
 use self::verdicts::{below_zero, left_of_darks, patterns_of};
 use super::account::{Account, Done, report};
+use super::adopt::masters_among;
 use super::earlier::Earlier;
 use super::frames::{raw_frame, take_inventory_without};
 use super::keep::keep_masters;
@@ -50,7 +51,7 @@ use crate::env::Stopwatch;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::inventory::Inventory;
-use crate::library::{FEW_REFUSALS, Library};
+use crate::library::{FEW_REFUSALS, Library, Shelf, Shelved};
 use crate::plan::{
     FEWEST_LIGHTS, Forecaster, Graph, Grapher, LightId, MasterId, MasterPlan, Means, Plan, Share,
     plan_pictures, shooting_list,
@@ -180,6 +181,8 @@ struct Night<'a> {
     so_far: SoFar<'a>,
     inventory: Inventory,
     library: Option<Library>,
+    /// Masters of other programs that lie among the frames.
+    found: Vec<Shelved>,
     notes: Notes,
     lights: LightResults,
     pictures: Pictures,
@@ -212,8 +215,12 @@ impl<'a> Night<'a> {
         }
         let mut findings = std::mem::take(&mut inventory.findings);
         let library = open_library(request, &mut findings);
+        let found = masters_among(&mut inventory, &mut findings);
         let join = request.join_exposures;
-        let planned = plan_with(&mut inventory, (library.as_ref(), join), &mut findings);
+        let shelf = shelf_of(library.as_ref(), &found, &mut findings);
+        let planned = plan_pictures(&mut inventory, shelf.as_ref(), FEW_REFUSALS, join);
+        drop(shelf);
+        findings.extend(planned.findings.iter().cloned());
         // After matching, whose costs are reckoned from what headers say: an assumed dark current beside a
         // measured read noise would decide against darks that pixels ask for.
         findings.extend(noise_by_pairs(&mut inventory, context)?);
@@ -234,6 +241,7 @@ impl<'a> Night<'a> {
             so_far,
             inventory,
             library,
+            found,
             notes: Notes::new(findings),
             lights: Results::none(lights),
             pictures: Pictures::default(),
@@ -447,7 +455,7 @@ impl<'a> Night<'a> {
     fn report(self, worked: bool, context: &Context<'_>) -> report::RunReport {
         let forecast = self.forecaster(context).total();
         let asked = AskedNight::of(self.so_far.request);
-        let shelf = self.library.as_ref().and_then(|library| library.shelf().ok());
+        let shelf = Shelf::of(self.library.as_ref(), &self.found).ok().flatten();
         let to_shoot = shooting_list(&self.inventory, shelf.as_ref(), Share::default()).shots;
         let library = match (&self.library, worked) {
             (Some(library), false) => {
@@ -515,17 +523,16 @@ fn without_library(e: &Error) -> Finding {
     .hint("Use --no-library to work without it, or --library PATH for another.")
 }
 
-/// Plans with what the library offers; where it cannot be read, without.
-fn plan_with(
-    inventory: &mut Inventory,
-    (library, join_exposures): (Option<&Library>, bool),
+/// What the library and the night's own masters offer; where the library cannot be read, the latter alone.
+fn shelf_of<'a>(
+    library: Option<&'a Library>,
+    found: &[Shelved],
     findings: &mut Vec<Finding>,
-) -> Plan {
-    let shelf =
-        library.and_then(|l| l.shelf().map_err(|e| findings.push(without_library(&e))).ok());
-    let planned = plan_pictures(inventory, shelf.as_ref(), FEW_REFUSALS, join_exposures);
-    findings.extend(planned.findings.iter().cloned());
-    planned
+) -> Option<Shelf<'a>> {
+    Shelf::of(library, found).unwrap_or_else(|e| {
+        findings.push(without_library(&e));
+        Shelf::of(None, found).ok().flatten()
+    })
 }
 
 /// What the library gave.

@@ -7,6 +7,7 @@ use super::lights::{Work, these_lights};
 use crate::calibrate::dark::{DarkFit, Declined};
 use crate::error::Reach;
 use crate::finding::{Severity, first_and_more};
+use crate::library::DOUBLING_C;
 use crate::plan::{LightId, MasterId};
 use crate::product::{DarkStrip, OWN_DARKS_ASKED};
 use crate::work::Context;
@@ -22,14 +23,32 @@ pub(super) struct Contradicted {
     factors: (f64, f64),
 }
 
-/// Whether a light's hot pixels say that a dark is not its own.
-pub(super) fn contradicts(fit: &DarkFit) -> bool {
-    // Glow may differ where hot pixels do; strata that differ do not tell one factor.
-    let sure = matches!(
+/// Whether hot pixels tell one factor: glow may differ where they do, an error is counted where it matters, strata
+/// that differ tell none.
+fn tells(fit: &DarkFit) -> bool {
+    matches!(
         fit.declined,
-        None | Some(Declined::GlowDiffers { .. } | Declined::GlowUnproven { .. })
-    );
-    sure && fit.contradicts(1.0)
+        None | Some(
+            Declined::GlowDiffers { .. }
+                | Declined::GlowUnproven { .. }
+                | Declined::Uncertain { .. }
+        )
+    )
+}
+
+/// Whether a light's hot pixels say that a dark is its own.
+pub(super) fn vouches(fit: &DarkFit) -> bool {
+    fit.k.is_some() && tells(fit) && !fit.contradicts(1.0)
+}
+
+/// Whether a light's hot pixels say that a dark is not its own: neither as it is, nor as the temperatures in both
+/// headers let expect.
+fn contradicts(work: Work<'_>, (light, dark): (LightId, MasterId), fit: &DarkFit) -> bool {
+    let light_c = work.raw[work.planned[light].frame].as_ref().and_then(|raw| raw.metadata.temp_c);
+    let warmth_c = light_c.zip(work.planned[dark].traits.temp_c).map_or(0.0, |(l, d)| l - d);
+    let expected = (warmth_c / DOUBLING_C).exp2();
+    let between = fit.k.is_some_and(|k| (k - 1.0) * (k - expected) < 0.0);
+    tells(fit) && fit.contradicts(1.0) && fit.contradicts(expected) && !between
 }
 
 /// Lights by the names of their groups.
@@ -70,7 +89,10 @@ pub(super) fn contradicted(work: Work<'_>, context: &Context<'_>) -> Result<Vec<
             .into_iter()
             .zip(fits)
             // A light that cannot be read is told of where it is calibrated.
-            .filter_map(|(light, fit)| Some((light, fit.ok().filter(contradicts)?.k?)))
+            .filter_map(|(light, fit)| {
+                let sure = |fit: &DarkFit| contradicts(work, (light, dark), fit);
+                Some((light, fit.ok().filter(sure)?.k?))
+            })
             .collect();
         for lights in groups.into_values() {
             let factors = || lights.iter().filter_map(|i| told.get(i).copied());

@@ -121,6 +121,17 @@ fn seen_again(stack: &Path) -> Result<Option<Finding>> {
 /// Lights with their names, looked over.
 type Seen = Vec<(LightId, SurveyedLight)>;
 
+/// The lights that were binned least, of several: on the pixels of others they would lose what they resolve.
+fn finest_sampled(seen: &Seen) -> Vec<&SurveyedLight> {
+    let binned = |light: &SurveyedLight| light.metadata.binning.map_or(1, |(x, y)| x * y);
+    let mut all: Vec<u32> = seen.iter().map(|(_, light)| binned(light)).collect();
+    all.sort_unstable();
+    // One light alone is no picture.
+    let least = all.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+    let is_finest = |light: &&SurveyedLight| least.is_none_or(|least| binned(light) == least);
+    seen.iter().map(|(_, light)| light).filter(is_finest).collect()
+}
+
 /// The pictures of one target, which share a grid of pixels.
 struct Target<'a> {
     work: Work<'a>,
@@ -166,9 +177,9 @@ impl Target<'_> {
     /// The image on whose pixels the pictures are laid; `None` without any light.
     fn reference(&self, seen: &Seen, context: &Context<'_>) -> Result<Option<SurveyedLight>> {
         let Some(path) = self.named_reference() else {
-            let best =
-                best_reference(seen.iter().map(|(_, light)| light), self.work.request.align());
-            return Ok(seen.get(best).map(|(_, light)| light.clone()));
+            let finest = finest_sampled(seen);
+            let best = best_reference(finest.iter().copied(), self.work.request.align());
+            return Ok(finest.get(best).map(|light| (*light).clone()));
         };
         if let Some((_, light)) = seen.iter().find(|(_, light)| light.path() == path) {
             return Ok(Some(light.clone()));
