@@ -233,6 +233,16 @@ impl RawFrame {
         Err(Error::changed(&self.path))
     }
 
+    /// Its exposure in seconds; 0 where the header gives none.
+    pub fn exposure_s(&self) -> f64 {
+        self.metadata.exposure_s.unwrap_or(0.0)
+    }
+
+    /// The temperature of its sensor in degrees Celsius, or the one that was set.
+    pub fn temp_c(&self) -> Option<f64> {
+        self.metadata.temp_c.or(self.metadata.set_temp_c)
+    }
+
     /// Gain and read noise as the header gives them.
     pub fn noise(&self) -> Option<NoiseModel> {
         noise_of(&self.metadata)

@@ -1,4 +1,5 @@
-//! What chance does: quantiles of Student's t, and the tail of a mean of exponential numbers.
+//! What chance does: quantiles of Student's t, tails of means of exponential numbers, the normal
+//! distribution, and how far samples of it stray from it.
 
 /// The value that Student's t of so many degrees of freedom exceeds with probability `tail`.
 ///
@@ -94,6 +95,42 @@ pub fn exponential_mean_tail(mean: f64, count: usize) -> f64 {
     (sum.ln() - x).exp().min(1.0)
 }
 
+/// The probability that a normal deviate lies below `z`.
+///
+/// # Source
+/// DLMF2010, 7.6.1 by Kummer's transformation up to 6; beyond it nothing is left.
+pub fn normal_below(z: f64) -> f64 {
+    if z.abs() > 6.0 {
+        return if z > 0.0 { 1.0 } else { 0.0 };
+    }
+    // The area from 0 to z: phi(z) (z + z^3 / 3 + z^5 / 15 + ...).
+    let (mut term, mut sum, mut k) = (z, z, 1.0);
+    while f64::abs(term) > 1e-17 {
+        k += 2.0;
+        term *= z * z / k;
+        sum += term;
+    }
+    0.5 + sum * (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt()
+}
+
+/// The probability that `count` samples of a distribution stray from it by more than `distance`: the largest
+/// difference between the share of samples below any value and its probability.
+///
+/// # Source
+/// Kolmogorov1933; the correction for few samples is that of Stephens1970.
+pub fn kolmogorov_tail(distance: f64, count: f64) -> f64 {
+    let root = count.sqrt();
+    let x = distance * (root + 0.12 + 0.11 / root);
+    // Below this the series takes many terms, and the probability is 1 to five digits.
+    if x < 0.3 {
+        return 1.0;
+    }
+    let term = |k: f64| (-2.0 * k * k * x * x).exp();
+    let sum: f64 =
+        (1..=20).map(|k| if k % 2 == 1 { term(f64::from(k)) } else { -term(f64::from(k)) }).sum();
+    (2.0 * sum).clamp(0.0, 1.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +143,21 @@ mod tests {
         {
             let t = student_upper_quantile(tail, freedom);
             assert!((t - expected).abs() < 6e-4, "{t} for {tail}, {freedom}");
+        }
+    }
+
+    #[test]
+    fn the_normal_distribution_and_how_far_samples_stray() {
+        // Abramowitz and Stegun, table 26.1.
+        for (z, expected) in
+            [(0.0, 0.5), (1.0, 0.841_344_746), (-1.96, 0.024_997_895), (3.0, 0.998_650_102)]
+        {
+            assert!((normal_below(z) - expected).abs() < 1e-8, "{z}");
+        }
+        // The usual critical values of many samples.
+        for (x, expected) in [(1.358, 0.05), (1.628, 0.01), (1.949, 0.001)] {
+            let tail = kolmogorov_tail(x / 1000.0, 1e6);
+            assert!((tail / expected - 1.0).abs() < 0.01, "{x}: {tail}");
         }
     }
 

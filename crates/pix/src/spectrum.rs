@@ -98,6 +98,19 @@ impl Spectrum {
         self.sum[(kx * h + ky) as usize] / self.count.max(1) as f64
     }
 
+    /// The standard deviation a pixel that white noise of each frequency's power had, against cycles a pixel along
+    /// x, the mean over all frequencies along y; and the same along y.
+    pub fn along_axes(&self) -> [Vec<(f64, f64)>; 2] {
+        let (w, h) = (self.size.width as i64, self.size.height as i64);
+        let mean = |count: i64, of: &dyn Fn(i64) -> f64| {
+            let sum: f64 = (0..count).map(of).sum();
+            (sum / (count * w * h) as f64).sqrt()
+        };
+        let x = (0..=w / 2).map(|k| (k as f64 / w as f64, mean(h, &|ky| self.power(k, ky))));
+        let y = (0..=h / 2).map(|k| (k as f64 / h as f64, mean(w, &|kx| self.power(kx, k))));
+        [x.collect(), y.collect()]
+    }
+
     /// The tones that chance makes in fewer than `chance` of all spectra, the strongest first, at most
     /// `most`; each is a peak among its neighbours.
     ///
@@ -227,6 +240,11 @@ mod tests {
             let t = tones[0];
             assert!((t.x_per_px - fx).abs() < 3e-3 && (t.y_per_px - fy).abs() < 4e-3, "{t:?}");
             assert!((t.amplitude - 0.25).abs() < 0.05, "{t:?}");
+        }
+        let mut spectrum = Spectrum::new(size);
+        (50..58).for_each(|seed| spectrum.add(&noise(size, seed, |_, _| 0.0)));
+        for (f, sigma) in spectrum.along_axes().concat() {
+            assert!((sigma - 1.0).abs() < 0.2, "white noise is white at {f}: {sigma}");
         }
         // At a chance of one in a thousand, one of 300 spectra of noise may show a tone, four do once in 3000.
         let (mut invented, mut state) = (0, 1000);

@@ -83,7 +83,7 @@ fn compare(first: &Path, second: &Path, as_json: bool) -> anyhow::Result<Done> {
             d.unit.clone(),
             if share.is_finite() { format!("{share:+.2} %") } else { String::new() },
             d.sigmas.map_or_else(String::new, |s| format!("{s:+.1}")),
-            circumstances(&d.channel, d.temp_c, d.exposure_s),
+            circumstances((&d.channel, d.amplifier), d.temp_c, d.exposure_s),
         ]
     });
     let heading = ["measure", "first", "second", "unit", "change", "in errors", "of"];
@@ -91,10 +91,15 @@ fn compare(first: &Path, second: &Path, as_json: bool) -> anyhow::Result<Done> {
     Ok(Done::Well)
 }
 
-/// Colour, temperature and exposure, as far as there are any.
-fn circumstances(channel: &Option<String>, temp_c: Option<f64>, exposure_s: Option<f64>) -> String {
+/// Colour, amplifier, temperature and exposure, as far as there are any.
+fn circumstances(
+    (channel, amplifier): (&Option<String>, Option<u32>),
+    temp_c: Option<f64>,
+    exposure_s: Option<f64>,
+) -> String {
     let mut of: Vec<String> = Vec::new();
     of.extend(channel.clone());
+    of.extend(amplifier.map(|a| format!("amplifier {a}")));
     of.extend(temp_c.map(|t| format!("{t:.1} C")));
     of.extend(exposure_s.map(|t| format!("{} s", significant(t))));
     of.join(" ")
@@ -135,7 +140,7 @@ fn row(m: &Measure) -> Vec<String> {
         (Some(low), Some(high)) => format!("{} .. {}", significant(low), significant(high)),
         _ => String::new(),
     };
-    let of = circumstances(&m.channel, m.temp_c, m.exposure_s);
+    let of = circumstances((&m.channel, m.amplifier), m.temp_c, m.exposure_s);
     let note = match (m.valid, m.reason.as_str()) {
         (true, reason) => reason.to_owned(),
         (false, reason) => format!("not valid: {reason}"),

@@ -117,4 +117,28 @@ pub(super) const SENSOR: &[Code] = &[
          exposure.",
         "Believe the slope of dark current; match darks with lights of the same exposure.",
     ),
+    code(
+        "sensor-no-maps",
+        Info,
+        "Maps of single pixels would take more memory than is allowed; there are none.",
+        "Allow more with --memory.",
+    ),
+    code(
+        "sensor-not-as-published",
+        Info,
+        "A measured value is far from the one that was published of the camera and its settings.",
+        "Look whether gain setting, read-out mode and binning are those meant; the measured value is used.",
+    ),
+    code(
+        "sensor-pair-not-gaussian",
+        Info,
+        "The difference of two flats is not Gaussian: something else than photons and read noise parts them.",
+        "Look at one of the flats less the other: clouds, a lamp that flickers, pixels near saturation.",
+    ),
+    code(
+        "sensor-persistence",
+        Info,
+        "Pixels that were saturated still hold a signal in the darks that follow.",
+        "Take darks before flats, or wait; dither lights.",
+    ),
 ];

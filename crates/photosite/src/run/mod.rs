@@ -35,6 +35,7 @@
 
 mod account;
 mod adopt;
+mod afterglow;
 mod beside;
 mod budgeted;
 mod collect;
@@ -45,6 +46,7 @@ mod diagnosed;
 mod earlier;
 mod examined;
 mod frames;
+mod hot;
 mod integrate;
 mod keep;
 mod kept_maps;

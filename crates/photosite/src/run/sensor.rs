@@ -10,7 +10,9 @@ use photosite_pix::spectrum::Spectrum;
 use photosite_pix::stat::median;
 use photosite_pix::{FrameKind, Plane, Rect, Size};
 
+use super::afterglow::see_darks_after;
 use super::frames::{raw_frames, take_inventory};
+use super::hot::hot_pixels;
 use crate::error::Reach;
 use crate::event::{Event, Stage};
 use crate::finding::{Severity, first_and_more};
@@ -35,6 +37,8 @@ const SPECTRA: usize = 8;
 const COUNTED: usize = 4;
 /// Frames of a set that are added up with alternating signs.
 const ALTERNATING: usize = 16;
+/// Maps that are held in memory at a time.
+const MAPS: u64 = 8;
 
 /// What is to be measured.
 #[derive(Debug, Clone, Default)]
@@ -60,7 +64,7 @@ pub fn measure_sensor(request: &SensorRequest, context: &Context<'_>) -> Result<
     let output = request.output.as_deref();
     let mut inventory = take_inventory(&request.paths, output, &request.overrides, context)?;
     let mut findings = std::mem::take(&mut inventory.findings);
-    let traits = one_set_up(&mut inventory, &mut findings)?;
+    let (traits, lights) = one_set_up(&mut inventory, &mut findings)?;
     let raws = raw_frames(&inventory, &mut findings, context)?;
     let kinds = inventory.frames.iter().map(|f| f.kind);
     let frames: Vec<(FrameKind, RawFrame)> =
@@ -70,7 +74,9 @@ pub fn measure_sensor(request: &SensorRequest, context: &Context<'_>) -> Result<
     };
     let region = first.region();
     let cfa = first.metadata.cfa.map(|c| c.shifted(region.x0, region.y0));
-    let grid = Grid::new(region.size(), cfa);
+    let amplifiers = first.detector.amplifiers.iter().map(|a| a.region.common(region));
+    let amplifiers = amplifiers.map(|r| r.within(region)).filter(|r| !r.is_empty()).collect();
+    let grid = Grid::with_amplifiers(region.size(), cfa, amplifiers);
     if grid.blocks() < 4 {
         let message =
             format!("frames of {} pixels are too small to measure a sensor", region.size());
@@ -87,14 +93,28 @@ pub fn measure_sensor(request: &SensorRequest, context: &Context<'_>) -> Result<
     let scratch = if packed { Some(Scratch::create_in(folder)?) } else { None };
     let keep_open = frames.len() <= env::open_file_limit();
     let sets = sets_of(frames);
+    let map_bytes = MAPS * (region.size().pixels() * size_of::<f32>()) as u64;
+    campaign.with_pixels = true;
+    campaign.with_maps = output.is_some() && map_bytes <= context.memory_bytes / 2;
+    if output.is_some() && !campaign.with_maps {
+        let message = "maps of single pixels take more than half of the memory that is allowed; there are none";
+        let subject = traits.camera.clone().unwrap_or_default();
+        findings.push(
+            Finding::new("sensor-no-maps", Severity::Info, subject, message)
+                .hint("Allow more with --memory.")
+                .with("bytes", map_bytes),
+        );
+    }
+    let handling = Handling::Stack { scratch: scratch.as_ref(), keep_open };
+    campaign.hot = hot_pixels(&campaign.grid, &sets, handling, context)?;
     let total = sets.iter().map(|s| s.1.len() as u64).sum();
     context.observer.event(Event::Started { stage: Stage::Sensor, total });
     for (kind, members) in &sets {
-        let handling = Handling::Stack { scratch: scratch.as_ref(), keep_open };
         let count = members.len() as u64;
         see_set(&mut campaign, *kind, members, handling, &mut findings, context)?;
         context.observer.event(Event::Advanced { by: count, what: "frames" });
     }
+    campaign.afterglow = see_darks_after(&campaign, (&sets, &lights), handling, context)?;
     context.observer.event(Event::Finished);
     let set_up = named_set_up(&traits);
     let mut report = measure(&campaign, (traits.camera.clone(), set_up), request.sky_e_s);
@@ -129,8 +149,14 @@ fn left_out(names: &[String], why: &str) -> Finding {
         .with("frames", names.len())
 }
 
-/// Keeps the calibration frames of the set-up that most of them are of, and tells of the others.
-fn one_set_up(inventory: &mut Inventory, findings: &mut Vec<Finding>) -> Result<Traits> {
+/// Keeps the calibration frames of the set-up that most of them are of, and tells of the others; gives the
+/// lights of that set-up with a date as well, which may be why a dark holds a trace.
+fn one_set_up(
+    inventory: &mut Inventory,
+    findings: &mut Vec<Finding>,
+) -> Result<(Traits, Vec<Frame>)> {
+    let dated = |f: &&Frame| f.kind == FrameKind::Light && f.metadata.date_obs.is_some();
+    let mut lights: Vec<Frame> = inventory.frames.iter().filter(dated).cloned().collect();
     let mut others: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut leave = |frame: &Frame, why: String| {
         others.entry(why).or_default().push(frame.path.display().to_string());
@@ -185,15 +211,8 @@ fn one_set_up(inventory: &mut Inventory, findings: &mut Vec<Finding>) -> Result<
         differs.is_empty()
     });
     findings.extend(others.into_iter().map(|(why, names)| left_out(&names, &why)));
-    Ok(wanted)
-}
-
-fn exposure_of(frame: &RawFrame) -> f64 {
-    frame.metadata.exposure_s.unwrap_or(0.0)
-}
-
-fn temp_of(frame: &RawFrame) -> Option<f64> {
-    frame.metadata.temp_c.or(frame.metadata.set_temp_c)
+    lights.retain(|l| against(&wanted, &frame_traits(l)).is_empty());
+    Ok((wanted, lights))
 }
 
 /// Frames of one kind, exposure and temperature, flats of one filter; each in the order of time.
@@ -205,7 +224,7 @@ fn sets_of(mut frames: Vec<(FrameKind, RawFrame)>) -> Vec<(FrameKind, Vec<RawFra
     }
     if !frames.iter().any(|(k, _)| *k == FrameKind::Bias) {
         for (kind, frame) in &mut frames {
-            if *kind == FrameKind::Dark && exposure_of(frame) <= AS_GOOD_AS_BIAS_S {
+            if *kind == FrameKind::Dark && frame.exposure_s() <= AS_GOOD_AS_BIAS_S {
                 *kind = FrameKind::Bias;
             }
         }
@@ -214,13 +233,13 @@ fn sets_of(mut frames: Vec<(FrameKind, RawFrame)>) -> Vec<(FrameKind, Vec<RawFra
     let dark = |k: FrameKind| k != FrameKind::Flat;
     frames.sort_by(|(k, a), (l, b)| {
         let temps = || {
-            let of = |f| temp_of(f).unwrap_or(f64::MAX);
+            let of = |f: &RawFrame| f.temp_c().unwrap_or(f64::MAX);
             if dark(*k) { of(a).total_cmp(&of(b)) } else { filter(a).cmp(&filter(b)) }
         };
         k.cmp(l)
             .then_with(|| {
                 if dark(*k) {
-                    exposure_of(a).total_cmp(&exposure_of(b))
+                    a.exposure_s().total_cmp(&b.exposure_s())
                 } else {
                     std::cmp::Ordering::Equal
                 }
@@ -232,12 +251,12 @@ fn sets_of(mut frames: Vec<(FrameKind, RawFrame)>) -> Vec<(FrameKind, Vec<RawFra
     for (kind, frame) in frames {
         let fits = |(k, members): &&mut (FrameKind, Vec<RawFrame>)| {
             let first = &members[0];
-            let apart = match (temp_of(first), temp_of(&frame)) {
+            let apart = match (first.temp_c(), frame.temp_c()) {
                 (Some(a), Some(b)) => (a - b).abs(),
                 (None, None) => 0.0,
                 _ => f64::INFINITY,
             };
-            let (s, t) = (exposure_of(first), exposure_of(&frame));
+            let (s, t) = (first.exposure_s(), frame.exposure_s());
             *k == kind
                 && match kind {
                     FrameKind::Flat => filter(first) == filter(&frame),
@@ -252,7 +271,7 @@ fn sets_of(mut frames: Vec<(FrameKind, RawFrame)>) -> Vec<(FrameKind, Vec<RawFra
     for (kind, members) in &mut sets {
         let flats = *kind == FrameKind::Flat;
         members.sort_by(|a, b| {
-            let exposures = exposure_of(a).total_cmp(&exposure_of(b));
+            let exposures = a.exposure_s().total_cmp(&b.exposure_s());
             let exposures = if flats { exposures } else { std::cmp::Ordering::Equal };
             exposures
                 .then_with(|| a.metadata.date_obs.cmp(&b.metadata.date_obs))
@@ -281,10 +300,12 @@ fn open_all(
             Ok(source) => {
                 out.frames.push(SensorFrame {
                     name: raw.path.display().to_string(),
-                    exposure_s: exposure_of(raw),
-                    temp_c: temp_of(raw),
+                    exposure_s: raw.exposure_s(),
+                    temp_c: raw.temp_c(),
                     date: raw.metadata.date_obs.clone(),
                     overscan_adu: f64::from(source.level_adu),
+                    amplifier_overscans_adu: of_amplifiers(raw),
+                    overscan_scatter_adu: overscan_scatter(raw),
                     top_adu: raw.detector.saturation_adu.map_or(f64::INFINITY, f64::from),
                 });
                 out.sources.push(source);
@@ -294,6 +315,24 @@ fn open_all(
         }
     }
     Ok(out)
+}
+
+/// The level that was taken off what each amplifier reads, where there are several.
+fn of_amplifiers(raw: &RawFrame) -> Vec<f64> {
+    let amplifiers = &raw.detector.amplifiers;
+    let of = |region: Rect| {
+        let record = raw.overscans().iter().find(|o| !o.target.common(region).is_empty());
+        record.map_or(0.0, |o| o.level_adu)
+    };
+    let several = amplifiers.len() > 1;
+    amplifiers.iter().filter(|_| several).map(|a| of(a.region)).collect()
+}
+
+/// The standard deviation of a sample of the overscans.
+fn overscan_scatter(raw: &RawFrame) -> Option<f64> {
+    let squares = raw.overscans().iter().map(|o| o.scatter_adu.powi(2));
+    let n = raw.overscans().len();
+    (n > 0).then(|| (squares.sum::<f64>() / n as f64).sqrt())
 }
 
 /// Looks at all frames of a set, a row of blocks at a time.
@@ -324,10 +363,14 @@ pub(super) fn see_set(
         FrameKind::Flat => pairs_of_flats(campaign, &frames, &sources)?,
         _ => pairs_in_turn(frames.len()),
     };
+    let zero = campaign.zero().filter(|_| campaign.with_pixels);
     let asked = Asked {
         alternating: kind == FrameKind::Dark && (4..=ALTERNATING).contains(&frames.len()),
         lines: kind == FrameKind::Bias,
         pixels: kind != FrameKind::Flat && frames.len() >= FEW_FRAMES,
+        flats: zero.as_ref().filter(|_| kind == FrameKind::Flat),
+        maps: campaign.with_maps,
+        hot: Some(&campaign.hot),
     };
     let counted: Vec<usize> = match kind {
         FrameKind::Dark => Vec::new(),
@@ -347,9 +390,11 @@ pub(super) fn see_set(
             source.read(range.clone(), 0..size.width, buffers, out)?;
         }
         if strip % COUNTED == 0 {
+            let mut numbers = Vec::new();
             let mut codes = codes.lock().expect("no holder panics");
             for i in &counted {
-                codes.see(&rows[*i], sources[*i].level_adu);
+                raw_numbers(&sources[*i], (range.start, size.width), &rows[*i], &mut numbers);
+                codes.see(&numbers);
             }
         }
         let seen = see_strip((grid, strip), &frames, &pairs, rows, asked);
@@ -360,10 +405,12 @@ pub(super) fn see_set(
     let mut codes = codes.into_inner().expect("no holder panics");
     codes.frames.extend(counted.iter().map(|i| frames[*i].name.clone()));
     if kind == FrameKind::Bias {
-        let (tones, names) = tones(size, &frames, &sources, &pairs)?;
+        let (spectrum, names) = spectrum(size, &frames, &sources, &pairs)?;
         // Of several sets of biases the one with the most pairs tells.
-        if names.len() > campaign.tone_frames.len() {
-            (campaign.tones, campaign.tone_frames) = (tones, names);
+        if let Some(spectrum) = spectrum.filter(|_| names.len() > campaign.tone_frames.len()) {
+            campaign.tones = spectrum.tones(CHANCE, MOST_TONES);
+            campaign.spectra = spectrum.along_axes();
+            campaign.tone_frames = names;
         }
     }
     let mean = |of: &dyn Fn(&SensorFrame) -> Option<f64>| {
@@ -379,7 +426,10 @@ pub(super) fn see_set(
         pairs: Vec::new(),
         alternating: Vec::new(),
         lines: Vec::new(),
+        profiles: Default::default(),
         pixels: None,
+        flats: None,
+        maps: BTreeMap::new(),
     };
     campaign.codes = codes;
     let set = gather_set(&campaign.grid, set, &pairs, strips);
@@ -426,14 +476,28 @@ fn pairs_of_flats(
     Ok(pairs)
 }
 
-/// Tones in differences of biases, and the frames that were looked at.
-fn tones(
+/// Samples of some rows as the converter gave them, before an overscan was taken off.
+fn raw_numbers(source: &Prepared, (y0, width): (usize, usize), rows: &[f32], out: &mut Vec<f32>) {
+    out.clear();
+    let parts = source.parts.as_ref().filter(|p| !p.records.is_empty());
+    let Some(parts) = parts else {
+        return out.extend(rows.iter().map(|v| v + source.level_adu));
+    };
+    out.resize(rows.len(), 0.0);
+    for (i, (row, out)) in rows.chunks(width).zip(out.chunks_mut(width)).enumerate() {
+        parts.take_off((0, y0 + i), out);
+        out.iter_mut().zip(row).for_each(|(level, v)| *level = v - *level);
+    }
+}
+
+/// The spectrum of differences of biases, and the frames that were looked at.
+fn spectrum(
     size: Size,
     frames: &[SensorFrame],
     sources: &[Prepared],
     pairs: &[(usize, usize, bool)],
-) -> Result<(Vec<photosite_pix::spectrum::Tone>, Vec<String>)> {
-    let Some(region) = spectrum_region(size) else { return Ok((Vec::new(), Vec::new())) };
+) -> Result<(Option<Spectrum>, Vec<String>)> {
+    let Some(region) = spectrum_region(size) else { return Ok((None, Vec::new())) };
     let mut names = Vec::new();
     let mut spectrum = Spectrum::new(region.size());
     for (a, b, _) in pairs.iter().filter(|p| !p.2).take(SPECTRA) {
@@ -449,7 +513,7 @@ fn tones(
         spectrum.add(&Plane::from_fn(size, |x, y| difference[y * size.width + x]));
         names.extend([*a, *b].map(|i| frames[i].name.clone()));
     }
-    Ok((spectrum.tones(CHANCE, MOST_TONES), names))
+    Ok((Some(spectrum), names))
 }
 
 fn square(source: &Prepared, region: Rect) -> Result<Vec<f32>> {

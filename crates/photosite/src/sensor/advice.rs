@@ -17,7 +17,7 @@ const SWAMPED: f64 = 0.05;
 pub fn advice(campaign: &Campaign, measures: &[Measure], sky_e_s: Option<f64>) -> Vec<Measure> {
     let mut out = Vec::new();
     let first = |name: &str, unit: &str| {
-        measures.iter().find(|m| m.name == name && m.unit == unit && m.valid && m.channel.is_none())
+        measures.iter().find(|m| m.name == name && m.unit == unit && m.valid && m.is_of_all())
     };
     let read = first("read_noise", "e-");
     let read_adu = first("read_noise_adu", "ADU");
@@ -66,11 +66,15 @@ pub fn advice(campaign: &Campaign, measures: &[Measure], sky_e_s: Option<f64>) -
 
 /// The temperature below which cooling buys nothing: there dark current adds 5 % to the sky's noise.
 fn cooling(measures: &[Measure], sky_e_s: f64) -> Option<Measure> {
-    let named = |name: &str| measures.iter().find(|m| m.name == name && m.valid);
+    let named = |name: &str| measures.iter().find(|m| m.name == name && m.valid && m.is_of_all());
     let doubling = named("doubling_temp")?.value?;
-    let known = measures
-        .iter()
-        .find(|m| m.name == "dark_current" && m.unit == "e-/s" && m.valid && m.temp_c.is_some())?;
+    let known = measures.iter().find(|m| {
+        m.name == "dark_current"
+            && m.unit == "e-/s"
+            && m.valid
+            && m.is_of_all()
+            && m.temp_c.is_some()
+    })?;
     let (rate, temp_c) = (known.value.filter(|r| *r > 0.0)?, known.temp_c?);
     let wanted = sky_e_s * ((1.0 + SWAMPED).powi(2) - 1.0);
     let at = temp_c + doubling * (wanted / rate).log2();
@@ -128,11 +132,23 @@ pub fn missing(campaign: &Campaign, measures: &[Measure]) -> Vec<MissingFrames> 
     if !has("telegraph_share") {
         ask("telegraph_share", "20 biases, or 20 darks of one exposure");
     }
+    if !has("nonlinear_pixels") && has("gain") {
+        ask(
+            "nonlinear_pixels",
+            "two flats each of five or more levels, from a tenth of saturation to nine",
+        );
+    }
+    if !has("persistence") && dark_pairs > 0 {
+        ask(
+            "persistence",
+            "five darks of a minute, one saturated flat, at once five more such darks; DATE-OBS must tell the order",
+        );
+    }
     // The relative error that is worst, and what halves it.
     let worst = ["gain", "read_noise", "dark_current"]
         .iter()
         .filter_map(|name| {
-            let m = measures.iter().find(|m| m.name == **name && m.valid && m.channel.is_none())?;
+            let m = measures.iter().find(|m| m.name == **name && m.valid && m.is_of_all())?;
             let half = 0.5 * (m.high? - m.low?);
             Some((half / m.value?.abs().max(1e-12), *name))
         })

@@ -3,7 +3,7 @@
 use photosite_pix::FrameKind;
 
 use super::campaign::Campaign;
-use super::estimate::{Estimate, scatter_interval};
+use super::estimate::{Estimate, line, scatter_interval};
 use super::grid::Parts;
 use super::measure::{Measure, Series};
 use super::pixels::{FEW_FRAMES, PixelCounts};
@@ -56,6 +56,7 @@ pub fn bias(campaign: &Campaign, gain: Option<Estimate>) -> (Vec<Measure>, Vec<S
             }
         }
     }
+    out.push(under_light(campaign));
     out.extend(line_noise(&sets, gain));
     out.extend(pattern(campaign, &sets));
     let most = campaign
@@ -112,6 +113,31 @@ fn level(set: &FrameSet) -> Vec<Measure> {
         out.push(at(Measure::of("overscan_scatter", known, "ADU", method).within(low, high)));
     }
     out
+}
+
+/// Whether the read noise changes under light, by the overscan of flats.
+fn under_light(campaign: &Campaign) -> Measure {
+    const METHOD: &str = "scatter of the overscan of flats against their level";
+    let none = |why: &str| Measure::none("read_noise_under_light", "%", METHOD, why);
+    let mut points = Vec::new();
+    let mut names = Vec::new();
+    for set in campaign.of(FrameKind::Flat) {
+        for (i, level) in set.frame_levels(|_| true) {
+            let frame = &set.frames[i];
+            // Fractions of the noise: lines of equal weights, errors as the points scatter.
+            points.extend(frame.overscan_scatter_adu.map(|s| (level, s, 1e-3 * s)));
+            names.push(frame.name.clone());
+        }
+    }
+    let brightest = points.iter().map(|p| p.0).fold(0.0, f64::max);
+    let fit = (points.len() >= 4).then(|| line(&points)).flatten();
+    let Some(fit) = fit.filter(|f| f.at_zero.value > 0.0) else {
+        return none("four flats of several levels, each with an overscan, are needed");
+    };
+    let growth = fit.slope.times(100.0 * brightest / fit.at_zero.value);
+    let measure = Measure::of("read_noise_under_light", growth, "%", METHOD).from(names);
+    let told = growth.low() > 0.0 || growth.high() < 0.0;
+    if told { measure } else { measure.but("not told from zero") }
 }
 
 /// Noise that whole rows and columns share.
@@ -200,7 +226,7 @@ fn noisy(set: &FrameSet, pixels: &PixelCounts) -> Measure {
 ///
 /// # Source
 /// Wilson1927.
-fn share(name: &str, count: u64, all: u64, method: &str) -> Measure {
+pub fn share(name: &str, count: u64, all: u64, method: &str) -> Measure {
     let (count, n, z) = (count as f64, all.max(1) as f64, 1.96f64);
     let p = count / n;
     let middle = (p + z * z / (2.0 * n)) / (1.0 + z * z / n);

@@ -3,9 +3,12 @@
 use photosite_pix::spectrum::Tone;
 use photosite_pix::{CfaColor, FrameKind};
 
+use super::afterglow::Afterglow;
 use super::codes::Codes;
+use super::flats::Zero;
 use super::grid::{Grid, Parts};
-use super::set::FrameSet;
+use super::hot::HotPixels;
+use super::set::{Alternating, FrameSet, Pair, SensorFrame};
 
 /// Darks of one temperature differ by at most this, in degrees Celsius.
 pub const SAME_TEMP_C: f64 = 1.0;
@@ -21,6 +24,16 @@ pub struct Campaign {
     pub tones: Vec<Tone>,
     /// Names of the frames whose spectra were looked at.
     pub tone_frames: Vec<String>,
+    /// Their noise in ADU of one frame by cycles a pixel, along x and along y.
+    pub spectra: [Vec<(f64, f64)>; 2],
+    /// Single pixels are looked at as well.
+    pub with_pixels: bool,
+    /// Maps of them are drawn.
+    pub with_maps: bool,
+    /// Pixels that count neither for levels nor for noise.
+    pub hot: HotPixels,
+    /// Darks that were taken after saturated frames.
+    pub afterglow: Vec<Afterglow>,
     /// The numbers that samples take.
     pub codes: Codes,
     /// Electrons per ADU and read noise in electrons as the headers give them.
@@ -44,9 +57,58 @@ impl Campaign {
             sets: Vec::new(),
             tones: Vec::new(),
             tone_frames: Vec::new(),
+            spectra: Default::default(),
+            with_pixels: false,
+            with_maps: false,
+            hot: HotPixels::default(),
+            afterglow: Vec::new(),
             codes: Codes::default(),
             header_noise,
         }
+    }
+
+    /// What the frames showed of the pixels that one amplifier reads; `None` where it reads no whole block.
+    ///
+    /// Lines, single pixels and tones are those of the whole sensor and stay with it.
+    pub fn of_amplifier(&self, amplifier: usize) -> Option<Self> {
+        let (grid, blocks) = self.grid.of_amplifier(amplifier)?;
+        let lanes = grid.lanes.len();
+        let frame = |f: &SensorFrame| SensorFrame {
+            overscan_adu: f
+                .amplifier_overscans_adu
+                .get(amplifier)
+                .copied()
+                .unwrap_or(f.overscan_adu),
+            amplifier_overscans_adu: Vec::new(),
+            ..f.clone()
+        };
+        let pair = |p: &Pair| Pair {
+            a: p.a,
+            b: p.b,
+            spare: p.spare,
+            cells: of_blocks(&p.cells, &blocks, lanes),
+            shape: None,
+        };
+        let alternating = |sums: &Alternating| Alternating {
+            frames: sums.frames,
+            cells: of_blocks(&sums.cells, &blocks, lanes),
+        };
+        let set = |s: &FrameSet| FrameSet {
+            kind: s.kind,
+            exposure_s: s.exposure_s,
+            temp_c: s.temp_c,
+            filter: s.filter.clone(),
+            frames: s.frames.iter().map(frame).collect(),
+            pairs: s.pairs.iter().map(pair).collect(),
+            alternating: s.alternating.iter().map(alternating).collect(),
+            lines: Vec::new(),
+            profiles: Default::default(),
+            pixels: None,
+            flats: None,
+            maps: Default::default(),
+        };
+        let sets = self.sets.iter().map(set).collect();
+        Some(Self { sets, ..Self::new(grid, self.header_noise) })
     }
 
     /// The sets of a kind.
@@ -81,6 +143,13 @@ impl Campaign {
             sum / frames
         };
         Some((0..self.grid.blocks() * self.grid.lanes.len()).map(at).collect())
+    }
+
+    /// The zero above which flats are looked at; `None` without two biases.
+    pub fn zero(&self) -> Option<Zero> {
+        let [sum, n] = self.noise_parts(self.biases(), None, |_| true).without(None);
+        let levels_adu = self.bias_levels().filter(|_| n > 0.0)?;
+        Some(Zero { levels_adu, read_adu2: sum / n })
     }
 
     /// Sums of the noise of one frame in the pairs of some sets: pixels times variance, pixels.
@@ -139,4 +208,9 @@ impl Campaign {
         }
         out
     }
+}
+
+/// What some blocks hold, lane after lane.
+fn of_blocks<T: Clone>(all: &[T], blocks: &[usize], lanes: usize) -> Vec<T> {
+    blocks.iter().flat_map(|b| all[b * lanes..(b + 1) * lanes].iter().cloned()).collect()
 }

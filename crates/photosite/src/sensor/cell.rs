@@ -1,5 +1,6 @@
 //! Two frames in one block: levels, and what parts noise from pattern.
 
+use multiversion::multiversion;
 use photosite_pix::stat::{MAD_TO_SIGMA, median_mad};
 
 /// Pixels this many sigmas of a block's scatter beside its median are hot, cold or dusty, and count
@@ -33,6 +34,10 @@ pub struct Cell {
     pub pattern: f64,
     /// Pairs of neighbours.
     pub neighbours: f64,
+    /// Half of the covariance of the differences of neighbours along x.
+    pub beside: f64,
+    /// Half of the covariance of the differences of neighbours along y.
+    pub below: f64,
     /// Samples at either end of the converter's range.
     pub ends: f64,
 }
@@ -57,6 +62,11 @@ pub struct CellRoom {
 }
 
 impl CellRoom {
+    /// What counted of the block that was measured last: 1 where it did, else 0.
+    pub fn kept(&self) -> &[f32] {
+        &self.kept
+    }
+
     /// Sets NaN where a pixel of two frames is odd beside its block.
     pub fn mark_odd(&mut self, (a, b): (&[f32], &[f32]), line: usize, out: &mut [f32]) {
         let open = [(f32::NEG_INFINITY, f32::INFINITY); 2];
@@ -87,7 +97,7 @@ fn robust(some: &mut Vec<f32>, count: usize, at: impl Fn(usize) -> f32) -> (f32,
 }
 
 /// Measures a lane of two frames, `line` samples to a line; `ends` are the levels at which each frame
-/// clips, low and high.
+/// clips, low and high. Pixels that are NaN do not count.
 pub fn measure_cell(
     (a, b): (&[f32], &[f32]),
     line: usize,
@@ -99,58 +109,22 @@ pub fn measure_cell(
     let (middle, spread) = robust(some, n, |i| 0.5 * (a[i] + b[i]));
     let (apart, scatter) = robust(some, n, |i| a[i] - b[i]);
     let reach = ODD_PIXEL * spread;
-    let ordinary = |a: f32, b: f32| (0.5 * (a + b) - middle).abs() <= reach;
-    // The scatter of the differences first, then hits by it.
-    let (mut count, mut sum, mut squares) = (0.0f64, 0.0f64, 0.0f64);
-    let far = ODD_PIXEL * scatter;
     // In a sensor's blocks there are thousands, in those of small frames fewer than would do.
     let sparse = if n > 16 * ENOUGH / 4 { SPARSE } else { 1 };
-    for (a, b) in a.iter().zip(b).step_by(sparse) {
-        let d = a - b - apart;
-        let keep = ordinary(*a, *b) && d.abs() <= far;
-        let d = if keep { f64::from(d) } else { 0.0 };
-        count += f64::from(u8::from(keep));
-        sum += d;
-        squares += d * d;
-    }
-    let mean = sum / count.max(1.0);
-    let sigma = (squares / count.max(1.0) - mean * mean).max(0.0).sqrt();
-    let centre = f64::from(apart) + mean;
+    let far = ODD_PIXEL * scatter;
+    let rough = Kept { middle, reach, apart, most: far };
+    // The scatter of the differences first, then hits by it.
+    let (mean, sigma) = rough.scatter((a, b), sparse);
     let most = (HIT * sigma.max(f64::from(LEAST_SIGMA))) as f32;
-    let centre32 = centre as f32;
-    kept.clear();
-    kept.extend(a.iter().zip(b).map(|(a, b)| {
-        let keep = ordinary(*a, *b) && (a - b - centre32).abs() <= most;
-        if keep { 1.0 } else { 0.0 }
-    }));
-    let mut sums = [Lanes::default(); 6];
-    let mut at_ends = 0u32;
-    for ((a, b), kept) in a.chunks(8).zip(b.chunks(8)).zip(kept.chunks(8)) {
-        for (i, ((a, b), w)) in a.iter().zip(b).zip(kept).enumerate() {
-            let inside = *w > 0.0;
-            let x = if inside { f64::from(*a - middle) } else { 0.0 };
-            let y = if inside { f64::from(*b - middle) } else { 0.0 };
-            let terms = [f64::from(*w), x, y, x * x, y * y, x * y];
-            sums.iter_mut().zip(terms).for_each(|(s, t)| s.0[i] += t);
-            let clipped = *a <= ends[0].0 || *a >= ends[0].1 || *b <= ends[1].0 || *b >= ends[1].1;
-            at_ends += u32::from(clipped);
-        }
-    }
-    let [count, x, y, xx, yy, xy] = sums.map(Lanes::total);
+    let rule = Kept { apart: (f64::from(apart) + mean) as f32, most, ..rough };
+    weigh((a, b), rule, kept);
+    let ([count, x, y, xx, yy, xy], at_ends) = moments((a, b), kept, middle, ends);
     if count < 4.0 {
-        return Cell { ends: f64::from(at_ends), ..Cell::default() };
+        return Cell { ends: at_ends, ..Cell::default() };
     }
     let (mx, my, free) = (x / count, y / count, count - 1.0);
-    let (mut products, mut pairs) = (0.0f64, 0.0f64);
-    let lines = a.chunks(line).zip(b.chunks(line)).zip(kept.chunks(line));
-    for ((a, b), w) in lines {
-        for i in 1..a.len().min(b.len()) {
-            let both = w[i - 1] * w[i];
-            let product = f64::from(a[i] - a[i - 1]) * f64::from(b[i] - b[i - 1]);
-            products += if both > 0.0 { product } else { 0.0 };
-            pairs += f64::from(both);
-        }
-    }
+    let (pattern, neighbours) = neighbours((a, b), kept, line);
+    let [beside, below] = shared((a, b), kept, line, (mx - my) as f32);
     Cell {
         n: count,
         mean_a: f64::from(middle) + mx,
@@ -158,10 +132,150 @@ pub fn measure_cell(
         var_a: (xx - count * mx * mx) / free,
         var_b: (yy - count * my * my) / free,
         cov: (xy - count * mx * my) / free,
-        pattern: 0.5 * products / pairs.max(1.0),
-        neighbours: pairs,
-        ends: f64::from(at_ends),
+        pattern,
+        neighbours,
+        beside,
+        below,
+        ends: at_ends,
     }
+}
+
+/// Which pixels of two frames count: those near the block's middle, whose difference is near that of the
+/// frames.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    middle: f32,
+    reach: f32,
+    apart: f32,
+    most: f32,
+}
+
+impl Kept {
+    #[inline(always)]
+    fn keeps(self, a: f32, b: f32) -> bool {
+        (0.5 * (a + b) - self.middle).abs() <= self.reach && (a - b - self.apart).abs() <= self.most
+    }
+
+    /// Mean and standard deviation of the differences of one in `sparse` samples, beside `apart`.
+    fn scatter(self, (a, b): (&[f32], &[f32]), sparse: usize) -> (f64, f64) {
+        let (mut count, mut sum, mut squares) = (0.0f64, 0.0f64, 0.0f64);
+        for (a, b) in a.iter().zip(b).step_by(sparse) {
+            let keep = self.keeps(*a, *b);
+            let d = if keep { f64::from(a - b - self.apart) } else { 0.0 };
+            count += f64::from(u8::from(keep));
+            sum += d;
+            squares += d * d;
+        }
+        let mean = sum / count.max(1.0);
+        (mean, (squares / count.max(1.0) - mean * mean).max(0.0).sqrt())
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn weigh((a, b): (&[f32], &[f32]), rule: Kept, kept: &mut Vec<f32>) {
+    kept.clear();
+    kept.extend(a.iter().zip(b).map(|(a, b)| f32::from(u8::from(rule.keeps(*a, *b)))));
+}
+
+/// Count, sums, squares and products of what is kept beside `middle`; and how many samples stand at an end.
+#[multiversion(targets("x86_64+avx2"))]
+fn moments(
+    (a, b): (&[f32], &[f32]),
+    kept: &[f32],
+    middle: f32,
+    ends: [(f32, f32); 2],
+) -> ([f64; 6], f64) {
+    let mut sums = [Lanes::default(); 6];
+    let mut at_ends = 0u32;
+    let mut add = |a: &[f32], b: &[f32], kept: &[f32]| {
+        for (i, ((a, b), w)) in a.iter().zip(b).zip(kept).enumerate() {
+            let inside = *w > 0.0;
+            let x = if inside { f64::from(*a - middle) } else { 0.0 };
+            let y = if inside { f64::from(*b - middle) } else { 0.0 };
+            let terms = [f64::from(*w), x, y, x * x, y * y, x * y];
+            sums.iter_mut().zip(terms).for_each(|(s, t)| s.0[i] += t);
+            let clipped =
+                (*a <= ends[0].0) | (*a >= ends[0].1) | (*b <= ends[1].0) | (*b >= ends[1].1);
+            at_ends += u32::from(clipped);
+        }
+    };
+    let whole = a.len() / 8 * 8;
+    let (whole_a, rest_a) = a.split_at(whole);
+    let (whole_b, rest_b) = b.split_at(whole);
+    let (whole_w, rest_w) = kept.split_at(whole);
+    for ((a, b), w) in
+        whole_a.chunks_exact(8).zip(whole_b.chunks_exact(8)).zip(whole_w.chunks_exact(8))
+    {
+        add(a, b, w);
+    }
+    add(rest_a, rest_b, rest_w);
+    (sums.map(Lanes::total), f64::from(at_ends))
+}
+
+/// Sums of products and of weights of so many pairs of pixels, side by side.
+#[derive(Default)]
+struct Products {
+    products: Lanes,
+    pairs: Lanes,
+}
+
+impl Products {
+    #[inline(always)]
+    fn add(&mut self, count: usize, of: impl Fn(usize) -> (f64, f32)) {
+        let mut one = |i: usize, lane: usize| {
+            let (product, both) = of(i);
+            self.products.0[lane] += if both > 0.0 { product } else { 0.0 };
+            self.pairs.0[lane] += f64::from(both);
+        };
+        for start in (0..count / 8 * 8).step_by(8) {
+            (0..8).for_each(|lane| one(start + lane, lane));
+        }
+        (count / 8 * 8..count).for_each(|i| one(i, i % 8));
+    }
+
+    /// Half of the mean product, and how many pairs there are.
+    fn half_mean(self) -> (f64, f64) {
+        let pairs = self.pairs.total();
+        (0.5 * self.products.total() / pairs.max(1.0), pairs)
+    }
+}
+
+/// Half of the mean product of the differences of neighbours in both frames, and how many there are.
+#[multiversion(targets("x86_64+avx2"))]
+fn neighbours((a, b): (&[f32], &[f32]), kept: &[f32], line: usize) -> (f64, f64) {
+    let mut sums = Products::default();
+    for ((a, b), w) in a.chunks(line).zip(b.chunks(line)).zip(kept.chunks(line)) {
+        let n = a.len().min(b.len()).min(w.len()) - 1;
+        let (a0, b0, w0) = (&a[..n], &b[..n], &w[..n]);
+        let (a1, b1, w1) = (&a[1..=n], &b[1..=n], &w[1..=n]);
+        sums.add(n, |i| (f64::from(a1[i] - a0[i]) * f64::from(b1[i] - b0[i]), w0[i] * w1[i]));
+    }
+    sums.half_mean()
+}
+
+/// Half of the covariance of the differences, `apart` on average, of neighbours along lines and across them.
+#[multiversion(targets("x86_64+avx2"))]
+fn shared((a, b): (&[f32], &[f32]), kept: &[f32], line: usize, apart: f32) -> [f64; 2] {
+    let end = a.len().min(b.len());
+    [1, line].map(|step| {
+        let mut sums = Products::default();
+        for from in (0..end).step_by(line) {
+            // The last of a line has no neighbour along it, the last line none across it.
+            let last = (from + line).min(end) - usize::from(step == 1);
+            let n = last.min(end.saturating_sub(step)).saturating_sub(from);
+            let (a0, b0, w0) = (&a[from..][..n], &b[from..][..n], &kept[from..][..n]);
+            if n == 0 {
+                continue;
+            }
+            let next = from + step;
+            let (a1, b1, w1) = (&a[next..][..n], &b[next..][..n], &kept[next..][..n]);
+            sums.add(n, |i| {
+                let (one, two) = (a0[i] - b0[i] - apart, a1[i] - b1[i] - apart);
+                (f64::from(one) * f64::from(two), w0[i] * w1[i])
+            });
+        }
+        sums.half_mean().0
+    })
 }
 
 /// Number and variance of some differences, NaN and hits left out.

@@ -25,12 +25,13 @@ impl Default for Codes {
 }
 
 impl Codes {
-    /// Counts samples that are `offset_adu` above what they are given as.
-    pub fn see(&mut self, samples: &[f32], offset_adu: f32) {
+    /// Counts samples.
+    pub fn see(&mut self, samples: &[f32]) {
         for v in samples {
-            let code = (v + offset_adu).round();
-            if code >= 0.0 && code < NUMBERS as f32 {
-                self.counts[code as usize] += 1;
+            // NaN and what lies below 0 fall to the first, what lies beyond the last is none.
+            let code = (v + 0.5) as usize;
+            if *v > -0.5 && code < NUMBERS {
+                self.counts[code] += 1;
             }
         }
     }
@@ -41,7 +42,7 @@ impl Codes {
     }
 
     /// The step between numbers that are used.
-    fn step(&self) -> usize {
+    pub fn step(&self) -> usize {
         let gcd = |a: usize, b: usize| {
             let (mut a, mut b) = (a, b);
             while b > 0 {
@@ -144,7 +145,7 @@ mod tests {
     fn seen(samples: impl Iterator<Item = u32>) -> Codes {
         let mut codes = Codes::default();
         let samples: Vec<f32> = samples.map(|v| v as f32).collect();
-        codes.see(&samples, 0.0);
+        codes.see(&samples);
         codes
     }
 

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use photosite_pix::{CfaColor, CfaPattern, Size};
+use photosite_pix::{CfaColor, CfaPattern, Rect, Size};
 
 /// Sides of blocks in pixels, the largest first.
 const SIDES: [usize; 5] = [64, 32, 16, 8, 4];
@@ -26,13 +26,23 @@ pub struct Grid {
     /// The colours that are measured apart in each block: the four places of a Bayer array, the three
     /// colours of another, one of none.
     pub lanes: Vec<Option<CfaColor>>,
+    /// What each amplifier reads, where there are several.
+    pub amplifiers: Vec<Rect>,
     cfa: Option<CfaPattern>,
 }
 
 impl Grid {
     /// Blocks as large as leave enough of them.
     pub fn new(size: Size, cfa: Option<CfaPattern>) -> Self {
-        let count = |side: usize| (size.width / side) * (size.height / side);
+        Self::with_amplifiers(size, cfa, Vec::new())
+    }
+
+    /// Blocks as large as leave enough of them to each amplifier, where there are several.
+    pub fn with_amplifiers(size: Size, cfa: Option<CfaPattern>, amplifiers: Vec<Rect>) -> Self {
+        let amplifiers = if amplifiers.len() > 1 { amplifiers } else { Vec::new() };
+        let smallest = amplifiers.iter().map(|r| r.size()).min_by_key(|s| s.pixels());
+        let Size { width, height } = smallest.unwrap_or(size);
+        let count = |side: usize| (width / side) * (height / side);
         let smallest = SIDES[SIDES.len() - 1];
         let block = SIDES.into_iter().find(|s| count(*s) >= FEW_BLOCKS).unwrap_or(smallest);
         let lanes = match cfa {
@@ -42,7 +52,38 @@ impl Grid {
             }
             Some(_) => CfaColor::ALL.map(Some).to_vec(),
         };
-        Self { size, block, across: size.width / block, down: size.height / block, lanes, cfa }
+        let (across, down) = (size.width / block, size.height / block);
+        Self { size, block, across, down, lanes, amplifiers, cfa }
+    }
+
+    /// The blocks along x and y that lie in a region as a whole.
+    fn within(&self, region: Rect) -> (Range<usize>, Range<usize>) {
+        let range = |from: usize, to: usize, most: usize| {
+            from.div_ceil(self.block)..(to / self.block).min(most)
+        };
+        (range(region.x0, region.x1, self.across), range(region.y0, region.y1, self.down))
+    }
+
+    /// The amplifier that reads a block; `None` where there is one for all, or several read it.
+    pub fn amplifier_of(&self, column: usize, strip: usize) -> Option<usize> {
+        self.amplifiers.iter().position(|region| {
+            let (columns, strips) = self.within(*region);
+            columns.contains(&column) && strips.contains(&strip)
+        })
+    }
+
+    /// The grid of one amplifier alone, and its blocks as they are counted in this one; `None` where it reads
+    /// no whole block.
+    pub fn of_amplifier(&self, amplifier: usize) -> Option<(Self, Vec<usize>)> {
+        let (columns, strips) = self.within(*self.amplifiers.get(amplifier)?);
+        let blocks = || strips.clone().flat_map(|s| columns.clone().map(move |c| (c, s)));
+        let blocks: Vec<usize> = blocks().map(|(c, s)| s * self.across + c).collect();
+        let (across, down) = (columns.len(), strips.len());
+        let size = Size::new(across * self.block, down * self.block);
+        let (first, block) = ((columns.start, strips.start), self.block);
+        let cfa = self.cfa.map(|c| c.shifted(first.0 * block, first.1 * block));
+        let grid = Self { size, across, down, amplifiers: Vec::new(), cfa, ..self.clone() };
+        (!blocks.is_empty()).then_some((grid, blocks))
     }
 
     /// Blocks in all.
@@ -184,6 +225,18 @@ mod tests {
             }
             assert_eq!(count, grid.across * grid.block * grid.block);
         }
+    }
+
+    #[test]
+    fn blocks_belong_to_the_amplifier_that_reads_all_of_them() {
+        let halves = vec![Rect::new(0, 0, 100, 128), Rect::new(100, 0, 156, 128)];
+        let grid = Grid::with_amplifiers(Size::new(256, 128), None, halves);
+        assert_eq!(grid.block, 16);
+        let of: Vec<Option<usize>> = (0..grid.across).map(|c| grid.amplifier_of(c, 0)).collect();
+        assert_eq!(of[..6], [Some(0); 6]);
+        assert_eq!(of[6..8], [None, Some(1)]);
+        let (right, blocks) = grid.of_amplifier(1).unwrap();
+        assert_eq!((right.across, right.down, blocks[0], blocks[9]), (9, 8, 7, 23));
     }
 
     #[test]

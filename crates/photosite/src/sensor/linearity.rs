@@ -3,6 +3,7 @@
 use photosite_pix::linearity::Curve;
 use photosite_pix::{CfaColor, FrameKind};
 
+use super::bias::share;
 use super::campaign::Campaign;
 use super::estimate::{Estimate, line};
 use super::grid::Parts;
@@ -71,6 +72,44 @@ pub fn linearity(campaign: &Campaign, full_adu: Option<f64>) -> Linear {
         }
     }
     out
+}
+
+/// Shares of single pixels that do not respond in proportion to the light that their neighbours get, and the
+/// responses of all.
+pub fn single_pixels(campaign: &Campaign) -> (Vec<Measure>, Vec<Series>) {
+    const BENT: &str = "cubic through the flats of each pixel, against the level of its block; 1 % beside a \
+                        line at the brightest flat, and told from chance";
+    const LAWLESS: &str = "reduced chi-square above 5 of a cubic through the flats of each pixel";
+    const RESPONSE: &str = "mean response to the brighter flats beside that of the pixel's block";
+    let seen = campaign.of(FrameKind::Flat).filter_map(|s| Some((s, s.flats.as_ref()?)));
+    let Some((set, flats)) = seen.max_by_key(|(s, f)| (f.judged > 0, s.frames.len())) else {
+        return (Vec::new(), Vec::new());
+    };
+    let all = flats.response.iter().sum::<u64>();
+    let mut out = Vec::new();
+    if flats.judged > 0 {
+        out.push(share("nonlinear_pixels", flats.bent, flats.judged, BENT));
+        out.push(share("lawless_pixels", flats.lawless, flats.judged, LAWLESS));
+    } else {
+        let why = "eight flats of five levels over a range of three, in pairs, are needed";
+        out.push(Measure::none("nonlinear_pixels", "share", BENT, why));
+    }
+    for by in [0.05, 0.5] {
+        let (less, more) = flats.beyond(by);
+        for (name, part) in [("response_below", less), ("response_above", more)] {
+            let count = (part * all as f64).round() as u64;
+            let method = format!("{RESPONSE}; by {} % and more", 100.0 * by);
+            out.push(share(&format!("{name}_{}", (100.0 * by) as u32), count, all, &method));
+        }
+    }
+    let filled = flats.response.iter().enumerate().filter(|(_, n)| **n > 0);
+    let points = filled.map(|(i, n)| [super::flats::FlatPixels::response_of(i), *n as f64, 0.0]);
+    let series = Series {
+        plot: "response_histogram".to_owned(),
+        label: "pixels".to_owned(),
+        points: points.collect(),
+    };
+    (out.into_iter().map(|m| m.from(set.names())).collect(), vec![series])
 }
 
 fn one_filter(

@@ -4,6 +4,7 @@ use photosite_pix::linearity::Curve;
 use serde::{Deserialize, Serialize};
 
 use super::estimate::Estimate;
+use super::maps::PixelMap;
 use crate::Finding;
 
 /// The schema of a report on a sensor.
@@ -26,7 +27,7 @@ pub struct Measure {
     pub method: String,
     /// The colour of the filter array that it is of; `None` for all pixels.
     pub channel: Option<String>,
-    /// The amplifier, counted from 0; `None` where the header names none.
+    /// The amplifier, counted from 0; `None` for all pixels.
     pub amplifier: Option<u32>,
     /// The temperature of the sensor in degrees Celsius.
     pub temp_c: Option<f64>,
@@ -131,6 +132,18 @@ impl Measure {
         self
     }
 
+    /// Says of which amplifier.
+    #[must_use]
+    pub fn of_amplifier(mut self, amplifier: usize) -> Self {
+        self.amplifier = u32::try_from(amplifier).ok();
+        self
+    }
+
+    /// Whether it is of all pixels: of no colour and no amplifier alone.
+    pub fn is_of_all(&self) -> bool {
+        self.channel.is_none() && self.amplifier.is_none()
+    }
+
     /// The value with its error, of a measure that is valid.
     pub fn estimate(&self) -> Option<Estimate> {
         let value = self.value.filter(|_| self.valid)?;
@@ -183,12 +196,15 @@ pub struct SensorReport {
     /// What straightens its response, where that bends.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub curves: Vec<Curve>,
+    /// Maps of single pixels, where they were asked for.
+    #[serde(skip)]
+    pub maps: Vec<PixelMap>,
 }
 
 impl SensorReport {
     /// The first valid measure of a name, of all pixels.
     pub fn measure(&self, name: &str) -> Option<&Measure> {
-        self.measures.iter().find(|m| m.name == name && m.valid && m.channel.is_none())
+        self.measures.iter().find(|m| m.name == name && m.valid && m.is_of_all())
     }
 }
 

@@ -17,6 +17,8 @@
 //! ```
 
 mod advice;
+mod afterglow;
+mod amplifiers;
 mod bias;
 mod campaign;
 mod cell;
@@ -24,25 +26,40 @@ mod codes;
 mod dark_current;
 mod dsnu;
 mod estimate;
+mod flats;
 mod grid;
+mod hot;
 mod interference;
 mod linearity;
+mod looks;
+mod maps;
 mod measure;
+mod neighbours;
+mod normality;
 mod page;
+mod persistence;
+mod pixel_maps;
 mod pixels;
 mod plot;
 mod profile;
+mod profiles;
+mod published;
 mod report;
 mod set;
+mod shape;
 mod temperature;
 mod transfer;
 
+pub use afterglow::{Afterglow, see_afterglow};
 pub use campaign::{Campaign, LevelScatter, SAME_TEMP_C};
 pub use cell::Cell;
 pub use codes::Codes;
 pub use estimate::{Estimate, Line, line};
+pub use flats::{FlatPixels, Zero};
 pub use grid::{Grid, Parts};
+pub use hot::HotPixels;
 pub use interference::{CHANCE, MOST_TONES};
+pub use maps::{MapKind, PixelMap, StripMaps};
 pub use measure::{Measure, MissingFrames, SENSOR_SCHEMA, SensorReport, Series, significant};
 pub use page::page;
 pub use pixels::{FEW_FRAMES, PixelCounts};
@@ -52,3 +69,5 @@ pub use set::{
     Alternating, Asked, FrameSet, LineNoise, Pair, SensorFrame, StripSeen, gather_set, see_strip,
     spectrum_region,
 };
+pub use shape::Shape;
+pub use transfer::transfer;

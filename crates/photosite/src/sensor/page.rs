@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use super::looks::LOOKS;
 use super::measure::{Measure, SensorReport, Series, significant};
-use super::plot::{LOOKS, plot};
+use super::plot::plot;
 use crate::html::{Page, escaped};
 
 const STYLE: &str = "\
@@ -121,6 +122,7 @@ fn measures(measures: &[Measure], out: &mut String) {
         };
         let mut of: Vec<String> = Vec::new();
         of.extend(m.channel.clone());
+        of.extend(m.amplifier.map(|a| format!("amplifier {a}")));
         of.extend(m.temp_c.map(|t| format!("{t:.1} C")));
         of.extend(m.exposure_s.map(|t| format!("{} s", significant(t))));
         let between = match (m.low, m.high) {
@@ -166,6 +168,10 @@ fn derived(report: &SensorReport) -> Vec<Series> {
     let mut out = Vec::new();
     for s in &report.series {
         let Some(of) = s.plot.strip_suffix("_histogram") else { continue };
+        if of == "response" {
+            out.extend(deviating(s));
+            continue;
+        }
         let mut above: f64 = s.points.iter().map(|p| p[1]).sum();
         let points = s.points.iter().map(|p| {
             let here = above;
@@ -180,24 +186,54 @@ fn derived(report: &SensorReport) -> Vec<Series> {
     if let (Some(gain), Some(transfer)) = (gain, transfer) {
         let measured = transfer.points.iter().map(|p| [p[0] * gain, p[0] / p[1].sqrt(), 0.0]);
         let ideal = transfer.points.iter().map(|p| [p[0] * gain, (p[0] * gain).sqrt(), 0.0]);
-        for (label, points) in
-            [("measured", measured.collect()), ("photons alone", ideal.collect())]
-        {
+        let mut snr = |label: &str, points: Vec<[f64; 3]>| {
             out.push(Series { plot: "snr".to_owned(), label: label.to_owned(), points });
+        };
+        snr("measured", measured.collect());
+        snr("photons alone", ideal.collect());
+        if let Some(prnu) = report.measure("prnu").and_then(|m| m.value) {
+            // Over the sensor as it is, without a flat: EMVA's total signal to noise.
+            let total = |p: &[f64; 3]| (p[1] + (0.01 * prnu * p[0]).powi(2)).sqrt();
+            let points = transfer.points.iter().map(|p| [p[0] * gain, p[0] / total(p), 0.0]);
+            snr("with nonuniformity", points.collect());
         }
     }
     out
 }
 
+/// How many pixels respond less, and more, by a deviation or by a larger one.
+fn deviating(histogram: &Series) -> Vec<Series> {
+    let side = |label: &str, sign: f64| {
+        let mut off: Vec<(f64, f64)> = histogram
+            .points
+            .iter()
+            .map(|p| (100.0 * sign * (p[0] - 1.0), p[1]))
+            .filter(|(off, _)| *off > 0.01)
+            .collect();
+        off.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut beyond = 0.0;
+        let points = off.into_iter().map(|(off, n)| {
+            beyond += n;
+            [off, beyond, 0.0]
+        });
+        Series {
+            plot: "response_accumulated".to_owned(),
+            label: label.to_owned(),
+            points: points.collect(),
+        }
+    };
+    vec![side("respond less", -1.0), side("respond more", 1.0)]
+}
+
 fn emva(report: &SensorReport, out: &mut String) {
     let of = |name: &str, unit: &str| {
-        let same =
-            |m: &&Measure| m.name == name && m.unit == unit && m.channel.is_none() && m.valid;
+        let same = |m: &&Measure| m.name == name && m.unit == unit && m.is_of_all() && m.valid;
         report.measures.iter().find(same).and_then(|m| m.value)
     };
     let dark = |method: &str| {
         let found = report.measures.iter().find(|m| {
-            m.name == "dark_current" && m.unit == "e-/s" && m.valid && m.method.starts_with(method)
+            let known = m.valid && m.is_of_all() && m.unit == "e-/s";
+            m.name == "dark_current" && known && m.method.starts_with(method)
         });
         found.and_then(|m| m.value)
     };

@@ -3,6 +3,7 @@
 use photosite_pix::stat::{MAD_TO_SIGMA, median_mad};
 
 use super::grid::Grid;
+use super::maps::{MapKind, StripMaps};
 
 /// Fewer frames than this tell nothing of a pixel.
 pub const FEW_FRAMES: usize = 10;
@@ -107,12 +108,13 @@ impl PixelCounts {
     }
 }
 
-/// Counts the pixels of a row of blocks by their samples over all frames.
-pub fn see_pixels(grid: &Grid, rows: &[Vec<f32>]) -> PixelCounts {
+/// Counts the pixels of a row of blocks by their samples over all frames, and draws their noise and signal.
+pub fn see_pixels(grid: &Grid, rows: &[Vec<f32>], maps: &mut StripMaps) -> PixelCounts {
     let mut counts = PixelCounts::default();
     let n = rows.len();
     let mut gathered: Vec<Vec<f32>> = vec![Vec::new(); n];
     let (mut means, mut scatters, mut samples) = (Vec::new(), Vec::new(), Vec::new());
+    let mut absolute = Vec::new();
     for column in 0..grid.across {
         for lane in 0..grid.lanes.len() {
             for (frame, out) in rows.iter().zip(&mut gathered) {
@@ -136,6 +138,11 @@ pub fn see_pixels(grid: &Grid, rows: &[Vec<f32>]) -> PixelCounts {
                 means.push(mean as f32);
                 scatters.push(((q - s * mean) / (n as f64 - 1.0)).max(0.0).sqrt() as f32);
             }
+            maps.draw(MapKind::Noise, (grid, column, lane), &scatters);
+            let level = levels.iter().sum::<f32>() / n as f32;
+            absolute.clear();
+            absolute.extend(means.iter().map(|m| m + level));
+            maps.draw(MapKind::Signal, (grid, column, lane), &absolute);
             let (typical, spread) = median_mad(&scatters);
             // Whole numbers have a scatter of their own.
             let sigma = typical.max(0.3);

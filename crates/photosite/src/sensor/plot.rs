@@ -2,116 +2,15 @@
 
 use std::fmt::Write;
 
+use super::looks::Look;
 use super::measure::Series;
 
-const WIDTH: f64 = 640.0;
-const HEIGHT: f64 = 360.0;
-const LEFT: f64 = 74.0;
+const WIDTH: f64 = 480.0;
+const HEIGHT: f64 = 300.0;
+const LEFT: f64 = 70.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 46.0;
-
-/// What a plot is of, and how it is drawn.
-pub struct Look {
-    /// The name by which series belong to it.
-    pub plot: &'static str,
-    /// Its title.
-    pub title: &'static str,
-    /// What its x axis shows.
-    pub x: &'static str,
-    /// What its y axis shows.
-    pub y: &'static str,
-    /// The axes run in powers of ten.
-    pub log: (bool, bool),
-    /// Points are joined.
-    pub joined: bool,
-}
-
-const fn look(
-    plot: &'static str,
-    title: &'static str,
-    (x, y): (&'static str, &'static str),
-    log: (bool, bool),
-    joined: bool,
-) -> Look {
-    Look { plot, title, x, y, log, joined }
-}
-
-/// The plots, in the order of a page.
-pub const LOOKS: &[Look] = &[
-    look(
-        "photon_transfer",
-        "Photon transfer",
-        ("signal above bias, ADU", "noise variance, ADU\u{b2}"),
-        (true, true),
-        false,
-    ),
-    look("snr", "Signal to noise", ("signal, e-", "signal to noise"), (true, true), true),
-    look("linearity", "Linearity", ("exposure, s", "signal above bias, ADU"), (false, false), true),
-    look(
-        "linearity_residual",
-        "Deviation from linearity",
-        ("signal above bias, ADU", "deviation, %"),
-        (false, false),
-        true,
-    ),
-    look(
-        "dark_level",
-        "Dark level",
-        ("exposure, s", "level above bias, ADU"),
-        (false, false),
-        true,
-    ),
-    look(
-        "dark_noise",
-        "Noise of darks",
-        ("exposure, s", "noise variance, ADU\u{b2}"),
-        (false, false),
-        true,
-    ),
-    look(
-        "arrhenius",
-        "Dark current against temperature",
-        ("temperature, C", "dark current, ADU/s or ADU\u{b2}/s"),
-        (false, true),
-        true,
-    ),
-    look(
-        "dark_histogram",
-        "Dark current of pixels",
-        ("dark current above the block's median, ADU/s", "pixels"),
-        (false, true),
-        true,
-    ),
-    look(
-        "dark_accumulated",
-        "Dark current of pixels, accumulated",
-        ("dark current above the block's median, ADU/s", "pixels above"),
-        (false, true),
-        true,
-    ),
-    look(
-        "read_noise_histogram",
-        "Read noise of pixels",
-        ("noise over the biases, ADU", "pixels"),
-        (true, true),
-        true,
-    ),
-    look(
-        "read_noise_accumulated",
-        "Read noise of pixels, accumulated",
-        ("noise over the biases, ADU", "pixels above"),
-        (true, true),
-        true,
-    ),
-    look(
-        "tones",
-        "Periodic patterns",
-        ("cycles a pixel along x", "amplitude"),
-        (false, false),
-        false,
-    ),
-];
 
 /// An axis: from where to where, and its marks.
 struct Axis {
@@ -145,12 +44,18 @@ impl Axis {
 
     fn marks(&self) -> Vec<(f64, String)> {
         let span = self.high - self.low;
-        if self.log && span >= 1.5 {
-            let step = (span / 6.0).ceil() as i32;
-            return (self.low.ceil() as i32..=self.high.floor() as i32)
-                .filter(|k| k.rem_euclid(step.max(1)) == 0)
-                .map(|k| (10f64.powi(k), power(k)))
-                .collect();
+        if self.log && span >= 0.7 {
+            // Powers of ten, and between few of them twice and five times as well.
+            let step = (span / 5.0).ceil() as i32;
+            let between: &[f64] = if span < 2.2 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+            let powers = self.low.floor() as i32..=self.high.floor() as i32;
+            let powers = powers.filter(|k| k.rem_euclid(step.max(1)) == 0);
+            let all = powers.flat_map(|k| between.iter().map(move |b| (*b, k)));
+            let inside = all.filter(|(b, k)| {
+                let at = b.log10() + f64::from(*k);
+                (self.low..=self.high).contains(&at)
+            });
+            return inside.map(|(b, k)| (b * 10f64.powi(k), power(b, k))).collect();
         }
         let unit = if self.log {
             (10f64.powf(self.low), 10f64.powf(self.high))
@@ -171,10 +76,11 @@ impl Axis {
     }
 }
 
-fn power(k: i32) -> String {
+fn power(times: f64, k: i32) -> String {
     match k {
-        -2..=4 => format!("{}", 10f64.powi(k)),
-        _ => format!("1e{k}"),
+        -3..=-1 => format!("{:.*}", k.unsigned_abs() as usize, times * 10f64.powi(k)),
+        0..=4 => format!("{:.0}", times * 10f64.powi(k)),
+        _ => format!("{times:.0}e{k}"),
     }
 }
 

@@ -38,6 +38,9 @@ pub struct ProfileValue {
     /// The colour that it is of; of all pixels where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
+    /// The amplifier that it is of, counted from 0; of all pixels where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amplifier: Option<u32>,
     /// The temperature of the sensor in degrees Celsius.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temp_c: Option<f64>,
@@ -46,6 +49,9 @@ pub struct ProfileValue {
     pub exposure_s: Option<f64>,
     /// How it was measured.
     pub method: String,
+    /// Where it was published, of a value that was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// How many frames it rests on.
     pub frames: usize,
 }
@@ -81,9 +87,11 @@ impl Profile {
                 high: m.high,
                 unit: m.unit.clone(),
                 channel: m.channel.clone(),
+                amplifier: m.amplifier,
                 temp_c: m.temp_c,
                 exposure_s: m.exposure_s,
                 method: m.method.clone(),
+                source: None,
                 frames: m.frames.len(),
             })
         };
@@ -132,7 +140,8 @@ impl Profile {
 
     /// The first value of a name and unit, of all pixels.
     pub fn value(&self, name: &str, unit: &str) -> Option<&ProfileValue> {
-        self.values.iter().find(|v| v.name == name && v.unit == unit && v.channel.is_none())
+        let of_all = |v: &&ProfileValue| v.channel.is_none() && v.amplifier.is_none();
+        self.values.iter().filter(of_all).find(|v| v.name == name && v.unit == unit)
     }
 
     /// Gain and read noise.
@@ -186,6 +195,8 @@ pub struct Difference {
     pub unit: String,
     /// The colour.
     pub channel: Option<String>,
+    /// The amplifier.
+    pub amplifier: Option<u32>,
     /// The temperature in degrees Celsius.
     pub temp_c: Option<f64>,
     /// The exposure in seconds.
@@ -206,7 +217,9 @@ pub fn difference(first: &Profile, second: &Profile) -> Vec<Difference> {
         _ => false,
     };
     let same = |a: &ProfileValue, b: &ProfileValue| {
-        (&a.name, &a.unit, &a.channel, &a.method) == (&b.name, &b.unit, &b.channel, &b.method)
+        let of = |v: &ProfileValue| (v.channel.clone(), v.amplifier);
+        (&a.name, &a.unit, &a.method) == (&b.name, &b.unit, &b.method)
+            && of(a) == of(b)
             && near(a.temp_c, b.temp_c, &|_| SAME_TEMP_C)
             && near(a.exposure_s, b.exposure_s, &|t| SAME_EXPOSURE * t)
     };
@@ -218,6 +231,7 @@ pub fn difference(first: &Profile, second: &Profile) -> Vec<Difference> {
             name: a.name.clone(),
             unit: a.unit.clone(),
             channel: a.channel.clone(),
+            amplifier: a.amplifier,
             temp_c: a.temp_c,
             exposure_s: a.exposure_s,
             first: a.value,
@@ -252,6 +266,7 @@ mod tests {
             findings: Vec::new(),
             series: Vec::new(),
             curves: Vec::from_iter(photosite_pix::linearity::Curve::polynomial(&[6e-7], Some(5e4))),
+            maps: Vec::new(),
         })
     }
 

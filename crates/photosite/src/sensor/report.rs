@@ -3,13 +3,20 @@
 use std::collections::BTreeMap;
 
 use super::advice::{advice, missing};
+use super::amplifiers::amplifiers;
 use super::bias::{bias, read_noise_adu};
 use super::campaign::Campaign;
 use super::dark_current::dark_current;
 use super::estimate::Estimate;
 use super::interference::interference;
-use super::linearity::{Linear, linearity};
+use super::linearity::{Linear, linearity, single_pixels};
 use super::measure::{Measure, SENSOR_SCHEMA, SensorReport};
+use super::neighbours::neighbours;
+use super::normality::normality;
+use super::persistence::persistence;
+use super::pixel_maps::pixel_maps;
+use super::profiles::{profiles, spectra};
+use super::published::far_from_published;
 use super::set::CLIPPED;
 use super::temperature::temperature;
 use super::transfer::transfer;
@@ -61,6 +68,11 @@ impl Question {
             Self::Gain => &[
                 "gain",
                 "brighter",
+                "a10",
+                "a01",
+                "pair_",
+                "transfer_",
+                "response_",
                 "full_well",
                 "saturation",
                 "adc_",
@@ -79,8 +91,10 @@ impl Question {
                 "overscan",
                 "offset_",
             ],
-            Self::DarkCurrent => &["dark_current", "amp_glow", "level_", "dsnu"],
-            Self::Linearity => &["linearity", "shutter", "lamp", "flat_level"],
+            Self::DarkCurrent => &["dark_current", "amp_glow", "level_", "dsnu", "persistence"],
+            Self::Linearity => {
+                &["linearity", "shutter", "lamp", "flat_level", "nonlinear_", "lawless_"]
+            }
             Self::Temperature => &["doubling", "activation", "dark_current_predicted"],
             Self::Interference => &["interference"],
         };
@@ -153,18 +167,44 @@ pub fn measure(
     findings.extend(flats.findings);
     findings.extend(dark.findings.iter().cloned());
     findings.extend(tone_findings);
+    let (gaussian, odd_pairs) = normality(campaign);
+    let (pixels, pixel_series) = single_pixels(campaign);
+    let (held, held_series, held_finding) = persistence(campaign, gain);
+    findings.extend(odd_pairs);
+    findings.extend(held_finding);
     let mut measures: Vec<Measure> = flats.measures;
+    if flats.gain.is_some() {
+        measures.extend(neighbours(campaign, flats.most_adu));
+    }
+    measures.extend(gaussian);
     measures.extend(campaign.codes.measures());
     measures.extend(biases);
     measures.extend(dark.measures.iter().cloned());
     measures.extend(temps);
     measures.extend(linear);
+    measures.extend(pixels);
+    measures.extend(held);
     measures.extend(tones);
     let advised = advice(campaign, &measures, sky_e_s);
     measures.extend(advised);
     let missing = missing(campaign, &measures);
+    let (each, each_series) = amplifiers(campaign);
+    measures.extend(each);
+    let known = (camera.as_deref(), &set_up);
+    findings.extend(far_from_published(known, &measures, campaign.codes.step() as f64));
     let mut series = flats.series;
-    for more in [bias_series, dark.series, temp_series, linear_series, tone_series] {
+    for more in [
+        bias_series,
+        dark.series,
+        temp_series,
+        linear_series,
+        tone_series,
+        pixel_series,
+        held_series,
+        each_series,
+        profiles(campaign),
+        spectra(campaign),
+    ] {
         series.extend(more);
     }
     SensorReport {
@@ -176,5 +216,6 @@ pub fn measure(
         findings,
         series,
         curves,
+        maps: pixel_maps(campaign),
     }
 }

@@ -1,10 +1,16 @@
 //! Frames of one kind that are measured together, and what is kept of them.
 
-use photosite_pix::{FrameKind, Rect, Size};
+use std::collections::BTreeMap;
+
+use photosite_pix::{FrameKind, Plane, Rect, Size};
 
 use super::cell::{Cell, CellRoom, measure_cell, noise_of};
+use super::flats::{FlatPixels, Zero, see_flats};
 use super::grid::Grid;
+use super::hot::HotPixels;
+use super::maps::{MapKind, StripMaps};
 use super::pixels::{PixelCounts, see_pixels};
+use super::shape::Shape;
 
 /// Frames with more samples than this share at an end of the converter's range do not tell their noise.
 pub(super) const CLIPPED: f64 = 1e-3;
@@ -22,6 +28,10 @@ pub struct SensorFrame {
     pub date: Option<String>,
     /// The level of its overscan in ADU, which was taken off its samples; 0 where it has none.
     pub overscan_adu: f64,
+    /// The same of each amplifier, where there are several.
+    pub amplifier_overscans_adu: Vec<f64>,
+    /// The standard deviation of a sample of its overscan in ADU.
+    pub overscan_scatter_adu: Option<f64>,
     /// The level at which samples end, in ADU.
     pub top_adu: f64,
 }
@@ -37,6 +47,8 @@ pub struct Pair {
     pub spare: bool,
     /// Block after block, lane after lane.
     pub cells: Vec<Cell>,
+    /// How the differences are spread, of flats.
+    pub shape: Option<Shape>,
 }
 
 /// Noise of an alternating sum of frames.
@@ -84,8 +96,14 @@ pub struct FrameSet {
     pub alternating: Vec<Alternating>,
     /// Rows and columns, of biases: one entry a pair that is not spare.
     pub lines: Vec<LineNoise>,
+    /// Means of columns and of rows of the mean of a set of biases, in ADU.
+    pub profiles: [Vec<f64>; 2],
     /// Pixels over time, where there are frames enough.
     pub pixels: Option<PixelCounts>,
+    /// Pixels under light, of flats.
+    pub flats: Option<FlatPixels>,
+    /// Maps of single pixels, where they were asked for.
+    pub maps: BTreeMap<MapKind, Plane<f32>>,
 }
 
 impl FrameSet {
@@ -150,13 +168,19 @@ impl FrameSet {
 
 /// What is asked of a set besides its pairs.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Asked {
+pub struct Asked<'a> {
     /// Alternating sums.
     pub alternating: bool,
     /// Rows and columns.
     pub lines: bool,
     /// Pixels over time: the level below which nothing counts as a dark's own is that of each block.
     pub pixels: bool,
+    /// Flats: pixels under light, above this zero.
+    pub flats: Option<&'a Zero>,
+    /// Maps of single pixels.
+    pub maps: bool,
+    /// Pixels that count neither for levels nor for noise.
+    pub hot: Option<&'a HotPixels>,
 }
 
 /// What one row of blocks showed of a set.
@@ -166,7 +190,11 @@ pub struct StripSeen {
     alternating: Vec<Vec<(f64, f64)>>,
     row_means: Vec<Vec<f64>>,
     column_sums: Vec<Vec<f64>>,
+    profiles: [Vec<f64>; 2],
+    shapes: Vec<Shape>,
     pixels: Option<PixelCounts>,
+    flats: Option<FlatPixels>,
+    maps: StripMaps,
 }
 
 /// Looks at one row of blocks of all frames of a set; `rows` are its samples, frame by frame.
@@ -175,32 +203,50 @@ pub fn see_strip(
     frames: &[SensorFrame],
     pairs: &[(usize, usize, bool)],
     rows: &[Vec<f32>],
-    asked: Asked,
+    asked: Asked<'_>,
 ) -> StripSeen {
     let grid = grid.at_strip(strip);
     let lanes = grid.lanes.len();
     let mut seen = StripSeen::default();
     let mut room = CellRoom::default();
-    let ends = |f: &SensorFrame| (-f.overscan_adu as f32, (f.top_adu - f.overscan_adu) as f32);
+    let ends = |f: &SensorFrame, amplifier: Option<usize>| {
+        let own = amplifier.and_then(|i| f.amplifier_overscans_adu.get(i));
+        let level = own.copied().unwrap_or(f.overscan_adu);
+        (-level as f32, (f.top_adu - level) as f32)
+    };
     let (mut a, mut b) = (Vec::new(), Vec::new());
-    for (first, second, _) in pairs {
+    for (number, (first, second, spare)) in pairs.iter().enumerate() {
         let mut cells = Vec::with_capacity(grid.across * lanes);
+        let mut shape = Shape::of_pair(number);
         for column in 0..grid.across {
+            let amplifier = grid.amplifier_of(column, strip);
             for lane in 0..lanes {
                 let line = grid.gather(&rows[*first], column, lane, &mut a);
                 grid.gather(&rows[*second], column, lane, &mut b);
-                let ends = [ends(&frames[*first]), ends(&frames[*second])];
-                cells.push(measure_cell((&a, &b), line, ends, &mut room));
+                let at = (strip * grid.across + column) * lanes + lane;
+                if let Some(hot) = asked.hot {
+                    hot.leave_out(at, &mut a);
+                }
+                let ends = [*first, *second].map(|i| ends(&frames[i], amplifier));
+                let cell = measure_cell((&a, &b), line, ends, &mut room);
+                if asked.flats.is_some() && !spare {
+                    shape.see((&a, &b), room.kept(), &cell, (at, grid.blocks() * lanes));
+                }
+                cells.push(cell);
             }
         }
         seen.cells.push(cells);
+        seen.shapes.push(shape);
     }
     if asked.alternating {
         seen.alternating = vec![Vec::with_capacity(grid.across * lanes); rows.len() / 2];
         let mut sum = Vec::new();
         for column in 0..grid.across {
             for lane in 0..lanes {
-                alternate(&grid, rows, (column, lane), &mut sum, &mut room, &mut seen.alternating);
+                let at = (strip * grid.across + column) * lanes + lane;
+                let hot = asked.hot.map_or(&[][..], |h| h.of(at));
+                let room = &mut room;
+                alternate(&grid, rows, (column, lane, hot), &mut sum, room, &mut seen.alternating);
             }
         }
     }
@@ -211,18 +257,57 @@ pub fn see_strip(
             seen.row_means.push(means);
             seen.column_sums.push(columns);
         }
+        seen.profiles = profiles_of(&grid, rows);
+    }
+    if asked.maps {
+        seen.maps = StripMaps::new(&grid);
     }
     if asked.pixels {
-        seen.pixels = Some(see_pixels(&grid, rows));
+        seen.pixels = Some(see_pixels(&grid, rows, &mut seen.maps));
+    }
+    if let Some(zero) = asked.flats {
+        let of = (&grid, strip);
+        seen.flats = Some(see_flats(of, (pairs, &seen.cells), rows, zero, &mut seen.maps));
     }
     seen
 }
+
+/// Sums of columns and means of rows of the mean of some frames, hits and hot pixels drawn in.
+fn profiles_of(grid: &Grid, rows: &[Vec<f32>]) -> [Vec<f64>; 2] {
+    let (width, used) = (grid.size.width, grid.across * grid.block);
+    let some = &rows[..rows.len().min(PROFILED)];
+    let mut columns = vec![0.0; used];
+    let height = rows.first().map_or(0, |r| r.len() / width.max(1));
+    let mut mean = vec![0.0f32; used];
+    let means = (0..height).map(|y| {
+        mean.fill(0.0);
+        for frame in some {
+            mean.iter_mut().zip(&frame[y * width..]).for_each(|(m, v)| *m += v);
+        }
+        mean.iter_mut().for_each(|m| *m /= some.len() as f32);
+        let few: Vec<f32> = mean.iter().copied().step_by(used / 256 + 1).collect();
+        let (middle, mad) = photosite_pix::stat::median_mad(&few);
+        let most = 6.0 * (1.4826 * mad).max(0.75);
+        let mut sum = 0.0;
+        for (v, column) in mean.iter().zip(&mut columns) {
+            let v = f64::from(middle + (v - middle).clamp(-most, most));
+            sum += v;
+            *column += v;
+        }
+        sum / used as f64
+    });
+    let rows = means.collect();
+    [columns, rows]
+}
+
+/// Frames of a set whose mean makes its profiles.
+const PROFILED: usize = 16;
 
 /// Noise of D1 - D2 + D3 - D4 ... of one lane of one block, for each even number of frames.
 fn alternate(
     grid: &Grid,
     rows: &[Vec<f32>],
-    (column, lane): (usize, usize),
+    (column, lane, hot): (usize, usize, &[u32]),
     sum: &mut Vec<f32>,
     room: &mut CellRoom,
     out: &mut [Vec<(f64, f64)>],
@@ -236,6 +321,7 @@ fn alternate(
             sum.resize(a.len(), 0.0);
             // Pixels that are hot in the first two frames are left out of all sums.
             room.mark_odd((&a, &b), line, sum);
+            hot.iter().for_each(|i| sum[*i as usize] = f32::NAN);
         }
         sum.iter_mut().zip(a.iter().zip(&b)).for_each(|(s, (a, b))| *s += a - b);
         out[k].push(noise_of(sum, room));
@@ -279,7 +365,8 @@ pub fn gather_set(
     let counted: Vec<&(usize, usize, bool)> = pairs.iter().filter(|p| !p.2).collect();
     let mut rows: Vec<Vec<f64>> = vec![Vec::new(); counted.len()];
     let mut columns: Vec<Vec<f64>> = vec![Vec::new(); counted.len()];
-    for strip in strips {
+    let mut shapes = vec![None::<Shape>; pairs.len()];
+    for (number, strip) in strips.into_iter().enumerate() {
         cells.iter_mut().zip(strip.cells).for_each(|(all, new)| all.extend(new));
         alternating.iter_mut().zip(strip.alternating).for_each(|(all, new)| all.extend(new));
         rows.iter_mut().zip(strip.row_means).for_each(|(all, new)| all.extend(new));
@@ -290,11 +377,24 @@ pub fn gather_set(
         if let Some(new) = strip.pixels {
             set.pixels.get_or_insert_with(PixelCounts::default).join(&new);
         }
+        if let Some(new) = strip.flats {
+            set.flats.get_or_insert_with(FlatPixels::default).join(&new);
+        }
+        for (all, new) in shapes.iter_mut().zip(strip.shapes).filter(|(_, s)| s.count() > 0) {
+            all.get_or_insert_with(Shape::default).join(&new);
+        }
+        let [columns, rows] = strip.profiles;
+        set.profiles[0].resize(set.profiles[0].len().max(columns.len()), 0.0);
+        set.profiles[0].iter_mut().zip(columns).for_each(|(sum, v)| *sum += v);
+        set.profiles[1].extend(rows);
+        strip.maps.put_into(&mut set.maps, (grid, number));
     }
+    let height = set.profiles[1].len().max(1) as f64;
+    set.profiles[0].iter_mut().for_each(|v| *v /= height);
     set.pairs = pairs
         .iter()
-        .zip(cells)
-        .map(|((a, b, spare), cells)| Pair { a: *a, b: *b, spare: *spare, cells })
+        .zip(cells.into_iter().zip(shapes))
+        .map(|((a, b, spare), (cells, shape))| Pair { a: *a, b: *b, spare: *spare, cells, shape })
         .collect();
     set.alternating = alternating
         .into_iter()

@@ -25,6 +25,8 @@ pub const HIDDEN_ADU: f64 = 0.49;
 /// The curvature of the transfer counts from so many errors on, and of so many levels.
 const CURVED: f64 = 4.0;
 const FEW_LEVELS: usize = 4;
+/// Noise is independent of the signal below this reduced chi-square (RubinCpVerify).
+const MISFIT: f64 = 1.25;
 /// A lamp that changes by more than this between two flats.
 const LAMP_DRIFT: f64 = 0.01;
 
@@ -35,6 +37,8 @@ pub struct Transfer {
     pub gain: Option<Estimate>,
     /// The signal in ADU at which pixels or the converter are full, where flats reach it.
     pub full_adu: Option<f64>,
+    /// The signal in ADU up to which flats tell the gain.
+    pub most_adu: f64,
     /// The values.
     pub measures: Vec<Measure>,
     /// For plots.
@@ -120,6 +124,7 @@ pub fn transfer(campaign: &Campaign) -> Transfer {
     let level = bias.iter().sum::<f64>() / bias.len() as f64;
     out.full_adu = plateau.as_ref().map(|p| p.signal.value);
     let most = GAIN_UP_TO * out.full_adu.unwrap_or(top - level);
+    out.most_adu = most;
     let biases: Vec<String> = campaign.biases().iter().flat_map(|s| s.names()).collect();
     let colours = campaign.grid.colours().into_iter().map(Some);
     for colour in std::iter::once(None).chain(colours) {
@@ -140,6 +145,7 @@ pub fn transfer(campaign: &Campaign) -> Transfer {
         }
         if colour.is_none() {
             out.gain = Some(found.gain);
+            out.measures.extend(found.misfit(read_var).map(&named));
         }
         let label = name.unwrap_or("all pixels");
         out.series.push(Series {
@@ -296,6 +302,34 @@ struct Gain {
     points: Vec<[f64; 3]>,
 }
 
+impl Gain {
+    /// How well photons and the read noise of biases explain the noise of all levels: read noise that grows
+    /// with the signal does not fit.
+    fn misfit(&self, read_var: f64) -> Option<Measure> {
+        let g = self.gain.value;
+        let bend = self.bend.filter(|b| b.value.abs() > CURVED * b.error).map_or(0.0, |b| b.value);
+        let law = |signal: f64| signal * grown(2.0 * bend * signal * g) / g + read_var;
+        let off = self.points.iter().map(|[x, y, e]| ((y - law(*x)) / e).powi(2));
+        let free = self.points.len() as f64 - if bend == 0.0 { 1.0 } else { 2.0 };
+        if free < 2.0 {
+            return None;
+        }
+        let chi2 = off.sum::<f64>() / free;
+        let method = "squared deviations of the noise of flats from photons and the biases' read noise, by \
+                      degree of freedom; 1 where chance alone parts them";
+        let measure = Measure::of("transfer_chi2", Estimate::known(chi2, f64::NAN), "", method);
+        // Of n degrees of freedom the standard deviation is the root of 2 / n.
+        let most = 1.0 + 3.0 * (2.0 / free).sqrt();
+        let why = "the noise of flats is not that of photons and of biases alone";
+        Some(if chi2 > most.max(MISFIT) { measure.but(why) } else { measure })
+    }
+}
+
+/// (exp(x) - 1) / x.
+fn grown(x: f64) -> f64 {
+    if x.abs() < 1e-8 { 1.0 + 0.5 * x } else { x.exp_m1() / x }
+}
+
 fn gain_of(
     campaign: &Campaign,
     levels: &[Level<'_>],
@@ -383,11 +417,7 @@ fn astier(points: &[(f64, f64, f64)]) -> Option<[f64; 2]> {
     if g.is_nan() || g <= 0.0 {
         return None;
     }
-    let law = |mu: f64, g: f64, a: f64| {
-        let x = 2.0 * a * mu * g;
-        let grown = if x.abs() < 1e-8 { 1.0 + 0.5 * x } else { x.exp_m1() / x };
-        grown / g
-    };
+    let law = |mu: f64, g: f64, a: f64| grown(2.0 * a * mu * g) / g;
     for _ in 0..20 {
         let mut sums = [0.0; 5];
         for (mu, slope, e) in points {

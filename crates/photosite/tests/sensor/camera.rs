@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::night::stored::write_stored;
 use crate::night::{run_context, write_plane};
 use photosite::run::{SensorRequest, measure_sensor};
 use photosite::sensor::{Measure, SensorReport};
 use photosite_file::fits::Sample;
+use photosite_pix::stat::{MAD_TO_SIGMA, median_mad};
 use photosite_pix::{FrameKind, Plane, Size};
-use photosite_sim::{Effects, FramePlan, Night, Preset, Simulation};
+use photosite_sim::{Effects, FramePlan, Night, Preset, Simulation, Stored};
 use tempfile::TempDir;
 
 /// Effects of a plain laboratory: no sky, no cosmic rays, a steady temperature.
@@ -33,6 +35,9 @@ pub struct Laboratory {
     pub simulation: Simulation,
     pub folder: TempDir,
     taken: usize,
+    waited_s: f64,
+    /// How frames of several outputs are stored.
+    pub stored: Option<Stored>,
     /// What is done to samples before they are written.
     pub change: Option<Change>,
 }
@@ -40,7 +45,14 @@ pub struct Laboratory {
 impl Laboratory {
     pub fn new(night: Night) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { simulation: Simulation::new(night), folder, taken: 0, change: None }
+        Self {
+            simulation: Simulation::new(night),
+            folder,
+            taken: 0,
+            waited_s: 0.0,
+            stored: None,
+            change: None,
+        }
     }
 
     /// A preset's camera in the plain laboratory, changed.
@@ -62,7 +74,7 @@ impl Laboratory {
                 index: 1000 + self.taken,
                 exposure_s,
                 temp_c,
-                start_s: self.taken as f64 * 60.0,
+                start_s: self.waited_s + self.taken as f64 * 60.0,
                 folder: "any",
                 file_name: format!("{:04}_{}.fits", self.taken, kind.slug()),
             };
@@ -74,8 +86,22 @@ impl Laboratory {
                 frame.header.remove(key);
             }
             let path = self.path().join(&plan.file_name);
+            if let Some(stored) = self.stored {
+                write_stored(&path, &self.simulation, &frame, stored);
+                continue;
+            }
             write_plane(&path, &frame.adu, Sample::U16 { pedestal_adu: 0.0 }, frame.header);
         }
+    }
+
+    /// How many frames were taken.
+    pub fn taken(&self) -> usize {
+        self.taken
+    }
+
+    /// Waits before the next frame.
+    pub fn wait_s(&mut self, seconds: f64) {
+        self.waited_s += seconds;
     }
 
     pub fn path(&self) -> PathBuf {
@@ -98,10 +124,37 @@ impl Laboratory {
 
     /// Mean dark electrons a second of ordinary pixels.
     pub fn dark_e_s(&self, exposure_s: f64, temp_c: f64) -> f64 {
+        self.dark_of_ordinary_e_s((exposure_s, temp_c), f64::INFINITY)
+    }
+
+    /// The same, without the pixels that are hot by the laboratory's own rule: 8 robust sigmas above the
+    /// median in the darks of `warmest`, exposure and temperature.
+    pub fn dark_within_e_s(&self, (exposure_s, temp_c): (f64, f64), warmest: (f64, f64)) -> f64 {
+        let sensor = &self.simulation.night().sensor;
+        let held = self.dark_e(warmest);
+        let (middle, mad) = median_mad(held.as_slice());
+        // Two frames are averaged.
+        let noise = (sensor.read_noise_e.powi(2) + f64::from(middle)) / 2.0;
+        let sigma = noise.sqrt().hypot(MAD_TO_SIGMA * f64::from(mad));
+        let most = f64::from(middle) + 8.0 * sigma;
+        let share = warmest.0 * sensor.dark_factor(warmest.1);
+        let here = exposure_s * sensor.dark_factor(temp_c);
+        self.dark_of_ordinary_e_s((exposure_s, temp_c), most * here / share)
+    }
+
+    fn dark_of_ordinary_e_s(&self, at: (f64, f64), most_e: f64) -> f64 {
         let maps = self.simulation.maps();
         let mut hot = vec![false; maps.dark_e_s.as_slice().len()];
         let width = maps.dark_e_s.width();
         maps.hot.iter().for_each(|h| hot[h.y * width + h.x] = true);
+        let dark = self.dark_e(at);
+        let all = dark.as_slice().iter().map(|v| f64::from(*v)).zip(hot);
+        let ordinary = all.filter(|(v, hot)| !hot && *v <= most_e);
+        let (sum, n) = ordinary.fold((0.0, 0.0), |(s, n), (v, _)| (s + v, n + 1.0));
+        sum / n / at.0
+    }
+
+    fn dark_e(&self, (exposure_s, temp_c): (f64, f64)) -> Plane<f32> {
         let plan = FramePlan {
             kind: FrameKind::Dark,
             index: 0,
@@ -111,10 +164,7 @@ impl Laboratory {
             folder: "any",
             file_name: String::new(),
         };
-        let dark = self.simulation.render(&plan).truth.dark_e;
-        let ordinary = dark.as_slice().iter().zip(hot).filter(|(_, hot)| !hot);
-        let (sum, n) = ordinary.fold((0.0, 0.0), |(s, n), (v, _)| (s + f64::from(*v), n + 1.0));
-        sum / n / exposure_s
+        self.simulation.render(&plan).truth.dark_e
     }
 
     pub fn measure(&self) -> SensorReport {

@@ -5,6 +5,7 @@ mod common;
 #[path = "../night/mod.rs"]
 mod night;
 
+mod apart;
 mod camera;
 mod many;
 mod one;

@@ -1,0 +1,293 @@
+//! Single pixels under light: how they respond, and whether they respond in proportion.
+
+use multiversion::multiversion;
+use photosite_pix::stat::median_f64;
+
+use super::cell::Cell;
+use super::grid::Grid;
+use super::maps::{MapKind, StripMaps};
+
+/// Bins of responses, a thousandth each, from 0 to twice the block's.
+const BINS: usize = 2001;
+/// Flats fainter than this share of the brightest tell little of a response.
+const BRIGHT: f64 = 0.25;
+/// Flats with less than this share of the noise of fainter ones begin to be full.
+const FULL: f64 = 0.7;
+/// As many flats of as many levels over such a range tell a pixel's law.
+const FEW_FLATS: usize = 8;
+const FEW_LEVELS: usize = 5;
+const LEAST_RANGE: f64 = 3.0;
+/// Levels that differ by less are one.
+const ONE_LEVEL: f64 = 1.05;
+/// A straight pixel's curve has this chi-square of two degrees of freedom in fewer than one of 10^8 pixels.
+const BENT: f64 = 40.0;
+/// The least curve that counts, as a share of the brightest level: what is linear within one percent is
+/// linear.
+const LEAST_BEND: f64 = 0.01;
+/// Reduced chi-square of a cubic from which a pixel follows no law.
+///
+/// # Source
+/// ESO_LINGAIN.
+const LAWLESS: f64 = 5.0;
+
+/// The zero above which flats are looked at.
+#[derive(Debug, Clone)]
+pub struct Zero {
+    /// The level of biases of each lane of each block in ADU.
+    pub levels_adu: Vec<f64>,
+    /// The variance of a bias in ADU squared.
+    pub read_adu2: f64,
+}
+
+/// Pixels under light, counted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FlatPixels {
+    /// By their response relative to their block's, a thousandth a bin.
+    pub response: Vec<u64>,
+    /// Pixels whose law was looked at.
+    pub judged: u64,
+    /// Of them those whose response bends by more than one percent beside their block's.
+    pub bent: u64,
+    /// Of them those that follow no cubic.
+    pub lawless: u64,
+}
+
+impl Default for FlatPixels {
+    fn default() -> Self {
+        Self { response: vec![0; BINS], judged: 0, bent: 0, lawless: 0 }
+    }
+}
+
+impl FlatPixels {
+    /// Adds others.
+    pub fn join(&mut self, other: &Self) {
+        self.response.iter_mut().zip(&other.response).for_each(|(a, b)| *a += b);
+        self.judged += other.judged;
+        self.bent += other.bent;
+        self.lawless += other.lawless;
+    }
+
+    /// The response in the middle of a bin.
+    pub fn response_of(bin: usize) -> f64 {
+        bin as f64 * 1e-3
+    }
+
+    /// The shares of pixels that respond less, and more, than `by` beside their block.
+    pub fn beyond(&self, by: f64) -> (f64, f64) {
+        let all = self.response.iter().sum::<u64>().max(1) as f64;
+        let of = |keep: &dyn Fn(f64) -> bool| {
+            let bins =
+                self.response.iter().enumerate().filter(|(i, _)| keep(Self::response_of(*i)));
+            bins.map(|(_, n)| *n).sum::<u64>() as f64 / all
+        };
+        (of(&|r| r < 1.0 - by), of(&|r| r > 1.0 + by))
+    }
+
+    fn count_response(&mut self, response: f64) {
+        let bin = (response * 1000.0).round().clamp(0.0, (BINS - 1) as f64);
+        self.response[bin as usize] += 1;
+    }
+}
+
+/// One flat in one lane of one block.
+#[derive(Clone, Copy)]
+struct Lit {
+    frame: usize,
+    /// Level above the bias in ADU.
+    level: f64,
+    /// Variance of a sample in ADU squared.
+    variance: f64,
+}
+
+/// Looks at the pixels of one row of blocks of flats, above the bias of their block.
+pub fn see_flats(
+    (grid, strip): (&Grid, usize),
+    (pairs, cells): (&[(usize, usize, bool)], &[Vec<Cell>]),
+    rows: &[Vec<f32>],
+    zero: &Zero,
+    maps: &mut StripMaps,
+) -> FlatPixels {
+    let mut out = FlatPixels::default();
+    let lanes = grid.lanes.len();
+    let mut samples = Vec::new();
+    let mut room = Sums::default();
+    for column in 0..grid.across {
+        for lane in 0..lanes {
+            let here = column * lanes + lane;
+            let bias = zero.levels_adu[strip * grid.across * lanes + here];
+            let lit = lit_frames(pairs, cells, (here, bias), zero.read_adu2);
+            let Some(brightest) = lit.last().copied() else { continue };
+            let bright = lit.iter().filter(|l| l.level >= BRIGHT * brightest.level).count() as f64;
+            let law = Law::of(&lit);
+            room.clear();
+            for (k, l) in lit.iter().enumerate() {
+                grid.gather(&rows[l.frame], column, lane, &mut samples);
+                if l.level >= BRIGHT * brightest.level {
+                    room.respond(&samples, bias, 1.0 / (l.level * bright));
+                }
+                if let Some(law) = &law {
+                    room.project(&samples, bias + l.level, law.columns[k], 1.0 / l.variance);
+                }
+            }
+            room.response.iter().for_each(|r| out.count_response(*r));
+            let Some(law) = law else { continue };
+            let (bends, misfits) = law.judge(&room, brightest.level, &mut out);
+            maps.draw(MapKind::Bend, (grid, column, lane), &bends);
+            maps.draw(MapKind::Misfit, (grid, column, lane), &misfits);
+        }
+    }
+    out
+}
+
+/// The flats of a lane of a block that are not full, the faintest first.
+fn lit_frames(
+    pairs: &[(usize, usize, bool)],
+    cells: &[Vec<Cell>],
+    (here, bias): (usize, f64),
+    read_adu2: f64,
+) -> Vec<Lit> {
+    let mut lit: Vec<Lit> = Vec::new();
+    for ((a, b, _), cells) in pairs.iter().zip(cells).filter(|((.., spare), _)| !spare) {
+        let cell = &cells[here];
+        let variance = 0.5 * cell.noise(1.0);
+        if cell.n < 16.0 || cell.ends > 0.0 || variance <= 0.0 {
+            continue;
+        }
+        for (frame, level) in [(*a, cell.mean_a - bias), (*b, cell.mean_b - bias)] {
+            lit.push(Lit { frame, level, variance });
+        }
+    }
+    lit.retain(|l| l.level > 0.0);
+    lit.sort_by(|a, b| a.level.total_cmp(&b.level));
+    let by_photons = |l: &Lit| (l.variance - read_adu2) / l.level;
+    let told: Vec<f64> =
+        lit.iter().filter(|l| l.variance > 3.0 * read_adu2).map(by_photons).collect();
+    let typical = median_f64(&told[..told.len().div_ceil(2)]);
+    let full = |l: &Lit| {
+        l.variance > 3.0 * read_adu2 && by_photons(l) < FULL * typical
+            || l.variance < 0.5 * typical * l.level
+    };
+    let end = lit.iter().position(full).unwrap_or(lit.len());
+    lit.truncate(end);
+    lit
+}
+
+/// Polynomials of a lane's levels, by which a pixel's samples are parted into offset, slope and curve.
+struct Law {
+    /// Of each flat: the weighted polynomials of orders 0 to 3.
+    columns: Vec<[f64; 4]>,
+    /// The polynomials of orders 2 and 3 at the brightest flat.
+    top: [f64; 2],
+    freedom: f64,
+}
+
+impl Law {
+    /// Polynomials that are orthonormal over the flats, each with the weight 1 / variance; `None` where there
+    /// are too few of them.
+    fn of(lit: &[Lit]) -> Option<Self> {
+        let (first, last) = (lit.first()?, lit.last()?);
+        let mut levels: Vec<f64> = vec![first.level];
+        for l in lit {
+            if l.level > ONE_LEVEL * levels[levels.len() - 1] {
+                levels.push(l.level);
+            }
+        }
+        let wide = last.level >= LEAST_RANGE * first.level;
+        if lit.len() < FEW_FLATS || levels.len() < FEW_LEVELS || !wide {
+            return None;
+        }
+        let mut polynomials: Vec<Vec<f64>> = Vec::new();
+        for order in 0..4 {
+            let mut p: Vec<f64> = lit.iter().map(|l| (l.level / last.level).powi(order)).collect();
+            // Twice: once leaves rounding behind.
+            for _ in 0..2 {
+                for before in &polynomials {
+                    let share: f64 =
+                        lit.iter().zip(&p).zip(before).map(|((l, a), b)| a * b / l.variance).sum();
+                    p.iter_mut().zip(before).for_each(|(v, b)| *v -= share * b);
+                }
+            }
+            let norm: f64 = lit.iter().zip(&p).map(|(l, v)| v * v / l.variance).sum::<f64>().sqrt();
+            if norm.is_nan() || norm <= 1e-9 {
+                return None;
+            }
+            p.iter_mut().for_each(|v| *v /= norm);
+            polynomials.push(p);
+        }
+        let column =
+            |(i, l): (usize, &Lit)| std::array::from_fn(|k| polynomials[k][i] / l.variance);
+        let columns = lit.iter().enumerate().map(column).collect();
+        let end = lit.len() - 1;
+        let top = [polynomials[2][end], polynomials[3][end]];
+        Some(Self { columns, top, freedom: lit.len() as f64 - 4.0 })
+    }
+
+    /// What each pixel's curve is, as a share of the brightest level, and how badly a cubic fits it.
+    fn judge(&self, sums: &Sums, brightest: f64, out: &mut FlatPixels) -> (Vec<f32>, Vec<f32>) {
+        let curves = |s: &[f64; 5]| s[2] * s[2] + s[3] * s[3];
+        let rest = |s: &[f64; 5]| (s[4] - s[..4].iter().map(|v| v * v).sum::<f64>()).max(0.0);
+        let all = |of: &dyn Fn(&[f64; 5]) -> f64| {
+            median_f64(&sums.pixels.iter().map(of).collect::<Vec<_>>())
+        };
+        // The median chi-square of two degrees of freedom is 2 ln 2, of n nearly n - 2 / 3; where a typical
+        // pixel has more, the light changed its shape from flat to flat.
+        let curved = (all(&curves) / (2.0 * std::f64::consts::LN_2)).max(1.0);
+        let apart = (all(&rest) / (self.freedom - 2.0 / 3.0)).max(1.0);
+        let (mut bends, mut misfits) = (Vec::new(), Vec::new());
+        for s in &sums.pixels {
+            let bend = (s[2] * self.top[0] + s[3] * self.top[1]) / brightest;
+            let misfit = rest(s) / (self.freedom * apart);
+            out.judged += 1;
+            out.bent += u64::from(curves(s) > BENT * curved && bend.abs() > LEAST_BEND);
+            out.lawless += u64::from(misfit > LAWLESS);
+            bends.push(bend as f32);
+            misfits.push(misfit as f32);
+        }
+        (bends, misfits)
+    }
+}
+
+/// Sums over the flats, pixel by pixel.
+#[derive(Default)]
+struct Sums {
+    response: Vec<f64>,
+    /// Projections on polynomials of orders 0 to 3, and weighted squares.
+    pixels: Vec<[f64; 5]>,
+}
+
+impl Sums {
+    fn clear(&mut self) {
+        self.response.clear();
+        self.pixels.clear();
+    }
+
+    fn respond(&mut self, samples: &[f32], bias: f64, factor: f64) {
+        self.response.resize(samples.len(), 0.0);
+        self.response
+            .iter_mut()
+            .zip(samples)
+            .for_each(|(r, v)| *r += (f64::from(*v) - bias) * factor);
+    }
+
+    /// Adds a flat, by how far its pixels lie beside its typical level.
+    fn project(&mut self, samples: &[f32], level: f64, column: [f64; 4], weight: f64) {
+        self.pixels.resize(samples.len(), [0.0; 5]);
+        project(&mut self.pixels, samples, level, (column, weight));
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn project(
+    pixels: &mut [[f64; 5]],
+    samples: &[f32],
+    level: f64,
+    (column, weight): ([f64; 4], f64),
+) {
+    for (sums, v) in pixels.iter_mut().zip(samples) {
+        let off = f64::from(*v) - level;
+        for (sum, c) in sums[..4].iter_mut().zip(column) {
+            *sum += c * off;
+        }
+        sums[4] += weight * off * off;
+    }
+}
