@@ -27,7 +27,7 @@ const LEAST_BEND: f64 = 0.01;
 /// Reduced chi-square of a cubic from which a pixel follows no law.
 ///
 /// # Source
-/// ESO_LINGAIN.
+/// EsoDetmon2016.
 const LAWLESS: f64 = 5.0;
 
 /// The zero above which flats are looked at.

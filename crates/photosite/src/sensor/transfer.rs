@@ -25,7 +25,7 @@ pub const HIDDEN_ADU: f64 = 0.49;
 /// The curvature of the transfer counts from so many errors on, and of so many levels.
 const CURVED: f64 = 4.0;
 const FEW_LEVELS: usize = 4;
-/// Noise is independent of the signal below this reduced chi-square (RubinCpVerify).
+/// Noise is independent of the signal below this reduced chi-square (RubinVerify2026).
 const MISFIT: f64 = 1.25;
 /// A lamp that changes by more than this between two flats.
 const LAMP_DRIFT: f64 = 0.01;

@@ -233,7 +233,7 @@ fn twelve_random_cameras_are_measured() {
 fn three_hundred_random_cameras_are_measured() {
     let first = std::env::var("PHOTOSITE_SEEDS").ok().and_then(|v| v.parse().ok()).unwrap_or(1000);
     let t = cameras(first..first + 300);
-    for tally in [&t.gain, &t.read] {
+    for tally in [&t.gain, &t.read, &t.dark] {
         assert!((0.93..=0.97).contains(&tally.coverage()), "{}", tally.coverage());
     }
     assert!(t.gain.within(0.01) > 0.98 && t.read.within(0.02) > 0.99);
