@@ -34,7 +34,7 @@ pub struct Cell {
     pub pattern: f64,
     /// Pairs of neighbours.
     pub neighbours: f64,
-    /// Half of the covariance of the differences of neighbours along x.
+    /// Half of the covariance of the differences of neighbours along x; NaN where it was not asked for.
     pub beside: f64,
     /// Half of the covariance of the differences of neighbours along y.
     pub below: f64,
@@ -59,6 +59,8 @@ impl Cell {
 pub struct CellRoom {
     some: Vec<f32>,
     kept: Vec<f32>,
+    /// What neighbours share of the noise is asked for.
+    pub neighbours_share: bool,
 }
 
 impl CellRoom {
@@ -104,7 +106,7 @@ pub fn measure_cell(
     ends: [(f32, f32); 2],
     room: &mut CellRoom,
 ) -> Cell {
-    let CellRoom { some, kept } = room;
+    let CellRoom { some, kept, neighbours_share } = room;
     let n = a.len().min(b.len());
     let (middle, spread) = robust(some, n, |i| 0.5 * (a[i] + b[i]));
     let (apart, scatter) = robust(some, n, |i| a[i] - b[i]);
@@ -124,7 +126,10 @@ pub fn measure_cell(
     }
     let (mx, my, free) = (x / count, y / count, count - 1.0);
     let (pattern, neighbours) = neighbours((a, b), kept, line);
-    let [beside, below] = shared((a, b), kept, line, (mx - my) as f32);
+    let [beside, below] = match neighbours_share {
+        true => shared((a, b), kept, line, (mx - my) as f32),
+        false => [f64::NAN; 2],
+    };
     Cell {
         n: count,
         mean_a: f64::from(middle) + mx,
@@ -244,7 +249,9 @@ impl Products {
 #[multiversion(targets("x86_64+avx2"))]
 fn neighbours((a, b): (&[f32], &[f32]), kept: &[f32], line: usize) -> (f64, f64) {
     let mut sums = Products::default();
-    for ((a, b), w) in a.chunks(line).zip(b.chunks(line)).zip(kept.chunks(line)) {
+    // Of a sensor's blocks every second line tells enough.
+    let every = if a.len() > 8 * ENOUGH { 2 } else { 1 };
+    for ((a, b), w) in a.chunks(line).zip(b.chunks(line)).zip(kept.chunks(line)).step_by(every) {
         let n = a.len().min(b.len()).min(w.len()) - 1;
         let (a0, b0, w0) = (&a[..n], &b[..n], &w[..n]);
         let (a1, b1, w1) = (&a[1..=n], &b[1..=n], &w[1..=n]);

@@ -101,6 +101,13 @@ impl Grid {
         block % self.parts().max(1)
     }
 
+    /// Whether the neighbours of a block are looked at: of a sensor without a filter array, and of one with
+    /// many blocks every third.
+    pub fn tells_neighbours(&self, block: usize) -> bool {
+        let every = if self.blocks() > 1024 { 3 } else { 1 };
+        self.lanes.len() == 1 && block.is_multiple_of(every)
+    }
+
     /// The rows of a row of blocks.
     pub fn rows(&self, strip: usize) -> Range<usize> {
         strip * self.block..(strip + 1) * self.block

@@ -123,13 +123,17 @@ fn one_filter(
     let highest = points.iter().map(|p| p.level(None)).fold(0.0, f64::max);
     // A plateau of several exposures is saturation.
     let full = full_adu.unwrap_or(highest);
-    let fitted: Vec<&Lit> = points
-        .iter()
-        .filter(|p| {
-            let level = p.level(None);
-            level > FITTED.0 * full && level <= FITTED.1 * full
-        })
-        .collect();
+    // Of all pixels together those of the brightest colour are full first.
+    let colours = campaign.grid.colours().into_iter().filter(|_| colour.is_none());
+    let by_colour: Vec<Lit> =
+        colours.flat_map(|c| exposures(campaign, set, &bias, Some(c))).collect();
+    let brightest = |p: &Lit| {
+        let here = by_colour.iter().filter(|q| q.exposure_s == p.exposure_s);
+        here.map(|q| q.level(None)).fold(p.level(None), f64::max)
+    };
+    let not_full = |p: &Lit| brightest(p) <= FITTED.1 * full;
+    let fitted: Vec<&Lit> =
+        points.iter().filter(|p| p.level(None) > FITTED.0 * full && not_full(p)).collect();
     let exposures = fitted.iter().map(|p| p.exposure_s);
     let (least, most) =
         (exposures.clone().fold(f64::INFINITY, f64::min), exposures.fold(0.0, f64::max));
@@ -201,7 +205,8 @@ fn one_filter(
         points,
     };
     let levels = points.iter().map(|p| [p.exposure_s, p.level(None), 0.0]).collect();
-    let off = residuals.iter().map(|(level, off)| [*level, 100.0 * off, 0.0]).collect();
+    let shown = points.iter().filter(|p| not_full(p));
+    let off = shown.map(|p| [p.level(None), 100.0 * residual(p), 0.0]).collect();
     let points: Vec<(f64, f64)> = fitted.iter().map(|p| (p.exposure_s, p.level(None))).collect();
     let curve = straightening(&points, full);
     Some((measures, vec![series("linearity", levels), series("linearity_residual", off)], curve))

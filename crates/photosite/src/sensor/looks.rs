@@ -76,14 +76,14 @@ pub const LOOKS: &[Look] = &[
         "dark_histogram",
         "Dark current of pixels",
         ("dark current above the block's median, ADU/s", "pixels"),
-        (false, true),
+        (true, true),
         true,
     ),
     look(
         "dark_accumulated",
         "Dark current of pixels, accumulated",
         ("dark current above the block's median, ADU/s", "pixels above"),
-        (false, true),
+        (true, true),
         true,
     ),
     look(

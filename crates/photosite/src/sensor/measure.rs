@@ -208,10 +208,13 @@ impl SensorReport {
     }
 }
 
-/// A number to five digits.
+/// A number to five digits, to three where it is below a ten-thousandth.
 pub fn significant(v: f64) -> String {
     if v == 0.0 || !v.is_finite() {
         return format!("{v}");
+    }
+    if v.abs() < 1e-4 {
+        return format!("{v:.2e}");
     }
     let digits = (4 - v.abs().log10().floor() as i32).clamp(0, 9) as usize;
     let text = format!("{v:.digits$}");

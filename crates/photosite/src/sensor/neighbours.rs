@@ -36,14 +36,16 @@ pub fn neighbours(campaign: &Campaign, most_adu: f64) -> Vec<Measure> {
     let measured = kinds.iter().map(|(name, of)| {
         let dark: Vec<Cell> =
             biases.iter().flat_map(|s| s.noise_pairs()).flat_map(|p| p.cells.clone()).collect();
-        let (sum, n) = dark.iter().fold((0.0, 0.0), |(s, n), c| (s + c.n * of(c), n + c.n));
+        let told = dark.iter().filter(|c| of(c).is_finite());
+        let (sum, n) = told.fold((0.0, 0.0), |(s, n), c| (s + c.n * of(c), n + c.n));
         let dark = sum / f64::max(n, 1.0);
         let parts = Parts::of(&campaign.grid, None, |block, _| {
             let mut sums = [0.0; 2];
             for (_, pair) in &pairs {
                 let cell = &pair.cells[block];
                 let (signal, variance) = (cell.level() - bias[block], 0.5 * cell.noise(1.0));
-                if cell.n < 16.0
+                if !of(cell).is_finite()
+                    || cell.n < 16.0
                     || cell.ends > 0.0
                     || signal <= 0.0
                     || signal > most_adu

@@ -215,6 +215,7 @@ pub fn see_strip(
         (-level as f32, (f.top_adu - level) as f32)
     };
     let (mut a, mut b) = (Vec::new(), Vec::new());
+    let under_light_or_none = asked.lines || asked.flats.is_some();
     for (number, (first, second, spare)) in pairs.iter().enumerate() {
         let mut cells = Vec::with_capacity(grid.across * lanes);
         let mut shape = Shape::of_pair(number);
@@ -228,6 +229,7 @@ pub fn see_strip(
                     hot.leave_out(at, &mut a);
                 }
                 let ends = [*first, *second].map(|i| ends(&frames[i], amplifier));
+                room.neighbours_share = grid.tells_neighbours(at) && under_light_or_none;
                 let cell = measure_cell((&a, &b), line, ends, &mut room);
                 if asked.flats.is_some() && !spare {
                     shape.see((&a, &b), room.kept(), &cell, (at, grid.blocks() * lanes));
