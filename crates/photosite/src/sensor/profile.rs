@@ -239,7 +239,9 @@ pub fn difference(first: &Profile, second: &Profile) -> Vec<Difference> {
             sigmas: both.map(|e| (b.value - a.value) / e),
         })
     };
-    first.values.iter().filter_map(compare).collect()
+    // The chance of a pair of flats is of that pair, not of the camera.
+    let of_camera = |v: &&ProfileValue| v.unit != "chance";
+    first.values.iter().filter(of_camera).filter_map(compare).collect()
 }
 
 #[cfg(test)]
