@@ -4,32 +4,39 @@ use photosite_pix::{CfaPattern, Frame, MaskBits, Plane, Size, stat};
 
 use super::repair::repair;
 
-/// Sigmas of the Laplacian from which a pixel may be hit.
+/// What a pixel must show to be held for a hit.
+#[derive(Clone, Copy)]
+struct Least {
+    /// Sigmas of its Laplacian.
+    sigmas: f32,
+    /// How many times a star's own fine structure the Laplacian must be, half of it taken as its height.
+    contrast: f32,
+    /// What the fine structure itself is uncertain by, in the noise of a pixel.
+    uncertain: f32,
+}
+
+/// By itself: no peak of a faint star's noise, of thousands, stands out so far.
 ///
 /// # Source
-/// vanDokkum2001, section 3.
-const SIGMAS: f32 = 4.5;
+/// vanDokkum2001, section 3 and figure 4: a contrast of 5 keeps undersampled stars, 2 would do for well sampled
+/// ones.
+const ALONE: Least = Least { sigmas: 4.5, contrast: 5.0, uncertain: 1.3 };
 
-/// The same for a neighbour of a hit.
-const BESIDE: f32 = 0.5 * SIGMAS;
+/// Where the next does so too: a star has one peak.
+const TOGETHER: Least = Least { uncertain: 0.4, ..ALONE };
 
-/// How many times a star's own fine structure the Laplacian must be, half of it taken as its height.
-///
-/// # Source
-/// vanDokkum2001, figure 4: 5 keeps undersampled stars, 2 would do for well sampled ones.
-const CONTRAST: f32 = 5.0;
+/// Beside a hit, which itself is no structure.
+const BESIDE: Least = Least { sigmas: 2.25, contrast: 4.0, uncertain: 0.9 };
 
-/// The same for a neighbour of a hit: on a star most of its pixels stand out.
-///
-/// # Source
-/// vanDokkum2001, figure 4: what well sampled stars never reach.
-const CONTRAST_BESIDE: f32 = 2.0;
+/// Beside a hit behind which lies another: a track that goes on, and a star that it crosses stays.
+const ALONG: Least = Least { sigmas: 2.25, contrast: 2.5, uncertain: 0.2 };
+
+/// Of an array, among the pixels of its own colour as well: where a star's colour is not the sky's, one colour
+/// stands above the others all over it.
+const OF_ITS_COLOUR: Least = Least { sigmas: 2.25, contrast: 1.5, uncertain: 0.5 };
 
 /// Rounds of finding and mending: what stood behind a hit shows in the next.
 const ROUNDS: usize = 4;
-
-/// What the fine structure itself is uncertain by, in the noise of a pixel: medians of nine are that good.
-const UNCERTAIN: f32 = 0.5;
 
 /// Side of the tiles in which each colour of an array has its level.
 const TILE: usize = 16;
@@ -38,8 +45,8 @@ const TILE: usize = 16;
 /// neighbours (INTERPOLATED); tells how many pixels that were. Masked pixels are neither hit nor neighbours.
 ///
 /// Under an array each colour's own sky (medians of tiles of 16 pixels, interpolated) is taken off first, and
-/// all pixels are looked at together: on its own grid a star would be as sharp as a hit. Without a variance
-/// nothing is found.
+/// all pixels are looked at together: on its own grid a star would be as sharp as a hit. Under a Bayer array a
+/// hit must stand out there as well. Without a variance nothing is found.
 ///
 /// # Source
 /// vanDokkum2001, L.A.Cosmic: the Laplacian of the image sampled twice as finely, its negative parts cut
@@ -60,41 +67,65 @@ pub fn remove_cosmic_rays(frame: &mut Frame, cfa: Option<CfaPattern>) -> usize {
     struck
 }
 
-/// The pixels that were hit, row after row, each once; those marked before are left out.
+/// The pixels that were hit, row after row, each once; those marked before are left out, but lead to others.
 pub fn find_cosmic_rays(frame: &Frame, cfa: Option<CfaPattern>) -> Vec<(usize, usize)> {
     let Some(variance) = &frame.variance else { return Vec::new() };
     let level = cfa.map(|cfa| above_sky(&frame.data, cfa));
-    let data = level.as_ref().unwrap_or(&frame.data);
-    let look = Look { frame, data, variance, edges: edges(data) };
+    let look = Look::new(frame, level.as_ref().unwrap_or(&frame.data), variance, 1);
+    let bayer = cfa.map(CfaPattern::period).filter(|period| *period == 2);
+    let own = bayer.map(|period| Look::new(frame, &frame.data, variance, period));
+    let is_hit = |(x, y), least: Least, known: &Plane<bool>| {
+        look.is_hit((x, y), least, known)
+            && own.as_ref().is_none_or(|own| own.is_hit((x, y), OF_ITS_COLOUR, known))
+    };
     let size = frame.size();
-    let mut hit = Vec::new();
-    let mut marked = Plane::filled(size, false);
+    let none = Plane::filled(size, false);
+    let mut known = none.clone();
+    let mut stands = none.clone();
+    // What was found before, then what is found now.
+    let (mut hits, mut likely) = (Vec::new(), Vec::new());
     for y in 0..size.height {
         for x in 0..size.width {
             // Cheap, and never less than what is asked in earnest.
-            let edge = look.edges.get(x, y);
-            let most = SIGMAS * 2.0 * look.least_noise(x, y);
-            if edge > most && look.is_usable(x, y) && look.is_hit(x, y, (SIGMAS, CONTRAST)) {
-                marked.set(x, y, true);
-                hit.push((x, y));
+            let most = TOGETHER.sigmas * 2.0 * look.least_noise(x, y);
+            if frame.mask.get(x, y).contains(MaskBits::COSMIC) {
+                known.set(x, y, true);
+                hits.push((x, y));
+            } else if look.edges.get(x, y) > most
+                && look.is_usable(x, y)
+                && is_hit((x, y), TOGETHER, &none)
+            {
+                stands.set(x, y, true);
+                likely.push((x, y));
             }
         }
     }
-    // Neighbours are held to less, and theirs once more, so that a trail's faint end comes along.
-    for _ in 0..2 {
-        for i in 0..hit.len() {
-            let (x, y) = hit[i];
-            for (nx, ny) in look.around(x, y, 1) {
-                let fresh = !marked.get(nx, ny) && look.is_usable(nx, ny);
-                if fresh && look.is_hit(nx, ny, (BESIDE, CONTRAST_BESIDE)) {
-                    marked.set(nx, ny, true);
-                    hit.push((nx, ny));
-                }
+    let before = hits.len();
+    for (x, y) in likely {
+        let others = look.around((x, y), 1).filter(|&(x, y)| stands.get(x, y)).count() - 1;
+        if others > 0 || is_hit((x, y), ALONE, &none) {
+            known.set(x, y, true);
+            hits.push((x, y));
+        }
+    }
+    // Neighbours are held to less, and theirs again, so that a track comes along to its faint end.
+    let mut next = 0;
+    while let Some(&hit) = hits.get(next) {
+        next += 1;
+        for (x, y) in look.around(hit, 1) {
+            if known.get(x, y) || !look.is_usable(x, y) {
+                continue;
+            }
+            let least = if look.continues((x, y), hit, &known) { ALONG } else { BESIDE };
+            if is_hit((x, y), least, &known) {
+                known.set(x, y, true);
+                hits.push((x, y));
             }
         }
     }
-    hit.sort_unstable_by_key(|&(x, y)| (y, x));
-    hit
+    let mut found = hits.split_off(before);
+    found.sort_unstable_by_key(|&(x, y)| (y, x));
+    found
 }
 
 /// A mosaic above the sky of each of its colours.
@@ -131,18 +162,18 @@ fn above_sky(data: &Plane<f32>, cfa: CfaPattern) -> Plane<f32> {
 
 /// The Laplacian of the image sampled twice as finely, negative parts cut off, four to a pixel averaged: of a
 /// single pixel twice its height. 0 where a neighbour is missing.
-fn edges(data: &Plane<f32>) -> Plane<f32> {
+fn edges(data: &Plane<f32>, step: usize) -> Plane<f32> {
     let size = data.size();
     let mut out = Plane::filled(size, 0.0f32);
-    if size.width <= 2 || size.height <= 2 {
+    if size.width <= 2 * step || size.height <= 2 * step {
         return out;
     }
-    for y in 1..size.height - 1 {
-        let (up, own, down) = (data.row(y - 1), data.row(y), data.row(y + 1));
+    for y in step..size.height - step {
+        let (up, own, down) = (data.row(y - step), data.row(y), data.row(y + step));
         let row = out.row_mut(y);
-        for x in 1..size.width - 1 {
+        for x in step..size.width - step {
             let v = 2.0 * own[x];
-            let (l, r, u, d) = (own[x - 1], own[x + 1], up[x], down[x]);
+            let (l, r, u, d) = (own[x - step], own[x + step], up[x], down[x]);
             let part = |a: f32, b: f32| {
                 let p = v - a - b;
                 if p > 0.0 { p } else { 0.0 }
@@ -159,13 +190,19 @@ struct Look<'a> {
     data: &'a Plane<f32>,
     variance: &'a Plane<f32>,
     edges: Plane<f32>,
+    /// Pixels from one to the next that is looked at.
+    step: usize,
 }
 
-impl Look<'_> {
+impl<'a> Look<'a> {
+    fn new(frame: &'a Frame, data: &'a Plane<f32>, variance: &'a Plane<f32>, step: usize) -> Self {
+        Self { frame, data, variance, edges: edges(data, step), step }
+    }
+
     /// Nothing is known against it, nor is it the flank of what is burnt out.
     fn is_usable(&self, x: usize, y: usize) -> bool {
         let full = |(x, y)| self.frame.mask.get(x, y).contains(MaskBits::SATURATED);
-        if self.around(x, y, 1).any(full) {
+        if self.around((x, y), 1).any(full) {
             return false;
         }
         let mask = self.frame.mask.get(x, y);
@@ -174,14 +211,21 @@ impl Look<'_> {
             && self.frame.data.get(x, y).is_finite()
     }
 
-    /// The pixels up to `reach` around one, itself among them.
-    fn around(&self, x: usize, y: usize, reach: isize) -> impl Iterator<Item = (usize, usize)> {
-        let size = self.frame.size();
-        let at =
-            move |v: usize, d: isize, limit: usize| v.checked_add_signed(d).filter(|p| *p < limit);
+    /// The pixels up to `reach` steps around one, itself among them.
+    fn around(&self, (x, y): (usize, usize), reach: isize) -> impl Iterator<Item = (usize, usize)> {
+        let (size, step) = (self.frame.size(), self.step as isize);
+        let at = move |v: usize, d: isize, limit: usize| {
+            v.checked_add_signed(d * step).filter(|p| *p < limit)
+        };
         (-reach..=reach).filter_map(move |dy| at(y, dy, size.height)).flat_map(move |ny| {
             (-reach..=reach).filter_map(move |dx| at(x, dx, size.width)).map(move |nx| (nx, ny))
         })
+    }
+
+    /// Whether a track that comes by a hit beside a pixel goes on to it.
+    fn continues(&self, (x, y): (usize, usize), hit: (usize, usize), known: &Plane<bool>) -> bool {
+        let behind = |&(bx, by): &(usize, usize)| x.abs_diff(bx).max(y.abs_diff(by)) > 1;
+        self.around(hit, 1).filter(behind).any(|(bx, by)| known.get(bx, by))
     }
 
     /// The noise that the quietest of the next pixels has.
@@ -205,7 +249,7 @@ impl Look<'_> {
     /// The noise that the pixel's surroundings expect of it: a hit's own does not count.
     fn noise(&self, x: usize, y: usize) -> f32 {
         let mut all: Vec<f32> = self
-            .around(x, y, 2)
+            .around((x, y), 2)
             .map(|(x, y)| self.variance.get(x, y))
             .filter(|v| *v > 0.0)
             .collect();
@@ -215,36 +259,37 @@ impl Look<'_> {
     /// Sigmas of the Laplacian, less what the pixels around have.
     fn excess(&self, x: usize, y: usize) -> f32 {
         let noise = 2.0 * self.noise(x, y);
-        let mut all: Vec<f32> = self.around(x, y, 2).map(|(x, y)| self.edges.get(x, y)).collect();
+        let mut all: Vec<f32> = self.around((x, y), 2).map(|(x, y)| self.edges.get(x, y)).collect();
         (self.edges.get(x, y) - stat::median_in_place(&mut all)) / noise
     }
 
-    fn median_of(&self, x: usize, y: usize) -> f32 {
+    fn median_of(&self, at: (usize, usize), known: &Plane<bool>) -> f32 {
         let mut all: [f32; 9] = [f32::NAN; 9];
         let mut n = 0;
-        for (x, y) in self.around(x, y, 1) {
+        for (x, y) in self.around(at, 1).filter(|&(x, y)| !known.get(x, y)) {
             all[n] = self.data.get(x, y);
             n += usize::from(all[n].is_finite());
         }
         stat::median_in_place(&mut all[..n])
     }
 
-    /// Its edge stands out of the noise, and of the fine structure of what is there, by so much each.
-    fn is_hit(&self, x: usize, y: usize, (sigmas, contrast): (f32, f32)) -> bool {
+    /// Its edge stands out of the noise, and of the fine structure of what is there, by so much each; hits
+    /// that are known are no structure.
+    fn is_hit(&self, (x, y): (usize, usize), least: Least, known: &Plane<bool>) -> bool {
         let excess = self.excess(x, y);
         // Nor what is not known.
-        let stands = excess > sigmas;
+        let stands = excess > least.sigmas;
         if !stands {
             return false;
         }
         let mut smooth: Vec<f32> = self
-            .around(x, y, 3)
-            .map(|(x, y)| self.median_of(x, y))
+            .around((x, y), 3)
+            .map(|at| self.median_of(at, known))
             .filter(|v| v.is_finite())
             .collect();
-        let fine = self.median_of(x, y) - stat::median_in_place(&mut smooth);
+        let fine = self.median_of((x, y), known) - stat::median_in_place(&mut smooth);
         let noise = self.noise(x, y);
-        let fine = if fine > 0.0 { fine } else { 0.0 } + UNCERTAIN * noise;
-        excess * noise > contrast * fine
+        let fine = if fine > 0.0 { fine } else { 0.0 } + least.uncertain * noise;
+        excess * noise > least.contrast * fine
     }
 }
