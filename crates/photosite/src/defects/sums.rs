@@ -2,8 +2,8 @@
 
 use multiversion::multiversion;
 
-/// Pixels that are summed side by side.
-const TOGETHER: usize = 64;
+/// Pixels that are summed side by side: their sums stay in registers from frame to frame.
+const TOGETHER: usize = 16;
 
 /// The mean of each pixel over some frames, its lowest and highest sample left out from three on, and its
 /// variance, the most extreme sample left out from four on: one frame's cosmic ray changes neither.
@@ -15,46 +15,67 @@ pub fn mean_and_variance(
     mean: &mut [f32],
     variance: &mut [f32],
 ) {
+    let (means, last) = mean.as_chunks_mut::<TOGETHER>();
+    let (variances, last_variance) = variance.as_chunks_mut::<TOGETHER>();
+    let whole = means.len() * TOGETHER;
+    for (i, (mean, variance)) in means.iter_mut().zip(variances).enumerate() {
+        block(frames, offsets, i * TOGETHER, (mean, variance));
+    }
+    for (i, (mean, variance)) in last.iter_mut().zip(last_variance).enumerate() {
+        block(
+            frames,
+            offsets,
+            whole + i,
+            (std::array::from_mut(mean), std::array::from_mut(variance)),
+        );
+    }
+}
+
+/// The same of `N` pixels from one on.
+#[inline(always)]
+fn block<const N: usize>(
+    frames: &[&[f32]],
+    offsets: &[f32],
+    from: usize,
+    (mean, variance): (&mut [f32; N], &mut [f32; N]),
+) {
     let n = frames.len();
     let count = n as f32;
-    let blocks = mean.chunks_mut(TOGETHER).zip(variance.chunks_mut(TOGETHER));
-    for (block, (mean, variance)) in blocks.enumerate() {
-        let from = block * TOGETHER;
-        let len = mean.len();
-        // Sums about one of the pixel's own samples that is no outlier lose nothing.
-        let mut base = [0.0f32; TOGETHER];
-        let at = |f: usize, i: usize| frames[f][from + i] - offsets[f];
-        for (i, base) in base[..len].iter_mut().enumerate() {
-            let (a, b, c) = (at(0, i), at((n - 1).min(1), i), at((n - 1).min(2), i));
-            let (low, high) = if a < b { (a, b) } else { (b, a) };
-            let low = if low > c { low } else { c };
-            *base = if low < high { low } else { high };
+    let samples =
+        |f: usize| -> &[f32; N] { frames[f][from..from + N].try_into().expect("as many") };
+    let (a, b, c) = (samples(0), samples((n - 1).min(1)), samples((n - 1).min(2)));
+    let (oa, ob, oc) = (offsets[0], offsets[(n - 1).min(1)], offsets[(n - 1).min(2)]);
+    // Sums about one of the pixel's own samples that is no outlier lose nothing.
+    let mut base = [0.0f32; N];
+    for i in 0..N {
+        let (a, b, c) = (a[i] - oa, b[i] - ob, c[i] - oc);
+        let (low, high) = if a < b { (a, b) } else { (b, a) };
+        let low = if low > c { low } else { c };
+        base[i] = if low < high { low } else { high };
+    }
+    let (mut sum, mut square) = ([0.0f32; N], [0.0f32; N]);
+    let (mut min, mut max) = ([f32::INFINITY; N], [f32::NEG_INFINITY; N]);
+    for (f, offset) in offsets.iter().enumerate().take(n) {
+        let samples = samples(f);
+        for i in 0..N {
+            let d = samples[i] - offset - base[i];
+            sum[i] += d;
+            square[i] += d * d;
+            min[i] = if d < min[i] { d } else { min[i] };
+            max[i] = if d > max[i] { d } else { max[i] };
         }
-        let (mut sum, mut square) = ([0.0f32; TOGETHER], [0.0f32; TOGETHER]);
-        let (mut min, mut max) = ([f32::INFINITY; TOGETHER], [f32::NEG_INFINITY; TOGETHER]);
-        for (frame, offset) in frames.iter().zip(offsets) {
-            let samples = &frame[from..from + len];
-            for i in 0..len {
-                let d = samples[i] - offset - base[i];
-                sum[i] += d;
-                square[i] += d * d;
-                min[i] = if d < min[i] { d } else { min[i] };
-                max[i] = if d > max[i] { d } else { max[i] };
-            }
-        }
-        for i in 0..len {
-            let all = sum[i] / count;
-            mean[i] =
-                base[i] + if n >= 3 { (sum[i] - min[i] - max[i]) / (count - 2.0) } else { all };
-            variance[i] = if n >= 4 {
-                let far = if max[i] - all > all - min[i] { max[i] } else { min[i] };
-                let (s, q) = (sum[i] - far, square[i] - far * far);
-                let v = (q - s * s / (count - 1.0)) / (count - 2.0);
-                if v < 0.0 { 0.0 } else { v }
-            } else {
-                f32::NAN
-            };
-        }
+    }
+    for i in 0..N {
+        let all = sum[i] / count;
+        mean[i] = base[i] + if n >= 3 { (sum[i] - min[i] - max[i]) / (count - 2.0) } else { all };
+        variance[i] = if n >= 4 {
+            let far = if max[i] - all > all - min[i] { max[i] } else { min[i] };
+            let (s, q) = (sum[i] - far, square[i] - far * far);
+            let v = (q - s * s / (count - 1.0)) / (count - 2.0);
+            if v < 0.0 { 0.0 } else { v }
+        } else {
+            f32::NAN
+        };
     }
 }
 
