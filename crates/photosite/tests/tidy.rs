@@ -150,6 +150,37 @@ fn no_room_of_the_domain_looks_upward() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A file's own code, and its tests.
+fn code_and_tests(path: &Path) -> (String, String) {
+    let text = read(path);
+    if path.components().any(|c| c.as_os_str() == "tests") {
+        return (String::new(), text);
+    }
+    let at = text.find("#[cfg(test)]").unwrap_or(text.len());
+    (text[..at].to_owned(), text[at..].to_owned())
+}
+
+#[test]
+fn every_mask_bit_is_used_tested_and_named() {
+    let glossary = read(&root().join("GLOSSARY.md"));
+    let row = glossary.lines().find(|l| l.starts_with("| mask bit")).expect("the row of mask bits");
+    let files: Vec<(String, String)> = rust_files(&root().join("crates"))
+        .iter()
+        .filter(|f| !f.ends_with("pix/src/mask.rs") && !f.ends_with("tests/tidy.rs"))
+        .map(|f| code_and_tests(f))
+        .collect();
+    for (name, bit) in photosite_pix::MaskBits::all().iter_names() {
+        let named = format!("MaskBits::{name}");
+        let of =
+            |part: fn(&(String, String)) -> &String| files.iter().any(|f| part(f).contains(&named));
+        assert!(of(|f| &f.0), "{name} is set by nothing");
+        assert!(of(|f| &f.1), "{name} is not tested");
+        let entry = format!("{name} {}", bit.bits());
+        let listed = row.split([',', '.', '|']).any(|part| part.trim() == entry);
+        assert!(listed, "GLOSSARY.md does not name {entry}");
+    }
+}
+
 #[test]
 fn a_list_of_rooms_is_read_as_well_as_a_single_one() {
     let text = "use crate::plan::Plan;\nuse crate::{Error, run::{a, b}, library};\n\

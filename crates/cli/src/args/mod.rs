@@ -32,7 +32,7 @@ pub use picture::{
 };
 pub use place::PlaceArgs;
 pub use product::{CalibrateArgs, CombineName, MasterArgs, MasterKind};
-pub use samples::{Format, FormatArgs, NoiseArgs, RawArgs};
+pub use samples::{Format, FormatArgs, NoiseArgs, RawArgs, RepairName};
 pub use sensor::{MeasureArgs, SensorArgs, SensorVerb};
 
 /// Calibrate, register and stack raw astronomical frames.

@@ -8,7 +8,7 @@ use photosite::params::{Expression, Glob, KeepBest};
 use photosite_sim::{Fault, Layout};
 
 use super::place::PlaceArgs;
-use super::samples::{FormatArgs, NoiseArgs, RawArgs};
+use super::samples::{FormatArgs, NoiseArgs, RawArgs, RepairArgs};
 use super::{AlignName, IntegrationArgs, LineName};
 
 /// `photosite run`.
@@ -31,7 +31,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "paths", "keep", "no_stack", "align", "dry_run", "no_library", "library", "bias", "darks",
         "flats", "dark_flats", "lights", "gain", "read_noise", "format", "pedestal", "defects",
-        "extract", "exclude", "select", "keep_best", "reject_lights", "join", "reference", "reject", "sigma_low",
+        "repair", "extract", "exclude", "select", "keep_best", "reject_lights", "join", "reference", "reject", "sigma_low",
         "sigma_high", "combine", "normalize", "weight", "debayer", "drizzle", "drop", "cfa_drizzle",
         "crop", "tidy",
         "overscan", "overscan_method", "linearity",
@@ -65,6 +65,8 @@ pub struct RunArgs {
     /// the night's darks, from 20 on, else the one that the library keeps.
     #[arg(long, value_name = "FILE|none")]
     pub defects: Option<PathBuf>,
+    #[command(flatten)]
+    pub repair: RepairArgs,
     /// Do not use the library, and add no masters to it.
     #[arg(long, conflicts_with = "library")]
     pub no_library: bool,

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use photosite_pix::align::Alignment;
 
 use super::CombineName;
+use super::RepairName;
 use super::product::reject_names;
 
 /// `photosite stack`.
@@ -34,6 +35,10 @@ pub struct StackArgs {
     /// Defect map: its pixels are holes that other lights fill; none for none.
     #[arg(long, value_name = "FILE|none")]
     pub defects: Option<PathBuf>,
+    /// What becomes of the map's pixels: holes, whatever was made of them before, or made of their neighbours
+    /// where they were not.
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = RepairName::Holes, requires = "defects")]
+    pub repair: RepairName,
     /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use photosite_pix::FrameKind;
 
-use super::samples::{FormatArgs, NoiseArgs, RawArgs};
+use super::samples::{FormatArgs, NoiseArgs, RawArgs, RepairArgs};
 
 /// `photosite master`.
 #[derive(Debug, Args)]
@@ -121,6 +121,8 @@ pub struct CalibrateArgs {
     /// Defect map: its pixels are repaired; none for none.
     #[arg(long, value_name = "FILE|none")]
     pub defects: Option<PathBuf>,
+    #[command(flatten)]
+    pub repair: RepairArgs,
     /// Find cosmic rays in each frame by itself (L.A.Cosmic), mark and mend them; for lights that are not
     /// stacked: a stack rejects them better.
     #[arg(long)]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use photosite::params::Repair;
 
 /// The noise model from which variance is computed.
 #[derive(Debug, Clone, Copy, Args)]
@@ -20,8 +21,8 @@ pub struct NoiseArgs {
 #[command(next_help_heading = "Raw frames")]
 pub struct RawArgs {
     /// Overscan in place of the header's, in pixels from 0; behind a colon the part of the frame whose level
-    /// it tells. May be repeated.
-    #[arg(long, value_name = "X,Y,W,H[:X,Y,W,H]")]
+    /// it tells. May be repeated. optical-black: the masked columns of frames without one, such as camera raws.
+    #[arg(long, value_name = "X,Y,W,H[:X,Y,W,H]|optical-black")]
     pub overscan: Vec<String>,
     /// How the level of the overscan is found: auto (a fit of the order that its rows call for, or each row),
     /// mean, median, clipped, row, fit:N.
@@ -30,6 +31,33 @@ pub struct RawArgs {
     /// Linearity (photosite sensor measure -o writes linearity.toml): straightens a response that bends.
     #[arg(long, value_name = "FILE")]
     pub linearity: Option<PathBuf>,
+}
+
+/// What becomes of defective pixels of lights.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct RepairArgs {
+    /// What becomes of defective pixels: made of their neighbours, or left as holes that other lights fill,
+    /// which in a stack is the noisier way.
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = RepairName::Neighbours)]
+    pub repair: RepairName,
+}
+
+/// What becomes of defective pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RepairName {
+    /// A distance-weighted median of healthy neighbours of the same colour.
+    Neighbours,
+    /// No sample.
+    Holes,
+}
+
+impl From<RepairName> for Repair {
+    fn from(name: RepairName) -> Self {
+        match name {
+            RepairName::Neighbours => Self::Neighbours,
+            RepairName::Holes => Self::Holes,
+        }
+    }
 }
 
 /// How samples are stored.

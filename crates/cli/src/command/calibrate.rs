@@ -21,6 +21,7 @@ pub fn run(args: CalibrateArgs, limits: Limits) -> anyhow::Result<Done> {
     asked.scaling = DarkScaling::parse(&args.dark_scale)?;
     asked.flat = args.flat.as_deref();
     asked.defects = resolve::defects(args.defects.as_deref());
+    asked.repair = args.repair.repair.into();
     asked.cosmic = args.cosmic;
     resolve::by_hand(&args.raw, &mut asked.by_hand)?;
     asked.noise = resolve::noise(args.noise)?;

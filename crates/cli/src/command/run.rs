@@ -86,6 +86,7 @@ fn request(args: &RunArgs) -> anyhow::Result<NightRequest> {
         (Some(_), None) => DefectsChoice::None,
         (Some(_), Some(path)) => DefectsChoice::File(path.to_owned()),
     };
+    night.repair = args.repair.repair.into();
     night.sample = resolve::storage(&args.format)?;
     night.library = if args.no_library { None } else { resolve::library(&args.place) };
     night.stack = !args.no_stack;

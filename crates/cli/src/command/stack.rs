@@ -16,6 +16,7 @@ pub fn run(args: StackArgs, limits: Limits) -> anyhow::Result<Done> {
     let mut request = IntegrationRequest::new(&files, &args.output);
     request.reference = resolve::reference(&args.how);
     request.defects = resolve::defects(args.defects.as_deref());
+    request.repair = args.repair.into();
     request.how = resolve::integration(&args.how)?;
     request.how.register = args.register.then(|| args.align.into());
     request.how.maps = args.maps;

@@ -56,6 +56,10 @@ fn a_map_is_built_shown_compared_exchanged_and_used() {
     let done = json(&expect(0, &calibrate));
     assert_eq!(done["lights"][0]["repaired"], built["counts"]["repaired"]);
     let calibrated = files(&out).remove(0);
+    let pierced = path("pierced");
+    let calibrate = ["calibrate", text(&light), "-o", text(&pierced), "--defects", text(&map)];
+    let done = json(&expect(0, &[&calibrate[..], &["--repair", "holes", "--json"]].concat()));
+    assert_eq!(done["lights"][0]["repaired"], 0);
     let header = stdout(&expect(0, &["inspect", text(&calibrated), "--json"]));
     assert!(header.contains("DQ"), "{header}");
     let stars = |more: &[&str]| expect(0, &[&["stars", text(&calibrated)], more].concat());
@@ -65,6 +69,7 @@ fn a_map_is_built_shown_compared_exchanged_and_used() {
     let lights = [text(&calibrated)];
     let stacked = ["stack", "-o", text(&stack), "--defects", text(&map)];
     expect(0, &[&stacked[..], &lights[..]].concat());
+    expect(0, &[&stacked[..], &["--repair", "neighbours"], &lights[..]].concat());
     let night =
         ["run", text(&path("night")), "-o", text(&path("run")), "--no-library"].map(str::to_owned);
     let night: Vec<&str> = night.iter().map(String::as_str).collect();

@@ -79,13 +79,13 @@ impl LeftOfDark {
         (frame, replaced): (&Frame, &[(usize, usize, f32)]),
         flat: Option<&Frame>,
     ) -> Option<Left> {
-        const NOT: MaskBits = MaskBits::NO_DATA.union(MaskBits::SATURATED);
+        const MENDED: MaskBits = MaskBits::INTERPOLATED.union(MaskBits::NO_DATA);
         let own = |x: usize, y: usize| {
             let mask = frame.mask.get(x, y);
-            if mask.intersects(NOT) {
+            if mask.contains(MaskBits::SATURATED) {
                 return f32::NAN;
             }
-            if !mask.contains(MaskBits::INTERPOLATED) {
+            if !mask.intersects(MENDED) {
                 return frame.data.get(x, y);
             }
             let found = replaced.binary_search_by_key(&(y, x), |&(x, y, _)| (y, x));

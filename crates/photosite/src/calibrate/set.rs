@@ -10,7 +10,7 @@ use super::left::{Left, LeftOfDark, strip_rows};
 use super::masters::{Bias, DarkContent, MasterDark, MasterFlat};
 use super::steps::{STEPS, Step, StepRow};
 use crate::defects::{self, Defect};
-use crate::params::DarkScaling;
+use crate::params::{DarkScaling, Repair};
 use crate::raw::Level;
 use crate::{Error, Result};
 
@@ -56,6 +56,7 @@ pub struct CalibrationSet {
     defects: [Vec<Defect>; 2],
     /// Those of a defect map, and its size.
     mapped: Option<(Size, Arc<[Defect]>)>,
+    repair: Repair,
 }
 
 impl CalibrationSet {
@@ -108,7 +109,8 @@ impl CalibrationSet {
         let defects =
             [listed(dark.as_ref().map(|d| &*d.frame)), listed(flat.as_ref().map(|f| &*f.frame))];
         let (scatter, left) = (OnceLock::new(), OnceLock::new());
-        Ok(Self { bias, dark, flat, scaling, scatter, left, defects, mapped: None })
+        let (mapped, repair) = (None, Repair::default());
+        Ok(Self { bias, dark, flat, scaling, scatter, left, defects, mapped, repair })
     }
 
     /// Finds the hot pixels that tell what is left of the dark: asked for before a light is in memory, so that
@@ -133,6 +135,28 @@ impl CalibrationSet {
     #[must_use]
     pub fn with_map(self, size: Size, defects: Arc<[Defect]>) -> Self {
         Self { mapped: Some((size, defects)), ..self }
+    }
+
+    /// The same with defective pixels repaired, or left without a sample.
+    #[must_use]
+    pub fn with_repair(self, repair: Repair) -> Self {
+        Self { repair, ..self }
+    }
+
+    /// Repairs pixels of a calibrated frame, or leaves them without a sample; returns how many have one.
+    pub(super) fn mend(
+        &self,
+        frame: &mut Frame,
+        cfa: Option<CfaPattern>,
+        which: &[(usize, usize)],
+    ) -> usize {
+        match self.repair {
+            Repair::Neighbours => defects::repair(frame, cfa, which),
+            Repair::Holes => {
+                defects::leave_holes(frame, which);
+                0
+            }
+        }
     }
 
     /// The factor for the dark of a light.
@@ -190,7 +214,7 @@ impl CalibrationSet {
         let strip = strip_rows(size, light.facts.cfa);
         let in_strip = defective.iter().filter(|(_, y)| strip.contains(y));
         let replaced = in_strip.map(|&(x, y)| (x, y, frame.data.get(x, y))).collect();
-        let repaired = defects::repair(&mut frame, light.facts.cfa, &defective);
+        let repaired = self.mend(&mut frame, light.facts.cfa, &defective);
         let (steps, dark) = (course.names(), course.share);
         Ok(Calibrated { frame, steps, dark_scale: course.k, dark, repaired, replaced })
     }

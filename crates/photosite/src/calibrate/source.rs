@@ -105,7 +105,7 @@ impl CalibratedSource {
             let wait = defective.partition_point(|(_, y)| *y < ready);
             let in_strip = defective[..wait].iter().filter(|(_, y)| strip.contains(y));
             replaced.extend(in_strip.map(|&(x, y)| (x, y, frame.data.get(x, y))));
-            repaired += defects::repair(&mut frame, self.facts.cfa, &defective[..wait]);
+            repaired += self.set.mend(&mut frame, self.facts.cfa, &defective[..wait]);
             defective.drain(..wait);
             calibrated(frame.data.rows(done, ready));
             done = ready;
@@ -169,11 +169,8 @@ impl Source for CalibratedSource {
             return Ok(());
         }
         let size = self.size();
-        // The pattern of a part of the light must be that of the light.
-        let cell = self.facts.cfa.map_or(1, CfaPattern::period);
-        let reach = defects::reach(self.facts.cfa);
-        let first = rows.start.saturating_sub(reach) / cell * cell;
-        let last = (rows.end + reach).min(size.height);
+        let Range { start: first, end: last } =
+            defects::rows_around(&rows, self.facts.cfa, size.height);
         let mut data = Plane::zeroed(Size::new(size.width, last - first));
         let mut buffers = ReadBuffers::with_bytes(std::mem::take(scratch));
         self.raw.read(first..last, 0..size.width, &mut buffers, data.as_mut_slice())?;
@@ -190,7 +187,7 @@ impl Source for CalibratedSource {
         let mut defective = course.enter_defects(&mut frame, all, first);
         let own = rows.start - first..rows.end - first;
         defective.retain(|(_, y)| own.contains(y));
-        defects::repair(&mut frame, self.facts.cfa, &defective);
+        self.set.mend(&mut frame, self.facts.cfa, &defective);
         out.copy_from_slice(frame.data.rows(own.start, own.end));
         Ok(())
     }

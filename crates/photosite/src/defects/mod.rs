@@ -40,7 +40,7 @@ pub use judge::{Kind, Stand, judge, peaks, stands};
 pub use lines::{Cluster, Line, clusters, fill_lines};
 pub use map::{Aged, Counts, DefectMap, MAP_SCHEMA, MapFacts, aged};
 pub use noise::{CELL, FrameNoise, cell_variances};
-pub use repair::{CALLS_FOR_REPAIR, REPAIRED, reach, repair};
+pub use repair::{CALLS_FOR_REPAIR, REPAIRED, leave_holes, reach, repair, rows_around};
 pub use seen::{Seen, merge};
 pub use sums::{mean_and_variance, share_without_extreme};
 pub use telegraph::{FEWEST_FRAMES, Level, Rows, Unsteady, unsteady};

@@ -1,5 +1,7 @@
 //! Defective pixels made of their healthy neighbours.
 
+use std::ops::Range;
+
 use photosite_pix::{CfaPattern, Frame, MaskBits, Size, stat};
 
 /// Steps of one colour to each side that a repair may take its neighbours from: the ring around a cluster of
@@ -49,6 +51,13 @@ pub fn reach(cfa: Option<CfaPattern>) -> usize {
         Some(cfa) if cfa.period() > 2 => FARTHEST_X_TRANS.unsigned_abs(),
         cfa => FARTHEST.unsigned_abs() * cfa.map_or(1, CfaPattern::period),
     }
+}
+
+/// The rows that repairs of some rows of a frame may take their neighbours from; over an array they begin as the
+/// frame does.
+pub fn rows_around(rows: &Range<usize>, cfa: Option<CfaPattern>, height: usize) -> Range<usize> {
+    let (cell, reach) = (cfa.map_or(1, CfaPattern::period), reach(cfa));
+    rows.start.saturating_sub(reach) / cell * cell..(rows.end + reach).min(height)
 }
 
 /// The mask bits of a master that call for a repair in the light.
@@ -203,6 +212,17 @@ pub fn repair(frame: &mut Frame, cfa: Option<CfaPattern>, which: &[(usize, usize
         }
     }
     repaired
+}
+
+/// Leaves each pixel of `which` without a sample: NaN, NO_DATA.
+pub fn leave_holes(frame: &mut Frame, which: &[(usize, usize)]) {
+    for &(x, y) in which {
+        frame.data.set(x, y, f32::NAN);
+        if let Some(v) = &mut frame.variance {
+            v.set(x, y, f32::NAN);
+        }
+        frame.mask.row_mut(y)[x] |= MaskBits::NO_DATA;
+    }
 }
 
 /// The value of a pixel by its neighbours, and its variance; NaN where the frame has none.

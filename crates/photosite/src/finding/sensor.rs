@@ -19,6 +19,13 @@ pub(super) const SENSOR: &[Code] = &[
         "Use calibration frames that were read out like the lights.",
     ),
     code(
+        "optical-black-rows",
+        Info,
+        "Rows wander from frame to frame together with the masked columns beside them, which are not used unless \
+         that is asked for.",
+        "--overscan optical-black takes their level off all frames alike.",
+    ),
+    code(
         "overscan-brightens",
         Warning,
         "The overscan rises with the light: light or charge reaches it, or the header names pixels that see light. \

@@ -19,6 +19,7 @@ mod integration;
 mod noise;
 mod overscan;
 mod recipe;
+mod repair;
 mod selection;
 mod setting;
 
@@ -27,7 +28,8 @@ pub use format::{DEFAULT_PEDESTAL_ADU, Storage, sixteen_bits};
 pub use glob::Glob;
 pub use integration::{Drizzle, Integration, Weight};
 pub use noise::noise_model;
-pub use overscan::{OverscanChoice, method_name, sees_light};
+pub use overscan::{OverscanChoice, masked_columns, method_name, sees_light};
 pub use recipe::{RecipeChoice, default_recipe, reject_names};
+pub use repair::Repair;
 pub use selection::{Column, Expression, KeepBest, LeftOut, LightMeasures, Selection};
 pub use setting::{Setting, SettingFrom};

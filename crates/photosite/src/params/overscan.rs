@@ -17,10 +17,29 @@ pub struct OverscanChoice {
     /// (overscan, pixels whose level it tells) in pixels of the file, 0-based, in place of what headers
     /// say; without a target, all that sees light.
     pub regions: Vec<(Rect, Option<Rect>)>,
+    /// The masked columns beside the light tell the level of frames that have no overscan.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optical_black: bool,
+}
+
+/// What `--overscan` is given for the masked columns of a sensor.
+const OPTICAL_BLACK: &str = "optical-black";
+
+/// Fewest masked columns that tell a level.
+const FEWEST_MASKED: usize = 8;
+
+/// The masked columns beside the pixels that see light, on the side that has more of them; `None` where there are
+/// too few.
+pub fn masked_columns(detector: &Detector) -> Option<Rect> {
+    let (lit, size) = (detector.active, detector.size);
+    let left = Rect { x0: 0, x1: lit.x0, ..lit };
+    let right = Rect { x0: lit.x1, x1: size.width, ..lit };
+    let wider = if left.width() >= right.width() { left } else { right };
+    (wider.width() >= FEWEST_MASKED).then_some(wider)
 }
 
 impl OverscanChoice {
-    /// Reads regions, each `X,Y,W,H` or `X,Y,W,H:X,Y,W,H`, and the name of a method.
+    /// Reads regions, each `X,Y,W,H` or `X,Y,W,H:X,Y,W,H`, or `optical-black` alone, and the name of a method.
     ///
     /// # Errors
     /// When one of them cannot be read.
@@ -31,8 +50,10 @@ impl OverscanChoice {
                 regions.len()
             )));
         }
+        let (method, optical_black) = (method_of(method)?, regions == [OPTICAL_BLACK]);
+        let regions = if optical_black { &[] } else { regions };
         let regions = regions.iter().map(|text| region(text)).collect::<Result<_>>()?;
-        Ok(Self { method: method_of(method)?, regions })
+        Ok(Self { method, regions, optical_black })
     }
 
     /// The names of the methods.
@@ -44,6 +65,16 @@ impl OverscanChoice {
     /// not fit the frame.
     pub fn apply(&self, detector: &mut Detector) -> std::result::Result<(), String> {
         detector.overscan_method = self.method;
+        if self.optical_black && detector.overscan.is_empty() {
+            let Some(source) = masked_columns(detector) else {
+                return Err(format!(
+                    "the frame has no {FEWEST_MASKED} masked columns beside the pixels that see light ({})",
+                    detector.active
+                ));
+            };
+            detector.overscan = vec![Overscan { source, target: detector.active }];
+            detector.amplifiers.iter_mut().for_each(|a| a.overscan = None);
+        }
         if self.regions.is_empty() {
             return Ok(());
         }
@@ -100,7 +131,7 @@ fn region(text: &str) -> Result<(Rect, Option<Rect>)> {
     read.ok_or_else(|| {
         Error::parameters(format!(
             "{text:?} is no overscan; write X,Y,W,H in pixels from 0, and a target behind a colon if it is \
-             for a part of the frame"
+             for a part of the frame, or {OPTICAL_BLACK} alone"
         ))
     })
 }
@@ -199,6 +230,21 @@ mod tests {
         detector.active = Rect::new(0, 0, 80, 50);
         choice(&["90,0,10,50"]).apply(&mut detector).unwrap();
         assert_eq!(detector.active, Rect::new(0, 0, 80, 50));
+    }
+
+    #[test]
+    fn masked_columns_serve_where_there_is_no_overscan() {
+        let mut detector = Detector::whole(Size::new(100, 50));
+        assert!(choice(&["optical-black"]).apply(&mut detector).unwrap_err().contains("masked"));
+        detector.active = Rect::new(12, 4, 80, 46);
+        choice(&["optical-black"]).apply(&mut detector).unwrap();
+        assert_eq!(detector.overscan[0].source, Rect::new(0, 4, 12, 46));
+        assert_eq!(detector.overscan[0].target, detector.active);
+        let own = Overscan { source: Rect::new(92, 4, 8, 46), target: detector.active };
+        detector.overscan = vec![own];
+        choice(&["optical-black"]).apply(&mut detector).unwrap();
+        assert_eq!(detector.overscan, [own]);
+        assert!(OverscanChoice::new(&["optical-black".into(), "0,0,4,50".into()], "row").is_err());
     }
 
     #[test]

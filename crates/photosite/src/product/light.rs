@@ -26,7 +26,7 @@ use crate::defects::remove_cosmic_rays;
 use crate::diagnose::{Pattern, PatternSeen, Subject, patterns};
 use crate::finding::Severity;
 use crate::header::light_header;
-use crate::params::DarkScaling;
+use crate::params::{DarkScaling, Repair};
 use crate::provenance::{Input, Provenance};
 use crate::raw::{Handling, RawFrame, read_all};
 use crate::stack::ReadBuffers;
@@ -40,6 +40,7 @@ pub struct Masters {
     scaling: DarkScaling,
     bias_level: Option<f64>,
     sentences: Vec<String>,
+    repair: Repair,
 }
 
 /// A bias as it is asked for.
@@ -89,7 +90,8 @@ impl Masters {
             MasterFlat { frame: m.frame, content }
         });
         let set = CalibrationSet::new(bias, dark, flat, scaling)?;
-        Ok(Self { set: Arc::new(set), inputs, scaling, bias_level, sentences })
+        let repair = Repair::default();
+        Ok(Self { set: Arc::new(set), inputs, scaling, bias_level, sentences, repair })
     }
 }
 
@@ -101,6 +103,14 @@ impl Masters {
         self.sentences.push(format!("defect map: {}", self.inputs[self.inputs.len() - 1].name));
         let set = Arc::unwrap_or_clone(self.set);
         self.set = Arc::new(set.with_map(map.map.size, map.map.defects().into()));
+        self
+    }
+
+    /// The same with defective pixels repaired, or left without a sample.
+    #[must_use]
+    pub fn with_repair(mut self, repair: Repair) -> Self {
+        self.repair = repair;
+        self.set = Arc::new(Arc::unwrap_or_clone(self.set).with_repair(repair));
         self
     }
 
@@ -494,6 +504,9 @@ fn provenance(request: &LightRequest<'_>, noise: Option<NoiseModel>) -> Provenan
     });
     if request.cosmic {
         parameters["cosmic"] = json!(true);
+    }
+    if request.masters.repair != Repair::default() {
+        parameters["repair"] = json!(request.masters.repair);
     }
     if let Some(linearity) = &request.raw.linearity {
         parameters["linearity"] = json!(linearity.curves);

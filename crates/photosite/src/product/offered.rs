@@ -1,21 +1,24 @@
 //! A light that is offered to a stack: a calibrated file, or a raw one that is calibrated as it is
 //! read.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use photosite_file::changed;
+use photosite_file::fits::mask_bits;
 use photosite_file::scratch::Scratch;
 use photosite_file::{Access, Source, keyword};
-use photosite_pix::{Frame, Header, MaskBits, Metadata, Size};
+use photosite_pix::{CfaPattern, Frame, Header, MaskBits, Metadata, Plane, Size, Unit};
 
 use super::defect_map::LoadedMap;
 use super::light::{LightRequest, LightResult, Masters, calibrate_in_memory, seen_key};
 use crate::calibrate::CalibratedSource;
 use crate::calibrate::dark::DarkShare;
-use crate::defects::Defect;
+use crate::defects::{Defect, repair, rows_around};
 use crate::detector::mark_raw;
 use crate::open::{open, open_mask, probe, read_frames, read_masked};
+use crate::params::Repair;
 use crate::provenance::{ContentHash, FileMark};
 use crate::raw::{Handling, RawFrame, Reopened};
 use crate::stack::{Masked, ReadBuffers};
@@ -37,8 +40,8 @@ pub struct Offered {
     /// What reading a range of rows costs.
     pub access: Access,
     from: Origin,
-    /// Pixels that are holes whatever its mask says, row after row.
-    holes: Option<Arc<[Defect]>>,
+    /// Defective pixels that its mask need not tell of, row after row, and what becomes of them.
+    mapped: Option<(Arc<[Defect]>, Repair)>,
 }
 
 /// Where its calibrated samples come from.
@@ -98,7 +101,7 @@ impl Offered {
             planes,
             access,
             from: Origin::File,
-            holes: None,
+            mapped: None,
         })
     }
 
@@ -114,7 +117,7 @@ impl Offered {
             planes: 1,
             access: frame.access,
             from: Origin::Raw(Box::new(raw)),
-            holes: None,
+            mapped: None,
         }
     }
 
@@ -137,11 +140,17 @@ impl Offered {
         self
     }
 
-    /// The same light with the pixels of a defect map as holes, repaired or not, which other lights fill.
+    /// The same light with the pixels of a defect map, of which `defects` are row after row: as holes, repaired
+    /// before or not, which other lights fill, or repaired where they were not.
     ///
     /// # Errors
     /// When the map is of another size, or the light was debayered: its neighbours share the defect then.
-    pub fn without_defects(self, map: &LoadedMap, holes: Arc<[Defect]>) -> Result<Self> {
+    pub fn with_defects(
+        self,
+        map: &LoadedMap,
+        defects: Arc<[Defect]>,
+        repair: Repair,
+    ) -> Result<Self> {
         if map.map.size != self.size {
             return Err(Error::mismatch(format!(
                 "the defect map is {} pixels, the light is {}",
@@ -156,7 +165,7 @@ impl Offered {
             )
             .about(&self.path));
         }
-        Ok(Self { holes: Some(holes), ..self })
+        Ok(Self { mapped: Some((defects, repair)), ..self })
     }
 
     /// The key of what may be seen in it; `None` for a file, and while its masters are not in memory.
@@ -181,12 +190,11 @@ impl Offered {
                 };
                 let metadata = keyword::read(&header).metadata;
                 frames.iter_mut().for_each(|frame| mark_raw(frame, &metadata, &header));
-                for d in self.holes.iter().flat_map(|holes| holes.iter()) {
-                    for frame in &mut frames {
-                        let mask = &mut frame.mask.row_mut(d.y)[d.x];
-                        *mask |= d.bits;
-                        mask.set(MaskBits::INTERPOLATED, false);
-                    }
+                if let Some((defects, repair)) = &self.mapped {
+                    frames.iter_mut().for_each(|frame| match repair {
+                        Repair::Neighbours => mend(frame, metadata.cfa, defects, 0),
+                        Repair::Holes => pierce(frame, defects),
+                    });
                 }
                 Ok(Opened { frames, header, metadata, calibrated: None })
             }
@@ -206,8 +214,13 @@ impl Offered {
     /// When it cannot be opened.
     pub fn source(&self, keep_open: bool, scratch: Option<&Scratch>) -> Result<Box<dyn Source>> {
         let source = self.as_it_is(keep_open, scratch)?;
-        Ok(match &self.holes {
-            Some(holes) => holed(source, holes.clone()),
+        Ok(match &self.mapped {
+            Some((defects, Repair::Holes)) => holed(source, defects.clone()),
+            Some((defects, Repair::Neighbours)) => {
+                let cfa = keyword::read(&probe(&self.path)?.header).metadata.cfa;
+                let (path, defects) = (self.path.clone(), defects.clone());
+                Box::new(Mended { path, source, defects, cfa })
+            }
             None => source,
         })
     }
@@ -254,10 +267,89 @@ impl Offered {
 fn holed(source: Box<dyn Source>, holes: Arc<[Defect]>) -> Box<dyn Source> {
     let width = source.size().width;
     changed(source, move |rows, out| {
-        let from = holes.partition_point(|d| d.y < rows.start);
-        let to = holes.partition_point(|d| d.y < rows.end);
-        holes[from..to].iter().for_each(|d| out[(d.y - rows.start) * width + d.x] = f32::NAN);
+        part(&holes, &rows).iter().for_each(|d| out[(d.y - rows.start) * width + d.x] = f32::NAN);
     })
+}
+
+/// Marks the pixels of a map and makes holes of them, repaired or not.
+fn pierce(frame: &mut Frame, defects: &[Defect]) {
+    for d in defects {
+        let mask = &mut frame.mask.row_mut(d.y)[d.x];
+        *mask |= d.bits;
+        mask.set(MaskBits::INTERPOLATED, false);
+    }
+}
+
+/// Marks the pixels of a map in the rows of a frame from `first` on, and repairs those that were not, and that
+/// have a sample.
+fn mend(frame: &mut Frame, cfa: Option<CfaPattern>, defects: &[Defect], first: usize) {
+    let mut wanted = Vec::new();
+    for d in part(defects, &(first..first + frame.size().height)) {
+        let mask = &mut frame.mask.row_mut(d.y - first)[d.x];
+        if !mask.intersects(MaskBits::INTERPOLATED | MaskBits::NO_DATA) {
+            wanted.push((d.x, d.y - first));
+        }
+        *mask |= d.bits;
+    }
+    repair(frame, cfa, &wanted);
+}
+
+/// The defects of some rows.
+fn part<'a>(defects: &'a [Defect], rows: &Range<usize>) -> &'a [Defect] {
+    let from = defects.partition_point(|d| d.y < rows.start);
+    let to = defects.partition_point(|d| d.y < rows.end);
+    &defects[from..to]
+}
+
+/// A light with the pixels of a defect map repaired as its rows are read.
+struct Mended {
+    path: PathBuf,
+    /// The light, NaN where nothing is known.
+    source: Box<dyn Source>,
+    defects: Arc<[Defect]>,
+    cfa: Option<CfaPattern>,
+}
+
+impl Source for Mended {
+    fn size(&self) -> Size {
+        self.source.size()
+    }
+
+    fn planes(&self) -> usize {
+        1
+    }
+
+    fn access(&self) -> Access {
+        self.source.access()
+    }
+
+    fn read_rows(
+        &self,
+        plane: usize,
+        rows: Range<usize>,
+        scratch: &mut Vec<u8>,
+        out: &mut [f32],
+    ) -> photosite_file::Result<()> {
+        photosite_file::check_rows(&self.path, (self.size(), 1), plane, &rows, out.len())?;
+        if part(&self.defects, &rows).is_empty() {
+            return self.source.read_rows(plane, rows, scratch, out);
+        }
+        let all = rows_around(&rows, self.cfa, self.size().height);
+        let size = Size::new(self.size().width, all.len());
+        let mut frame = Frame::new(Plane::zeroed(size), Unit::Adu);
+        self.source.read_rows(plane, all.clone(), scratch, frame.data.as_mut_slice())?;
+        // Not kept open: there may be many lights.
+        if let Some(mask) = open_mask(&self.path)? {
+            let mut bits = vec![0.0; size.pixels()];
+            mask.read_rows(plane, all.clone(), scratch, &mut bits)?;
+            for (mask, bits) in frame.mask.as_mut_slice().iter_mut().zip(bits) {
+                *mask = mask_bits(bits).unwrap_or(MaskBits::NO_DATA);
+            }
+        }
+        mend(&mut frame, self.cfa, &self.defects, all.start);
+        out.copy_from_slice(frame.data.rows(rows.start - all.start, rows.end - all.start));
+        Ok(())
+    }
 }
 
 fn masked(path: &Path) -> photosite_file::Result<Box<dyn Source>> {

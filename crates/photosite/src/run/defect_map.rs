@@ -65,7 +65,9 @@ pub fn build_map_of_named(
     let traits: Vec<(FrameKind, Traits)> =
         inventory.frames.iter().map(|f| (f.kind, frame_traits(f))).collect();
     let lights = inventory.frames.iter().any(|f| f.kind == FrameKind::Light);
-    let (kept, more) = one_sensor(groups(&traits), &inventory, lights)?;
+    let (mut kept, more) = one_sensor(groups(&traits), &inventory, lights)?;
+    // Lights are one set, whatever their exposures.
+    kept.retain(|group| group.kind != FrameKind::Light);
     findings.extend(more);
     let frames = raw_frames(&inventory, &mut findings, context)?;
     let sets: Vec<FrameSet<'_>> = kept

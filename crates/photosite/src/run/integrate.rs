@@ -28,7 +28,7 @@ use crate::master::Rejected;
 use crate::measure::{
     StarField, SurveyedLight, find_stars, offer_files, reference as find_reference, survey,
 };
-use crate::params::{Drizzle, Integration, Weight};
+use crate::params::{Drizzle, Integration, Repair, Weight};
 use crate::preview::{Linked, write_preview};
 use crate::product::{
     Product, Standing, fits_name, read_defect_map, stack, standing, within_memory,
@@ -54,8 +54,10 @@ pub struct IntegrationRequest<'a> {
     pub output: &'a Path,
     /// The picture on whose pixels they are laid; the best of them where none is named.
     pub reference: Option<&'a Path>,
-    /// The defect map: its pixels are holes that other lights fill.
+    /// The defect map.
     pub defects: Option<&'a Path>,
+    /// What becomes of its pixels; by themselves they are holes that other lights fill.
+    pub repair: Repair,
     /// How.
     pub how: Integration,
 }
@@ -64,7 +66,8 @@ impl<'a> IntegrationRequest<'a> {
     /// Lights stacked to `output` with registration and the usual weights, on the pixels of the best
     /// of them.
     pub fn new(paths: &'a [PathBuf], output: &'a Path) -> Self {
-        Self { paths, output, reference: None, defects: None, how: Integration::default() }
+        let (reference, defects, how) = (None, None, Integration::default());
+        Self { paths, output, reference, defects, repair: Repair::Holes, how }
     }
 }
 
@@ -121,10 +124,10 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
     let (mut offered, mut findings) = offer_files(&paths, context)?;
     let map = request.defects.map(read_defect_map).transpose()?;
     if let Some(map) = &map {
-        let holes: Arc<[Defect]> = map.map.repaired().into();
+        let defects: Arc<[Defect]> = map.map.repaired().into();
         offered = offered
             .into_iter()
-            .map(|light| light.without_defects(map, holes.clone()))
+            .map(|light| light.with_defects(map, defects.clone(), request.repair))
             .collect::<Result<_>>()?;
     }
     let (lights, refused) = survey(&offered, request.how.local, None, context)?;
@@ -156,6 +159,9 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
     });
     if let Some(map) = &map {
         parameters["defects"] = json!(map.hash.to_string());
+        if request.repair != Repair::Holes {
+            parameters["repair"] = json!(request.repair);
+        }
     }
     let provenance = Provenance::new("stacked light", inputs, parameters);
     let mut done = arranged.stack(request.output, None, &provenance, context)?;

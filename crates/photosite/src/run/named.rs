@@ -17,7 +17,7 @@ use crate::finding::Severity;
 use crate::inventory::{Inventory, KindOverrides, take};
 use crate::library::{Field, Traits, contradictions};
 use crate::open::each_image;
-use crate::params::{DarkScaling, RecipeChoice, Storage};
+use crate::params::{DarkScaling, RecipeChoice, Repair, Storage};
 use crate::plan::product_names;
 use crate::product::{
     AdditivePart, BiasChoice, FittedDark, Known, LightRequest, LightResult, LoadedMap,
@@ -210,6 +210,8 @@ pub struct NamedLights<'a> {
     pub flat: Option<&'a Path>,
     /// The defect map.
     pub defects: Option<&'a Path>,
+    /// What becomes of defective pixels.
+    pub repair: Repair,
     /// Cosmic rays are found in each frame by itself, and mended.
     pub cosmic: bool,
     /// Gain and read noise in place of the headers'.
@@ -234,6 +236,7 @@ impl<'a> NamedLights<'a> {
             scaling,
             flat,
             defects: None,
+            repair: Repair::default(),
             cosmic: false,
             noise,
             sample,
@@ -304,7 +307,7 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
         }
         _ => None,
     };
-    let mut masters = Masters::new(bias, dark, flat, asked.scaling)?;
+    let mut masters = Masters::new(bias, dark, flat, asked.scaling)?.with_repair(asked.repair);
     if let Some(path) = asked.defects {
         let map = read_defect_map(path)?;
         let odd = frames.iter().find(|f| f.region().size() != map.map.size);

@@ -12,7 +12,7 @@ use super::request::{DefectsChoice, Keep, NightRequest};
 use crate::colour::Extract;
 use crate::detector::Linearity;
 use crate::inventory::KindOverrides;
-use crate::params::{Glob, Integration, OverscanChoice, Selection, Storage, sixteen_bits};
+use crate::params::{Glob, Integration, OverscanChoice, Repair, Selection, Storage, sixteen_bits};
 use crate::plan::{Graph, PLAN_SCHEMA};
 use crate::provenance::{ALGORITHM_VERSION, ContentHash, FileMark, SOFTWARE};
 use crate::{Error, Result};
@@ -46,6 +46,9 @@ pub struct AskedNight {
     /// Lights are calibrated without a defect map.
     #[serde(default, skip_serializing_if = "is_default")]
     without_defects: bool,
+    /// What becomes of defective pixels.
+    #[serde(default, skip_serializing_if = "is_default")]
+    repair: Repair,
     /// The pedestal in ADU of calibrated lights of 16 bits; `None` where they are floating point.
     pedestal_adu: Option<f32>,
     /// The pedestal is the smallest that is enough for a group of lights.
@@ -121,6 +124,7 @@ impl AskedNight {
                 DefectsChoice::Own | DefectsChoice::None => None,
             },
             without_defects: request.defects == DefectsChoice::None,
+            repair: request.repair,
             pedestal_adu: match request.sample {
                 Storage::SixteenBits(pedestal_adu) => Some(pedestal_adu),
                 Storage::F32 | Storage::SixteenBitsAuto => None,
@@ -162,6 +166,7 @@ impl AskedNight {
                 Some(path) => DefectsChoice::File(path.clone()),
                 None => DefectsChoice::Own,
             },
+            repair: self.repair,
             sample: match self.pedestal_adu {
                 _ if self.pedestal_auto => Storage::SixteenBitsAuto,
                 Some(adu) => sixteen_bits(adu).map(|_| Storage::SixteenBits(adu))?,

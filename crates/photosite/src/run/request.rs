@@ -9,7 +9,7 @@ use crate::Error;
 use crate::colour::Extract;
 use crate::finding::Severity;
 use crate::inventory::KindOverrides;
-use crate::params::{Glob, Integration, Selection, Setting, Storage};
+use crate::params::{Glob, Integration, Repair, Selection, Setting, Storage};
 use crate::report::RunReport;
 
 /// A night to be calibrated.
@@ -32,6 +32,8 @@ pub struct NightRequest {
     pub cameras: Vec<(String, NoiseModel)>,
     /// Which defect map lights are calibrated with.
     pub defects: DefectsChoice,
+    /// What becomes of defective pixels of lights.
+    pub repair: Repair,
     /// How calibrated lights are stored.
     pub sample: Storage,
     /// The folder of the library; `None` for none.
@@ -75,6 +77,7 @@ impl NightRequest {
             noise: None,
             cameras: Vec::new(),
             defects: DefectsChoice::default(),
+            repair: Repair::default(),
             sample: Storage::F32,
             library: None,
             stack: true,

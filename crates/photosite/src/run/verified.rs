@@ -400,7 +400,7 @@ fn by_hand(parameters: &serde_json::Value) -> [KindOverrides; 2] {
     let regions = regions.into_iter().map(|(source, target)| (source, Some(target))).collect();
     [Vec::new(), regions].map(|regions| KindOverrides {
         paths: Vec::new(),
-        overscan: OverscanChoice { method, regions },
+        overscan: OverscanChoice { method, regions, optical_black: false },
         linearity: linearity.clone(),
     })
 }

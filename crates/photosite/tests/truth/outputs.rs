@@ -344,7 +344,7 @@ fn an_automatic_pedestal_is_the_smallest_that_is_enough() {
 
 #[test]
 fn an_overscan_by_hand_is_that_of_the_header() {
-    let night = night(Preset::Ccd, outputs(1, 1));
+    let night = night(Preset::Ccd, Outputs { row_noise_adu: 6.0, ..outputs(1, 1) });
     let simulation = Simulation::new(night);
     let folder = tempfile::tempdir().unwrap();
     for plan in simulation.frames().iter().filter(|p| p.kind != FrameKind::Flat) {
@@ -352,11 +352,13 @@ fn an_overscan_by_hand_is_that_of_the_header() {
         let path = folder.path().join("told").join(plan.folder).join(&plan.file_name);
         write_stored(&path, &simulation, &frame, Stored::Beside);
         // The same without a word of it.
-        let path = folder.path().join("silent").join(plan.folder).join(&plan.file_name);
         let outputs = simulation.night().sensor.outputs.as_ref().unwrap();
         let mut units = photosite_sim::store(&frame, outputs, Stored::Beside);
-        ["BIASSEC", "TRIMSEC"].iter().for_each(|key| units[0].0.remove(key));
-        write_units(&path, &units);
+        // The columns are masked, and nothing says that they tell a level.
+        for (from, key) in [("masked", "BIASSEC"), ("silent", "TRIMSEC")] {
+            units[0].0.remove(key);
+            write_units(&folder.path().join(from).join(plan.folder).join(&plan.file_name), &units);
+        }
     }
     let choice = OverscanChoice::new(&["384,0,32,320".to_owned()], "auto").unwrap();
     let of = |from: &str, overscan: OverscanChoice| {
@@ -367,9 +369,23 @@ fn an_overscan_by_hand_is_that_of_the_header() {
         });
         let report = run(&asked, 2);
         let light = report.lights[0].output.clone().expect("a calibrated light");
-        read_frame(&light).unwrap().0
+        let told = report.findings.iter().any(|f| f.code == "optical-black-rows");
+        (read_frame(&light).unwrap().0, told)
     };
-    let (told, silent) = (of("told", OverscanChoice::default()), of("silent", choice));
+    let (told, no_word) = of("told", OverscanChoice::default());
+    let (silent, _) = of("silent", choice);
     assert_eq!(told.data.as_slice(), silent.data.as_slice());
-    assert_eq!(told.size(), SIZE);
+    assert_eq!((told.size(), no_word), (SIZE, false));
+    let (unused, hinted) = of("masked", OverscanChoice::default());
+    assert_eq!((unused.size(), hinted), (SIZE, true));
+    let black = OverscanChoice::new(&["optical-black".to_owned()], "auto").unwrap();
+    let (used, hinted) = of("masked", black);
+    assert_eq!((told.data.as_slice(), hinted), (used.data.as_slice(), false));
+    // Rows of the difference of neighbours that the columns beside them would take out.
+    let rows = |frame: &Frame| {
+        let level = |y: usize| f64::from(stat::median(frame.data.row(y)));
+        (1..SIZE.height).map(|y| (level(y) - level(y - 1)).powi(2)).sum::<f64>()
+    };
+    println!("rows: {:.0} with optical black, {:.0} without", rows(&used), rows(&unused));
+    assert!(rows(&used) < 0.3 * rows(&unused));
 }

@@ -7,7 +7,7 @@ use photosite_pix::{CfaPattern, FrameKind, MaskBits, Plane};
 
 use super::look::{Looked, judged, look};
 use super::still::still_pixels;
-use crate::defects::{DefectMap, Kind, MapFacts, Seen, Unsteady, faint_lines, merge};
+use crate::defects::{DefectMap, KAPPA, Kind, MapFacts, Seen, Unsteady, faint_lines, merge};
 use crate::raw::RawFrame;
 use crate::stack::Additive;
 use crate::work::Context;
@@ -132,7 +132,9 @@ pub fn build_defect_map(
                     one if one > 0.0 => FAINT * one,
                     _ => f32::INFINITY,
                 };
-                here.extend(faint_lines(&mean, (&least, 1), along_rows));
+                let lines = faint_lines(&mean, (&least, 1), along_rows).into_iter();
+                // One a little too cold is subtracted as it is, as a pixel would be.
+                here.extend(lines.filter(|s| s.score > -KAPPA));
             }
             if facts.exposure_s.is_none_or(|t| exposure_s > t) {
                 facts.exposure_s = Some(exposure_s).filter(|t| *t > 0.0);

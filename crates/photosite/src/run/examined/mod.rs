@@ -1,6 +1,7 @@
 //! Some frames of each set-up looked at before anything is planned: where their headers and their
 //! pixels disagree, the pixels are believed.
 
+mod black;
 mod elsewhere;
 mod kinds;
 mod outputs;
@@ -68,15 +69,18 @@ struct Seen {
 /// When the work is cancelled.
 pub fn examine(inventory: &mut Inventory, context: &Context<'_>) -> Result<()> {
     let mut setups: BTreeMap<Setup, Vec<usize>> = BTreeMap::new();
+    let mut raws: BTreeMap<Setup, Vec<usize>> = BTreeMap::new();
     for (i, frame) in inventory.frames.iter().enumerate() {
         // A camera raw is described by its decoder, not by a header that a person can get wrong.
         let decoded = frame.access == Access::Whole
             && photosite_file::is_camera_raw(&frame.path).unwrap_or(false);
-        if !decoded {
-            setups.entry(Setup::of(frame)).or_default().push(i);
-        }
+        let setups = if decoded { &mut raws } else { &mut setups };
+        setups.entry(Setup::of(frame)).or_default().push(i);
     }
     let (mut findings, mut left_out) = (Vec::new(), Vec::new());
+    for members in raws.values() {
+        black::rows_would_go(members, &inventory.frames, &mut findings, context)?;
+    }
     for members in setups.into_values() {
         let frames = &mut inventory.frames;
         let glances = look(frames, &members, context)?;
@@ -93,6 +97,7 @@ pub fn examine(inventory: &mut Inventory, context: &Context<'_>) -> Result<()> {
         left_out.extend(elsewhere);
         outputs::distrust_overscans(&seen, frames, &mut findings, context)?;
         outputs::missing_gains(&seen, frames, &mut findings);
+        black::rows_would_go(&seen.members, frames, &mut findings, context)?;
         rows::turn(&seen, frames, &mut findings, context)?;
     }
     left_out.extend(outputs::read_otherwise(&inventory.frames, &left_out, &mut findings));

@@ -12,7 +12,7 @@ use super::notes::Notes;
 use crate::calibrate::dark::DarkShare;
 use crate::error::Reach;
 use crate::event::{Event, Stage};
-use crate::params::DarkScaling;
+use crate::params::{DarkScaling, Repair};
 use crate::plan::{LightId, MasterId, Plan, StackPlan};
 use crate::product::{
     BiasChoice, Kept, LightRequest, LoadedMap, LoadedMaster, Masters, calibrate_light, load_master,
@@ -54,14 +54,16 @@ pub(super) enum Loaded {
 pub(super) struct Sets {
     what: Loaded,
     maps: Vec<Arc<LoadedMap>>,
+    repair: Repair,
     frames: BTreeMap<MasterId, LoadedMaster>,
     sets: BTreeMap<SetKey, Arc<Masters>>,
 }
 
 impl Sets {
     /// None of them in memory yet.
-    pub(super) fn new(what: Loaded, maps: &Maps) -> Self {
-        Self { what, maps: maps.all().to_vec(), frames: BTreeMap::new(), sets: BTreeMap::new() }
+    pub(super) fn new(what: Loaded, maps: &Maps, repair: Repair) -> Self {
+        let (frames, sets) = (BTreeMap::new(), BTreeMap::new());
+        Self { what, maps: maps.all().to_vec(), repair, frames, sets }
     }
 
     /// The masters of a set-up, loaded on all threads where they are not yet.
@@ -89,7 +91,7 @@ impl Sets {
             [bias, dark, flat].map(|i| i.and_then(|i| self.frames.get(&i).cloned()));
         let bias = bias.map(|m| BiasChoice::Master(Box::new(m)));
         let scaling = if key.fitted { DarkScaling::Fitted } else { DarkScaling::None };
-        let mut set = Masters::new(bias, dark, flat, scaling)?;
+        let mut set = Masters::new(bias, dark, flat, scaling)?.with_repair(self.repair);
         if let Some(map) = key.mapped.and_then(|at| self.maps.get(at)) {
             set = set.with_defects(map);
         }
@@ -229,7 +231,7 @@ pub(super) fn calibrate_lights(
     for &i in wanted.iter().filter(|i| raw[planned[**i].frame].is_some()) {
         by_set.entry(work.set_of(i)).or_default().push(i);
     }
-    let mut sets = Sets::new(Loaded::WithVariance, work.maps);
+    let mut sets = Sets::new(Loaded::WithVariance, work.maps, request.repair);
     for (key, members) in by_set {
         sets.keep(&BTreeSet::from([key]));
         let set = match sets.get(key, work.masters, context) {

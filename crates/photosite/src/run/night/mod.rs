@@ -288,7 +288,7 @@ impl<'a> Night<'a> {
         let at_hand = AtHand { maps, earlier, kept, folder: lights_dir };
         self.fit_darks(&at_hand, &masters_dir, context)?;
         self.lap("darks");
-        let mut sets = Sets::new(Loaded::Samples, &at_hand.maps);
+        let mut sets = Sets::new(Loaded::Samples, &at_hand.maps, self.so_far.request.repair);
         let mut flats = Results::none(self.so_far.planned.lights.len());
         let (work, notes) = (self.so_far.work(&at_hand), &mut self.notes);
         judge_flats(work, &mut flats, (&mut sets, notes), context)?;

@@ -17,7 +17,7 @@ use crate::error::Reach;
 use crate::event::Event;
 use crate::finding::Severity;
 use crate::measure::{SurveyedLight, reference as find_reference, survey};
-use crate::params::Integration;
+use crate::params::{Integration, Repair};
 use crate::plan::{FEWEST_LIGHTS, LightId, MasterId, StackPlan};
 use crate::preview::{Linked, is_whole, preview_file};
 use crate::product::{LightResult, Offered, Standing, replaced, standing};
@@ -221,6 +221,9 @@ impl Target<'_> {
             lights.iter().filter_map(|i| self.work.maps.hash_of(*i)).collect();
         if !mapped.is_empty() {
             parameters["defects"] = json!(mapped);
+        }
+        if self.work.request.repair != Repair::default() {
+            parameters["repair"] = json!(self.work.request.repair);
         }
         if let Some(path) = self.named_reference() {
             parameters["reference"] = json!(ContentHash::of_file(path)?.to_string());
