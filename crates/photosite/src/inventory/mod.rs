@@ -176,24 +176,38 @@ pub enum Taken {
     LeftOut(Finding, Option<FrameKind>),
 }
 
+/// Why a file is no raw frame, and of what kind it is where that is known.
+#[derive(Debug, Clone)]
+pub struct NoFrame {
+    /// What is told.
+    pub finding: Finding,
+    /// What it is of.
+    pub kind: Option<FrameKind>,
+}
+
+impl NoFrame {
+    fn new(finding: Finding, kind: Option<FrameKind>) -> Box<Self> {
+        Box::new(Self { finding, kind })
+    }
+}
+
 /// Makes a frame of a probed file, with what is doubtful about it.
 ///
 /// # Errors
-/// A Finding, and the kind where it is known, for what is no raw frame, and for one that nothing says the kind
-/// of.
+/// For what is no raw frame, and for one that nothing says the kind of.
 pub fn take(
     path: &Path,
     root: &Path,
     probe: Probe,
     overrides: &KindOverrides,
-) -> Result<(Frame, Vec<Finding>), (Finding, Option<FrameKind>)> {
+) -> Result<(Frame, Vec<Finding>), Box<NoFrame>> {
     match take_unlabelled(path, root, probe, overrides) {
         Taken::Frame(f, _) if f.kind_source == KindSource::Pixels => {
-            Err((unlabelled(path, None), None))
+            Err(NoFrame::new(unlabelled(path, None), None))
         }
         Taken::Frame(frame, findings) => Ok((*frame, findings)),
-        Taken::Master(kind) => Err((master_not_adopted(path), Some(kind))),
-        Taken::LeftOut(finding, kind) => Err((finding, kind)),
+        Taken::Master(kind) => Err(NoFrame::new(master_not_adopted(path), Some(kind))),
+        Taken::LeftOut(finding, kind) => Err(NoFrame::new(finding, kind)),
     }
 }
 

@@ -84,7 +84,7 @@ pub fn shelvable(
             (Shelvable::No(finding), Vec::new())
         }
         Ok((frame, findings)) => (Shelvable::Raw(Box::new(frame)), findings),
-        Err((finding, _)) => (Shelvable::No(finding), Vec::new()),
+        Err(no) => (Shelvable::No(no.finding), Vec::new()),
     }
 }
 

@@ -154,10 +154,13 @@ fn named(
     StackPlan { object, filter, exposure_s, exposures_s, lights, stem }
 }
 
+/// The longest part of a file name in characters: file systems end at 255 bytes for all of it.
+const LONGEST: usize = 60;
+
 /// A name as file names may hold it.
 fn safe(name: Option<&str>, stand_in: &str) -> String {
     let kept = |c: &char| c.is_alphanumeric() || matches!(c, '-' | '+' | '.');
-    let safe: String = name.unwrap_or_default().chars().filter(kept).collect();
+    let safe: String = name.unwrap_or_default().chars().filter(kept).take(LONGEST).collect();
     match safe.trim_matches('.') {
         "" => stand_in.to_owned(),
         safe => safe.to_owned(),
@@ -184,6 +187,7 @@ mod tests {
         assert_eq!(safe(Some("NGC 7000"), "light"), "NGC7000");
         assert_eq!(safe(Some("../../etc"), "light"), "etc");
         assert_eq!(safe(Some(" / "), "light"), "light");
+        assert_eq!(safe(Some(&"é".repeat(250)), "light").chars().count(), LONGEST);
         let exposures = [Some(60.0), Some(30.0), Some(60.01), None];
         let ids = |all: &[usize]| all.iter().map(|i| LightId::at(*i)).collect::<Vec<_>>();
         let parts = by_exposure(ids(&[0, 1, 2, 3]), |id| exposures[id.place()]);

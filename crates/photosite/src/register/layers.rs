@@ -85,6 +85,9 @@ pub fn open(
     laid.into_iter().collect()
 }
 
+/// Rows and columns of pixels.
+type Places = BTreeSet<(usize, usize)>;
+
 /// Lights whose samples end at so many times the light of another's hold what it could not.
 const REACHES_FURTHER: f64 = 1.5;
 
@@ -97,9 +100,10 @@ fn burnt(i: usize, used: &[(&SurveyedLight, &LightPart)]) -> Arc<[(usize, usize)
     };
     let (light, own) = used[i];
     let further = used.iter().filter(|(_, p)| scale(p) > REACHES_FURTHER * scale(own));
-    let others: Vec<(Transform, Size, BTreeSet<(usize, usize)>)> = further
-        .map(|(l, p)| (transform(p), l.size(), l.saturated.pixels().map(|(x, y)| (y, x)).collect()))
-        .collect();
+    let full =
+        |l: &SurveyedLight| -> Places { l.saturated.pixels().map(|(x, y)| (y, x)).collect() };
+    let others: Vec<(Transform, Size, Places)> =
+        further.map(|(l, p)| (transform(p), l.size(), full(l))).collect();
     if others.is_empty() {
         return Arc::default();
     }

@@ -15,7 +15,7 @@ use crate::correlation::Correlation;
 use crate::defects::mark;
 use crate::detector::full_scale_adu;
 use crate::finding::Severity;
-use crate::inventory::{KindOverrides, take};
+use crate::inventory::{KindOverrides, NoFrame, take};
 use crate::master::{channel_means, one_channel};
 use crate::measure::{StarField, find_stars};
 use crate::open::{open, probe, read_frames};
@@ -63,7 +63,8 @@ pub fn inspect(path: &Path) -> Result<Inspected> {
     let root = path.parent().unwrap_or(path);
     let (kind, findings) = match take(path, root, probe.clone(), &KindOverrides::default()) {
         Ok((frame, findings)) => (Some(frame.kind.name()), findings),
-        Err((finding, kind)) => {
+        Err(no) => {
+            let NoFrame { finding, kind } = *no;
             let doubt = Finding { severity: finding.severity.min(Severity::Warning), ..finding };
             (kind.map(FrameKind::name), vec![doubt])
         }

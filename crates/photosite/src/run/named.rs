@@ -48,7 +48,7 @@ pub fn named_frames(
         let overrides = KindOverrides { paths: vec![(whole, kind)], ..by_hand.clone() };
         Ok(match take(file, file, crate::open::probe(file)?, &overrides) {
             Ok((frame, findings)) => (Some(frame), findings),
-            Err((finding, _)) => (None, vec![finding]),
+            Err(no) => (None, vec![no.finding]),
         })
     })?;
     let mut seen = Inventory::default();

@@ -6,6 +6,7 @@ use photosite_pix::stat::median_f64;
 use super::cell::Cell;
 use super::grid::Grid;
 use super::maps::{MapKind, StripMaps};
+use super::set::Paired;
 
 /// Bins of responses, a thousandth each, from 0 to twice the block's.
 const BINS: usize = 2001;
@@ -102,7 +103,7 @@ struct Lit {
 /// Looks at the pixels of one row of blocks of flats, above the bias of their block.
 pub fn see_flats(
     (grid, strip): (&Grid, usize),
-    (pairs, cells): (&[(usize, usize, bool)], &[Vec<Cell>]),
+    (pairs, cells): (&[Paired], &[Vec<Cell>]),
     rows: &[Vec<f32>],
     zero: &Zero,
     maps: &mut StripMaps,
@@ -141,7 +142,7 @@ pub fn see_flats(
 
 /// The flats of a lane of a block that are not full, the faintest first.
 fn lit_frames(
-    pairs: &[(usize, usize, bool)],
+    pairs: &[Paired],
     cells: &[Vec<Cell>],
     (here, bias): (usize, f64),
     read_adu2: f64,

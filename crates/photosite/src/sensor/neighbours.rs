@@ -16,8 +16,8 @@ const METHOD: &str = "covariance of neighbours' differences in pairs of flats, t
 /// # Source
 /// Astier2019, equation 15: of a signal mu a covariance a mu^2, both in electrons; in ADU the same a.
 pub fn neighbours(campaign: &Campaign, most_adu: f64) -> Vec<Measure> {
-    let kinds: [(&str, fn(&Cell) -> f64); 2] =
-        [("a10", |cell| cell.beside), ("a01", |cell| cell.below)];
+    type Covariance = fn(&Cell) -> f64;
+    let kinds: [(&str, Covariance); 2] = [("a10", |cell| cell.beside), ("a01", |cell| cell.below)];
     let none = |why: &str| kinds.map(|(name, _)| Measure::none(name, "1/e-", METHOD, why)).to_vec();
     if campaign.grid.lanes.len() > 1 {
         return none("under a filter array the neighbours of a pixel hold other signals");

@@ -36,6 +36,9 @@ pub struct SensorFrame {
     pub top_adu: f64,
 }
 
+/// The first and the second frame of a pair, and whether it is spare.
+pub type Paired = (usize, usize, bool);
+
 /// Two frames that are compared.
 #[derive(Debug, Clone)]
 pub struct Pair {
@@ -201,7 +204,7 @@ pub struct StripSeen {
 pub fn see_strip(
     (grid, strip): (&Grid, usize),
     frames: &[SensorFrame],
-    pairs: &[(usize, usize, bool)],
+    pairs: &[Paired],
     rows: &[Vec<f32>],
     asked: Asked<'_>,
 ) -> StripSeen {
@@ -358,13 +361,13 @@ fn line_sums(a: &[f32], b: &[f32], size: Size, width: usize) -> (Vec<f64>, Vec<f
 pub fn gather_set(
     grid: &Grid,
     mut set: FrameSet,
-    pairs: &[(usize, usize, bool)],
+    pairs: &[Paired],
     strips: Vec<StripSeen>,
 ) -> FrameSet {
     let mut cells: Vec<Vec<Cell>> = vec![Vec::new(); pairs.len()];
     let most = strips.first().map_or(0, |s| s.alternating.len());
     let mut alternating: Vec<Vec<(f64, f64)>> = vec![Vec::new(); most];
-    let counted: Vec<&(usize, usize, bool)> = pairs.iter().filter(|p| !p.2).collect();
+    let counted: Vec<&Paired> = pairs.iter().filter(|p| !p.2).collect();
     let mut rows: Vec<Vec<f64>> = vec![Vec::new(); counted.len()];
     let mut columns: Vec<Vec<f64>> = vec![Vec::new(); counted.len()];
     let mut shapes = vec![None::<Shape>; pairs.len()];

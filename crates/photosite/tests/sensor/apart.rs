@@ -143,7 +143,11 @@ fn pairs_are_gaussian_unless_something_parts_them() {
         if number % 2 == 0 {
             let width = plane.width();
             for (i, v) in plane.as_mut_slice().iter_mut().enumerate() {
-                *v += if i / width % 2 == 0 { (6.0 * v.max(0.0).sqrt()).round() } else { 0.0 };
+                *v += if (i / width).is_multiple_of(2) {
+                    (6.0 * v.max(0.0).sqrt()).round()
+                } else {
+                    0.0
+                };
             }
         }
     }));

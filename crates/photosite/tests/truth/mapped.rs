@@ -289,7 +289,8 @@ fn a_map_repairs_or_pierces_lights_that_are_stacked() {
         let paths: Vec<PathBuf> = (0..5)
             .map(|i| {
                 let mut random = Stream::new(i, 1, Purpose::ReadNoise);
-                let level = |x: usize, y: usize| if (x + y) % 2 == 0 { 1000.0 } else { 1300.0 };
+                let level =
+                    |x: usize, y: usize| if (x + y).is_multiple_of(2) { 1000.0 } else { 1300.0 };
                 let data = Plane::from_fn(size, |x, y| {
                     let level = if cfa.is_some() { level(x, y) } else { 1000.0 };
                     (level + 10.0 * random.gaussian()) as f32 + 500.0 * is_hot(x, y)

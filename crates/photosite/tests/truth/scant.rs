@@ -180,8 +180,7 @@ fn lights_that_had_their_dark_taken_off_keep_the_rest() {
     let simulation = night(Preset::CmosMono, 3, |n| n.counts.darks = 12);
     let folder = tempfile::tempdir().unwrap();
     let bias_adu = simulation.night().sensor.offset_adu as f32;
-    let dark =
-        simulation.frames().into_iter().filter(|p| p.kind == FrameKind::Dark).next_back().unwrap();
+    let dark = simulation.frames().into_iter().rfind(|p| p.kind == FrameKind::Dark).unwrap();
     write_as(&simulation, &folder.path().join("raw"), |plan| {
         let mut frame = simulation.render(plan);
         if plan.kind == FrameKind::Light {
