@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use photosite::inventory::{FrameId, Inventory, KindOverrides, Taken, take, walk};
+use photosite::inventory::{FrameId, Inventory, KindOverrides, take, walk};
 use photosite::library::Field;
 use photosite::plan::{MasterId, Plan, plan};
 use photosite_file::fits::Sample;
@@ -186,8 +186,8 @@ pub fn inventory(folder: &Path) -> Inventory {
     for file in walk(&[folder.to_owned()], None).unwrap().files {
         let probe = photosite_file::probe(&file.path).unwrap();
         match take(&file.path, &file.root, probe, &KindOverrides::default()) {
-            Taken::Frame(frame, _) => inventory.frames.push(*frame),
-            Taken::LeftOut(finding, _) => panic!("{finding:?}"),
+            Ok((frame, _)) => inventory.frames.push(frame),
+            Err(no) => panic!("{:?}", no.finding),
         }
     }
     inventory
