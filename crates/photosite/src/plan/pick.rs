@@ -205,8 +205,10 @@ impl<'a> Planner<'a> {
             (bias, of_night)
         } else {
             let (bias, id) = self.pick_and_take(FrameKind::Bias, wanted);
-            let id = id.or_else(|| self.level_of(&dark).filter(|_| dark_id.is_none()));
-            (bias, id)
+            match id {
+                None if dark_id.is_none() => (bias, self.level_of(&dark)),
+                id => (bias, id),
+            }
         };
         let mut scaled = None;
         if dark_id.is_none() && bias_id.is_some() {

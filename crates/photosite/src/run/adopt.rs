@@ -141,7 +141,7 @@ pub fn masters_among(inventory: &mut Inventory, findings: &mut Vec<Finding>) -> 
 /// When it cannot be read, or the copy cannot be written.
 pub fn taken_from(path: &Path, kind: FrameKind, folder: &Path) -> Result<PathBuf> {
     match adopt(path, &probe(path)?, Some(kind)) {
-        Some(Ok(master)) => Ok(usable(path, &master, folder)?.0.path),
+        Some(Ok(master)) if !master.is_ours() => Ok(usable(path, &master, folder)?.0.path),
         _ => Ok(path.to_owned()),
     }
 }

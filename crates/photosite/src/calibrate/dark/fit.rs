@@ -164,6 +164,8 @@ pub struct DarkFit {
 
 /// A bright pixel tells its factor to this error by itself.
 const BRIGHT_ERROR: f64 = 0.2;
+/// More of them tell no more, and fits are kept for all lights.
+const MOST_BRIGHT: usize = 1024;
 /// What else it may be off by.
 const BRIGHT_UNLIKE: f64 = 0.05;
 /// So many bright pixels, and such a share of them, that hold a factor say that it is right, however many others
@@ -342,8 +344,8 @@ impl HotSites {
             let origins: [Option<Slope>; 3] = std::array::from_fn(|c| origin(&ordinary, c, k));
             let points = points(&sites, (k, &noise, &origins));
             let of_one = |(s, p): &(Site, Point)| (p.y / p.x, noise[usize::from(s.channel)] / p.x);
-            let bright = points.iter().map(of_one).filter(|(_, error)| *error < BRIGHT_ERROR);
-            fit.each = bright.collect();
+            let bright = || points.iter().map(of_one).filter(|(_, error)| *error < BRIGHT_ERROR);
+            fit.each = bright().step_by(bright().count().div_ceil(MOST_BRIGHT).max(1)).collect();
             let all: Vec<Point> = points.iter().map(|p| p.1).collect();
             let Some(whole) = through_origin(&all) else { break };
             let groups = groups(&points);
