@@ -4,9 +4,8 @@ use multiversion::multiversion;
 use photosite_pix::stat::median_f64;
 
 use super::cell::Cell;
-use super::grid::Grid;
+use super::grid::{Grid, Paired};
 use super::maps::{MapKind, StripMaps};
-use super::set::Paired;
 
 /// Bins of responses, a thousandth each, from 0 to twice the block's.
 const BINS: usize = 2001;

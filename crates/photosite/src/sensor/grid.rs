@@ -5,6 +5,9 @@ use std::ops::Range;
 
 use photosite_pix::{CfaColor, CfaPattern, Rect, Size};
 
+/// The first and the second frame of a pair, and whether it is spare.
+pub type Paired = (usize, usize, bool);
+
 /// Sides of blocks in pixels, the largest first.
 const SIDES: [usize; 5] = [64, 32, 16, 8, 4];
 /// Fewer blocks than this tell no error.

@@ -6,7 +6,7 @@ use photosite_pix::{FrameKind, Plane, Rect, Size};
 
 use super::cell::{Cell, CellRoom, measure_cell, noise_of};
 use super::flats::{FlatPixels, Zero, see_flats};
-use super::grid::Grid;
+use super::grid::{Grid, Paired};
 use super::hot::HotPixels;
 use super::maps::{MapKind, StripMaps};
 use super::pixels::{PixelCounts, see_pixels};
@@ -35,9 +35,6 @@ pub struct SensorFrame {
     /// The level at which samples end, in ADU.
     pub top_adu: f64,
 }
-
-/// The first and the second frame of a pair, and whether it is spare.
-pub type Paired = (usize, usize, bool);
 
 /// Two frames that are compared.
 #[derive(Debug, Clone)]
