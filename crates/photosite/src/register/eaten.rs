@@ -26,9 +26,6 @@ const ALIKE: f64 = 1.25;
 const ALL_ALIKE: f64 = 0.9;
 /// Flux that is lost by this share, and by so many of its errors, is a fault.
 const LOST: f64 = 0.03;
-/// The same where lights are under a filter array: stars of one colour have another share of its pixels than of
-/// a picture's.
-const LOST_UNDER_ARRAY: f64 = 0.1;
 const ERRORS: f64 = 5.0;
 
 /// The light of stars in a picture over that in its lights.
@@ -99,9 +96,9 @@ impl StarsKept {
     }
 
     /// That stars lost light; `None` where they did not.
-    pub(crate) fn finding(self, picture: &str, under_array: bool) -> Option<Finding> {
+    pub(crate) fn finding(self, picture: &str) -> Option<Finding> {
         let lost = 1.0 - self.ratio;
-        if lost < if under_array { LOST_UNDER_ARRAY } else { LOST } || lost < ERRORS * self.error {
+        if lost < LOST || lost < ERRORS * self.error {
             return None;
         }
         let message = format!(

@@ -329,8 +329,7 @@ impl Arranged<'_> {
         let comparable = how.drizzle.is_none() && !how.recipe.keeps_all();
         findings.extend(cut_off(&used, reference.size(), &shown(path)));
         let stars_kept = comparable.then(|| StarsKept::of(&used, &field, part)).flatten();
-        let under_array = used.iter().any(|(light, _)| light.mosaic().is_some());
-        findings.extend(stars_kept.and_then(|kept| kept.finding(&shown(path), under_array)));
+        findings.extend(stars_kept.and_then(|kept| kept.finding(&shown(path))));
         Ok(Integrated {
             path: path.to_owned(),
             key: provenance.key(),
