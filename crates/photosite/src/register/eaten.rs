@@ -51,15 +51,19 @@ impl StarsKept {
     ) -> Option<Self> {
         let (x0, y0) = part.map_or((0.0, 0.0), |p| (p.x0 as f64, p.y0 as f64));
         // Apertures follow the width of stars: fluxes of very other ones are of another share of their light.
-        let alike = |light: &SurveyedLight, part: &LightPart| {
+        let width = |(light, part): &(&SurveyedLight, &LightPart)| {
             let registration = part.registration.as_ref()?;
             let scale = registration.transform.magnification(Point::new(x0, y0));
-            let ratio = light.field.fwhm_px? / scale / picture.fwhm_px?;
-            (ratio.ln().abs() < ALIKE.ln()).then_some(())
+            light.field.fwhm_px.map(|fwhm| fwhm / scale)
+        };
+        let best = used.iter().max_by(|a, b| a.1.weight.total_cmp(&b.1.weight))?;
+        let usual = width(best)?;
+        let alike = |one: &&(&SurveyedLight, &LightPart)| {
+            width(one).is_some_and(|width| (width / usual).ln().abs() < ALIKE.ln())
         };
         let lights: Vec<Catalogue<'_>> = used
             .iter()
-            .filter(|(light, part)| alike(light, part).is_some())
+            .filter(alike)
             .filter_map(|(light, part)| Catalogue::of(light, part))
             .collect();
         let whole: f64 = lights.iter().map(|l| l.weight).sum();
