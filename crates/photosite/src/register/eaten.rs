@@ -20,8 +20,8 @@ const SNR: f64 = 30.0;
 const NEAR_PX: f64 = 1.5;
 /// Of so many of the lights it must be known.
 const OF_LIGHTS: f64 = 0.7;
-/// Widths of stars that are within this factor are alike.
-const ALIKE: f64 = 1.25;
+/// Widths of stars beyond this factor are of lights that defocus or a change of focus took apart.
+const ALIKE: f64 = 2.0;
 /// The others are to have less than the rest of the weight, or nothing is told.
 const ALL_ALIKE: f64 = 0.9;
 /// Flux that is lost by this share, and by so many of its errors, is a fault.
