@@ -43,6 +43,17 @@ impl Change {
         let what = what.join("; ");
         (!what.is_empty()).then_some(Self { factors: factors.unwrap_or([1.0; 3]), freed, what })
     }
+
+    /// What is told of the master: what its header told, and what was done, `kept` the end of that sentence.
+    fn told(&self, path: &Path, master: &Adopted, kept: &str) -> Vec<Finding> {
+        let mut findings = master.findings.clone();
+        // What is seen is not assumed.
+        findings.retain(|f| !self.freed || f.code != "master-content-assumed");
+        let message = format!("{}; a converted copy is {kept}", self.what);
+        let subject = path.display().to_string();
+        findings.push(Finding::new("master-converted", Severity::Info, subject, message));
+        findings
+    }
 }
 
 /// The record of a master that is to be kept, and what is told of it: of itself where it is as ours are, else
@@ -51,22 +62,14 @@ impl Change {
 /// # Errors
 /// When it cannot be read, or the copy cannot be written.
 pub fn usable(path: &Path, master: &Adopted, folder: &Path) -> Result<(Record, Vec<Finding>)> {
-    let mut findings = master.findings.clone();
     let mark = FileMark::of(path)?;
     let loaded = load_master(path)?;
     let Some(change) = Change::of(&loaded, master) else {
-        return Ok((record_of(path, master, (mark, &loaded)), findings));
+        return Ok((record_of(path, master, (mark, &loaded)), master.findings.clone()));
     };
-    // What is seen is not assumed.
-    findings.retain(|f| !change.freed || f.code != "master-content-assumed");
     let copy = convert(path, master, loaded, &change, folder)?;
-    findings.push(Finding::new(
-        "master-converted",
-        Severity::Info,
-        path.display().to_string(),
-        format!("{}; a converted copy is kept: {}", change.what, copy.display()),
-    ));
-    Ok((master_record(&copy)?, findings))
+    let told = change.told(path, master, &format!("kept: {}", copy.display()));
+    Ok((master_record(&copy)?, told))
 }
 
 /// The record of a master that lies among the frames of a night, by what it will be once it is taken; nothing
@@ -77,23 +80,16 @@ pub fn usable(path: &Path, master: &Adopted, folder: &Path) -> Result<(Record, V
 pub fn foreseen(path: &Path, master: &Adopted) -> Result<(Record, Vec<Finding>)> {
     let mark = FileMark::of(path)?;
     let loaded = load_master(path)?;
-    let mut findings = master.findings.clone();
     let mut record = record_of(path, master, (mark, &loaded));
-    if let Some(change) = Change::of(&loaded, master) {
-        findings.retain(|f| !change.freed || f.code != "master-content-assumed");
-        record.traits.bias_removed |= change.freed;
-        if let Some(level) = &mut record.level {
-            level.median_adu *= change.factors[0];
-            level.hot_adu *= change.factors[0];
-        }
-        findings.push(Finding::new(
-            "master-converted",
-            Severity::Info,
-            path.display().to_string(),
-            format!("{}; a converted copy is used", change.what),
-        ));
+    let Some(change) = Change::of(&loaded, master) else {
+        return Ok((record, master.findings.clone()));
+    };
+    record.traits.bias_removed |= change.freed;
+    if let Some(level) = &mut record.level {
+        level.median_adu *= change.factors[0];
+        level.hot_adu *= change.factors[0];
     }
-    Ok((record, findings))
+    Ok((record, change.told(path, master, "used")))
 }
 
 /// The masters of other programs among the frames of a night, for it to choose from.

@@ -37,7 +37,7 @@ pub(super) struct SetKey {
     pub fitted: bool,
     /// Which of the night's defect maps.
     pub mapped: Option<usize>,
-    /// Its response is straightened, above the bias.
+    /// Its bias is needed beside a dark that holds it.
     pub needs_bias: bool,
 }
 
