@@ -45,6 +45,8 @@ pub enum ErrorKind {
     Contradiction,
     /// None of a set's flats can be used.
     Unusable,
+    /// No exposure made the frames of a set: every sample of them has one value.
+    WithoutSignal,
     /// The person stopped the work.
     Cancelled,
     /// Photosite is wrong.
@@ -72,7 +74,11 @@ impl ErrorKind {
                 Reach::Frame
             }
             Self::Mismatch => Reach::Group,
-            Self::Memory | Self::Foreign | Self::Contradiction | Self::Unusable => Reach::Product,
+            Self::Memory
+            | Self::Foreign
+            | Self::Contradiction
+            | Self::Unusable
+            | Self::WithoutSignal => Reach::Product,
             Self::Parameters | Self::Library | Self::Cancelled | Self::Bug => Reach::Run,
         }
     }
@@ -92,6 +98,7 @@ impl ErrorKind {
             Self::Odd => "frame-odd",
             Self::Contradiction => "set-contradicts",
             Self::Unusable => "flats-unusable",
+            Self::WithoutSignal => "frame-without-signal",
             Self::Cancelled => "interrupted",
             Self::Bug => "internal-fault",
         }
@@ -188,6 +195,11 @@ impl Error {
     /// Flats that are of no use, all of them: `message` says why.
     pub fn unusable(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Unusable, message)
+    }
+
+    /// Frames that no exposure made, all of a set: `message` says what they hold.
+    pub fn without_signal(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::WithoutSignal, message)
     }
 
     /// The operating system's refusal to do `what` with `path`.

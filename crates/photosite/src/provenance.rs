@@ -47,6 +47,11 @@ impl ContentHash {
     /// # Errors
     /// When the file cannot be read.
     pub fn of_file(path: &Path) -> Result<Self> {
+        Self::of_file_seen(path, |_| ())
+    }
+
+    /// The same; `seen` is given the bytes of the file as they are read, of one image of several none.
+    pub(crate) fn of_file_seen(path: &Path, mut seen: impl FnMut(&[u8])) -> Result<Self> {
         if image_of_file(path).is_some() {
             return Self::of_image(path);
         }
@@ -58,7 +63,10 @@ impl ContentHash {
         loop {
             match file.read(&mut buffer) {
                 Ok(0) => return Ok(Self(*hasher.finalize().as_bytes())),
-                Ok(n) => hasher.update(&buffer[..n]),
+                Ok(n) => {
+                    seen(&buffer[..n]);
+                    hasher.update(&buffer[..n])
+                }
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(e) => return Err(Error::io(path, "reading the file", e)),
             };

@@ -31,6 +31,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use photosite_file::fits::DataSums;
 use photosite_file::keyword::{self, SampleKind, Samples, Scale};
 use photosite_file::scratch::Scratch;
 use photosite_file::{Access, Probe, RawSource, Source};
@@ -64,6 +65,8 @@ pub struct RawFrame {
     pub hash: ContentHash,
     /// What shows that the file has changed, taken before it was read.
     pub mark: FileMark,
+    /// What its data contradict of the sums in its headers: half a sentence, where they do.
+    pub damage: Option<String>,
     /// What reading a range of rows costs.
     pub access: Access,
     /// Which pixels see light, and where samples end.
@@ -83,6 +86,24 @@ pub struct RawFrame {
     pub parts: OnceLock<Arc<Parts>>,
 }
 
+/// What a file holds, and what its data contradict of the sums that its headers promise, in one reading.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(crate) fn hash_and_damage(path: &Path) -> Result<(ContentHash, Option<String>)> {
+    // A file whose units cannot be told is found out where it is opened.
+    let mut sums = DataSums::promised(path).ok().flatten();
+    let hash = ContentHash::of_file_seen(path, |bytes| {
+        if let Some(sums) = &mut sums {
+            sums.add(bytes);
+        }
+    })?;
+    let told = |(unit, is, says): (&str, u32, &str)| {
+        format!("the data of {unit} sum up to {is}, and its DATASUM says {says}")
+    };
+    Ok((hash, sums.as_ref().and_then(DataSums::contradicted).map(told)))
+}
+
 impl RawFrame {
     /// A frame from its file, as its own header describes it; the file is read through once, for
     /// its content hash.
@@ -92,7 +113,7 @@ impl RawFrame {
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let mark = FileMark::of(path)?;
-        let hash = ContentHash::of_file(path)?;
+        let (hash, damage) = hash_and_damage(path)?;
         let Probe { header, size, planes, access, .. } = probe(path)?;
         if planes != 1 {
             return Err(Error::unsupported(format!(
@@ -107,6 +128,7 @@ impl RawFrame {
             path: path.to_owned(),
             hash,
             mark,
+            damage,
             access,
             detector,
             from_zero_to_one,

@@ -29,6 +29,6 @@ pub(crate) use frame::{open_mask, read_masked, unit_of};
 pub use layout::{Hdu, HduKind, HduSummary, Layout};
 pub use plain::FitsSource;
 pub use table::{Column, Table};
-pub use verify::{Verified, verify};
+pub use verify::{DataSums, Verified, verify};
 pub(crate) use write::as_u16;
 pub use write::{Clipped, FitsWriter, ImageSpec, Sample};

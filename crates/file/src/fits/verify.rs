@@ -3,6 +3,7 @@
 //! # Source
 //! FITS standard 4.0, section 4.4.2.7 and appendix J (FITS4).
 
+use std::ops::Range;
 use std::path::Path;
 
 use photosite_pix::Value;
@@ -66,12 +67,70 @@ pub fn verify(path: &Path) -> Result<Verified> {
     Ok(verified)
 }
 
+/// The sums that a file promises of its units' data, taken as the file is read for something else.
+#[derive(Debug)]
+pub struct DataSums {
+    /// Of each unit with a DATASUM: where its data lie, what it is called, what it says, what was summed up.
+    units: Vec<(Range<u64>, String, String, Sum)>,
+    /// Bytes that were taken.
+    at: u64,
+}
+
+impl DataSums {
+    /// The sums of the FITS file at `path`, no byte of its data read yet; `None` where it promises none,
+    /// is packed as a whole, or is of another format.
+    ///
+    /// # Errors
+    /// When the file is damaged or cannot be read.
+    pub fn promised(path: &Path) -> Result<Option<Self>> {
+        let magic = Magic::of(path)?;
+        if magic != Magic::Fits {
+            return Ok(None);
+        }
+        let file = FitsFile::open(path, magic)?;
+        let unit = |hdu: &Hdu| {
+            let says = datasum(hdu)?;
+            let data = hdu.data_offset..(hdu.data_offset + hdu.data_bytes).next_multiple_of(BLOCK);
+            Some((data, hdu.label(), says, Sum::default()))
+        };
+        let units: Vec<_> = file.layout.hdus.iter().filter_map(unit).collect();
+        Ok((!units.is_empty()).then_some(Self { units, at: 0 }))
+    }
+
+    /// Takes the next bytes of the file, from its first one on.
+    pub fn add(&mut self, bytes: &[u8]) {
+        let here = self.at..self.at + bytes.len() as u64;
+        for (data, _, _, sum) in &mut self.units {
+            let (from, to) = (data.start.max(here.start), data.end.min(here.end));
+            if from < to {
+                let part = (from - here.start) as usize..(to - here.start) as usize;
+                sum.add((from - data.start) % 4, &bytes[part]);
+            }
+        }
+        self.at = here.end;
+    }
+
+    /// The first unit whose data are not what its DATASUM says, once the whole file was taken: the
+    /// unit's name, the sum of its data, and what it says.
+    pub fn contradicted(&self) -> Option<(&str, u32, &str)> {
+        let wrong = |(_, _, says, sum): &&(_, _, String, Sum)| says.parse() != Ok(sum.value());
+        self.units
+            .iter()
+            .find(wrong)
+            .map(|(_, label, says, sum)| (label.as_str(), sum.value(), says.as_str()))
+    }
+}
+
+/// What a unit's DATASUM says; blank means that the sum was not computed.
+fn datasum(hdu: &Hdu) -> Option<String> {
+    let text = hdu.header.get_text("DATASUM")?;
+    Some(text.trim().to_owned()).filter(|t| !t.is_empty())
+}
+
 /// Compares one unit with its sums; false where it has none.
-fn check(bytes: &Bytes, hdu: &Hdu, unit: std::ops::Range<u64>) -> Result<bool> {
+fn check(bytes: &Bytes, hdu: &Hdu, unit: Range<u64>) -> Result<bool> {
     let path = bytes.path();
-    let said = |key: &str| hdu.header.get_text(key).map(|t| t.trim().to_owned());
-    let datasum = said("DATASUM").filter(|t| !t.is_empty());
-    // A blank means that the sum was not computed.
+    let datasum = datasum(hdu);
     let checksum = hdu.header.get("CHECKSUM").is_some_and(|v| {
         matches!(&v, Value::Text(t) if !t.trim().is_empty()) || v.as_f64().is_some()
     });
@@ -103,7 +162,7 @@ fn check(bytes: &Bytes, hdu: &Hdu, unit: std::ops::Range<u64>) -> Result<bool> {
 }
 
 /// The sum of a range that begins with a block; bytes beyond the end of the file are zeros.
-fn sum(bytes: &Bytes, range: std::ops::Range<u64>) -> Result<Sum> {
+fn sum(bytes: &Bytes, range: Range<u64>) -> Result<Sum> {
     let end = range.end.min(bytes.len());
     let mut total = Sum::default();
     let mut buffer = vec![0u8; (end.saturating_sub(range.start)).min(CHUNK) as usize];

@@ -52,6 +52,9 @@ pub enum SetVerdict {
     },
     /// None of these flats can be used.
     Unusable(Vec<Odd>),
+    /// Every sample of each of these darks or flats has one value: no exposure made them. Half a sentence on
+    /// the first.
+    WithoutSignal(String),
 }
 
 /// Compares the frames of a set of `kind` with each other.
@@ -67,6 +70,15 @@ pub fn compare(kind: FrameKind, frames: &[FrameSummary]) -> SetVerdict {
             return SetVerdict::Unusable(odd);
         }
     }
+    let constants: Vec<(usize, f32)> = (0..frames.len())
+        .filter(|i| odd.iter().all(|o| o.index != *i))
+        .filter_map(|i| Some((i, frames[i].constant_adu?)))
+        .collect();
+    let all = constants.len() + odd.len() == frames.len();
+    // Biases that are one number are a level all the same.
+    if let (Some((_, value)), true) = (constants.first(), all && kind != FrameKind::Bias) {
+        return SetVerdict::WithoutSignal(words::constant(*value));
+    }
     let rest: Vec<usize> =
         (0..frames.len()).filter(|i| odd.iter().all(|o| o.index != *i)).collect();
     // Every part holds frames of all of the set.
@@ -80,6 +92,13 @@ pub fn compare(kind: FrameKind, frames: &[FrameSummary]) -> SetVerdict {
                 apart = apart.or(found);
             }
             Err(contradiction) => return contradiction,
+        }
+    }
+    for (index, value) in constants.into_iter().filter(|_| !all) {
+        let reason = words::constant(value);
+        match odd.iter_mut().find(|o| o.index == index) {
+            Some(odd) => odd.reasons.push(reason),
+            None => odd.push(Odd { index, reasons: vec![reason] }),
         }
     }
     odd.sort_by_key(|o| o.index);

@@ -5,7 +5,7 @@
 
 use photosite_pix::FrameKind;
 
-use super::summary::{FrameSummary, HOT_SIGMAS, HotPixel, Tiles, median};
+use super::summary::{FrameSummary, HotPixel, SURE_SIGMAS, Tiles, median};
 
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,9 +81,7 @@ const ROW_SIGMAS: f64 = 3.0;
 const ROW_SHARE: f64 = 0.15;
 const ROWS: f64 = 1.5;
 
-/// A hot pixel that every frame of its kind must show stands out by twice what others need to be
-/// seen; so many of them can tell, and the hottest ones do.
-const SURE_SIGMAS: f64 = 2.0 * HOT_SIGMAS;
+/// So many hot pixels can tell, and the hottest ones do.
 const FEWEST_HOT: usize = 12;
 const HOTTEST: usize = 64;
 

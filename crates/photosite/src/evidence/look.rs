@@ -30,17 +30,13 @@ pub fn look(
     buffers: &mut ReadBuffers,
 ) -> Result<FrameSummary> {
     let size = source.region.size();
-    let Size { width, height } = size;
+    let width = size.width;
     // Without light all colours are one.
     let cfa = source.cfa.filter(|_| kind == FrameKind::Flat);
-    let run = cfa.map_or(1, CfaPattern::period).min(height);
-    let cells = (height / run).max(1);
-    let wanted = (READ_SAMPLES / (width * run).max(1)).clamp(1, cells);
-    let first_rows: Vec<usize> = (0..wanted).map(|i| i * cells / wanted * run).collect();
-    let mut samples = vec![0.0f32; wanted * run * width];
-    for (y, part) in first_rows.iter().zip(samples.chunks_exact_mut(run * width)) {
-        source.read(*y..y + run, 0..width, buffers, part)?;
-    }
+    let run = cfa.map_or(1, CfaPattern::period).min(size.height);
+    let (first_rows, mut samples) = rows_of(source, run, buffers)?;
+    let constant = samples.first().filter(|first| samples.iter().all(|v| v == *first));
+    let constant_adu = constant.map(|v| *v + source.level_adu);
     let zero = -source.level_adu;
     let share_zero = samples.iter().filter(|v| **v == zero).count() as f64 / samples.len() as f64;
     let (share_full, full_adu) = match kind {
@@ -74,7 +70,28 @@ pub fn look(
         || ends_a_converter(full_adu)
         || (summary.scatter_adu >= 1.0 && share_full < PLATEAU_MOST);
     let share_full = if is_full { share_full } else { 0.0 };
-    Ok(FrameSummary { share_zero, share_full, full_adu, ..summary })
+    Ok(FrameSummary { share_zero, share_full, full_adu, constant_adu, ..summary })
+}
+
+/// The first row of each run of `run` rows that are looked at of a frame, spread over it, and their samples
+/// in ADU; the same rows of each frame of a size.
+///
+/// # Errors
+/// When the frame cannot be read.
+pub fn rows_of(
+    source: &Prepared,
+    run: usize,
+    buffers: &mut ReadBuffers,
+) -> Result<(Vec<usize>, Vec<f32>)> {
+    let Size { width, height } = source.region.size();
+    let cells = (height / run).max(1);
+    let wanted = (READ_SAMPLES / (width * run).max(1)).clamp(1, cells);
+    let first_rows: Vec<usize> = (0..wanted).map(|i| i * cells / wanted * run).collect();
+    let mut samples = vec![0.0f32; wanted * run * width];
+    for (y, part) in first_rows.iter().zip(samples.chunks_exact_mut(run * width)) {
+        source.read(*y..y + run, 0..width, buffers, part)?;
+    }
+    Ok((first_rows, samples))
 }
 
 /// A plateau at any level is full scale where noise spreads the samples below it and they are more

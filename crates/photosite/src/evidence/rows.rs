@@ -114,8 +114,11 @@ impl<'a> Fixed<'a> {
         let fixed = mean_pattern(&self.frames, MOST_OF_HOT);
         let patterns = Patterns::of(&fixed, &lights);
         let orders: [&dyn Fn(usize) -> Option<usize>; 2] = [&Some, &|row| Some(mirrored(row))];
+        let at_place = orders.map(|place| patterns.correlation(0, place));
         // Beside its place a pattern is dark.
-        let here = orders.iter().map(|place| patterns.correlation(0, place)).fold(0.0, f64::max);
+        let here = at_place.into_iter().fold(0.0, f64::max);
+        // And beside one that was taken off twice, or divided by already, it is bright.
+        let inverse = -at_place.into_iter().fold(0.0, f64::min);
         let mut best = (0.0, None);
         for columns in (-MOST_COLUMNS..=MOST_COLUMNS).filter(|columns| *columns != 0) {
             for place in orders {
@@ -142,7 +145,7 @@ impl<'a> Fixed<'a> {
                 best = (found, Some(Displaced::Mirrored));
             }
         }
-        best.1.filter(|_| patterns.clear(best.0, here))
+        best.1.filter(|_| patterns.clear(best.0, here) && best.0 > inverse)
     }
 
     /// The lights that can be held against the frames, all of one size; none where that is not so.

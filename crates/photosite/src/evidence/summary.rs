@@ -13,8 +13,13 @@ const ROW_STEP: usize = 4;
 /// Sigmas between the quartiles of a normal distribution.
 const IQR_SIGMAS: f32 = 1.349;
 
-/// Sigmas from which a pixel counts as hot, and how many of the hottest are kept.
+/// Sigmas from which a pixel counts as hot.
 pub(super) const HOT_SIGMAS: f64 = 6.0;
+
+/// A hot pixel that every frame of its kind must show stands out by twice what others need to be seen.
+pub(super) const SURE_SIGMAS: f64 = 2.0 * HOT_SIGMAS;
+
+/// How many of the hottest pixels are kept.
 const MOST_HOT: usize = 1024;
 
 /// Samples that are looked at together for a hot one.
@@ -88,6 +93,8 @@ pub struct FrameSummary {
     pub share_full: f64,
     /// The level of full scale that was seen, in ADU.
     pub full_adu: f64,
+    /// The value as stored, in ADU, that every sample has, where all have one.
+    pub constant_adu: Option<f32>,
 }
 
 /// The mean of samples near their median, their scatter about it, and their number; sorts them.
@@ -209,6 +216,7 @@ impl FrameSummary {
             share_zero: 0.0,
             share_full: 0.0,
             full_adu: f64::NAN,
+            constant_adu: None,
         };
         if seen.cfa.is_none() {
             summary.hot = summary.hottest(seen, &scatters, (across, down));
@@ -288,7 +296,7 @@ impl FrameSummary {
 }
 
 /// The median of the four neighbours of its colour in the row: glow lights them as well, a hot pixel does not.
-fn beside(row: &[f32], x: usize) -> f32 {
+pub(super) fn beside(row: &[f32], x: usize) -> f32 {
     let places = [x.checked_sub(4), x.checked_sub(2), Some(x + 2), Some(x + 4)];
     let around: Vec<f32> =
         places.into_iter().flatten().filter_map(|x| row.get(x).copied()).collect();

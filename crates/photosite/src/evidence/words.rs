@@ -161,6 +161,11 @@ pub(super) fn of_part(set: &Set<'_>, feature: Feature, part: &[usize]) -> String
     }
 }
 
+/// What is said of a frame of which every sample has one value.
+pub(super) fn constant(value_adu: f32) -> String {
+    format!("every sample of it is {value_adu} ADU, without the noise that any sensor has")
+}
+
 /// Why a flat is saturated.
 pub(super) fn saturated(flat: &FrameSummary) -> String {
     format!(

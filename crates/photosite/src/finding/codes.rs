@@ -1,4 +1,4 @@
-//! The codes of findings about files, headers, pixels and products: what each means, and what to do.
+//! The codes of findings about files, headers and products: what each means, and what to do.
 //! Those of matching have a table of their own.
 
 use super::Severity::{Error, Info, Warning};
@@ -25,50 +25,10 @@ pub(super) const CODES: &[Code] = &[
         "Take 20 or more biases, or dark flats and darks of the lights' own exposure.",
     ),
     code(
-        "black-level-corrected",
-        Info,
-        "A master dark is darker than the bias: the sensor corrects its own black level, so its \
-         darks match only lights of the same exposure and temperature.",
-        "No action needed; do not scale these darks.",
-    ),
-    code(
         "card-unreadable",
         Warning,
         "A header card holds something else than its keyword promises; its value is treated as unknown.",
         "Correct the card; the message names it and the text found.",
-    ),
-    code(
-        "cfa-not-named",
-        Warning,
-        "Headers name no colour filter array, but flats look as if there were one; the frames get that \
-         of their set-up's other headers, or are treated as monochrome.",
-        "If the sensor is a colour one, write BAYERPAT into the headers.",
-    ),
-    code(
-        "cfa-not-seen",
-        Warning,
-        "The headers name a colour filter array, but all samples are of one colour: the sensor is \
-         monochrome, or the array was binned away.",
-        "Remove BAYERPAT from the headers, or have the capture program write none.",
-    ),
-    code(
-        "cfa-phase-doubtful",
-        Warning,
-        "The samples contradict the colour filter array that the header names.",
-        "Set BAYERPAT, or XBAYROFF and YBAYROFF, to match the frame.",
-    ),
-    code(
-        "cfa-unnamed",
-        Info,
-        "The header indicates a colour sensor but gives no CFA pattern; the frame is treated as \
-         monochrome.",
-        "Write BAYERPAT into the headers if the sensor has a filter array.",
-    ),
-    code(
-        "clipped",
-        Warning,
-        "Samples of a 16-bit product lay outside 0 to 65535 and were clipped.",
-        "Use --format f32, or the --pedestal that the message names.",
     ),
     code(
         "date-unreadable",
@@ -126,19 +86,6 @@ pub(super) const CODES: &[Code] = &[
         "If the name is wrong, write FILTER into the header.",
     ),
     code(
-        "flats-joined",
-        Warning,
-        "A master flat was made of flats of several nights, too few in one of them to stand alone.",
-        "Take flats every night, 3 or more a filter; look for dust that moved.",
-    ),
-    code(
-        "flats-unusable",
-        Error,
-        "None of the flats of a set can be used: each is saturated or without light; no master \
-         flat is made.",
-        "Take flats at about half of full scale.",
-    ),
-    code(
         "flux-scale-assumed",
         Warning,
         "No stars and no nebula in common tell how much light came through for some lights; exposure, \
@@ -177,14 +124,6 @@ pub(super) const CODES: &[Code] = &[
         "Copy it again from the camera, or delete it.",
     ),
     code(
-        "frame-odd",
-        Error,
-        "A frame contradicts the other frames of its set, in level, noise, shape, rows or hot \
-         pixels; it is left out of the master.",
-        "Inspect it. If it is sound, the others may be of another exposure, gain or filter than \
-         their headers say.",
-    ),
-    code(
         "frame-unreadable",
         Error,
         "The operating system refused to read the file; it is left out.",
@@ -207,20 +146,6 @@ pub(super) const CODES: &[Code] = &[
         Info,
         "The header gives no gain; it is taken from the file name.",
         "If the name is wrong, write GAIN into the header.",
-    ),
-    code(
-        "greens-equalised",
-        Info,
-        "The two greens of the filter array differ in response; each is brought to the mean of both, so \
-         that no maze is drawn of it.",
-        "No action needed; flats of the same light take the difference away.",
-    ),
-    code(
-        "hot-pixels-like-stars",
-        Warning,
-        "Much of what looks like stars stands on the same pixels in light after light while the rest moved \
-         together: hot pixels. Lights are registered by the rest.",
-        "Take darks, so that hot pixels are gone before stars are looked for.",
     ),
     code(
         "images-of-one-file",
@@ -248,12 +173,6 @@ pub(super) const CODES: &[Code] = &[
         "The same command continues from there.",
     ),
     code(
-        "kind-by-pixels",
-        Warning,
-        "No header, name or folder says what frames are; their pixels do.",
-        "If that is wrong, put them in a folder named for their kind, or use the option for it.",
-    ),
-    code(
         "kind-contradicted",
         Warning,
         "Header and file name disagree on what a frame is.",
@@ -271,13 +190,6 @@ pub(super) const CODES: &[Code] = &[
         Info,
         "The header gives a frame type that is not recognised.",
         "No action needed if file name or folder give the kind.",
-    ),
-    code(
-        "label-contradicted",
-        Warning,
-        "Pixels contradict what a frame is said to be: stars in a dark, a light taken with the cap \
-         on; it is left out.",
-        "If the label is right, use the option for its kind.",
     ),
     code(
         "library-frame-gone",
@@ -298,20 +210,6 @@ pub(super) const CODES: &[Code] = &[
         "Use --no-library to work without it, or --library PATH for another.",
     ),
     code(
-        "light-below-zero",
-        Warning,
-        "After bias and dark the sky of a light lies below zero by more than its noise: it was calibrated \
-         before, or its masters are of another offset.",
-        "Use the raw light, or masters taken with its own offset and gain.",
-    ),
-    code(
-        "light-mirrored",
-        Warning,
-        "A light shows the sky mirrored beside the others of its camera; the same masters cannot fit \
-         both.",
-        "Use the files as the camera wrote them, or masters of frames turned over in the same way.",
-    ),
-    code(
         "light-not-kept",
         Info,
         "A light; the library keeps only calibration frames and masters.",
@@ -322,6 +220,12 @@ pub(super) const CODES: &[Code] = &[
         Error,
         "A light cannot be calibrated or stacked with the others; it is left out.",
         "The message says why.",
+    ),
+    code(
+        "master-among-frames",
+        Info,
+        "A master of another program lies among the frames; it serves where no raw frames fit.",
+        "No action needed.",
     ),
     code(
         "master-by-name",
@@ -346,12 +250,6 @@ pub(super) const CODES: &[Code] = &[
         Warning,
         "A master that was named by hand contradicts the light.",
         "Name the master that belongs to the light, or ignore this if the header is wrong.",
-    ),
-    code(
-        "master-among-frames",
-        Info,
-        "A master of another program lies among the frames; it serves where no raw frames fit.",
-        "No action needed.",
     ),
     code(
         "master-converted",
@@ -397,12 +295,6 @@ pub(super) const CODES: &[Code] = &[
         "Rename the file.",
     ),
     code(
-        "noise-not-as-modelled",
-        Warning,
-        "The scatter of the frames is not what gain and read noise predict.",
-        "The hint names the likely causes.",
-    ),
-    code(
         "normalisation-failed",
         Error,
         "A light cannot be normalised to the reference; it is left out.",
@@ -431,13 +323,6 @@ pub(super) const CODES: &[Code] = &[
         Error,
         "The request is contradictory or meaningless.",
         "The message says what is accepted.",
-    ),
-    code(
-        "pattern-elsewhere",
-        Error,
-        "What is fixed in the pixels of calibration frames stands at other columns of the lights, or \
-         mirrored; they are left out where they would do harm.",
-        "Use the files as the camera wrote them, read out like the lights.",
     ),
     code(
         "pedestal-sign",
@@ -471,13 +356,6 @@ pub(super) const CODES: &[Code] = &[
         "Give the folder of raw frames only.",
     ),
     code(
-        "rows-turned",
-        Warning,
-        "Calibration frames lie upside down beside the lights, by ROWORDER or by their hot pixels; \
-         they are turned over, unless pixels contradict ROWORDER.",
-        "Save all frames with one setting of the capture program.",
-    ),
-    code(
         "same-exposure",
         Warning,
         "Two files hold one exposure, by camera and time of start; it is counted once.",
@@ -490,19 +368,6 @@ pub(super) const CODES: &[Code] = &[
         "Nothing need be done if the levels come out right.",
     ),
     code(
-        "saturation-doubtful",
-        Warning,
-        "Samples contradict the level of saturation in the headers; it is ignored.",
-        "Remove the card, or write the true level into SATURATE.",
-    ),
-    code(
-        "saturation-seen",
-        Info,
-        "The highest samples all stand at one level below the one that the headers give; they count \
-         as saturated.",
-        "No action needed.",
-    ),
-    code(
         "section-binned",
         Info,
         "BIASSEC or TRIMSEC counts unbinned pixels of a binned frame; it was scaled.",
@@ -513,20 +378,6 @@ pub(super) const CODES: &[Code] = &[
         Warning,
         "BIASSEC or TRIMSEC lies outside the frame; overscan and trim are not used.",
         "Correct the keywords, or have the capture program write them.",
-    ),
-    code(
-        "set-contradicts",
-        Error,
-        "The frames of a set contradict each other and neither part is a clear majority; no \
-         master is made of them.",
-        "Inspect the frames that the message names, and keep those that belong together.",
-    ),
-    code(
-        "set-parted",
-        Warning,
-        "The frames of a set fall into parts that differ by more than the frames of a part do among \
-         each other, though by little; the master lies between them.",
-        "Inspect the frames; keep those of two nights, trains or filters in folders of their own.",
     ),
     code(
         "simulated-truth",
@@ -553,6 +404,13 @@ pub(super) const CODES: &[Code] = &[
         "Delete the old one if it is no longer wanted.",
     ),
     code(
+        "sum-contradicted",
+        Warning,
+        "The data of a raw file are not those that its DATASUM promises: the file was damaged after it was \
+         written, or a program kept the sum of other data.",
+        "Copy the file again from its source; if it is the same there, look at it, or leave it out.",
+    ),
+    code(
         "target-by-folder",
         Info,
         "The header names no target; the folder does.",
@@ -563,12 +421,6 @@ pub(super) const CODES: &[Code] = &[
         Info,
         "The temperature in the header is impossible for a sensor.",
         "No action needed if the set point is known.",
-    ),
-    code(
-        "trails-too-many",
-        Warning,
-        "Lines cover so much of a light that none is masked as a trail.",
-        "Inspect it: aircraft, lamps or reflections.",
     ),
     code(
         "wcs-apart",

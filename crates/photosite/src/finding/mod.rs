@@ -15,6 +15,7 @@
 mod calibration;
 mod code;
 mod codes;
+mod frames;
 mod lights;
 mod matching;
 mod pictures;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use calibration::CALIBRATION;
 pub use code::Code;
 use codes::CODES;
+use frames::FRAMES;
 use lights::LIGHTS;
 use matching::MATCHING;
 use pictures::PICTURES;
@@ -153,7 +155,7 @@ pub fn named(name: &str) -> Option<&'static Code> {
 }
 
 fn all_codes() -> impl Iterator<Item = &'static Code> {
-    let tables = [CODES, PICTURES, CALIBRATION, LIGHTS, MATCHING, VERDICT, SENSOR];
+    let tables = [CODES, FRAMES, PICTURES, CALIBRATION, LIGHTS, MATCHING, VERDICT, SENSOR];
     tables.into_iter().flatten()
 }
 

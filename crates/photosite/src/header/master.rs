@@ -42,6 +42,10 @@ pub struct MasterFacts {
     pub flat_noise: Option<f64>,
     /// In what parts of the set differ by little; a sentence.
     pub apart: Option<String>,
+    /// How the level of the frames wanders; a sentence.
+    pub drift: Option<String>,
+    /// For a flat: the stars that stood in it and were taken out.
+    pub stars: usize,
 }
 
 impl MasterFacts {
@@ -65,6 +69,9 @@ impl MasterFacts {
             self.rejected.low,
             self.rejected.high
         ));
+        if self.stars > 0 {
+            out.push(format!("{} stars replaced by their surroundings", self.stars));
+        }
         if matches!(self.kind, FrameKind::Dark | FrameKind::Flat) {
             out.push(format!(
                 "pixels beyond {} sigma of their surroundings: {} hot, {} cold",
@@ -137,6 +144,12 @@ pub fn master_header(frames: &[&RawFrame], facts: &MasterFacts) -> Header {
     }
     if let Some(apart) = &facts.apart {
         header.set_text("PSAPART", apart, "");
+    }
+    if facts.stars > 0 {
+        header.set(Card::integer("PSFSTARS", facts.stars as i64, "stars taken out of the flat"));
+    }
+    if let Some(drift) = &facts.drift {
+        header.set_text("PSDRIFT", drift, "");
     }
     match (facts.kind, facts.removed_by) {
         (FrameKind::Flat, Some(by)) => {

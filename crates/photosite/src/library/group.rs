@@ -29,6 +29,8 @@ pub fn groups(frames: &[(FrameKind, Traits)]) -> Vec<Group> {
     let keys: Vec<String> = frames.iter().map(|(k, t)| exact_key(*k, t)).collect();
     let by_key = |&i: &usize, &j: &usize| frames[i].0.cmp(&frames[j].0).then(keys[i].cmp(&keys[j]));
     order.sort_by(|i, j| by_key(i, j).then(i.cmp(j)));
+    let lights = frames.iter().filter(|(kind, _)| *kind == FrameKind::Light);
+    let lights: Vec<f64> = lights.filter_map(|(_, t)| t.day()).collect();
     let mut out = Vec::new();
     for alike in order.chunk_by(|i, j| by_key(i, j).is_eq()) {
         let kind = frames[alike[0]].0;
@@ -39,7 +41,7 @@ pub fn groups(frames: &[(FrameKind, Traits)]) -> Vec<Group> {
             pieces = pieces.into_iter().flat_map(cut_piece).collect();
         }
         if kind == FrameKind::Flat {
-            let by_night = |piece: Vec<usize>| nights(&piece, |i| frames[i].1.day());
+            let by_night = |piece: Vec<usize>| nights(&piece, |i| frames[i].1.day(), &lights);
             pieces = pieces.into_iter().flat_map(by_night).collect();
         }
         for mut members in pieces {
@@ -127,14 +129,26 @@ const NIGHT_GAP_DAYS: f64 = 16.0 / 24.0;
 /// Fewest flats of a night that make a master of their own: an outlier among two cannot be told.
 const FEWEST_FLATS: usize = 3;
 
+/// Days between the flats of a dawn and those of the next dusk: with lights before and after and none
+/// between, they are of two nights.
+const DAY_GAP_DAYS: f64 = 3.0 / 24.0;
+
 /// Parts flats by nights, where each night has enough of them; those without a date are taken to
-/// be of the first.
-fn nights(flats: &[usize], day: impl Fn(usize) -> Option<f64>) -> Vec<Vec<usize>> {
+/// be of the first. `lights` are the days of the lights beside them.
+fn nights(flats: &[usize], day: impl Fn(usize) -> Option<f64>, lights: &[f64]) -> Vec<Vec<usize>> {
     let number = |i: usize| day(i).unwrap_or(f64::NEG_INFINITY);
     let mut order = flats.to_vec();
     order.sort_by(|&i, &j| number(i).total_cmp(&number(j)).then(i.cmp(&j)));
-    let same =
-        |&i: &usize, &j: &usize| day(i).zip(day(j)).is_none_or(|(a, b)| b - a <= NIGHT_GAP_DAYS);
+    let by_day = |a: f64, b: f64| {
+        let between = lights.iter().any(|l| (a..=b).contains(l));
+        b - a > DAY_GAP_DAYS
+            && !between
+            && lights.iter().any(|l| *l < a)
+            && lights.iter().any(|l| *l > b)
+    };
+    let same = |&i: &usize, &j: &usize| {
+        day(i).zip(day(j)).is_none_or(|(a, b)| b - a <= NIGHT_GAP_DAYS && !by_day(a, b))
+    };
     let parts: Vec<Vec<usize>> = order.chunk_by(same).map(<[usize]>::to_vec).collect();
     if parts.iter().all(|p| p.len() >= FEWEST_FLATS) { parts } else { vec![order] }
 }
@@ -339,6 +353,27 @@ mod tests {
             assert_eq!(got.len(), masters, "{dates:?}");
             let members = got[0].members.iter().map(|&i| &frames[i].1);
             assert_eq!(count_nights(members), nights, "{dates:?}");
+        }
+    }
+
+    #[test]
+    fn flats_of_a_dawn_and_the_next_dusk_part_where_lights_tell_of_two_nights() {
+        let of = |kind: FrameKind, dates: &[&str]| -> Vec<(FrameKind, Traits)> {
+            let (_, traits) = frame(kind, 1.0, -5.0, "R");
+            let dated = |d: &&str| Traits { date_obs: Some((*d).to_owned()), ..traits.clone() };
+            dates.iter().map(|d| (kind, dated(d))).collect()
+        };
+        let dawn = ["2026-01-16T06:30:00", "2026-01-16T06:31:00", "2026-01-16T06:32:00"];
+        let dusk = ["2026-01-16T17:30:00", "2026-01-16T17:31:00", "2026-01-16T17:32:00"];
+        let flats = || of(FrameKind::Flat, &[&dawn[..], &dusk[..]].concat());
+        for (lights, masters) in [
+            (&["2026-01-15T22:00:00", "2026-01-17T01:00:00"][..], 2),
+            (&["2026-01-15T22:00:00"], 1),
+            (&["2026-01-15T22:00:00", "2026-01-16T12:00:00", "2026-01-17T01:00:00"], 1),
+        ] {
+            let frames = [flats(), of(FrameKind::Light, lights)].concat();
+            let flats = groups(&frames).into_iter().filter(|g| g.kind == FrameKind::Flat);
+            assert_eq!(flats.count(), masters, "{lights:?}");
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use photosite_pix::FrameKind;
+use photosite_pix::{FrameKind, stat};
 
-use crate::evidence::{FrameSummary, Odd, SetVerdict, compare, look};
-use crate::raw::RawFrame;
+use crate::evidence::{FrameSummary, Odd, SetVerdict, compare, drift, look, own_part, rows_of};
+use crate::raw::{Handling, RawFrame};
 use crate::stack::{Additive, Prepared, ReadBuffers};
 use crate::work::{Context, on_each_with};
 use crate::{Error, Result};
@@ -19,9 +19,11 @@ pub struct Compared {
     pub odd: Vec<(PathBuf, Error)>,
     /// In what parts of the set differ by little, none of them a clear majority; a sentence.
     pub apart: Option<String>,
+    /// How the level of darks or biases wanders from the first to the last, but for warmth; a sentence.
+    pub drift: Option<String>,
 }
 
-/// Compares the frames of a set.
+/// Compares the frames of a set; where it falls into parts, what lies `beside` it decides.
 ///
 /// The sources are as they were opened: nothing but their own level is taken off.
 ///
@@ -33,6 +35,7 @@ pub fn compare_frames(
     frames: &[&RawFrame],
     sources: &[Prepared],
     additive: &Additive,
+    beside: Beside<'_>,
     context: &Context<'_>,
 ) -> Result<Compared> {
     let seen = on_each_with(frames.len(), context, ReadBuffers::default, |buffers, i| {
@@ -47,9 +50,27 @@ pub fn compare_frames(
                 (path.clone(), Error::odd(path, reasons.join("; ")))
             };
             let odd = odd.into_iter().map(of).collect();
-            Ok(Compared { odd, apart: apart.map(|reasons| reasons.join(", ")) })
+            let drift = wanders(kind, frames, &seen);
+            Ok(Compared { odd, apart: apart.map(|reasons| reasons.join(", ")), drift })
         }
         SetVerdict::Contradict { parts, reasons } => {
+            if let Some((own, why)) = beside.decide(kind, &parts, &seen, frames, context)? {
+                let others = (0..parts.len()).filter(|part| *part != own);
+                let of = |part: usize| {
+                    let why =
+                        format!("the set is two sets, and this is one of {}: {why}", reasons[part]);
+                    let odd = move |i: &usize| {
+                        let path = &frames[*i].path;
+                        (path.clone(), Error::odd(path, why.clone()))
+                    };
+                    parts[part].iter().map(odd).collect::<Vec<_>>()
+                };
+                return Ok(Compared {
+                    odd: others.flat_map(of).collect(),
+                    apart: None,
+                    drift: None,
+                });
+            }
             let parts: Vec<String> = parts
                 .iter()
                 .zip(&reasons)
@@ -60,6 +81,13 @@ pub fn compare_frames(
                 parts.join(", ")
             )))
         }
+        SetVerdict::WithoutSignal(first) => {
+            let all: Vec<usize> = (0..frames.len()).collect();
+            Err(Error::without_signal(format!(
+                "none of these frames is an exposure ({}); of the first: {first}",
+                names(&all, name)
+            )))
+        }
         SetVerdict::Unusable(odd) => {
             let all: Vec<usize> = odd.iter().map(|o| o.index).collect();
             let first = odd.first().map_or_else(String::new, |o| o.reasons.join("; "));
@@ -68,6 +96,81 @@ pub fn compare_frames(
                 names(&all, name)
             )))
         }
+    }
+}
+
+/// Temperatures of a set that differ by more, in degrees, are why its level wanders.
+const WARMTH_C: f64 = 0.5;
+
+/// How the level of frames without light wanders in time, where no thermometer tells why.
+fn wanders(kind: FrameKind, frames: &[&RawFrame], seen: &[FrameSummary]) -> Option<String> {
+    let temps = || frames.iter().filter_map(|f| f.metadata.temp_c);
+    let (low, high) =
+        (temps().fold(f64::INFINITY, f64::min), temps().fold(f64::NEG_INFINITY, f64::max));
+    if kind == FrameKind::Flat || high - low > WARMTH_C {
+        return None;
+    }
+    let mut order: Vec<usize> = (0..frames.len()).collect();
+    order.sort_by_key(|i| (&frames[*i].metadata.date_obs, *i));
+    drift(&order.into_iter().map(|i| &seen[i]).collect::<Vec<_>>())
+}
+
+/// What lies beside a set of darks and tells which part of it is right, where it falls into parts.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Beside<'a> {
+    /// Lights that the dark is for.
+    pub lights: &'a [&'a RawFrame],
+    /// The level of the bias in ADU.
+    pub zero_adu: Option<f64>,
+}
+
+/// A part lies at the level of the bias where the others are so many times as far from it.
+const NEARER: f64 = 3.0;
+
+impl Beside<'_> {
+    /// The part of a set of darks that is right, and half a sentence on why: the one whose hot pixels the
+    /// lights show, else the one that lies nearest to the bias, where the level parts them.
+    fn decide(
+        &self,
+        kind: FrameKind,
+        parts: &[Vec<usize>],
+        seen: &[FrameSummary],
+        frames: &[&RawFrame],
+        context: &Context<'_>,
+    ) -> Result<Option<(usize, String)>> {
+        if kind != FrameKind::Dark {
+            return Ok(None);
+        }
+        let size = frames[0].region().size();
+        let lights =
+            on_each_with(self.lights.len(), context, ReadBuffers::default, |buffers, i| {
+                let light = self.lights[i].open(Handling::Once)?;
+                Ok(match light.region.size() == size {
+                    true => Some(rows_of(&light, 1, buffers)?.1),
+                    false => None,
+                })
+            })?;
+        // A light that cannot be read is found out later, with a Finding of its own.
+        let lights: Vec<Vec<f32>> = lights.into_iter().flat_map(Result::ok).flatten().collect();
+        Ok(own_part(parts, seen, &lights, size.width).or_else(|| self.by_level(parts, seen)))
+    }
+
+    fn by_level(&self, parts: &[Vec<usize>], seen: &[FrameSummary]) -> Option<(usize, String)> {
+        let zero_adu = self.zero_adu?;
+        let level = |part: &Vec<usize>| -> f64 {
+            stat::median_f64(&part.iter().map(|i| seen[*i].level_adu).collect::<Vec<f64>>())
+        };
+        let levels: Vec<f64> = parts.iter().map(level).collect();
+        let off = |part: &usize| (levels[*part] - zero_adu).abs();
+        let own = (0..parts.len()).min_by(|a, b| off(a).total_cmp(&off(b)))?;
+        let clear = (0..parts.len()).all(|p| p == own || off(&p) > NEARER * off(&own).max(1.0));
+        clear.then(|| {
+            let why = format!(
+                "the other part lies at {:.1} ADU, beside the bias at {zero_adu:.1} ADU",
+                levels[own]
+            );
+            (own, why)
+        })
     }
 }
 

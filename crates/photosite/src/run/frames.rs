@@ -20,7 +20,7 @@ use crate::inventory::{
 use crate::open::{image_of_file, name_of_image};
 use crate::params::Glob;
 use crate::provenance::{ContentHash, FileMark};
-use crate::raw::{RawFrame, runs_from_zero_to_one};
+use crate::raw::{RawFrame, hash_and_damage, runs_from_zero_to_one};
 use crate::work::{Context, for_each, on_each};
 use crate::{Finding, Result};
 
@@ -38,7 +38,10 @@ pub(super) fn raw_frames(
     let mut frames = Vec::with_capacity(read.len());
     for (raw, frame) in read.into_iter().zip(&inventory.frames) {
         match raw {
-            Ok(raw) => frames.push(Some(raw)),
+            Ok(raw) => {
+                findings.extend(damaged(&raw));
+                frames.push(Some(raw));
+            }
             Err(e) if e.reach() == Reach::Run => return Err(e),
             Err(e) => {
                 findings.push(Finding::of(&e, frame.path.display().to_string()));
@@ -56,10 +59,12 @@ pub(super) fn raw_frames(
 pub fn raw_frame(frame: &Frame) -> Result<RawFrame> {
     // The mark comes first: what changes while the file is hashed is seen later.
     let mark = FileMark::of(&frame.path)?;
+    let (hash, damage) = hash_and_damage(&frame.path)?;
     Ok(RawFrame {
         path: frame.path.clone(),
-        hash: ContentHash::of_file(&frame.path)?,
+        hash,
         mark,
+        damage,
         access: frame.access,
         detector: frame.detector.clone(),
         from_zero_to_one: runs_from_zero_to_one(&frame.path, &frame.header)?,
@@ -69,6 +74,21 @@ pub fn raw_frame(frame: &Frame) -> Result<RawFrame> {
         linearity: frame.linearity.clone(),
         parts: OnceLock::new(),
     })
+}
+
+/// That the data of a frame are not those that its header promises: it may be damaged, or a program wrote
+/// new data under the old sum.
+pub(super) fn damaged(raw: &RawFrame) -> Option<Finding> {
+    let message = format!(
+        "{}; either the file was damaged after it was written, or a program kept the sum of other data; \
+         it is used as it is",
+        raw.damage.as_ref()?
+    );
+    let subject = raw.path.display().to_string();
+    Some(
+        Finding::new("sum-contradicted", Severity::Warning, subject, message)
+            .hint("Copy the file again from its source; if it is the same there, look at it, or leave it out."),
+    )
 }
 
 /// Finds the frames below the paths, reads their headers, and looks at some of their pixels.

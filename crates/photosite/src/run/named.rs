@@ -9,7 +9,7 @@ use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Applied, CfaPattern, FrameKind, Size};
 
 use super::examined::examine;
-use super::frames::{duplicate, raw_frame};
+use super::frames::{damaged, duplicate, raw_frame};
 use crate::calibrate::RemovedBy;
 use crate::calibrate::dark::{DOUBLING_C, DarkChoice, DarkShare, DarkSource};
 use crate::error::Reach;
@@ -75,6 +75,7 @@ pub fn named_frames(
                 continue;
             }
         };
+        findings.extend(damaged(&raw));
         match known.get(&raw.hash) {
             Some(first) => findings.push(duplicate(&raw.path, first)),
             None => {
@@ -142,6 +143,7 @@ pub fn master_of_named(
         frames: frames.iter().collect(),
         additive: asked.additive.clone(),
         zero_adu: None,
+        lights: Vec::new(),
         recipe,
         maps: asked.maps,
         path: asked.output,

@@ -62,6 +62,11 @@ pub enum FlatAnswer {
     CannotBeTold,
 }
 
+/// Whether a slope is known well enough: what is far from 1, to either side, has an error in proportion.
+fn tells(slope: f64, error: f64) -> bool {
+    error <= TOLD_SLOPE * slope.abs().max(1.0)
+}
+
 /// What a light says of a flat.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -134,7 +139,7 @@ impl FlatFit {
     /// Dividing by the flat certainly leaves more structure than not dividing.
     pub fn is_worse_than_none(&self) -> bool {
         let below = |v: f64, error: f64| v + SIGMAS * error < USELESS;
-        let told = self.slope.zip(self.slope_error).filter(|(_, e)| *e <= TOLD_SLOPE);
+        let told = self.slope.zip(self.slope_error).filter(|(s, e)| tells(*s, *e));
         let of_dust = self.dust.zip(self.dust_error);
         self.answer == FlatAnswer::DoesNotFit
             && told.is_some_and(|(s, e)| below(s, e))
@@ -142,8 +147,7 @@ impl FlatFit {
     }
 
     fn judged(large: Option<Large>, dust: Option<Dust>) -> Self {
-        // What is far above 1 has an error in proportion.
-        let slope = large.filter(|l| l.error <= TOLD_SLOPE * l.slope.max(1.0));
+        let slope = large.filter(|l| tells(l.slope, l.error));
         let told = dust.filter(|d| d.error <= TOLD_DUST * d.contrast.max(1.0));
         let far = |v: f64, error: f64, most: f64| (v - 1.0).abs() > most.hypot(SIGMAS * error);
         let dust_moved = |d: &Dust| {

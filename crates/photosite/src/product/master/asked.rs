@@ -44,6 +44,9 @@ pub struct MasterRequest<'a> {
     /// For a dark that keeps its bias: the bias level in ADU, where it is known, so that its noise
     /// can be compared with the model.
     pub zero_adu: Option<f64>,
+    /// For a dark: some lights that it is for, which tell what part of its frames is right where they
+    /// contradict each other.
+    pub lights: Vec<&'a RawFrame>,
     /// How samples are combined.
     pub recipe: Recipe,
     /// Counts of rejected samples are kept for each pixel, as extensions REJLOW and REJHIGH.
@@ -90,6 +93,10 @@ pub struct MasterResult {
     pub flat_noise: Option<f64>,
     /// In what parts of its set differ by little; a sentence.
     pub apart: Option<String>,
+    /// How the level of its frames wanders from the first to the last; a sentence.
+    pub drift: Option<String>,
+    /// Of a flat, the stars that stood in it and were taken out.
+    pub stars: usize,
     /// What stood in its place was damaged or cut.
     pub damaged: bool,
     /// Frames that turned out not to be readable or contradict the others, with the reason.

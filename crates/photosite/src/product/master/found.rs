@@ -124,6 +124,8 @@ pub(super) fn outcome(
         colours: flat_colours(header),
         flat_noise: header.get_f64("PSFNOISE"),
         apart: header.get_text("PSAPART"),
+        drift: header.get_text("PSDRIFT"),
+        stars: count("PSFSTARS") as usize,
         damaged: false,
         left_out: Vec::new(),
         inputs,

@@ -12,11 +12,12 @@ use serde_json::json;
 
 use super::asked::{AdditivePart, Attempt, MasterRequest, MasterResult};
 use super::found::{outcome, sample_step};
+use super::starry::without_stars;
 use crate::calibrate::RemovedBy;
 use crate::defects::{self, Defect};
 use crate::header::{MasterFacts, flat_colour_cards, master_header};
 use crate::master::{Finish, Finished, FlatColour, NoiseCheck, finish, flat_noise};
-use crate::product::compared::compare_frames;
+use crate::product::compared::{Beside, compare_frames};
 use crate::product::stacking::{equalise, open_all, plan_stack, stack, summarise};
 use crate::product::write::Product;
 use crate::provenance::{Input, Provenance, master_name};
@@ -91,13 +92,14 @@ pub(super) fn make(
     let plan = plan_stack(frames, request.maps, context)?;
     let folder = folder_of(request.path);
     let mut sources = open_all(frames, &plan, folder, context)?;
-    let mut apart = None;
+    let (mut apart, mut drift) = (None, None);
     if !compared {
-        let seen = compare_frames(request.kind, frames, &sources, &additive, context)?;
+        let beside = Beside { lights: &request.lights, zero_adu: request.zero_adu };
+        let seen = compare_frames(request.kind, frames, &sources, &additive, beside, context)?;
         if !seen.odd.is_empty() {
             return Ok(Attempt::Odd(seen.odd));
         }
-        apart = seen.apart;
+        (apart, drift) = (seen.apart, seen.drift);
     }
     for (source, frame) in sources.iter_mut().zip(frames) {
         source.additive = additive.clone();
@@ -154,6 +156,7 @@ pub(super) fn make(
             step_adu: frames.iter().map(|f| f.step_adu()).fold(0.0, f32::max),
         },
     );
+    let stars = if is_flat { without_stars(&mut done.frame, cfa, context)? } else { 0 };
     let (hot, cold) = mark_defects(&mut done, request.kind, cfa, context)?;
     let signal = signal_adu(request, &done.frame, removed_by, level_adu.filter(|_| cfa.is_none()));
     let check = match (done.scatter_adu, signal, noise) {
@@ -182,6 +185,8 @@ pub(super) fn make(
         level_adu,
         flat_noise: flat_noise(&done.frame, frames.len()).filter(|_| is_flat),
         apart,
+        drift,
+        stars,
     };
     let mut header = master_header(frames, &facts);
     if let Some((levels, cfa)) = levels.zip(cfa)

@@ -4,6 +4,7 @@ mod asked;
 mod found;
 mod level;
 mod make;
+mod starry;
 mod told;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,8 @@
 //! What is doubtful about a master.
 
+use photosite_pix::FrameKind;
+use photosite_pix::stat::Summary;
+
 use super::asked::MasterResult;
 use crate::Finding;
 use crate::finding::Severity;
@@ -11,7 +14,53 @@ impl MasterResult {
         let faint = self.faint();
         // A flat that is noise in all colours is not told of for one of them.
         let weak = self.weak_colour().filter(|_| faint.is_none());
-        [self.parted(), weak, faint].into_iter().flatten()
+        [self.parted(), self.wanders(), self.without_signal(), self.starry(), weak, faint]
+            .into_iter()
+            .flatten()
+    }
+
+    /// A Finding where the level of the frames wanders.
+    fn wanders(&self) -> Option<Finding> {
+        let message = format!("{}; the master lies between them", self.drift.as_ref()?);
+        let subject = self.path.display().to_string();
+        let hint = "If it is light that leaks in, cover the camera and take them again; if the camera's level \
+                    drifts, let it settle first, and take darks and biases close to the lights.";
+        Some(Finding::new("set-drifts", Severity::Warning, subject, message).hint(hint))
+    }
+
+    /// A Finding where stars stood in a flat.
+    fn starry(&self) -> Option<Finding> {
+        let stars = Some(self.stars).filter(|stars| *stars > 0)?;
+        let message = format!(
+            "{stars} stars stand at one place in the flats, so that rejection keeps them; where they stand \
+             the flat is made of its surroundings"
+        );
+        let subject = self.path.display().to_string();
+        let hint = "Take twilight flats with tracking off, or move the telescope between them.";
+        Some(
+            Finding::new("flat-holds-stars", Severity::Warning, subject, message)
+                .hint(hint)
+                .with("stars", stars),
+        )
+    }
+
+    /// A Finding where biases are one number: a level, perhaps, and no exposure.
+    fn without_signal(&self) -> Option<Finding> {
+        let Summary { min, max, .. } = self.stats;
+        if self.kind != FrameKind::Bias
+            || min != max
+            || self.key.is_none()
+            || self.inputs.is_empty()
+        {
+            return None;
+        }
+        let message = format!(
+            "every sample of these biases is {min} ADU, without the noise that any sensor has: no exposure \
+             made them; they are used as a level, which stays in lights and flats where it is wrong"
+        );
+        let subject = self.path.display().to_string();
+        let hint = "Take biases again, and look whether the camera's driver writes empty frames.";
+        Some(Finding::new("frame-without-signal", Severity::Warning, subject, message).hint(hint))
     }
 
     /// A Finding where parts of the set differ by little.

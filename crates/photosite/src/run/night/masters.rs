@@ -62,6 +62,7 @@ pub(super) fn build_masters(
                             frames,
                             additive,
                             zero_adu: zero_adu(master, results),
+                            lights: lights_of(planned, id, raw),
                             recipe: master.recipe,
                             maps: false,
                             path: &path,
@@ -97,6 +98,17 @@ pub(super) fn build_masters(
     }
     context.observer.event(Event::Finished);
     Ok(())
+}
+
+/// Lights that are asked which part of a dark's frames is theirs.
+const ASKED: usize = 3;
+
+/// Some lights that a dark is for, spread over all of them.
+fn lights_of<'a>(planned: &Plan, id: MasterId, raw: &'a RawFrames) -> Vec<&'a RawFrame> {
+    let for_them = planned.lights.iter().filter(|l| l.dark == Some(id));
+    let lights: Vec<&RawFrame> = for_them.filter_map(|l| raw[l.frame].as_ref()).collect();
+    let step = lights.len().div_ceil(ASKED).max(1);
+    lights.into_iter().step_by(step).collect()
 }
 
 /// Takes a master as it is: of the library, or of another program.

@@ -37,7 +37,7 @@ use self::verdicts::{below_zero, left_of_darks, patterns_of};
 use super::account::{Account, Done, report};
 use super::adopt::masters_among;
 use super::earlier::Earlier;
-use super::frames::{raw_frame, take_inventory_without};
+use super::frames::{damaged, raw_frame, take_inventory_without};
 use super::keep::keep_masters;
 use super::page::page_of;
 use super::pairs::noise_by_pairs;
@@ -374,6 +374,7 @@ impl<'a> Night<'a> {
             Results::new(read.into_iter().zip(frames).map(|(raw, frame)| match raw {
                 Ok(raw) => {
                     notes.extend(brought_to_adu(&raw), context);
+                    notes.extend(damaged(&raw), context);
                     Some(raw)
                 }
                 Err(e) => {
