@@ -13,6 +13,9 @@ use crate::{Error, Result};
 /// More directories than any camera writes.
 const MAX_DIRECTORIES: usize = 64;
 
+/// More pages than a file of frames has.
+pub const MOST_PAGES: usize = 1 << 14;
+
 /// SubIFDs: directories of further images.
 const SUB_IFDS: u16 = 330;
 /// The directory of EXIF.
@@ -186,6 +189,22 @@ impl Tiff {
     /// As those of [`Tiff::directory`].
     pub fn first_directory(&self) -> Result<Directory> {
         Ok(self.directory(self.first)?.0)
+    }
+
+    /// How many whole directories stand in line, each once: the pages of a file, [`MOST_PAGES`] at most.
+    ///
+    /// # Errors
+    /// As those of [`Tiff::directory`], of the first one.
+    pub fn pages(&self) -> Result<usize> {
+        let mut seen = BTreeSet::from([self.first]);
+        let mut next = self.directory(self.first)?.1;
+        while next != 0 && seen.len() < MOST_PAGES && !seen.contains(&next) {
+            // Sloppy writers leave a pointer to nowhere at the end.
+            let Ok((_, after)) = self.directory(next) else { break };
+            seen.insert(next);
+            next = after;
+        }
+        Ok(seen.len())
     }
 
     fn visit(&self, offset: u64, seen: &mut BTreeSet<u64>) -> Result<(Directory, u64)> {

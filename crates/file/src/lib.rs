@@ -14,6 +14,7 @@
 
 pub mod atomic;
 mod bytes;
+mod cube;
 mod error;
 mod export;
 mod finite;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use photosite_pix::{Header, Size};
 
+use crate::cube::OnePlane;
 use crate::fits::{self, HduSummary};
 use crate::keyword::{self, Samples};
 use crate::magic::{Magic, raw_not_read};
@@ -137,22 +138,27 @@ pub fn open(path: &Path) -> Result<Box<dyn Source>> {
         magic @ (Magic::Fits | Magic::Packed(_)) => fits::open(path, magic, None),
         Magic::Ser => ser::open(path, 0),
         Magic::Xisf => xisf::open(path),
-        Magic::Tiff => tiff::open(path),
+        Magic::Tiff => tiff::open(path, 0),
         Magic::CameraRaw => Err(raw_not_read(path)),
     }
 }
 
 /// Describes every frame of a file, one entry each, whose `image` is what [`open_image`] asks for:
-/// FITS sequences, videos. A file of one frame gives one entry, that of [`probe`].
+/// FITS sequences, cubes, pages of a TIFF, videos. A file of one frame gives one entry, that of [`probe`].
 ///
 /// # Errors
 /// As [`probe`].
 pub fn probe_frames(path: &Path) -> Result<Vec<Probe>> {
-    match Magic::of(path)? {
-        magic @ (Magic::Fits | Magic::Packed(_)) => fits::probe_frames(path, magic),
-        Magic::Ser => ser::probe_frames(path),
-        _ => Ok(vec![probe(path)?]),
-    }
+    let mut frames = match Magic::of(path)? {
+        magic @ (Magic::Fits | Magic::Packed(_)) => fits::probe_frames(path, magic)?,
+        Magic::Ser => ser::probe_frames(path)?,
+        Magic::Tiff => tiff::probe_frames(path)?,
+        _ => vec![probe(path)?],
+    };
+    Ok(match frames.pop() {
+        Some(only) if frames.is_empty() && only.is_cube() => only.planes_apart(),
+        last => frames.into_iter().chain(last).collect(),
+    })
 }
 
 /// Opens the image in unit `unit` of a file, as [`Probe::image`] and [`Probe::frames`] count them;
@@ -161,9 +167,14 @@ pub fn probe_frames(path: &Path) -> Result<Vec<Probe>> {
 /// # Errors
 /// As [`open`], and where there is no image in that unit.
 pub fn open_image(path: &Path, unit: usize) -> Result<Box<dyn Source>> {
+    let whole = probe(path)?;
+    if whole.is_cube() && unit < whole.planes {
+        return Ok(Box::new(OnePlane { source: open(path)?, plane: unit }));
+    }
     match Magic::of(path)? {
         magic @ (Magic::Fits | Magic::Packed(_)) => fits::open(path, magic, Some(unit)),
         Magic::Ser => ser::open(path, unit),
+        Magic::Tiff => tiff::open(path, unit),
         _ if unit == 0 => open(path),
         _ => Err(Error::request(path, format!("has one image; that of unit {unit} was asked for"))),
     }

@@ -134,7 +134,7 @@ impl<F: Fn(Range<usize>, &mut [f32]) + Send + Sync> Source for Changed<F> {
 }
 
 /// Planes that an image has at most: three colours, and a fourth beside them in some files.
-const MOST_PLANES: usize = 4;
+pub(crate) const MOST_PLANES: usize = 4;
 
 /// Refuses an image with more planes than an image has: each costs more memory than a file of
 /// planes of one pixel is large.

@@ -45,7 +45,7 @@ fn error(path: &Path, e: TiffError) -> Error {
     }
 }
 
-/// A TIFF with its first directory read.
+/// A TIFF with the directory of one page read.
 struct Opened {
     decoder: Decoder<BufReader<File>>,
     size: Size,
@@ -54,15 +54,20 @@ struct Opened {
     /// Columns and rows of a strip or tile.
     chunk: Size,
     file_bytes: u64,
+    /// Pages of the file.
+    pages: usize,
 }
 
-fn open_file(path: &Path) -> Result<Opened> {
+fn open_file(path: &Path, page: usize) -> Result<Opened> {
     // The decoder asks for the memory of a field before it looks whether the file has as much.
-    ifd::Tiff::open(path)?.first_directory()?;
+    let pages = ifd::Tiff::open(path)?.pages()?;
     let file = File::open(path).map_err(|e| Error::io(path, "opening", e))?;
     let file_bytes = file.metadata().map_err(|e| Error::io(path, "asking for the size", e))?.len();
     let fail = |e| error(path, e);
     let mut decoder = Decoder::new(BufReader::new(file)).map_err(fail)?;
+    if page > 0 {
+        decoder.seek_to_image(page).map_err(fail)?;
+    }
     let (width, height) = decoder.dimensions().map_err(fail)?;
     let size = Size::new(width as usize, height as usize);
     let (planes, bits) = match decoder.colortype().map_err(fail)? {
@@ -125,7 +130,7 @@ fn open_file(path: &Path) -> Result<Opened> {
     limits.decoding_buffer_size = most as usize;
     limits.intermediate_buffer_size = most as usize;
     let decoder = decoder.with_limits(limits);
-    Ok(Opened { decoder, size, planes, bitpix, chunk, file_bytes })
+    Ok(Opened { decoder, size, planes, bitpix, chunk, file_bytes, pages })
 }
 
 impl Opened {
@@ -139,9 +144,31 @@ impl Opened {
     }
 }
 
-/// Reads the first directory of a TIFF file, and no pixel.
+/// Describes the first page of a TIFF file; no pixel is read.
 pub(crate) fn probe(path: &Path) -> Result<Probe> {
-    let mut file = open_file(path)?;
+    let (mut probe, pages) = probe_page(path, 0)?;
+    // A page that is not read here is none of the frames.
+    let others = (1..pages).filter_map(|page| probe_page(path, page).ok());
+    let others: Vec<HduSummary> = others.flat_map(|(other, _)| other.hdus).collect();
+    if pages > 1 {
+        probe.notes.push(format!("holds {pages} pages; the first is described"));
+    }
+    probe.hdus.extend(others);
+    Ok(probe)
+}
+
+/// Describes every page that is a frame as the first is.
+pub(crate) fn probe_frames(path: &Path) -> Result<Vec<Probe>> {
+    let first = probe(path)?;
+    match &first.frames()[..] {
+        [_] => Ok(vec![first]),
+        pages => pages.iter().map(|page| Ok(probe_page(path, *page)?.0)).collect(),
+    }
+}
+
+/// Describes one page, and counts all.
+fn probe_page(path: &Path, page: usize) -> Result<(Probe, usize)> {
+    let mut file = open_file(path, page)?;
     let text = file.decoder.get_tag_ascii_string(Tag::ImageDescription).unwrap_or_default();
     let cards = cards(&text);
     let mut notes = Vec::new();
@@ -159,25 +186,26 @@ pub(crate) fn probe(path: &Path) -> Result<Probe> {
         header.push(Card::string("ROWORDER", "TOP-DOWN", "as TIFF has it"));
     }
     let summary = HduSummary {
-        index: 0,
+        index: page,
         name: None,
-        kind: HduKind::Primary,
+        kind: if page == 0 { HduKind::Primary } else { HduKind::Image },
         size: Some(file.size),
         planes: file.planes,
         bitpix: file.bitpix,
         data_bytes: file.file_bytes,
     };
-    Ok(Probe {
+    let probe = Probe {
         format: "TIFF",
         hdus: vec![summary],
-        image: 0,
+        image: page,
         header: header_of(file.bitpix, file.size, file.planes, &header),
         size: file.size,
         planes: file.planes,
         access: file.access(),
         file_bytes: file.file_bytes,
         notes,
-    })
+    };
+    Ok((probe, file.pages))
 }
 
 /// The cards in a description that was written here.
@@ -195,9 +223,9 @@ fn cards(text: &str) -> Header {
     header
 }
 
-/// Opens the first image of a TIFF file.
-pub(crate) fn open(path: &Path) -> Result<Box<dyn Source>> {
-    let mut file = open_file(path)?;
+/// Opens one page of a TIFF file.
+pub(crate) fn open(path: &Path, page: usize) -> Result<Box<dyn Source>> {
+    let mut file = open_file(path, page)?;
     let text = file.decoder.get_tag_ascii_string(Tag::ImageDescription).unwrap_or_default();
     let scaled = file.bitpix < 0 && cards(&text).get(UNIT_KEYWORD).is_some();
     let access = file.access();

@@ -210,3 +210,75 @@ fn files_without_an_ending_are_known_by_what_they_hold() {
         assert_eq!(is_image(&path).unwrap(), image);
     }
 }
+
+/// Uncompressed pages of 16-bit grey, as drivers write bursts.
+fn pages(path: &Path, size: Size, values: &[u16]) {
+    let bytes = (size.pixels() * 2) as u32;
+    let mut file = b"II*\0\x08\0\0\0".to_vec();
+    for (i, value) in values.iter().enumerate() {
+        let fields: [(u16, u16, u32); 8] = [
+            (256, 3, size.width as u32),
+            (257, 3, size.height as u32),
+            (258, 3, 16),
+            (259, 3, 1),
+            (262, 3, 1),
+            (273, 4, file.len() as u32 + 2 + 8 * 12 + 4),
+            (278, 3, size.height as u32),
+            (279, 4, bytes),
+        ];
+        file.extend((fields.len() as u16).to_le_bytes());
+        for (tag, kind, v) in fields {
+            file.extend(tag.to_le_bytes());
+            file.extend(kind.to_le_bytes());
+            file.extend(1u32.to_le_bytes());
+            file.extend(v.to_le_bytes());
+        }
+        let next = if i + 1 < values.len() { file.len() as u32 + 4 + bytes } else { 0 };
+        file.extend(next.to_le_bytes());
+        (0..size.pixels()).for_each(|_| file.extend(value.to_le_bytes()));
+    }
+    std::fs::write(path, file).unwrap();
+}
+
+/// The first sample of each frame of a file.
+fn firsts(path: &Path) -> Vec<f32> {
+    let frames = probe_frames(path).unwrap();
+    assert!(frames.iter().all(|p| p.planes == 1 && p.size == Size::new(6, 4)));
+    let first = |p: &photosite_file::Probe| {
+        let source = open_image(path, p.image).unwrap();
+        let mut row = [0.0; 6];
+        source.read_rows(0, 1..2, &mut Vec::new(), &mut row).unwrap();
+        row[5]
+    };
+    frames.iter().map(first).collect()
+}
+
+#[test]
+fn pages_of_a_tiff_and_planes_of_a_cube_are_frames() {
+    let dir = tempfile::tempdir().unwrap();
+    let values: Vec<u16> = (0..7).map(|i| 500 + 3 * i).collect();
+    let wanted: Vec<f32> = values.iter().map(|v| f32::from(*v)).collect();
+    let tiff = dir.path().join("burst.tif");
+    pages(&tiff, Size::new(6, 4), &values);
+    assert_eq!(firsts(&tiff), wanted);
+    // Of one page as before, and a pointer to nowhere after it is no page.
+    pages(&tiff, Size::new(6, 4), &values[..1]);
+    let mut bytes = std::fs::read(&tiff).unwrap();
+    bytes[8 + 2 + 96..][..4].copy_from_slice(&9999u32.to_le_bytes());
+    std::fs::write(&tiff, bytes).unwrap();
+    assert_eq!(firsts(&tiff), wanted[..1]);
+    let cube = dir.path().join("burst.fits");
+    let spec = ImageSpec {
+        name: None,
+        size: Size::new(6, 4),
+        planes: 7,
+        sample: Sample::U16 { pedestal_adu: 0.0 },
+        header: Header::new(),
+    };
+    let writer = FitsWriter::create(&cube, vec![spec], Vec::new(), Existing::Refuse).unwrap();
+    for (plane, value) in wanted.iter().enumerate() {
+        writer.write_rows(0, plane, 0, &[*value; 24]).unwrap();
+    }
+    writer.finish().unwrap();
+    assert_eq!(firsts(&cube), wanted);
+}

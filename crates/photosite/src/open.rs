@@ -63,17 +63,19 @@ const PARTS: [&str; 9] = [
     "EXTNAME", "DETSEC", "CCDSEC", "AMPSEC", "CCDNAME", "AMPNAME", "CHIPID", "DETECTOR", "IMAGEID",
 ];
 
-/// The images of a FITS file that is a sequence of exposures; none of any other file, of several
-/// sensors or amplifiers, or of a product.
+/// The images of a file that is a sequence of exposures, as extensions, planes or pages; none of a video,
+/// of any other file, of several sensors or amplifiers, or of a product.
 pub fn sequence(path: &Path, probe: &Probe) -> Vec<Probe> {
     let ours = probe.header.get(photosite_file::KEY_KEYWORD).is_some();
-    if ours || probe.planes != 1 || probe.format != "FITS" || probe.frames().len() < 2 {
+    let several = probe.frames().len() > 1 || probe.planes > 1;
+    if ours || !several || probe.format == "SER" {
         return Vec::new();
     }
     let images = photosite_file::probe_frames(path).unwrap_or_default();
     let of = |p: &Probe| PARTS.map(|key| p.header.get_text(key));
     let alike = images.windows(2).all(|pair| of(&pair[0]) == of(&pair[1]));
-    if alike { images } else { Vec::new() }
+    let frames = images.len() > 1 && images.iter().all(|p| p.planes == 1);
+    if alike && frames { images } else { Vec::new() }
 }
 
 /// Files that were named one by one, the images of sequences in the place of their files.

@@ -203,3 +203,36 @@ fn a_preview_that_is_gone_or_cut_is_drawn_again_and_a_foreign_one_is_told_of() {
         assert!(std::fs::read(&png).unwrap().ends_with(b"somebody else"));
     }
 }
+
+/// A stack that a plate solver wrote into is somebody's work.
+#[test]
+fn a_stack_that_somebody_changed_is_kept_beside_the_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = dir.path().join("raw");
+    write(Preset::CmosMono, &raw);
+    let request = NightRequest::new(vec![raw], dir.path().join("out"));
+    let stack = run(&request, 2).stacks[0].path.clone();
+    let written = std::fs::read(&stack).unwrap();
+    let mut solved = written.clone();
+    let at = solved.chunks(80).position(|card| card.starts_with(b"END     ")).unwrap() * 80;
+    let blank = solved[at + 80..].chunks(80).take(1).all(|card| card.iter().all(|b| *b == b' '));
+    assert!(blank, "room for a card");
+    solved.copy_within(at..at + 80, at + 80);
+    solved[at..at + 80]
+        .copy_from_slice(format!("{:<80}", "PLTSOLVD=                    T").as_bytes());
+    #[allow(clippy::disallowed_methods, reason = "a file, changed by another program")]
+    std::fs::write(&stack, &solved).unwrap();
+    let report = run(&request, 2);
+    let told =
+        |report: &RunReport| report.findings.iter().filter(|f| f.code == "product-changed").count();
+    assert!(std::fs::read(&stack).unwrap() == solved || told(&report) == 1);
+    let report = run(&winsorized(&request), 2);
+    assert_eq!(told(&report), 1, "{:?}", report.findings);
+    let mut aside = stack.clone().into_os_string();
+    aside.push(".changed");
+    assert!(std::fs::read(&aside).unwrap() == solved && std::fs::read(&stack).unwrap() != solved);
+    // What nobody changed is replaced.
+    let report = run(&request, 2);
+    assert!(report.findings.iter().all(|f| f.code != "product-changed"), "{:?}", report.findings);
+    assert!(std::fs::read(&stack).unwrap() == written);
+}

@@ -331,6 +331,13 @@ pub(super) const CODES: &[Code] = &[
         "No action needed if the levels come out correct.",
     ),
     code(
+        "product-changed",
+        Warning,
+        "A stack was changed after it was written, by a plate solver for one; it is kept beside the new one, \
+         with .changed at the end of its name.",
+        "Give what you work on a name of your own; delete what is no longer wanted.",
+    ),
+    code(
         "product-damaged",
         Warning,
         "An existing product is damaged or truncated; it is made again.",

@@ -47,6 +47,13 @@ pub(super) const FRAMES: &[Code] = &[
         "Use --format f32, or the --pedestal that the message names.",
     ),
     code(
+        "cropped-to-lights",
+        Info,
+        "Calibration frames are larger than the lights: of the whole sensor, or with another margin. The part of \
+         them that is the lights' own is used.",
+        "No action needed; frames read out like the lights are as good and smaller.",
+    ),
+    code(
         "flat-holds-stars",
         Warning,
         "Stars stand at one place in the flats, so that rejection cannot take them out; where they stand \

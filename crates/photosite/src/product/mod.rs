@@ -67,4 +67,7 @@ pub use sensor::write_sensor;
 pub use stacking::{
     MEAN_SAMPLES, equalise, glance_bytes, open_all, plan_stack, stack, summarise, within_memory,
 };
-pub use write::{Product, Standing, fits_name, is_product, replaced, standing, whole};
+pub use write::{
+    Product, Standing, changed_since, fits_name, is_product, kept_aside, replaced, standing,
+    sums_of, whole,
+};

@@ -1,7 +1,7 @@
 //! Products on disk: reused when whole, never mixed up with what is not ours.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use photosite_file::atomic::Existing;
 use photosite_file::fits::{Clipped, FrameSpec, FrameWriter, Sample, write_frame};
@@ -102,15 +102,71 @@ fn set_aside(path: &Path) -> Result<()> {
     if is_ours(path)? {
         return Ok(());
     }
+    renamed(path, ".damaged").map(drop)
+}
+
+/// The sums of the units of a product as their headers have them: other programs write others.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn sums_of(path: &Path) -> Result<Vec<String>> {
+    let hdus = photosite_file::fits::layout(path)?.hdus;
+    Ok(hdus.iter().map(|hdu| hdu.header.get_text("CHECKSUM").unwrap_or_default()).collect())
+}
+
+/// Whether a product is as it was written: its own sums hold, and they are those that were noted then,
+/// where they were.
+fn is_as_written(path: &Path, noted: Option<&[String]>) -> bool {
+    verify(path).is_ok_and(|verified| verified.is_whole())
+        && noted.is_none_or(|noted| sums_of(path).is_ok_and(|sums| sums == noted))
+}
+
+/// Keeps a product that somebody changed since it was written, a plate solution or a note in its header,
+/// under a name of its own before another takes its place, and tells of it; `None` where nothing stands
+/// there, or what was written, or what is left of it.
+///
+/// # Errors
+/// When it cannot be renamed.
+pub fn kept_aside(path: &Path, noted: Option<&[String]>) -> Result<Option<Finding>> {
+    if path.symlink_metadata().is_err() || !is_product(path) || is_as_written(path, noted) {
+        return Ok(None);
+    }
+    let aside = renamed(path, ".changed")?;
+    let message = format!(
+        "the stack that stood here was changed after it was written, or damaged; it is kept as {}",
+        aside.display()
+    );
+    let subject = path.display().to_string();
+    Ok(Some(
+        Finding::new("product-changed", Severity::Warning, subject, message)
+            .hint("Give what you work on a name of your own; delete what is no longer wanted."),
+    ))
+}
+
+/// A Finding where a product that is used as it stands was changed since it was written.
+pub fn changed_since(path: &Path, noted: &[String]) -> Option<Finding> {
+    if noted.is_empty() || is_as_written(path, Some(noted)) {
+        return None;
+    }
+    let message = "this stack was changed after it was written; it is used as it stands";
+    Some(
+        Finding::new("product-changed", Severity::Warning, path.display().to_string(), message)
+            .hint("Delete it to have it made again."),
+    )
+}
+
+/// Gives a file an ending of its own, with a number where that is taken.
+fn renamed(path: &Path, ending: &str) -> Result<PathBuf> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".damaged");
+    name.push(ending);
     let free = (0..u32::MAX).map(|n| match n {
         0 => path.with_file_name(&name),
         n => path.with_file_name(format!("{}-{n}", name.to_string_lossy())),
     });
     let aside = free.into_iter().find(|p| p.symlink_metadata().is_err());
     let aside = aside.ok_or_else(|| Error::foreign(path))?;
-    std::fs::rename(path, aside).map_err(|e| Error::io(path, "moving a damaged file aside", e))
+    std::fs::rename(path, &aside).map_err(|e| Error::io(path, "moving the file aside", e))?;
+    Ok(aside)
 }
 
 /// A Finding where what was left of a damaged product was replaced.

@@ -391,6 +391,9 @@ pub struct StackReport {
     pub reference: PathBuf,
     /// The key of its inputs and parameters.
     pub key: String,
+    /// The sums in the headers of its units when it was written: other ones were written by somebody else.
+    #[serde(default)]
+    pub sums: Vec<String>,
     /// It was there already.
     pub reused: bool,
 }

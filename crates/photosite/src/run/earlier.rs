@@ -103,6 +103,13 @@ impl Earlier {
         self.stacks.get(key)
     }
 
+    /// The sums of a picture of this name, as they were noted when it was written.
+    pub(super) fn sums(&self, path: &Path) -> Option<&[String]> {
+        let of_name = |s: &&StackReport| s.path.file_name() == path.file_name();
+        let noted = &self.stacks.values().find(of_name)?.sums;
+        (!noted.is_empty()).then_some(noted)
+    }
+
     /// The row of the light at `path`.
     pub(super) fn row(&self, path: &Path) -> Option<&LightRow> {
         self.rows.get(path).map(|i| &self.table[*i])

@@ -31,7 +31,7 @@ use crate::measure::{
 use crate::params::{Drizzle, Integration, Repair, Weight};
 use crate::preview::{Linked, write_preview};
 use crate::product::{
-    Product, Standing, fits_name, read_defect_map, stack, standing, within_memory,
+    Product, Standing, fits_name, kept_aside, read_defect_map, stack, standing, within_memory,
 };
 use crate::provenance::{Input, Provenance};
 use crate::raw::common_noise;
@@ -164,7 +164,7 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
         }
     }
     let provenance = Provenance::new("stacked light", inputs, parameters);
-    let mut done = arranged.stack(request.output, None, &provenance, context)?;
+    let mut done = arranged.stack(request.output, (None, None), &provenance, context)?;
     findings.append(&mut done.findings);
     findings.sort_by(|a, b| a.subject.cmp(&b.subject));
     Ok(Integrated { findings, ..done })
@@ -243,14 +243,14 @@ impl Arranged<'_> {
     }
 
     /// Stacks the lights into a picture at `path`, and one for the eye beside it where `preview`
-    /// names it.
+    /// names it. What stands there is kept aside where its sums are not those that were `noted`.
     ///
     /// # Errors
     /// When a light cannot be read, the picture cannot be written, or the work is cancelled.
     pub fn stack(
         self,
         path: &Path,
-        preview: Option<&Path>,
+        (preview, noted): (Option<&Path>, Option<&[String]>),
         provenance: &Provenance,
         context: &Context<'_>,
     ) -> Result<Integrated> {
@@ -317,6 +317,7 @@ impl Arranged<'_> {
             let top_down = reference.metadata.row_order == Some(RowOrder::TopDown);
             write_preview(&planes, top_down, png, None, Linked::No)
         };
+        findings.extend(kept_aside(path, noted)?);
         let seen = Mutex::new(Ok(()));
         let look = || *seen.lock().expect("no holder panics") = for_the_eye();
         product.write_while(&[&look], context)?;

@@ -9,6 +9,7 @@ mod array;
 mod colour;
 mod compose;
 mod cosmic;
+mod crop;
 mod dark_model;
 mod dark_scaling;
 mod defect_map;

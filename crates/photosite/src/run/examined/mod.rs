@@ -2,6 +2,7 @@
 //! pixels disagree, the pixels are believed.
 
 mod black;
+mod crop;
 mod elsewhere;
 mod kinds;
 mod outputs;
@@ -46,11 +47,11 @@ struct Setup {
 
 impl Setup {
     fn of(frame: &Frame) -> Self {
-        let m = &frame.metadata;
+        let (m, active) = (&frame.metadata, frame.detector.active.size());
         Self {
             camera: m.camera.as_deref().map(camera_key),
             camera_id: m.camera_id.clone(),
-            size: (frame.size.width, frame.size.height),
+            size: (active.width, active.height),
             binning: m.binning,
             bits: frame.header.get_i64("BITPIX"),
         }
@@ -68,6 +69,8 @@ struct Seen {
 /// # Errors
 /// When the work is cancelled.
 pub fn examine(inventory: &mut Inventory, context: &Context<'_>) -> Result<()> {
+    let (mut findings, mut left_out) = (Vec::new(), Vec::new());
+    crop::to_lights(&mut inventory.frames, &mut findings, context)?;
     let mut setups: BTreeMap<Setup, Vec<usize>> = BTreeMap::new();
     let mut raws: BTreeMap<Setup, Vec<usize>> = BTreeMap::new();
     for (i, frame) in inventory.frames.iter().enumerate() {
@@ -77,7 +80,6 @@ pub fn examine(inventory: &mut Inventory, context: &Context<'_>) -> Result<()> {
         let setups = if decoded { &mut raws } else { &mut setups };
         setups.entry(Setup::of(frame)).or_default().push(i);
     }
-    let (mut findings, mut left_out) = (Vec::new(), Vec::new());
     for members in raws.values() {
         black::rows_would_go(members, &inventory.frames, &mut findings, context)?;
     }

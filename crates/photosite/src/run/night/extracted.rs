@@ -252,7 +252,8 @@ impl Line<'_> {
         }
         let path = self.path(arranged.used());
         let png = path.with_extension("png");
-        let done = arranged.stack(&path, Some(&png), &provenance, context)?;
+        let noted = self.work.earlier.sums(&path);
+        let done = arranged.stack(&path, (Some(&png), noted), &provenance, context)?;
         notes.extend(done.findings.iter().cloned(), context);
         let mut report = stack_report(&plan, done);
         report.inputs.iter_mut().for_each(|path| *path = self.raw_of(path));

@@ -1,4 +1,4 @@
-//! Stacks of former runs that this one supersedes.
+//! Stacks of former runs: those that this one supersedes, and what shows those that it uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use photosite_file::is_ours;
 
 use crate::finding::Severity;
-use crate::preview::is_whole;
-use crate::product::{Standing, is_product, standing};
+use crate::preview::{Linked, is_whole, preview_file};
+use crate::product::{Standing, is_product, replaced, standing};
 use crate::{Error, Finding, Result, provenance};
 
 /// Stacks of Photosite's that stand beside those of this run, made of fewer or other lights; with `tidy`
@@ -62,4 +62,18 @@ fn removed(path: &Path) -> Result<bool> {
     }
     remove(path)?;
     Ok(true)
+}
+
+/// Draws what a stack shows again where that is gone or damaged; tells of it, and of a foreign file there.
+pub(super) fn seen_again(stack: &Path) -> Result<Option<Finding>> {
+    let png = stack.with_extension("png");
+    let there = png.symlink_metadata().is_ok();
+    if there && !is_ours(&png)? {
+        return Ok(Some(Finding::of(&Error::foreign(&png), png.display().to_string())));
+    }
+    if there && is_whole(&png) {
+        return Ok(None);
+    }
+    preview_file(stack, &png, None, Linked::No)?;
+    Ok(there.then(|| replaced(&png)))
 }

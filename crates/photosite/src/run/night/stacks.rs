@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use photosite_file::is_ours;
 use photosite_pix::align::Alignment;
 use photosite_pix::normalise::Normalise;
 use photosite_pix::wcs::Wcs;
@@ -12,15 +11,14 @@ use serde_json::json;
 use super::chosen::{leaves_nothing, left_out, rows, told, unwanted};
 use super::lights::{SetKey, Sets, Work};
 use super::notes::Notes;
-use super::outdated::outdated;
+use super::outdated::{outdated, seen_again};
 use crate::error::Reach;
 use crate::event::Event;
 use crate::finding::Severity;
 use crate::measure::{SurveyedLight, reference as find_reference, survey};
 use crate::params::{Integration, Repair};
 use crate::plan::{FEWEST_LIGHTS, LightId, MasterId, StackPlan};
-use crate::preview::{Linked, is_whole, preview_file};
-use crate::product::{LightResult, Offered, Standing, replaced, standing};
+use crate::product::{LightResult, Offered, Standing, changed_since, replaced, standing, sums_of};
 use crate::provenance::{ContentHash, Input, Provenance};
 use crate::raw::RawFrame;
 use crate::register::{Arranged, LightPart, arrange, best_reference, no_wcs};
@@ -102,20 +100,6 @@ fn not_stacked(name: &str, e: &Error) -> Finding {
     let message = format!("this stack could not be made: {e}");
     Finding::new("stack-not-made", Severity::Error, name, message)
         .hint("Its lights are kept as calibrated files; fix what the message names and run again.")
-}
-
-/// Draws what a stack shows again where that is gone or damaged; tells of it, and of a foreign file there.
-fn seen_again(stack: &Path) -> Result<Option<Finding>> {
-    let png = stack.with_extension("png");
-    let there = png.symlink_metadata().is_ok();
-    if there && !is_ours(&png)? {
-        return Ok(Some(Finding::of(&Error::foreign(&png), png.display().to_string())));
-    }
-    if there && is_whole(&png) {
-        return Ok(None);
-    }
-    preview_file(stack, &png, None, Linked::No)?;
-    Ok(there.then(|| replaced(&png)))
 }
 
 /// Lights with their names, looked over.
@@ -263,7 +247,7 @@ impl Target<'_> {
             let Some(known) = earlier.stack(&key) else { return Ok(false) };
             let path = self.folders.stacks.join(known.path.file_name().unwrap_or_default());
             match standing(&path, &key) {
-                Ok(Standing::Current) => {}
+                Ok(Standing::Current) => notes.extend(changed_since(&path, &known.sums), context),
                 Ok(Standing::Damaged) => {
                     notes.add(replaced(&path), context);
                     return Ok(false);
@@ -436,7 +420,8 @@ impl Target<'_> {
         let mut offered = [ids, unwanted].concat();
         offered.sort();
         let provenance = self.provenance(&offered)?;
-        arranged.stack(&path, Some(&png), &provenance, context)
+        let noted = self.work.earlier.sums(&path);
+        arranged.stack(&path, (Some(&png), noted), &provenance, context)
     }
 
     /// Looks the lights over, those of one set of masters at a time; without their masters, which
@@ -581,6 +566,7 @@ pub(super) fn stack_report(plan: &StackPlan, done: Integrated) -> StackReport {
         filter: plan.filter.clone(),
         inputs: used().map(|part| part.path.clone()).collect(),
         weights: used().map(|part| part.weight).collect(),
+        sums: sums_of(&done.path).unwrap_or_default(),
         path: done.path,
         key: done.key,
         reused: false,
