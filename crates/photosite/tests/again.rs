@@ -222,10 +222,8 @@ fn a_stack_that_somebody_changed_is_kept_beside_the_new_one() {
         .copy_from_slice(format!("{:<80}", "PLTSOLVD=                    T").as_bytes());
     #[allow(clippy::disallowed_methods, reason = "a file, changed by another program")]
     std::fs::write(&stack, &solved).unwrap();
-    let report = run(&request, 2);
     let told =
         |report: &RunReport| report.findings.iter().filter(|f| f.code == "product-changed").count();
-    assert!(std::fs::read(&stack).unwrap() == solved || told(&report) == 1);
     let report = run(&winsorized(&request), 2);
     assert_eq!(told(&report), 1, "{:?}", report.findings);
     let mut aside = stack.clone().into_os_string();

@@ -97,6 +97,23 @@ pub fn same_camera(a: &str, b: &str) -> bool {
     a.eq_ignore_ascii_case(b) || camera_key(a) == camera_key(b)
 }
 
+/// Whether two names that are not one camera's may be all the same: one of them is the beginning of the other,
+/// which adds no number, or names no model at all, as drivers that serve many cameras do.
+pub(super) fn may_be_one_camera(a: &str, b: &str) -> bool {
+    let (a, b) = (camera_key(a), camera_key(b));
+    let (short, long) = if a.len() <= b.len() { (&a, &b) } else { (&b, &a) };
+    let Some(more) = long.strip_prefix(short.as_str()).filter(|_| short.len() >= LEAST_LETTERS)
+    else {
+        return false;
+    };
+    let model = |name: &str| name.contains(|c: char| c.is_ascii_digit());
+    let another = more.starts_with("mark") || more.starts_with("mk");
+    !model(short) || (!model(more) && !another)
+}
+
+/// Fewer letters are nobody's name.
+const LEAST_LETTERS: usize = 3;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +141,26 @@ mod tests {
             ("dcam-spare", "dcam"),
         ] {
             assert!(!same_camera(a, b), "{a} is not {b}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_says_less_is_a_doubt() {
+        for (a, b) in [
+            ("ASI Camera (1)", "ZWO ASI2600MM Pro"),
+            ("ASI2600MM", "ZWO ASI2600MM Pro"),
+            ("QHY268", "QHY268M"),
+        ] {
+            assert!(may_be_one_camera(a, b) && may_be_one_camera(b, a), "{a} may be {b}");
+        }
+        for (a, b) in [
+            ("ZWO ASI2600MM Pro", "ZWO ASI2600MC Pro"),
+            ("Canon EOS 6D", "Canon EOS 6D Mark II"),
+            ("ST-7", "ST-8"),
+            ("Canon EOS 60D", "Canon EOS 600D"),
+            ("QHY268M", "ASI2600MM"),
+        ] {
+            assert!(!may_be_one_camera(a, b), "{a} is not {b}");
         }
     }
 }

@@ -113,7 +113,8 @@ fn one_filter(filter: &str) -> String {
 pub(super) enum Likeness {
     Same,
     Unknown,
-    /// One filter by name, of two widths; or a clear glass where the other has luminance.
+    /// One filter by name, of two widths; a clear glass where the other has luminance; one name that says
+    /// more than the other.
     Doubtful,
     Other,
 }
@@ -133,6 +134,11 @@ pub(super) fn compare(a: &Traits, b: &Traits) -> Likeness {
             _ => Likeness::Same,
         },
         (Some(a), Some(b)) if clear(&a, &b) || clear(&b, &a) => Likeness::Doubtful,
+        (Some(_), Some(_))
+            if a.filter.as_deref().zip(b.filter.as_deref()).is_some_and(says_more) =>
+        {
+            Likeness::Doubtful
+        }
         (Some(_), Some(_)) => Likeness::Other,
         // A colour sensor's frames often name no filter; two frames that both name none agree, one
         // that does and one that does not are not known to.
@@ -140,6 +146,32 @@ pub(super) fn compare(a: &Traits, b: &Traits) -> Likeness {
         (Some(one), None) | (None, Some(one)) if one == NO_FILTER => Likeness::Same,
         _ => Likeness::Unknown,
     }
+}
+
+/// Whether one of two names holds the other, and beside it words that are no filter's: a maker, a place in
+/// the wheel.
+fn says_more((a, b): (&str, &str)) -> bool {
+    let holds = |long: &str, short: &str| {
+        let (long, short) = (split_band(long).0, plain(&split_band(short).0));
+        let words: Vec<String> = long
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|w| !w.is_empty())
+            .map(str::to_owned)
+            .collect();
+        let filter = |word: &String| {
+            let key = one_filter(word);
+            key.chars().count() == 1 || NAMES.iter().any(|(name, _)| *name == key)
+        };
+        (0..words.len()).any(|from| {
+            (from + 1..=words.len()).any(|to| {
+                let (before, after) = (&words[..from], &words[to..]);
+                to - from < words.len()
+                    && plain(&words[from..to].concat()) == short
+                    && !before.iter().chain(after).any(filter)
+            })
+        })
+    };
+    holds(a, b) || holds(b, a)
 }
 
 /// The filter of frames that make one master or one picture, as text.
@@ -325,6 +357,13 @@ mod tests {
             (Some("Ha 7nm"), Some("Halpha 7.0 nm"), Same),
             (Some("Ha 7nm"), Some("Halpha 3nm"), Doubtful),
             (Some("Clear"), Some("Lum"), Doubtful),
+            (Some("Slot 1"), Some("1"), Doubtful),
+            (Some("Ha"), Some("Ha_Antlia_3nm"), Doubtful),
+            (Some("LeXtreme"), Some("Optolong L-eXtreme"), Doubtful),
+            (Some("L-Pro"), Some("L"), Doubtful),
+            (Some("Ha OIII"), Some("Ha"), Other),
+            (Some("R"), Some("R G"), Other),
+            (Some("L"), Some("UV/IR Cut"), Other),
             (Some("Clear"), Some("clear"), Same),
             (Some("Clear"), Some("NoFilter"), Other),
             (Some("R"), Some("r"), Other),

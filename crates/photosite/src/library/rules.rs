@@ -4,7 +4,7 @@
 use photosite_pix::FrameKind;
 use serde::{Deserialize, Serialize};
 
-use super::camera::same_camera;
+use super::camera::{may_be_one_camera, same_camera};
 use super::filter::{self, Likeness, filter_group};
 use super::telescope::telescope_key;
 use super::{Field, Traits};
@@ -63,8 +63,10 @@ const fn doubt(field: Field, tolerance: Tolerance, why: &'static str) -> MatchRu
 const SIZE: MatchRule = exact(Field::Size, "pixels are matched one to one");
 const BINNING: MatchRule = exact(Field::Binning, "binned pixels are different pixels");
 const REGION: MatchRule = exact(Field::Region, "each pixel has its own bias, dark and response");
-const CAMERA: MatchRule =
-    exact(Field::Camera, "by name, aliases count as one; by serial number where both give one");
+const CAMERA: MatchRule = exact(
+    Field::Camera,
+    "by name, aliases count as one, and a name that says less is a doubt; by serial number where both give one",
+);
 const MODE: MatchRule = exact(Field::ReadoutMode, "each mode has its own noise, gain and level");
 const GAIN: MatchRule = exact(Field::GainSetting, "level, pattern and noise depend on it");
 const OFFSET: MatchRule = exact(Field::OffsetSetting, "the level depends on it");
@@ -222,17 +224,19 @@ fn judge(rule: MatchRule, wanted: &Traits, found: &Traits) -> (Outcome, f64) {
                 (Some(a), Some(b)) if a != b && comparable(a, b) => {
                     (Outcome::Differs, f64::INFINITY)
                 }
-                _ => equal(wanted.camera.as_deref(), found.camera.as_deref(), |a, b| {
-                    same_camera(a, b)
-                }),
+                _ => camera(wanted.camera.as_deref(), found.camera.as_deref()),
             }
         }
         Field::ReadoutMode => text(&wanted.readout_mode, &found.readout_mode),
         Field::GainSetting => {
             let settings = equal(wanted.gain_setting, found.gain_setting, PartialEq::eq);
-            // Numbers on the GAIN card that differ are two settings, whatever they mean.
+            // Numbers on the GAIN card that differ are two settings, whatever they mean; electrons in one
+            // program's and a setting in the other's are held against each other in electrons.
             let written = equal(wanted.gain_written, found.gain_written, PartialEq::eq);
-            if settings.0 == Outcome::Unknown { written } else { settings }
+            match settings.0 {
+                Outcome::Unknown => by_electrons(wanted, found).unwrap_or(written),
+                _ => settings,
+            }
         }
         // Two frames that both say nothing were written by programs that turn nothing over.
         Field::RowOrder if wanted.row_order.is_none() && found.row_order.is_none() => {
@@ -267,6 +271,28 @@ fn judge(rule: MatchRule, wanted: &Traits, found: &Traits) -> (Outcome, f64) {
         // These are facts of the candidate alone.
         Field::Validity | Field::LifeCycle | Field::File => (Outcome::Agrees, 0.0),
     }
+}
+
+fn camera(wanted: Option<&str>, found: Option<&str>) -> (Outcome, f64) {
+    match (wanted, found) {
+        (Some(a), Some(b)) if !same_camera(a, b) && may_be_one_camera(a, b) => {
+            (Outcome::Doubtful, f64::INFINITY)
+        }
+        _ => equal(wanted, found, |a, b| same_camera(a, b)),
+    }
+}
+
+/// How near gains in electrons per ADU are that are one: programs round them.
+const SAME_GAIN: f64 = 0.02;
+
+/// Compares gains in electrons where the GAIN card of one frame holds them and that of the other its setting;
+/// `None` where that is not so, or one of them is not known.
+fn by_electrons(wanted: &Traits, found: &Traits) -> Option<(Outcome, f64)> {
+    let electrons = |t: &Traits| t.gain_setting.is_none() && t.gain_written.is_some();
+    let (a, b) = wanted.gain_e_per_adu.zip(found.gain_e_per_adu)?;
+    let mixed = electrons(wanted) && found.gain_setting.is_some()
+        || electrons(found) && wanted.gain_setting.is_some();
+    mixed.then(|| equal(Some(a), Some(b), |a, b| (a / b - 1.0).abs() <= SAME_GAIN))
 }
 
 fn telescope(t: &Traits) -> Option<String> {

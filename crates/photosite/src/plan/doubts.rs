@@ -58,18 +58,24 @@ fn finding(doubt: &Doubt<'_>, inventory: &Inventory) -> Finding {
     };
     let told: Vec<String> = doubt.checks.iter().map(told).collect();
     let cards: Vec<&str> = doubt.checks.iter().filter_map(|c| card(c.field)).collect();
+    // A camera under another name costs nothing if it is the same.
+    let left = match doubt.share > 0.0 {
+        true => format!(
+            ", and if the headers are right it leaves about {} % of the signal",
+            rounded(doubt.share * 100.0)
+        ),
+        false => String::new(),
+    };
     let message = format!(
-        "the best {} for {who}, {}, has {}; it is used, and if the headers are right it leaves about \
-         {} % of the signal",
+        "the best {} for {who}, {}, has {}; it is used{left}",
         doubt.kind,
         doubt.name,
-        told.join(" and "),
-        rounded(doubt.share * 100.0)
+        told.join(" and ")
     );
     Finding::new("match-doubtful", Severity::Warning, subject, message)
         .hint(format!(
-            "If the optics were the same, the headers are wrong: correct {}. If not, take {}s with \
-             the optics of {who}.",
+            "If camera and optics were the same, the headers are wrong: correct {}. If not, take {}s with \
+             those of {who}.",
             cards.join(" and "),
             doubt.kind
         ))
@@ -86,6 +92,7 @@ fn card(field: Field) -> Option<&'static str> {
         Field::FocalLength => Some("FOCALLEN"),
         Field::Rotator => Some("ROTATANG"),
         Field::Filter => Some("FILTER"),
+        Field::Camera => Some("INSTRUME"),
         _ => None,
     }
 }

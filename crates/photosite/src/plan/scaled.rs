@@ -42,7 +42,7 @@ pub(super) fn of_other_exposure(explained: &Explained) -> impl Iterator<Item = &
 }
 
 /// What scaling a dark of `frames` frames is expected to do to a light; `None` where an exposure is not
-/// known, or leaving the dark signal in is expected to be better.
+/// known.
 pub(super) fn forecast(
     light: &Traits,
     (name, dark, frames): (&str, &Traits, usize),
@@ -59,10 +59,8 @@ pub(super) fn forecast(
     let (none, unit) = left(0.0)?;
     let way = |source, k: f64, residual: f64, allowed| DarkWay { source, k, residual, allowed };
     let (noise, _) = left(by_both)?;
+    // However little the dark signal should be: hot pixels tell, and labels may be wrong.
     let fitted = noise.hypot(UNLIKE_SHARE * none);
-    if fitted >= none {
-        return None;
-    }
     let ways = vec![
         way(DarkSource::Fitted, by_both, fitted, true),
         way(DarkSource::Exposure, by_exposure, left(by_exposure)?.0, false),

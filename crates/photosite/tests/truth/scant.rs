@@ -186,3 +186,26 @@ fn lights_that_had_their_dark_taken_off_keep_the_rest() {
     }
     is_flat("dark taken off", &skies(&simulation, folder.path()));
 }
+
+#[test]
+fn darks_of_a_wrong_label_are_known_by_the_hot_pixels_of_lights() {
+    for (preset, label_s) in [(Preset::Ccd, 30.0), (Preset::CmosMono, 1.0)] {
+        let simulation = night(preset, 3, |n| n.counts.darks = 12);
+        let folder = tempfile::tempdir().unwrap();
+        write_as(&simulation, &folder.path().join("raw"), |plan| {
+            let mut frame = simulation.render(plan);
+            let mut plan = plan.clone();
+            if plan.kind == FrameKind::Dark {
+                frame.header.set(Card::real("EXPTIME", label_s, ""));
+                frame.header.remove("EXPOSURE");
+                plan.file_name = format!("d{}.fits", plan.index);
+            }
+            (plan, frame)
+        });
+        let report = calibrated(folder.path());
+        for light in &report.lights {
+            assert_eq!(light.dark_source, Some(DarkSource::Nearest), "{:?}", codes(&report));
+        }
+        is_flat(preset.name(), &skies(&simulation, folder.path()));
+    }
+}

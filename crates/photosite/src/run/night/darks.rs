@@ -230,6 +230,15 @@ fn finding(work: Work<'_>, alike: &[(LightId, &DarkChoice)], dark: &str) -> Find
                 adu(residual(DarkSource::Nearest))
             ),
         ),
+        DarkSource::Nearest if alike.iter().all(|(_, c)| vouches(&c.fit)) => (
+            "dark-not-fitted",
+            severity(source),
+            format!(
+                "{none} by its labels, but hot pixels show {:.2} times the dark signal of {dark}: it is \
+                 their own, and was subtracted as it is; predicted to leave {left} RMS, bias alone {alone}",
+                choice.fit.k.unwrap_or(f64::NAN)
+            ),
+        ),
         DarkSource::Nearest => (
             "dark-not-fitted",
             severity(source),
