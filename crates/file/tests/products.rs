@@ -5,7 +5,7 @@ mod common;
 use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::fits::{
     Column, FitsWriter, FrameSpec, ImageSpec, Sample, Table, layout, read_frame, read_frames,
-    read_table, write_frame,
+    read_table, write_for_astropy, write_frame,
 };
 use photosite_file::{ErrorKind, open, open_mask, probe, verify};
 use photosite_pix::{Card, Frame, Header, MaskBits, Plane, Size, Unit};
@@ -366,4 +366,35 @@ fn a_changed_byte_is_found_and_its_unit_named() {
     let bare = verify(&common::samples().join("u16.fits")).unwrap();
     assert_eq!((bare.right, bare.unsummed.len()), (0, 1));
     assert!(verify(&common::samples().join("tiff/u16.tif")).is_err());
+}
+
+#[test]
+fn what_is_written_for_astropy_is_read_back_with_error_and_mask() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ccddata.fits");
+    let size = Size::new(5, 4);
+    let mut frame = Frame::new(Plane::from_fn(size, |x, y| (10 * y + x) as f32), Unit::Electron);
+    frame.variance = Some(Plane::from_fn(size, |x, _| (x * x) as f32 + 4.0));
+    for (x, y, bits) in
+        [(1, 2, MaskBits::NO_DATA), (3, 0, MaskBits::SATURATED), (4, 3, MaskBits::WARM)]
+    {
+        frame.mask.set(x, y, bits);
+    }
+    write_for_astropy(&path, &[&frame], &Header::new(), Existing::Refuse).unwrap();
+    let (back, _) = read_frame(&path).unwrap();
+    assert_eq!((back.unit, back.data.as_slice()), (frame.unit, frame.data.as_slice()));
+    let (is, was) = (back.variance.unwrap(), frame.variance.unwrap());
+    let off = is.as_slice().iter().zip(was.as_slice()).map(|(a, b)| (a / b - 1.0).abs());
+    assert!(off.fold(0.0, f32::max) < 1e-6);
+    // What is warm is used, and astropy knows no more than whether a sample is.
+    let masked: Vec<usize> =
+        (0..20).filter(|i| back.mask.as_slice()[*i] == MaskBits::NO_DATA).collect();
+    assert_eq!(masked, [3, 11]);
+    let mask = open_mask(&path).unwrap().unwrap();
+    let mut rows = vec![0.0; 20];
+    mask.read_rows(0, 0..4, &mut Vec::new(), &mut rows).unwrap();
+    let bits = f32::from(MaskBits::NO_DATA.bits());
+    assert!(
+        rows.iter().enumerate().all(|(i, v)| *v == if masked.contains(&i) { bits } else { 0.0 })
+    );
 }

@@ -11,7 +11,7 @@ use super::table::Table;
 use super::write::{Clipped, FitsWriter, ImageSpec, Sample};
 use crate::atomic::Existing;
 use crate::magic::Magic;
-use crate::source::planes_of;
+use crate::source::{changed, planes_of};
 use crate::{Error, Result, Source};
 
 /// EXTNAME of the image of standard deviations.
@@ -21,6 +21,10 @@ const ERR: &str = "ERR";
 const SHARED: &str = "PSCORR";
 /// EXTNAME of the image of mask bits.
 const DQ: &str = "DQ";
+/// EXTNAMEs that astropy's `CCDData` gives to a mask, in which what is not 0 is not to be used, and to an
+/// uncertainty, which UTYPE names.
+const MASK: &str = "MASK";
+const UNCERT: &str = "UNCERT";
 /// Rows encoded at a time.
 const STRIP: usize = 64;
 
@@ -38,9 +42,10 @@ pub(crate) fn unit_of(header: &Header) -> Unit {
 }
 
 /// Reads a frame and its header: the image, its variance from extension ERR (one standard
-/// deviation, squared) and its mask from extension DQ, each where it is there.
+/// deviation, squared) and its mask from extension DQ, each where it is there; else from UNCERT and MASK as
+/// astropy's `CCDData` writes them, where what is masked has NO_DATA.
 ///
-/// Without DQ the mask has NO_DATA exactly where a sample is not finite. Which steps were applied
+/// Without either the mask has NO_DATA exactly where a sample is not finite. Which steps were applied
 /// is for the reader of the header to say: `applied` is empty.
 ///
 /// # Errors
@@ -77,8 +82,42 @@ pub fn read_masked(path: &Path) -> Result<(Frame, Header)> {
 /// When the file cannot be read, or DQ differs from the image in size or planes.
 pub fn open_mask(path: &Path) -> Result<Option<Box<dyn Source>>> {
     let file = FitsFile::open(path, Magic::of(path)?)?;
-    let Some(hdu) = found_beside(&file, DQ)?.cloned() else { return Ok(None) };
-    file.source(&hdu).map(Some)
+    if let Some(hdu) = found_beside(&file, DQ)?.cloned() {
+        return file.source(&hdu).map(Some);
+    }
+    let Some(hdu) = of_astropy(&file, MASK)?.cloned() else { return Ok(None) };
+    let bits = |_, samples: &mut [f32]| {
+        samples.iter_mut().for_each(|v| *v = f32::from(masked(*v).bits()));
+    };
+    Ok(Some(changed(file.source(&hdu)?, bits)))
+}
+
+/// What an entry of astropy's mask says.
+fn masked(stored: f32) -> MaskBits {
+    if stored == 0.0 { MaskBits::empty() } else { MaskBits::NO_DATA }
+}
+
+/// The extension of that name, where it is of the image's size: other programs' may be of anything.
+fn of_astropy<'a>(file: &'a FitsFile, name: &str) -> Result<Option<&'a Hdu>> {
+    let image = file.layout.image(file.path())?;
+    let found = file.layout.named(name).filter(|h| h.index != image.index);
+    Ok(found.filter(|h| (h.size, h.planes) == (image.size, image.planes)))
+}
+
+/// The variance of each plane that astropy's uncertainty gives; none where there is none, or of another kind.
+fn uncertainties(file: &FitsFile) -> Result<Vec<Plane<f32>>> {
+    let Some(hdu) = of_astropy(file, UNCERT)? else { return Ok(Vec::new()) };
+    let variance: fn(f32) -> f32 = match hdu.header.get_text("UTYPE").as_deref() {
+        Some("StdDevUncertainty") => |v| v * v,
+        Some("VarianceUncertainty") => |v| v,
+        Some("InverseVariance") => |v| 1.0 / v,
+        _ => return Ok(Vec::new()),
+    };
+    let mut planes = file.planes(hdu)?;
+    for plane in &mut planes {
+        plane.as_mut_slice().iter_mut().for_each(|v| *v = variance(*v));
+    }
+    Ok(planes)
 }
 
 /// The planes of the image with their masks, and their variance where it is wanted.
@@ -101,9 +140,11 @@ fn frames(file: &FitsFile, with_variance: bool) -> Result<(Vec<Frame>, Header)> 
         }
     };
     if with_variance {
-        for (frame, mut err) in frames.iter_mut().zip(beside(file, ERR)?) {
-            err.as_mut_slice().iter_mut().for_each(|v| *v *= *v);
-            frame.variance = Some(err);
+        let mut errors = beside(file, ERR)?;
+        errors.iter_mut().for_each(|e| e.as_mut_slice().iter_mut().for_each(|v| *v *= *v));
+        let known = if errors.is_empty() { uncertainties(file)? } else { errors };
+        for (frame, variance) in frames.iter_mut().zip(known) {
+            frame.variance = Some(variance);
         }
     }
     Ok((frames, header))
@@ -118,7 +159,14 @@ fn assembled(file: &FitsFile) -> Result<Option<(Plane<f32>, Header)>> {
 
 /// The planes of the mask; none where there is none.
 fn masks(file: &FitsFile) -> Result<Vec<Plane<MaskBits>>> {
-    let Some(hdu) = found_beside(file, DQ)? else { return Ok(Vec::new()) };
+    let Some(hdu) = found_beside(file, DQ)? else {
+        let Some(hdu) = of_astropy(file, MASK)? else { return Ok(Vec::new()) };
+        let bits = |plane: Plane<f32>| {
+            let bits = plane.as_slice().iter().map(|v| masked(*v)).collect();
+            Plane::from_vec(plane.size(), bits).expect("one mask entry a sample")
+        };
+        return Ok(file.planes(hdu)?.into_iter().map(bits).collect());
+    };
     let source = file.clone().source(hdu)?;
     let size = source.size();
     // Ours are numbers of 16 bits as they stand; another program's may be stored otherwise.
