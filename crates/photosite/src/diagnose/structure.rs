@@ -332,12 +332,13 @@ fn interference(subject: &Subject<'_>, step: usize, noise_adu: f64, faults: &mut
             spectrum.add(&part);
         }
     }
-    // What repeats with the array is its colours'.
-    let of_array =
-        |f: f64| (f * step as f64 - (f * step as f64).round()).abs() < 2.0 / tile.width as f64;
+    // What repeats with the array is its colours', and so is what repeats with every second pixel where no
+    // header names an array; odd and even lines that differ are seen as lines.
+    let cell = step.max(2) as f64;
+    let of_array = |f: f64| (f * cell - (f * cell).round()).abs() < 2.0 / tile.width as f64;
     // What is longer than half a block is the sky's own shape, of which blocks leave some.
     let is_pattern = |t: &Tone| {
-        let of_colours = step > 1 && of_array(t.x_per_px) && of_array(t.y_per_px);
+        let of_colours = of_array(t.x_per_px) && of_array(t.y_per_px);
         let is_short = t.x_per_px.hypot(t.y_per_px) * BLOCK as f64 > 2.0;
         !of_colours && is_short && t.sharpness > SHARP
     };

@@ -105,6 +105,7 @@ pub(super) fn turn(
             FrameKind::Light => of_lights(),
             kind => fixed(kind, order).lie(&lights),
         });
+        let verdicts = with_darks(verdicts, |kind| glances(kind, order));
         let is_light = |kind: FrameKind| kind == FrameKind::Light;
         let lies = |kind| {
             let mut all = FrameKind::ALL.into_iter().zip(verdicts);
@@ -122,14 +123,20 @@ pub(super) fn turn(
             }
             let (own, lie) = (name(order), name(wanted));
             let by = if kind == FrameKind::Flat { "the response of pixels" } else { "hot pixels" };
+            let stand = match kind {
+                FrameKind::Bias | FrameKind::DarkFlat => {
+                    "they or the darks beside them lie upside down, as hot pixels show".to_owned()
+                }
+                _ => format!("{by} of the lights stand in them upside down"),
+            };
             let one_setting = "Save all frames with one setting of the capture program.";
             let (turn, severity, message, hint) = match seen_here {
                 RowsVerdict::TurnedOver if !by_label => (
                     true,
                     Severity::Warning,
                     format!(
-                        "by the headers these frames lie {own} and the lights {lie}, but {by} of \
-                         the lights stand in them upside down: they are turned over"
+                        "by the headers these frames lie {own} and the lights {lie}, but \
+                         {stand}: they are turned over"
                     ),
                     one_setting,
                 ),
@@ -178,6 +185,29 @@ pub(super) fn turn(
         findings.push(finding);
     }
     Ok(())
+}
+
+/// The verdicts of all kinds, where biases and dark flats that show too little lie as the darks beside them do:
+/// who saved those upside down saved these so as well, unless their pattern is another way up than the darks'.
+fn with_darks<'a>(
+    mut verdicts: [RowsVerdict; FrameKind::ALL.len()],
+    glances: impl Fn(FrameKind) -> Vec<&'a Glance>,
+) -> [RowsVerdict; FrameKind::ALL.len()] {
+    let at = |kind: FrameKind| FrameKind::ALL.iter().position(|k| *k == kind);
+    let turned = |at: &usize| verdicts[*at] == RowsVerdict::TurnedOver;
+    if !at(FrameKind::Dark).as_ref().is_some_and(turned) {
+        return verdicts;
+    }
+    let darks = glances(FrameKind::Dark);
+    for kind in [FrameKind::Bias, FrameKind::DarkFlat] {
+        let Some(at) = at(kind).filter(|at| verdicts[*at] == RowsVerdict::Unclear) else {
+            continue;
+        };
+        if Fixed::of(&glances(kind), false).lie(&darks) != RowsVerdict::TurnedOver {
+            verdicts[at] = RowsVerdict::TurnedOver;
+        }
+    }
+    verdicts
 }
 
 /// Lights that lie upside down against most lights of one row order, by the hot pixels or the pattern
