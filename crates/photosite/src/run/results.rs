@@ -40,12 +40,25 @@ pub(super) struct FlatChoice {
     pub by: FlatFit,
 }
 
+/// The share of a light's noise, and what beside it in ADU, by which its sky may lie below zero: faint
+/// skies do, where the black level drifts.
+const BELOW_ZERO: (f64, f64) = (0.5, 2.0);
+
+/// How far the sky of a light lies below zero once bias and dark are gone, in ADU; `None` where it does not.
+pub(super) fn below_zero_adu(done: &LightResult) -> Option<f64> {
+    let level_adu = done.after.median - done.pedestal_adu.map_or(0.0, f64::from);
+    let (share, adu) = BELOW_ZERO;
+    (level_adu < -(share * done.after.noise + adu)).then_some(-level_adu)
+}
+
 /// Whether a light was calibrated right, as far as that is seen on the way: what a flat that was not applied
 /// would have done is no fault of the light.
 pub(super) fn verdict(done: &LightResult, flat: Option<FlatChoice>) -> Verdict {
     let did = |step: &str| done.steps.iter().any(|s| s == step);
     let fit = flat.map(|c| c.fit).filter(|_| did("flat"));
     match Verdict::of(done.left_of_dark, fit, &done.patterns) {
+        // More was taken than its camera adds.
+        _ if below_zero_adu(done).is_some() => Verdict::Wrong,
         // What keeps its hot pixels or its vignetting is not as it should be.
         Verdict::Good if !(did("dark") && did("flat")) => Verdict::Usable,
         told => told,

@@ -76,6 +76,7 @@ fn without_biases_the_level_of_darks_stands_in() {
         let report = calibrated(folder.path());
         let name = format!("{} {dark_s} s", preset.name());
         assert!(codes(&report).contains(&"bias-from-dark"), "{name}: {:?}", codes(&report));
+        assert!(!codes(&report).contains(&"frame-without-signal"), "{name}");
         assert!(report.lights.iter().all(|l| l.dark_source == Some(source)), "{name}");
         is_flat(&name, &skies(&simulation, folder.path()));
     }

@@ -47,11 +47,9 @@ impl MasterResult {
     /// A Finding where biases are one number: a level, perhaps, and no exposure.
     fn without_signal(&self) -> Option<Finding> {
         let Summary { min, max, .. } = self.stats;
-        if self.kind != FrameKind::Bias
-            || min != max
-            || self.key.is_none()
-            || self.inputs.is_empty()
-        {
+        // The level of a dark that stands in for a bias is one number by its making.
+        let made = self.how[0].as_deref().is_some_and(|how| how != "level");
+        if self.kind != FrameKind::Bias || min != max || !made {
             return None;
         }
         let message = format!(

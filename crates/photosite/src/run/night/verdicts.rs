@@ -9,27 +9,21 @@ use crate::Finding;
 use crate::diagnose::Pattern;
 use crate::finding::{Severity, first_and_more};
 use crate::plan::LightId;
-use crate::run::results::LightResults;
-
-/// The share of a light's noise, and what beside it in ADU, by which its sky may lie below zero: faint
-/// skies do, where the black level drifts.
-const BELOW_ZERO: (f64, f64) = (0.5, 2.0);
+use crate::run::results::{LightResults, below_zero_adu};
 
 /// A finding for the lights of each group whose sky lies below zero once bias and dark are gone.
 pub(super) fn below_zero(work: Work<'_>, lights: &LightResults) -> Vec<Finding> {
     let mut groups: BTreeMap<&str, Vec<(LightId, f64)>> = BTreeMap::new();
     for (id, plan) in work.planned.named_lights() {
         let Some(done) = lights.get(id).and_then(Option::as_ref) else { continue };
-        let level_adu = done.after.median - done.pedestal_adu.map_or(0.0, f64::from);
-        let (share, adu) = BELOW_ZERO;
-        if level_adu < -(share * done.after.noise + adu) {
-            groups.entry(&plan.group).or_default().push((id, level_adu));
+        if let Some(below_adu) = below_zero_adu(done) {
+            groups.entry(&plan.group).or_default().push((id, below_adu));
         }
     }
     let finding = |those: Vec<(LightId, f64)>| {
         let subject = first_and_more(work.path(those[0].0).display(), those.len());
-        let levels: Vec<f64> = those.iter().map(|(_, level)| *level).collect();
-        let below_adu = -stat::median_f64(&levels);
+        let below: Vec<f64> = those.iter().map(|(_, below_adu)| *below_adu).collect();
+        let below_adu = stat::median_f64(&below);
         let message = format!(
             "after bias and dark the sky lies {below_adu:.1} ADU below zero: it was calibrated before, \
              or bias and dark are of another offset; vignetting is not taken out of such a light"
