@@ -7,6 +7,13 @@ use super::code::{Code, code};
 /// By name.
 pub(super) const FRAMES: &[Code] = &[
     code(
+        "bias-gone",
+        Warning,
+        "Frames lie at a level where no frame of their camera begins: a program took the bias off them without a \
+         word. It is not taken off again.",
+        "Use the frames as the camera wrote them, or write into their headers what was done.",
+    ),
+    code(
         "black-level-corrected",
         Info,
         "A master dark is darker than the bias: the sensor corrects its own black level, so its \

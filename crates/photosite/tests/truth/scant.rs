@@ -210,3 +210,28 @@ fn darks_of_a_wrong_label_are_known_by_the_hot_pixels_of_lights() {
         is_flat(preset.name(), &skies(&simulation, folder.path()));
     }
 }
+
+#[test]
+fn frames_that_a_program_freed_of_their_bias_without_a_word_do_not_lose_it_twice() {
+    const DARK: [FrameKind; 2] = [FrameKind::Dark, FrameKind::Flat];
+    for (name, kinds) in [("darks and flats", &DARK[..]), ("lights", &[FrameKind::Light])] {
+        let simulation = night(Preset::CmosMono, 3, |n| n.counts.darks = 12);
+        let folder = tempfile::tempdir().unwrap();
+        let offset_adu = simulation.night().sensor.offset_adu as f32;
+        for plan in simulation.frames() {
+            let frame = simulation.render(&plan);
+            let path = folder.path().join("raw").join(plan.folder).join(&plan.file_name);
+            let (freed, sample) = match kinds.contains(&plan.kind) {
+                true => (offset_adu, Sample::F32),
+                false => (0.0, Sample::U16 { pedestal_adu: 0.0 }),
+            };
+            let plane = Plane::from_fn(SIZE, |x, y| frame.adu.get(x, y) - freed);
+            write_plane(&path, &plane, sample, frame.header);
+        }
+        let report = calibrated(folder.path());
+        assert!(codes(&report).contains(&"bias-gone"), "{name}: {:?}", codes(&report));
+        assert!(!codes(&report).contains(&"offset-mismatch"), "{name}: {:?}", codes(&report));
+        assert!(report.lights.iter().all(|l| l.dark_source == Some(DarkSource::Matched)), "{name}");
+        is_flat(name, &skies(&simulation, folder.path()));
+    }
+}

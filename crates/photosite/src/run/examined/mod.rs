@@ -4,6 +4,7 @@
 mod black;
 mod crop;
 mod elsewhere;
+mod freed;
 mod kinds;
 mod outputs;
 mod rows;
@@ -83,6 +84,7 @@ pub fn examine(inventory: &mut Inventory, context: &Context<'_>) -> Result<()> {
     for members in raws.values() {
         black::rows_would_go(members, &inventory.frames, &mut findings, context)?;
     }
+    let mut levels = freed::Levels::default();
     for members in setups.into_values() {
         let frames = &mut inventory.frames;
         let glances = look(frames, &members, context)?;
@@ -101,7 +103,9 @@ pub fn examine(inventory: &mut Inventory, context: &Context<'_>) -> Result<()> {
         outputs::missing_gains(&seen, frames, &mut findings);
         black::rows_would_go(&seen.members, frames, &mut findings, context)?;
         rows::turn(&seen, frames, &mut findings, context)?;
+        levels.take(&seen, frames);
     }
+    levels.freed(&mut inventory.frames, &mut findings);
     left_out.extend(outputs::read_otherwise(&inventory.frames, &left_out, &mut findings));
     inventory.findings.extend(findings);
     left_out.sort_unstable();

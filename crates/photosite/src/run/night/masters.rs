@@ -141,9 +141,13 @@ fn additive(
     Ok((Some(scaled.unwrap_or(plain)), Some(told)))
 }
 
-/// The bias level of a dark's set-up in ADU.
+/// The bias level of a dark's set-up in ADU; `None` for one that came without its bias.
 fn zero_adu(master: &MasterPlan, results: &MasterResults) -> Option<f64> {
-    master.zero.and_then(|id| results[id].as_ref()).map(|r| r.stats.median)
+    master
+        .zero
+        .filter(|_| !master.traits.bias_removed)
+        .and_then(|id| results[id].as_ref())
+        .map(|r| r.stats.median)
 }
 
 /// A Finding where lights go without a master that was planned for them.
