@@ -206,6 +206,9 @@ pub(crate) fn median_f64(samples: &mut [f64]) -> f64 {
 /// Every so many guesses the bracket is halved, so that no distribution makes it shrink slowly.
 const HALVING: usize = 4;
 
+/// A guess that leaves more than one in so many samples in the bracket parted few.
+const STALLED: usize = 2;
+
 /// The sample of `rank` in order, 0 for the smallest: a bracket about it is narrowed by counting,
 /// at first where an even spread of its samples would have it.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
@@ -238,11 +241,18 @@ fn nth(samples: &[f32], rank: usize) -> f32 {
         for &v in samples {
             count += u32::from(v <= guess);
         }
-        let count = count as usize;
+        let (count, before) = (count as usize, up_to - below);
+        // Equal samples cannot be parted: where few were, the bracket is drawn in to the next that there is.
         if count > rank {
             (high, up_to) = (guess, count);
+            if STALLED * (up_to - below) > before {
+                high = most_up_to(high);
+            }
         } else {
             (low, below) = (guess, count);
+            if STALLED * (up_to - below) > before {
+                low = least_above(samples, low).next_down();
+            }
         }
         if up_to - below == 1 {
             high = most_up_to(high);

@@ -12,8 +12,10 @@ const HIT: f64 = 5.5;
 const LEAST_SIGMA: f32 = 0.75;
 /// Samples of a block by which median and scatter are told.
 const ENOUGH: usize = 256;
-/// One in so many samples tells the scatter by which hits are found.
+/// One in so many pieces of a block tells the scatter by which hits are found.
 const SPARSE: usize = 3;
+/// Samples of a piece.
+const PIECE: usize = 256;
 
 /// Moments of two frames over one lane of one block, odd pixels left out. Levels in ADU.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -58,7 +60,12 @@ impl Cell {
 #[derive(Debug, Default)]
 pub struct CellRoom {
     some: Vec<f32>,
+    /// 1 for what counts, else 0.
     kept: Vec<f32>,
+    /// Samples of both frames beside a level, 0 for what does not count.
+    beside: [Vec<f32>; 2],
+    /// What is made of them.
+    made: [Vec<f32>; 2],
     /// What neighbours share of the noise is asked for.
     pub neighbours_share: bool,
 }
@@ -79,14 +86,65 @@ impl CellRoom {
     }
 }
 
-/// Sums of eight running totals, so that they are added up side by side.
-#[derive(Default, Clone, Copy)]
-struct Lanes([f64; 8]);
+/// Terms that are added up side by side.
+const LANES: usize = 16;
 
-impl Lanes {
-    fn total(self) -> f64 {
-        self.0.iter().sum()
+/// The sum of samples.
+#[multiversion(targets("x86_64+avx2"))]
+pub(super) fn total(x: &[f32]) -> f64 {
+    let mut sums = [0.0f64; LANES];
+    let (x, last) = x.as_chunks::<LANES>();
+    for x in x {
+        for i in 0..LANES {
+            sums[i] += f64::from(x[i]);
+        }
     }
+    sums.iter().sum::<f64>() + last.iter().map(|v| f64::from(*v)).sum::<f64>()
+}
+
+/// The sum of the products of two rows of samples of one length.
+#[multiversion(targets("x86_64+avx2"))]
+fn product(x: &[f32], y: &[f32]) -> f64 {
+    let mut sums = [0.0f64; LANES];
+    let ((x, last_x), (y, last_y)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
+    for (x, y) in x.iter().zip(y) {
+        for i in 0..LANES {
+            sums[i] += f64::from(x[i]) * f64::from(y[i]);
+        }
+    }
+    let last = last_x.iter().zip(last_y).map(|(x, y)| f64::from(*x) * f64::from(*y));
+    sums.iter().sum::<f64>() + last.sum::<f64>()
+}
+
+/// The sum of the products of neighbours along lines.
+fn product_along(x: &[f32], line: usize) -> f64 {
+    let over_ends = (line..x.len()).step_by(line).map(|i| f64::from(x[i - 1]) * f64::from(x[i]));
+    product(&x[..x.len() - 1], &x[1..]) - over_ends.sum::<f64>()
+}
+
+/// The sum of the products of neighbours across lines.
+fn product_across(x: &[f32], line: usize) -> f64 {
+    let n = x.len().saturating_sub(line);
+    product(&x[..n], &x[x.len() - n..])
+}
+
+/// Number, mean and squares about the mean of some values, of every so many pieces of them; `weigh` says of a piece
+/// what counts, and its values, 0 where they do not.
+fn moments<T>(
+    pieces: impl Iterator<Item = T>,
+    every: usize,
+    [kept, values]: [&mut [f32]; 2],
+    weigh: impl Fn(T, &mut [f32], &mut [f32]) -> usize,
+) -> (f64, f64, f64) {
+    let (mut n, mut off, mut squares) = (0.0, 0.0, 0.0);
+    for piece in pieces.step_by(every) {
+        let count = weigh(piece, kept, values);
+        n += total(&kept[..count]);
+        off += total(&values[..count]);
+        squares += product(&values[..count], &values[..count]);
+    }
+    let mean = off / f64::max(n, 1.0);
+    (n, mean, squares - n * mean * mean)
 }
 
 /// A sample in `step`s of the combination of both frames, its median and robust sigma.
@@ -98,6 +156,12 @@ fn robust(some: &mut Vec<f32>, count: usize, at: impl Fn(usize) -> f32) -> (f32,
     (median, (mad * MAD_TO_SIGMA as f32).max(LEAST_SIGMA))
 }
 
+/// One in so many pieces tells where hits begin: in a sensor's blocks there are thousands of samples, in those of small
+/// frames fewer than would do.
+fn sparse(count: usize) -> usize {
+    if count > 4 * ENOUGH { SPARSE } else { 1 }
+}
+
 /// Measures a lane of two frames, `line` samples to a line; `ends` are the levels at which each frame
 /// clips, low and high. Pixels that are NaN do not count.
 pub fn measure_cell(
@@ -106,28 +170,44 @@ pub fn measure_cell(
     ends: [(f32, f32); 2],
     room: &mut CellRoom,
 ) -> Cell {
-    let CellRoom { some, kept, neighbours_share } = room;
+    let CellRoom { some, kept, beside: [x, y], made: [first, second], neighbours_share } = room;
     let n = a.len().min(b.len());
+    let (a, b) = (&a[..n], &b[..n]);
     let (middle, spread) = robust(some, n, |i| 0.5 * (a[i] + b[i]));
     let (apart, scatter) = robust(some, n, |i| a[i] - b[i]);
-    let reach = ODD_PIXEL * spread;
-    // In a sensor's blocks there are thousands, in those of small frames fewer than would do.
-    let sparse = if n > 16 * ENOUGH / 4 { SPARSE } else { 1 };
-    let far = ODD_PIXEL * scatter;
-    let rough = Kept { middle, reach, apart, most: far };
+    let rough = Kept { middle, reach: ODD_PIXEL * spread, apart, most: ODD_PIXEL * scatter };
+    for room in [&mut *kept, &mut *x, &mut *y, &mut *first, &mut *second] {
+        room.resize(n, 0.0);
+    }
     // The scatter of the differences first, then hits by it.
-    let (mean, sigma) = rough.scatter((a, b), sparse);
+    let pieces = a.chunks(PIECE).zip(b.chunks(PIECE));
+    let (count, mean, squares) = moments(pieces, sparse(n), [kept, first], |pair, kept, out| {
+        differences(pair, rough, kept, out)
+    });
+    let sigma = (squares / count.max(1.0)).max(0.0).sqrt();
     let most = (HIT * sigma.max(f64::from(LEAST_SIGMA))) as f32;
     let rule = Kept { apart: (f64::from(apart) + mean) as f32, most, ..rough };
-    weigh((a, b), rule, kept);
-    let ([count, x, y, xx, yy, xy], at_ends) = moments((a, b), kept, middle, ends);
+    let at_ends = f64::from(weigh((a, b), (rule, ends), kept, [&mut *x, &mut *y]));
+    let count = total(kept);
     if count < 4.0 {
         return Cell { ends: at_ends, ..Cell::default() };
     }
-    let (mx, my, free) = (x / count, y / count, count - 1.0);
-    let (pattern, neighbours) = neighbours((a, b), kept, line);
+    let (mx, my, free) = (total(x) / count, total(y) / count, count - 1.0);
+    let (xx, yy, xy) = (product(x, x), product(y, y), product(x, y));
+    // What is fixed, by neighbours along lines.
+    let neighbours = product_along(kept, line);
+    steps((x, y), kept, [&mut *first, &mut *second]);
+    (line - 1..n).step_by(line).for_each(|end| first[end] = 0.0);
+    let pattern = 0.5 * product(first, second) / neighbours.max(1.0);
     let [beside, below] = match neighbours_share {
-        true => shared((a, b), kept, line, (mx - my) as f32),
+        true => {
+            less((x, y), (mx - my) as f32, kept, first);
+            let half = |products: f64, pairs: f64| 0.5 * products / pairs.max(1.0);
+            [
+                half(product_along(first, line), neighbours),
+                half(product_across(first, line), product_across(kept, line)),
+            ]
+        }
         false => [f64::NAN; 2],
     };
     Cell {
@@ -158,151 +238,110 @@ struct Kept {
 impl Kept {
     #[inline(always)]
     fn keeps(self, a: f32, b: f32) -> bool {
-        (0.5 * (a + b) - self.middle).abs() <= self.reach && (a - b - self.apart).abs() <= self.most
-    }
-
-    /// Mean and standard deviation of the differences of one in `sparse` samples, beside `apart`.
-    fn scatter(self, (a, b): (&[f32], &[f32]), sparse: usize) -> (f64, f64) {
-        let (mut count, mut sum, mut squares) = (0.0f64, 0.0f64, 0.0f64);
-        for (a, b) in a.iter().zip(b).step_by(sparse) {
-            let keep = self.keeps(*a, *b);
-            let d = if keep { f64::from(a - b - self.apart) } else { 0.0 };
-            count += f64::from(u8::from(keep));
-            sum += d;
-            squares += d * d;
-        }
-        let mean = sum / count.max(1.0);
-        (mean, (squares / count.max(1.0) - mean * mean).max(0.0).sqrt())
+        ((0.5 * (a + b) - self.middle).abs() <= self.reach)
+            & ((a - b - self.apart).abs() <= self.most)
     }
 }
 
+/// Which pixels are kept, and their differences beside that of the frames; how many there are.
 #[multiversion(targets("x86_64+avx2"))]
-fn weigh((a, b): (&[f32], &[f32]), rule: Kept, kept: &mut Vec<f32>) {
-    kept.clear();
-    kept.extend(a.iter().zip(b).map(|(a, b)| f32::from(u8::from(rule.keeps(*a, *b)))));
-}
-
-/// Count, sums, squares and products of what is kept beside `middle`; and how many samples stand at an end.
-#[multiversion(targets("x86_64+avx2"))]
-fn moments(
+fn differences(
     (a, b): (&[f32], &[f32]),
-    kept: &[f32],
-    middle: f32,
-    ends: [(f32, f32); 2],
-) -> ([f64; 6], f64) {
-    let mut sums = [Lanes::default(); 6];
-    let mut at_ends = 0u32;
-    let mut add = |a: &[f32], b: &[f32], kept: &[f32]| {
-        for (i, ((a, b), w)) in a.iter().zip(b).zip(kept).enumerate() {
-            let inside = *w > 0.0;
-            let x = if inside { f64::from(*a - middle) } else { 0.0 };
-            let y = if inside { f64::from(*b - middle) } else { 0.0 };
-            let terms = [f64::from(*w), x, y, x * x, y * y, x * y];
-            sums.iter_mut().zip(terms).for_each(|(s, t)| s.0[i] += t);
-            let clipped =
-                (*a <= ends[0].0) | (*a >= ends[0].1) | (*b <= ends[1].0) | (*b >= ends[1].1);
-            at_ends += u32::from(clipped);
-        }
-    };
-    let whole = a.len() / 8 * 8;
-    let (whole_a, rest_a) = a.split_at(whole);
-    let (whole_b, rest_b) = b.split_at(whole);
-    let (whole_w, rest_w) = kept.split_at(whole);
-    for ((a, b), w) in
-        whole_a.chunks_exact(8).zip(whole_b.chunks_exact(8)).zip(whole_w.chunks_exact(8))
-    {
-        add(a, b, w);
+    rule: Kept,
+    kept: &mut [f32],
+    out: &mut [f32],
+) -> usize {
+    let n = a.len();
+    let (b, kept, out) = (&b[..n], &mut kept[..n], &mut out[..n]);
+    for i in 0..n {
+        let keep = rule.keeps(a[i], b[i]);
+        kept[i] = if keep { 1.0 } else { 0.0 };
+        out[i] = if keep { a[i] - b[i] - rule.apart } else { 0.0 };
     }
-    add(rest_a, rest_b, rest_w);
-    (sums.map(Lanes::total), f64::from(at_ends))
+    n
 }
 
-/// Sums of products and of weights of so many pairs of pixels, side by side.
-#[derive(Default)]
-struct Products {
-    products: Lanes,
-    pairs: Lanes,
-}
-
-impl Products {
-    #[inline(always)]
-    fn add(&mut self, count: usize, of: impl Fn(usize) -> (f64, f32)) {
-        let mut one = |i: usize, lane: usize| {
-            let (product, both) = of(i);
-            self.products.0[lane] += if both > 0.0 { product } else { 0.0 };
-            self.pairs.0[lane] += f64::from(both);
-        };
-        for start in (0..count / 8 * 8).step_by(8) {
-            (0..8).for_each(|lane| one(start + lane, lane));
-        }
-        (count / 8 * 8..count).for_each(|i| one(i, i % 8));
-    }
-
-    /// Half of the mean product, and how many pairs there are.
-    fn half_mean(self) -> (f64, f64) {
-        let pairs = self.pairs.total();
-        (0.5 * self.products.total() / pairs.max(1.0), pairs)
-    }
-}
-
-/// Half of the mean product of the differences of neighbours in both frames, and how many there are.
+/// Which pixels are kept, and their samples in both frames beside the block's middle; gives how many stand at an end.
 #[multiversion(targets("x86_64+avx2"))]
-fn neighbours((a, b): (&[f32], &[f32]), kept: &[f32], line: usize) -> (f64, f64) {
-    let mut sums = Products::default();
-    // Of a sensor's blocks every second line tells enough.
-    let every = if a.len() > 8 * ENOUGH { 2 } else { 1 };
-    for ((a, b), w) in a.chunks(line).zip(b.chunks(line)).zip(kept.chunks(line)).step_by(every) {
-        let n = a.len().min(b.len()).min(w.len()) - 1;
-        let (a0, b0, w0) = (&a[..n], &b[..n], &w[..n]);
-        let (a1, b1, w1) = (&a[1..=n], &b[1..=n], &w[1..=n]);
-        sums.add(n, |i| (f64::from(a1[i] - a0[i]) * f64::from(b1[i] - b0[i]), w0[i] * w1[i]));
+fn weigh(
+    (a, b): (&[f32], &[f32]),
+    (rule, ends): (Kept, [(f32, f32); 2]),
+    kept: &mut [f32],
+    [x, y]: [&mut [f32]; 2],
+) -> u32 {
+    let n = a.len();
+    let (b, kept, x, y) = (&b[..n], &mut kept[..n], &mut x[..n], &mut y[..n]);
+    let [(low_a, high_a), (low_b, high_b)] = ends;
+    let mut at_ends = 0;
+    for i in 0..n {
+        let keep = rule.keeps(a[i], b[i]);
+        kept[i] = if keep { 1.0 } else { 0.0 };
+        x[i] = if keep { a[i] - rule.middle } else { 0.0 };
+        y[i] = if keep { b[i] - rule.middle } else { 0.0 };
+        let clipped = (a[i] <= low_a) | (a[i] >= high_a) | (b[i] <= low_b) | (b[i] >= high_b);
+        at_ends += u32::from(clipped);
     }
-    sums.half_mean()
+    at_ends
 }
 
-/// Half of the covariance of the differences, `apart` on average, of neighbours along lines and across them.
+/// The steps from each pixel to the next in both frames; 0 in the first where one of both is not kept.
 #[multiversion(targets("x86_64+avx2"))]
-fn shared((a, b): (&[f32], &[f32]), kept: &[f32], line: usize, apart: f32) -> [f64; 2] {
-    let end = a.len().min(b.len());
-    [1, line].map(|step| {
-        let mut sums = Products::default();
-        for from in (0..end).step_by(line) {
-            // The last of a line has no neighbour along it, the last line none across it.
-            let last = (from + line).min(end) - usize::from(step == 1);
-            let n = last.min(end.saturating_sub(step)).saturating_sub(from);
-            let (a0, b0, w0) = (&a[from..][..n], &b[from..][..n], &kept[from..][..n]);
-            if n == 0 {
-                continue;
-            }
-            let next = from + step;
-            let (a1, b1, w1) = (&a[next..][..n], &b[next..][..n], &kept[next..][..n]);
-            sums.add(n, |i| {
-                let (one, two) = (a0[i] - b0[i] - apart, a1[i] - b1[i] - apart);
-                (f64::from(one) * f64::from(two), w0[i] * w1[i])
-            });
-        }
-        sums.half_mean().0
-    })
+fn steps((x, y): (&[f32], &[f32]), kept: &[f32], [first, second]: [&mut [f32]; 2]) {
+    let n = x.len() - 1;
+    let (x0, y0, w0) = (&x[..n], &y[..n], &kept[..n]);
+    let (x1, y1, w1) = (&x[1..=n], &y[1..=n], &kept[1..=n]);
+    let (first, second) = (&mut first[..n], &mut second[..n]);
+    for i in 0..n {
+        first[i] = (x1[i] - x0[i]) * w0[i] * w1[i];
+        second[i] = y1[i] - y0[i];
+    }
+}
+
+/// The difference of two frames less `apart`, 0 where a pixel is not kept.
+#[multiversion(targets("x86_64+avx2"))]
+fn less((x, y): (&[f32], &[f32]), apart: f32, kept: &[f32], out: &mut [f32]) {
+    let n = x.len();
+    let (y, kept, out) = (&y[..n], &kept[..n], &mut out[..n]);
+    for i in 0..n {
+        out[i] = (x[i] - y[i] - apart) * kept[i];
+    }
 }
 
 /// Number and variance of some differences, NaN and hits left out.
 pub fn noise_of(values: &[f32], room: &mut CellRoom) -> (f64, f64) {
     let (middle, sigma) = robust(&mut room.some, values.len(), |i| values[i]);
-    let clipped = |most: f64| {
-        let (mut n, mut sum, mut squares) = (0.0f64, 0.0, 0.0);
-        for v in values {
-            let d = f64::from(*v - middle);
-            if d.abs() <= most {
-                n += 1.0;
-                sum += d;
-                squares += d * d;
-            }
-        }
-        let mean = sum / n.max(1.0);
-        (n, (squares - n * mean * mean) / (n - 1.0).max(1.0))
+    let [kept, made] = &mut room.made;
+    for room in [&mut *kept, &mut *made] {
+        room.resize(values.len(), 0.0);
+    }
+    let mut within = |most: f64, every: usize| {
+        let near = |piece: &[f32], kept: &mut [f32], out: &mut [f32]| {
+            near(piece, (middle, most as f32), kept, out)
+        };
+        let (n, _, squares) = moments(values.chunks(PIECE), every, [kept, made], near);
+        (n, squares / (n - 1.0).max(1.0))
     };
-    let (_, first) = clipped(f64::from(ODD_PIXEL * sigma));
-    clipped(HIT * first.sqrt().max(f64::from(LEAST_SIGMA)))
+    let (_, first) = within(f64::from(ODD_PIXEL * sigma), sparse(values.len()));
+    within(HIT * first.sqrt().max(f64::from(LEAST_SIGMA)), 1)
+}
+
+/// Which values are near a middle, and how far beside it; how many there are.
+#[multiversion(targets("x86_64+avx2"))]
+fn near(
+    values: &[f32],
+    (middle, most): (f32, f32),
+    kept: &mut [f32],
+    out: &mut [f32],
+) -> usize {
+    let n = values.len();
+    let (kept, out) = (&mut kept[..n], &mut out[..n]);
+    for i in 0..n {
+        let off = values[i] - middle;
+        let keep = off.abs() <= most;
+        kept[i] = if keep { 1.0 } else { 0.0 };
+        out[i] = if keep { off } else { 0.0 };
+    }
+    n
 }
 
 #[cfg(test)]

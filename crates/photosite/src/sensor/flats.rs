@@ -1,10 +1,10 @@
 //! Single pixels under light: how they respond, and whether they respond in proportion.
 
 use multiversion::multiversion;
-use photosite_pix::stat::median_f64;
+use photosite_pix::stat::{median, median_f64};
 
 use super::cell::Cell;
-use super::grid::{Grid, Paired};
+use super::grid::{Paired, Patch};
 use super::maps::{MapKind, StripMaps};
 
 /// Bins of responses, a thousandth each, from 0 to twice the block's.
@@ -20,15 +20,15 @@ const LEAST_RANGE: f64 = 3.0;
 /// Levels that differ by less are one.
 const ONE_LEVEL: f64 = 1.05;
 /// A straight pixel's curve has this chi-square of two degrees of freedom in fewer than one of 10^8 pixels.
-const BENT: f64 = 40.0;
+const BENT: f32 = 40.0;
 /// The least curve that counts, as a share of the brightest level: what is linear within one percent is
 /// linear.
-const LEAST_BEND: f64 = 0.01;
+const LEAST_BEND: f32 = 0.01;
 /// Reduced chi-square of a cubic from which a pixel follows no law.
 ///
 /// # Source
 /// EsoDetmon2016.
-const LAWLESS: f64 = 5.0;
+const LAWLESS: f32 = 5.0;
 
 /// The zero above which flats are looked at.
 #[derive(Debug, Clone)]
@@ -84,8 +84,9 @@ impl FlatPixels {
     }
 
     fn count_response(&mut self, response: f64) {
-        let bin = (response * 1000.0).round().clamp(0.0, (BINS - 1) as f64);
-        self.response[bin as usize] += 1;
+        // What is below nothing falls to the first.
+        let bin = (response * 1000.0 + 0.5) as usize;
+        self.response[bin.min(BINS - 1)] += 1;
     }
 }
 
@@ -99,56 +100,52 @@ struct Lit {
     variance: f64,
 }
 
-/// Looks at the pixels of one row of blocks of flats, above the bias of their block.
+/// Looks at the pixels of a patch of flats above the bias of its block; `cells` are those of the pairs.
 pub fn see_flats(
-    (grid, strip): (&Grid, usize),
-    (pairs, cells): (&[Paired], &[Vec<Cell>]),
-    rows: &[Vec<f32>],
+    patch: &Patch<'_>,
+    (pairs, cells): (&[Paired], &[Cell]),
     zero: &Zero,
-    maps: &mut StripMaps,
-) -> FlatPixels {
-    let mut out = FlatPixels::default();
-    let lanes = grid.lanes.len();
-    let mut samples = Vec::new();
-    let mut room = Sums::default();
-    for column in 0..grid.across {
-        for lane in 0..lanes {
-            let here = column * lanes + lane;
-            let bias = zero.levels_adu[strip * grid.across * lanes + here];
-            let lit = lit_frames(pairs, cells, (here, bias), zero.read_adu2);
-            let Some(brightest) = lit.last().copied() else { continue };
-            let bright = lit.iter().filter(|l| l.level >= BRIGHT * brightest.level).count() as f64;
-            let law = Law::of(&lit);
-            room.clear();
-            for (k, l) in lit.iter().enumerate() {
-                grid.gather(&rows[l.frame], column, lane, &mut samples);
-                if l.level >= BRIGHT * brightest.level {
-                    room.respond(&samples, bias, 1.0 / (l.level * bright));
-                }
-                if let Some(law) = &law {
-                    room.project(&samples, bias + l.level, law.columns[k], 1.0 / l.variance);
-                }
+    room: &mut FlatRoom,
+    (out, maps): (&mut FlatPixels, &mut StripMaps),
+) {
+    let bias = zero.levels_adu[patch.at];
+    let lit = lit_frames(pairs, cells, bias, zero.read_adu2);
+    let Some(brightest) = lit.last().copied() else { return };
+    let is_bright = |l: &Lit| l.level >= BRIGHT * brightest.level;
+    let bright = lit.iter().filter(|l| is_bright(l)).count() as f64;
+    let law = Law::of(&lit);
+    let pixels = patch.frames[brightest.frame].len();
+    room.clear(pixels);
+    for from in (0..pixels).step_by(PIECE) {
+        let piece = from..(from + PIECE).min(pixels);
+        for (k, l) in lit.iter().enumerate() {
+            let samples = &patch.frames[l.frame][piece.clone()];
+            if is_bright(l) {
+                let factor = 1.0 / (l.level * bright);
+                respond(&mut room.response[piece.clone()], samples, bias, factor);
             }
-            room.response.iter().for_each(|r| out.count_response(*r));
-            let Some(law) = law else { continue };
-            let (bends, misfits) = law.judge(&room, brightest.level, &mut out);
-            maps.draw(MapKind::Bend, (grid, column, lane), &bends);
-            maps.draw(MapKind::Misfit, (grid, column, lane), &misfits);
+            if let Some(law) = &law {
+                let sums = room.sums.each_mut().map(|s| &mut s[piece.clone()]);
+                project(sums, samples, bias + l.level, (law.columns[k], 1.0 / l.variance));
+            }
         }
     }
-    out
+    room.response.iter().for_each(|r| out.count_response(*r));
+    let Some(law) = law else { return };
+    law.judge(room, brightest.level, out);
+    maps.draw(MapKind::Bend, patch, &room.bends);
+    maps.draw(MapKind::Misfit, patch, &room.misfits);
 }
 
 /// The flats of a lane of a block that are not full, the faintest first.
 fn lit_frames(
     pairs: &[Paired],
-    cells: &[Vec<Cell>],
-    (here, bias): (usize, f64),
+    cells: &[Cell],
+    bias: f64,
     read_adu2: f64,
 ) -> Vec<Lit> {
     let mut lit: Vec<Lit> = Vec::new();
-    for ((a, b, _), cells) in pairs.iter().zip(cells).filter(|((.., spare), _)| !spare) {
-        let cell = &cells[here];
+    for ((a, b, _), cell) in pairs.iter().zip(cells).filter(|((.., spare), _)| !spare) {
         let variance = 0.5 * cell.noise(1.0);
         if cell.n < 16.0 || cell.ends > 0.0 || variance <= 0.0 {
             continue;
@@ -222,72 +219,77 @@ impl Law {
         Some(Self { columns, top, freedom: lit.len() as f64 - 4.0 })
     }
 
-    /// What each pixel's curve is, as a share of the brightest level, and how badly a cubic fits it.
-    fn judge(&self, sums: &Sums, brightest: f64, out: &mut FlatPixels) -> (Vec<f32>, Vec<f32>) {
-        let curves = |s: &[f64; 5]| s[2] * s[2] + s[3] * s[3];
-        let rest = |s: &[f64; 5]| (s[4] - s[..4].iter().map(|v| v * v).sum::<f64>()).max(0.0);
-        let all = |of: &dyn Fn(&[f64; 5]) -> f64| {
-            median_f64(&sums.pixels.iter().map(of).collect::<Vec<_>>())
-        };
+    /// Tells what each pixel's curve is, as a share of the brightest level, and how badly a cubic fits it.
+    fn judge(&self, room: &mut FlatRoom, brightest: f64, out: &mut FlatPixels) {
+        let FlatRoom { sums: [s0, s1, s2, s3, squares], curves, bends, misfits, .. } = room;
+        let pixels = s0.iter().zip(s1).zip(s2).zip(s3).zip(squares);
+        for ((((s0, s1), s2), s3), squares) in pixels {
+            let curve = *s2 * *s2 + *s3 * *s3;
+            curves.push(curve as f32);
+            bends.push(((*s2 * self.top[0] + *s3 * self.top[1]) / brightest) as f32);
+            misfits.push((*squares - *s0 * *s0 - *s1 * *s1 - curve).max(0.0) as f32);
+        }
         // The median chi-square of two degrees of freedom is 2 ln 2, of n nearly n - 2 / 3; where a typical
         // pixel has more, the light changed its shape from flat to flat.
-        let curved = (all(&curves) / (2.0 * std::f64::consts::LN_2)).max(1.0);
-        let apart = (all(&rest) / (self.freedom - 2.0 / 3.0)).max(1.0);
-        let (mut bends, mut misfits) = (Vec::new(), Vec::new());
-        for s in &sums.pixels {
-            let bend = (s[2] * self.top[0] + s[3] * self.top[1]) / brightest;
-            let misfit = rest(s) / (self.freedom * apart);
-            out.judged += 1;
-            out.bent += u64::from(curves(s) > BENT * curved && bend.abs() > LEAST_BEND);
-            out.lawless += u64::from(misfit > LAWLESS);
-            bends.push(bend as f32);
-            misfits.push(misfit as f32);
-        }
-        (bends, misfits)
+        let curved = (median(curves) / (2.0 * std::f32::consts::LN_2)).max(1.0);
+        let freedom = self.freedom as f32;
+        let apart = (median(misfits) / (freedom - 2.0 / 3.0)).max(1.0);
+        misfits.iter_mut().for_each(|m| *m /= freedom * apart);
+        out.judged += bends.len() as u64;
+        let bent = |(curve, bend): &(&f32, &f32)| {
+            **curve > BENT * curved && bend.abs() > LEAST_BEND
+        };
+        out.bent += curves.iter().zip(&*bends).filter(bent).count() as u64;
+        out.lawless += misfits.iter().filter(|m| **m > LAWLESS).count() as u64;
     }
 }
 
-/// Sums over the flats, pixel by pixel.
-#[derive(Default)]
-struct Sums {
+/// Pixels whose sums stay in the nearest cache.
+const PIECE: usize = 256;
+
+/// Sums over the flats, pixel by pixel, and what they tell.
+#[derive(Debug, Default)]
+pub struct FlatRoom {
     response: Vec<f64>,
     /// Projections on polynomials of orders 0 to 3, and weighted squares.
-    pixels: Vec<[f64; 5]>,
+    sums: [Vec<f64>; 5],
+    curves: Vec<f32>,
+    bends: Vec<f32>,
+    misfits: Vec<f32>,
 }
 
-impl Sums {
-    fn clear(&mut self) {
-        self.response.clear();
-        self.pixels.clear();
-    }
-
-    fn respond(&mut self, samples: &[f32], bias: f64, factor: f64) {
-        self.response.resize(samples.len(), 0.0);
-        self.response
-            .iter_mut()
-            .zip(samples)
-            .for_each(|(r, v)| *r += (f64::from(*v) - bias) * factor);
-    }
-
-    /// Adds a flat, by how far its pixels lie beside its typical level.
-    fn project(&mut self, samples: &[f32], level: f64, column: [f64; 4], weight: f64) {
-        self.pixels.resize(samples.len(), [0.0; 5]);
-        project(&mut self.pixels, samples, level, (column, weight));
+impl FlatRoom {
+    fn clear(&mut self, pixels: usize) {
+        for sums in self.sums.iter_mut().chain([&mut self.response]) {
+            sums.clear();
+            sums.resize(pixels, 0.0);
+        }
+        [&mut self.curves, &mut self.bends, &mut self.misfits].into_iter().for_each(Vec::clear);
     }
 }
 
 #[multiversion(targets("x86_64+avx2"))]
+fn respond(response: &mut [f64], samples: &[f32], bias: f64, factor: f64) {
+    response.iter_mut().zip(samples).for_each(|(r, v)| *r += (f64::from(*v) - bias) * factor);
+}
+
+/// Adds a flat, by how far its pixels lie beside its typical level.
+#[multiversion(targets("x86_64+avx2"))]
 fn project(
-    pixels: &mut [[f64; 5]],
+    [s0, s1, s2, s3, squares]: [&mut [f64]; 5],
     samples: &[f32],
     level: f64,
     (column, weight): ([f64; 4], f64),
 ) {
-    for (sums, v) in pixels.iter_mut().zip(samples) {
-        let off = f64::from(*v) - level;
-        for (sum, c) in sums[..4].iter_mut().zip(column) {
-            *sum += c * off;
-        }
-        sums[4] += weight * off * off;
+    let n = samples.len();
+    let (s0, s1, s2, s3) = (&mut s0[..n], &mut s1[..n], &mut s2[..n], &mut s3[..n]);
+    let squares = &mut squares[..n];
+    for i in 0..n {
+        let off = f64::from(samples[i]) - level;
+        s0[i] += column[0] * off;
+        s1[i] += column[1] * off;
+        s2[i] += column[2] * off;
+        s3[i] += column[3] * off;
+        squares[i] += weight * off * off;
     }
 }

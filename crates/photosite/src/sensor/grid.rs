@@ -143,7 +143,8 @@ impl Grid {
             }
             Some(cfa) if cfa.period() == 2 => {
                 for y in (lane / 2..side).step_by(2) {
-                    out.extend(line(y)[lane % 2..].iter().step_by(2));
+                    let (pairs, _) = line(y).as_chunks::<2>();
+                    out.extend(pairs.iter().map(|pair| pair[lane % 2]));
                 }
                 side / 2
             }
@@ -166,6 +167,23 @@ impl Grid {
         let cfa = self.cfa.map(|c| c.shifted(0, strip * self.block));
         Self { cfa, ..self.clone() }
     }
+}
+
+/// The samples of one lane of one block in each frame of a set.
+#[derive(Debug)]
+pub struct Patch<'a> {
+    /// The grid as seen from its row of blocks.
+    pub grid: &'a Grid,
+    /// The block, counted along its row.
+    pub column: usize,
+    /// The lane.
+    pub lane: usize,
+    /// Its number among all lanes of all blocks.
+    pub at: usize,
+    /// Samples in a line.
+    pub line: usize,
+    /// The samples, frame by frame.
+    pub frames: &'a [Vec<f32>],
 }
 
 /// Sums over blocks, part by part.

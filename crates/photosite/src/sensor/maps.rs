@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use photosite_pix::{Plane, Size};
 
-use super::grid::Grid;
+use super::grid::{Grid, Patch};
 
 /// What a map shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,18 +49,13 @@ impl StripMaps {
         Self { places, ..Self::default() }
     }
 
-    /// Draws the values of one lane of one block, in the order in which samples are gathered.
-    pub fn draw(
-        &mut self,
-        kind: MapKind,
-        (grid, column, lane): (&Grid, usize, usize),
-        values: &[f32],
-    ) {
+    /// Draws the values of a patch's pixels, in the order of its samples.
+    pub fn draw(&mut self, kind: MapKind, patch: &Patch<'_>, values: &[f32]) {
         if self.places.is_empty() {
             return;
         }
         let map = self.maps.entry(kind).or_insert_with(|| vec![f32::NAN; self.places.len()]);
-        grid.gather(&self.places, column, lane, &mut self.gathered);
+        patch.grid.gather(&self.places, patch.column, patch.lane, &mut self.gathered);
         self.gathered.iter().zip(values).for_each(|(at, v)| map[*at as usize] = *v);
     }
 

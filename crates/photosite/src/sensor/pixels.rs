@@ -1,8 +1,9 @@
 //! Single pixels over a set of frames: their noise, their dark signal, and those that jump.
 
+use multiversion::multiversion;
 use photosite_pix::stat::{MAD_TO_SIGMA, median_mad};
 
-use super::grid::Grid;
+use super::grid::Patch;
 use super::maps::{MapKind, StripMaps};
 
 /// Fewer frames than this tell nothing of a pixel.
@@ -108,57 +109,80 @@ impl PixelCounts {
     }
 }
 
-/// Counts the pixels of a row of blocks by their samples over all frames, and draws their noise and signal.
-pub fn see_pixels(grid: &Grid, rows: &[Vec<f32>], maps: &mut StripMaps) -> PixelCounts {
-    let mut counts = PixelCounts::default();
-    let n = rows.len();
-    let mut gathered: Vec<Vec<f32>> = vec![Vec::new(); n];
-    let (mut means, mut scatters, mut samples) = (Vec::new(), Vec::new(), Vec::new());
-    let mut absolute = Vec::new();
-    for column in 0..grid.across {
-        for lane in 0..grid.lanes.len() {
-            for (frame, out) in rows.iter().zip(&mut gathered) {
-                grid.gather(frame, column, lane, out);
-            }
-            let pixels = gathered[0].len();
-            // The level of each frame may drift; pixels are looked at beside their frame's.
-            let levels: Vec<f32> = gathered.iter().map(|g| median_of_some(g)).collect();
-            means.clear();
-            scatters.clear();
-            let (mut sums, mut squares) = (vec![0.0f64; pixels], vec![0.0f64; pixels]);
-            for (frame, level) in gathered.iter().zip(&levels) {
-                for ((v, s), q) in frame.iter().zip(&mut sums).zip(&mut squares) {
-                    let d = f64::from(v - level);
-                    *s += d;
-                    *q += d * d;
-                }
-            }
-            for (s, q) in sums.iter().zip(&squares) {
-                let mean = s / n as f64;
-                means.push(mean as f32);
-                scatters.push(((q - s * mean) / (n as f64 - 1.0)).max(0.0).sqrt() as f32);
-            }
-            maps.draw(MapKind::Noise, (grid, column, lane), &scatters);
-            let level = levels.iter().sum::<f32>() / n as f32;
-            absolute.clear();
-            absolute.extend(means.iter().map(|m| m + level));
-            maps.draw(MapKind::Signal, (grid, column, lane), &absolute);
-            let (typical, spread) = median_mad(&scatters);
-            // Whole numbers have a scatter of their own.
-            let sigma = typical.max(0.3);
-            let odd = sigma
-                + 4.0 * (spread * MAD_TO_SIGMA as f32).max(0.5 * sigma / (2.0 * n as f32).sqrt());
-            for (i, (mean, sd)) in means.iter().zip(&scatters).enumerate() {
-                counts.count(*sd, *mean);
-                if *sd > odd {
-                    samples.clear();
-                    samples.extend(gathered.iter().zip(&levels).map(|(g, l)| g[i] - l));
-                    counts.telegraph += u64::from(jumps(&mut samples, sigma));
-                }
-            }
+/// Pixels whose sums stay in the nearest cache.
+const PIECE: usize = 512;
+
+/// Room for the work on a patch.
+#[derive(Debug, Default)]
+pub struct PixelRoom {
+    means: Vec<f32>,
+    scatters: Vec<f32>,
+    absolute: Vec<f32>,
+    samples: Vec<f32>,
+    sums: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+/// Counts the pixels of a patch by their samples over all frames, and draws their noise and signal.
+pub fn see_pixels(
+    patch: &Patch<'_>,
+    room: &mut PixelRoom,
+    counts: &mut PixelCounts,
+    maps: &mut StripMaps,
+) {
+    let frames = patch.frames;
+    let n = frames.len() as f64;
+    let PixelRoom { means, scatters, absolute, samples, sums, squares } = room;
+    // The level of each frame may drift; pixels are looked at beside their frame's.
+    let levels: Vec<f32> = frames.iter().map(|frame| median_of_some(frame)).collect();
+    means.clear();
+    scatters.clear();
+    let pixels = frames[0].len();
+    for from in (0..pixels).step_by(PIECE) {
+        let piece = from..(from + PIECE).min(pixels);
+        for sums in [&mut *sums, &mut *squares] {
+            sums.clear();
+            sums.resize(piece.len(), 0.0);
+        }
+        for (frame, level) in frames.iter().zip(&levels) {
+            deviations(&frame[piece.clone()], *level, sums, squares);
+        }
+        for (s, q) in sums.iter().zip(&*squares) {
+            let mean = s / n;
+            means.push(mean as f32);
+            scatters.push(((q - s * mean) / (n - 1.0)).max(0.0).sqrt() as f32);
         }
     }
-    counts
+    maps.draw(MapKind::Noise, patch, scatters);
+    let level = levels.iter().sum::<f32>() / n as f32;
+    absolute.clear();
+    absolute.extend(means.iter().map(|m| m + level));
+    maps.draw(MapKind::Signal, patch, absolute);
+    let (typical, spread) = median_mad(scatters);
+    // Whole numbers have a scatter of their own.
+    let sigma = typical.max(0.3);
+    let least = 0.5 * sigma / (2.0 * n as f32).sqrt();
+    let odd = sigma + 4.0 * (spread * MAD_TO_SIGMA as f32).max(least);
+    for (i, (mean, sd)) in means.iter().zip(&*scatters).enumerate() {
+        counts.count(*sd, *mean);
+        if *sd > odd {
+            samples.clear();
+            samples.extend(frames.iter().zip(&levels).map(|(frame, level)| frame[i] - level));
+            counts.telegraph += u64::from(jumps(samples, sigma));
+        }
+    }
+}
+
+/// Adds how far samples lie beside a level, and the squares of that.
+#[multiversion(targets("x86_64+avx2"))]
+fn deviations(samples: &[f32], level: f32, sums: &mut [f64], squares: &mut [f64]) {
+    let n = samples.len();
+    let (sums, squares) = (&mut sums[..n], &mut squares[..n]);
+    for i in 0..n {
+        let d = f64::from(samples[i] - level);
+        sums[i] += d;
+        squares[i] += d * d;
+    }
 }
 
 fn median_of_some(samples: &[f32]) -> f32 {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use photosite_pix::{FrameKind, Plane, Rect, Size};
 
-use super::cell::{Cell, CellRoom, measure_cell, noise_of};
-use super::flats::{FlatPixels, Zero, see_flats};
-use super::grid::{Grid, Paired};
+use super::cell::{Cell, CellRoom, measure_cell, noise_of, total};
+use super::flats::{FlatPixels, FlatRoom, Zero, see_flats};
+use super::grid::{Grid, Paired, Patch};
 use super::hot::HotPixels;
 use super::maps::{MapKind, StripMaps};
-use super::pixels::{PixelCounts, see_pixels};
+use super::pixels::{PixelCounts, PixelRoom, see_pixels};
 use super::shape::Shape;
 
 /// Frames with more samples than this share at an end of the converter's range do not tell their noise.
@@ -214,144 +214,136 @@ pub fn see_strip(
         let level = own.copied().unwrap_or(f.overscan_adu);
         (-level as f32, (f.top_adu - level) as f32)
     };
-    let (mut a, mut b) = (Vec::new(), Vec::new());
     let under_light_or_none = asked.lines || asked.flats.is_some();
-    for (number, (first, second, spare)) in pairs.iter().enumerate() {
-        let mut cells = Vec::with_capacity(grid.across * lanes);
-        let mut shape = Shape::of_pair(number);
-        for column in 0..grid.across {
-            let amplifier = grid.amplifier_of(column, strip);
-            for lane in 0..lanes {
-                let line = grid.gather(&rows[*first], column, lane, &mut a);
-                grid.gather(&rows[*second], column, lane, &mut b);
-                let at = (strip * grid.across + column) * lanes + lane;
-                if let Some(hot) = asked.hot {
-                    hot.leave_out(at, &mut a);
-                }
-                let ends = [*first, *second].map(|i| ends(&frames[i], amplifier));
-                room.neighbours_share = grid.tells_neighbours(at) && under_light_or_none;
-                let cell = measure_cell((&a, &b), line, ends, &mut room);
-                if asked.flats.is_some() && !spare {
-                    shape.see((&a, &b), room.kept(), &cell, (at, grid.blocks() * lanes));
-                }
-                cells.push(cell);
-            }
-        }
-        seen.cells.push(cells);
-        seen.shapes.push(shape);
+    let mut samples: Vec<Vec<f32>> = vec![Vec::new(); rows.len()];
+    let (mut healthy, mut sum) = (Vec::new(), Vec::new());
+    let (mut pixel_room, mut flat_room) = (PixelRoom::default(), FlatRoom::default());
+    let lanes_across = grid.across * lanes;
+    seen.cells = vec![Vec::with_capacity(lanes_across); pairs.len()];
+    seen.shapes = (0..pairs.len()).map(Shape::of_pair).collect();
+    let sums = if asked.alternating { rows.len() / 2 } else { 0 };
+    seen.alternating = vec![Vec::with_capacity(lanes_across); sums];
+    seen.pixels = asked.pixels.then(PixelCounts::default);
+    seen.flats = asked.flats.map(|_| FlatPixels::default());
+    if asked.maps {
+        seen.maps = StripMaps::new(&grid);
     }
-    if asked.alternating {
-        seen.alternating = vec![Vec::with_capacity(grid.across * lanes); rows.len() / 2];
-        let mut sum = Vec::new();
-        for column in 0..grid.across {
-            for lane in 0..lanes {
-                let at = (strip * grid.across + column) * lanes + lane;
-                let hot = asked.hot.map_or(&[][..], |h| h.of(at));
-                let room = &mut room;
-                alternate(&grid, rows, (column, lane, hot), &mut sum, room, &mut seen.alternating);
-            }
+    for (column, lane) in (0..grid.across).flat_map(|c| (0..lanes).map(move |l| (c, l))) {
+        let amplifier = grid.amplifier_of(column, strip);
+        let at = (strip * grid.across + column) * lanes + lane;
+        let mut line = 0;
+        for (rows, out) in rows.iter().zip(&mut samples) {
+            line = grid.gather(rows, column, lane, out);
         }
+        let patch = Patch { grid: &grid, column, lane, at, line, frames: &samples };
+        let hot = asked.hot.map_or(&[][..], |hot| hot.of(at));
+        room.neighbours_share = grid.tells_neighbours(at) && under_light_or_none;
+        let mut cells = Vec::with_capacity(pairs.len());
+        for (number, (first, second, spare)) in pairs.iter().enumerate() {
+            healthy.clone_from(&samples[*first]);
+            hot.iter().for_each(|i| healthy[*i as usize] = f32::NAN);
+            let pair = (&healthy[..], &samples[*second][..]);
+            let ends = [*first, *second].map(|i| ends(&frames[i], amplifier));
+            let cell = measure_cell(pair, line, ends, &mut room);
+            if asked.flats.is_some() && !spare {
+                let of = (at, grid.blocks() * lanes);
+                seen.shapes[number].see(pair, room.kept(), &cell, of);
+            }
+            cells.push(cell);
+        }
+        alternate(&patch, hot, (&mut sum, &mut room), &mut seen.alternating);
+        if let Some(counts) = &mut seen.pixels {
+            see_pixels(&patch, &mut pixel_room, counts, &mut seen.maps);
+        }
+        if let (Some(zero), Some(out)) = (asked.flats, &mut seen.flats) {
+            see_flats(&patch, (pairs, &cells), zero, &mut flat_room, (out, &mut seen.maps));
+        }
+        seen.cells.iter_mut().zip(cells).for_each(|(all, cell)| all.push(cell));
     }
     if asked.lines {
-        let width = grid.across * grid.block;
         for (first, second, _) in pairs.iter().filter(|p| !p.2) {
-            let (means, columns) = line_sums(&rows[*first], &rows[*second], grid.size, width);
+            let (means, columns) = line_sums(&grid, &rows[*first], &rows[*second]);
             seen.row_means.push(means);
             seen.column_sums.push(columns);
         }
         seen.profiles = profiles_of(&grid, rows);
-    }
-    if asked.maps {
-        seen.maps = StripMaps::new(&grid);
-    }
-    if asked.pixels {
-        seen.pixels = Some(see_pixels(&grid, rows, &mut seen.maps));
-    }
-    if let Some(zero) = asked.flats {
-        let of = (&grid, strip);
-        seen.flats = Some(see_flats(of, (pairs, &seen.cells), rows, zero, &mut seen.maps));
     }
     seen
 }
 
 /// Sums of columns and means of rows of the mean of some frames, hits and hot pixels drawn in.
 fn profiles_of(grid: &Grid, rows: &[Vec<f32>]) -> [Vec<f64>; 2] {
-    let (width, used) = (grid.size.width, grid.across * grid.block);
     let some = &rows[..rows.len().min(PROFILED)];
-    let mut columns = vec![0.0; used];
-    let height = rows.first().map_or(0, |r| r.len() / width.max(1));
-    let mut mean = vec![0.0f32; used];
-    let means = (0..height).map(|y| {
-        mean.fill(0.0);
-        for frame in some {
-            mean.iter_mut().zip(&frame[y * width..]).for_each(|(m, v)| *m += v);
-        }
-        mean.iter_mut().for_each(|m| *m /= some.len() as f32);
-        let few: Vec<f32> = mean.iter().copied().step_by(used / 256 + 1).collect();
-        let (middle, mad) = photosite_pix::stat::median_mad(&few);
-        let most = 6.0 * (1.4826 * mad).max(0.75);
-        let mut sum = 0.0;
-        for (v, column) in mean.iter().zip(&mut columns) {
-            let v = f64::from(middle + (v - middle).clamp(-most, most));
-            sum += v;
-            *column += v;
-        }
-        sum / used as f64
-    });
-    let rows = means.collect();
-    [columns, rows]
+    let mut mean = vec![0.0f32; rows.first().map_or(0, Vec::len)];
+    for frame in some {
+        mean.iter_mut().zip(frame).for_each(|(m, v)| *m += v);
+    }
+    mean.iter_mut().for_each(|m| *m /= some.len() as f32);
+    let mut columns = vec![0.0; grid.across * grid.block];
+    let of_row = |row: &mut [f32]| {
+        let few: Vec<f32> = row.iter().copied().step_by(row.len() / 256 + 1).collect();
+        drawn_in(row, middle_and_most(&few), &mut columns)
+    };
+    let used = columns_used(grid, &mut mean);
+    let means = used.map(of_row).collect();
+    [columns, means]
+}
+
+/// The columns of each row that lie in whole blocks.
+fn columns_used<'a>(grid: &Grid, rows: &'a mut [f32]) -> impl Iterator<Item = &'a mut [f32]> {
+    let used = grid.across * grid.block;
+    rows.chunks_exact_mut(grid.size.width.max(1)).map(move |row| &mut row[..used])
+}
+
+/// The median of some samples, and how far beside it noise reaches.
+fn middle_and_most(some: &[f32]) -> (f32, f32) {
+    let (middle, mad) = photosite_pix::stat::median_mad(some);
+    (middle, 6.0 * (1.4826 * mad).max(0.75))
+}
+
+/// Adds a row to the sums of columns and gives its mean; what lies beyond noise is drawn in, so that neither loses a
+/// pixel.
+fn drawn_in(row: &mut [f32], (middle, most): (f32, f32), columns: &mut [f64]) -> f64 {
+    for (v, column) in row.iter_mut().zip(columns) {
+        *v = middle + (*v - middle).clamp(-most, most);
+        *column += f64::from(*v);
+    }
+    total(row) / row.len().max(1) as f64
 }
 
 /// Frames of a set whose mean makes its profiles.
 const PROFILED: usize = 16;
 
-/// Noise of D1 - D2 + D3 - D4 ... of one lane of one block, for each even number of frames.
+/// Noise of D1 - D2 + D3 - D4 ... of a patch, for each even number of frames that is asked for.
 fn alternate(
-    grid: &Grid,
-    rows: &[Vec<f32>],
-    (column, lane, hot): (usize, usize, &[u32]),
-    sum: &mut Vec<f32>,
-    room: &mut CellRoom,
+    patch: &Patch<'_>,
+    hot: &[u32],
+    (sum, room): (&mut Vec<f32>, &mut CellRoom),
     out: &mut [Vec<(f64, f64)>],
 ) {
-    let (mut a, mut b) = (Vec::new(), Vec::new());
     sum.clear();
-    for (k, pair) in rows.chunks_exact(2).enumerate() {
-        let line = grid.gather(&pair[0], column, lane, &mut a);
-        grid.gather(&pair[1], column, lane, &mut b);
+    for (k, (pair, out)) in patch.frames.chunks_exact(2).zip(out).enumerate() {
+        let [a, b] = [&pair[0], &pair[1]];
         if k == 0 {
             sum.resize(a.len(), 0.0);
             // Pixels that are hot in the first two frames are left out of all sums.
-            room.mark_odd((&a, &b), line, sum);
+            room.mark_odd((a, b), patch.line, sum);
             hot.iter().for_each(|i| sum[*i as usize] = f32::NAN);
         }
-        sum.iter_mut().zip(a.iter().zip(&b)).for_each(|(s, (a, b))| *s += a - b);
-        out[k].push(noise_of(sum, room));
+        sum.iter_mut().zip(a.iter().zip(b)).for_each(|(s, (a, b))| *s += a - b);
+        out.push(noise_of(sum, room));
     }
 }
 
-/// Row means and column sums of the difference of two frames.
-fn line_sums(a: &[f32], b: &[f32], size: Size, width: usize) -> (Vec<f64>, Vec<f64>) {
-    let mut columns = vec![0.0; width];
-    let differences = |y: usize| {
-        let (a, b) = (&a[y * size.width..][..width], &b[y * size.width..][..width]);
-        a.iter().zip(b).map(|(a, b)| a - b)
-    };
-    let height = a.len() / size.width.max(1);
-    let some: Vec<f32> = (0..height).flat_map(differences).step_by(7).collect();
-    let (middle, mad) = photosite_pix::stat::median_mad(&some);
-    let most = 6.0 * (1.4826 * mad).max(0.75);
-    let means = (0..height).map(|y| {
-        let mut sum = 0.0;
-        for (d, column) in differences(y).zip(&mut columns) {
-            // Hits are drawn in, so that rows keep their number of pixels.
-            let d = f64::from((d - middle).clamp(-most, most));
-            sum += d;
-            *column += d;
-        }
-        sum / width as f64
-    });
-    (means.collect(), columns)
+/// Row means and column sums of the difference of two frames, hits drawn in.
+fn line_sums(grid: &Grid, a: &[f32], b: &[f32]) -> (Vec<f64>, Vec<f64>) {
+    let mut columns = vec![0.0; grid.across * grid.block];
+    let mut difference: Vec<f32> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+    let some: Vec<f32> = difference.iter().copied().step_by(7).collect();
+    let about = middle_and_most(&some);
+    let rows = columns_used(grid, &mut difference);
+    let means = rows.map(|row| drawn_in(row, about, &mut columns)).collect();
+    (means, columns)
 }
 
 /// Puts the strips of a set together, in their order.
