@@ -1,6 +1,8 @@
 //! Columns and rows that no single pixel shows, by the median of many.
 
-use photosite_pix::{MaskBits, Plane, stat};
+use std::ops::Range;
+
+use photosite_pix::{MaskBits, Plane, Size, stat};
 
 use super::Seen;
 
@@ -19,59 +21,59 @@ const KAPPA: f32 = 7.0;
 /// A line that stands out by so many times the least shows in its single pixels.
 const CLEAR: f32 = 4.0;
 
-/// The pixels of columns, or of rows, whose median over 64 pixels lies beyond that of the lines beside them by
-/// more than `least` (of the place; lines `step` apart are alike) and by more than the lines of the band differ.
+/// The parts of columns, or of rows, that are judged apart.
+pub fn segments(size: Size, along_rows: bool) -> impl Iterator<Item = Range<usize>> {
+    let along = if along_rows { size.width } else { size.height };
+    let all = (0..along).step_by(SEGMENT).map(move |from| from..(from + SEGMENT).min(along));
+    all.filter(|part| part.len() >= SEGMENT / 2)
+}
+
+/// The pixels of one part ([`segments`]) of columns, or of rows, whose median there lies beyond that of the lines
+/// beside them by more than `least` (of the place; lines `step` apart are alike) and by more than the lines differ.
 pub fn faint_lines(
     data: &Plane<f32>,
     (least, step): (&dyn Fn(usize, usize) -> f32, usize),
     along_rows: bool,
+    part: Range<usize>,
 ) -> Vec<Seen> {
     let size = data.size();
-    let (across, along) =
-        if along_rows { (size.height, size.width) } else { (size.width, size.height) };
+    let across = if along_rows { size.height } else { size.width };
     let at = |line: usize, i: usize| if along_rows { data.get(i, line) } else { data.get(line, i) };
     let mut out = Vec::new();
     let (mut levels, mut samples) = (vec![0.0f32; across], Vec::new());
-    for from in (0..along).step_by(SEGMENT) {
-        let to = (from + SEGMENT).min(along);
-        if to - from < SEGMENT / 2 {
+    for (line, level) in levels.iter_mut().enumerate() {
+        samples.clear();
+        let some = part.clone().step_by(SAMPLED).map(|i| at(line, i));
+        samples.extend(some.filter(|v| v.is_finite()));
+        *level = stat::median_in_place(&mut samples);
+    }
+    let off: Vec<f32> = (0..across)
+        .map(|line| {
+            // By pairs, so that gradients cancel; lines at the very edge have none and are not judged.
+            let pair = |k: usize| {
+                let before = levels[line.checked_sub(k * step)?];
+                levels.get(line + k * step).map(|after| 0.5 * (before + after))
+            };
+            let mut beside: Vec<f32> = (1..=BESIDE).filter_map(pair).collect();
+            levels[line] - stat::median_in_place(&mut beside)
+        })
+        .collect();
+    let (_, mad) = stat::median_mad(&off);
+    let bound = KAPPA * (stat::MAD_TO_SIGMA as f32) * mad;
+    for (line, off) in off.iter().enumerate() {
+        let middle = (part.start + part.end) / 2;
+        let least = if along_rows { least(middle, line) } else { least(line, middle) };
+        if !(off.abs() > bound && off.abs() > least) {
             continue;
         }
-        for (line, level) in levels.iter_mut().enumerate() {
-            samples.clear();
-            let along = (from..to).step_by(SAMPLED).map(|i| at(line, i));
-            samples.extend(along.filter(|v| v.is_finite()));
-            *level = stat::median_in_place(&mut samples);
-        }
-        let off: Vec<f32> = (0..across)
-            .map(|line| {
-                // By pairs, so that gradients cancel; lines at the very edge have none and are not judged.
-                let pair = |k: usize| {
-                    let before = levels[line.checked_sub(k * step)?];
-                    levels.get(line + k * step).map(|after| 0.5 * (before + after))
-                };
-                let mut beside: Vec<f32> = (1..=BESIDE).filter_map(pair).collect();
-                levels[line] - stat::median_in_place(&mut beside)
-            })
-            .collect();
-        let (_, mad) = stat::median_mad(&off);
-        let bound = KAPPA * (stat::MAD_TO_SIGMA as f32) * mad;
-        for (line, off) in off.iter().enumerate() {
-            let middle = (from + to) / 2;
-            let least = if along_rows { least(middle, line) } else { least(line, middle) };
-            if !(off.abs() > bound && off.abs() > least) {
-                continue;
-            }
-            let bits = if *off > 0.0 { MaskBits::WARM } else { MaskBits::COLD };
-            // Where single pixels show it, the line ends where they do.
-            let (level, clear) = (levels[line] - off, off.abs() > CLEAR * least);
-            let part = (from..to).filter(|&i| !clear || (at(line, i) - level) / off > 0.4);
-            out.extend(part.map(|i| {
-                let (x, y) = if along_rows { (i, line) } else { (line, i) };
-                Seen { x, y, bits, score: off / least, share: 1.0, excess: *off }
-            }));
-        }
+        let bits = if *off > 0.0 { MaskBits::WARM } else { MaskBits::COLD };
+        // Where single pixels show it, the line ends where they do.
+        let (level, clear) = (levels[line] - off, off.abs() > CLEAR * least);
+        let seen = part.clone().filter(|&i| !clear || (at(line, i) - level) / off > 0.4);
+        out.extend(seen.map(|i| {
+            let (x, y) = if along_rows { (i, line) } else { (line, i) };
+            Seen { x, y, bits, score: off / least, share: 1.0, excess: *off }
+        }));
     }
-    out.sort_by_key(|s| (s.y, s.x));
     out
 }

@@ -34,7 +34,7 @@ use std::ops::Range;
 use photosite_pix::{Frame, MaskBits};
 
 pub use cosmic::{find_cosmic_rays, remove_cosmic_rays};
-pub use faint::faint_lines;
+pub use faint::{faint_lines, segments};
 pub use find::find;
 pub use judge::{Kind, Stand, judge, peaks, stands};
 pub use lines::{Cluster, Line, clusters, fill_lines};

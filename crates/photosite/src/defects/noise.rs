@@ -7,6 +7,9 @@ use super::sums::share_without_extreme;
 /// Side of a place in pixels.
 pub const CELL: usize = 64;
 
+/// One pixel in so many tells what is ordinary in a place.
+const SAMPLED: usize = 4;
+
 /// The noise of one of a number of frames, in cells of 64 pixels: where a glow lies, it is higher.
 #[derive(Debug, Clone, Default)]
 pub struct FrameNoise {
@@ -27,7 +30,10 @@ pub fn cell_variances(variance: &[f32], width: usize) -> Vec<f32> {
         .map(|x0| {
             samples.clear();
             let x1 = (x0 + CELL).min(width);
-            variance.chunks_exact(width).for_each(|row| samples.extend_from_slice(&row[x0..x1]));
+            for (y, row) in variance.chunks_exact(width).enumerate() {
+                // Of all places of any filter array alike.
+                samples.extend(row[x0..x1].iter().skip(y / 2 % SAMPLED).step_by(SAMPLED));
+            }
             stat::median_in_place(&mut samples)
         })
         .collect()

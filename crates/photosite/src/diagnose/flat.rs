@@ -21,6 +21,8 @@ const UNLIKE: f64 = 0.03;
 const ADDITIVE: f64 = 0.08;
 /// How precisely they must be known to say anything.
 const TOLD: f64 = 0.15;
+/// The same of vignetting beside dust of which certainly some has gone and some not.
+const TOLD_BESIDE_DUST: f64 = 0.25;
 /// Below this share of the noise a background is lifted, so that its logarithm is known.
 const FAINT: f64 = 0.5;
 /// An additive level is that of the bias within this share of it.
@@ -33,10 +35,12 @@ const OF_FLAT_BOTH: f64 = ADDITIVE;
 const APART: f64 = 0.15;
 /// The share from which dust by itself tells of a level.
 const DUST_ALONE: f64 = 0.12;
+/// The noise of a light is known to so much, squared.
+const MORE_NOISE: f64 = 1.1;
 /// Flats exposed to more of saturation than this may bend.
 const BENT: f64 = 0.7;
-/// Dust of which at least so much is there has not gone as a whole.
-const PARTLY: f64 = 0.25;
+/// Dust of which at least so much is certainly there has not gone as a whole.
+const PARTLY: f64 = 0.15;
 /// Dust of which so little is there has gone.
 const GONE: f64 = 0.5;
 
@@ -48,10 +52,14 @@ struct Share {
 }
 
 impl Share {
-    fn of(value: Option<f64>, error: Option<f64>, scale: f64) -> Option<Self> {
+    fn of(value: Option<f64>, error: Option<f64>) -> Option<Self> {
+        Self::told(value, error, TOLD)
+    }
+
+    /// What is known to an error.
+    fn told(value: Option<f64>, error: Option<f64>, most: f64) -> Option<Self> {
         let (value, error) = value.zip(error)?;
-        let share = Self { value: value * scale, error: error * scale.abs() };
-        (share.error <= TOLD * share.value.abs().max(1.0)).then_some(share)
+        (error <= most * value.abs().max(1.0)).then_some(Self { value, error })
     }
 
     /// By what is certain enough where something else is off, too: so many errors.
@@ -61,7 +69,12 @@ impl Share {
 
     /// Some of it is there and some is not: dust of a filter goes with the filter, that of the sensor stays.
     fn is_partly_there(self) -> bool {
-        (PARTLY..1.0 - DUST).contains(&self.value)
+        self.value > PARTLY.max(SIGMAS * self.error) && self.value < 1.0 - DUST
+    }
+
+    /// Deeper in the light than in the flat, which no other optics make, and no dust that moved: only a level does.
+    fn is_deeper(self) -> bool {
+        self.value > 1.0 && self.is_off(DUST)
     }
 
     fn is_off(self, tolerance: f64) -> bool {
@@ -97,8 +110,8 @@ pub(super) fn look(
     };
     let fit = flat.template.fit(&blocks(true)?);
     let lit_adu = level + lifted_adu;
-    let slope = Share::of(fit.slope, fit.slope_error, 1.0);
-    let dust = Share::of(fit.dust, fit.dust_error, 1.0);
+    let slope = Share::of(fit.slope, fit.slope_error);
+    let dust = Share::of(fit.dust, fit.dust_error);
     if slope.is_none() && dust.is_none() {
         return Ok(());
     }
@@ -124,8 +137,8 @@ pub(super) fn look(
         region: Some(region),
     };
     if lifted_adu == 0.0 && was_not_applied(&plain, &fit) {
-        let share = Share::of(plain.dust, plain.dust_error, 1.0)
-            .or_else(|| Share::of(plain.slope, plain.slope_error, 1.0));
+        let share = Share::of(plain.dust, plain.dust_error)
+            .or_else(|| Share::of(plain.slope, plain.slope_error));
         let Some(share) = share else { return Ok(()) };
         let message = format!(
             "the flat was not applied: the light shows {:.0} +- {:.0} % of its vignetting and dust",
@@ -150,7 +163,9 @@ pub(super) fn look(
         return Ok(());
     }
     // Dust that moved says nothing of a level.
-    let moved = fit.dust_apart > APART;
+    let above = |s: Share| s.value - s.error > 1.0;
+    let deeper = dust.is_some_and(Share::is_deeper) && slope.is_none_or(above);
+    let moved = fit.dust_apart > APART && !deeper;
     if let Some(both) = together(slope, dust).filter(|_| !moved) {
         let of_flat = if slope.is_some() && dust.is_some() { OF_FLAT_BOTH } else { OF_FLAT };
         let levels = (lit_adu, lifted_adu, of_flat);
@@ -169,6 +184,12 @@ pub(super) fn look(
     if lifted_adu > 0.0 {
         return Ok(());
     }
+    // Less certain vignetting tells what partly gone dust means.
+    let some_dust = dust.is_some_and(|d| d.is_off(DUST) && d.is_partly_there());
+    let slope = match some_dust {
+        true => Share::told(fit.slope, fit.slope_error, TOLD_BESIDE_DUST),
+        false => slope,
+    };
     let percent = |s: Share| format!("{:.0} +- {:.0} %", 100.0 * s.value, 100.0 * s.error);
     let found = match (slope, dust) {
         (Some(s), Some(d))
@@ -224,7 +245,8 @@ fn together(slope: Option<Share>, dust: Option<Share>) -> Option<Share> {
             let (ws, wd) = (weight(s), weight(d));
             let value = (ws * s.value + wd * d.value) / (ws + wd);
             let error = (1.0 / (ws + wd)).sqrt();
-            (apart <= chance).then_some(Share { value, error })
+            let deeper = d.is_deeper() && s.value - s.error > 1.0;
+            (apart <= chance || deeper).then_some(Share { value, error })
         }
         (Some(one), None) => Some(Share { error: one.error.hypot(UNLIKE), ..one }),
         (None, Some(one)) if one.value >= GONE => {
@@ -232,6 +254,13 @@ fn together(slope: Option<Share>, dust: Option<Share>) -> Option<Share> {
         }
         _ => None,
     }
+}
+
+/// Whether the noise of a light allows so much more light than it shows: photons alone make no less.
+fn may_hold(more_adu: f64, seen: &Seen, against: &Against) -> bool {
+    let light_adu = seen.level_adu + more_adu + against.noise.dark_signal_adu.max(0.0);
+    let most = |gain: f64| MORE_NOISE * gain * seen.noise_adu.powi(2);
+    against.gain_e_per_adu.is_none_or(|gain| light_adu <= most(gain))
 }
 
 /// A level that was in the light when it was divided, or is in the flat.
@@ -278,7 +307,7 @@ fn additive(
         ));
     }
     Some(match bias {
-        Some(b) if near(-b) => fault(
+        Some(b) if near(-b) && may_hold(b, seen, against) => fault(
             "bias-twice",
             format!(
                 "the bias was subtracted twice: before the flat {size} too much was taken, and the bias is \

@@ -34,19 +34,30 @@ pub(super) struct Gap {
     most_adu: f64,
 }
 
+/// The share of its variance that read noise surely has, where headers give it, and how far their gain may be off.
+const READ_KNOWN: f64 = 0.8;
+const GAIN_KNOWN: f64 = 1.15;
+
 /// How far levels of one offset lie apart, in ADU: sensors that correct their black level drift so.
 const DRIFT_ADU: f64 = 8.0;
 
 impl Gap {
-    /// Of a dark that holds its bias. Its signal is no more than all of its noise would be if it were the
-    /// signal's; `None` where the noise of one of its frames is not known.
+    /// Of a dark that holds its bias. Its signal is no more than what its noise has beyond the read noise, or all of it
+    /// where that is not known; `None` where the noise of one of its frames is not known.
     ///
     /// # Source
     /// Janesick2001: shot noise in electrons is the root of the signal.
-    pub fn of(dark: &MasterDark, bias_adu: f64, gain_e_per_adu: f64) -> Option<Self> {
+    pub fn of(
+        dark: &MasterDark,
+        bias_adu: f64,
+        (gain_e_per_adu, read_noise_e): (f64, Option<f64>),
+    ) -> Option<Self> {
         let variance = dark.frame.variance.as_ref()?;
         let of_mean = f64::from(stat::median_at_a_glance(variance.as_slice()));
-        let most_adu = of_mean * dark.variance_factor? * gain_e_per_adu;
+        let of_frame = of_mean * dark.variance_factor?;
+        let read_adu = read_noise_e.map_or(0.0, |e| e / gain_e_per_adu);
+        let shot = (of_frame - READ_KNOWN * read_adu.powi(2)).max((1.0 - READ_KNOWN) * of_frame);
+        let most_adu = shot * gain_e_per_adu * if read_adu > 0.0 { GAIN_KNOWN } else { 1.0 };
         let level = f64::from(stat::median_at_a_glance(dark.frame.data.as_slice()));
         Some(Self { gap_adu: level - bias_adu, most_adu })
     }

@@ -202,6 +202,7 @@ pub struct Against {
     flat_of_full: Option<f64>,
     bias_adu: Option<f64>,
     gain_e_per_adu: Option<f64>,
+    read_noise_e: Option<f64>,
     doubling_c: f64,
     noise: MasterNoise,
 }
@@ -217,6 +218,7 @@ impl Against {
             flat_of_full: None,
             bias_adu: None,
             gain_e_per_adu: None,
+            read_noise_e: None,
             doubling_c: DOUBLING_C,
             noise: MasterNoise::default(),
         }
@@ -226,6 +228,13 @@ impl Against {
     #[must_use]
     pub fn gain(mut self, e_per_adu: f64) -> Self {
         self.gain_e_per_adu = Some(e_per_adu);
+        self
+    }
+
+    /// With the read noise in electrons: what a dark's noise has beyond it is its signal's. Before the dark.
+    #[must_use]
+    pub fn read_noise(mut self, electrons: f64) -> Self {
+        self.read_noise_e = Some(electrons);
         self
     }
 
@@ -272,7 +281,9 @@ impl Against {
             // The bias is in the dark, and not subtracted for itself.
             self.noise.bias_adu = 0.0;
         }
-        let gap = level.zip(self.gain_e_per_adu).and_then(|(b, g)| level::Gap::of(dark, b, g));
+        let known = |gain| (gain, self.read_noise_e);
+        let of_level = |(bias, gain)| level::Gap::of(dark, bias, known(gain));
+        let gap = level.zip(self.gain_e_per_adu).and_then(of_level);
         self.dark = Some(Dark { sites, glow, exposure_s: dark.exposure_s, gap });
         Ok(self)
     }

@@ -22,6 +22,9 @@ pub fn against(
     if let Some(gain) = dark.as_ref().and_then(|d| d.metadata.gain_e_per_adu) {
         out = out.gain(gain.e_per_adu());
     }
+    if let Some(electrons) = dark.as_ref().and_then(|d| d.metadata.read_noise_e) {
+        out = out.read_noise(electrons);
+    }
     let bias = bias.map(|b| match b {
         BiasChoice::Master(m) => Bias::Master(m.frame),
         BiasChoice::Level(adu) => Bias::Level(adu),

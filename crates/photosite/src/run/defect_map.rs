@@ -7,6 +7,7 @@ use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::keyword;
 use photosite_pix::{FrameKind, Header, MaskBits, Size};
 
+use super::bent::bent_pixels;
 use super::frames::{raw_frames, take_inventory};
 pub use crate::defects::exchange::Exchange;
 pub use crate::defects::{Aged, DefectMap};
@@ -80,7 +81,8 @@ pub fn build_map_of_named(
         .collect();
     let used = || sets.iter().flat_map(|s| s.frames.iter().map(move |f| (s.kind, *f)));
     context.observer.event(Event::Started { stage: Stage::Masters, total: used().count() as u64 });
-    let map = defect_map_at(&sets, output, context)?.map;
+    let all: Vec<(FrameKind, &RawFrame)> = used().collect();
+    let map = defect_map_at(&sets, || bent_pixels(&all, context), output, context)?.map;
     context.observer.event(Event::Finished);
     findings.extend(doubts(&map, output));
     let lights = used().filter(|(kind, _)| *kind == FrameKind::Light).count();

@@ -36,6 +36,7 @@
 mod account;
 mod adopt;
 mod afterglow;
+mod bent;
 mod beside;
 mod budgeted;
 mod collect;

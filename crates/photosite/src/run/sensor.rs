@@ -72,11 +72,7 @@ pub fn measure_sensor(request: &SensorRequest, context: &Context<'_>) -> Result<
     let Some((_, first)) = frames.first() else {
         return Err(Error::mismatch("none of the frames can be read"));
     };
-    let region = first.region();
-    let cfa = first.metadata.cfa.map(|c| c.shifted(region.x0, region.y0));
-    let amplifiers = first.detector.amplifiers.iter().map(|a| a.region.common(region));
-    let amplifiers = amplifiers.map(|r| r.within(region)).filter(|r| !r.is_empty()).collect();
-    let grid = Grid::with_amplifiers(region.size(), cfa, amplifiers);
+    let (region, grid) = (first.region(), grid_of(first));
     if grid.blocks() < 4 {
         let message =
             format!("frames of {} pixels are too small to measure a sensor", region.size());
@@ -121,6 +117,15 @@ pub fn measure_sensor(request: &SensorRequest, context: &Context<'_>) -> Result<
     findings.append(&mut report.findings);
     report.findings = findings;
     Ok(report)
+}
+
+/// The blocks of frames like this one.
+pub(super) fn grid_of(frame: &RawFrame) -> Grid {
+    let region = frame.region();
+    let cfa = frame.metadata.cfa.map(|c| c.shifted(region.x0, region.y0));
+    let amplifiers = frame.detector.amplifiers.iter().map(|a| a.region.common(region));
+    let amplifiers = amplifiers.map(|r| r.within(region)).filter(|r| !r.is_empty()).collect();
+    Grid::with_amplifiers(region.size(), cfa, amplifiers)
 }
 
 /// The settings as headers name them.
@@ -216,7 +221,7 @@ fn one_set_up(
 }
 
 /// Frames of one kind, exposure and temperature, flats of one filter; each in the order of time.
-fn sets_of(mut frames: Vec<(FrameKind, RawFrame)>) -> Vec<(FrameKind, Vec<RawFrame>)> {
+pub(super) fn sets_of(mut frames: Vec<(FrameKind, RawFrame)>) -> Vec<(FrameKind, Vec<RawFrame>)> {
     for (kind, _) in &mut frames {
         if *kind == FrameKind::DarkFlat {
             *kind = FrameKind::Dark;

@@ -245,12 +245,7 @@ impl Kept {
 
 /// Which pixels are kept, and their differences beside that of the frames; how many there are.
 #[multiversion(targets("x86_64+avx2"))]
-fn differences(
-    (a, b): (&[f32], &[f32]),
-    rule: Kept,
-    kept: &mut [f32],
-    out: &mut [f32],
-) -> usize {
+fn differences((a, b): (&[f32], &[f32]), rule: Kept, kept: &mut [f32], out: &mut [f32]) -> usize {
     let n = a.len();
     let (b, kept, out) = (&b[..n], &mut kept[..n], &mut out[..n]);
     for i in 0..n {
@@ -327,12 +322,7 @@ pub fn noise_of(values: &[f32], room: &mut CellRoom) -> (f64, f64) {
 
 /// Which values are near a middle, and how far beside it; how many there are.
 #[multiversion(targets("x86_64+avx2"))]
-fn near(
-    values: &[f32],
-    (middle, most): (f32, f32),
-    kept: &mut [f32],
-    out: &mut [f32],
-) -> usize {
+fn near(values: &[f32], (middle, most): (f32, f32), kept: &mut [f32], out: &mut [f32]) -> usize {
     let n = values.len();
     let (kept, out) = (&mut kept[..n], &mut out[..n]);
     for i in 0..n {

@@ -375,15 +375,11 @@ fn one_temp(
     });
     let hot = sets.iter().rev().find_map(|s| Some((s, s.pixels.as_ref()?)));
     let hot_adu_s = hot.map(|(set, pixels)| {
-        let points = pixels.signal.iter().enumerate().filter(|(_, n)| **n > 0);
+        let points = pixels.signals(set.frames.len()).into_iter();
         out.series.push(Series {
             plot: "dark_histogram".to_owned(),
             label,
-            points: points
-                .map(|(i, n)| {
-                    [super::pixels::PixelCounts::signal_adu(i) / set.exposure_s, *n as f64, 0.0]
-                })
-                .collect(),
+            points: points.map(|(adu, n)| [adu / set.exposure_s, n, 0.0]).collect(),
         });
         // Of n pixels above a quantile the quantile is known to a share of 1 / sqrt(n) or so.
         let rate = pixels.signal_quantile_adu(0.999) / set.exposure_s;

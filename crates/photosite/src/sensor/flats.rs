@@ -1,11 +1,13 @@
 //! Single pixels under light: how they respond, and whether they respond in proportion.
 
 use multiversion::multiversion;
+use photosite_pix::MaskBits;
 use photosite_pix::stat::{median, median_f64};
 
 use super::cell::Cell;
 use super::grid::{Paired, Patch};
 use super::maps::{MapKind, StripMaps};
+use crate::defects::Seen;
 
 /// Bins of responses, a thousandth each, from 0 to twice the block's.
 const BINS: usize = 2001;
@@ -14,7 +16,7 @@ const BRIGHT: f64 = 0.25;
 /// Flats with less than this share of the noise of fainter ones begin to be full.
 const FULL: f64 = 0.7;
 /// As many flats of as many levels over such a range tell a pixel's law.
-const FEW_FLATS: usize = 8;
+pub const FEW_FLATS: usize = 8;
 const FEW_LEVELS: usize = 5;
 const LEAST_RANGE: f64 = 3.0;
 /// Levels that differ by less are one.
@@ -24,6 +26,8 @@ const BENT: f32 = 40.0;
 /// The least curve that counts, as a share of the brightest level: what is linear within one percent is
 /// linear.
 const LEAST_BEND: f32 = 0.01;
+/// The same from which a pixel is not to be trusted: the bound of a defect map's two levels.
+const SUSPECT_BEND: f32 = 0.03;
 /// Reduced chi-square of a cubic from which a pixel follows no law.
 ///
 /// # Source
@@ -50,11 +54,13 @@ pub struct FlatPixels {
     pub bent: u64,
     /// Of them those that follow no cubic.
     pub lawless: u64,
+    /// Of those that bend the ones that light of less than the brightest flat shows: SUSPECT, the score in sigmas.
+    pub suspect: Vec<Seen>,
 }
 
 impl Default for FlatPixels {
     fn default() -> Self {
-        Self { response: vec![0; BINS], judged: 0, bent: 0, lawless: 0 }
+        Self { response: vec![0; BINS], judged: 0, bent: 0, lawless: 0, suspect: Vec::new() }
     }
 }
 
@@ -65,6 +71,7 @@ impl FlatPixels {
         self.judged += other.judged;
         self.bent += other.bent;
         self.lawless += other.lawless;
+        self.suspect.extend_from_slice(&other.suspect);
     }
 
     /// The response in the middle of a bin.
@@ -132,18 +139,13 @@ pub fn see_flats(
     }
     room.response.iter().for_each(|r| out.count_response(*r));
     let Some(law) = law else { return };
-    law.judge(room, brightest.level, out);
+    law.judge(patch, room, brightest.level, out);
     maps.draw(MapKind::Bend, patch, &room.bends);
     maps.draw(MapKind::Misfit, patch, &room.misfits);
 }
 
 /// The flats of a lane of a block that are not full, the faintest first.
-fn lit_frames(
-    pairs: &[Paired],
-    cells: &[Cell],
-    bias: f64,
-    read_adu2: f64,
-) -> Vec<Lit> {
+fn lit_frames(pairs: &[Paired], cells: &[Cell], bias: f64, read_adu2: f64) -> Vec<Lit> {
     let mut lit: Vec<Lit> = Vec::new();
     for ((a, b, _), cell) in pairs.iter().zip(cells).filter(|((.., spare), _)| !spare) {
         let variance = 0.5 * cell.noise(1.0);
@@ -220,7 +222,7 @@ impl Law {
     }
 
     /// Tells what each pixel's curve is, as a share of the brightest level, and how badly a cubic fits it.
-    fn judge(&self, room: &mut FlatRoom, brightest: f64, out: &mut FlatPixels) {
+    fn judge(&self, patch: &Patch<'_>, room: &mut FlatRoom, brightest: f64, out: &mut FlatPixels) {
         let FlatRoom { sums: [s0, s1, s2, s3, squares], curves, bends, misfits, .. } = room;
         let pixels = s0.iter().zip(s1).zip(s2).zip(s3).zip(squares);
         for ((((s0, s1), s2), s3), squares) in pixels {
@@ -236,10 +238,17 @@ impl Law {
         let apart = (median(misfits) / (freedom - 2.0 / 3.0)).max(1.0);
         misfits.iter_mut().for_each(|m| *m /= freedom * apart);
         out.judged += bends.len() as u64;
-        let bent = |(curve, bend): &(&f32, &f32)| {
-            **curve > BENT * curved && bend.abs() > LEAST_BEND
-        };
-        out.bent += curves.iter().zip(&*bends).filter(bent).count() as u64;
+        for (i, (curve, bend)) in curves.iter().zip(&*bends).enumerate() {
+            if *curve <= BENT * curved || bend.abs() <= LEAST_BEND {
+                continue;
+            }
+            out.bent += 1;
+            if bend.abs() > SUSPECT_BEND {
+                let ((x, y), score) = (patch.place(i), (curve / curved).sqrt().copysign(*bend));
+                let bits = MaskBits::SUSPECT;
+                out.suspect.push(Seen { x, y, bits, score, share: 1.0, excess: f32::NAN });
+            }
+        }
         out.lawless += misfits.iter().filter(|m| **m > LAWLESS).count() as u64;
     }
 }

@@ -186,6 +186,28 @@ pub struct Patch<'a> {
     pub frames: &'a [Vec<f32>],
 }
 
+impl Patch<'_> {
+    /// Column and row of a sample in the frame.
+    pub fn place(&self, sample: usize) -> (usize, usize) {
+        let side = self.grid.block;
+        let (x0, strip) = (self.column * side, self.at / self.grid.lanes.len() / self.grid.across);
+        let (x, y) = match self.grid.cfa {
+            None => (sample % side, sample / side),
+            Some(cfa) if cfa.period() == 2 => {
+                let half = side / 2;
+                (2 * (sample % half) + self.lane % 2, 2 * (sample / half) + self.lane / 2)
+            }
+            Some(cfa) => {
+                let all = (0..side).flat_map(|y| (0..side).map(move |x| (x, y)));
+                let colour = self.grid.lanes[self.lane];
+                let mut own = all.filter(|(x, y)| Some(cfa.color(x0 + x, *y)) == colour);
+                own.nth(sample).unwrap_or_default()
+            }
+        };
+        (x0 + x, strip * side + y)
+    }
+}
+
 /// Sums over blocks, part by part.
 #[derive(Debug, Clone)]
 pub struct Parts<const K: usize> {
@@ -248,6 +270,18 @@ mod tests {
                     grid.at_strip(strip).gather(&rows, column, lane, &mut out);
                     let wanted = grid.lanes[lane].unwrap().channel() as f32;
                     assert!(out.iter().all(|v| *v == wanted), "{pattern} lane {lane}");
+                    // Places lie in the strip and are those of the samples.
+                    let here = grid.at_strip(strip);
+                    let at = (strip * grid.across + column) * grid.lanes.len() + lane;
+                    let patch = Patch { grid: &here, column, lane, at, line: 1, frames: &[] };
+                    let y0 = strip * grid.block;
+                    let numbers: Vec<f32> =
+                        (0..grid.block * size.width).map(|i| i as f32).collect();
+                    here.gather(&numbers, column, lane, &mut out);
+                    for (i, number) in out.iter().enumerate() {
+                        let (x, y) = patch.place(i);
+                        assert_eq!((y - y0) * size.width + x, *number as usize, "{pattern}");
+                    }
                     count += out.len();
                 }
             }

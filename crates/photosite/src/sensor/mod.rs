@@ -55,7 +55,7 @@ pub use campaign::{Campaign, LevelScatter, SAME_TEMP_C};
 pub use cell::Cell;
 pub use codes::Codes;
 pub use estimate::{Estimate, Line, line};
-pub use flats::{FlatPixels, Zero};
+pub use flats::{FEW_FLATS, FlatPixels, Zero};
 pub use grid::{Grid, Parts};
 pub use hot::HotPixels;
 pub use interference::{CHANCE, MOST_TONES};

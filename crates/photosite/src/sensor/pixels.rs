@@ -64,20 +64,56 @@ impl PixelCounts {
         0.5 * (edge(bin) + edge(bin + 1))
     }
 
+    /// Where so many steps from zero a bin begins, in ADU.
+    fn edge_adu(steps: usize) -> f64 {
+        let one = 1.0f32.to_bits() >> SIGNAL_COARSE;
+        f64::from(f32::from_bits((one + steps as u32) << SIGNAL_COARSE)) - 1.0
+    }
+
     /// The signal at a place in a bin in ADU, from 0 at its end towards zero to 1 at the other.
     fn signal_at(bin: usize, part: f64) -> f64 {
-        let steps = bin.abs_diff(SIGNAL_HALF) as u32;
-        let edge = |steps: u32| {
-            let one = 1.0f32.to_bits() >> SIGNAL_COARSE;
-            f64::from(f32::from_bits((one + steps) << SIGNAL_COARSE)) - 1.0
-        };
-        let size = edge(steps) + part * (edge(steps + 1) - edge(steps));
+        let steps = bin.abs_diff(SIGNAL_HALF);
+        let (near, far) = (Self::edge_adu(steps), Self::edge_adu(steps + 1));
+        let size = near + part * (far - near);
         if bin < SIGNAL_HALF { -size } else { size }
     }
 
-    /// The signal in the middle of a bin in ADU.
-    pub fn signal_adu(bin: usize) -> f64 {
-        Self::signal_at(bin, 0.5)
+    /// Pixels by signal, for a plot: the middle of each bin in ADU and how many lie in it, fractions too.
+    ///
+    /// Means of so many frames of whole numbers lie in steps, between which bins would be empty: each counts over two
+    /// steps to both sides, falling off.
+    pub fn signals(&self, frames: usize) -> Vec<(f64, f64)> {
+        let reach = 2.0 / frames.max(1) as f64;
+        let edge = |i: usize| match i.checked_sub(SIGNAL_HALF) {
+            Some(steps) => Self::edge_adu(steps),
+            None => -Self::edge_adu(SIGNAL_HALF - i),
+        };
+        let edges: Vec<f64> = (0..=2 * SIGNAL_HALF).map(edge).collect();
+        let mut counts = vec![0.0; edges.len() - 1];
+        // The share of a triangle about nothing that lies below a place.
+        let below = |off: f64| {
+            let t = (off / reach).clamp(-1.0, 1.0);
+            0.5 + t - 0.5 * t * t.abs()
+        };
+        for (bin, count) in self.signal.iter().enumerate().filter(|(_, n)| **n > 0) {
+            // The bin about zero reaches to both sides of it.
+            let centre = if bin == SIGNAL_HALF { 0.0 } else { Self::signal_at(bin, 0.5) };
+            let own = if bin <= SIGNAL_HALF { bin.max(1) - 1 } else { bin };
+            if edges[own + 1] - edges[own] >= reach && bin != SIGNAL_HALF {
+                counts[own] += *count as f64;
+                continue;
+            }
+            let first = edges.partition_point(|e| *e <= centre - reach).max(1) - 1;
+            for (i, ends) in edges.windows(2).enumerate().skip(first) {
+                if ends[0] >= centre + reach {
+                    break;
+                }
+                let share = below(ends[1] - centre) - below(ends[0] - centre);
+                counts[i] += share * *count as f64;
+            }
+        }
+        let middles = edges.windows(2).map(|e| 0.5 * (e[0] + e[1]));
+        middles.zip(counts).filter(|(_, n)| *n >= 0.5).collect()
     }
 
     /// The signal in ADU above the block's median that so large a share of the pixels lies below.
@@ -229,6 +265,26 @@ mod tests {
             (samples(&wave), false),
         ] {
             assert_eq!(jumps(&mut s, 1.0), expected, "{s:?}");
+        }
+    }
+
+    #[test]
+    fn steps_of_whole_numbers_leave_no_bin_empty() {
+        let mut counts = PixelCounts::default();
+        // Means of ten frames, evenly from -2 to 4 ADU.
+        (-20..=40).for_each(|i| (0..1000).for_each(|_| counts.count(2.0, i as f32 / 10.0)));
+        let drawn = counts.signals(10);
+        let all: f64 = drawn.iter().map(|p| p.1).sum();
+        assert!((all / 61_000.0 - 1.0).abs() < 1e-3, "{all}");
+        // 10 000 pixels an ADU.
+        let edges: Vec<f64> = (0..80).map(PixelCounts::edge_adu).collect();
+        for pair in edges.windows(2) {
+            let middle = 0.5 * (pair[0] + pair[1]);
+            for side in [-1.0, 1.0] {
+                let (_, n) = drawn.iter().find(|p| (p.0 - side * middle).abs() < 1e-9).unwrap();
+                let density = n / (pair[1] - pair[0]);
+                assert!((density / 1e4 - 1.0).abs() < 0.2, "{middle}: {density}");
+            }
         }
     }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use photosite_pix::{CfaPattern, FrameKind, MaskBits, Plane};
 
-use super::look::{Looked, judged, look};
+use super::look::{Looked, judged, lines_of, look};
 use super::still::still_pixels;
-use crate::defects::{DefectMap, KAPPA, Kind, MapFacts, Seen, Unsteady, faint_lines, merge};
+use crate::defects::{DefectMap, KAPPA, Kind, MapFacts, Seen, Unsteady, merge};
 use crate::raw::RawFrame;
 use crate::stack::Additive;
 use crate::work::Context;
@@ -55,14 +55,15 @@ impl FrameSet<'_> {
 /// Builds a map of sets of frames, which are of one sensor region; `folder` takes packed frames meanwhile.
 ///
 /// Darks tell of hot and warm pixels, those of the longest exposures; biases and all darks of what changes;
-/// flats of what does not respond, and of two levels of what bends; lights that were dithered of what stands
-/// still while the stars move.
+/// flats of what does not respond, and of two levels of what bends, beside what `bent` knows of that; lights that
+/// were dithered of what stands still while the stars move.
 ///
 /// # Errors
 /// When there is no frame, sizes differ, a frame cannot be read, the memory allowed is too little, or the
 /// work is cancelled.
 pub fn build_defect_map(
     sets: &[FrameSet<'_>],
+    bent: impl FnOnce() -> Result<Vec<Seen>>,
     folder: &Path,
     context: &Context<'_>,
 ) -> Result<DefectMap> {
@@ -127,15 +128,13 @@ pub fn build_defect_map(
         if set.is_dark() && exposure_s >= LONG * longest {
             let share = set.frames.len() as f32 / darkest as f32;
             let mut here = judged(&mean, array, Kind::Dark(&noise), context)?;
-            for along_rows in [false, true] {
-                let least = |x, y| match noise.at(x, y) {
-                    one if one > 0.0 => FAINT * one,
-                    _ => f32::INFINITY,
-                };
-                let lines = faint_lines(&mean, (&least, 1), along_rows).into_iter();
-                // One a little too cold is subtracted as it is, as a pixel would be.
-                here.extend(lines.filter(|s| s.score > -KAPPA));
-            }
+            let least = |x, y| match noise.at(x, y) {
+                one if one > 0.0 => FAINT * one,
+                _ => f32::INFINITY,
+            };
+            let lines = lines_of(&mean, (&least, 1), context)?.into_iter();
+            // One a little too cold is subtracted as it is, as a pixel would be.
+            here.extend(lines.filter(|s| s.score > -KAPPA));
             if facts.exposure_s.is_none_or(|t| exposure_s > t) {
                 facts.exposure_s = Some(exposure_s).filter(|t| *t > 0.0);
                 facts.frame_noise_adu = Some(f64::from(noise.typical())).filter(|v| *v > 0.0);
@@ -160,9 +159,7 @@ pub fn build_defect_map(
         // Colours are level with each other; only of Bayer's some lines hold two, some one.
         let step = flat.cfa.map_or(1, CfaPattern::period);
         let step = if step > 2 { 1 } else { step };
-        for along_rows in [false, true] {
-            here.extend(faint_lines(&flat.mean, (&|_, _| FAINT_RESPONSE, step), along_rows));
-        }
+        here.extend(lines_of(&flat.mean, (&|_, _| FAINT_RESPONSE, step), context)?);
         here.iter_mut().for_each(|s| {
             s.excess = f32::NAN;
             // A line that responds too much is divided; one that does not is cold.
@@ -178,6 +175,7 @@ pub fn build_defect_map(
             flats.remove(1);
         }
     }
+    let mut bent = bent()?;
     if let [low, high] = &flats[..]
         && high.level_adu > LEVELS_APART * low.level_adu
     {
@@ -185,14 +183,14 @@ pub fn build_defect_map(
         for (v, l) in ratio.as_mut_slice().iter_mut().zip(low.mean.as_slice()) {
             *v /= l;
         }
-        let mut bent = judged(&ratio, high.cfa, Kind::Levels, context)?;
-        bent.iter_mut().for_each(|s| s.excess = f32::NAN);
-        // A pixel that hardly responds has no ratio.
-        let known: std::collections::BTreeSet<(usize, usize)> =
-            seen.iter().map(|s| (s.y, s.x)).collect();
-        bent.retain(|s| !known.contains(&(s.y, s.x)));
-        merge(&mut seen, bent);
+        let more = judged(&ratio, high.cfa, Kind::Levels, context)?;
+        bent.extend(more.into_iter().map(|s| Seen { excess: f32::NAN, ..s }));
     }
+    // A pixel that hardly responds has no ratio.
+    let known: std::collections::BTreeSet<(usize, usize)> =
+        seen.iter().map(|s| (s.y, s.x)).collect();
+    bent.retain(|s| !known.contains(&(s.y, s.x)));
+    merge(&mut seen, bent);
     for set in sets.iter().filter(|s| s.kind == FrameKind::Light) {
         let still = still_pixels(&set.frames, context)?;
         facts.lights += still.moved;

@@ -8,8 +8,8 @@ use photosite_pix::{CfaPattern, FrameKind, Plane, Size, stat};
 
 use crate::budget::FIXED_BYTES;
 use crate::defects::{
-    CELL, FrameNoise, Kind, Rows, Seen, Unsteady, bands, cell_variances, judge, mean_and_variance,
-    stands, unsteady,
+    CELL, FrameNoise, Kind, Rows, Seen, Unsteady, bands, cell_variances, faint_lines, judge,
+    mean_and_variance, segments, stands, unsteady,
 };
 use crate::error::Reach;
 use crate::event::Event;
@@ -23,7 +23,7 @@ use crate::{Error, Result};
 const BAND: usize = CELL;
 
 /// One sample in so many tells how a frame's level differs from another's.
-const LEVEL_STEP: usize = 53;
+const LEVEL_STEP: usize = 107;
 
 /// What a set of frames shows.
 pub(super) struct Looked {
@@ -183,9 +183,31 @@ pub(super) fn in_bands<T: Send>(
     context: &Context<'_>,
     look: impl Fn(Range<usize>) -> Vec<T> + Sync,
 ) -> Result<Vec<T>> {
-    let all: Vec<Range<usize>> = bands(height).collect();
-    let found = on_each(all.len(), context, |i| Ok(look(all[i].clone())))?;
+    in_parts(&bands(height).collect::<Vec<_>>(), context, |rows| look(rows.clone()))
+}
+
+/// What `look` finds in each part, in their order, on all threads.
+fn in_parts<P: Sync, T: Send>(
+    parts: &[P],
+    context: &Context<'_>,
+    look: impl Fn(&P) -> Vec<T> + Sync,
+) -> Result<Vec<T>> {
+    let found = on_each(parts.len(), context, |i| Ok(look(&parts[i])))?;
     Ok(found.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+}
+
+/// The columns and rows of a mean that no single pixel shows, on all threads.
+pub(super) fn lines_of(
+    data: &Plane<f32>,
+    (least, step): (&(dyn Fn(usize, usize) -> f32 + Sync), usize),
+    context: &Context<'_>,
+) -> Result<Vec<Seen>> {
+    let parts = [false, true]
+        .map(|along_rows| segments(data.size(), along_rows).map(move |part| (along_rows, part)));
+    let parts: Vec<(bool, Range<usize>)> = parts.into_iter().flatten().collect();
+    in_parts(&parts, context, |(along_rows, part)| {
+        faint_lines(data, (least, step), *along_rows, part.clone())
+    })
 }
 
 /// The defects of a mean, on all threads.
