@@ -2,11 +2,13 @@
 
 use crate::camera::{Laboratory, holds, named};
 use crate::night::run_context;
+use photosite::defects::Seen;
+use photosite::inventory::KindOverrides;
 use photosite::product::write_sensor;
-use photosite::run::{SensorRequest, measure_sensor};
+use photosite::run::{SensorRequest, build_map_of_named, measure_sensor};
 use photosite::sensor::Measure;
 use photosite_file::fits::read_frames;
-use photosite_pix::{FrameKind, Plane, Size};
+use photosite_pix::{FrameKind, MaskBits, Plane, Size};
 use photosite_sim::{Effects, Output, Outputs, PixelFault, Preset, Stored};
 
 fn four_outputs() -> Outputs {
@@ -114,6 +116,23 @@ fn pixels_that_bend_are_found_and_no_others() {
         // The map shows every pixel with its own noise, of faint colours a third of a percent: one in a thousand
         // lies beyond one percent by chance, and does not count as told.
         assert!(found as f64 > 0.95 * truth.len() as f64 && others < 160);
+        // And so does the defect map of the same frames.
+        let map = folder.path().join("map.fits");
+        let built = run_context(2, |context| {
+            build_map_of_named(&[lab.path()], &KindOverrides::default(), &map, context).unwrap().map
+        });
+        let marked = |i: &&usize| {
+            let seen = built.at(**i % 320, **i / 320);
+            seen.is_some_and(|s| s.bits.intersects(MaskBits::SUSPECT | MaskBits::COLD))
+        };
+        let is_other =
+            |s: &&Seen| s.bits.contains(MaskBits::SUSPECT) && !truth.contains(&(s.y * 320 + s.x));
+        let (told, wrong) =
+            (truth.iter().filter(marked).count(), built.seen.iter().filter(is_other).count());
+        println!("{preset:?}: {told} of {} in the defect map, {wrong} others", truth.len());
+        // The map holds two levels against the noise of a tile; in a shadow of dust faint colours have more.
+        let most = if preset == Preset::CmosMono { 2 } else { 40 };
+        assert!(told as f64 > 0.95 * truth.len() as f64 && wrong <= most);
         let noise = &report.maps.iter().find(|m| m.name == "READNOISE").unwrap().plane;
         let sensor = &lab.simulation.night().sensor;
         let read =

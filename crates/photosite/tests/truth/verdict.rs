@@ -345,6 +345,10 @@ fn made(simulation: &Simulation, kind: FrameKind, change: impl Fn(&mut FramePlan
 }
 
 /// All causes, or those whose names begin as one of `PHOTOSITE_CAUSES` does (`Nothing,FlatOther,Offset(-50`).
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a part of the long form is asked for by the environment"
+)]
 fn asked() -> impl Iterator<Item = Wrong> {
     let only = std::env::var("PHOTOSITE_CAUSES").unwrap_or_default();
     let named = move |wrong: &Wrong| {
