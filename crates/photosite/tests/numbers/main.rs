@@ -7,6 +7,7 @@
 mod camera;
 mod lights;
 mod masters;
+mod nights;
 mod plain;
 mod stacks;
 mod stars;

@@ -28,7 +28,7 @@ const SKY: (usize, usize) = (1, 8);
 const LOWEST: f32 = 1.9;
 
 /// Light below so many sigmas is taken for this: its logarithm says nothing.
-const LEAST: f32 = 2.0;
+const LEAST: f32 = 0.5;
 
 /// What rules of either order err by on the logarithms of real stars, which are no parabolas quite.
 const MODEL: [(Order, f32); 2] = [(Order::Second, 0.05), (Order::Fourth, 0.01)];
@@ -36,8 +36,13 @@ const MODEL: [(Order, f32); 2] = [(Order::Second, 0.05), (Order::Fourth, 0.01)];
 /// The error of a logarithm of light below [`LEAST`], squared: it may be anything less.
 const UNKNOWN: f32 = 2.0;
 
-/// Light of so many sigmas a sample keeps a hue from what noise makes of it: hues are 1 there.
-const SHRINK: f32 = 2.0;
+/// Light of so many sigmas about a pixel tells half of its hue; below it interpolation stays.
+const SHOWN: f32 = 2.0;
+
+const SHRINK: f32 = 0.5;
+
+/// Green differs by so many sigmas about a pixel by chance.
+const FLAT: f32 = 4.0;
 
 /// Hues are used up to the first of these factors either way, and less and less up to the second: in light
 /// of one colour alone, as nebulae have it, samples of another tell nothing of it.
@@ -107,36 +112,59 @@ pub(super) fn fill(
             for x in columns {
                 let own = cfa.color(x, y).channel();
                 let sample = frame.at(x, y) - sky[own];
-                let off = |(plane, sky): (&&mut [f32], &f32)| {
-                    (plane[start + x] - sky).abs() > OFF * noise
-                };
-                if !sample.is_finite() || !out.iter().zip(&sky).any(off) {
+                if !sample.is_finite() {
                     continue;
                 }
                 let apart = light.skies_apart(x, y);
                 if apart > APART.0 * noise + APART.1 * sample.abs() {
                     continue;
                 }
-                let hue = light.hue(x, y);
+                let (hues, relief) = light.hues(x, y);
+                let relief = (relief - FLAT * noise).max(0.0);
+                let off = |(plane, sky): (&&mut [f32], &f32)| {
+                    (plane[start + x] - sky).abs() > OFF * noise
+                };
+                if relief == 0.0 && !out.iter().zip(&sky).any(off) {
+                    continue;
+                }
+                let square = relief * relief;
+                let star = square / (square + (DIFFERS * noise).powi(2));
                 for (c, out) in out.iter_mut().enumerate().filter(|(c, _)| *c != own) {
-                    let to = hue[own] / hue[c];
-                    let told = told(hue[own]) * told(hue[c]);
-                    if told == 0.0 {
-                        continue;
+                    let to = hues[own].to_green / hues[c].to_green;
+                    let told = hues[own].told * hues[c].told;
+                    let mut made = out[start + x];
+                    let alone = alone(cfa, c, (x, y), (frame, size));
+                    if alone.is_finite() {
+                        made += star * (alone - made);
                     }
-                    let plain = out[start + x];
-                    let away = sample * to + sky[c] - plain;
-                    let sure = away * away;
-                    let skies = (apart - ALIKE * noise).max(0.0);
-                    let chance = (DIFFERS * to.max(1.0)).powi(2) * (noise * noise + skies * skies);
+                    let away = sample * to + sky[c] - made;
                     if away.is_finite() {
-                        let made = plain + told * away * (sure / (sure + chance));
-                        out[start + x] = made.max(sky[c] - DEEPEST * noise);
+                        let sure = away * away + square;
+                        let skies = (apart - ALIKE * noise).max(0.0);
+                        let noises = noise * noise + skies * skies;
+                        let chance = (DIFFERS * to.max(1.0)).powi(2) * noises;
+                        made += told * away * (sure / (sure + chance));
                     }
+                    out[start + x] = made.max(sky[c] - DEEPEST * noise);
                 }
             }
         }
     }
+}
+
+/// A colour at a pixel that measured another, of its nearest samples alone.
+fn alone(cfa: CfaPattern, c: usize, (x, y): (usize, usize), (frame, size): (Window, Size)) -> f32 {
+    let (mut sum, mut weights) = (0.0, 0.0);
+    for j in y.saturating_sub(1)..(y + 2).min(size.height) {
+        for i in x.saturating_sub(1)..(x + 2).min(size.width) {
+            if cfa.color(i, j).channel() == c {
+                let weight = ((2 - j.abs_diff(y)) * (2 - i.abs_diff(x))) as f32;
+                sum += weight * frame.at(i, j);
+                weights += weight;
+            }
+        }
+    }
+    sum / weights
 }
 
 /// Skies that lie so many sigmas apart are alike: each is the lowest of some samples.
@@ -221,7 +249,7 @@ impl<'a> Light<'a> {
                 sky[color] = samples.fold(sky[color], |low, v| low.min(*v));
             }
         }
-        let sky = sky.map(|v| v + LOWEST * noise);
+        let sky = [0, 1, 2].map(|c| sky[c] + if c == 1 { 2.2 } else { LOWEST } * noise);
         let none = [0.0; BLOCK];
         let mut part = Part { sky, light: none, log: none, chance: none, green: none };
         let least = LEAST * noise;
@@ -286,10 +314,11 @@ impl<'a> Light<'a> {
         apart
     }
 
-    /// By what each colour is multiplied to be green about a pixel.
-    fn hue(&mut self, x: usize, y: usize) -> [f32; 3] {
+    /// How each colour becomes green about a pixel, and by how much green differs there.
+    fn hues(&mut self, x: usize, y: usize) -> ([Hue; 3], f32) {
         let reach = around(self.cfa);
-        let (mut green, mut own, mut weights) = ([0.0; 3], [0.0; 3], [0.0; 3]);
+        let (mut green, mut own, mut squares) = ([0.0; 3], [0.0; 3], [0.0; 3]);
+        let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
         for j in y.saturating_sub(reach)..(y + reach + 1).min(self.size.height) {
             for i in x.saturating_sub(reach)..(x + reach + 1).min(self.size.width) {
                 let color = self.cfa.color(i, j);
@@ -304,19 +333,36 @@ impl<'a> Light<'a> {
                 if light.is_finite() && there.is_finite() {
                     green[color] += weight * there;
                     own[color] += weight * light;
-                    weights[color] += weight;
+                    squares[color] += weight * weight;
+                    (low, high) = (low.min(there), high.max(there));
                 }
             }
         }
-        let mut hue = [1.0; 3];
+        let mut hues = [Hue { to_green: 1.0, told: 1.0 }; 3];
         for c in [CfaColor::Red.channel(), CfaColor::Blue.channel()] {
-            let more = SHRINK * self.noise * weights[c];
-            let ratio = (green[c].max(0.0) + more) / (own[c].max(0.0) + more);
-            if ratio > 0.0 {
-                hue[c] = ratio;
-            }
+            hues[c] = Hue::of(green[c], own[c], self.noise * f32::sqrt(squares[c]));
         }
-        hue
+        (hues, (high - low).max(0.0))
+    }
+}
+
+/// By what a colour is multiplied to be green, and how much that is to be believed.
+#[derive(Clone, Copy)]
+struct Hue {
+    to_green: f32,
+    told: f32,
+}
+
+impl Hue {
+    /// Of sums of light with noise.
+    fn of(green: f32, own: f32, noise: f32) -> Self {
+        let more = SHRINK * noise;
+        let to_green = (green.max(0.0) + more) / (own.max(0.0) + more);
+        if !(to_green > 0.0 && to_green.is_finite()) {
+            return Self { to_green: 1.0, told: 0.0 };
+        }
+        let shown = |light: f32| light * light / (light * light + (SHOWN * noise).powi(2));
+        Self { to_green, told: told(to_green) * shown(green) * shown(own) }
     }
 }
 
