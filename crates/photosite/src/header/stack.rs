@@ -2,7 +2,7 @@
 
 use jiff::civil::DateTime;
 use photosite_pix::combine::Recipe;
-use photosite_pix::{Card, FrameKind, Header, Metadata};
+use photosite_pix::{Card, CfaColor, FrameKind, Header, Metadata};
 
 use super::cards::{combination, consensus, imagetyp, is_world, round};
 use super::picture::picture_header;
@@ -14,6 +14,9 @@ const OF_ONE_LIGHT: &[&str] = &[
     "DATE-LOC", "TIME-OBS", "DATE-AVG",
 ];
 
+/// The relative error that the flux scales of the lights leave to all fluxes of a stack alike.
+pub const SCALE_ERROR: &str = "PSFLXERR";
+
 /// One light of a stack, as its header tells.
 #[derive(Debug, Clone, Copy)]
 pub struct StackedHeader<'a> {
@@ -21,6 +24,8 @@ pub struct StackedHeader<'a> {
     pub header: &'a Header,
     /// The header's meaning.
     pub metadata: &'a Metadata,
+    /// What its flux is multiplied with to be that of the stack's pixels.
+    pub scale: f64,
     /// Its weight in the mean.
     pub weight: f64,
 }
@@ -194,6 +199,14 @@ fn conditions(header: &mut Header, lights: &[StackedHeader<'_>]) {
     }
 }
 
+/// The share of the pixels that measured green, the others were made of: 1 without a filter array.
+fn green_share(lights: &[StackedHeader<'_>]) -> f64 {
+    let Some(cfa) = lights.first().and_then(|l| l.metadata.cfa) else { return 1.0 };
+    let side = cfa.period();
+    let green = |i: &usize| cfa.color(i % side, i / side) == CfaColor::Green;
+    (0..side * side).filter(green).count() as f64 / (side * side) as f64
+}
+
 /// Gain and read noise of the mean: it holds the electrons of all lights in the ADU of one.
 fn noise(header: &mut Header, lights: &[StackedHeader<'_>]) {
     let gain = |l: &StackedHeader<'_>| l.metadata.gain_e_per_adu.map(|g| g.e_per_adu());
@@ -202,18 +215,26 @@ fn noise(header: &mut Header, lights: &[StackedHeader<'_>]) {
         return;
     }
     let sum: f64 = lights.iter().map(|l| l.weight).sum();
-    let squares: f64 = lights.iter().map(|l| l.weight * l.weight).sum();
-    let effective = sum * sum / squares;
+    // Scaled flux has its own variance times the scale, scaled read noise times its square.
+    let squares = |power: i32| -> f64 {
+        lights.iter().map(|l| l.weight * l.weight * l.scale.powi(power)).sum()
+    };
+    let share = green_share(lights);
+    let effective = sum * sum / squares(1) * share;
     if !effective.is_finite() {
         return;
     }
-    let comment = "[e-/ADU] effective: of the mean of all lights";
+    let comment = match lights[0].metadata.cfa {
+        Some(_) => "[e-/ADU] effective: of the mean of all lights, green",
+        None => "[e-/ADU] effective: of the mean of all lights",
+    };
     header.set(Card::real("EGAIN", round(first * effective), comment));
     let read = lights[0].metadata.read_noise_e;
     if let Some(read) = read.filter(|r| lights.iter().all(|l| l.metadata.read_noise_e == Some(*r)))
     {
         let comment = "[e-] effective: of the mean of all lights";
-        header.set(Card::real("RDNOISE", round(read * effective.sqrt()), comment));
+        let read = read * effective * (squares(2) / share).sqrt() / sum;
+        header.set(Card::real("RDNOISE", round(read), comment));
     }
 }
 

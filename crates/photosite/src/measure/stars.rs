@@ -62,12 +62,18 @@ mod rows_of_numbers {
 
 impl StarField {
     /// Makes the background's part of the errors of fluxes what it is where neighbours share samples: the
-    /// noise of means over pixels is `shared` times that of independent ones. Where stars' own noise is
+    /// noise of means over pixels is `shared` times that of independent ones, and all fluxes share the
+    /// relative error `scale_error`. Where stars' own noise is
     /// not in them, because no gain is known, the errors of the samples tell both.
     ///
     /// Those are not taken elsewhere: on sharp stars a stack's samples scatter by how each light's pixels
     /// cut them, which their sum does not.
-    pub fn know_errors(&mut self, variance: Option<&Plane<f32>>, gain_known: bool, shared: f64) {
+    pub fn know_errors(
+        &mut self,
+        variance: Option<&Plane<f32>>,
+        gain_known: bool,
+        (shared, scale_error): (f64, f64),
+    ) {
         let area = std::f64::consts::PI * self.aperture_px * self.aperture_px;
         for star in &mut self.stars {
             let samples = variance.filter(|_| !gain_known);
@@ -75,7 +81,8 @@ impl StarField {
             let noise = self.mesh.sigma_at(star.x, star.y);
             let more = (shared * shared - 1.0) * area * noise * noise;
             let without = star.flux_error * star.flux_error + more;
-            star.flux_error = own.map_or(without, |own| shared * shared * own).max(0.0).sqrt();
+            let alone = own.map_or(without, |own| shared * shared * own).max(0.0);
+            star.flux_error = (alone + (scale_error * star.flux).powi(2)).sqrt();
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What is decided about lights before their samples meet: places, levels, weights.
 
 use photosite_pix::align::{Point, Registration, Transform};
+use photosite_pix::debayer::Method;
 use photosite_pix::normalise::{Affine, Normalise};
+use photosite_pix::stat;
 
 use super::flux::{FluxScale, Placed, flux_scale, not_measured};
 use super::levels::{Typical, even_out, not_normalised, scale_variance, weight};
@@ -59,6 +61,7 @@ pub fn arrange<'a>(
              lights",
         ));
     }
+    let how = Integration { debayer: how.debayer.or_else(|| undersampled(lights, how)), ..how };
     let mut findings = Vec::new();
     let placed = place(how, lights, reference, &mut findings, context)?;
     // Levels are the reference's, or the best light's where the reference is none of the lights.
@@ -122,6 +125,21 @@ pub fn arrange<'a>(
     even_out(&mut parts);
     mask_trails(lights, &mut parts, how, &mut findings);
     Ok(Arranged { lights, reference, level, how, parts, findings })
+}
+
+/// Stars under a filter array narrower than this, as its interpolated green shows them, fall on too few samples
+/// of a colour to tell what they are of it: whatever is made of those favours one.
+const UNDERSAMPLED_PX: f64 = 2.2;
+
+/// How lights are debayered that are too sharp for their arrays: colour by colour, so that what one light makes
+/// of a star too much another makes too little.
+fn undersampled(lights: &[SurveyedLight], how: Integration) -> Option<Method> {
+    let under = lights.iter().all(|l| l.mosaic().is_some()) && how.drizzle.is_none_or(|d| !d.cfa);
+    let widths = lights.iter().filter_map(|l| l.field.fwhm_px);
+    let mut widths: Vec<f32> = widths.map(|w| w as f32).collect();
+    // No width is none below.
+    let sharp = f64::from(stat::median_in_place(&mut widths)) < UNDERSAMPLED_PX;
+    (under && sharp).then_some(Method::Bilinear)
 }
 
 /// Where each light lies: `None` for one that is left out, `Some(None)` for one that lies on the

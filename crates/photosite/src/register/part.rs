@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use photosite_pix::align::Registration;
+use photosite_pix::Size;
+use photosite_pix::align::{Point, Registration};
 use photosite_pix::normalise::Affine;
 use photosite_pix::trails::Trail;
 use serde::Serialize;
@@ -35,4 +36,13 @@ pub struct LightPart {
     /// Satellite trails that are masked in it.
     #[serde(skip)]
     pub trails: Vec<Trail>,
+}
+
+impl LightPart {
+    /// What its flux is multiplied with to be that of the pixels of a grid of that size.
+    pub fn flux_on_grid(&self, size: Size) -> f64 {
+        let middle = Point::new(0.5 * size.width as f64, 0.5 * size.height as f64);
+        let finer = self.registration.as_ref().map_or(1.0, |r| r.transform.magnification(middle));
+        self.normalisation.first().map_or(1.0, |level| level.scale) / (finer * finer)
+    }
 }

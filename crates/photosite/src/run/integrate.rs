@@ -23,7 +23,7 @@ use crate::correlation::Correlation;
 use crate::defects::Defect;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
-use crate::header::{StackedHeader, picture_header, registered_header, stack_header};
+use crate::header::{SCALE_ERROR, StackedHeader, picture_header, registered_header, stack_header};
 use crate::master::Rejected;
 use crate::measure::{
     StarField, SurveyedLight, find_stars, offer_files, reference as find_reference, survey,
@@ -288,6 +288,7 @@ impl Arranged<'_> {
             .map(|(light, part)| StackedHeader {
                 header: &light.header,
                 metadata: &light.metadata,
+                scale: part.flux_on_grid(reference.size()),
                 weight: part.weight,
             })
             .collect();
@@ -295,6 +296,10 @@ impl Arranged<'_> {
         let mut header = picture_header(&header, part, (0.0, 0.0), 1.0);
         if let Some(shared) = &shared {
             shared.write_beyond(&mut header);
+        }
+        if scale_variance > 0.0 {
+            let comment = "relative error that all fluxes share";
+            header.set(Card::real(SCALE_ERROR, scale_variance.sqrt(), comment));
         }
         let mut steps = sentences(how, &parts, recipe, rejected);
         let filled = fill(&mut frames, &mut header, &mut steps);

@@ -15,6 +15,7 @@ use crate::correlation::Correlation;
 use crate::defects::mark;
 use crate::detector::full_scale_adu;
 use crate::finding::Severity;
+use crate::header::SCALE_ERROR;
 use crate::inventory::{KindOverrides, NoFrame, take};
 use crate::master::{channel_means, one_channel};
 use crate::measure::{StarField, find_stars};
@@ -225,6 +226,7 @@ pub fn stars_of(
     let gain = keyword::read(&header).metadata.gain_e_per_adu.map(|g| g.e_per_adu());
     let criteria = Criteria { snr, ..Criteria::default() };
     let mut field = find_stars(&frame.data, &frame.mask, gain, criteria, context)?;
-    field.know_errors(frame.variance.as_ref(), gain.is_some(), shared);
+    let scale_error = header.get_f64(SCALE_ERROR).filter(|v| *v > 0.0).unwrap_or(0.0);
+    field.know_errors(frame.variance.as_ref(), gain.is_some(), (shared, scale_error));
     Ok(field)
 }

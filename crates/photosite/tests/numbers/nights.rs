@@ -18,6 +18,7 @@ use crate::camera::{Bench, working, write};
 use crate::{Effort, Row};
 
 const SIGMA_OF_FWHM: f64 = 1.0 / 2.354_820_045;
+const LEAST_APERTURE_PX: f64 = 4.0;
 const SATURATED_ADU: f64 = 60_000.0;
 const X_TRANS: &str = "GBGGRGRGRBGBGBGGRGGRGGBGBGBRGRGRGGBG";
 
@@ -338,6 +339,7 @@ struct Score {
     night: Night,
     lights: usize,
     used: usize,
+    scale_error: f64,
     reference: usize,
     excess: f64,
     stars: Vec<Measured>,
@@ -345,17 +347,28 @@ struct Score {
     missed: usize,
     weights: Vec<f64>,
     scales: Vec<f64>,
+    widths: Vec<f64>,
     findings: Vec<String>,
 }
 
-/// The light about a place, above what lies around it; the error of it of pixels of a variance, whose means
-/// scatter by `shared` more; `None` where a sample is missing.
+/// The light about a place, above what lies around it.
+struct Within {
+    /// What is beyond the truth.
+    off: f64,
+    /// The truth.
+    flux: f64,
+    /// By what the pixels' errors let expect it to be off.
+    noise: f64,
+}
+
+/// The light within `radius` of a place of a stack, means of whose pixels scatter by `shared` more than their
+/// errors say; `None` where a sample is missing.
 fn within(
     frame: &Frame,
     truth: &Plane<f32>,
     (x, y): (f64, f64),
     (radius, shared): (f64, f64),
-) -> Option<(f64, f64, f64)> {
+) -> Option<Within> {
     let variance = frame.variance.as_ref()?;
     let rim = 1.5 * radius + 8.0;
     let size = frame.size();
@@ -390,7 +403,7 @@ fn within(
     let level = f64::from(stat::median_in_place(&mut beside));
     // A median of n knows pi / 2 less than their mean.
     let of_ring = 1.57 * noise / ring * area * area / ring;
-    Some((off - area * level, flux, shared * (squares + of_ring).sqrt()))
+    Some(Within { off: off - area * level, flux, noise: shared * (squares + of_ring).sqrt() })
 }
 
 fn score(night: Night) -> Option<Score> {
@@ -418,7 +431,9 @@ fn score(night: Night) -> Option<Score> {
     let found = working(|context| stars_of(&output, None, 5.5, context)).unwrap();
     let (frames, header) = read_frames(&output).unwrap();
     let of = night.shots[reference];
-    let radius = found.aperture_px;
+    // Interpolated stars are never narrower than this, however sharp they were.
+    let radius = found.aperture_px.max(LEAST_APERTURE_PX);
+    let scale_error = header.get_f64("PSFLXERR").unwrap_or(0.0);
     let (mut stars, mut missed) = (Vec::new(), 0);
     for (plane, frame) in frames.iter().enumerate() {
         let truth = night.truth(reference, &weights, plane);
@@ -439,14 +454,19 @@ fn score(night: Night) -> Option<Score> {
             if !whole || frame.variance.is_none() {
                 continue;
             }
-            let Some((off, flux, error)) = within(frame, &truth, at, (radius, shared)) else { continue };
-            if flux < 10.0 * error {
+            let Some(seen) = within(frame, &truth, at, (radius, shared)) else { continue };
+            let alone = within(frame, &truth, at, (found.aperture_px, shared)).map_or(0.0, |s| s.noise);
+            let Within { off, flux, noise } = seen;
+            if flux < 10.0 * noise {
                 continue;
             }
+            let error = noise.hypot(scale_error * flux);
             let near = |s: &&photosite_pix::stars::Star| (s.x - at.0).hypot(s.y - at.1) < 0.5 + 0.2 * radius;
             let told = found.stars.iter().find(near).filter(|_| plane == frames.len() / 2);
             missed += usize::from(told.is_none() && plane == frames.len() / 2);
-            let told = told.map(|s| s.flux_error / flux);
+            // What its own aperture does not hold.
+            let beyond = (noise * noise - alone * alone).max(0.0).sqrt();
+            let told = told.map(|s| s.flux_error.hypot(beyond) / flux);
             stars.push(Measured { plane, off: off / flux, error: error / flux, told });
         }
     }
@@ -463,7 +483,8 @@ fn score(night: Night) -> Option<Score> {
             l.flux_scale.map_or(f64::NAN, |s| s.scale / right)
         })
         .collect();
-    Some(Score { lights: night.shots.len(), night, used, reference, excess, stars, missed, weights, scales, findings })
+    let widths = done.lights.iter().map(|l| l.fwhm_px.unwrap_or(f64::NAN)).collect();
+    Some(Score { widths, lights: night.shots.len(), night, used, scale_error, reference, excess, stars, missed, weights, scales, findings })
 }
 
 impl Score {
@@ -471,12 +492,13 @@ impl Score {
     fn bias(&self, plane: usize) -> Option<(f64, f64)> {
         let (mut sum, mut weights, mut count) = (0.0, 0.0, 0);
         for star in self.stars.iter().filter(|s| s.plane == plane) {
-            let weight = 1.0 / (star.error * star.error + 1e-6);
+            let error = star.error;
+            let weight = 1.0 / (error * error - self.scale_error.powi(2)).max(1e-6);
             sum += weight * star.off;
             weights += weight;
             count += 1;
         }
-        (count > 0).then(|| (sum / weights, weights.powf(-0.5)))
+        (count > 0).then(|| (sum / weights, weights.powf(-0.5).hypot(self.scale_error)))
     }
 
     fn line(&self) -> String {
@@ -491,7 +513,7 @@ impl Score {
             }
         }
         let show = |v: &[f64]| v.iter().map(|v| format!("{v:.3}")).collect::<Vec<_>>().join(" ");
-        out + &format!("\n   scales over right {}\n   weights {}\n   {:?}", show(&self.scales), show(&self.weights), self.findings)
+        out + &format!("\n   scales over right {}\n   weights {}\n   widths {}\n   {:?}", show(&self.scales), show(&self.weights), show(&self.widths), self.findings)
     }
 }
 
