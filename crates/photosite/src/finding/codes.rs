@@ -216,6 +216,12 @@ pub(super) const CODES: &[Code] = &[
         "No action needed.",
     ),
     code(
+        "light-obscured",
+        Error,
+        "Stars in a part of a light have far less light than in the rest of it; it is left out.",
+        "Look at it: a dome, a tree, the edge of a cloud.",
+    ),
+    code(
         "light-unfit",
         Error,
         "A light cannot be calibrated or stacked with the others; it is left out.",

@@ -1,5 +1,7 @@
 //! What is decided about lights before their samples meet: places, levels, weights.
 
+use std::collections::BTreeMap;
+
 use photosite_pix::align::{Point, Registration, Transform};
 use photosite_pix::debayer::Method;
 use photosite_pix::normalise::{Affine, Normalise};
@@ -10,6 +12,7 @@ use super::levels::{Typical, even_out, not_normalised, scale_variance, weight};
 use super::part::LightPart;
 use super::place::{itself, lay_over};
 use super::trails::mask_trails;
+use super::uneven::{between, obscured, uneven};
 use crate::measure::SurveyedLight;
 use crate::params::Integration;
 use crate::work::{Context, on_each};
@@ -63,7 +66,7 @@ pub fn arrange<'a>(
     }
     let how = Integration { debayer: how.debayer.or_else(|| undersampled(lights, how)), ..how };
     let mut findings = Vec::new();
-    let placed = place(how, lights, reference, &mut findings, context)?;
+    let mut placed = place(how, lights, reference, &mut findings, context)?;
     // Levels are the reference's, or the best light's where the reference is none of the lights.
     let best = (0..lights.len())
         .rev()
@@ -77,6 +80,7 @@ pub fn arrange<'a>(
         None => how.register.map(|by| itself(by, level.field.stars.len())),
     };
     let at_level = Placed { light: level, place: level_place.as_ref() };
+    findings.extend(leave_out_obscured(lights, &mut placed, at_level, at));
     let size = reference.size();
     let scaled = how.normalise.scales_flux();
     let scales = on_each(lights.len(), context, |i| {
@@ -125,6 +129,35 @@ pub fn arrange<'a>(
     even_out(&mut parts);
     mask_trails(lights, &mut parts, how, &mut findings);
     Ok(Arranged { lights, reference, level, how, parts, findings })
+}
+
+/// Leaves out lights of which a part is obscured, where they are fewer than the others.
+fn leave_out_obscured(
+    lights: &[SurveyedLight],
+    placed: &mut [Option<Option<Registration>>],
+    level: Placed<'_>,
+    at: Option<usize>,
+) -> Vec<Finding> {
+    let Some(fixed) = level.place else { return Vec::new() };
+    let others: Vec<usize> =
+        (0..lights.len()).filter(|i| Some(*i) != at && placed[*i].is_some()).collect();
+    let share = |i: &usize| {
+        let found = placed[*i].as_ref()?.as_ref()?;
+        let there: BTreeMap<usize, usize> = fixed.pairs.iter().copied().collect();
+        let pairs = found.pairs.iter().filter_map(|(star, own)| Some((*there.get(star)?, *own)));
+        let place = between(&fixed.transform, &found.transform);
+        let share = uneven(level.light, place, (&lights[*i], &pairs.collect()))?;
+        Some((*i, share))
+    };
+    let found: Vec<(usize, f64)> = others.iter().filter_map(share).collect();
+    if 2 * found.len() >= others.len() {
+        return Vec::new();
+    }
+    let left_out = |(i, share): (usize, f64)| {
+        placed[i] = None;
+        obscured(&lights[i], level.light, share)
+    };
+    found.into_iter().map(left_out).collect()
 }
 
 /// Stars under a filter array narrower than this, as its interpolated green shows them, fall on too few samples

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use photosite_pix::Size;
 use photosite_pix::align::{Point, Registration, Rules, Transform, coincident, register};
-use photosite_pix::normalise::{Flux, FluxRatio, Seen, flux_ratio, structure_ratio};
+use photosite_pix::normalise::{Flux, FluxRatio, Seen, faint_ratio, flux_ratio, structure_ratio};
 use photosite_pix::stars::Star;
 use serde::{Deserialize, Serialize};
 
@@ -124,11 +124,18 @@ const CONTRADICTS: f64 = 4.0;
 /// A nebula must be this much better known to be asked instead of stars.
 const BETTER: f64 = 3.0;
 
+/// Where nothing else tells, stars do that are fewer, fainter or at odds, with so large an error at most.
+const FAINT_ERROR: f64 = 0.5;
+
+/// What headers say is believed where such stars do not contradict it by so many of their errors.
+const AGREES: f64 = 2.0;
+
 /// The flux scale of a light against that of `level`: by stars in common, by a nebula in common, by
 /// what headers say, or 1; `size` is that of the common grid.
 pub(super) fn flux_scale(light: Placed<'_>, level: Placed<'_>, size: Size) -> FluxScale {
     let sound = |ratio: &FluxRatio| ratio.error() <= MOST_ERROR;
-    let stars = flux_ratio(&pairs(light, level)).filter(sound);
+    let pairs = pairs(light, level);
+    let stars = flux_ratio(&pairs).filter(sound);
     if let Some(ratio) = stars.filter(|ratio| ratio.error() <= GOOD_ERROR) {
         return FluxScale::measured(ratio, ScaleSource::Stars);
     }
@@ -152,7 +159,19 @@ pub(super) fn flux_scale(light: Placed<'_>, level: Placed<'_>, size: Size) -> Fl
         }
         (Some(ratio), _) => FluxScale::measured(ratio, ScaleSource::Stars),
         (None, Some(ratio)) => FluxScale::measured(ratio, ScaleSource::Structure),
-        (None, None) => by_headers(light, level, size),
+        (None, None) => by_faint_stars(&pairs, by_headers(light, level, size)),
+    }
+}
+
+/// What headers say, unless the few or faint stars in common contradict it; with the error that those have.
+fn by_faint_stars(pairs: &[(Flux, Flux)], headers: FluxScale) -> FluxScale {
+    let Some(ratio) = faint_ratio(pairs).filter(|ratio| ratio.error() <= FAINT_ERROR) else {
+        return headers;
+    };
+    let stars = FluxScale::measured(ratio, ScaleSource::Stars);
+    match (ratio.scale / headers.scale).ln().abs() < AGREES * ratio.error() {
+        true => FluxScale { scale: headers.scale, source: headers.source, stars: None, ..stars },
+        false => stars,
     }
 }
 

@@ -40,6 +40,9 @@ pub fn open(
     context: &Context<'_>,
 ) -> Result<Vec<Laid>> {
     let (usual, smooth) = (Arc::new(Kernel::default()), Arc::new(Kernel::smooth()));
+    let rings = |light: &SurveyedLight| light.field.fwhm_px.is_some_and(|fwhm| fwhm < RINGING_PX);
+    // One kernel for lights that are alike: rejection compares what it makes of stars.
+    let all_ring = 2 * used.iter().filter(|(light, _)| rings(light)).count() > used.len();
     let open_files: usize = used.iter().map(|(l, _)| l.light.open_files()).sum();
     let keep_open = open_files <= env::open_file_limit();
     let packed = used.iter().any(|(l, _)| l.light.access == Access::Whole);
@@ -70,8 +73,7 @@ pub fn open(
         };
         let (transform, laying) = match how.drizzle {
             None => {
-                let sharp = light.field.fwhm_px.is_some_and(|fwhm| fwhm < RINGING_PX);
-                let kernel = if sharp { &smooth } else { &usual };
+                let kernel = if rings(light) || all_ring { &smooth } else { &usual };
                 (transform, Laying::Interpolated(kernel.clone()))
             }
             Some(Drizzle { scale, drop, .. }) => {

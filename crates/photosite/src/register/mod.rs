@@ -30,6 +30,7 @@ mod part;
 mod place;
 mod shapes;
 mod trails;
+mod uneven;
 
 pub use arrange::{Arranged, arrange};
 pub(crate) use drift::walking;

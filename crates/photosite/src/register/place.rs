@@ -8,6 +8,7 @@ use photosite_pix::align::{
 use photosite_pix::wcs::{NoWcs, Wcs};
 use photosite_pix::{Size, stat};
 
+use super::uneven::uneven;
 use crate::finding::Severity;
 use crate::measure::SurveyedLight;
 use crate::work::{Context, on_each};
@@ -220,7 +221,8 @@ fn can_be_laid(light: &SurveyedLight, by: Alignment) -> bool {
 const TRIED_WITH: usize = 6;
 
 /// The index of the light that is the best reference; of equal ones the first. One that most of the best
-/// others cannot be laid over is of another field, and is none.
+/// others cannot be laid over is of another field, and is none; nor is one that is obscured in part beside
+/// most of them.
 pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>, by: Alignment) -> usize {
     let lights: Vec<&SurveyedLight> = lights.collect();
     let mut order: Vec<usize> = (0..lights.len()).filter(|i| can_be_laid(lights[*i], by)).collect();
@@ -232,13 +234,18 @@ pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>, by: A
     let over = |reference: usize| {
         let fixed = lights[reference].points();
         let others = order.iter().filter(|i| **i != reference).take(TRIED_WITH);
-        let (mut laid, mut tried) = (0, 0);
+        let (mut laid, mut tried, mut apart) = (0, 0, 0);
         for other in others {
             tried += 1;
-            laid +=
-                usize::from(register(&fixed, &lights[*other].points(), Rules::default()).is_some());
+            let Some(found) = register(&fixed, &lights[*other].points(), Rules::default()) else {
+                continue;
+            };
+            laid += 1;
+            let (place, pairs) = (found.transform, found.pairs.into_iter().collect());
+            let seen = (lights[*other], &pairs);
+            apart += usize::from(uneven(lights[reference], |p| Some(place.apply(p)), seen).is_some());
         }
-        2 * laid >= tried
+        2 * laid >= tried && 2 * apart <= laid
     };
     order.iter().copied().find(|i| over(*i)).unwrap_or(first)
 }

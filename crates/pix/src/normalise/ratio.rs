@@ -38,6 +38,9 @@ const FEWEST_STARS: usize = 3;
 /// where noise lifts them.
 const LEAST_SNR: f64 = 5.0;
 
+/// The same where hardly anything tells a ratio.
+const FAINT_SNR: f64 = 2.0;
+
 /// Fluxes agree no better than this, whatever their noise: flat fields, interpolation, pixels.
 const LEAST_SCATTER: f64 = 0.002;
 
@@ -70,13 +73,34 @@ const MEDIAN_OF_ABS: f64 = 0.674_49;
 /// # Source
 /// Fuller1987, the structural relation with known variances.
 pub fn flux_ratio(pairs: &[(Flux, Flux)]) -> Option<FluxRatio> {
+    let bounds =
+        Bounds { fewest: FEWEST_STARS, least_snr: LEAST_SNR, most_scatter: MOST_SCATTER };
+    ratio_of(pairs, bounds)
+}
+
+/// The same from as few as two stars, from faint ones, which are found where noise lifts them, and from such as
+/// differ by as much as half: for lights of which nothing better is known.
+pub fn faint_ratio(pairs: &[(Flux, Flux)]) -> Option<FluxRatio> {
+    ratio_of(pairs, Bounds { fewest: 2, least_snr: FAINT_SNR, most_scatter: 0.5 })
+}
+
+/// What is asked of stars that tell a ratio.
+#[derive(Clone, Copy)]
+struct Bounds {
+    fewest: usize,
+    least_snr: f64,
+    most_scatter: f64,
+}
+
+fn ratio_of(pairs: &[(Flux, Flux)], bounds: Bounds) -> Option<FluxRatio> {
+    let Bounds { fewest, least_snr, most_scatter } = bounds;
     let sound = |f: &Flux| f.value > 0.0 && f.error > 0.0 && f.value.is_finite();
     let all: Vec<Pair> = pairs
         .iter()
         .filter(|(wanted, own)| sound(wanted) && sound(own))
         .map(|(wanted, own)| Pair { wanted: *wanted, own: *own })
         .collect();
-    if all.len() < FEWEST_STARS {
+    if all.len() < fewest {
         return None;
     }
     let mut scale = weighted_median(&all)?;
@@ -85,13 +109,13 @@ pub fn flux_ratio(pairs: &[(Flux, Flux)]) -> Option<FluxRatio> {
     let faint = faint_errors(&all, scale);
     let all: Vec<Pair> = all.into_iter().map(|pair| pair.with_errors(faint)).collect();
     for _ in 0..ROUNDS {
-        let clear: Vec<Pair> = all.iter().filter(|p| p.snr(scale) >= LEAST_SNR).copied().collect();
-        if clear.len() < FEWEST_STARS {
+        let clear: Vec<Pair> = all.iter().filter(|p| p.snr(scale) >= least_snr).copied().collect();
+        if clear.len() < fewest {
             return None;
         }
-        scatter = beyond_errors(&clear, scale)?;
+        scatter = beyond_errors(&clear, scale, most_scatter)?;
         kept = clear.iter().filter(|p| p.pull(scale, scatter).abs() < OUTLIER).copied().collect();
-        if kept.len() < FEWEST_STARS.max(clear.len().div_ceil(2)) {
+        if kept.len() < fewest.max(clear.len().div_ceil(2)) {
             return None;
         }
         let (mut above, mut below) = (0.0, 0.0);
@@ -217,17 +241,19 @@ fn faint_errors(pairs: &[Pair], scale: f64) -> f64 {
 }
 
 /// The relative scatter of stars beyond their errors; `None` where they are not the same stars.
-fn beyond_errors(pairs: &[Pair], scale: f64) -> Option<f64> {
+fn beyond_errors(pairs: &[Pair], scale: f64, most: f64) -> Option<f64> {
     let sorted = by_snr(pairs, scale);
-    let bright = if sorted.len() < MANY_STARS { &sorted } else { &sorted[sorted.len() / 2..] };
+    // The fainter half scatters by noise, and of few stars much or little by chance.
+    let half = sorted.len().div_ceil(2).max(FEWEST_STARS).min(sorted.len());
+    let bright = &sorted[sorted.len() - half..];
     let too_large = |scatter: f64| median_pull(bright, scale, scatter) > 1.0;
     if !too_large(LEAST_SCATTER) {
         return Some(LEAST_SCATTER);
     }
-    if too_large(MOST_SCATTER) {
+    if too_large(most) {
         return None;
     }
-    let (mut low, mut high) = (LEAST_SCATTER, MOST_SCATTER);
+    let (mut low, mut high) = (LEAST_SCATTER, most);
     while high - low > 1e-4 * high {
         let middle = 0.5 * (low + high);
         if too_large(middle) { low = middle } else { high = middle }

@@ -1,0 +1,112 @@
+//! Lights of which a part saw less of the sky: half behind a dome, a tree, the edge of a cloud.
+
+use std::collections::BTreeMap;
+
+use photosite_pix::align::{Point, Transform};
+use photosite_pix::stat::{median_f64, median_scatter};
+
+use crate::Finding;
+use crate::finding::Severity;
+use crate::measure::SurveyedLight;
+
+/// A frame is compared in so many parts along either side.
+const PARTS: usize = 3;
+
+/// Fewest stars of a part that tell.
+const FEWEST: usize = 4;
+
+/// Stars count that stand so far out of the noise in the one light, and would in the other.
+const SNR: f64 = 15.0;
+
+/// A part that has less than this share of the light of the brightest part is obscured: no optics dims so much
+/// from light to light.
+const DIM: f64 = 0.67;
+
+/// And by so many standard errors.
+const SURE: f64 = 5.0;
+
+/// A light and the star of it that each star of another is.
+pub(super) type Known<'a> = (&'a SurveyedLight, &'a BTreeMap<usize, usize>);
+
+/// The share of their light that stars have in the darkest part of `light` beside its brightest part, both held
+/// against `other`, where that is far below 1: one of the two lights is obscured in part. `place` takes
+/// places of `other` to those of `light`.
+pub(super) fn uneven(
+    other: &SurveyedLight,
+    place: impl Fn(Point) -> Option<Point>,
+    (light, pairs): Known<'_>,
+) -> Option<f64> {
+    let size = light.size();
+    let part = |at: Point| {
+        let along = |v: f64, end: usize| {
+            let share = (v + 0.5) / end as f64;
+            (0.0..1.0).contains(&share).then_some((share * PARTS as f64) as usize)
+        };
+        Some(along(at.y, size.height)? * PARTS + along(at.x, size.width)?)
+    };
+    let mut parts = vec![Vec::new(); PARTS * PARTS];
+    let mut missing = Vec::new();
+    for (i, star) in other.field.stars.iter().enumerate() {
+        let sound = star.snr >= SNR && star.flux > 0.0;
+        let Some(at) = place(Point::new(star.x, star.y)).and_then(part).filter(|_| sound) else {
+            continue;
+        };
+        match pairs.get(&i).map(|own| light.field.stars[*own]) {
+            Some(own) => parts[at].push(own.flux / star.flux),
+            None => missing.push((at, star.flux)),
+        }
+    }
+    let brightest = |parts: &[Vec<f64>]| {
+        let told = parts.iter().filter(|part| part.len() >= FEWEST);
+        told.map(|part| median_f64(part)).fold(f64::NAN, f64::max)
+    };
+    // What would be seen in the brightest part and is not there is hidden.
+    let faint = light.field.stars.iter().filter(|s| s.snr < 2.0 * SNR);
+    let noise = median_f64(&faint.map(|s| s.flux / s.snr).collect::<Vec<f64>>());
+    let bright = brightest(&parts);
+    // A star brighter than all that it has may be saturated.
+    let most = light.field.stars.iter().map(|s| s.flux).fold(0.0, f64::max);
+    let seen = |flux: f64| (SNR * noise..0.5 * most).contains(&(bright * flux));
+    let hidden = missing.into_iter().filter(|(_, flux)| seen(*flux));
+    hidden.for_each(|(at, _)| parts[at].push(0.0));
+    let told: Vec<(f64, f64, f64)> = parts
+        .iter()
+        .filter(|part| part.len() >= FEWEST)
+        .map(|part| {
+            let (middle, scatter) = median_scatter(part);
+            (middle, scatter, (part.len() as f64).sqrt())
+        })
+        .collect();
+    let low = told.iter().min_by(|a, b| a.0.total_cmp(&b.0))?;
+    let high = told.iter().max_by(|a, b| a.0.total_cmp(&b.0))?;
+    // Few stars tell little of their own scatter; those of all parts do.
+    let relative = |part: &(f64, f64, f64)| part.1 / part.0.max(f64::MIN_POSITIVE);
+    let usual = median_f64(&told.iter().map(relative).collect::<Vec<f64>>());
+    let error = |part: &(f64, f64, f64)| 1.25 * part.1.max(usual.min(1.0) * part.0) / part.2;
+    let apart = high.0 - low.0;
+    (low.0 < DIM * high.0 && apart > SURE * error(low).hypot(error(high))).then(|| low.0 / high.0)
+}
+
+/// How places of one light become those of another, both laid on a common grid.
+pub(super) fn between(
+    from: &Transform,
+    to: &Transform,
+) -> impl Fn(Point) -> Option<Point> + use<> {
+    let (from, to) = (*from, *to);
+    move |at| Some(to.apply(from.invert(at)?))
+}
+
+/// That a light is left out.
+pub(super) fn obscured(light: &SurveyedLight, level: &SurveyedLight, share: f64) -> Finding {
+    Finding::new(
+        "light-obscured",
+        Severity::Error,
+        light.path().display().to_string(),
+        format!(
+            "left out: beside {}, stars in a part of it have {share:.2} of the light that they have in the rest",
+            level.name()
+        ),
+    )
+    .hint("Look at it: a dome, a tree, the edge of a cloud. No one flux scale fits such a light.")
+    .with("share", share)
+}
