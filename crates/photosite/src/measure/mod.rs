@@ -23,11 +23,13 @@
 //! # Ok::<(), photosite::Error>(())
 //! ```
 
+mod growth;
 mod phase;
 mod saturated;
 mod stars;
 mod survey;
 
+pub use growth::Growth;
 pub use phase::{doubtful_phase, greens};
 pub use saturated::Saturated;
 pub use stars::{StarField, background, find_stars};

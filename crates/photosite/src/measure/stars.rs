@@ -9,6 +9,7 @@ use photosite_pix::stat::{median_in_place, median_scatter};
 use photosite_pix::{MaskBits, Plane};
 use serde::{Deserialize, Serialize};
 
+use super::growth::Growth;
 use crate::Result;
 use crate::work::{Context, for_each, on_each};
 
@@ -31,6 +32,9 @@ pub struct StarField {
     pub mesh: Mesh,
     /// The radius in pixels that fluxes are summed within.
     pub aperture_px: f64,
+    /// How their light grows beyond it.
+    #[serde(default)]
+    pub growth: Growth,
 }
 
 /// Stars in a record: thousands of them, one a row.
@@ -238,7 +242,8 @@ pub fn find_stars(
     let matched = Matched::new(sigma_px);
     let shape = Shape { sigma_px: matched.sigma_px(), match_gain: matched.gain(), gain_e };
     let aperture_px = shape.aperture_px();
-    Ok(StarField { stars, fwhm_px, roundness, background, noise, mesh, aperture_px })
+    let growth = Growth::of(data, mask, &mesh, (&stars, aperture_px));
+    Ok(StarField { stars, fwhm_px, roundness, background, noise, mesh, aperture_px, growth })
 }
 
 /// The background of a frame everywhere, on all threads.

@@ -134,8 +134,11 @@ const AGREES: f64 = 2.0;
 /// what headers say, or 1; `size` is that of the common grid.
 pub(super) fn flux_scale(light: Placed<'_>, level: Placed<'_>, size: Size) -> FluxScale {
     let sound = |ratio: &FluxRatio| ratio.error() <= MOST_ERROR;
-    let pairs = pairs(light, level);
-    let stars = flux_ratio(&pairs).filter(sound);
+    let grown = beyond_apertures(light, level, size);
+    let pairs = pairs(light, level, grown);
+    let unsure = UNSURE * grown.ln().abs();
+    let sure = |r: FluxRatio| FluxRatio { own_error: r.own_error.hypot(unsure), ..r };
+    let stars = flux_ratio(&pairs).map(sure).filter(sound);
     if let Some(ratio) = stars.filter(|ratio| ratio.error() <= GOOD_ERROR) {
         return FluxScale::measured(ratio, ScaleSource::Stars);
     }
@@ -175,8 +178,8 @@ fn by_faint_stars(pairs: &[(Flux, Flux)], headers: FluxScale) -> FluxScale {
     }
 }
 
-/// The fluxes of the stars that two lights have in common: wanted, and own.
-fn pairs(light: Placed<'_>, level: Placed<'_>) -> Vec<(Flux, Flux)> {
+/// The fluxes of the stars that two lights have in common: wanted, and own, which is multiplied with `grown`.
+fn pairs(light: Placed<'_>, level: Placed<'_>, grown: f64) -> Vec<(Flux, Flux)> {
     let (own, wanted) = (light.transform(), level.transform());
     let common: Vec<(usize, usize)> = if light.place.is_some() {
         let there = level.by_reference();
@@ -190,10 +193,29 @@ fn pairs(light: Placed<'_>, level: Placed<'_>) -> Vec<(Flux, Flux)> {
             None => coincident(&Transform::IDENTITY, &there, &here),
         }
     };
+    let larger = |flux: Flux| Flux { value: grown * flux.value, error: grown * flux.error };
     common
         .into_iter()
-        .map(|(there, here)| (level.flux(there, &wanted), light.flux(here, &own)))
+        .map(|(there, here)| (level.flux(there, &wanted), larger(light.flux(here, &own))))
         .collect()
+}
+
+/// Wings beyond apertures are known to such a share: some reach beyond where the sky is taken.
+const UNSURE: f64 = 0.3;
+
+/// The radius, in the larger of two apertures, within which two lights are compared.
+const COMMON: f64 = 1.5;
+
+/// What the fluxes of a light are multiplied with to be of the same aperture on the sky as those of the level:
+/// each is of an aperture that goes by the light's own width, and wings do not.
+fn beyond_apertures(light: Placed<'_>, level: Placed<'_>, size: Size) -> f64 {
+    let middle = Point::new(0.5 * size.width as f64, 0.5 * size.height as f64);
+    let step = |of: &Placed<'_>| of.transform().magnification(middle);
+    let aperture = |of: &Placed<'_>| of.light.field.aperture_px / step(of);
+    let radius = COMMON * aperture(&light).max(aperture(&level));
+    let grown = |of: &Placed<'_>| of.light.field.growth.at(radius * step(of));
+    let known = grown(&light).zip(grown(&level)).map(|(own, wanted)| own / wanted);
+    known.filter(|grown| grown.is_finite() && *grown > 0.0).unwrap_or(1.0)
 }
 
 /// Extinction in magnitudes an airmass: that of a clear sky at sea level, in the middle of the visible.

@@ -240,13 +240,23 @@ fn faint_errors(pairs: &[Pair], scale: f64) -> f64 {
     median_pull(&sorted[..sorted.len() / 2], scale, LEAST_SCATTER).max(1.0)
 }
 
-/// The relative scatter of stars beyond their errors; `None` where they are not the same stars.
+/// The relative scatter of stars beyond their errors; `None` where they are not the same stars. That of the
+/// brighter half, for the fainter one scatters by noise; of few stars that of all, if it is less: the bright ones
+/// may be clipped, and the faint ones differ by chance.
 fn beyond_errors(pairs: &[Pair], scale: f64, most: f64) -> Option<f64> {
     let sorted = by_snr(pairs, scale);
-    // The fainter half scatters by noise, and of few stars much or little by chance.
     let half = sorted.len().div_ceil(2).max(FEWEST_STARS).min(sorted.len());
-    let bright = &sorted[sorted.len() - half..];
-    let too_large = |scatter: f64| median_pull(bright, scale, scatter) > 1.0;
+    let of_half = scatter_of(&sorted[sorted.len() - half..], scale, most);
+    if sorted.len() >= MANY_STARS {
+        return of_half;
+    }
+    let of_all = scatter_of(&sorted, scale, most);
+    of_half.map_or(of_all, |half| Some(of_all.map_or(half, |all| all.min(half))))
+}
+
+/// The relative scatter by which stars differ as much as they do; `None` above `most`.
+fn scatter_of(pairs: &[Pair], scale: f64, most: f64) -> Option<f64> {
+    let too_large = |scatter: f64| median_pull(pairs, scale, scatter) > 1.0;
     if !too_large(LEAST_SCATTER) {
         return Some(LEAST_SCATTER);
     }

@@ -1,0 +1,114 @@
+//! How the light of stars grows beyond their aperture: wings that no width tells.
+
+use photosite_pix::stars::{Mesh, Star};
+use photosite_pix::stat::{median_f64, median_in_place};
+use photosite_pix::{MaskBits, Plane};
+use serde::{Deserialize, Serialize};
+
+/// Radii in apertures.
+const RADII: [f64; 5] = [1.2, 1.4, 1.6, 1.8, 2.0];
+
+/// Where the sky beside a star is taken from, in apertures.
+const RING: (f64, f64) = (2.2, 3.0);
+
+/// Stars with signal over noise above this, at most so many and at least so many.
+const SNR: f64 = 50.0;
+const MOST: usize = 40;
+const LEAST: usize = 3;
+
+/// A star with a neighbour of this share of its light in its ring tells nothing.
+const NEIGHBOUR: f64 = 0.01;
+
+/// What a star must not stand on; repaired pixels tell enough of its wings.
+const LOST: MaskBits = MaskBits::NO_DATA.union(MaskBits::SATURATED);
+
+/// The light of stars within some radii, over that within the aperture.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Growth {
+    aperture_px: f64,
+    /// At [`RADII`]; 0 where it is not known.
+    shares: [f64; RADII.len()],
+}
+
+impl Growth {
+    /// Of the bright, single stars of a frame; unknown where there are too few.
+    pub fn of(
+        data: &Plane<f32>,
+        mask: &Plane<MaskBits>,
+        mesh: &Mesh,
+        (stars, aperture_px): (&[Star], f64),
+    ) -> Self {
+        let single = |star: &&Star| {
+            stars.iter().all(|other| {
+                let away = (other.x - star.x).hypot(other.y - star.y);
+                away == 0.0 || away > RING.1 * aperture_px || other.flux < NEIGHBOUR * star.flux
+            })
+        };
+        let bright = stars.iter().filter(|s| s.snr > SNR).filter(single).take(MOST);
+        let seen: Vec<[f64; RADII.len()]> =
+            bright.filter_map(|star| within(data, mask, mesh, star, aperture_px)).collect();
+        if seen.len() < LEAST {
+            return Self::default();
+        }
+        let share = |k| median_f64(&seen.iter().map(|s| s[k]).collect::<Vec<f64>>());
+        Self { aperture_px, shares: std::array::from_fn(share) }
+    }
+
+    /// The light within a radius over that within the aperture; `None` where it is not known.
+    pub fn at(&self, radius_px: f64) -> Option<f64> {
+        let radius = radius_px / self.aperture_px;
+        let known = self.shares.iter().all(|s| *s > 0.0) && radius.is_finite();
+        let mut before = (1.0, 1.0);
+        let points = RADII.into_iter().zip(self.shares);
+        let beyond = (RADII[RADII.len() - 1], self.shares[RADII.len() - 1]);
+        known.then(|| {
+            for (to, share) in points {
+                if radius <= to {
+                    let part = ((radius - before.0) / (to - before.0)).max(0.0);
+                    return before.1 + part * (share - before.1);
+                }
+                before = (to, share);
+            }
+            beyond.1
+        })
+    }
+}
+
+/// What a star's light grows by; `None` where samples are missing.
+fn within(
+    data: &Plane<f32>,
+    mask: &Plane<MaskBits>,
+    mesh: &Mesh,
+    star: &Star,
+    aperture_px: f64,
+) -> Option<[f64; RADII.len()]> {
+    let reach = RING.1 * aperture_px;
+    let inside = |v: f64, end: usize| v > reach + 1.0 && v + reach + 2.0 < end as f64;
+    if !inside(star.x, data.width()) || !inside(star.y, data.height()) {
+        return None;
+    }
+    let level = mesh.level_at(star.x, star.y);
+    let (mut sums, mut areas) = ([0.0; RADII.len() + 1], [0.0; RADII.len() + 1]);
+    let mut ring = Vec::new();
+    for y in (star.y - reach) as usize..=(star.y + reach) as usize + 1 {
+        for x in (star.x - reach) as usize..=(star.x + reach) as usize + 1 {
+            let away = (x as f64 - star.x).hypot(y as f64 - star.y);
+            let v = f64::from(data.get(x, y)) - level;
+            if away <= reach && (!v.is_finite() || mask.get(x, y).intersects(LOST)) {
+                return None;
+            }
+            if away >= RING.0 * aperture_px && away <= reach {
+                ring.push(v as f32);
+            }
+            for (k, radius) in std::iter::once(1.0).chain(RADII).enumerate() {
+                let share = (radius * aperture_px + 0.5 - away).clamp(0.0, 1.0);
+                sums[k] += share * v;
+                areas[k] += share;
+            }
+        }
+    }
+    let beside = f64::from(median_in_place(&mut ring));
+    let light = |k: usize| sums[k] - areas[k] * beside;
+    let shares = std::array::from_fn(|k| light(k + 1) / light(0));
+    (light(0) > 0.0).then_some(shares)
+}
