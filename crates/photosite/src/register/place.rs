@@ -243,7 +243,8 @@ pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>, by: A
             laid += 1;
             let (place, pairs) = (found.transform, found.pairs.into_iter().collect());
             let seen = (lights[*other], &pairs);
-            apart += usize::from(uneven(lights[reference], |p| Some(place.apply(p)), seen).is_some());
+            apart +=
+                usize::from(uneven(lights[reference], |p| Some(place.apply(p)), seen).is_some());
         }
         2 * laid >= tried && 2 * apart <= laid
     };

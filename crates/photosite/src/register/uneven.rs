@@ -88,10 +88,7 @@ pub(super) fn uneven(
 }
 
 /// How places of one light become those of another, both laid on a common grid.
-pub(super) fn between(
-    from: &Transform,
-    to: &Transform,
-) -> impl Fn(Point) -> Option<Point> + use<> {
+pub(super) fn between(from: &Transform, to: &Transform) -> impl Fn(Point) -> Option<Point> + use<> {
     let (from, to) = (*from, *to);
     move |at| Some(to.apply(from.invert(at)?))
 }

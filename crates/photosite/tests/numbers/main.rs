@@ -4,6 +4,7 @@
 //! `cargo test --release -p photosite --test numbers -- --ignored --nocapture`. The usual tests are
 //! the same with fewer pixels, and allow for what that leaves to chance.
 
+mod bad_night;
 mod camera;
 mod lights;
 mod masters;
@@ -153,6 +154,14 @@ const ALL: &[fn(Effort) -> Vec<Row>] = &[
     stacks::colour_and_drizzle,
 ];
 
+/// The table of random bad nights, which takes longer than all others.
+#[test]
+#[ignore = "a quarter of an hour; its table stands in docs/numbers.md"]
+fn five_hundred_bad_nights() {
+    println!("| point | what | value | right | |\n|---|---|---|---|---|");
+    nights::bad_nights(Effort::Long).iter().for_each(|row| println!("{}", row.line()));
+}
+
 #[test]
 #[ignore = "minutes; its table stands in docs/numbers.md"]
 fn the_table() {
@@ -194,4 +203,5 @@ points! {
     calibrated_lights_know_their_noise: lights::calibrated;
     stacks_of_equal_lights_know_their_noise: stacks::equal_lights;
     colours_and_drizzles_know_their_noise: stacks::colour_and_drizzle;
+    bad_nights_are_right: nights::bad_nights;
 }

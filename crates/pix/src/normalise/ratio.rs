@@ -73,8 +73,7 @@ const MEDIAN_OF_ABS: f64 = 0.674_49;
 /// # Source
 /// Fuller1987, the structural relation with known variances.
 pub fn flux_ratio(pairs: &[(Flux, Flux)]) -> Option<FluxRatio> {
-    let bounds =
-        Bounds { fewest: FEWEST_STARS, least_snr: LEAST_SNR, most_scatter: MOST_SCATTER };
+    let bounds = Bounds { fewest: FEWEST_STARS, least_snr: LEAST_SNR, most_scatter: MOST_SCATTER };
     ratio_of(pairs, bounds)
 }
 

@@ -154,8 +154,7 @@ fn spline(x: f64) -> f64 {
 
 /// The weights at a phase of 0 to 1, of sum 1.
 fn exact(shape: fn(f64) -> f64, phase: f64) -> [f64; TAPS] {
-    let taps: [f64; TAPS] =
-        std::array::from_fn(|i| shape(i as f64 - (LOBES as f64 - 1.0) - phase));
+    let taps: [f64; TAPS] = std::array::from_fn(|i| shape(i as f64 - (LOBES as f64 - 1.0) - phase));
     let sum: f64 = taps.iter().sum();
     taps.map(|t| t / sum)
 }
@@ -209,8 +208,8 @@ mod tests {
     #[test]
     fn polynomials_are_the_kernel_and_keep_a_constant() {
         let (lanczos_kernel, smooth) = (Kernel::default(), Kernel::smooth());
-        for (kernel, shape, step) in
-            (0..=4096).flat_map(|i| [(&lanczos_kernel, lanczos as fn(f64) -> f64, i), (&smooth, spline, i)])
+        for (kernel, shape, step) in (0..=4096)
+            .flat_map(|i| [(&lanczos_kernel, lanczos as fn(f64) -> f64, i), (&smooth, spline, i)])
         {
             let phase = f64::from(step) / 4096.0;
             let mut got = [[0.0; LANES]; TAPS];
