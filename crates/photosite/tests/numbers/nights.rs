@@ -327,6 +327,7 @@ fn table(nights: impl Iterator<Item = Night>, tell_all: bool) -> Vec<Row> {
 
 /// Random bad nights: of the long form those that the table in docs/numbers.md is of, or those that
 /// `PHOTOSITE_NIGHTS` names (`20..40`), each told; of the quick one some whose stars are sampled.
+#[expect(clippy::disallowed_methods, reason = "a test that is run by hand")]
 pub fn bad_nights(effort: Effort) -> Vec<Row> {
     let asked = std::env::var("PHOTOSITE_NIGHTS").ok();
     let asked = asked.as_deref().and_then(|v| v.split_once(".."));
