@@ -12,7 +12,7 @@ const RADII: [f64; 5] = [1.2, 1.4, 1.6, 1.8, 2.0];
 const RING: (f64, f64) = (2.2, 3.0);
 
 /// Stars with signal over noise above this, at most so many and at least so many.
-const SNR: f64 = 50.0;
+const SNR: f64 = 250.0;
 const MOST: usize = 40;
 const LEAST: usize = 3;
 
