@@ -237,7 +237,7 @@ fn pages(path: &Path, size: Size, values: &[u16]) {
         file.extend(next.to_le_bytes());
         (0..size.pixels()).for_each(|_| file.extend(value.to_le_bytes()));
     }
-    std::fs::write(path, file).unwrap();
+    write_bytes(path, &file, Existing::Replace).unwrap();
 }
 
 /// The first sample of each frame of a file.
@@ -265,7 +265,7 @@ fn pages_of_a_tiff_and_planes_of_a_cube_are_frames() {
     pages(&tiff, Size::new(6, 4), &values[..1]);
     let mut bytes = std::fs::read(&tiff).unwrap();
     bytes[8 + 2 + 96..][..4].copy_from_slice(&9999u32.to_le_bytes());
-    std::fs::write(&tiff, bytes).unwrap();
+    write_bytes(&tiff, &bytes, Existing::Replace).unwrap();
     assert_eq!(firsts(&tiff), wanted[..1]);
     let cube = dir.path().join("burst.fits");
     let spec = ImageSpec {

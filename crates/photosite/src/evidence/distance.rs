@@ -5,7 +5,7 @@
 
 use photosite_pix::FrameKind;
 
-use super::summary::{FrameSummary, HotPixel, SURE_SIGMAS, Tiles, median};
+use super::summary::{FrameSummary, HotPixel, LEAST_SCATTER_ADU, SURE_SIGMAS, Tiles, median};
 
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,8 +112,8 @@ impl<'a> Set<'a> {
         let scatter = median(frames.iter().map(|f| f.scatter_adu));
         let level = median(frames.iter().map(|f| f.level_adu.abs()));
         let sure = frames.iter().map(|f| sure(f, &frames)).collect();
-        // Frames of zeros have no scatter at all.
-        let scatter_adu = scatter.max(LEAST_SCATTER * level).max(f64::MIN_POSITIVE);
+        // Of clamped frames most samples are one number.
+        let scatter_adu = scatter.max(LEAST_SCATTER * level).max(LEAST_SCATTER_ADU);
         let common = commons(&frames);
         let response = common_response(&common, frames.len());
         Self { kind, scatter_adu, sure, common, response, frames }

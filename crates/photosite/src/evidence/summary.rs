@@ -19,6 +19,9 @@ pub(super) const HOT_SIGMAS: f64 = 6.0;
 /// A hot pixel that every frame of its kind must show stands out by twice what others need to be seen.
 pub(super) const SURE_SIGMAS: f64 = 2.0 * HOT_SIGMAS;
 
+/// The least that the scatter of samples is taken for, in ADU: what rounding makes of any noise is no less.
+pub(super) const LEAST_SCATTER_ADU: f64 = 0.1;
+
 /// How many of the hottest pixels are kept.
 const MOST_HOT: usize = 1024;
 
@@ -264,7 +267,8 @@ impl FrameSummary {
             for column in 0..across {
                 let columns = part(column, across, width);
                 let level = levels[band * across + column];
-                let scatter_adu = scatters[band * across + column].max(self.scatter_adu);
+                let scatter_adu =
+                    scatters[band * across + column].max(self.scatter_adu).max(LEAST_SCATTER_ADU);
                 let reach = HOT_SIGMAS * scatter_adu;
                 let from = (level + reach) as f32;
                 let start = run * width + columns.start;

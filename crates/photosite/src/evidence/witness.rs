@@ -13,7 +13,7 @@ const FEWEST: usize = 12;
 /// Errors by which two parts must differ in how well they fit.
 const ERRORS: f64 = 3.0;
 
-/// A part whose hot pixels stand in the lights by less than this share of another's is not the lights'.
+/// A part whose hot pixels stand in the lights by less than this share of their strength is not the lights'.
 const ABSENT: f64 = 0.3;
 
 /// The most by which the strength of the hot pixels of the lights' own part may be off.
@@ -36,26 +36,38 @@ pub fn own_part(
     lights: &[Vec<f32>],
     width: usize,
 ) -> Option<(usize, String)> {
-    let strengths = parts.iter().map(|part| strength(&hot_of(part, frames), lights, width));
-    let strengths: Vec<Strength> = strengths.collect::<Option<_>>()?;
-    let off = |s: &Strength| (s.times - 1.0).abs();
-    let by_fit = |a: &usize, b: &usize| off(&strengths[*a]).total_cmp(&off(&strengths[*b]));
-    let by_presence = |a: &usize, b: &usize| strengths[*a].times.total_cmp(&strengths[*b].times);
-    let present = (0..parts.len()).max_by(by_presence)?;
+    let strengths: Vec<Option<Strength>> =
+        parts.iter().map(|part| strength(&hot_of(part, frames), lights, width)).collect();
+    let known = |p: &usize| strengths[*p].is_some();
+    let off = |p: usize| strengths[p].map_or(f64::INFINITY, |s| (s.times - 1.0).abs());
+    let all = || (0..parts.len()).filter(known);
     let others = |own: usize| (0..parts.len()).filter(move |p| *p != own);
-    let absent = |p: usize| strengths[p].times < ABSENT * strengths[present].times;
-    let alone =
-        strengths[present].times > ERRORS * strengths[present].error && others(present).all(absent);
-    let nearest = (0..parts.len()).min_by(by_fit)?;
-    let own = &strengths[nearest];
-    let farther =
-        |p: usize| off(&strengths[p]) - off(own) > ERRORS * own.error.hypot(strengths[p].error);
+    // By the strength that is its own: what is known of the others must be farther off.
+    let nearest = all().min_by(|a, b| off(*a).total_cmp(&off(*b)))?;
+    let own = strengths[nearest]?;
+    let farther = |p: usize| {
+        strengths[p].is_none_or(|s| off(p) - off(nearest) > ERRORS * own.error.hypot(s.error))
+    };
+    let fits =
+        off(nearest) < OWN && ERRORS * own.error < 1.0 - ABSENT && others(nearest).all(farther);
+    // Or alone: the others' hot pixels are nowhere in the lights, whose exposure is another one.
+    let by_presence = |a: &usize, b: &usize| {
+        let times = |p: usize| strengths[p].map_or(f64::NEG_INFINITY, |s| s.times);
+        times(*a).total_cmp(&times(*b))
+    };
+    let present = all().max_by(by_presence)?;
+    let seen =
+        strengths[present].is_some_and(|s| s.times > 2.0 * ABSENT && s.times > ERRORS * s.error);
+    let absent = |p: usize| strengths[p].is_some_and(|s| s.times.abs() + ERRORS * s.error < ABSENT);
     let own = match () {
-        () if alone => present,
-        () if off(own) < OWN && others(nearest).all(farther) => nearest,
+        () if fits => nearest,
+        () if seen && others(present).all(absent) => present,
         () => return None,
     };
-    let times = |p: usize| format!("{:.2}", strengths[p].times);
+    let times = |p: usize| {
+        strengths[p]
+            .map_or_else(|| "an unknown number of".to_owned(), |s| format!("{:.2}", s.times))
+    };
     let rest: Vec<String> = others(own).map(times).collect();
     Some((
         own,

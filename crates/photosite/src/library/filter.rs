@@ -148,8 +148,42 @@ pub(super) fn compare(a: &Traits, b: &Traits) -> Likeness {
     }
 }
 
-/// Whether one of two names holds the other, and beside it words that are no filter's: a maker, a place in
-/// the wheel.
+/// Words beside a filter's name that make no other filter of it: makers, places in the wheel, sizes.
+const BESIDE: &[&str] = &[
+    "altair",
+    "antlia",
+    "astrodon",
+    "astronomik",
+    "baader",
+    "bandpass",
+    "chroma",
+    "edge",
+    "filter",
+    "highspeed",
+    "hs",
+    "idas",
+    "mm",
+    "narrowband",
+    "omegon",
+    "optolong",
+    "player",
+    "one",
+    "pos",
+    "position",
+    "pro",
+    "slot",
+    "svbony",
+    "touptek",
+    "ultra",
+    "wheel",
+    "zwo",
+];
+
+fn says_nothing(word: &str) -> bool {
+    BESIDE.contains(&word.to_lowercase().as_str()) || word.chars().all(|c| c.is_ascii_digit())
+}
+
+/// Whether one of two names holds the other, and beside it words that say nothing of the filter.
 fn says_more((a, b): (&str, &str)) -> bool {
     let holds = |long: &str, short: &str| {
         let (long, short) = (split_band(long).0, plain(&split_band(short).0));
@@ -158,16 +192,12 @@ fn says_more((a, b): (&str, &str)) -> bool {
             .filter(|w| !w.is_empty())
             .map(str::to_owned)
             .collect();
-        let filter = |word: &String| {
-            let key = one_filter(word);
-            key.chars().count() == 1 || NAMES.iter().any(|(name, _)| *name == key)
-        };
         (0..words.len()).any(|from| {
             (from + 1..=words.len()).any(|to| {
                 let (before, after) = (&words[..from], &words[to..]);
                 to - from < words.len()
                     && plain(&words[from..to].concat()) == short
-                    && !before.iter().chain(after).any(filter)
+                    && before.iter().chain(after).all(|word| says_nothing(word))
             })
         })
     };
@@ -362,6 +392,10 @@ mod tests {
             (Some("LeXtreme"), Some("Optolong L-eXtreme"), Doubtful),
             (Some("L-Pro"), Some("L"), Doubtful),
             (Some("Ha OIII"), Some("Ha"), Other),
+            (Some("Ha continuum"), Some("Ha"), Other),
+            (Some("OIII off-band"), Some("OIII"), Other),
+            (Some("UV IR Cut"), Some("IR"), Other),
+            (Some("L-eXtreme"), Some("L"), Other),
             (Some("R"), Some("R G"), Other),
             (Some("L"), Some("UV/IR Cut"), Other),
             (Some("Clear"), Some("clear"), Same),

@@ -13,7 +13,7 @@ const STARLIKE: Criteria = Criteria { snr: 7.0, roundness: 0.3 };
 
 /// So many that stand clearly out of the noise of the master and are round are stars, and so is then what is
 /// fainter; fewer are a glint, or a cluster of bright pixels.
-const FEWEST: usize = 5;
+const FEWEST: usize = 3;
 const CLEAR: Criteria = Criteria { snr: 25.0, roundness: 0.6 };
 
 /// Widths of stars in pixels: narrower are pixels of their own response, wider are light of the optics.

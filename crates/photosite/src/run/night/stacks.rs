@@ -80,7 +80,7 @@ pub(super) fn stack_lights(
             }
             done => {
                 done?;
-                work.kept.keep(TOLD, &target.key()?, &notes.since(before));
+                work.kept.keep(TOLD, &target.key()?, &lasting(notes.since(before)));
             }
         }
     }
@@ -90,6 +90,11 @@ pub(super) fn stack_lights(
     let made: BTreeSet<PathBuf> = out.stacks.iter().map(|s| s.path.clone()).collect();
     notes.extend(outdated(&folders.stacks, &made, work.request.tidy), context);
     Ok(())
+}
+
+/// Findings that are true of a picture as long as it stands: not what was done for its sake once.
+fn lasting(findings: Vec<Finding>) -> Vec<Finding> {
+    findings.into_iter().filter(|f| f.code != "product-changed").collect()
 }
 
 /// What records of findings that pictures were made with are called.
