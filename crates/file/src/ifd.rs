@@ -191,18 +191,32 @@ impl Tiff {
         Ok(self.directory(self.first)?.0)
     }
 
-    /// How many whole directories stand in line, each once: the pages of a file, [`MOST_PAGES`] at most.
+    /// How many directories stand in line: the pages of a file, [`MOST_PAGES`] at most.
     ///
     /// # Errors
-    /// As those of [`Tiff::directory`], of the first one.
+    /// As those of [`Tiff::directory`], of the first one, and of others where there are several: then the file is
+    /// cut short, or its pages run in a circle.
     pub fn pages(&self) -> Result<usize> {
         let mut seen = BTreeSet::from([self.first]);
         let mut next = self.directory(self.first)?.1;
-        while next != 0 && seen.len() < MOST_PAGES && !seen.contains(&next) {
-            // Sloppy writers leave a pointer to nowhere at the end.
-            let Ok((_, after)) = self.directory(next) else { break };
-            seen.insert(next);
-            next = after;
+        while next != 0 && seen.len() < MOST_PAGES {
+            let found = self.directory(next);
+            match found {
+                // Sloppy writers leave a pointer to nowhere behind a single page.
+                Err(_) if seen.len() == 1 => break,
+                Err(_) => {
+                    let page = seen.len() + 1;
+                    return Err(self.damaged(format!(
+                        "page {page} lies beyond the end: the file is cut short"
+                    )));
+                }
+                Ok(_) if !seen.insert(next) => {
+                    return Err(
+                        self.damaged(format!("after {} pages an earlier one follows", seen.len()))
+                    );
+                }
+                Ok((_, after)) => next = after,
+            }
         }
         Ok(seen.len())
     }

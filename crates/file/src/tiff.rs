@@ -54,20 +54,29 @@ struct Opened {
     /// Columns and rows of a strip or tile.
     chunk: Size,
     file_bytes: u64,
-    /// Pages of the file.
-    pages: usize,
 }
 
 fn open_file(path: &Path, page: usize) -> Result<Opened> {
+    let (mut decoder, _) = begin(path)?;
+    if page > 0 {
+        decoder.seek_to_image(page).map_err(|e| error(path, e))?;
+    }
+    opened(path, decoder)
+}
+
+/// A decoder at the first page of a file, and how many pages there are.
+fn begin(path: &Path) -> Result<(Decoder<BufReader<File>>, usize)> {
     // The decoder asks for the memory of a field before it looks whether the file has as much.
     let pages = ifd::Tiff::open(path)?.pages()?;
     let file = File::open(path).map_err(|e| Error::io(path, "opening", e))?;
-    let file_bytes = file.metadata().map_err(|e| Error::io(path, "asking for the size", e))?.len();
+    Ok((Decoder::new(BufReader::new(file)).map_err(|e| error(path, e))?, pages))
+}
+
+/// The page at which a decoder stands.
+fn opened(path: &Path, mut decoder: Decoder<BufReader<File>>) -> Result<Opened> {
+    let file_bytes =
+        std::fs::metadata(path).map_err(|e| Error::io(path, "asking for the size", e))?.len();
     let fail = |e| error(path, e);
-    let mut decoder = Decoder::new(BufReader::new(file)).map_err(fail)?;
-    if page > 0 {
-        decoder.seek_to_image(page).map_err(fail)?;
-    }
     let (width, height) = decoder.dimensions().map_err(fail)?;
     let size = Size::new(width as usize, height as usize);
     let (planes, bits) = match decoder.colortype().map_err(fail)? {
@@ -130,7 +139,7 @@ fn open_file(path: &Path, page: usize) -> Result<Opened> {
     limits.decoding_buffer_size = most as usize;
     limits.intermediate_buffer_size = most as usize;
     let decoder = decoder.with_limits(limits);
-    Ok(Opened { decoder, size, planes, bitpix, chunk, file_bytes, pages })
+    Ok(Opened { decoder, size, planes, bitpix, chunk, file_bytes })
 }
 
 impl Opened {
@@ -146,31 +155,56 @@ impl Opened {
 
 /// Describes the first page of a TIFF file; no pixel is read.
 pub(crate) fn probe(path: &Path) -> Result<Probe> {
-    let (mut probe, pages) = probe_page(path, 0)?;
-    // A page that is not read here is none of the frames.
-    let others = (1..pages).filter_map(|page| probe_page(path, page).ok());
-    let others: Vec<HduSummary> = others.flat_map(|(other, _)| other.hdus).collect();
-    if pages > 1 {
-        probe.notes.push(format!("holds {pages} pages; the first is described"));
+    let mut pages = probe_pages(path)?.into_iter();
+    let mut first = pages.next().ok_or_else(|| Error::damaged(path, "a TIFF without a page"))?;
+    let others: Vec<HduSummary> = pages.flat_map(|page| page.hdus).collect();
+    if !others.is_empty() {
+        first.notes.push(format!("holds {} pages; the first is described", others.len() + 1));
     }
-    probe.hdus.extend(others);
-    Ok(probe)
+    first.hdus.extend(others);
+    Ok(first)
 }
 
 /// Describes every page that is a frame as the first is.
 pub(crate) fn probe_frames(path: &Path) -> Result<Vec<Probe>> {
     let first = probe(path)?;
-    match &first.frames()[..] {
-        [_] => Ok(vec![first]),
-        pages => pages.iter().map(|page| Ok(probe_page(path, *page)?.0)).collect(),
+    let frames = first.frames();
+    if frames.len() == 1 {
+        return Ok(vec![first]);
     }
+    Ok(probe_pages(path)?.into_iter().filter(|page| frames.contains(&page.image)).collect())
 }
 
-/// Describes one page, and counts all.
-fn probe_page(path: &Path, page: usize) -> Result<(Probe, usize)> {
-    let mut file = open_file(path, page)?;
+/// Describes every page that can be read, the first in any case; one without cards has those of the first.
+fn probe_pages(path: &Path) -> Result<Vec<Probe>> {
+    let (decoder, pages) = begin(path)?;
+    let mut file = opened(path, decoder)?;
     let text = file.decoder.get_tag_ascii_string(Tag::ImageDescription).unwrap_or_default();
-    let cards = cards(&text);
+    let of_first = cards(&text);
+    let mut out = vec![describe(0, &mut file, of_first.clone())];
+    let mut decoder = file.decoder;
+    for page in 1..pages {
+        decoder.next_image().map_err(|e| error(path, e))?;
+        let text = decoder.get_tag_ascii_string(Tag::ImageDescription).unwrap_or_default();
+        let own = cards(&text);
+        let own = if own.cards().is_empty() { of_first.clone() } else { own };
+        // A page that is not read here is none of the frames; the decoder stands at it all the same.
+        match opened(path, decoder) {
+            Ok(mut file) => {
+                out.push(describe(page, &mut file, own));
+                decoder = file.decoder;
+            }
+            Err(_) => {
+                decoder = begin(path)?.0;
+                decoder.seek_to_image(page).map_err(|e| error(path, e))?;
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// Describes a page by its cards.
+fn describe(page: usize, file: &mut Opened, cards: Header) -> Probe {
     let mut notes = Vec::new();
     if cards.cards().is_empty() {
         notes.push("TIFF does not record how the frame was taken".to_owned());
@@ -194,7 +228,7 @@ fn probe_page(path: &Path, page: usize) -> Result<(Probe, usize)> {
         bitpix: file.bitpix,
         data_bytes: file.file_bytes,
     };
-    let probe = Probe {
+    Probe {
         format: "TIFF",
         hdus: vec![summary],
         image: page,
@@ -204,8 +238,7 @@ fn probe_page(path: &Path, page: usize) -> Result<(Probe, usize)> {
         access: file.access(),
         file_bytes: file.file_bytes,
         notes,
-    };
-    Ok((probe, file.pages))
+    }
 }
 
 /// The cards in a description that was written here.

@@ -1,5 +1,6 @@
 //! Calibration frames that are larger than the lights: those of the whole sensor beside lights of a part of it,
-//! and of programs that keep another margin. The part that is the lights' own is used.
+//! and of programs that keep another margin. The part that is the lights' own is used, whichever way up the frames
+//! lie: they are turned over afterwards.
 
 use std::collections::BTreeMap;
 
@@ -59,19 +60,30 @@ pub(super) fn to_lights(
         if lights.iter().any(|i| part_of(&frames[*i]) != light) {
             continue;
         }
-        let mut parts: BTreeMap<Part, Vec<usize>> = BTreeMap::new();
+        // Frames that lie both ways up are of other rows.
+        let mut parts: BTreeMap<(Part, Option<u8>), Vec<usize>> = BTreeMap::new();
         for kind in FrameKind::ALL.into_iter().filter(|kind| *kind != FrameKind::Light) {
             // Kinds of which there are frames of the lights' size are left as they are.
             let of_kind = of(kind);
             if of_kind.iter().all(|i| part_of(&frames[*i]).0 != light.0) {
                 for i in of_kind.into_iter().filter(|i| holds(&frames[*i], light.0)) {
-                    parts.entry(part_of(&frames[i])).or_default().push(i);
+                    let order = frames[i].metadata.row_order.map(|o| o as u8);
+                    parts.entry((part_of(&frames[i]), order)).or_default().push(i);
                 }
             }
         }
-        for (part, of_part) in parts {
+        for ((part, _), of_part) in parts {
             context.cancel.check()?;
-            let found = by_header(light, part).map(|at| (at, "as their headers say"));
+            let order = |i: usize| frames[i].metadata.row_order;
+            let turned = order(lights[0])
+                .zip(order(of_part[0]))
+                .is_some_and(|(lights, these)| lights != these);
+            let found = by_header(light, part)
+                .map(|(x, y)| match turned {
+                    true => (x, part.0.height - y - light.0.height),
+                    false => (x, y),
+                })
+                .map(|at| (at, "as their headers say"));
             let found = match found {
                 None if light.1 == part.1 => {
                     let darks = of_part.iter().filter(|i| frames[**i].kind == FrameKind::Dark);
@@ -83,6 +95,13 @@ pub(super) fn to_lights(
                 found => found,
             };
             let Some(((x, y), why)) = found else { continue };
+            let array = frames[lights[0]].metadata.cfa;
+            if array.is_some()
+                && (x % 2, y % 2) != (0, 0)
+                && of_part.iter().all(|i| frames[*i].metadata.cfa == array)
+            {
+                findings.push(shifted_array(frames, &lights, (x, y)));
+            }
             for i in &of_part {
                 crop(&mut frames[*i], Rect::new(x, y, light.0.width, light.0.height), light.1);
             }
@@ -121,6 +140,21 @@ fn by_hot_pixels(darks: &[&Frame], lights: &[&Frame]) -> Option<(usize, usize)> 
         return None;
     }
     let hot = hottest(darks)?;
+    let upright = found_at(&hot, lights, (size, columns, rows));
+    upright.or_else(|| {
+        let over = |(x, y, excess): &(usize, usize, f32)| (*x, whole.height - 1 - y, *excess);
+        let (x, y) =
+            found_at(&hot.iter().map(over).collect::<Vec<_>>(), lights, (size, columns, rows))?;
+        Some((x, whole.height - y - size.height))
+    })
+}
+
+/// Where hot pixels of darks stand in lights of a size, so many columns and rows from the first at most.
+fn found_at(
+    hot: &[(usize, usize, f32)],
+    lights: &[&Frame],
+    (size, columns, rows): (Size, usize, usize),
+) -> Option<(usize, usize)> {
     let mut shown: Vec<Vec<f32>> = vec![Vec::new(); (columns + 1) * (rows + 1)];
     for light in some_of(lights) {
         let light = read_plane(&light.path, 0).ok()?;
@@ -182,6 +216,25 @@ fn stands_out(frame: &Plane<f32>, x: usize, y: usize) -> f32 {
     let beside: Vec<f32> =
         places.into_iter().flatten().filter_map(|x| row.get(x).copied()).collect();
     row[x] - stat::median(&beside)
+}
+
+/// Gives the lights the array that they have by their place on the sensor, where their headers name that of the
+/// whole sensor for a part that begins in an odd column or row.
+fn shifted_array(frames: &mut [Frame], lights: &[usize], (x, y): (usize, usize)) -> Finding {
+    let mut named = String::new();
+    for i in lights {
+        let metadata = &mut frames[*i].metadata;
+        metadata.cfa = metadata.cfa.map(|cfa| cfa.shifted(x, y));
+        named = metadata.cfa.map_or_else(String::new, |cfa| cfa.to_string());
+        frames[*i].header.set_text("BAYERPAT", &named, "by the place on the sensor");
+        ["XBAYROFF", "YBAYROFF"].iter().for_each(|key| frames[*i].header.remove(key));
+    }
+    let message = format!(
+        "these lights begin in column {x}, row {y} of the sensor, and their headers name the array of the whole: \
+         theirs is {named}, which is used"
+    );
+    Finding::new("cfa-phase-doubtful", Severity::Warning, some(frames, lights), message)
+        .hint("Begin regions in even columns and rows, or have the capture program write the array of the region.")
 }
 
 /// Uses a part of a frame alone, which lies on the sensor where the lights do.

@@ -93,8 +93,8 @@ pub(super) fn stack_lights(
 }
 
 /// Findings that are true of a picture as long as it stands: not what was done for its sake once.
-fn lasting(findings: Vec<Finding>) -> Vec<Finding> {
-    findings.into_iter().filter(|f| f.code != "product-changed").collect()
+fn lasting(findings: &[Finding]) -> Vec<Finding> {
+    findings.iter().filter(|f| f.code != "product-changed").cloned().collect()
 }
 
 /// What records of findings that pictures were made with are called.
