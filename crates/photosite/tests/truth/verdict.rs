@@ -436,11 +436,6 @@ fn fifty_scenes_of_every_cause() {
     for (wrong, named, size) in table(&[Preset::CmosMono, Preset::CmosOsc, Preset::Ccd], 0..50) {
         let least = match wrong {
             Wrong::Nothing => 0.98,
-            // Short of 0.95: vignetting under gradients and nebulae is not known well enough, and a CCD's
-            // dark noise hides an offset.
-            Wrong::FlatOtherFilter => 0.75,
-            Wrong::FlatPedestal(_) => 0.88,
-            Wrong::Offset(_) => 0.9,
             // In lights of 300 s they are less than a tenth and a fifth of the noise.
             Wrong::Seam(_) => 0.7,
             Wrong::Tone(_) => 0.8,
