@@ -191,34 +191,32 @@ impl Tiff {
         Ok(self.directory(self.first)?.0)
     }
 
-    /// How many directories stand in line: the pages of a file, [`MOST_PAGES`] at most.
+    /// How many whole directories stand in line, each once: the pages of a file, [`MOST_PAGES`] at most; and why
+    /// several end where they do, a sentence, where that is not their end.
     ///
     /// # Errors
-    /// As those of [`Tiff::directory`], of the first one, and of others where there are several: then the file is
-    /// cut short, or its pages run in a circle.
-    pub fn pages(&self) -> Result<usize> {
+    /// As those of [`Tiff::directory`], of the first one.
+    pub fn pages(&self) -> Result<(usize, Option<String>)> {
         let mut seen = BTreeSet::from([self.first]);
         let mut next = self.directory(self.first)?.1;
         while next != 0 && seen.len() < MOST_PAGES {
-            let found = self.directory(next);
-            match found {
+            let page = seen.len() + 1;
+            match self.directory(next) {
                 // Sloppy writers leave a pointer to nowhere behind a single page.
-                Err(_) if seen.len() == 1 => break,
+                Err(_) if page == 2 => break,
                 Err(_) => {
-                    let page = seen.len() + 1;
-                    return Err(self.damaged(format!(
-                        "page {page} lies beyond the end: the file is cut short"
-                    )));
+                    let why =
+                        format!("page {page} lies beyond the end of the file, which is cut short");
+                    return Ok((seen.len(), Some(why)));
                 }
                 Ok(_) if !seen.insert(next) => {
-                    return Err(
-                        self.damaged(format!("after {} pages an earlier one follows", seen.len()))
-                    );
+                    let why = format!("behind page {} an earlier one follows", seen.len());
+                    return Ok((seen.len(), Some(why)));
                 }
                 Ok((_, after)) => next = after,
             }
         }
-        Ok(seen.len())
+        Ok((seen.len(), None))
     }
 
     fn visit(&self, offset: u64, seen: &mut BTreeSet<u64>) -> Result<(Directory, u64)> {

@@ -34,6 +34,8 @@ pub struct Probe {
     pub file_bytes: u64,
     /// Oddities that do not keep the file from being read, one sentence each.
     pub notes: Vec<String>,
+    /// What of its frames the file breaks off before, a sentence; the others are whole.
+    pub cut: Option<String>,
 }
 
 /// Names of extensions that tell of an image beside them and are no frame of their own: of

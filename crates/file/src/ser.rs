@@ -152,6 +152,7 @@ impl Ser {
             file_bytes: self.bytes.len(),
             hdus,
             notes: vec![format!("a video of {} frame(s)", self.frames)],
+            cut: None,
         }
     }
 

@@ -100,6 +100,7 @@ pub fn probe(path: &Path) -> Result<Probe> {
         access: Access::Whole,
         file_bytes: bytes.len() as u64,
         notes: facts.notes,
+        cut: None,
     })
 }
 

@@ -194,6 +194,7 @@ fn describe(
         file_bytes,
         hdus,
         notes: layout.notes.clone(),
+        cut: None,
     })
 }
 

@@ -218,6 +218,7 @@ pub(crate) fn probe(path: &Path) -> Result<Probe> {
         access: if found.rows_at.is_some() { Access::Rows } else { Access::Whole },
         file_bytes: file.bytes.len(),
         notes,
+        cut: None,
     })
 }
 

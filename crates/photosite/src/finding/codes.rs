@@ -74,6 +74,12 @@ pub(super) const CODES: &[Code] = &[
         "Write EXPTIME into their headers, or into their names, as in dark_60s_001.fits.",
     ),
     code(
+        "file-cut",
+        Error,
+        "A file of several frames breaks off; the frames before that are used.",
+        "Copy the file again from its source.",
+    ),
+    code(
         "files-passed-over",
         Warning,
         "Files that look like frames are of a type that is not read; they are skipped.",

@@ -194,6 +194,11 @@ fn take_images(file: &Walk, overrides: &KindOverrides) -> Vec<(PathBuf, Taken)> 
         Err(e) => return vec![(path.clone(), no(e))],
     };
     let images = crate::open::sequence(path, &probe);
+    let cut = probe.cut.as_ref().map(|why| {
+        let message = format!("{why}; the frames before it are used");
+        Finding::new("file-cut", Severity::Error, path.display().to_string(), message)
+            .hint("Copy the file again from its source.")
+    });
     if images.is_empty() {
         return vec![(path.clone(), take_unlabelled(path, root, probe, overrides))];
     }
@@ -229,6 +234,7 @@ fn take_images(file: &Walk, overrides: &KindOverrides) -> Vec<(PathBuf, Taken)> 
         taken.push((name, one));
     }
     if let Some((_, Taken::Frame(_, findings))) = taken.first_mut() {
+        findings.extend(cut);
         let message =
             format!("the file holds a sequence of {count} images, each of which is a frame");
         let subject = path.display().to_string();
