@@ -93,6 +93,15 @@ impl Directory {
     }
 }
 
+/// The pages of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pages {
+    /// How many are whole.
+    pub count: usize,
+    /// Why they end where they do, a sentence, where that is not their end.
+    pub cut: Option<String>,
+}
+
 /// A file, or a part of one, that is laid out as TIFF.
 #[derive(Clone)]
 pub struct Tiff {
@@ -191,12 +200,11 @@ impl Tiff {
         Ok(self.directory(self.first)?.0)
     }
 
-    /// How many whole directories stand in line, each once: the pages of a file, [`MOST_PAGES`] at most; and why
-    /// several end where they do, a sentence, where that is not their end.
+    /// The whole directories that stand in line, each once, [`MOST_PAGES`] at most.
     ///
     /// # Errors
     /// As those of [`Tiff::directory`], of the first one.
-    pub fn pages(&self) -> Result<(usize, Option<String>)> {
+    pub fn pages(&self) -> Result<Pages> {
         let mut seen = BTreeSet::from([self.first]);
         let mut next = self.directory(self.first)?.1;
         while next != 0 && seen.len() < MOST_PAGES {
@@ -207,16 +215,16 @@ impl Tiff {
                 Err(_) => {
                     let why =
                         format!("page {page} lies beyond the end of the file, which is cut short");
-                    return Ok((seen.len(), Some(why)));
+                    return Ok(Pages { count: seen.len(), cut: Some(why) });
                 }
                 Ok(_) if !seen.insert(next) => {
                     let why = format!("behind page {} an earlier one follows", seen.len());
-                    return Ok((seen.len(), Some(why)));
+                    return Ok(Pages { count: seen.len(), cut: Some(why) });
                 }
                 Ok((_, after)) => next = after,
             }
         }
-        Ok((seen.len(), None))
+        Ok(Pages { count: seen.len(), cut: None })
     }
 
     fn visit(&self, offset: u64, seen: &mut BTreeSet<u64>) -> Result<(Directory, u64)> {

@@ -64,8 +64,8 @@ fn open_file(path: &Path, page: usize) -> Result<Opened> {
     opened(path, decoder)
 }
 
-/// A decoder at the first page of a file, how many pages there are, and why they break off.
-fn begin(path: &Path) -> Result<(Decoder<BufReader<File>>, (usize, Option<String>))> {
+/// A decoder at the first page of a file, and its pages.
+fn begin(path: &Path) -> Result<(Decoder<BufReader<File>>, ifd::Pages)> {
     // The decoder asks for the memory of a field before it looks whether the file has as much.
     let pages = ifd::Tiff::open(path)?.pages()?;
     let file = File::open(path).map_err(|e| Error::io(path, "opening", e))?;
@@ -177,13 +177,13 @@ pub(crate) fn probe_frames(path: &Path) -> Result<Vec<Probe>> {
 
 /// Describes every page that can be read, the first in any case; one without cards has those of the first.
 fn probe_pages(path: &Path) -> Result<Vec<Probe>> {
-    let (decoder, (pages, mut cut)) = begin(path)?;
+    let (decoder, ifd::Pages { count, mut cut }) = begin(path)?;
     let mut file = opened(path, decoder)?;
     let text = file.decoder.get_tag_ascii_string(Tag::ImageDescription).unwrap_or_default();
     let of_first = cards(&text);
     let mut out = vec![describe(0, &mut file, of_first.clone())];
     let mut decoder = file.decoder;
-    for page in 1..pages {
+    for page in 1..count {
         if let Err(e) = decoder.next_image() {
             cut = cut.or_else(|| Some(format!("page {} cannot be read: {e}", page + 1)));
             break;

@@ -26,6 +26,7 @@ const SKY: (usize, usize) = (1, 8);
 
 /// Sigmas by which the lowest of some twenty samples lies below their mean.
 const LOWEST: f32 = 1.9;
+const LOWEST_GREEN: f32 = 2.2;
 
 /// Light below so many sigmas is taken for this: its logarithm says nothing.
 const LEAST: f32 = 0.5;
@@ -39,6 +40,7 @@ const UNKNOWN: f32 = 2.0;
 /// Light of so many sigmas about a pixel tells half of its hue; below it interpolation stays.
 const SHOWN: f32 = 2.0;
 
+/// And so many sigmas keep a hue from what noise makes of it.
 const SHRINK: f32 = 0.5;
 
 /// Green differs by so many sigmas about a pixel by chance.
@@ -249,7 +251,8 @@ impl<'a> Light<'a> {
                 sky[color] = samples.fold(sky[color], |low, v| low.min(*v));
             }
         }
-        let sky = [0, 1, 2].map(|c| sky[c] + if c == 1 { 2.2 } else { LOWEST } * noise);
+        let lowest = [LOWEST, LOWEST_GREEN, LOWEST];
+        let sky = [0, 1, 2].map(|c| sky[c] + lowest[c] * noise);
         let none = [0.0; BLOCK];
         let mut part = Part { sky, light: none, log: none, chance: none, green: none };
         let least = LEAST * noise;
