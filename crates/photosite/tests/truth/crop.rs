@@ -56,6 +56,10 @@ fn the_part_of_larger_frames_that_the_lights_are_of_is_used() {
             (&[light, flat], ((0, 0), Size::new(480, 359), false)),
             (&[light], ((6, 4), Size::new(470, 352), false)),
         ] {
+            // One way of finding the place is enough under an array.
+            if preset == Preset::CmosOsc && kinds.len() > 1 {
+                continue;
+            }
             let folder = tempfile::tempdir().unwrap();
             let report = cut(&simulation, folder.path(), kinds, part);
             let name = format!("{} {kinds:?} {part:?}: {:?}", preset.name(), codes(&report));

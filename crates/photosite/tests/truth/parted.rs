@@ -54,6 +54,9 @@ fn of_two_sets_of_darks_the_lights_take_their_own() {
     ];
     for preset in [Preset::CmosMono, Preset::CmosOsc] {
         for (name, change) in changes {
+            if preset == Preset::CmosOsc && name != "warmer" {
+                continue;
+            }
             let simulation = night(preset, 3, |n| n.counts.darks = DARKS);
             let folder = tempfile::tempdir().unwrap();
             let report = changed(&simulation, FrameKind::Dark, folder.path(), change);

@@ -187,8 +187,8 @@ pub(super) fn turn(
     Ok(())
 }
 
-/// The verdicts of all kinds, where biases and dark flats that show too little lie as the darks beside them do:
-/// who saved those upside down saved these so as well, unless their pattern is another way up than the darks'.
+/// The verdicts of all kinds, where biases and dark flats that show too little in the lights lie as the darks do
+/// whose pattern they share.
 fn with_darks<'a>(
     mut verdicts: [RowsVerdict; FrameKind::ALL.len()],
     glances: impl Fn(FrameKind) -> Vec<&'a Glance>,
@@ -203,7 +203,7 @@ fn with_darks<'a>(
         let Some(at) = at(kind).filter(|at| verdicts[*at] == RowsVerdict::Unclear) else {
             continue;
         };
-        if Fixed::of(&glances(kind), false).lie(&darks) != RowsVerdict::TurnedOver {
+        if Fixed::of(&glances(kind), false).lie(&darks) == RowsVerdict::Alike {
             verdicts[at] = RowsVerdict::TurnedOver;
         }
     }
