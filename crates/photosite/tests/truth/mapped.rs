@@ -203,6 +203,7 @@ fn left_by(
 /// The night's own map does no harm where lights are dithered, and helps where they are not.
 #[test]
 fn a_map_by_itself_leaves_less() {
+    let mut far = [0, 0];
     for (preset, name) in [(Preset::CmosMono, "mono"), (Preset::CmosOsc, "colour")] {
         for dither_px in [8.0, 0.0] {
             for darks in [10, 20, 40] {
@@ -264,14 +265,17 @@ fn a_map_by_itself_leaves_less() {
                     assert!(of_stack[0] < of_stack[1], "{of_stack:?}");
                 }
                 assert!(own.judged > 2000);
-                // A pixel may cross the line by the noise of those around it.
-                assert!(own.far <= none.far + 1, "{name} {dither_px} {darks}");
+                // Some pixels cross the line either way by the noise of those around them.
+                assert!(own.far <= none.far + 2, "{name} {dither_px} {darks}");
+                far = [far[0] + none.far, far[1] + own.far];
                 let most = if darks < 20 || dither_px > 0.0 { 1.005 } else { 0.98 };
                 assert!(own.faulty <= most * none.faulty, "{} {}", own.faulty, none.faulty);
                 assert!(own.noise <= 1.01 * none.noise, "{} {}", own.noise, none.noise);
             }
         }
     }
+    println!("beyond 5 sigma in all: {} without, {} with its own", far[0], far[1]);
+    assert!(far[1] <= far[0], "{far:?}");
 }
 
 /// Lights of another program, whose masks say nothing, stacked pixel by pixel with a map.
