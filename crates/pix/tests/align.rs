@@ -160,16 +160,16 @@ fn fields_that_share_nothing_are_not_matched() {
 }
 
 #[test]
-fn six_stars_are_enough_and_five_are_not() {
+fn few_stars_are_enough_and_two_are_not() {
     let mut random = Random(13);
     let turned = Transform::affine(-1.0, 0.0, WIDTH, 0.0, -1.0, HEIGHT);
-    for n in [5, 6, 7] {
+    for n in [2, 4, 5, 6, 7] {
         for _ in 0..20 {
             let points: Vec<Point> = (0..n)
                 .map(|_| Point::new(random.between(0.0, WIDTH), random.between(0.0, HEIGHT)))
                 .collect();
             let frame: Vec<Point> = points.iter().map(|p| turned.apply(*p)).collect();
-            assert_eq!(register(&points, &frame, Rules::default()).is_some(), n > 5, "{n}");
+            assert_eq!(register(&points, &frame, Rules::default()).is_some(), n > 2, "{n}");
         }
     }
 }
