@@ -155,24 +155,28 @@ impl Opened {
 
 /// Describes the first page of a TIFF file; no pixel is read.
 pub(crate) fn probe(path: &Path) -> Result<Probe> {
-    let mut pages = probe_pages(path)?.into_iter();
-    let mut first = pages.next().ok_or_else(|| Error::damaged(path, "a TIFF without a page"))?;
-    let others: Vec<HduSummary> = pages.flat_map(|page| page.hdus).collect();
-    if !others.is_empty() {
-        first.notes.push(format!("holds {} pages; the first is described", others.len() + 1));
-    }
-    first.hdus.extend(others);
-    Ok(first)
+    Ok(first_of(&probe_pages(path)?))
 }
 
 /// Describes every page that is a frame as the first is.
 pub(crate) fn probe_frames(path: &Path) -> Result<Vec<Probe>> {
-    let first = probe(path)?;
+    let pages = probe_pages(path)?;
+    let first = first_of(&pages);
     let frames = first.frames();
     if frames.len() == 1 {
         return Ok(vec![first]);
     }
-    Ok(probe_pages(path)?.into_iter().filter(|page| frames.contains(&page.image)).collect())
+    Ok(pages.into_iter().filter(|page| frames.contains(&page.image)).collect())
+}
+
+/// The first page, with what the others are.
+fn first_of(pages: &[Probe]) -> Probe {
+    let mut first = pages[0].clone();
+    if pages.len() > 1 {
+        first.notes.push(format!("holds {} pages; the first is described", pages.len()));
+        first.hdus.extend(pages[1..].iter().flat_map(|page| page.hdus.clone()));
+    }
+    first
 }
 
 /// Describes every page that can be read, the first in any case; one without cards has those of the first.

@@ -58,5 +58,5 @@ pub use kind::{Asked, Beside, KindSeen, label_contradicted};
 pub use look::{READ_SAMPLES, look, rows_of};
 pub use rows::{Displaced, Fixed, RowsVerdict};
 pub use saturation::{Contradicted, contradicted, plateau};
-pub use summary::{FrameSummary, HotPixel, Sampled, Tiles};
+pub use summary::{FrameSummary, HotPixel, Sampled, Tiles, stands_out};
 pub use witness::own_part;

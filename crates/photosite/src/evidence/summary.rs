@@ -281,7 +281,7 @@ impl FrameSummary {
                     for (i, v) in some.iter().enumerate().filter(|(_, v)| **v > from) {
                         let at = start + part * CHUNK + i;
                         let row = run * width..(run + 1) * width;
-                        if f64::from(*v - beside(&seen.samples[row], at - run * width)) < reach {
+                        if f64::from(stands_out(&seen.samples[row], at - run * width)) < reach {
                             continue;
                         }
                         let excess_adu = f64::from(*v) - level;
@@ -299,12 +299,13 @@ impl FrameSummary {
     }
 }
 
-/// The median of the four neighbours of its colour in the row: glow lights them as well, a hot pixel does not.
-pub(super) fn beside(row: &[f32], x: usize) -> f32 {
+/// How far a sample stands out of the median of the four of its colour beside it in the row: glow lights them as
+/// well, a hot pixel does not. NaN where there are none.
+pub fn stands_out(row: &[f32], x: usize) -> f32 {
     let places = [x.checked_sub(4), x.checked_sub(2), Some(x + 2), Some(x + 4)];
-    let around: Vec<f32> =
+    let beside: Vec<f32> =
         places.into_iter().flatten().filter_map(|x| row.get(x).copied()).collect();
-    stat::median(&around)
+    row[x] - stat::median(&beside)
 }
 
 impl Default for Tiles {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use photosite_pix::stat;
 
-use super::summary::{FrameSummary, SURE_SIGMAS, beside};
+use super::summary::{FrameSummary, SURE_SIGMAS, stands_out};
 
 /// Hot pixels of a part that are asked for, the hottest of it; and fewer tell nothing.
 const HOTTEST: usize = 256;
@@ -100,8 +100,7 @@ const KAPPA: f64 = 4.0;
 fn strength(hot: &[(usize, f64)], lights: &[Vec<f32>], width: usize) -> Option<Strength> {
     let in_light = |light: &Vec<f32>, at: usize| -> Option<f64> {
         let row = light.get(at / width * width..)?.get(..width)?;
-        let x = at % width;
-        Some(f64::from(row[x] - beside(row, x))).filter(|v| v.is_finite())
+        Some(f64::from(stands_out(row, at % width))).filter(|v| v.is_finite())
     };
     let seen = |(at, excess_adu): &(usize, f64)| {
         let of_lights: Vec<f64> = lights.iter().filter_map(|l| in_light(l, *at)).collect();

@@ -32,7 +32,7 @@ mod survey;
 pub use growth::Growth;
 pub use phase::{doubtful_phase, greens};
 pub use saturated::Saturated;
-pub use stars::{StarField, background, find_stars};
+pub use stars::{StarField, background, find_stars, pixels_about};
 pub use survey::{
     SURVEYED_BYTES, Seen, SurveyedLight, offer_files, reference, sample_noise, survey,
     survey_bytes, surveyed_at_once,

@@ -6,7 +6,7 @@ use photosite_pix::stars::{
     Candidate, Criteria, FWHM_OF_SIGMA, Matched, Mesh, SHAPELY_SNR, Shape, Star, measure,
 };
 use photosite_pix::stat::{median_in_place, median_scatter};
-use photosite_pix::{MaskBits, Plane};
+use photosite_pix::{MaskBits, Plane, Size};
 use serde::{Deserialize, Serialize};
 
 use super::growth::Growth;
@@ -93,23 +93,32 @@ impl StarField {
 
 /// The variance of what lies within an aperture about a star; `None` where less than half of it is known.
 fn within(variance: &Plane<f32>, star: &Star, radius: f64) -> Option<f64> {
-    let range = |c: f64, end: usize| {
-        (c - radius).floor().max(0.0) as usize..((c + radius + 2.0).max(0.0) as usize).min(end)
-    };
     let (mut sum, mut area) = (0.0, 0.0);
-    for y in range(star.y, variance.height()) {
-        for x in range(star.x, variance.width()) {
-            let away = (x as f64 - star.x).hypot(y as f64 - star.y);
-            let share = (radius + 0.5 - away).clamp(0.0, 1.0);
-            let v = f64::from(variance.get(x, y));
-            if v.is_finite() {
-                sum += share * v;
-                area += share;
-            }
+    for (x, y, away) in pixels_about(star, radius, variance.size()) {
+        let share = (radius + 0.5 - away).clamp(0.0, 1.0);
+        let v = f64::from(variance.get(x, y));
+        if v.is_finite() {
+            sum += share * v;
+            area += share;
         }
     }
     let whole = std::f64::consts::PI * radius * radius;
     (area > 0.5 * whole).then(|| sum * whole / area)
+}
+
+/// The pixels in the square of a radius about a star, row after row, and how far each is from it.
+pub fn pixels_about(
+    star: &Star,
+    radius: f64,
+    size: Size,
+) -> impl Iterator<Item = (usize, usize, f64)> + use<> {
+    let range = |c: f64, end: usize| {
+        (c - radius).floor().max(0.0) as usize..((c + radius + 2.0).max(0.0) as usize).min(end)
+    };
+    let (columns, rows) = (range(star.x, size.width), range(star.y, size.height));
+    let (x0, y0) = (star.x, star.y);
+    rows.flat_map(move |y| columns.clone().map(move |x| (x, y)))
+        .map(move |(x, y)| (x, y, (x as f64 - x0).hypot(y as f64 - y0)))
 }
 
 /// Rows in which one call looks for stars.

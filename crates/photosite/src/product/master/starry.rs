@@ -5,7 +5,7 @@ use photosite_pix::stars::{Criteria, Star};
 use photosite_pix::{CfaPattern, Frame, MaskBits, Plane, stat};
 
 use crate::Result;
-use crate::measure::find_stars;
+use crate::measure::{find_stars, pixels_about};
 use crate::work::Context;
 
 /// What may be a star of a flat.
@@ -41,45 +41,33 @@ pub(super) fn without_stars(
     if stars.iter().filter(clear).count() < FEWEST {
         return Ok(0);
     }
-    let covered = Plane::from_fn(flat.data.size(), |_, _| false);
-    let covered = stars.iter().fold(covered, |mut covered, star| {
-        for (x, y, away) in about(star, REACH_WIDTHS * star.fwhm_px, &flat.data) {
-            covered.set(x, y, covered.get(x, y) || away <= REACH_WIDTHS * star.fwhm_px);
-        }
-        covered
-    });
+    let size = flat.data.size();
+    let reach = |star: &Star| REACH_WIDTHS * star.fwhm_px;
+    let under = |star: &Star| {
+        let reach = reach(star);
+        pixels_about(star, reach, size).filter(move |(_, _, away)| *away <= reach)
+    };
+    let mut covered = Plane::filled(size, false);
+    for (x, y, _) in stars.iter().flat_map(|star| under(star)) {
+        covered.set(x, y, true);
+    }
     let colour = |x: usize, y: usize| cfa.map_or(0, |cfa| cfa.color(x, y).channel());
     let mut filled: Vec<(usize, usize, f32)> = Vec::new();
     for star in &stars {
-        let reach = REACH_WIDTHS * star.fwhm_px;
+        let around = reach(star) + BESIDE_WIDTHS * star.fwhm_px;
         let mut beside: [Vec<f32>; 3] = Default::default();
-        for (x, y, away) in about(star, reach + BESIDE_WIDTHS * star.fwhm_px, &flat.data) {
-            if away > reach && !covered.get(x, y) && flat.mask.get(x, y).is_empty() {
+        for (x, y, _) in pixels_about(star, around, size) {
+            if !covered.get(x, y) && flat.mask.get(x, y).is_empty() {
                 beside[colour(x, y)].push(flat.data.get(x, y));
             }
         }
         let levels = beside.map(|samples| stat::median(&samples));
-        for (x, y, away) in about(star, reach, &flat.data) {
-            let level = levels[colour(x, y)];
-            if away <= reach && level.is_finite() {
-                filled.push((x, y, level));
-            }
-        }
+        let made = under(star).map(|(x, y, _)| (x, y, levels[colour(x, y)]));
+        filled.extend(made.filter(|(_, _, level)| level.is_finite()));
     }
     for (x, y, level) in filled {
         flat.data.set(x, y, level);
         flat.mask.set(x, y, flat.mask.get(x, y) | MaskBits::INTERPOLATED);
     }
     Ok(stars.len())
-}
-
-/// The pixels in the square of a radius about a star, and how far away each is.
-fn about(star: &Star, radius: f64, of: &Plane<f32>) -> impl Iterator<Item = (usize, usize, f64)> {
-    let range = |c: f64, end: usize| {
-        (c - radius).floor().max(0.0) as usize..((c + radius + 2.0).max(0.0) as usize).min(end)
-    };
-    let (columns, rows) = (range(star.x, of.width()), range(star.y, of.height()));
-    let (x0, y0) = (star.x, star.y);
-    rows.flat_map(move |y| columns.clone().map(move |x| (x, y)))
-        .map(move |(x, y)| (x, y, (x as f64 - x0).hypot(y as f64 - y0)))
 }

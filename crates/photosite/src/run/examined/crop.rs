@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use photosite_pix::{Card, FrameKind, Plane, Rect, Size, stat};
+use photosite_pix::{Card, FrameKind, Rect, Size, stat};
 
 use super::{Setup, some};
+use crate::evidence::stands_out;
 use crate::finding::Severity;
 use crate::inventory::Frame;
 use crate::run::looked::read_plane;
@@ -163,7 +164,7 @@ fn found_at(
             let inside = hot.iter().filter_map(|(x, y, excess)| {
                 let (x, y) = (x.checked_sub(dx)?, y.checked_sub(dy)?);
                 let there = x < size.width && y < size.height;
-                there.then(|| stands_out(&light, x, y) / excess)
+                there.then(|| stands_out(light.row(y), x) / excess)
             });
             shown.push(stat::median(&inside.collect::<Vec<f32>>()));
         }
@@ -189,7 +190,7 @@ fn hottest(darks: &[&Frame]) -> Option<Vec<(usize, usize, f32)>> {
         let dark = read_plane(&dark.path, 0).ok()?;
         if n > 0 {
             hot.iter_mut()
-                .for_each(|(x, y, excess)| *excess = excess.min(stands_out(&dark, *x, *y)));
+                .for_each(|(x, y, excess)| *excess = excess.min(stands_out(dark.row(*y), *x)));
             continue;
         }
         let (level, mad) = stat::median_mad(dark.as_slice());
@@ -197,7 +198,7 @@ fn hottest(darks: &[&Frame]) -> Option<Vec<(usize, usize, f32)>> {
         for y in 0..dark.height() {
             let above = dark.row(y).iter().enumerate().filter(|(_, v)| **v > level + reach);
             hot.extend(above.filter_map(|(x, _)| {
-                let excess = stands_out(&dark, x, y);
+                let excess = stands_out(dark.row(y), x);
                 (excess > reach).then_some((x, y, excess))
             }));
         }
@@ -207,15 +208,6 @@ fn hottest(darks: &[&Frame]) -> Option<Vec<(usize, usize, f32)>> {
     hot.sort_by(|a, b| b.2.total_cmp(&a.2).then((a.1, a.0).cmp(&(b.1, b.0))));
     hot.truncate(HOTTEST);
     (hot.len() >= FEWEST).then_some(hot)
-}
-
-/// How far a sample stands out of the four of its colour beside it in the row.
-fn stands_out(frame: &Plane<f32>, x: usize, y: usize) -> f32 {
-    let row = frame.row(y);
-    let places = [x.checked_sub(4), x.checked_sub(2), Some(x + 2), Some(x + 4)];
-    let beside: Vec<f32> =
-        places.into_iter().flatten().filter_map(|x| row.get(x).copied()).collect();
-    row[x] - stat::median(&beside)
 }
 
 /// Gives the lights the array that they have by their place on the sensor, where their headers name that of the
