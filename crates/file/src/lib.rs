@@ -40,6 +40,6 @@ pub use fits::verify;
 pub use frame::{open_mask, read_frame, read_frames, read_image, read_masked, whole};
 pub use magic::{is_camera_raw, is_image};
 pub use ours::{KEY_KEYWORD, SCHEMA_PREFIX, SOFTWARE_PREFIX, is_ours};
-pub use platform::is_local_folder;
+pub use platform::{is_local_folder, settled_stamp};
 pub use probe::{Probe, open, open_image, probe, probe_frames};
 pub use source::{Access, RawSource, Source, changed, check_rows, planes_of};

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+#[cfg(unix)]
+use std::time::{Duration, SystemTime};
 
 /// Reads at most `buf.len()` bytes at `offset` without moving a shared file position.
 #[cfg(unix)]
@@ -205,6 +207,38 @@ pub fn is_local_folder(folder: &Path) -> bool {
     matches!(first, Some(Component::Prefix(p)) if matches!(p.kind(), Prefix::VerbatimDisk(_) | Prefix::Disk(_)))
 }
 
+/// What the file system of this machine's own disk notes of a file and lets no program choose: device and
+/// number, length, and when content and entry last changed, in nanoseconds. Two looks that agree found the
+/// same bytes. `None` where there is no such thing, and within [`SETTLING`] of a change, behind which
+/// another one could hide.
+#[cfg(unix)]
+pub fn settled_stamp(path: &Path) -> Option<[u64; 5]> {
+    use std::os::unix::fs::MetadataExt;
+    let path = path.canonicalize().ok()?;
+    let meta = std::fs::metadata(&path).ok()?;
+    let since_1970 =
+        |s: i64, ns: i64| Some(Duration::new(u64::try_from(s).ok()?, u32::try_from(ns).ok()?));
+    let modified = since_1970(meta.mtime(), meta.mtime_nsec())?;
+    let changed = since_1970(meta.ctime(), meta.ctime_nsec())?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let settled = now.checked_sub(modified.max(changed))? > SETTLING;
+    if !settled || !is_local_folder(path.parent()?) {
+        return None;
+    }
+    let ns = |t: Duration| u64::try_from(t.as_nanos()).ok();
+    Some([meta.dev(), meta.ino(), meta.len(), ns(modified)?, ns(changed)?])
+}
+
+/// Times of the coarsest file systems are even seconds.
+#[cfg(unix)]
+const SETTLING: Duration = Duration::from_secs(3);
+
+/// The times that Windows tells are those that programs set.
+#[cfg(windows)]
+pub fn settled_stamp(_path: &Path) -> Option<[u64; 5]> {
+    None
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
@@ -213,5 +247,27 @@ mod tests {
     fn what_is_no_disk_of_this_machine_is_not_local() {
         assert!(!is_local_folder(Path::new("/proc")));
         assert!(!is_local_folder(Path::new("/nowhere/at/all")));
+    }
+
+    #[test]
+    fn a_change_is_stamped_whatever_date_a_program_gives_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("light.fits");
+        let write = |bytes: &[u8]| {
+            crate::atomic::write_bytes(&path, bytes, crate::atomic::Existing::Replace).unwrap();
+            let file = File::options().write(true).open(&path).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)).unwrap();
+        };
+        write(b"one");
+        assert_eq!(settled_stamp(&path), None, "a file just written");
+        std::thread::sleep(SETTLING + Duration::from_millis(100));
+        let stamp = settled_stamp(&path);
+        // A folder that is no disk of this machine has no stamps at all.
+        if is_local_folder(dir.path()) {
+            assert!(stamp.is_some() && settled_stamp(&path) == stamp);
+        }
+        write(b"two");
+        assert_eq!(settled_stamp(&path), None);
+        assert_eq!(settled_stamp(&dir.path().join("none.fits")), None);
     }
 }

@@ -17,6 +17,9 @@ use crate::{Done, resolve};
 /// Pixels of the list of the worst.
 const LISTED: usize = 20;
 
+/// Columns of a picture of a map.
+const PICTURE_WIDTH: usize = 1600;
+
 /// Builds, shows, compares or exchanges defect maps.
 pub fn run(args: DefectsArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::default();
@@ -49,7 +52,7 @@ pub fn run(args: DefectsArgs, limits: Limits) -> anyhow::Result<Done> {
         DefectsVerb::Show { map, output } => {
             let loaded = read_defect_map(&map)?;
             if let Some(png) = &output {
-                draw_map(&loaded, png)?;
+                draw_map(&loaded, png, PICTURE_WIDTH)?;
             }
             if json {
                 let report = defects_report(&loaded.map, LISTED);

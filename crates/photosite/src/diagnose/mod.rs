@@ -38,6 +38,7 @@ mod flat;
 mod level;
 mod noise;
 mod points;
+mod seam;
 mod structure;
 mod thermal;
 

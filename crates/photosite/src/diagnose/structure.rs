@@ -7,6 +7,7 @@ use photosite_pix::spectrum::{Spectrum, Tone};
 use photosite_pix::{CfaPattern, Plane, Rect, Size, stat};
 use serde::{Deserialize, Serialize};
 
+use super::seam::{Across, seam};
 use super::{Against, Fault, Subject};
 use crate::finding::Severity;
 
@@ -77,7 +78,7 @@ impl Pattern {
         }
     }
 
-    fn fault(self, adu: f64, error: Option<f64>, message: String) -> Fault {
+    pub(super) fn fault(self, adu: f64, error: Option<f64>, message: String) -> Fault {
         Fault {
             code: self.code(),
             severity: self.severity(),
@@ -134,9 +135,9 @@ pub(super) fn look(
         return;
     }
     let step = cfa.map_or(1, CfaPattern::period);
-    let [rows, columns] = Lines::of(subject, step);
-    seam("columns", &columns.medians, noise_adu, faults);
-    seam("rows", &rows.medians, noise_adu, faults);
+    let ([rows, columns], [of_rows, of_columns]) = Lines::of(subject, step);
+    seam("columns", of_rows, (step, noise_adu), faults);
+    seam("rows", of_columns, (step, noise_adu), faults);
     interference(subject, step, noise_adu, faults);
     for (pattern, what, lines) in
         [(Pattern::RowNoise, "rows", rows), (Pattern::ColumnNoise, "columns", columns)]
@@ -164,21 +165,23 @@ struct Lines {
 }
 
 impl Lines {
-    /// Those of rows and of columns.
-    fn of(subject: &Subject<'_>, step: usize) -> [Self; 2] {
+    /// Those of rows and of columns, and the samples of some rows and of some columns.
+    fn of(subject: &Subject<'_>, step: usize) -> ([Self; 2], [Across; 2]) {
         let Size { width, height } = subject.data.size();
         let runs = runs(width, step);
         let every = (height / OF_COLUMN).max(1) | 1;
-        let mut some = vec![0.0f32; runs.iter().map(ExactSizeIterator::len).sum()];
-        let rows: Vec<f64> = (0..height)
-            .map(|y| {
-                let mut rest = &mut some[..];
+        let some = runs.iter().map(ExactSizeIterator::len).sum();
+        let mut of_rows = vec![0.0f32; some * height];
+        let rows = of_rows.chunks_exact_mut(some).enumerate();
+        let rows: Vec<f64> = rows
+            .map(|(y, row)| {
+                let mut rest = &mut row[..];
                 for run in &runs {
                     let (part, after) = rest.split_at_mut(run.len());
                     subject.part_of_row(y, run.start, part);
                     rest = after;
                 }
-                middle(&some, step)
+                middle(row, step)
             })
             .collect();
         let mut kept = vec![0.0f32; height.div_ceil(every) * width];
@@ -188,11 +191,31 @@ impl Lines {
         let column =
             |x: usize| -> Vec<f32> { kept.chunks_exact(width).map(|row| row[x]).collect() };
         let columns = (0..width).map(|x| middle(&column(x), step)).collect();
-        [
-            Self { medians: rows, samples: some.len() },
+        let lines = [
+            Self { medians: rows, samples: some },
             Self { medians: columns, samples: height.div_ceil(every) },
-        ]
+        ];
+        let across = [
+            Across { samples: kept, length: width },
+            Across { samples: turned(&of_rows, some), length: height },
+        ];
+        (lines, across)
     }
+}
+
+/// Rows of `width` samples as columns, one after the other.
+fn turned(rows: &[f32], width: usize) -> Vec<f32> {
+    /// Rows that are turned at a time, so that the nearest memory holds them.
+    const ROWS: usize = 32;
+    let height = rows.len() / width;
+    let mut out = vec![0.0; rows.len()];
+    for (n, block) in rows.chunks(ROWS * width).enumerate() {
+        for (x, column) in out.chunks_exact_mut(height).enumerate() {
+            let part = column[n * ROWS..].iter_mut().zip(block[x..].iter().step_by(width));
+            part.for_each(|(to, v)| *to = *v);
+        }
+    }
+    out
 }
 
 /// The parts of a row that are looked at; each begins and ends with a cell of the array.
@@ -204,80 +227,6 @@ fn runs(width: usize, step: usize) -> Vec<Range<usize>> {
     }
     let start = |k: usize| (k * (width - run) / (count - 1)) / step * step;
     (0..count).map(|k| start(k)..start(k) + run).collect()
-}
-
-/// Lines to each side of a border between amplifiers, near and far; even, because rows of two colours
-/// alternate. Noise hides a step that few lines show, nebulae one that many do.
-const BANKS: [usize; 3] = [4, 12, 40];
-/// A step there stands out so many times from those elsewhere, and is so large by the noise of a pixel.
-const STEPS: f64 = 7.0;
-const STEP: f64 = 0.1;
-/// Near and far the step of an amplifier is the same to this share, noise aside.
-const SAME: f64 = 0.5;
-const NOISY: f64 = 3.0;
-
-/// The step of lines at one place by the means of so many to each side, what the background does before and
-/// behind taken off.
-fn step_at(lines: &[f64], at: usize, bank: usize) -> f64 {
-    let mean = |from: usize| {
-        let known = lines[from..from + bank].iter().filter(|v| v.is_finite());
-        let (sum, n) = known.fold((0.0, 0.0), |(sum, n), v| (sum + v, n + 1.0));
-        sum / n
-    };
-    let bend = |at: usize| mean(at) - mean(at - bank);
-    bend(at) - 0.5 * (bend(at - bank) + bend(at + bank))
-}
-
-/// A step in the middle beside those elsewhere.
-struct Step {
-    adu: f64,
-    usual: f64,
-    most: f64,
-}
-
-impl Step {
-    fn stands_out(&self) -> bool {
-        self.adu.abs() > STEPS * self.usual && self.adu.abs() > 1.5 * self.most
-    }
-}
-
-/// A step in the middle of a frame, where sensors that are read out by two or four amplifiers are parted.
-fn seam(what: &str, lines: &[f64], noise_adu: f64, faults: &mut Vec<Fault>) {
-    let [.., far] = BANKS;
-    let middle = lines.len() / 2;
-    // Elsewhere is where the step is in none of the four banks.
-    if lines.len() < 10 * far {
-        return;
-    }
-    let of = |bank: usize| -> Step {
-        let elsewhere: Vec<f64> = (2 * far..lines.len() - 2 * far)
-            .step_by(2)
-            .filter(|at| at.abs_diff(middle) > 2 * far)
-            .map(|at| step_at(lines, at, bank))
-            .filter(|v| v.is_finite())
-            .collect();
-        Step {
-            adu: step_at(lines, middle, bank),
-            usual: stat::median_scatter(&elsewhere).1,
-            most: elsewhere.iter().fold(0.0f64, |most, v| most.max(v.abs())),
-        }
-    };
-    let steps = BANKS.map(of);
-    // A slope is smooth where a seam is sharp: near and far it is the same.
-    let lasts = |here: &Step| {
-        let differs = |s: &Step| (s.adu - here.adu).abs() > SAME * here.adu.abs() + NOISY * s.usual;
-        !steps.iter().any(differs)
-    };
-    // The widest bank that shows it knows it best.
-    let shows = |s: &&Step| s.stands_out() && lasts(s) && s.adu.abs() > STEP * noise_adu;
-    let Some(Step { adu: here, usual, .. }) = steps.iter().rev().find(shows) else { return };
-    let message = format!(
-        "the background steps by {here:.2} ADU between {what} {} and {}: the amplifiers of the sensor are not at \
-         one level",
-        middle - 1,
-        middle
-    );
-    faults.push(Pattern::AmplifierSeam.fault(*here, Some(*usual), message));
 }
 
 /// That the samples contradict the array that they are said to lie under: what was divided by the flat of
@@ -308,7 +257,7 @@ const TILE: usize = 256;
 /// Chance by which noise alone shows a pattern.
 const CHANCE: f64 = 1e-7;
 /// A pattern of so much of the noise of a pixel is seen.
-const PATTERN: f64 = 0.1;
+const PATTERN: f64 = 0.05;
 /// Below so much noise the steps of the converter are what is seen.
 const COARSE_ADU: f64 = 0.5;
 /// The share of what stands above noise around a tone that must be its own: waves of nebulae bend.

@@ -183,7 +183,7 @@ pub fn survey(
     let inner = Context { threads, ..*context };
     let seen = on_each_with(lights.len(), &outer, Spare::default, |spare, i| {
         let light = &lights[i];
-        let what = if backgrounds { "survey and backgrounds" } else { "survey" };
+        let what = if backgrounds { "backgrounds" } else { "survey" };
         let mut look = || look_over(light, backgrounds, spare, &inner);
         let seen = match kept.zip(light.seen_key()) {
             Some((kept, key)) => kept.find_or(what, &key, look),

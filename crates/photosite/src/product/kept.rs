@@ -37,7 +37,12 @@ impl Kept {
         Self { folder: folder.to_owned(), asked: Mutex::default() }
     }
 
-    /// The record of `what` by its key, or what `look` sees, which is then kept.
+    /// Where the records lie.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The record of `what` (a word that its file's name begins with) by its key, or what `look` sees, which is then kept.
     ///
     /// # Errors
     /// Those of `look`.
@@ -78,8 +83,8 @@ impl Kept {
     fn place(&self, what: &str, key: &str) -> PathBuf {
         // Samples are kept as this machine holds them.
         let order = cfg!(target_endian = "big");
-        let name = blake3::hash(format!("{RECORDS} {order} {what} {key}").as_bytes());
-        let name = format!("{}.{SUFFIX}", &name.to_hex()[..32]);
+        let hash = blake3::hash(format!("{RECORDS} {order} {what} {key}").as_bytes());
+        let name = format!("{what}-{}.{SUFFIX}", &hash.to_hex()[..32]);
         let path = self.folder.join(&name);
         self.asked.lock().expect("no holder panics").insert(name);
         path

@@ -46,7 +46,7 @@ mod page;
 
 pub use light::{DarkWayReport, LightReport};
 pub use lights::LightRow;
-pub use page::{Detail, Histogram, MasterPicture, Pictures, StackPictures, page};
+pub use page::{Detail, Histogram, MapPicture, MasterPicture, Pictures, StackPictures, page};
 
 /// The name of the schema; its number rises when a key changes its meaning.
 pub const SCHEMA: &str = "photosite.run/1";

@@ -320,17 +320,14 @@ pub fn age_of_maps(old: &Path, new: &Path) -> Result<Aged> {
     Ok(aged(&older, &newer, months_between(&older, &newer)))
 }
 
-/// Draws a map as a PNG, the way up that its frames have.
+/// Draws a map as a PNG at most `width` columns wide, the way up that its frames have.
 ///
 /// # Errors
 /// As [`draw_defects`].
-pub fn draw_map(loaded: &LoadedMap, png: &Path) -> Result<()> {
+pub fn draw_map(loaded: &LoadedMap, png: &Path, width: usize) -> Result<()> {
     let order = keyword::read(&loaded.header).metadata.row_order;
-    draw_defects(&loaded.map, order, png, PICTURE_WIDTH)
+    draw_defects(&loaded.map, order, png, width)
 }
-
-/// Columns of a picture of a map.
-const PICTURE_WIDTH: usize = 1600;
 
 /// What a map tells as JSON, in the schema `photosite.defects/1`.
 pub fn defects_report(map: &DefectMap, worst: usize) -> serde_json::Value {

@@ -52,14 +52,25 @@ pub(super) fn raw_frames(
     Ok(frames)
 }
 
-/// A frame of the inventory, ready to take part.
+/// A frame of the inventory, ready to take part; its file is read through.
 ///
 /// # Errors
 /// When the file cannot be read for its hash.
 pub fn raw_frame(frame: &Frame) -> Result<RawFrame> {
+    identified(frame, hash_and_damage)
+}
+
+/// The same; `held` tells what its file holds, and what contradicts the sums in its headers.
+///
+/// # Errors
+/// Those of `held`, and when the file cannot be read.
+pub(super) fn identified(
+    frame: &Frame,
+    held: impl FnOnce(&Path) -> Result<(ContentHash, Option<String>)>,
+) -> Result<RawFrame> {
     // The mark comes first: what changes while the file is hashed is seen later.
     let mark = FileMark::of(&frame.path)?;
-    let (hash, damage) = hash_and_damage(&frame.path)?;
+    let (hash, damage) = held(&frame.path)?;
     Ok(RawFrame {
         path: frame.path.clone(),
         hash,

@@ -48,6 +48,7 @@ mod earlier;
 mod examined;
 mod frames;
 mod hot;
+mod identity;
 mod integrate;
 mod keep;
 mod kept_maps;

@@ -8,13 +8,17 @@ use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::{Source, keyword};
 use photosite_pix::{CfaPattern, FrameKind, Metadata, Plane, Rect, RowOrder, Size, stat};
 
+use super::defect_map::draw_map;
 use super::looked::read_plane;
+use super::night::MAPPED;
 use crate::html::is_ours;
 use crate::open::{open, probe};
 use crate::plan::MASTERS_SHOWN;
 use crate::preview::{Linked, preview_file, superpixels, write_preview, write_response};
+use crate::product::read_defect_map;
 use crate::report::{
-    Detail, Histogram, MasterPicture, Pictures, RunReport, StackPictures, StackReport, page,
+    Detail, Histogram, MapPicture, MasterPicture, Pictures, RunReport, StackPictures, StackReport,
+    page,
 };
 use crate::{Error, Result};
 
@@ -57,9 +61,22 @@ pub(super) fn page_of(report: &RunReport, folder: &Path, page_path: &Path) -> Re
         .map(|(i, stack)| stack_pictures(report, (stack, i < COMPARED), &masters, folder))
         .collect();
     let masters = masters.into_iter().map(|seen| Some(seen?.picture)).collect();
-    let pictures = Pictures { stacks, masters };
+    let maps = maps(report, folder);
+    let pictures = Pictures { stacks, masters, maps };
     let html = page(report, &pictures);
     Ok(write_bytes(page_path, html.as_bytes(), Existing::Replace)?)
+}
+
+/// The defect maps that lights were calibrated with.
+fn maps(report: &RunReport, folder: &Path) -> Vec<MapPicture> {
+    let told = report.findings.iter().filter(|f| f.code == MAPPED);
+    let drawn = told.take(MASTERS_SHOWN).filter_map(|f| {
+        let path = PathBuf::from(&f.subject);
+        let map = read_defect_map(&there(&path, folder, "masters")?).ok()?;
+        let picture = encoded(|png| draw_map(&map, png, MASTER_WIDTH))?;
+        Some(MapPicture { path, picture })
+    });
+    drawn.collect()
 }
 
 /// Where a product lies now: a folder that was moved still holds its products.

@@ -8,7 +8,7 @@ use multiversion::multiversion;
 use super::load::{load_f32, load_u16, widen};
 use super::sort::{sort_f32, sort_u16};
 use super::spread::median_factor;
-use super::weighted::{weighted_mean, weighted_means, whole};
+use super::weighted::{weighted_mean, weighted_means};
 use super::{Allowance, Combine, Data, Outcome, Recipe, Samples};
 use crate::reject::lanes::{Columns, Kept, LANES, Line, set_bits};
 use crate::reject::{Fate, Judge};
@@ -182,20 +182,7 @@ impl Task<'_> {
     fn write(&self, columns: &Columns, out: &mut Outcome) {
         let (x, n) = (columns.pixel[0], columns.used);
         write_rows(columns, self.combine == Combine::Median, x..x + n, out);
-        let Some(weights) = self.samples.weights.filter(|_| self.combine == Combine::WeightedMean)
-        else {
-            return;
-        };
-        let [mean, variance] = weighted_means(&self.samples, weights, columns);
-        for lane in 0..n {
-            let kept = columns.kept.len(lane);
-            if kept < columns.count[lane] as usize || lane >= whole(columns) {
-                self.weigh(columns, lane, out);
-            } else if kept > 0 {
-                out.value[x + lane] = mean[lane] as f32;
-                out.variance[x + lane] = if kept > 1 { variance[lane] as f32 } else { f32::NAN };
-            }
-        }
+        self.weigh(columns, u32::MAX >> (LANES - n), out);
     }
 
     /// A round over the queue, and the columns that it settled taken out.
@@ -217,10 +204,13 @@ impl Task<'_> {
         // The sums are still those of the columns before the round.
         let after = std::mem::replace(&mut columns.kept, before);
         let (value, variance) = finish(columns, self.combine == Combine::Median);
-        let mut narrowed = 0;
+        let (mut narrowed, mut judged) = (0, 0);
         for lane in columns.open_lanes() {
             match fates[lane] {
-                Fate::Judged => self.emit(columns, lane, value[lane], variance[lane], out),
+                Fate::Judged => {
+                    emit(columns, lane, value[lane], variance[lane], out);
+                    judged |= 1 << lane;
+                }
                 Fate::AllRejected { low } => {
                     let (x, n) = (columns.pixel[lane], columns.kept.len(lane));
                     let low = columns.kept.lo[lane] + low as i32;
@@ -234,6 +224,7 @@ impl Task<'_> {
                 Fate::Narrowed => narrowed |= 1 << lane,
             }
         }
+        self.weigh(columns, judged, out);
         columns.kept = after;
         columns.open = narrowed;
         if narrowed == 0 {
@@ -243,36 +234,44 @@ impl Task<'_> {
         let open = judge.unsettled(columns) & narrowed;
         let (value, variance) = finish(columns, self.combine == Combine::Median);
         for lane in set_bits(narrowed & !open) {
-            self.emit(columns, lane, value[lane], variance[lane], out);
+            emit(columns, lane, value[lane], variance[lane], out);
         }
+        self.weigh(columns, narrowed & !open, out);
         columns.open = open;
     }
 
-    /// Writes one settled column.
-    fn emit(&self, columns: &Columns, lane: usize, value: f32, variance: f32, out: &mut Outcome) {
-        let x = columns.pixel[lane];
-        out.value[x] = value;
-        out.variance[x] = variance;
-        out.kept[x] = columns.kept.len(lane) as u16;
-        out.low[x] = columns.kept.lo[lane] as u16;
-        out.high[x] = (columns.count[lane] - columns.kept.hi[lane]) as u16;
-        if self.combine == Combine::WeightedMean {
-            self.weigh(columns, lane, out);
-        }
-    }
-
-    /// Puts the weighted mean in the place of the mean.
-    fn weigh(&self, columns: &Columns, lane: usize, out: &mut Outcome) {
-        if columns.kept.len(lane) == 0 {
+    /// Puts the weighted means of `lanes`, a bit each, in the place of the means, where means are weighted.
+    fn weigh(&self, columns: &Columns, lanes: u32, out: &mut Outcome) {
+        let Some(weights) = self.samples.weights.filter(|_| self.combine == Combine::WeightedMean)
+        else {
             return;
+        };
+        let means = weighted_means(&self.samples, weights, columns, lanes);
+        for lane in set_bits(lanes) {
+            let kept = columns.kept.len(lane);
+            if kept == 0 {
+                continue;
+            }
+            let (mean, variance) = if means.within[lane] as usize > kept {
+                weighted_mean(&self.samples, weights, columns, lane)
+            } else {
+                (means.mean[lane], means.variance[lane])
+            };
+            let x = columns.pixel[lane];
+            out.value[x] = mean as f32;
+            out.variance[x] = if kept > 1 { variance as f32 } else { f32::NAN };
         }
-        let Some(weights) = self.samples.weights else { return };
-        let (mean, variance) = weighted_mean(&self.samples, weights, columns, lane);
-        let x = columns.pixel[lane];
-        out.value[x] = mean as f32;
-        let enough = columns.kept.len(lane) > 1;
-        out.variance[x] = if enough { variance as f32 } else { f32::NAN };
     }
+}
+
+/// Writes one settled column.
+fn emit(columns: &Columns, lane: usize, value: f32, variance: f32, out: &mut Outcome) {
+    let x = columns.pixel[lane];
+    out.value[x] = value;
+    out.variance[x] = variance;
+    out.kept[x] = columns.kept.len(lane) as u16;
+    out.low[x] = columns.kept.lo[lane] as u16;
+    out.high[x] = (columns.count[lane] - columns.kept.hi[lane]) as u16;
 }
 
 /// The results of a block at `pixels` of the strip.

@@ -23,35 +23,74 @@ use crate::reject::lanes::{Columns, Keys, LANES, Row};
 /// Lanes whose sums fit in registers together.
 const SOME: usize = 16;
 
-/// What [`weighted_mean`] gives of columns side by side that keep all of their samples, to the last
-/// digits; the last few columns, which do not fill registers, stay 0.
+/// Weighted means of some lanes.
+pub(super) struct Means {
+    pub mean: Row,
+    pub variance: Row,
+    /// Samples from the smallest to the greatest kept one. Where they are more than those kept, the cut
+    /// went among equal samples, and mean and variance are those of all.
+    pub within: [i32; LANES],
+}
+
+/// What [`weighted_mean`] gives of `lanes`, a bit each, to the last digit, but where the cut went among
+/// equal samples; other lanes hold numbers that mean nothing.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub(super) fn weighted_means(samples: &Samples, weights: &[f32], columns: &Columns) -> [Row; 2] {
-    let mut out = [[0.0; LANES]; 2];
-    for from in (0..whole(columns)).step_by(SOME) {
+pub(super) fn weighted_means(
+    samples: &Samples,
+    weights: &[f32],
+    columns: &Columns,
+    lanes: u32,
+) -> Means {
+    let mut out = Means { mean: [0.0; LANES], variance: [0.0; LANES], within: [0; LANES] };
+    for from in (0..LANES).step_by(SOME) {
+        if lanes >> from & (u32::MAX >> (LANES - SOME)) == 0 {
+            continue;
+        }
+        let pixel = &columns.pixel[from..from + SOME];
+        let side_by_side = columns.used >= from + SOME && pixel.is_sorted_by(|a, b| a + 1 == *b);
+        let places = Places { columns, from, side_by_side };
         match (samples.own, samples.applied) {
-            (None, None) => sum_some::<false, false>(samples, weights, columns, from, &mut out),
-            (None, Some(_)) => sum_some::<false, true>(samples, weights, columns, from, &mut out),
-            (Some(_), None) => sum_some::<true, false>(samples, weights, columns, from, &mut out),
-            (Some(_), Some(_)) => sum_some::<true, true>(samples, weights, columns, from, &mut out),
+            (None, None) => sum_some::<false, false>(samples, weights, &places, &mut out),
+            (None, Some(_)) => sum_some::<false, true>(samples, weights, &places, &mut out),
+            (Some(_), None) => sum_some::<true, false>(samples, weights, &places, &mut out),
+            (Some(_), Some(_)) => sum_some::<true, true>(samples, weights, &places, &mut out),
         }
     }
     out
 }
 
-/// The lanes that [`weighted_means`] sees to.
-pub(super) fn whole(columns: &Columns) -> usize {
-    columns.used / SOME * SOME
+/// Lanes whose sums are made together.
+struct Places<'a> {
+    columns: &'a Columns,
+    from: usize,
+    /// Their pixels follow one another.
+    side_by_side: bool,
+}
+
+impl Places<'_> {
+    /// What `frame` holds of them; anything for lanes that are not in use.
+    #[inline(always)]
+    fn of<T: Copy + Default>(&self, frame: &[T]) -> [T; SOME] {
+        let pixel: &[usize; SOME] = next(&self.columns.pixel, self.from);
+        if self.side_by_side {
+            return *next(frame, pixel[0]);
+        }
+        let mut out = [T::default(); SOME];
+        for lane in 0..SOME {
+            out[lane] = frame.get(pixel[lane]).copied().unwrap_or_default();
+        }
+        out
+    }
 }
 
 #[inline(always)]
 fn sum_some<const OWN: bool, const APPLIED: bool>(
     samples: &Samples,
     weights: &[f32],
-    columns: &Columns,
-    from: usize,
-    [mean, variance]: &mut [Row; 2],
+    places: &Places,
+    out: &mut Means,
 ) {
+    let &Places { columns, from, .. } = places;
     let (mut first, mut last) = ([0.0f32; SOME], [0.0f32; SOME]);
     for lane in 0..SOME {
         first[lane] = columns.first[from + lane] as f32;
@@ -59,13 +98,14 @@ fn sum_some<const OWN: bool, const APPLIED: bool>(
     }
     let mut products = [0.0f64; SOME];
     let mut rest = [0.0f64; SOME];
+    let mut within = [0i32; SOME];
     let mut of = Sums::<SOME>::default();
     for (i, weight) in weights.iter().enumerate() {
-        let at = i * samples.width + columns.pixel[0] + from;
+        let frame = i * samples.width..(i + 1) * samples.width;
         let v = match samples.data {
-            Data::Float(data) => *next(data, at),
+            Data::Float(data) => places.of(&data[frame.clone()]),
             Data::Raw { data, missing_from } => {
-                let raw: &[u16; SOME] = next(data, at);
+                let raw = places.of(&data[frame.clone()]);
                 let mut v = [f32::NAN; SOME];
                 for lane in 0..SOME {
                     let there = u32::from(raw[lane]) < missing_from;
@@ -74,7 +114,7 @@ fn sum_some<const OWN: bool, const APPLIED: bool>(
                 v
             }
         };
-        let own = samples.own.filter(|_| OWN).map_or([1.0; SOME], |own| *next(own, at));
+        let own = samples.own.filter(|_| OWN).map_or([1.0; SOME], |own| places.of(&own[frame]));
         let (mut scale, mut offset) = (1.0, 0.0);
         if let Some(applied) = samples.applied.filter(|_| APPLIED) {
             (scale, offset) = (1.0 / applied[i].scale, applied[i].offset);
@@ -83,6 +123,7 @@ fn sum_some<const OWN: bool, const APPLIED: bool>(
         for lane in 0..SOME {
             // Missing ones are NaN or infinite.
             let there = (v[lane] >= first[lane]) & (v[lane] <= last[lane]);
+            within[lane] += i32::from(there);
             let counts = there & (!OWN | (own[lane] > 0.0));
             let cover = if counts { f64::from(own[lane]) } else { 0.0 };
             let v = f64::from(if there { v[lane] } else { first[lane] });
@@ -101,8 +142,9 @@ fn sum_some<const OWN: bool, const APPLIED: bool>(
     for lane in 0..SOME {
         let origin = if APPLIED { 0.0 } else { f64::from(first[lane]) };
         let above = (products[lane] + rest[lane]) / of.total[lane];
-        mean[from + lane] = origin + above;
-        variance[from + lane] = of.variance((OWN, APPLIED), lane, above);
+        out.mean[from + lane] = origin + above;
+        out.variance[from + lane] = of.variance((OWN, APPLIED), lane, above);
+        out.within[from + lane] = within[lane];
     }
 }
 

@@ -1,13 +1,15 @@
 //! The masters: their numbers, and what they look like.
 
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 use super::super::RunReport;
-use super::{name, number, verdict_cell};
+use super::{Pictures, name, number, verdict_cell};
+use crate::finding::Finding;
 use crate::html::{Page, escaped};
 
 /// The table of masters, and what each looks like.
-pub(super) fn show(report: &RunReport, pictures: &[Option<MasterPicture>], page: &mut Page) {
+pub(super) fn show(report: &RunReport, pictures: &Pictures, page: &mut Page) {
     if report.masters.is_empty() {
         return;
     }
@@ -40,10 +42,10 @@ pub(super) fn show(report: &RunReport, pictures: &[Option<MasterPicture>], page:
     }
     page.push("</tbody></table></div>");
     page.push("<div class=\"masters\">");
-    for (master, shown) in report.masters.iter().zip(pictures) {
+    for (master, shown) in report.masters.iter().zip(&pictures.masters) {
         let Some(shown) = shown else { continue };
         page.push(&format!(
-            "<figure><figcaption>{}</figcaption><img src=\"data:image/png;base64,{}\" alt=\"{} {}\">{}{}</figure>",
+            "<figure><figcaption>{}</figcaption><img src=\"data:image/png;base64,{}\" alt=\"{} {}\">{}{}{}</figure>",
             name(&master.path),
             shown.picture,
             if shown.response.is_some() { "Response of" } else { "The" },
@@ -54,10 +56,38 @@ pub(super) fn show(report: &RunReport, pictures: &[Option<MasterPicture>], page:
                  it, {:.2} % by more than 1.1.</p>",
                 100.0 * low,
                 100.0 * high
-            ))
+            )),
+            found_of(report, &master.path)
+        ));
+    }
+    for map in &pictures.maps {
+        page.push(&format!(
+            "<figure><figcaption>{}</figcaption><img src=\"data:image/png;base64,{}\" alt=\"Map of defects\"><p \
+             class=\"dim\">Hot red, warm brown, cold blue, unstable green, bent magenta, without data white.</p>{}</figure>",
+            name(&map.path),
+            map.picture,
+            found_of(report, &map.path)
         ));
     }
     page.push("</div>");
+}
+
+/// What was found of a file: that it is not as its predecessor was, for one.
+fn found_of(report: &RunReport, path: &Path) -> String {
+    let of_it = |f: &&Finding| Path::new(&f.subject) == path;
+    report.findings.iter().filter(of_it).fold(String::new(), |mut out, f| {
+        let _ = write!(out, "<p>{}</p>", escaped(&f.message));
+        out
+    })
+}
+
+/// What a defect map looks like.
+#[derive(Debug, Clone)]
+pub struct MapPicture {
+    /// The map.
+    pub path: PathBuf,
+    /// As PNG in base 64.
+    pub picture: String,
 }
 
 /// What a master looks like.

@@ -13,7 +13,7 @@ use crate::diagnose::Verdict;
 use crate::finding::{Finding, Severity};
 use crate::html::{Page, data_block, escaped};
 
-pub use masters::{Histogram, MasterPicture};
+pub use masters::{Histogram, MapPicture, MasterPicture};
 pub use picture::{Detail, StackPictures};
 
 /// What is shown in a page, as PNG in base 64.
@@ -23,6 +23,8 @@ pub struct Pictures {
     pub stacks: Vec<StackPictures>,
     /// Those of masters, in their order; `None` for one that could not be read.
     pub masters: Vec<Option<MasterPicture>>,
+    /// Those of the defect maps that lights were calibrated with.
+    pub maps: Vec<MapPicture>,
 }
 
 const STYLE: &str = "\
@@ -69,7 +71,7 @@ pub fn page(report: &RunReport, pictures: &Pictures) -> String {
     lights::table(report, &mut page);
     lights::plots(report, &mut page);
     flow::show(report, &mut page);
-    masters::show(report, &pictures.masters, &mut page);
+    masters::show(report, pictures, &mut page);
     shooting::show(report, &mut page);
     findings(report, &mut page);
     made_by(report, &mut page);

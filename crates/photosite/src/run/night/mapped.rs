@@ -145,6 +145,9 @@ impl Night<'_> {
     }
 }
 
+/// That lights are calibrated with a map.
+pub(in crate::run) const MAPPED: &str = "defects-mapped";
+
 /// Which map lights are calibrated with, and what is in it.
 fn told(map: &LoadedMap, lights: usize) -> Finding {
     let counts = map.map.counts();
@@ -157,7 +160,7 @@ fn told(map: &LoadedMap, lights: usize) -> Finding {
          columns)",
         map.map.facts.darks, counts.repaired, counts.hot, counts.unstable, counts.columns
     );
-    Finding::new("defects-mapped", Severity::Info, map.path.display().to_string(), message)
+    Finding::new(MAPPED, Severity::Info, map.path.display().to_string(), message)
         .hint("No action needed; --defects none does without.")
         .with("repaired", counts.repaired)
         .with("lights", lights)

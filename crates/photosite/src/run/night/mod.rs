@@ -18,6 +18,8 @@ mod own_darks;
 mod stacks;
 mod verdicts;
 
+pub(super) use mapped::MAPPED;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -37,7 +39,8 @@ use self::verdicts::{below_zero, left_of_darks, patterns_of};
 use super::account::{Account, Done, report};
 use super::adopt::masters_among;
 use super::earlier::Earlier;
-use super::frames::{damaged, raw_frame, take_inventory_without};
+use super::frames::{damaged, identified, take_inventory_without};
+use super::identity::Remembered;
 use super::keep::keep_masters;
 use super::page::page_of;
 use super::pairs::noise_by_pairs;
@@ -94,8 +97,9 @@ fn run(
     context: &Context<'_>,
 ) -> Result<NightOutcome> {
     let mut night = Night::begin(request, context)?;
+    let kept = Kept::new(&request.output.join(".seen"));
     if request.graph || expected.is_some() {
-        night.identify(context)?;
+        night.identify(&kept, context)?;
         let graph = night.graph(context);
         if let Some(difference) = expected.and_then(|e| e.difference(&graph)) {
             return Err(Error::parameters(format!(
@@ -127,7 +131,7 @@ fn run(
         return Err(Error::foreign(&report_path));
     }
     let _lock = Lock::take(&request.output)?;
-    let failure = night.work(context).err();
+    let failure = night.work(&kept, context).err();
     if let Some(e) = &failure {
         night.notes.add(Finding::of(e, request.output.display().to_string()), context);
     }
@@ -160,16 +164,16 @@ struct SoFar<'a> {
 }
 
 /// What a run meets where it writes.
-struct AtHand {
+struct AtHand<'a> {
     maps: Maps,
     earlier: Earlier,
-    kept: Kept,
+    kept: &'a Kept,
     /// Where calibrated lights go.
     folder: PathBuf,
 }
 
 impl SoFar<'_> {
-    fn work<'b>(&'b self, at_hand: &'b AtHand) -> Work<'b> {
+    fn work<'b>(&'b self, at_hand: &'b AtHand<'b>) -> Work<'b> {
         let Self { request, planned, raw, masters, darks, flats, made } = self;
         let AtHand { maps, earlier, kept, folder } = at_hand;
         Work { request, planned, raw, masters, darks, flats, made, maps, earlier, kept, folder }
@@ -189,6 +193,8 @@ struct Night<'a> {
     used: Option<LibraryReport>,
     graph: Option<Graph>,
     timing: BTreeMap<String, f64>,
+    /// What files hold, until the next run is told.
+    remembered: Option<Remembered>,
     watch: Stopwatch,
     lap: f64,
 }
@@ -248,6 +254,7 @@ impl<'a> Night<'a> {
             used: None,
             graph: None,
             timing: BTreeMap::new(),
+            remembered: None,
             watch,
             lap: 0.0,
         };
@@ -256,7 +263,7 @@ impl<'a> Night<'a> {
     }
 
     /// Masters, pictures, lights.
-    fn work(&mut self, context: &Context<'_>) -> Result<()> {
+    fn work(&mut self, kept: &Kept, context: &Context<'_>) -> Result<()> {
         let output = &self.so_far.request.output;
         let masters_dir = output.join("masters");
         let lights_dir = output.join("calibrated");
@@ -266,16 +273,19 @@ impl<'a> Night<'a> {
             stacks: output.join("stacks"),
             registered: keep.registered.then_some(registered.clone()),
         };
-        let seen = output.join(".seen");
-        let kept = Kept::new(&seen);
-        for folder in [output, &masters_dir, &lights_dir, &registered, &folders.stacks, &seen] {
+        for folder in
+            [output, &masters_dir, &lights_dir, &registered, &folders.stacks, kept.folder()]
+        {
             if folder.is_dir() {
                 remove_leftovers(folder).map_err(|e| Error::from(e).of_product())?;
             }
         }
         context.observer.event(Event::Ahead(&self.ahead()));
         if self.so_far.raw.is_empty() {
-            self.identify(context)?;
+            self.identify(kept, context)?;
+        }
+        if let Some(remembered) = self.remembered.take() {
+            remembered.keep(kept);
         }
         self.lap("identify");
         let earlier = self.earlier(context)?;
@@ -323,7 +333,7 @@ impl<'a> Night<'a> {
     /// Decides what is taken of darks that are not the lights' own, and makes darks by their models.
     fn fit_darks(
         &mut self,
-        at_hand: &AtHand,
+        at_hand: &AtHand<'_>,
         masters_dir: &Path,
         context: &Context<'_>,
     ) -> Result<()> {
@@ -359,16 +369,18 @@ impl<'a> Night<'a> {
     }
 
     /// Knows every frame by its content.
-    fn identify(&mut self, context: &Context<'_>) -> Result<()> {
+    fn identify(&mut self, kept: &Kept, context: &Context<'_>) -> Result<()> {
         let frames = &self.inventory.frames;
         let total = frames.len() as u64;
         context.observer.event(Event::Started { stage: Stage::Identify, total });
+        let remembered = Remembered::of(kept);
         let read = on_each(frames.len(), context, |i| {
-            let raw = raw_frame(&frames[i]);
+            let raw = identified(&frames[i], |path| remembered.hash_and_damage(path));
             context.observer.event(Event::Advanced { by: 1, what: "identifying" });
             raw
         })?;
         context.observer.event(Event::Finished);
+        self.remembered = Some(remembered);
         let notes = &mut self.notes;
         self.so_far.raw =
             Results::new(read.into_iter().zip(frames).map(|(raw, frame)| match raw {

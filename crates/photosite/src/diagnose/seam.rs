@@ -1,0 +1,212 @@
+//! A step in the middle of a frame, where sensors that are read out by two or four amplifiers are parted.
+
+use std::ops::Range;
+
+use photosite_pix::stat;
+
+use super::Fault;
+use super::structure::Pattern;
+
+/// Samples to each side of a border between amplifiers, near and far; even, because two colours alternate.
+/// Noise hides a step that few show, nebulae one that many do.
+const BANKS: [usize; 4] = [4, 12, 20, 40];
+const FAR: usize = BANKS[3];
+/// A step there stands out so many times from those elsewhere, and is so large by the noise of a pixel.
+const STEPS: f64 = 5.5;
+const STEP: f64 = 0.1;
+/// It is larger so many times than the largest one elsewhere.
+const MOST: f64 = 1.5;
+/// Near and far the step of an amplifier is the same to this share, noise aside.
+const SAME: f64 = 0.5;
+const NOISY: f64 = 3.0;
+/// Places elsewhere that are looked at, at most.
+const PLACES: usize = 128;
+
+/// Samples so many sigmas above those around them are stars.
+const STARS: f32 = 4.0;
+/// Runs of samples that a background is found of, by so many of one colour at most.
+const RUN: usize = 64;
+const OF_RUN: usize = 16;
+/// Banks with fewer of their samples than this share tell nothing.
+const ENOUGH: f64 = 0.5;
+
+/// Lines across a border, of one length, one after the other; samples that do not count are NaN.
+pub(super) struct Across {
+    pub samples: Vec<f32>,
+    pub length: usize,
+}
+
+/// The step of lines at one place.
+struct Step {
+    adu: f64,
+    usual: f64,
+    most: f64,
+}
+
+impl Step {
+    fn stands_out(&self) -> bool {
+        self.adu.abs() > STEPS * self.usual && self.adu.abs() > MOST * self.most
+    }
+}
+
+/// Looks for a step in the middle of lines under an array of period `step`, between what `what` says.
+pub(super) fn seam(
+    what: &str,
+    mut across: Across,
+    (step, noise_adu): (usize, f64),
+    faults: &mut Vec<Fault>,
+) {
+    let length = across.length;
+    if length < 10 * FAR {
+        return;
+    }
+    let middle = length / 2;
+    // Elsewhere is where the step is in none of the banks.
+    let stride = (length / PLACES).next_multiple_of(2).max(2);
+    let from = middle % stride;
+    let beside = (from + 2 * FAR..length - 2 * FAR).step_by(stride);
+    let elsewhere: Vec<usize> = beside.filter(|at| at.abs_diff(middle) > 2 * FAR).collect();
+    let places: Vec<usize> = [middle].into_iter().chain(elsewhere).collect();
+
+    let lines = across.samples.len() / length;
+    let mut steps = vec![f32::NAN; BANKS.len() * places.len() * lines];
+    let mut sums = Sums::default();
+    for (n, line) in across.samples.chunks_exact_mut(length).enumerate() {
+        without_stars(line, step, STARS * noise_adu as f32);
+        sums.of(line);
+        for (b, bank) in BANKS.into_iter().enumerate() {
+            for (p, at) in places.iter().enumerate() {
+                steps[(b * places.len() + p) * lines + n] = sums.step(*at, bank) as f32;
+            }
+        }
+    }
+    let mut means = steps.chunks_exact_mut(lines).map(typical);
+    let steps = BANKS.map(|_| {
+        let adu = means.next().unwrap_or(f64::NAN);
+        let elsewhere: Vec<f64> =
+            means.by_ref().take(places.len() - 1).filter(|v| v.is_finite()).collect();
+        let usual = stat::median_scatter(&elsewhere).1;
+        Step { adu, usual, most: elsewhere.iter().fold(0.0f64, |most, v| most.max(v.abs())) }
+    });
+    // A slope is smooth where a seam is sharp: near and far it is the same.
+    let lasts = |here: &Step| {
+        let differs = |s: &Step| (s.adu - here.adu).abs() > SAME * here.adu.abs() + NOISY * s.usual;
+        !steps.iter().any(differs)
+    };
+    // The widest bank that shows it knows it best.
+    let shows = |s: &&Step| s.stands_out() && lasts(s) && s.adu.abs() > STEP * noise_adu;
+    let Some(Step { adu: here, usual, .. }) = steps.iter().rev().find(shows) else { return };
+    let message = format!(
+        "the background steps by {here:.2} ADU between {what} {} and {}: the amplifiers of the sensor are not at \
+         one level",
+        middle - 1,
+        middle
+    );
+    faults.push(Pattern::AmplifierSeam.fault(*here, Some(*usual), message));
+}
+
+/// Brings the colours of a line to one level and takes what stands above its surroundings out of it.
+fn without_stars(line: &mut [f32], step: usize, limit: f32) {
+    let mut some = Vec::with_capacity(OF_RUN);
+    let mut middle_of = |line: &[f32], run: Range<usize>, phase: usize| {
+        let every = (run.len() / step / OF_RUN).max(1) * step;
+        some.clear();
+        some.extend(line[run].iter().skip(phase).step_by(every).filter(|v| v.is_finite()));
+        stat::median_in_place(&mut some)
+    };
+    let length = line.len();
+    let run = RUN.next_multiple_of(step);
+    for phase in 0..step {
+        let level = middle_of(line, 0..length, phase);
+        line[phase..].iter_mut().step_by(step).for_each(|v| *v -= level);
+    }
+    for from in (0..length).step_by(run) {
+        let to = (from + run).min(length);
+        let level = middle_of(line, from..to, 0);
+        line[from..to].iter_mut().filter(|v| **v - level > limit).for_each(|v| *v = f32::NAN);
+    }
+}
+
+/// Sums of a line's samples, and how many they are, up to each place.
+#[derive(Default)]
+struct Sums {
+    up_to: Vec<(f64, f64)>,
+}
+
+impl Sums {
+    fn of(&mut self, line: &[f32]) {
+        self.up_to.clear();
+        self.up_to.push((0.0, 0.0));
+        let mut sum = (0.0, 0.0);
+        self.up_to.extend(line.iter().map(|v| {
+            if v.is_finite() {
+                sum = (sum.0 + f64::from(*v), sum.1 + 1.0);
+            }
+            sum
+        }));
+    }
+
+    fn mean(&self, from: usize, bank: usize) -> f64 {
+        let ((a, n), (b, m)) = (self.up_to[from], self.up_to[from + bank]);
+        if m - n < ENOUGH * bank as f64 { f64::NAN } else { (b - a) / (m - n) }
+    }
+
+    /// The step at a place by the means of so many samples to each side, what the background does before and
+    /// behind taken off.
+    fn step(&self, at: usize, bank: usize) -> f64 {
+        let bend = |at: usize| self.mean(at, bank) - self.mean(at - bank, bank);
+        bend(at) - 0.5 * (bend(at - bank) + bend(at + bank))
+    }
+}
+
+/// The mean of what lies within three robust sigmas of the median.
+fn typical(values: &mut [f32]) -> f64 {
+    let known: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).map(f64::from).collect();
+    if known.is_empty() {
+        return f64::NAN;
+    }
+    let (median, scatter) = stat::median_scatter(&known);
+    let near = known.iter().filter(|v| (**v - median).abs() <= 3.0 * scatter);
+    let (sum, n) = near.fold((0.0, 0.0), |(sum, n), v| (sum + v, n + 1.0));
+    if n > 0.0 { sum / n } else { median }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines of noise over a slope, with stars, and a step in the middle.
+    fn across(length: usize, lines: usize, step_adu: f32, colours: f32) -> Across {
+        let mut state = 17u64;
+        let mut uniform = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1u64 << 24) as f32
+        };
+        let samples = (0..lines * length).map(|i| {
+            let (x, line) = (i % length, i / length);
+            // A sum of twelve has a scatter of 1.
+            let noise = (0..12).map(|_| uniform()).sum::<f32>() - 6.0;
+            let star = if (x * 7 + line * 13) % 97 < 2 { 60.0 } else { 0.0 };
+            let stepped = if x >= length / 2 { step_adu } else { 0.0 };
+            let own = if (x + line) % 2 == 0 { colours } else { 0.0 };
+            100.0 + 0.01 * x as f32 + 10.0 * noise + star + stepped + own
+        });
+        Across { samples: samples.collect(), length }
+    }
+
+    #[test]
+    fn a_step_of_a_fifth_of_the_noise_is_found_and_none_where_none_is() {
+        for (colours, step) in [(0.0, 1), (50.0, 2)] {
+            for (step_adu, found) in [(0.0, 0), (2.0, 1), (-2.0, 1)] {
+                let mut faults = Vec::new();
+                seam("columns", across(512, 384, step_adu, colours), (step, 10.0), &mut faults);
+                assert_eq!(faults.len(), found, "{step_adu} ADU, {colours}");
+                if let [fault] = &faults[..] {
+                    assert!((fault.value - f64::from(step_adu)).abs() < 0.6, "{}", fault.value);
+                }
+            }
+        }
+    }
+}
