@@ -165,13 +165,16 @@ fn what_is_written_follows_the_schemas() {
     }
 
     // A run that is stopped on its way writes its report all the same.
-    let cancel = Cancel::default();
-    let observer = StopsAt(Stage::Stacking, &cancel);
-    let context =
-        Context { threads: 2, memory_bytes: 1 << 30, observer: &observer, cancel: &cancel };
-    let stopped = with(colour.clone(), |n| n.output = at("stopped"));
-    assert!(run_night(&stopped, &context).unwrap().failure.is_some());
-    assert_eq!(faults(&report, &json_of(at("stopped/run.json"))), [""; 0]);
+    for stage in [Stage::Identify, Stage::Masters, Stage::Survey, Stage::Stacking] {
+        let cancel = Cancel::default();
+        let observer = StopsAt(stage, &cancel);
+        let context =
+            Context { threads: 2, memory_bytes: 1 << 30, observer: &observer, cancel: &cancel };
+        let output = at("stopped").join(stage.name());
+        let stopped = with(colour.clone(), |n| n.output = output.clone());
+        assert!(run_night(&stopped, &context).unwrap().failure.is_some());
+        assert_eq!(faults(&report, &json_of(output.join("run.json"))), [""; 0]);
+    }
 
     for asked in [asked, colour] {
         let dry = with(asked, |n| (n.dry_run, n.graph, n.output) = (true, true, at("dry")));

@@ -12,7 +12,7 @@ use super::structure::Pattern;
 const BANKS: [usize; 4] = [4, 12, 20, 40];
 const FAR: usize = BANKS[3];
 /// A step there stands out so many times from those elsewhere, and is so large by the noise of a pixel.
-const STEPS: f64 = 5.5;
+const STEPS: f64 = 6.0;
 const STEP: f64 = 0.1;
 /// It is larger so many times than the largest one elsewhere.
 const MOST: f64 = 1.5;
@@ -81,11 +81,14 @@ pub(super) fn seam(
         }
     }
     let mut means = steps.chunks_exact_mut(lines).map(typical);
-    let steps = BANKS.map(|_| {
+    let steps = BANKS.map(|bank| {
         let adu = means.next().unwrap_or(f64::NAN);
         let elsewhere: Vec<f64> =
             means.by_ref().take(places.len() - 1).filter(|v| v.is_finite()).collect();
-        let usual = stat::median_scatter(&elsewhere).1;
+        // Few places may scatter by less than the noise of their samples makes them; the step is of four
+        // means, of which the inner ones count one and a half times, the outer ones half.
+        let least = noise_adu * (5.0 / (bank * lines) as f64).sqrt();
+        let usual = stat::median_scatter(&elsewhere).1.max(least);
         Step { adu, usual, most: elsewhere.iter().fold(0.0f64, |most, v| most.max(v.abs())) }
     });
     // A slope is smooth where a seam is sharp: near and far it is the same.

@@ -171,7 +171,7 @@ impl Lines {
         let runs = runs(width, step);
         let every = (height / OF_COLUMN).max(1) | 1;
         let some = runs.iter().map(ExactSizeIterator::len).sum();
-        let mut of_rows = vec![0.0f32; some * height];
+        let (mut of_rows, mut room) = (vec![0.0f32; some * height], Vec::new());
         let rows = of_rows.chunks_exact_mut(some).enumerate();
         let rows: Vec<f64> = rows
             .map(|(y, row)| {
@@ -181,19 +181,19 @@ impl Lines {
                     subject.part_of_row(y, run.start, part);
                     rest = after;
                 }
-                middle(row, step)
+                middle(row, step, &mut room)
             })
             .collect();
         let mut kept = vec![0.0f32; height.div_ceil(every) * width];
         for (n, row) in kept.chunks_exact_mut(width).enumerate() {
             subject.row(n * every, row);
         }
-        let column =
-            |x: usize| -> Vec<f32> { kept.chunks_exact(width).map(|row| row[x]).collect() };
-        let columns = (0..width).map(|x| middle(&column(x), step)).collect();
+        let count = height.div_ceil(every);
+        let columns = turned(&kept, width);
+        let columns = columns.chunks_exact(count).map(|column| middle(column, step, &mut room));
         let lines = [
             Self { medians: rows, samples: some },
-            Self { medians: columns, samples: height.div_ceil(every) },
+            Self { medians: columns.collect(), samples: count },
         ];
         let across = [
             Across { samples: kept, length: width },
@@ -351,12 +351,12 @@ fn flatten(part: &mut Plane<f32>, step: usize, noise_adu: f64) {
     }
 }
 
-/// The mean of the medians of each colour of a line.
-fn middle(line: &[f32], step: usize) -> f64 {
+/// The mean of the medians of each colour of a line; `room` is used for them.
+fn middle(line: &[f32], step: usize, room: &mut Vec<f32>) -> f64 {
     let of_phase = |phase: usize| {
-        let own = line[phase..].iter().step_by(step).copied();
-        let mut known: Vec<f32> = own.filter(|v| v.is_finite()).collect();
-        f64::from(stat::median_in_place(&mut known))
+        room.clear();
+        room.extend(line[phase..].iter().step_by(step).filter(|v| v.is_finite()));
+        f64::from(stat::median_in_place(room))
     };
     (0..step).map(of_phase).sum::<f64>() / step as f64
 }

@@ -103,7 +103,8 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
     let nothing_made = MadeDarks::new();
     let (raw, masters, darks, made, flats, lights) = match work {
         Some(Done { raw, masters, darks, made, flats, lights }) => {
-            (Some(raw), masters, darks, made, flats, lights)
+            // Work that was stopped while files were read knows none of them.
+            (Some(raw).filter(|raw| !raw.is_empty()), masters, darks, made, flats, lights)
         }
         None => {
             let (masters, darks, flats, lights) = (&nothing.0, &nothing.1, &nothing.2, &nothing.3);
