@@ -287,9 +287,12 @@ const ROWS_LOOKED_AT: usize = 16;
 /// The largest sample of a frame that runs from 0 to 1, with room for what interpolation adds.
 const MOST_OF_ONE: f32 = 2.0;
 
+/// Scatter in ADU that no frame of a camera stays below.
+const LEAST_NOISE_ADU: f32 = 0.02;
+
 /// Whether the samples of a file run from 0 to 1 for 0 to 65535 ADU: the program that wrote it is
 /// known to write so and no sample of its middle rows says otherwise, or nothing says what they count and all of
-/// them lie between both, as no camera's numbers do.
+/// them lie between both, or little below, as no camera's numbers do.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -311,7 +314,13 @@ pub fn runs_from_zero_to_one(path: &Path, header: &Header) -> Result<bool> {
     let mut samples = vec![0.0f32; size.width * rows.len()];
     source.read_rows(0, rows, &mut Vec::new(), &mut samples)?;
     let known = || samples.iter().filter(|v| !v.is_nan());
-    Ok(known().any(|v| *v != 0.0) && known().all(|v| most.contains(v)))
+    if !known().any(|v| *v != 0.0) {
+        return Ok(false);
+    }
+    // A dark sky, or a dark too strong, leaves samples below 0; no camera's noise is so small in ADU.
+    let below_zero = || known().all(|v| (-1.0..=1.0).contains(v)) && known().any(|v| *v > 0.0);
+    let scatter_adu = || photosite_pix::stat::median_mad(&samples).1;
+    Ok(known().all(|v| most.contains(v)) || (below_zero() && scatter_adu() < LEAST_NOISE_ADU))
 }
 
 /// Gain and read noise as a header gives them.

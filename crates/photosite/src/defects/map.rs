@@ -101,6 +101,14 @@ impl DefectMap {
         Self { size, cfa, seen, lines, clusters, unsteady, facts }
     }
 
+    /// The share of the sensor that is repaired, where that is more than any sensor has of defects: an image that is no
+    /// map passes for one, or a map whose zeros are the defects.
+    pub fn too_many(&self) -> Option<f64> {
+        const MOST: f64 = 0.25;
+        let share = self.counts().repaired as f64 / self.size.pixels().max(1) as f64;
+        (share > MOST).then_some(share)
+    }
+
     /// The pixels that matter to a light, row after row: those that are repaired, and WARM ones, which are
     /// told.
     pub fn defects(&self) -> Vec<Defect> {

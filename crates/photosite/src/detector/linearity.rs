@@ -67,6 +67,14 @@ impl Linearity {
         Ok(Self { curves, ..read })
     }
 
+    /// Whether a curve is for a pixel of this array that is read through one of so many outputs.
+    pub fn fits(&self, cfa: Option<CfaPattern>, outputs: usize) -> bool {
+        let mut colours = CfaColor::ALL.into_iter().map(Some).filter(|_| cfa.is_some());
+        let of =
+            |colour| (0..outputs).any(|output| curve_for(&self.curves, colour, output).is_some());
+        if cfa.is_some() { colours.any(of) } else { of(None) }
+    }
+
     /// Reads the table LINEARITY of a FITS file: the columns MEASURED and TRUE in ADU above the bias, and where
     /// curves are of a colour or an output, CHANNEL (red, green, blue) and AMPLIFIER (counted from 1).
     ///

@@ -7,12 +7,12 @@ use photosite_pix::spectrum::{Spectrum, Tone};
 use photosite_pix::{CfaPattern, Plane, Rect, Size, stat};
 use serde::{Deserialize, Serialize};
 
-use super::seam::{Across, seam};
+use super::seam::{Lines, seam};
 use super::{Against, Fault, Subject};
 use crate::finding::Severity;
 
 /// Rows to each side that a row is compared with.
-const BESIDE: usize = 4;
+const BESIDE: usize = 2;
 /// Rows or columns that scatter by more than this share of the noise of a pixel are seen.
 const SEEN: f64 = 0.15;
 /// And by so many times what the noise of a pixel makes of them.
@@ -135,19 +135,23 @@ pub(super) fn look(
         return;
     }
     let step = cfa.map_or(1, CfaPattern::period);
-    let ([rows, columns], [of_rows, of_columns]) = Lines::of(subject, step);
-    seam("columns", of_rows, (step, noise_adu), faults);
+    let (of_rows, rows) = Lines::of(subject, step);
+    let (of_columns, columns) = (of_rows.turned(), rows.turned());
+    // Columns are parted along rows, and the other way round.
+    seam("columns", rows, (step, noise_adu), faults);
+    let apart = [
+        (Pattern::RowNoise, "rows", of_rows.apart(step), of_rows.length),
+        (Pattern::ColumnNoise, "columns", columns.apart(step), columns.length),
+    ];
     seam("rows", of_columns, (step, noise_adu), faults);
     interference(subject, step, noise_adu, faults);
-    for (pattern, what, lines) in
-        [(Pattern::RowNoise, "rows", rows), (Pattern::ColumnNoise, "columns", columns)]
-    {
-        let own = scatter(&lines.medians, step);
-        // The scatter of a median of so many samples.
+    for (pattern, what, own, samples) in apart {
+        // The scatter of a median of so many samples, each less the mean of four beside it.
+        let with_beside = 1.0 + 0.5 / BESIDE as f64;
         let expected =
-            (std::f64::consts::PI / 2.0 / lines.samples.max(1) as f64).sqrt() * noise_adu;
+            (std::f64::consts::PI / 2.0 * with_beside / samples.max(1) as f64).sqrt() * noise_adu;
         if own > TIMES * expected && own > SEEN * noise_adu {
-            let excess = (own * own - expected * expected).sqrt();
+            let excess = ((own * own - expected * expected) / with_beside).sqrt();
             let message = format!(
                 "{what} differ from their neighbours by {excess:.2} ADU RMS, the noise of a pixel is \
                  {noise_adu:.2} ADU"
@@ -157,49 +161,57 @@ pub(super) fn look(
     }
 }
 
-/// The medians of all rows, or of all columns.
-struct Lines {
-    medians: Vec<f64>,
-    /// Of so many samples each.
-    samples: usize,
-}
-
 impl Lines {
-    /// Those of rows and of columns, and the samples of some rows and of some columns.
-    fn of(subject: &Subject<'_>, step: usize) -> ([Self; 2], [Across; 2]) {
+    /// Parts of every row, and some rows as a whole.
+    fn of(subject: &Subject<'_>, step: usize) -> (Self, Self) {
         let Size { width, height } = subject.data.size();
         let runs = runs(width, step);
+        let length = runs.iter().map(ExactSizeIterator::len).sum();
+        let mut parts = vec![0.0f32; length * height];
+        for (y, row) in parts.chunks_exact_mut(length).enumerate() {
+            let mut rest = row;
+            for run in &runs {
+                let (part, after) = rest.split_at_mut(run.len());
+                subject.part_of_row(y, run.start, part);
+                rest = after;
+            }
+        }
         let every = (height / OF_COLUMN).max(1) | 1;
-        let some = runs.iter().map(ExactSizeIterator::len).sum();
-        let (mut of_rows, mut room) = (vec![0.0f32; some * height], Vec::new());
-        let rows = of_rows.chunks_exact_mut(some).enumerate();
-        let rows: Vec<f64> = rows
-            .map(|(y, row)| {
-                let mut rest = &mut row[..];
-                for run in &runs {
-                    let (part, after) = rest.split_at_mut(run.len());
-                    subject.part_of_row(y, run.start, part);
-                    rest = after;
-                }
-                middle(row, step, &mut room)
-            })
-            .collect();
-        let mut kept = vec![0.0f32; height.div_ceil(every) * width];
-        for (n, row) in kept.chunks_exact_mut(width).enumerate() {
+        let mut some = vec![0.0f32; height.div_ceil(every) * width];
+        for (n, row) in some.chunks_exact_mut(width).enumerate() {
             subject.row(n * every, row);
         }
-        let count = height.div_ceil(every);
-        let columns = turned(&kept, width);
-        let columns = columns.chunks_exact(count).map(|column| middle(column, step, &mut room));
-        let lines = [
-            Self { medians: rows, samples: some },
-            Self { medians: columns.collect(), samples: count },
-        ];
-        let across = [
-            Across { samples: kept, length: width },
-            Across { samples: turned(&of_rows, some), length: height },
-        ];
-        (lines, across)
+        (Self { samples: parts, length }, Self { samples: some, length: width })
+    }
+
+    /// The same samples with lines and places exchanged.
+    fn turned(&self) -> Self {
+        Self {
+            samples: turned(&self.samples, self.length),
+            length: self.samples.len() / self.length,
+        }
+    }
+
+    /// How far lines stand out of those of their colour beside them: the scatter of medians over what each sample
+    /// differs by, so that what the sky does along lines is in none of them.
+    fn apart(&self, step: usize) -> f64 {
+        let lines: Vec<&[f32]> = self.samples.chunks_exact(self.length).collect();
+        let far = BESIDE * step;
+        let mut room = vec![0.0f32; self.length];
+        let medians: Vec<f64> = (far..lines.len().saturating_sub(far))
+            .filter_map(|i| {
+                let beside: Vec<&[f32]> =
+                    (1..=BESIDE).flat_map(|k| [lines[i - k * step], lines[i + k * step]]).collect();
+                room.resize(self.length, 0.0);
+                for (x, to) in room.iter_mut().enumerate() {
+                    let sum: f32 = beside.iter().map(|line| line[x]).sum();
+                    *to = lines[i][x] - sum / beside.len() as f32;
+                }
+                room.retain(|v| v.is_finite());
+                (!room.is_empty()).then(|| f64::from(stat::median_in_place(&mut room)))
+            })
+            .collect();
+        stat::median_scatter(&medians).1
     }
 }
 
@@ -284,7 +296,9 @@ fn interference(subject: &Subject<'_>, step: usize, noise_adu: f64, faults: &mut
     // What repeats with the array is its colours', and so is what repeats with every second pixel where no
     // header names an array; odd and even lines that differ are seen as lines.
     let cell = step.max(2) as f64;
-    let of_array = |f: f64| (f * cell - (f * cell).round()).abs() < 2.0 / tile.width as f64;
+    // Of colours that change over the sky blocks leave what is longer than half a block beside them.
+    let beside = if step > 1 { 2.0 / BLOCK as f64 } else { 1.0 / tile.width as f64 };
+    let of_array = |f: f64| (f * cell - (f * cell).round()).abs() < beside * cell;
     // What is longer than half a block is the sky's own shape, of which blocks leave some.
     let is_pattern = |t: &Tone| {
         let of_colours = of_array(t.x_per_px) && of_array(t.y_per_px);
@@ -349,33 +363,4 @@ fn flatten(part: &mut Plane<f32>, step: usize, noise_adu: f64) {
             *sample = if rest.abs() < limit { rest } else { f32::NAN };
         }
     }
-}
-
-/// The mean of the medians of each colour of a line; `room` is used for them.
-fn middle(line: &[f32], step: usize, room: &mut Vec<f32>) -> f64 {
-    let of_phase = |phase: usize| {
-        room.clear();
-        room.extend(line[phase..].iter().step_by(step).filter(|v| v.is_finite()));
-        f64::from(stat::median_in_place(room))
-    };
-    (0..step).map(of_phase).sum::<f64>() / step as f64
-}
-
-/// How far lines differ from the median of those of their colour beside them.
-fn scatter(lines: &[f64], step: usize) -> f64 {
-    let mut apart = Vec::with_capacity(lines.len());
-    for i in 0..lines.len() {
-        let from = i.saturating_sub(BESIDE * step);
-        let offset = (i - from) % step;
-        let beside: Vec<f64> = (from + offset..(i + BESIDE * step + 1).min(lines.len()))
-            .step_by(step)
-            .filter(|j| *j != i)
-            .map(|j| lines[j])
-            .filter(|v| v.is_finite())
-            .collect();
-        if !beside.is_empty() && lines[i].is_finite() {
-            apart.push(lines[i] - stat::median_f64(&beside));
-        }
-    }
-    stat::median_scatter(&apart).1
 }

@@ -39,6 +39,12 @@ pub(super) const SENSOR: &[Code] = &[
         "Measure it again where lights of bright stars disagree: photosite sensor measure.",
     ),
     code(
+        "linearity-not-used",
+        Warning,
+        "No curve of a linearity that was named is for a colour and an output that the lights have.",
+        "Name the linearity of this camera, as photosite sensor measure -o writes it, or none.",
+    ),
+    code(
         "noise-by-pairs",
         Info,
         "Headers give no gain and read noise; those that pairs of the night's biases and flats show are used.",

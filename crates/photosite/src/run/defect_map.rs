@@ -266,6 +266,14 @@ pub fn import_defects(
         ..MapFacts::default()
     };
     let map = DefectMap::new(size, cfa, seen, Vec::new(), facts);
+    if let Some(share) = map.too_many() {
+        return Err(Error::unsupported(format!(
+            "{}: {:.0} % of its pixels would be defects; this is no mask of defects, or those are 0 and the others not \
+             (--zero-is-bad)",
+            path.display(),
+            100.0 * share
+        )));
+    }
     let inputs = vec![Input::new("defect list", path, hash)];
     let parameters = serde_json::json!({ "schema": MAP_SCHEMA, "size": size, "format": format });
     let provenance = Provenance::new("defect map", inputs, parameters);

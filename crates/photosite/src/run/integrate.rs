@@ -1,5 +1,6 @@
 //! Lights into one picture.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -17,6 +18,7 @@ use photosite_pix::{
 use serde::Serialize;
 use serde_json::json;
 
+use super::frames::duplicate;
 use super::mixed::doubts;
 use crate::budget::Need;
 use crate::correlation::Correlation;
@@ -33,7 +35,7 @@ use crate::preview::{Linked, write_preview};
 use crate::product::{
     Product, Standing, fits_name, kept_aside, read_defect_map, stack, standing, within_memory,
 };
-use crate::provenance::{Input, Provenance};
+use crate::provenance::{ContentHash, Input, Provenance};
 use crate::raw::common_noise;
 use crate::register::{
     Arranged, LightPart, StarsKept, TILE_ROWS, TrailReport, arrange, best_reference, covered,
@@ -122,6 +124,18 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
     paths.sort();
     paths.dedup();
     let (mut offered, mut findings) = offer_files(&paths, context)?;
+    // A copy under another name would count twice.
+    let mut known: BTreeMap<ContentHash, PathBuf> = BTreeMap::new();
+    offered.retain(|light| match known.get(&light.hash) {
+        Some(first) => {
+            findings.push(duplicate(&light.path, first));
+            false
+        }
+        None => {
+            known.insert(light.hash, light.path.clone());
+            true
+        }
+    });
     let map = request.defects.map(read_defect_map).transpose()?;
     if let Some(map) = &map {
         let defects: Arc<[Defect]> = map.map.repaired().into();
@@ -305,7 +319,8 @@ impl Arranged<'_> {
         let filled = fill(&mut frames, &mut header, &mut steps);
         let pixels = frames.len() * frames[0].size().pixels();
         if filled as f64 > HOLES_SHARE * pixels as f64 {
-            findings.push(holes(path, filled as f64 / pixels as f64));
+            let drizzled = self.how.drizzle.is_some();
+            findings.push(holes(path, filled as f64 / pixels as f64, drizzled));
         }
         let product = Product {
             path,
@@ -412,14 +427,19 @@ fn noise_of(picture: Frame, field: &StarField) -> (f64, f64) {
 /// A stack of which more than this share has no sample is reported.
 const HOLES_SHARE: f64 = 0.01;
 
-fn holes(path: &Path, share: f64) -> Finding {
+fn holes(path: &Path, share: f64, drizzled: bool) -> Finding {
     let message = format!(
         "no light has a sample in {:.1} % of this stack; those holes were filled with the background \
          and marked NO_DATA",
         100.0 * share
     );
     Finding::new("stack-holes", Severity::Warning, shown(path), message)
-        .hint("Drizzle with larger drops (--pixfrac) or on a coarser grid, or cut it with --crop.")
+        .hint(match drizzled {
+            true => {
+                "Drizzle with larger drops (--pixfrac) or on a coarser grid, or cut it with --crop."
+            }
+            false => "Cut it with --crop.",
+        })
         .with("share", share)
 }
 

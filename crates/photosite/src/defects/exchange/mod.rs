@@ -71,10 +71,10 @@ impl Exchange {
         }
     }
 
-    /// Reads a list for a sensor of `size`; pixels beyond it are dropped. The error names the line.
+    /// Reads a list for a sensor of `size`. The error names the line.
     ///
     /// # Errors
-    /// When a line is none of the format.
+    /// When a line is none of the format, or a pixel lies beyond the sensor.
     pub fn read(self, text: &str, size: Size) -> Result<Vec<Seen>, String> {
         let boxes = match self {
             Self::Siril => siril::read(text, size)?,
@@ -84,8 +84,12 @@ impl Exchange {
         };
         let mut seen = Vec::new();
         for b in boxes {
-            for y in b.y0..b.y0.saturating_add(b.height).min(size.height) {
-                for x in b.x0..b.x0.saturating_add(b.width).min(size.width) {
+            let [to_x, to_y] = [b.x0.saturating_add(b.width), b.y0.saturating_add(b.height)];
+            if to_x > size.width || to_y > size.height {
+                return Err(beyond(to_x.saturating_sub(1), to_y.saturating_sub(1), size));
+            }
+            for y in b.y0..to_y {
+                for x in b.x0..to_x {
                     let (score, share, excess) = (0.0, 0.0, f32::NAN);
                     seen.push(Seen { x, y, bits: b.bits, score, share, excess });
                 }
@@ -138,6 +142,13 @@ fn runs(seen: &[Seen]) -> Vec<Boxed> {
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let said = |line: &&str| !line.is_empty() && !line.starts_with('#');
     text.lines().map(str::trim).enumerate().map(|(i, l)| (i + 1, l)).filter(move |(_, l)| said(l))
+}
+
+fn beyond(x: usize, y: usize, size: Size) -> String {
+    format!(
+        "pixel ({x}, {y}), counted from 0, lies beyond a frame of {size} pixels: the list is of another sensor, or of another \
+         binning"
+    )
 }
 
 fn wrong(line: usize, text: &str, wanted: &str) -> String {

@@ -8,7 +8,7 @@
 
 use photosite_pix::{MaskBits, Size};
 
-use super::{Boxed, Seen, lines, wrong};
+use super::{Boxed, Seen, beyond, lines, wrong};
 
 pub(super) fn read(text: &str, size: Size) -> Result<Vec<Boxed>, String> {
     let mut out = Vec::new();
@@ -26,20 +26,22 @@ pub(super) fn read(text: &str, size: Size) -> Result<Vec<Boxed>, String> {
             Some("C") => MaskBits::COLD,
             Some(_) => return Err(bad()),
         };
-        let row = |from_last: usize| size.height.checked_sub(from_last.saturating_add(1));
+        let row = |x: usize, from_last: usize| {
+            let row = size.height.checked_sub(from_last.saturating_add(1));
+            row.ok_or_else(|| beyond(x, from_last, size))
+        };
         match kind {
             "P" => {
                 let (x, y) = (coordinate(0)?, coordinate(1)?);
-                let y0 = row(y);
-                out.extend(y0.map(|y0| Boxed { x0: x, y0, width: 1, height: 1, bits }));
+                out.push(Boxed { x0: x, y0: row(x, y)?, width: 1, height: 1, bits });
             }
             "C" => {
                 let x0 = coordinate(0)?;
                 out.push(Boxed { x0, y0: 0, width: 1, height: size.height, bits });
             }
             "L" => {
-                let y0 = row(coordinate(0)?);
-                out.extend(y0.map(|y0| Boxed { x0: 0, y0, width: size.width, height: 1, bits }));
+                let y0 = row(0, coordinate(0)?)?;
+                out.push(Boxed { x0: 0, y0, width: size.width, height: 1, bits });
             }
             _ => return Err(bad()),
         }

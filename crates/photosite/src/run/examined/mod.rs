@@ -101,6 +101,7 @@ pub fn examine(inventory: &mut Inventory, context: &Context<'_>) -> Result<()> {
         left_out.extend(elsewhere);
         outputs::distrust_overscans(&seen, frames, &mut findings, context)?;
         outputs::missing_gains(&seen, frames, &mut findings);
+        outputs::curves_of_others(&seen, frames, &mut findings);
         black::rows_would_go(&seen.members, frames, &mut findings, context)?;
         rows::turn(&seen, frames, &mut findings, context)?;
         levels.take(&seen, frames);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use photosite_pix::{Applied, FrameKind, Rect, stat};
 
 use super::{Seen, some};
-use crate::detector::overscans_at_a_glance;
+use crate::detector::{Linearity, overscans_at_a_glance};
 use crate::finding::Severity;
 use crate::inventory::Frame;
 use crate::library::camera_key;
@@ -132,6 +132,27 @@ pub(super) fn missing_gains(seen: &Seen, frames: &[Frame], findings: &mut Vec<Fi
         Finding::new("amplifier-gain-missing", Severity::Warning, some(frames, &members), message)
             .hint("Write the gain of each output into the headers, or calibrate with a flat.")
             .with("outputs", outputs.len()),
+    );
+}
+
+/// Tells of curves of linearity of which none is for a colour and an output that the lights have: nothing is
+/// straightened.
+pub(super) fn curves_of_others(seen: &Seen, frames: &[Frame], findings: &mut Vec<Finding>) {
+    let unused = |i: &usize| {
+        let Frame { kind, detector, metadata, linearity, .. } = &frames[*i];
+        let outputs = detector.amplifiers.len().max(1);
+        let fits = |curves: &Linearity| curves.fits(metadata.cfa, outputs);
+        *kind == FrameKind::Light && linearity.as_deref().is_some_and(|curves| !fits(curves))
+    };
+    let members: Vec<usize> = seen.members.iter().copied().filter(unused).collect();
+    if members.is_empty() {
+        return;
+    }
+    let message = "no curve of this linearity is for a colour and an output that these lights have: their samples \
+                   are not straightened";
+    findings.push(
+        Finding::new("linearity-not-used", Severity::Warning, some(frames, &members), message)
+            .hint("Name the linearity of this camera, as photosite sensor measure -o writes it, or none."),
     );
 }
 
