@@ -166,6 +166,9 @@ fn keep_near(samples: &[f32], low: f32, high: f32, near: &mut Vec<f32>) -> [usiz
     [known, under].map(|lanes| lanes.iter().map(|n| *n as usize).sum())
 }
 
+/// Samples up to which counting for each how many are less is faster than that.
+const EACH_COUNTED: usize = 32;
+
 /// Samples up to which narrowing a bracket by counting is faster than moving samples about.
 const COUNTED: usize = 1 << 13;
 
@@ -177,7 +180,9 @@ pub(crate) fn median_of_finite(samples: &mut [f32]) -> f32 {
         return f32::NAN;
     }
     let rank = (n - 1) / 2;
-    let (lower, upper) = if n <= COUNTED {
+    let (lower, upper) = if n <= EACH_COUNTED {
+        [rank, n / 2].map(|rank| nth_of_few(samples, rank)).into()
+    } else if n <= COUNTED {
         let lower = nth(samples, rank);
         let [_, less, same] = count_about(samples, lower);
         let upper = if n / 2 < less + same { lower } else { least_above(samples, lower) };
@@ -262,6 +267,22 @@ fn nth(samples: &[f32], rank: usize) -> f32 {
         guess = low + (high - low) * share;
     }
     high + 0.0
+}
+
+/// The same of at most [`EACH_COUNTED`] finite samples.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn nth_of_few(samples: &[f32], rank: usize) -> f32 {
+    let mut all = [f32::INFINITY; EACH_COUNTED];
+    all[..samples.len()].copy_from_slice(samples);
+    let is_of_rank = |v: &&f32| {
+        let (mut less, mut up_to) = (0u32, 0u32);
+        for other in &all {
+            less += u32::from(*other < **v);
+            up_to += u32::from(*other <= **v);
+        }
+        (less..up_to).contains(&(rank as u32))
+    };
+    samples.iter().find(is_of_rank).map_or(f32::NAN, |v| v + 0.0)
 }
 
 /// The least sample above `bound`; infinite without any.

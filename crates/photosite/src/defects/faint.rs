@@ -47,6 +47,7 @@ pub fn faint_lines(
         samples.extend(some.filter(|v| v.is_finite()));
         *level = stat::median_in_place(&mut samples);
     }
+    let mut beside = Vec::with_capacity(BESIDE);
     let off: Vec<f32> = (0..across)
         .map(|line| {
             // By pairs, so that gradients cancel; lines at the very edge have none and are not judged.
@@ -54,7 +55,8 @@ pub fn faint_lines(
                 let before = levels[line.checked_sub(k * step)?];
                 levels.get(line + k * step).map(|after| 0.5 * (before + after))
             };
-            let mut beside: Vec<f32> = (1..=BESIDE).filter_map(pair).collect();
+            beside.clear();
+            beside.extend((1..=BESIDE).filter_map(pair));
             levels[line] - stat::median_in_place(&mut beside)
         })
         .collect();
