@@ -1,6 +1,6 @@
-//! What is otherwise over one light than over the rest of its night.
+//! What is otherwise over one frame than over the rest of its night.
 
-/// Sky, focus and guiding of one light, compared with the night's.
+/// Sky, focus and guiding of one light, compared with the night's, and what any frame follows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Conditions {
     /// The share of the stars' light that comes through.
@@ -13,12 +13,20 @@ pub struct Conditions {
     pub trail_px: f64,
     /// Another field: other stars.
     pub elsewhere: bool,
+    /// Seconds since the end of a frame in which every pixel was full, where there was one.
+    pub since_full_s: Option<f64>,
 }
 
 impl Conditions {
     /// As the rest of the night.
-    pub const CLEAR: Self =
-        Self { transparency: 1.0, sky: 1.0, width: 1.0, trail_px: 0.0, elsewhere: false };
+    pub const CLEAR: Self = Self {
+        transparency: 1.0,
+        sky: 1.0,
+        width: 1.0,
+        trail_px: 0.0,
+        elsewhere: false,
+        since_full_s: None,
+    };
     /// Under a cloud that takes most of the light and sends some of the town's back.
     pub const CLOUDED: Self = Self { transparency: 0.3, sky: 1.4, ..Self::CLEAR };
     /// Out of focus.

@@ -68,6 +68,10 @@ bitflags::bitflags! {
         const BENT_PIXELS = 1 << 28;
         /// A periodic pattern from outside of the sensor, in another phase in each frame.
         const INTERFERENCE = 1 << 29;
+        /// A shutter that takes some time off each exposure, more of it from some places than from others.
+        const SHUTTER = 1 << 30;
+        /// Some pixels hold charge after they were full.
+        const HOLDING_PIXELS = 1 << 31;
     }
 }
 
@@ -83,5 +87,6 @@ impl Effects {
         .union(Self::TELEGRAPH)
         .union(Self::BAD_COLUMNS)
         .union(Self::CLUSTERS)
-        .union(Self::BENT_PIXELS);
+        .union(Self::BENT_PIXELS)
+        .union(Self::HOLDING_PIXELS);
 }

@@ -35,6 +35,15 @@ pub struct FaultRates {
     pub bent: usize,
     /// What such a pixel loses at the full well, as a share.
     pub bend: f64,
+    /// Share of the pixels that hold charge after they were full.
+    #[serde(default)]
+    pub holding_fraction: f64,
+    /// What such a pixel holds, from and to, in electrons.
+    #[serde(default)]
+    pub holding_e: (f64, f64),
+    /// Seconds in which it lets go of all but 1 / e of that.
+    #[serde(default)]
+    pub holding_tau_s: f64,
 }
 
 impl Default for FaultRates {
@@ -54,6 +63,9 @@ impl Default for FaultRates {
             clusters: 20,
             bent: 100,
             bend: 0.5,
+            holding_fraction: 0.0,
+            holding_e: (50.0, 500.0),
+            holding_tau_s: 300.0,
         }
     }
 }
@@ -81,6 +93,8 @@ pub enum PixelFault {
     Cluster(f64),
     /// It loses this share of its electrons at the full well, less in proportion below.
     Bent(f64),
+    /// After it was full it holds so many electrons, which it lets go of by and by.
+    Holding(f64),
 }
 
 /// A pixel and what is wrong with it.
@@ -163,6 +177,9 @@ pub(crate) fn faulty_pixels(sensor: &Sensor, effects: Effects, seed: u64) -> Vec
             e: random.between(rates.telegraph_e.0, rates.telegraph_e.1),
             share: random.between(rates.telegraph_share.0, rates.telegraph_share.1),
         }
+    });
+    scatter(Effects::HOLDING_PIXELS, Purpose::HoldingPixels, rates.holding_fraction, &|random| {
+        PixelFault::Holding(random.between(rates.holding_e.0, rates.holding_e.1))
     });
     out
 }

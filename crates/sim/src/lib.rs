@@ -47,6 +47,7 @@ mod pointing;
 mod preset;
 mod rng;
 mod sensor;
+mod shutter;
 mod simulation;
 mod sky;
 
@@ -62,5 +63,6 @@ pub use pointing::Pointing;
 pub use preset::Preset;
 pub use rng::{Purpose, Stream};
 pub use sensor::{FlatOptics, HotPixel, Maps, Sensor};
+pub use shutter::Shutter;
 pub use simulation::{FrameRecord, FrameTruth, SimFrame, Simulation, TruthRecord};
 pub use sky::{Sky, Star};

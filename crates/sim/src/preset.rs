@@ -124,6 +124,7 @@ impl Preset {
             tone_e: 0.0,
             tone_per_px: (0.0, 0.0),
             bend: 0.0,
+            shutter: None,
             outputs: None,
         };
         match self {

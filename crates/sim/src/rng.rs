@@ -55,6 +55,8 @@ pub enum Purpose {
     Overscan,
     /// The phase of a frame's interference.
     Interference,
+    /// Places of pixels that hold charge.
+    HoldingPixels,
 }
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::faulty::faulty_pixels;
 use crate::math::{exp, exp2, pow, sin_cos};
 use crate::rng::{Purpose, Stream};
-use crate::{Effects, FaultRates, FaultyPixel, Night, Outputs, PixelFault, Star};
+use crate::{Effects, FaultRates, FaultyPixel, Night, Outputs, PixelFault, Shutter, Star};
 
 /// A camera's sensor with the optics in front of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,6 +89,9 @@ pub struct Sensor {
     /// What every pixel loses at the full well, as a share of it; it grows with the square of the electrons.
     #[serde(default, skip_serializing_if = "is_none")]
     pub bend: f64,
+    /// The shutter, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shutter: Option<Shutter>,
     /// The outputs, where there are several, or one with an overscan; gain, read noise and top of the
     /// converter are then theirs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -257,6 +260,23 @@ impl Maps {
             _ => None,
         });
         higher.collect()
+    }
+
+    /// The electrons that pixels let go of in an exposure that begins so many seconds after they were full.
+    pub(crate) fn held_e(
+        &self,
+        rates: &FaultRates,
+        since_s: f64,
+        exposure_s: f64,
+    ) -> Vec<(usize, f64)> {
+        let left = |t: f64| exp(-t / rates.holding_tau_s);
+        let share = left(since_s) - left(since_s + exposure_s);
+        let width = self.response.width();
+        let held = self.faulty.iter().filter_map(|f| match f.fault {
+            PixelFault::Holding(e) => Some((f.y * width + f.x, e * share)),
+            _ => None,
+        });
+        held.collect()
     }
 
     /// The pixels whose response bends, and what each loses at the full well.

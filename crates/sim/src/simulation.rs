@@ -183,7 +183,7 @@ impl Simulation {
         if plan.kind == FrameKind::Light {
             self.pointing(plan).cards(&mut header);
         }
-        let (adu, overscans) = self.expose(plan.kind, key, &truth);
+        let (adu, overscans) = self.expose((plan, conditions), key, &truth);
         SimFrame { adu, overscans, header, metadata, truth }
     }
 
@@ -285,7 +285,7 @@ impl Simulation {
     /// From electrons to samples.
     fn expose(
         &self,
-        kind: FrameKind,
+        (plan, conditions): (&FramePlan, Conditions),
         key: u64,
         truth: &FrameTruth,
     ) -> (Plane<f32>, Vec<Plane<f32>>) {
@@ -300,19 +300,23 @@ impl Simulation {
         let per_e = 1.0 / sensor.gain_e_per_adu;
 
         let mut adu = self.maps.bias_adu.clone();
-        let of_flats = self.maps.flat_response.as_ref().filter(|_| kind == FrameKind::Flat);
+        let of_flats = self.maps.flat_response.as_ref().filter(|_| plan.kind == FrameKind::Flat);
         let response = of_flats.unwrap_or(&self.maps.response).as_slice();
         let (dark, cosmic) = (truth.dark_e.as_slice(), truth.cosmic_e.as_slice());
         let tone = self.tone(key);
         let width = self.night.sensor.size.width;
+        let shutter = sensor.shutter.filter(|_| effects.contains(Effects::SHUTTER));
         let light = truth.light_e.as_ref().map(Plane::as_slice);
         // Of each pixel: how much higher it stands, and what it loses at the full well.
         let mut odd: Vec<[f64; 2]> = Vec::new();
         let telegraph = self.maps.telegraph_e(*seed, key);
         let bent = self.maps.bent();
-        if !telegraph.is_empty() || !bent.is_empty() {
+        let held = conditions
+            .since_full_s
+            .map_or_else(Vec::new, |s| self.maps.held_e(&sensor.faults, s, plan.exposure_s));
+        if !telegraph.is_empty() || !bent.is_empty() || !held.is_empty() {
             odd.resize(response.len(), [0.0; 2]);
-            telegraph.into_iter().for_each(|(i, e)| odd[i][0] = e);
+            telegraph.into_iter().chain(held).for_each(|(i, e)| odd[i][0] = e);
             bent.into_iter().for_each(|(i, loss)| odd[i][1] = loss);
         }
         let outputs = sensor.outputs.as_ref();
@@ -321,7 +325,10 @@ impl Simulation {
             (0..o.each.len()).map(|i| o.region(i, sensor.size)).collect()
         });
         for (i, sample) in adu.as_mut_slice().iter_mut().enumerate() {
-            let lit = light.map_or(0.0, |l| f64::from(l[i]) * f64::from(response[i]));
+            let mut lit = light.map_or(0.0, |l| f64::from(l[i]) * f64::from(response[i]));
+            if let Some(shutter) = &shutter {
+                lit *= shutter.open((i % width, i / width), sensor.size, plan.exposure_s);
+            }
             // Photo-electrons and dark electrons are independent: the sum of two Poisson numbers
             // is one of the summed mean.
             let expected = lit + f64::from(dark[i]);

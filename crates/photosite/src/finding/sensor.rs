@@ -154,4 +154,11 @@ pub(super) const SENSOR: &[Code] = &[
         "Pixels that were saturated still hold a signal in the darks that follow.",
         "Take darks before flats, or wait; dither lights.",
     ),
+    code(
+        "sensor-shutter-uneven",
+        Warning,
+        "The shutter exposes one part of the sensor longer than another, by more than 0.5 % of the shortest flat \
+         or light.",
+        "Expose flats for as long as the message says: a dimmer lamp, a later twilight.",
+    ),
 ];

@@ -1,16 +1,18 @@
 //! Darks that were taken after saturated frames.
 
+use std::ops::Range;
 use std::sync::Mutex;
 
 use photosite_pix::{FrameKind, Metadata};
 
 use super::frames::raw_frame;
 use crate::Result;
+use crate::defects::{Seen, merge};
 use crate::error::Reach;
 use crate::header::days;
 use crate::inventory::Frame;
 use crate::raw::{Handling, RawFrame};
-use crate::sensor::{Afterglow, Campaign, see_afterglow, transfer};
+use crate::sensor::{Afterglow, Campaign, FEW_OTHERS, see_afterglow, see_holding, transfer};
 use crate::stack::{Prepared, ReadBuffers};
 use crate::work::{Context, for_each};
 
@@ -35,12 +37,28 @@ fn end_s(metadata: &Metadata) -> Option<f64> {
     Some(start_s(metadata)? + metadata.exposure_s.unwrap_or(0.0))
 }
 
-/// A dark, and the last frame under light before it.
-struct After<'a> {
-    set: usize,
-    dark: &'a RawFrame,
+/// Darks of one set that followed a saturated frame, and others of that set that followed none.
+pub(super) struct Chain<'a> {
     lit: &'a RawFrame,
-    wait_s: f64,
+    /// Each with the seconds from the end of the saturated frame to its start, the first one first.
+    darks: Vec<(&'a RawFrame, f64)>,
+    others: Vec<&'a RawFrame>,
+}
+
+/// Sets of frames of one kind.
+type Sets = [(FrameKind, Vec<RawFrame>)];
+
+fn of_kind(sets: &Sets, kind: FrameKind) -> impl Iterator<Item = (usize, &RawFrame)> {
+    let of = sets.iter().enumerate().filter(move |(_, s)| s.0 == kind);
+    of.flat_map(|(set, s)| s.1.iter().map(move |f| (set, f)))
+}
+
+/// Whether a dark of some sets began soon after a frame ended; headers tell whole seconds.
+pub(super) fn is_followed(sets: &Sets, metadata: &Metadata) -> bool {
+    end_s(metadata).is_some_and(|end| {
+        let starts = of_kind(sets, FrameKind::Dark).filter_map(|(_, d)| start_s(&d.metadata));
+        starts.into_iter().any(|s| s >= end - 1.0 && s - end < LATEST_S)
+    })
 }
 
 /// Looks at the darks that followed saturated frames: at the pixels that were full against the others.
@@ -49,66 +67,46 @@ struct After<'a> {
 /// When the work is cancelled.
 pub(super) fn see_darks_after(
     campaign: &Campaign,
-    (sets, lights): (&[(FrameKind, Vec<RawFrame>)], &[Frame]),
+    (sets, lights): (&Sets, &[Frame]),
     handling: Handling<'_>,
     context: &Context<'_>,
 ) -> Result<Vec<Afterglow>> {
-    let of = |kind: FrameKind| sets.iter().enumerate().filter(move |(_, s)| s.0 == kind);
-    let all_darks = || of(FrameKind::Dark).flat_map(|(set, s)| s.1.iter().map(move |d| (set, d)));
-    let starts: Vec<f64> = all_darks().filter_map(|(_, d)| start_s(&d.metadata)).collect();
-    // Headers tell whole seconds.
-    let follows = |m: &Metadata| {
-        let after = |end: f64| starts.iter().any(|s| *s >= end - 1.0 && s - end < LATEST_S);
-        end_s(m).is_some_and(after)
-    };
-    let lights = lights.iter().filter(|l| follows(&l.metadata));
+    let lights = lights.iter().filter(|l| is_followed(sets, &l.metadata));
     let lights: Vec<RawFrame> = lights.filter_map(|l| raw_frame(l).ok()).collect();
-    let flats = of(FrameKind::Flat).flat_map(|(_, s)| &s.1).filter(|f| follows(&f.metadata));
-    let full_adu = transfer(campaign).full_adu;
-    let look = Look { campaign, full_adu, handling, context };
-    let mut lit: Vec<(f64, &RawFrame)> = Vec::new();
-    for frame in flats.chain(&lights) {
-        match look.saturated(frame) {
-            Ok(Some(_)) => lit.extend(end_s(&frame.metadata).map(|end| (end, frame))),
-            Err(e) if e.reach() == Reach::Run => return Err(e),
-            // What cannot be read was told where its set was looked at.
-            Ok(None) | Err(_) => {}
-        }
-    }
-    lit.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.path.cmp(&b.1.path)));
-    let mut after: Vec<After<'_>> = Vec::new();
-    let mut clear: Vec<(usize, &RawFrame)> = Vec::new();
-    for (set, dark) in all_darks() {
-        let Some(start) = start_s(&dark.metadata) else { continue };
-        let last = lit.iter().rev().find(|(end, _)| *end <= start + 1.0);
-        match last.map(|(end, lit)| (start - end, *lit)).filter(|(wait, _)| *wait < LATEST_S) {
-            Some((wait_s, lit)) => {
-                after.push(After { set, dark, lit, wait_s: wait_s.max(0.0) });
-            }
-            None => clear.push((set, dark)),
-        }
-    }
-    after.sort_by(|a, b| a.lit.path.cmp(&b.lit.path).then(a.wait_s.total_cmp(&b.wait_s)));
+    let look = Look::new(campaign, handling, context);
     let mut out = Vec::new();
-    for chain in after.chunk_by(|a, b| a.lit.path == b.lit.path) {
-        let first = &chain[0];
-        let others: Vec<&RawFrame> = clear
-            .iter()
-            .filter(|(set, _)| *set == first.set)
-            .map(|(_, d)| *d)
-            .take(OTHERS)
-            .collect();
-        if others.is_empty() {
-            continue;
-        }
-        for one in chain.iter().filter(|c| c.set == first.set).take(MOST_DARKS) {
-            match look.afterglow(one, &others) {
+    for chain in look.chains(sets, &lights)? {
+        for after in chain.darks.iter().take(MOST_DARKS) {
+            match look.afterglow(&chain, *after) {
                 Ok(Some(seen)) => out.push(seen),
                 Ok(None) => break,
                 Err(e) if e.reach() == Reach::Run => return Err(e),
                 // What cannot be read was told where its set was looked at.
                 Err(_) => {}
             }
+        }
+    }
+    Ok(out)
+}
+
+/// The pixels that hold charge in the darks that followed saturated frames, row after row: UNSTABLE. None without two
+/// such darks, and some of the same exposure and temperature that followed none.
+///
+/// # Errors
+/// When the work is cancelled.
+pub(super) fn holding_pixels(
+    campaign: &Campaign,
+    (sets, lights): (&Sets, &[RawFrame]),
+    context: &Context<'_>,
+) -> Result<Vec<Seen>> {
+    let look = Look::new(campaign, Handling::Once, context);
+    let mut out = Vec::new();
+    for chain in look.chains(sets, lights)? {
+        match look.holding(&chain) {
+            Ok(seen) => merge(&mut out, seen),
+            Err(e) if e.reach() == Reach::Run => return Err(e),
+            // What cannot be read was told where the map looked at it.
+            Err(_) => {}
         }
     }
     Ok(out)
@@ -122,7 +120,46 @@ struct Look<'a> {
     context: &'a Context<'a>,
 }
 
-impl Look<'_> {
+impl<'a> Look<'a> {
+    fn new(campaign: &'a Campaign, handling: Handling<'a>, context: &'a Context<'a>) -> Self {
+        Self { campaign, full_adu: transfer(campaign).full_adu, handling, context }
+    }
+
+    /// The darks that followed saturated flats and lights, the last of them before each.
+    fn chains<'f>(&self, sets: &'f Sets, lights: &'f [RawFrame]) -> Result<Vec<Chain<'f>>> {
+        let flats = of_kind(sets, FrameKind::Flat).map(|(_, f)| f);
+        let lit = flats.chain(lights).filter(|f| is_followed(sets, &f.metadata));
+        let mut full: Vec<(f64, &RawFrame)> = Vec::new();
+        for frame in lit {
+            match self.saturated(frame) {
+                Ok(Some(_)) => full.extend(end_s(&frame.metadata).map(|end| (end, frame))),
+                Err(e) if e.reach() == Reach::Run => return Err(e),
+                // What cannot be read was told where its set was looked at.
+                Ok(None) | Err(_) => {}
+            }
+        }
+        full.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.path.cmp(&b.1.path)));
+        let mut after: Vec<(&RawFrame, usize, f64, &RawFrame)> = Vec::new();
+        let mut clear: Vec<(usize, &RawFrame)> = Vec::new();
+        for (set, dark) in of_kind(sets, FrameKind::Dark) {
+            let Some(start) = start_s(&dark.metadata) else { continue };
+            let last = full.iter().rev().find(|(end, _)| *end <= start + 1.0);
+            match last.map(|(end, lit)| (start - end, *lit)).filter(|(wait, _)| *wait < LATEST_S) {
+                Some((wait_s, lit)) => after.push((lit, set, wait_s.max(0.0), dark)),
+                None => clear.push((set, dark)),
+            }
+        }
+        after.sort_by(|a, b| a.0.path.cmp(&b.0.path).then(a.2.total_cmp(&b.2)));
+        let chain = |chain: &[(&'f RawFrame, usize, f64, &'f RawFrame)]| {
+            let (lit, first, ..) = chain[0];
+            let others = clear.iter().filter(|(set, _)| *set == first).map(|(_, d)| *d);
+            let darks = chain.iter().filter(|c| c.1 == first).map(|c| (c.3, c.2)).collect();
+            Chain { lit, darks, others: others.take(OTHERS).collect() }
+        };
+        let chains = after.chunk_by(|a, b| a.0.path == b.0.path).map(chain);
+        Ok(chains.filter(|c| !c.others.is_empty()).collect())
+    }
+
     /// A frame of which some pixels in the middle are full, and the level in ADU from which they are.
     fn saturated(&self, frame: &RawFrame) -> Result<Option<(Prepared, f32)>> {
         let grid = &self.campaign.grid;
@@ -142,42 +179,77 @@ impl Look<'_> {
     }
 
     /// One dark after a saturated frame, beside others; `None` where that was not saturated.
-    fn afterglow(&self, one: &After<'_>, others: &[&RawFrame]) -> Result<Option<Afterglow>> {
-        let (grid, width) = (&self.campaign.grid, self.campaign.grid.size.width);
-        let Some((lit, full)) = self.saturated(one.lit)? else { return Ok(None) };
-        let dark = one.dark.open(self.handling)?;
-        let references: Vec<Prepared> =
-            others.iter().map(|f| f.open(self.handling)).collect::<Result<_>>()?;
-        let slots: Vec<Mutex<Vec<[f64; 4]>>> = (0..grid.down).map(|_| Mutex::default()).collect();
-        let room = || (ReadBuffers::default(), [(); 4].map(|()| Vec::<f32>::new()));
-        for_each(grid.down, self.context, room, |(buffers, [bright, after, sum, next]), strip| {
-            let range = grid.rows(strip);
-            let mut read = |source: &Prepared, out: &mut Vec<f32>| {
-                out.resize(range.len() * width, 0.0);
-                source.read(range.clone(), 0..width, buffers, out)
-            };
-            read(&lit, bright)?;
-            read(&dark, after)?;
-            sum.clear();
-            sum.resize(range.len() * width, 0.0);
-            for reference in &references {
-                read(reference, next)?;
-                sum.iter_mut().zip(&*next).for_each(|(s, v)| *s += v / references.len() as f32);
+    fn afterglow(
+        &self,
+        chain: &Chain<'_>,
+        (dark, wait_s): (&RawFrame, f64),
+    ) -> Result<Option<Afterglow>> {
+        let Some((lit, full)) = self.saturated(chain.lit)? else { return Ok(None) };
+        let (after, others) = (dark.open(self.handling)?, self.opened(&chain.others)?);
+        let grid = &self.campaign.grid;
+        let strips = (0..grid.down).map(|strip| grid.rows(strip)).collect::<Vec<_>>();
+        let blocks = self.in_bands(&strips, |strip, read| {
+            let (bright, after) = (read(&lit)?, read(&after)?);
+            let mut mean = vec![0.0; after.len()];
+            for other in &others {
+                let next = read(other)?;
+                mean.iter_mut().zip(next).for_each(|(m, v)| *m += v / others.len() as f32);
             }
-            let seen = see_afterglow((grid, strip), [bright, after, sum], full);
-            *slots[strip].lock().expect("no holder panics") = seen;
-            Ok(())
+            Ok(see_afterglow((grid, strip), [&bright, &after, &mean], full))
         })?;
-        let blocks = slots.into_iter().flat_map(|s| s.into_inner().expect("no holder panics"));
         let name = |f: &RawFrame| f.path.display().to_string();
         Ok(Some(Afterglow {
-            lit: name(one.lit),
-            dark: name(one.dark),
-            others: others.iter().map(|f| name(f)).collect(),
-            exposure_s: one.dark.exposure_s(),
-            temp_c: one.dark.temp_c(),
-            wait_s: one.wait_s,
-            blocks: blocks.collect(),
+            lit: name(chain.lit),
+            dark: name(dark),
+            others: chain.others.iter().map(|f| name(f)).collect(),
+            exposure_s: dark.exposure_s(),
+            temp_c: dark.temp_c(),
+            wait_s,
+            blocks,
         }))
+    }
+
+    /// The pixels that hold charge in the first darks after a saturated frame.
+    fn holding(&self, chain: &Chain<'_>) -> Result<Vec<Seen>> {
+        let Some((lit, full)) = self.saturated(chain.lit)? else { return Ok(Vec::new()) };
+        let darks: Vec<&RawFrame> = chain.darks.iter().take(MOST_DARKS).map(|d| d.0).collect();
+        if darks.len() < 2 || chain.others.len() < FEW_OTHERS {
+            return Ok(Vec::new());
+        }
+        let (darks, others) = (self.opened(&darks)?, self.opened(&chain.others)?);
+        let grid = &self.campaign.grid;
+        let mut bands: Vec<_> = (0..grid.down).map(|strip| grid.rows(strip)).collect();
+        bands.last_mut().iter_mut().for_each(|last| last.end = grid.size.height);
+        self.in_bands(&bands, |band, read| {
+            let bright = read(&lit)?;
+            let darks = darks.iter().map(&mut *read).collect::<Result<Vec<_>>>()?;
+            let others = others.iter().map(&mut *read).collect::<Result<Vec<_>>>()?;
+            Ok(see_holding((grid, bands[band].clone()), (&bright, full), &darks, &others))
+        })
+    }
+
+    fn opened(&self, frames: &[&RawFrame]) -> Result<Vec<Prepared>> {
+        frames.iter().map(|f| f.open(self.handling)).collect()
+    }
+
+    /// What each band of rows tells, one after another; `see` is given its number, and what reads its samples.
+    fn in_bands<T: Send>(
+        &self,
+        bands: &[Range<usize>],
+        see: impl Fn(usize, &mut dyn FnMut(&Prepared) -> Result<Vec<f32>>) -> Result<Vec<T>> + Sync,
+    ) -> Result<Vec<T>> {
+        let width = self.campaign.grid.size.width;
+        let slots: Vec<Mutex<Vec<T>>> = bands.iter().map(|_| Mutex::default()).collect();
+        for_each(bands.len(), self.context, ReadBuffers::default, |buffers, band| {
+            let mut read = |source: &Prepared| {
+                let mut rows = vec![0.0; bands[band].len() * width];
+                source.read(bands[band].clone(), 0..width, buffers, &mut rows)?;
+                Ok(rows)
+            };
+            let seen = see(band, &mut read)?;
+            *slots[band].lock().expect("no holder panics") = seen;
+            Ok(())
+        })?;
+        Ok(slots.into_iter().flat_map(|s| s.into_inner().expect("no holder panics")).collect())
     }
 }

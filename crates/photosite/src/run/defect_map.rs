@@ -7,8 +7,8 @@ use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::keyword;
 use photosite_pix::{FrameKind, Header, MaskBits, Size};
 
-use super::bent::bent_pixels;
 use super::frames::{raw_frames, take_inventory};
+use super::odd_pixels::odd_pixels;
 pub use crate::defects::exchange::Exchange;
 pub use crate::defects::{Aged, DefectMap};
 use crate::defects::{MAP_SCHEMA, MapFacts, Seen, aged};
@@ -82,9 +82,19 @@ pub fn build_map_of_named(
     let used = || sets.iter().flat_map(|s| s.frames.iter().map(move |f| (s.kind, *f)));
     context.observer.event(Event::Started { stage: Stage::Masters, total: used().count() as u64 });
     let all: Vec<(FrameKind, &RawFrame)> = used().collect();
-    let map = defect_map_at(&sets, || bent_pixels(&all, context), output, context)?.map;
+    let map = defect_map_at(&sets, || odd_pixels(&all, context), output, context)?.map;
     context.observer.event(Event::Finished);
     findings.extend(doubts(&map, output));
+    let flats: Vec<_> = all.iter().filter(|(k, _)| *k == FrameKind::Flat).map(|f| f.1).collect();
+    let silent = flats.len().saturating_sub(map.facts.flats);
+    if let Some(first) = flats.first().filter(|_| silent > 0) {
+        let message = format!(
+            "every pixel of {silent} of {} flats is saturated: they tell nothing of its response",
+            flats.len()
+        );
+        let told = left_out(&first.path.display().to_string(), flats.len(), &message);
+        findings.push(told.hint("Take flats at about half of saturation."));
+    }
     let lights = used().filter(|(kind, _)| *kind == FrameKind::Light).count();
     findings
         .extend((lights > 0 && map.facts.lights < 4).then(|| still_stars(&map, lights, output)));

@@ -36,7 +36,6 @@
 mod account;
 mod adopt;
 mod afterglow;
-mod bent;
 mod beside;
 mod budgeted;
 mod collect;
@@ -57,6 +56,7 @@ mod looked;
 mod mixed;
 mod named;
 mod night;
+mod odd_pixels;
 mod page;
 mod pairs;
 mod planned;

@@ -38,7 +38,7 @@ const COUNTED: usize = 4;
 /// Frames of a set that are added up with alternating signs.
 const ALTERNATING: usize = 16;
 /// Maps that are held in memory at a time.
-const MAPS: u64 = 8;
+const MAPS: u64 = 9;
 
 /// What is to be measured.
 #[derive(Debug, Clone, Default)]
@@ -110,6 +110,8 @@ pub fn measure_sensor(request: &SensorRequest, context: &Context<'_>) -> Result<
         see_set(&mut campaign, *kind, members, handling, &mut findings, context)?;
         context.observer.event(Event::Advanced { by: count, what: "frames" });
     }
+    let exposures_s = lights.iter().filter_map(|l| l.metadata.exposure_s).filter(|t| *t > 0.0);
+    campaign.shortest_light_s = exposures_s.min_by(f64::total_cmp);
     campaign.afterglow = see_darks_after(&campaign, (&sets, &lights), handling, context)?;
     context.observer.event(Event::Finished);
     let set_up = named_set_up(&traits);
@@ -155,13 +157,13 @@ fn left_out(names: &[String], why: &str) -> Finding {
 }
 
 /// Keeps the calibration frames of the set-up that most of them are of, and tells of the others; gives the
-/// lights of that set-up with a date as well, which may be why a dark holds a trace.
+/// lights of that set-up as well, which may be why a dark holds a trace.
 fn one_set_up(
     inventory: &mut Inventory,
     findings: &mut Vec<Finding>,
 ) -> Result<(Traits, Vec<Frame>)> {
-    let dated = |f: &&Frame| f.kind == FrameKind::Light && f.metadata.date_obs.is_some();
-    let mut lights: Vec<Frame> = inventory.frames.iter().filter(dated).cloned().collect();
+    let lights = inventory.frames.iter().filter(|f| f.kind == FrameKind::Light);
+    let mut lights: Vec<Frame> = lights.cloned().collect();
     let mut others: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut leave = |frame: &Frame, why: String| {
         others.entry(why).or_default().push(frame.path.display().to_string());
@@ -371,6 +373,7 @@ pub(super) fn see_set(
     let zero = campaign.zero().filter(|_| campaign.with_pixels);
     let asked = Asked {
         alternating: kind == FrameKind::Dark && (4..=ALTERNATING).contains(&frames.len()),
+        contrasts: kind != FrameKind::Flat,
         lines: kind == FrameKind::Bias,
         pixels: kind != FrameKind::Flat && frames.len() >= FEW_FRAMES,
         flats: zero.as_ref().filter(|_| kind == FrameKind::Flat),
@@ -430,6 +433,7 @@ pub(super) fn see_set(
         frames,
         pairs: Vec::new(),
         alternating: Vec::new(),
+        contrasts: Vec::new(),
         lines: Vec::new(),
         profiles: Default::default(),
         pixels: None,

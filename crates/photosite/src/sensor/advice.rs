@@ -126,6 +126,12 @@ pub fn missing(campaign: &Campaign, measures: &[Measure]) -> Vec<MissingFrames> 
              saturation, the last beyond it, in the order off, on, on, off",
         );
     }
+    if has("linearity_max") && !has("shutter_spread") {
+        ask(
+            "shutter_spread",
+            "a second flat of each exposure under the steady lamp, the shortest as short as flats are taken",
+        );
+    }
     if !has("full_well") && !has("saturation") {
         ask("full_well", "two flats that are overexposed");
     }

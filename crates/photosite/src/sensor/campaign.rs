@@ -8,7 +8,7 @@ use super::codes::Codes;
 use super::flats::Zero;
 use super::grid::{Grid, Parts};
 use super::hot::HotPixels;
-use super::set::{Alternating, FrameSet, Pair, SensorFrame};
+use super::set::{FrameSet, Pair, SensorFrame, SignedSum};
 
 /// Darks of one temperature differ by at most this, in degrees Celsius.
 pub const SAME_TEMP_C: f64 = 1.0;
@@ -34,6 +34,8 @@ pub struct Campaign {
     pub hot: HotPixels,
     /// Darks that were taken after saturated frames.
     pub afterglow: Vec<Afterglow>,
+    /// The shortest exposure of the lights that were named, in seconds.
+    pub shortest_light_s: Option<f64>,
     /// The numbers that samples take.
     pub codes: Codes,
     /// Electrons per ADU and read noise in electrons as the headers give them.
@@ -62,6 +64,7 @@ impl Campaign {
             with_maps: false,
             hot: HotPixels::default(),
             afterglow: Vec::new(),
+            shortest_light_s: None,
             codes: Codes::default(),
             header_noise,
         }
@@ -89,7 +92,7 @@ impl Campaign {
             cells: of_blocks(&p.cells, &blocks, lanes),
             shape: None,
         };
-        let alternating = |sums: &Alternating| Alternating {
+        let signed = |sums: &SignedSum| SignedSum {
             frames: sums.frames,
             cells: of_blocks(&sums.cells, &blocks, lanes),
         };
@@ -100,7 +103,8 @@ impl Campaign {
             filter: s.filter.clone(),
             frames: s.frames.iter().map(frame).collect(),
             pairs: s.pairs.iter().map(pair).collect(),
-            alternating: s.alternating.iter().map(alternating).collect(),
+            alternating: s.alternating.iter().map(signed).collect(),
+            contrasts: s.contrasts.iter().map(signed).collect(),
             lines: Vec::new(),
             profiles: Default::default(),
             pixels: None,
@@ -152,7 +156,7 @@ impl Campaign {
         Some(Zero { levels_adu, read_adu2: sum / n })
     }
 
-    /// Sums of the noise of one frame in the pairs of some sets: pixels times variance, pixels.
+    /// Sums of the noise of one frame in the pairs and contrasts of some sets: pixels times variance, pixels.
     pub fn noise_parts<'a>(
         &self,
         sets: impl IntoIterator<Item = &'a FrameSet>,
@@ -169,6 +173,13 @@ impl Campaign {
                 if cell.n > 0.0 && wanted(block) {
                     sums[0] += 0.5 * cell.n * cell.noise(1.0);
                     sums[1] += cell.n;
+                }
+            }
+            for more in sets.iter().flat_map(|s| &s.contrasts) {
+                let (n, variance) = more.cells[block * lanes + lane];
+                if n > 4.0 && wanted(block) {
+                    sums[0] += n * variance / more.frames as f64;
+                    sums[1] += n;
                 }
             }
             Some(sums)

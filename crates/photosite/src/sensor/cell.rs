@@ -75,15 +75,6 @@ impl CellRoom {
     pub fn kept(&self) -> &[f32] {
         &self.kept
     }
-
-    /// Sets NaN where a pixel of two frames is odd beside its block.
-    pub fn mark_odd(&mut self, (a, b): (&[f32], &[f32]), line: usize, out: &mut [f32]) {
-        let open = [(f32::NEG_INFINITY, f32::INFINITY); 2];
-        measure_cell((a, b), line, open, self);
-        for (v, _) in out.iter_mut().zip(&self.kept).filter(|(_, kept)| **kept == 0.0) {
-            *v = f32::NAN;
-        }
-    }
 }
 
 /// Terms that are added up side by side.

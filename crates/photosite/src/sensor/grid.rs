@@ -129,6 +129,18 @@ impl Grid {
         colour.is_none() || self.lanes[lane] == colour
     }
 
+    /// The lane of a pixel.
+    pub fn lane_of(&self, x: usize, y: usize) -> usize {
+        match self.cfa {
+            None => 0,
+            Some(cfa) if cfa.period() == 2 => 2 * (y % 2) + x % 2,
+            Some(cfa) => {
+                let colour = Some(cfa.color(x, y));
+                self.lanes.iter().position(|lane| *lane == colour).unwrap_or(0)
+            }
+        }
+    }
+
     /// The samples of one lane of one block, line after line, from the rows of its row of blocks; gives
     /// the samples in a line.
     pub fn gather(&self, rows: &[f32], column: usize, lane: usize, out: &mut Vec<f32>) -> usize {
@@ -270,6 +282,9 @@ mod tests {
                     grid.at_strip(strip).gather(&rows, column, lane, &mut out);
                     let wanted = grid.lanes[lane].unwrap().channel() as f32;
                     assert!(out.iter().all(|v| *v == wanted), "{pattern} lane {lane}");
+                    let colour = |x, y| Some(cfa.color(x, y));
+                    let own = grid.lanes[grid.lane_of(column + lane, strip + column)];
+                    assert_eq!(own, colour(column + lane, strip + column), "{pattern}");
                     // Places lie in the strip and are those of the samples.
                     let here = grid.at_strip(strip);
                     let at = (strip * grid.across + column) * grid.lanes.len() + lane;

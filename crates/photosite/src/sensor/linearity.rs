@@ -36,9 +36,19 @@ impl Lit {
     }
 }
 
+/// Flats of one filter that tell a law.
+pub struct Steady<'a> {
+    /// The flats.
+    pub set: &'a FrameSet,
+    /// Exposures whose levels are neither too faint nor full, the shortest first.
+    pub exposures_s: Vec<f64>,
+    /// The exposure at which their line meets zero.
+    pub dead_s: f64,
+}
+
 /// How linear a sensor is.
 #[derive(Default)]
-pub struct Linear {
+pub struct Linear<'a> {
     /// The values.
     pub measures: Vec<Measure>,
     /// What plots show.
@@ -46,10 +56,12 @@ pub struct Linear {
     /// What straightens its response, where that bends by more than the measurement is off; of each colour
     /// where there are colours.
     pub curves: Vec<Curve>,
+    /// The flats that told it.
+    pub steady: Option<Steady<'a>>,
 }
 
 /// Measures how linear the sensor is; `full_adu` is the signal at which it saturates.
-pub fn linearity(campaign: &Campaign, full_adu: Option<f64>) -> Linear {
+pub fn linearity(campaign: &Campaign, full_adu: Option<f64>) -> Linear<'_> {
     let mut out = Linear::default();
     let of_colours = !campaign.grid.colours().is_empty();
     let colours = campaign.grid.colours().into_iter().map(Some);
@@ -57,10 +69,11 @@ pub fn linearity(campaign: &Campaign, full_adu: Option<f64>) -> Linear {
         let found = campaign
             .of(FrameKind::Flat)
             .filter_map(|set| one_filter(campaign, set, colour, full_adu))
-            .max_by_key(|(measures, ..)| measures.first().map_or(0, |m| m.frames.len()));
-        if let Some((measures, series, curve)) = found {
+            .max_by_key(|law| law.measures.first().map_or(0, |m| m.frames.len()));
+        if let Some(Law { measures, series, curve, steady }) = found {
             out.measures.extend(measures);
             out.series.extend(series);
+            out.steady = out.steady.or(Some(steady));
             let wanted = colour.is_some() == of_colours;
             out.curves.extend(curve.filter(|_| wanted).map(|c| c.of(colour, None)));
         } else if colour.is_none() {
@@ -112,12 +125,20 @@ pub fn single_pixels(campaign: &Campaign) -> (Vec<Measure>, Vec<Series>) {
     (out.into_iter().map(|m| m.from(set.names())).collect(), vec![series])
 }
 
-fn one_filter(
+/// What the flats of one filter tell.
+struct Law<'a> {
+    measures: Vec<Measure>,
+    series: Vec<Series>,
+    curve: Option<Curve>,
+    steady: Steady<'a>,
+}
+
+fn one_filter<'a>(
     campaign: &Campaign,
-    set: &FrameSet,
+    set: &'a FrameSet,
     colour: Option<CfaColor>,
     full_adu: Option<f64>,
-) -> Option<(Vec<Measure>, Vec<Series>, Option<Curve>)> {
+) -> Option<Law<'a>> {
     let bias = campaign.bias_levels()?;
     let points = exposures(campaign, set, &bias, colour);
     let highest = points.iter().map(|p| p.level(None)).fold(0.0, f64::max);
@@ -185,11 +206,17 @@ fn one_filter(
     measure.high = Some(beyond.unwrap_or(linear));
     let why = if all_linear { "linear up to the brightest flat: a lower limit" } else { "" };
     measures.push(named(measure.but(why)));
-    let dead = Estimate::of_parts(parts, |without| {
-        law(without).map_or(f64::NAN, |f| -f.at_zero.value / f.slope.value)
-    });
-    if let Some(dead) = dead {
-        let method = "exposure at which the line of flats against exposure meets zero";
+    let levels = |without| -> Vec<(f64, f64)> {
+        fitted.iter().map(|p| (p.exposure_s, p.level(without))).collect()
+    };
+    let bent = straightening(&levels(None), full);
+    let dead = |without| match &bent {
+        Some((_, terms)) => bent_law(&levels(without), full, *terms).map(|l| l.dead_s),
+        None => law(without).map(|f| -f.at_zero.value / f.slope.value),
+    };
+    let dead_s = dead(None)?;
+    if let Some(dead) = Estimate::of_parts(parts, |without| dead(without).unwrap_or(f64::NAN)) {
+        let method = "exposure at which the line of flats against exposure, straightened where it bends, meets zero";
         let by_lamp = fit.at_zero.error / fit.slope.value;
         measures.push(named(Measure::of(
             "shutter_dead_time",
@@ -207,9 +234,10 @@ fn one_filter(
     let levels = points.iter().map(|p| [p.exposure_s, p.level(None), 0.0]).collect();
     let shown = points.iter().filter(|p| not_full(p));
     let off = shown.map(|p| [p.level(None), 100.0 * residual(p), 0.0]).collect();
-    let points: Vec<(f64, f64)> = fitted.iter().map(|p| (p.exposure_s, p.level(None))).collect();
-    let curve = straightening(&points, full);
-    Some((measures, vec![series("linearity", levels), series("linearity_residual", off)], curve))
+    let series = vec![series("linearity", levels), series("linearity_residual", off)];
+    let exposures_s = fitted.iter().map(|p| p.exposure_s).collect();
+    let steady = Steady { set, exposures_s, dead_s };
+    Some(Law { measures, series, curve: bent.map(|b| b.0), steady })
 }
 
 /// Points that a fit must have beyond its coefficients.
@@ -221,49 +249,70 @@ const WORTH: f64 = 12.0;
 /// A response that bends by less is left as it is: the lamp is no steadier.
 const LEAST_BEND: f64 = 1e-3;
 
-/// What straightens levels taken at exposures: level + c2 level² + c3 level³ is proportional to the exposure,
-/// less what the shutter takes of it.
+/// Levels taken at exposures, whose response bends.
+struct BentLaw {
+    /// c2, c3 and so on, of levels as shares of what is full.
+    coefficients: Vec<f64>,
+    /// The exposure that the shutter takes off.
+    dead_s: f64,
+    /// Squares of what is left.
+    squares: f64,
+    /// Points beyond the coefficients.
+    spare: f64,
+}
+
+/// Fits level + c2 level² + c3 level³ in proportion to the exposure, less what the shutter takes of it, by so many
+/// terms beyond the first.
 ///
 /// # Source
 /// Janesick2001, linearity; the weights are those of EMVA 1288.
-fn straightening(points: &[(f64, f64)], full_adu: f64) -> Option<Curve> {
-    let highest = points.iter().map(|p| p.1).fold(0.0, f64::max);
+fn bent_law(points: &[(f64, f64)], full_adu: f64, terms: usize) -> Option<BentLaw> {
     let longest = points.iter().map(|p| p.0).fold(0.0, f64::max);
-    let fit = |terms: usize| {
-        let rows = points.iter().map(|(t, level)| {
-            let u = level / full_adu;
-            let columns = [t / longest, 1.0, -u * u, -u * u * u];
-            (columns, u, 1.0 / u)
-        });
-        let rows: Vec<([f64; 4], f64, f64)> = rows.collect();
-        let n = 2 + terms;
-        let mut normal = vec![vec![0.0; n + 1]; n];
-        for (columns, u, weight) in &rows {
-            for i in 0..n {
-                (0..n).for_each(|j| normal[i][j] += weight * columns[i] * columns[j]);
-                normal[i][n] += weight * columns[i] * u;
-            }
+    let rows = points.iter().map(|(t, level)| {
+        let u = level / full_adu;
+        let columns = [t / longest, 1.0, -u * u, -u * u * u];
+        (columns, u, 1.0 / u)
+    });
+    let rows: Vec<([f64; 4], f64, f64)> = rows.collect();
+    let n = 2 + terms;
+    let spare = points.len().checked_sub(n + SPARE)? + SPARE;
+    let mut normal = vec![vec![0.0; n + 1]; n];
+    for (columns, u, weight) in &rows {
+        for i in 0..n {
+            (0..n).for_each(|j| normal[i][j] += weight * columns[i] * columns[j]);
+            normal[i][n] += weight * columns[i] * u;
         }
-        let found = solve(normal)?;
-        let off = |(columns, u, weight): &([f64; 4], f64, f64)| {
-            let model: f64 = columns.iter().zip(&found).map(|(c, x)| c * x).sum();
-            weight * (u - model).powi(2)
-        };
-        let rss: f64 = rows.iter().map(off).sum();
-        Some((found, rss, points.len().checked_sub(n + SPARE).map(|free| (free + SPARE) as f64)?))
+    }
+    let found = solve(normal)?;
+    let off = |(columns, u, weight): &([f64; 4], f64, f64)| {
+        let model: f64 = columns.iter().zip(&found).map(|(c, x)| c * x).sum();
+        weight * (u - model).powi(2)
     };
-    let mut best = fit(0)?;
+    Some(BentLaw {
+        squares: rows.iter().map(off).sum(),
+        coefficients: found[2..].to_vec(),
+        dead_s: -found[1] / found[0] * longest,
+        spare: spare as f64,
+    })
+}
+
+/// What straightens levels taken at exposures, and by how many terms; `None` where they bend by no more than a lamp
+/// is steady.
+fn straightening(points: &[(f64, f64)], full_adu: f64) -> Option<(Curve, usize)> {
+    let highest = points.iter().map(|p| p.1).fold(0.0, f64::max);
+    let (mut best, mut used) = (bent_law(points, full_adu, 0)?, 0);
     for terms in 1..=2 {
-        let Some(more) = fit(terms) else { break };
-        if (best.1 - more.1) > WORTH * more.1 / more.2 * (more.0.len() - best.0.len()) as f64 {
-            best = more;
+        let Some(more) = bent_law(points, full_adu, terms) else { break };
+        if (best.squares - more.squares) > WORTH * more.squares / more.spare * (terms - used) as f64
+        {
+            (best, used) = (more, terms);
         }
     }
     let scale = |(k, c): (usize, &f64)| c / full_adu.powi(k as i32 + 1);
-    let coefficients: Vec<f64> = best.0[2..].iter().enumerate().map(scale).collect();
+    let coefficients: Vec<f64> = best.coefficients.iter().enumerate().map(scale).collect();
     let curve = Curve::polynomial(&coefficients, Some(highest))?;
     let bend = f64::from(curve.straight(highest as f32)) / highest - 1.0;
-    (bend.abs() > LEAST_BEND).then_some(curve)
+    (bend.abs() > LEAST_BEND).then_some((curve, used))
 }
 
 /// Solves a system of linear equations, right sides in the last column; `None` where it has no answer.
@@ -286,6 +335,11 @@ fn solve(mut rows: Vec<Vec<f64>>) -> Option<Vec<f64>> {
     Some(rows.iter().map(|r| r[n]).collect())
 }
 
+/// Whether two exposures in seconds are one.
+pub fn is_exposure(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-3 * b
+}
+
 /// The exposures of a filter, the shortest first.
 fn exposures(
     campaign: &Campaign,
@@ -296,12 +350,11 @@ fn exposures(
     let lanes = campaign.grid.lanes.len();
     let mut order: Vec<f64> = set.frames.iter().map(|f| f.exposure_s).collect();
     order.sort_by(f64::total_cmp);
-    order.dedup_by(|a, b| (*a - *b).abs() <= 1e-3 * *b);
-    let near = |a: f64, b: f64| (a - b).abs() <= 1e-3 * b;
+    order.dedup_by(|a, b| is_exposure(*a, *b));
     order
         .into_iter()
         .map(|exposure_s| {
-            let here = |i: usize| near(set.frames[i].exposure_s, exposure_s);
+            let here = |i: usize| is_exposure(set.frames[i].exposure_s, exposure_s);
             let signal = Parts::of(&campaign.grid, colour, |block, lane| {
                 let at = block * lanes + lane;
                 let mut sums = [0.0; 2];
@@ -343,7 +396,9 @@ mod tests {
         };
         let exposures = [0.4, 0.8, 1.5, 2.2, 3.0, 3.8, 4.6, 5.2, 5.8];
         let bent: Vec<(f64, f64)> = exposures.iter().map(|t| (*t, level(*t, bend))).collect();
-        let curve = straightening(&bent, 60_000.0).expect("a curve");
+        let (curve, terms) = straightening(&bent, 60_000.0).expect("a curve");
+        let dead_s = bent_law(&bent, 60_000.0, terms).unwrap().dead_s;
+        assert!((dead_s - 0.02).abs() < 1e-4, "{dead_s}");
         for (t, measured) in &bent {
             let truth = 9_000.0 * (t - 0.02);
             let found = f64::from(curve.straight(*measured as f32));

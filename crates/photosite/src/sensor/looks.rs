@@ -52,6 +52,13 @@ pub const LOOKS: &[Look] = &[
         true,
     ),
     look(
+        "shutter",
+        "What the shutter takes off exposures",
+        ("place, from -1 at the first edge to 1 at the last", "dead time, s"),
+        (false, false),
+        true,
+    ),
+    look(
         "dark_level",
         "Dark level",
         ("exposure, s", "level above bias, ADU"),

@@ -22,7 +22,7 @@ pub enum MapKind {
 /// A map for a person.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PixelMap {
-    /// Its name: `READNOISE`, `DARK`, `BEND`, `MISFIT`.
+    /// Its name: `READNOISE`, `DARK`, `BEND`, `MISFIT`, `SHUTTER`.
     pub name: &'static str,
     /// What it shows.
     pub what: String,

@@ -28,6 +28,7 @@ mod dsnu;
 mod estimate;
 mod flats;
 mod grid;
+mod holding;
 mod hot;
 mod interference;
 mod linearity;
@@ -47,6 +48,7 @@ mod published;
 mod report;
 mod set;
 mod shape;
+mod shutter;
 mod temperature;
 mod transfer;
 
@@ -57,6 +59,7 @@ pub use codes::Codes;
 pub use estimate::{Estimate, Line, line};
 pub use flats::{FEW_FLATS, FlatPixels, Zero};
 pub use grid::{Grid, Parts};
+pub use holding::{FEW_OTHERS, see_holding};
 pub use hot::HotPixels;
 pub use interference::{CHANCE, MOST_TONES};
 pub use maps::{MapKind, PixelMap, StripMaps};
@@ -66,7 +69,7 @@ pub use pixels::{FEW_FRAMES, PixelCounts};
 pub use profile::{Difference, PROFILE_SCHEMA, Profile, ProfileValue, difference, plain_name};
 pub use report::{Question, measure, noise_of_pairs};
 pub use set::{
-    Alternating, Asked, FrameSet, LineNoise, Pair, SensorFrame, StripSeen, gather_set, see_strip,
+    Asked, FrameSet, LineNoise, Pair, SensorFrame, SignedSum, StripSeen, gather_set, see_strip,
     spectrum_region,
 };
 pub use shape::Shape;

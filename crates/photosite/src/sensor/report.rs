@@ -18,6 +18,7 @@ use super::pixel_maps::pixel_maps;
 use super::profiles::{profiles, spectra};
 use super::published::far_from_published;
 use super::set::CLIPPED;
+use super::shutter::shutter;
 use super::temperature::temperature;
 use super::transfer::transfer;
 use crate::Finding;
@@ -124,8 +125,9 @@ pub fn measure(
     let (biases, bias_series) = bias(campaign, gain);
     let dark = dark_current(campaign, gain, flats.full_adu);
     let (temps, temp_series) = temperature(&dark, gain);
-    let Linear { measures: linear, series: linear_series, curves } =
+    let Linear { measures: linear, series: linear_series, curves, steady } =
         linearity(campaign, flats.full_adu);
+    let open = shutter(campaign, steady.as_ref(), &curves);
     let (tones, tone_series, tone_findings) =
         interference(campaign, (read_noise_adu(campaign), gain));
     let mut findings: Vec<Finding> = Vec::new();
@@ -172,6 +174,7 @@ pub fn measure(
     let (held, held_series, held_finding) = persistence(campaign, gain);
     findings.extend(odd_pairs);
     findings.extend(held_finding);
+    findings.extend(open.finding);
     let mut measures: Vec<Measure> = flats.measures;
     if flats.gain.is_some() {
         measures.extend(neighbours(campaign, flats.most_adu));
@@ -182,6 +185,7 @@ pub fn measure(
     measures.extend(dark.measures.iter().cloned());
     measures.extend(temps);
     measures.extend(linear);
+    measures.extend(open.measures);
     measures.extend(pixels);
     measures.extend(held);
     measures.extend(tones);
@@ -198,6 +202,7 @@ pub fn measure(
         dark.series,
         temp_series,
         linear_series,
+        open.series,
         tone_series,
         pixel_series,
         held_series,
@@ -216,6 +221,6 @@ pub fn measure(
         findings,
         series,
         curves,
-        maps: pixel_maps(campaign),
+        maps: pixel_maps(campaign).into_iter().chain(open.map).collect(),
     }
 }

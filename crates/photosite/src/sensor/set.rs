@@ -1,6 +1,7 @@
 //! Frames of one kind that are measured together, and what is kept of them.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use photosite_pix::{FrameKind, Plane, Rect, Size};
 
@@ -51,9 +52,9 @@ pub struct Pair {
     pub shape: Option<Shape>,
 }
 
-/// Noise of an alternating sum of frames.
+/// Noise of a sum of frames of which half are taken off.
 #[derive(Debug, Clone)]
-pub struct Alternating {
+pub struct SignedSum {
     /// How many frames.
     pub frames: usize,
     /// Pixels and variance in ADU squared, block after block, lane after lane.
@@ -93,7 +94,10 @@ pub struct FrameSet {
     /// Pairs of them.
     pub pairs: Vec<Pair>,
     /// Alternating sums, of darks.
-    pub alternating: Vec<Alternating>,
+    pub alternating: Vec<SignedSum>,
+    /// Pairs less the pairs that follow them, four frames less the next four, of biases and darks: what the pairs by
+    /// themselves do not tell of the noise.
+    pub contrasts: Vec<SignedSum>,
     /// Rows and columns, of biases: one entry a pair that is not spare.
     pub lines: Vec<LineNoise>,
     /// Means of columns and of rows of the mean of a set of biases, in ADU.
@@ -171,6 +175,8 @@ impl FrameSet {
 pub struct Asked<'a> {
     /// Alternating sums.
     pub alternating: bool,
+    /// Sums of frames less sums of the next.
+    pub contrasts: bool,
     /// Rows and columns.
     pub lines: bool,
     /// Pixels over time: the level below which nothing counts as a dark's own is that of each block.
@@ -188,6 +194,7 @@ pub struct Asked<'a> {
 pub struct StripSeen {
     cells: Vec<Vec<Cell>>,
     alternating: Vec<Vec<(f64, f64)>>,
+    contrasts: Vec<Vec<(f64, f64)>>,
     row_means: Vec<Vec<f64>>,
     column_sums: Vec<Vec<f64>>,
     profiles: [Vec<f64>; 2],
@@ -216,13 +223,15 @@ pub fn see_strip(
     };
     let under_light_or_none = asked.lines || asked.flats.is_some();
     let mut samples: Vec<Vec<f32>> = vec![Vec::new(); rows.len()];
-    let (mut healthy, mut sum) = (Vec::new(), Vec::new());
+    let (mut healthy, mut sum, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     let (mut pixel_room, mut flat_room) = (PixelRoom::default(), FlatRoom::default());
     let lanes_across = grid.across * lanes;
     seen.cells = vec![Vec::with_capacity(lanes_across); pairs.len()];
     seen.shapes = (0..pairs.len()).map(Shape::of_pair).collect();
     let sums = if asked.alternating { rows.len() / 2 } else { 0 };
     seen.alternating = vec![Vec::with_capacity(lanes_across); sums];
+    let contrasts = contrasts_of(if asked.contrasts { rows.len() } else { 0 });
+    seen.contrasts = vec![Vec::with_capacity(lanes_across); contrasts.len()];
     seen.pixels = asked.pixels.then(PixelCounts::default);
     seen.flats = asked.flats.map(|_| FlatPixels::default());
     if asked.maps {
@@ -245,13 +254,28 @@ pub fn see_strip(
             let pair = (&healthy[..], &samples[*second][..]);
             let ends = [*first, *second].map(|i| ends(&frames[i], amplifier));
             let cell = measure_cell(pair, line, ends, &mut room);
+            if number == 0 {
+                // Pixels that are hot or struck in the first two frames are left out of all sums.
+                counts.clear();
+                counts.extend_from_slice(room.kept());
+            }
             if asked.flats.is_some() && !spare {
                 let of = (at, grid.blocks() * lanes);
                 seen.shapes[number].see(pair, room.kept(), &cell, of);
             }
             cells.push(cell);
         }
-        alternate(&patch, hot, (&mut sum, &mut room), &mut seen.alternating);
+        let mut noise_of_sum = |frames: &[Vec<f32>], minus: &dyn Fn(usize) -> bool| {
+            signed_sum(&counts, frames, minus, &mut sum);
+            noise_of(&sum, &mut room)
+        };
+        for (k, out) in seen.alternating.iter_mut().enumerate() {
+            out.push(noise_of_sum(&samples[..2 * (k + 1)], &|i| i % 2 == 1));
+        }
+        for (range, out) in contrasts.iter().zip(&mut seen.contrasts) {
+            let half = range.len() / 2;
+            out.push(noise_of_sum(&samples[range.clone()], &|i| i >= half));
+        }
         if let Some(counts) = &mut seen.pixels {
             see_pixels(&patch, &mut pixel_room, counts, &mut seen.maps);
         }
@@ -314,24 +338,29 @@ fn drawn_in(row: &mut [f32], (middle, most): (f32, f32), columns: &mut [f64]) ->
 /// Frames of a set whose mean makes its profiles.
 const PROFILED: usize = 16;
 
-/// Noise of D1 - D2 + D3 - D4 ... of a patch, for each even number of frames that is asked for.
-fn alternate(
-    patch: &Patch<'_>,
-    hot: &[u32],
-    (sum, room): (&mut Vec<f32>, &mut CellRoom),
-    out: &mut [Vec<(f64, f64)>],
+/// Frames of a contrast, half of which are taken off: in sums of more, a ray hides.
+const CONTRASTED: [usize; 2] = [4, 8];
+
+/// The frames of each contrast of so many frames.
+fn contrasts_of(frames: usize) -> Vec<Range<usize>> {
+    let of = |count: usize| (count..=frames).step_by(count).map(move |end| end - count..end);
+    CONTRASTED.into_iter().flat_map(of).collect()
+}
+
+/// The sum of some frames, those taken off that `minus` names; NaN where a pixel does not count.
+fn signed_sum(
+    counts: &[f32],
+    frames: &[Vec<f32>],
+    minus: &dyn Fn(usize) -> bool,
+    sum: &mut Vec<f32>,
 ) {
     sum.clear();
-    for (k, (pair, out)) in patch.frames.chunks_exact(2).zip(out).enumerate() {
-        let [a, b] = [&pair[0], &pair[1]];
-        if k == 0 {
-            sum.resize(a.len(), 0.0);
-            // Pixels that are hot in the first two frames are left out of all sums.
-            room.mark_odd((a, b), patch.line, sum);
-            hot.iter().for_each(|i| sum[*i as usize] = f32::NAN);
+    sum.extend(counts.iter().map(|c| if *c == 0.0 { f32::NAN } else { 0.0 }));
+    for (i, frame) in frames.iter().enumerate() {
+        match minus(i) {
+            true => sum.iter_mut().zip(frame).for_each(|(s, v)| *s -= v),
+            false => sum.iter_mut().zip(frame).for_each(|(s, v)| *s += v),
         }
-        sum.iter_mut().zip(a.iter().zip(b)).for_each(|(s, (a, b))| *s += a - b);
-        out.push(noise_of(sum, room));
     }
 }
 
@@ -356,6 +385,8 @@ pub fn gather_set(
     let mut cells: Vec<Vec<Cell>> = vec![Vec::new(); pairs.len()];
     let most = strips.first().map_or(0, |s| s.alternating.len());
     let mut alternating: Vec<Vec<(f64, f64)>> = vec![Vec::new(); most];
+    let most = strips.first().map_or(0, |s| s.contrasts.len());
+    let mut contrasts: Vec<Vec<(f64, f64)>> = vec![Vec::new(); most];
     let counted: Vec<&Paired> = pairs.iter().filter(|p| !p.2).collect();
     let mut rows: Vec<Vec<f64>> = vec![Vec::new(); counted.len()];
     let mut columns: Vec<Vec<f64>> = vec![Vec::new(); counted.len()];
@@ -363,6 +394,7 @@ pub fn gather_set(
     for (number, strip) in strips.into_iter().enumerate() {
         cells.iter_mut().zip(strip.cells).for_each(|(all, new)| all.extend(new));
         alternating.iter_mut().zip(strip.alternating).for_each(|(all, new)| all.extend(new));
+        contrasts.iter_mut().zip(strip.contrasts).for_each(|(all, new)| all.extend(new));
         rows.iter_mut().zip(strip.row_means).for_each(|(all, new)| all.extend(new));
         for (all, new) in columns.iter_mut().zip(strip.column_sums) {
             all.resize(new.len(), 0.0);
@@ -393,7 +425,12 @@ pub fn gather_set(
     set.alternating = alternating
         .into_iter()
         .enumerate()
-        .map(|(k, cells)| Alternating { frames: 2 * (k + 1), cells })
+        .map(|(k, cells)| SignedSum { frames: 2 * (k + 1), cells })
+        .collect();
+    set.contrasts = contrasts_of(set.frames.len())
+        .into_iter()
+        .zip(contrasts)
+        .map(|(range, cells)| SignedSum { frames: range.len(), cells })
         .collect();
     let noise = set.noise_pairs().map(|pair| {
         let (v, n) =

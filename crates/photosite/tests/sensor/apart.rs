@@ -275,6 +275,7 @@ fn a_page_shows_every_plot_that_its_frames_allow() {
         "snr",
         "linearity",
         "linearity_residual",
+        "shutter",
         "dark_level",
         "dark_noise",
         "arrhenius",

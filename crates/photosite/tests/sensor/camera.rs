@@ -9,7 +9,7 @@ use photosite::sensor::{Measure, SensorReport};
 use photosite_file::fits::Sample;
 use photosite_pix::stat::{MAD_TO_SIGMA, median_mad};
 use photosite_pix::{FrameKind, Plane, Size};
-use photosite_sim::{Effects, FramePlan, Night, Preset, Simulation, Stored};
+use photosite_sim::{Conditions, Effects, FramePlan, Night, Preset, Simulation, Stored};
 use tempfile::TempDir;
 
 /// Effects of a plain laboratory: no sky, no cosmic rays, a steady temperature.
@@ -36,6 +36,8 @@ pub struct Laboratory {
     pub folder: TempDir,
     taken: usize,
     waited_s: f64,
+    /// The end of a frame in which every pixel was full.
+    full_until_s: Option<f64>,
     /// How frames of several outputs are stored.
     pub stored: Option<Stored>,
     /// What is done to samples before they are written.
@@ -50,6 +52,7 @@ impl Laboratory {
             folder,
             taken: 0,
             waited_s: 0.0,
+            full_until_s: None,
             stored: None,
             change: None,
         }
@@ -78,7 +81,9 @@ impl Laboratory {
                 folder: "any",
                 file_name: format!("{:04}_{}.fits", self.taken, kind.slug()),
             };
-            let mut frame = self.simulation.render(&plan);
+            let since_full_s = self.full_until_s.map(|end| plan.start_s - end);
+            let conditions = Conditions { since_full_s, ..Conditions::CLEAR };
+            let mut frame = self.simulation.render_under(&plan, conditions);
             if let Some(change) = &self.change {
                 change(self.taken, kind, &mut frame.adu);
             }
@@ -113,6 +118,14 @@ impl Laboratory {
         let night = self.simulation.night();
         let exposure_s = night.flat_exposure_s * share * self.range_e() / night.flat_level_e;
         self.take(FrameKind::Flat, exposure_s, night.set_temp_c, count);
+    }
+
+    /// Takes a flat in which every pixel is full.
+    pub fn saturate(&mut self) {
+        self.flats(4.0, 1);
+        let night = self.simulation.night();
+        let exposure_s = night.flat_exposure_s * 4.0 * self.range_e() / night.flat_level_e;
+        self.full_until_s = Some(self.waited_s + self.taken as f64 * 60.0 + exposure_s);
     }
 
     /// Electrons that fill pixels or the converter.

@@ -7,7 +7,9 @@ mod night;
 
 mod apart;
 mod camera;
+mod holding;
 mod many;
 mod one;
 mod profile;
 mod real;
+mod shutter;

@@ -102,6 +102,7 @@ pub fn compare(map: &DefectMap, simulation: &Simulation) -> (Recall, Vec<Seen>) 
             PixelFault::DeadColumn(_) => judge("column", x, y, 99.0, MaskBits::COLD),
             PixelFault::Cluster(e_s) => judge("cluster", x, y, sigmas(x, y, e_s), MaskBits::HOT),
             PixelFault::Bent(_) => judge("bent", x, y, 0.0, MaskBits::SUSPECT | MaskBits::COLD),
+            PixelFault::Holding(_) => judge("holding", x, y, 0.0, MaskBits::UNSTABLE),
         }
     }
     let wrong = map.seen.iter().filter(|s| !truth.contains_key(&(s.x, s.y))).copied().collect();

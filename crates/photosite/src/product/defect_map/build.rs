@@ -55,15 +55,15 @@ impl FrameSet<'_> {
 /// Builds a map of sets of frames, which are of one sensor region; `folder` takes packed frames meanwhile.
 ///
 /// Darks tell of hot and warm pixels, those of the longest exposures; biases and all darks of what changes;
-/// flats of what does not respond, and of two levels of what bends, beside what `bent` knows of that; lights that
-/// were dithered of what stands still while the stars move.
+/// flats of what does not respond, and of two levels of what bends, beside what `odd` knows of that,
+/// and of pixels that hold charge; lights that were dithered of what stands still while the stars move.
 ///
 /// # Errors
 /// When there is no frame, sizes differ, a frame cannot be read, the memory allowed is too little, or the
 /// work is cancelled.
 pub fn build_defect_map(
     sets: &[FrameSet<'_>],
-    bent: impl FnOnce() -> Result<Vec<Seen>>,
+    odd: impl FnOnce() -> Result<Vec<Seen>>,
     folder: &Path,
     context: &Context<'_>,
 ) -> Result<DefectMap> {
@@ -113,7 +113,7 @@ pub fn build_defect_map(
     let others = [FrameKind::Flat, FrameKind::Light];
     for set in sets.iter().filter(|s| !others.contains(&s.kind)) {
         let Looked { mean, noise, unsteady: more, cfa: array, .. } =
-            looked_at(set, Additive::Nothing)?;
+            looked_at(set, Additive::Nothing)?.ok_or_else(|| without_samples(set))?;
         cfa = cfa.or(array);
         let exposure_s = set.exposure_s();
         seen.extend(more.iter().map(|u| Seen {
@@ -153,7 +153,14 @@ pub fn build_defect_map(
     let mut flats: Vec<Looked> = Vec::new();
     for set in sets.iter().filter(|s| s.kind == FrameKind::Flat) {
         let additive = zero.clone().map_or(Additive::Nothing, Additive::Plane);
-        let flat = looked_at(set, additive)?;
+        let Some(flat) = looked_at(set, additive)? else {
+            // They may be there for what pixels hold afterwards; of nothing else there is no map.
+            facts.flats -= set.frames.len();
+            if sets.iter().all(|s| s.kind == FrameKind::Flat) && facts.flats == 0 {
+                return Err(without_samples(set));
+            }
+            continue;
+        };
         cfa = cfa.or(flat.cfa);
         let mut here = judged(&flat.mean, flat.cfa, Kind::Flat, context)?;
         // Colours are level with each other; only of Bayer's some lines hold two, some one.
@@ -175,7 +182,7 @@ pub fn build_defect_map(
             flats.remove(1);
         }
     }
-    let mut bent = bent()?;
+    let mut bent = odd()?;
     if let [low, high] = &flats[..]
         && high.level_adu > LEVELS_APART * low.level_adu
     {
@@ -189,7 +196,7 @@ pub fn build_defect_map(
     // A pixel that hardly responds has no ratio.
     let known: std::collections::BTreeSet<(usize, usize)> =
         seen.iter().map(|s| (s.y, s.x)).collect();
-    bent.retain(|s| !known.contains(&(s.y, s.x)));
+    bent.retain(|s| s.bits != MaskBits::SUSPECT || !known.contains(&(s.y, s.x)));
     merge(&mut seen, bent);
     for set in sets.iter().filter(|s| s.kind == FrameKind::Light) {
         let still = still_pixels(&set.frames, context)?;
@@ -197,6 +204,14 @@ pub fn build_defect_map(
         merge(&mut seen, still.seen);
     }
     Ok(DefectMap::new(size, cfa, seen, unsteady, facts))
+}
+
+/// That no pixel of a set holds a sample.
+fn without_samples(set: &FrameSet<'_>) -> Error {
+    let (name, kind) = (set.frames[0].path.display(), set.kind);
+    Error::mismatch(format!(
+        "no pixel of {name} and the other {kind} frames holds a sample: no map can be made of them"
+    ))
 }
 
 /// Pixels of several sets of darks: shares add up.

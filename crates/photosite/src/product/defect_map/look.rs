@@ -40,13 +40,13 @@ pub(super) struct Looked {
 }
 
 /// Looks at the frames of a set, band by band on all threads; `additive` is taken off flats, which are then
-/// brought to a mean of 1.
+/// brought to a mean of 1. `None` of frames without a sample: flats that are saturated all over.
 pub(super) fn look(
     (kind, frames): (FrameKind, &[&RawFrame]),
     additive: Additive,
     folder: &Path,
     context: &Context<'_>,
-) -> Result<Looked> {
+) -> Result<Option<Looked>> {
     let size = frames[0].region().size();
     let is_flat = kind == FrameKind::Flat;
     let threads = threads_within(size, frames.len(), context)?;
@@ -109,10 +109,7 @@ pub(super) fn look(
     })?;
     drop(places);
     if !mean.as_slice().iter().any(|v| v.is_finite()) {
-        let name = frames[0].path.display();
-        return Err(Error::mismatch(format!(
-            "no pixel of {name} and the other {kind} frames holds a sample: no map can be made of them"
-        )));
+        return Ok(None);
     }
     frames.iter().try_for_each(|f| f.unchanged())?;
     let (mut pixels, mut variances) = (Vec::new(), Vec::new());
@@ -122,7 +119,7 @@ pub(super) fn look(
         variances.extend(typical);
     }
     let noise = FrameNoise::new(&variances, size.width, frames.len());
-    Ok(Looked { mean, noise, unsteady: pixels, level_adu, cfa: sources[0].cfa })
+    Ok(Some(Looked { mean, noise, unsteady: pixels, level_adu, cfa: sources[0].cfa }))
 }
 
 fn read(

@@ -15,13 +15,13 @@ use crate::provenance::{ContentHash, Input, Provenance};
 use crate::work::Context;
 
 /// The defect map of sets of frames at `path`: what stands there where it was made of them, else a new one, with
-/// what `bent` tells of pixels whose response bends.
+/// what `odd` tells of pixels that bend or hold charge.
 ///
 /// # Errors
 /// As [`build_defect_map`] and [`write_defect_map`].
 pub fn defect_map_at(
     sets: &[FrameSet<'_>],
-    bent: impl FnOnce() -> Result<Vec<Seen>>,
+    odd: impl FnOnce() -> Result<Vec<Seen>>,
     path: &Path,
     context: &Context<'_>,
 ) -> Result<LoadedMap> {
@@ -37,7 +37,7 @@ pub fn defect_map_at(
     if standing(path, &provenance.key())? == Standing::Current {
         return read_defect_map(path);
     }
-    let map = build_defect_map(sets, bent, folder_of(path), context)?;
+    let map = build_defect_map(sets, odd, folder_of(path), context)?;
     let headers: Vec<&Header> = used().map(|(_, f)| &f.header).collect();
     write_defect_map(&map, common_header(&headers), &provenance, path)?;
     let (path, hash) = (path.to_owned(), ContentHash::of_file(path)?);
