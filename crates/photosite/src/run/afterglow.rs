@@ -45,6 +45,9 @@ pub(super) struct Chain<'a> {
     others: Vec<&'a RawFrame>,
 }
 
+/// What reads the samples of a band of a frame.
+type Reads<'a> = dyn FnMut(&Prepared) -> Result<Vec<f32>> + 'a;
+
 /// Sets of frames of one kind.
 type Sets = [(FrameKind, Vec<RawFrame>)];
 
@@ -56,8 +59,8 @@ fn of_kind(sets: &Sets, kind: FrameKind) -> impl Iterator<Item = (usize, &RawFra
 /// Whether a dark of some sets began soon after a frame ended; headers tell whole seconds.
 pub(super) fn is_followed(sets: &Sets, metadata: &Metadata) -> bool {
     end_s(metadata).is_some_and(|end| {
-        let starts = of_kind(sets, FrameKind::Dark).filter_map(|(_, d)| start_s(&d.metadata));
-        starts.into_iter().any(|s| s >= end - 1.0 && s - end < LATEST_S)
+        let mut starts = of_kind(sets, FrameKind::Dark).filter_map(|(_, d)| start_s(&d.metadata));
+        starts.any(|s| s >= end - 1.0 && s - end < LATEST_S)
     })
 }
 
@@ -219,7 +222,9 @@ impl<'a> Look<'a> {
         let (darks, others) = (self.opened(&darks)?, self.opened(&chain.others)?);
         let grid = &self.campaign.grid;
         let mut bands: Vec<_> = (0..grid.down).map(|strip| grid.rows(strip)).collect();
-        bands.last_mut().iter_mut().for_each(|last| last.end = grid.size.height);
+        if let Some(last) = bands.last_mut() {
+            last.end = grid.size.height;
+        }
         self.in_bands(&bands, |band, read| {
             let bright = read(&lit)?;
             let darks = darks.iter().map(&mut *read).collect::<Result<Vec<_>>>()?;
@@ -236,7 +241,7 @@ impl<'a> Look<'a> {
     fn in_bands<T: Send>(
         &self,
         bands: &[Range<usize>],
-        see: impl Fn(usize, &mut dyn FnMut(&Prepared) -> Result<Vec<f32>>) -> Result<Vec<T>> + Sync,
+        see: impl Fn(usize, &mut Reads<'_>) -> Result<Vec<T>> + Sync,
     ) -> Result<Vec<T>> {
         let width = self.campaign.grid.size.width;
         let slots: Vec<Mutex<Vec<T>>> = bands.iter().map(|_| Mutex::default()).collect();

@@ -22,7 +22,7 @@ const EXTREME: usize = 16;
 /// As many exposures, each in pairs, tell the areas from each other.
 const FEW_EXPOSURES: usize = 3;
 /// Blocks in which so many pixels, and this share of them, count in some flats alone are left out.
-const UNLIKE: (f64, f64) = (2.0, 0.002);
+const UNLIKE: (f64, f64) = (1.0, 5e-4);
 /// A spread is told from zero by so many errors, and where it is more than this share of the shortest flat: a lamp's
 /// light is shaped no more evenly than that from flat to flat.
 const TOLD: (f64, f64) = (5.0, 1e-3);

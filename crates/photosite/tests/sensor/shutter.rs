@@ -110,7 +110,9 @@ fn a_shutter_is_mapped_as_it_is() {
         let rms = match dust == clean {
             true => (off.iter().map(|v| v * v).sum::<f64>() / off.len() as f64).sqrt(),
             false => {
-                let squares: Vec<f32> = off.iter().map(|v| (1e6 * v * v) as f32).collect();
+                let ms: Vec<f32> = off.iter().map(|v| (1e3 * v) as f32).collect();
+                let middle = median(&ms);
+                let squares: Vec<f32> = ms.iter().map(|v| (v - middle).powi(2)).collect();
                 f64::from(median(&squares)).sqrt() / 0.6745e3
             }
         };
