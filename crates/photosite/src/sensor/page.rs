@@ -18,7 +18,7 @@ svg text{font:12px system-ui,sans-serif;fill:var(--dim)}.grid{stroke:var(--line)
 svg g line,polyline{stroke:var(--k);fill:none;stroke-width:1.5}circle{fill:var(--k)}\
 .c0{--k:var(--c0)}.c1{--k:var(--c1)}.c2{--k:var(--c2)}.c3{--k:var(--c3)}.c4{--k:var(--c4)}.c5{--k:var(--c5)}\
 .red{--k:var(--red)}.green{--k:var(--green)}.blue{--k:var(--blue)}\
-.key span{margin-right:14px;color:var(--k)}td details{color:var(--dim);font-size:13px;margin:0}";
+li{overflow-wrap:anywhere}.key span{margin-right:14px;color:var(--k)}td details{color:var(--dim);font-size:13px;margin:0}";
 
 /// The table of the standard: its symbol, the name and unit of ours, what it is.
 ///
