@@ -182,6 +182,31 @@ fn stars_keep_their_colours() {
     }
 }
 
+/// Stars that hardly tell their colour have lost 2 to 8 % of their red and blue.
+#[test]
+fn faint_stars_keep_their_light() {
+    for array in [ARRAYS[0], ARRAYS[4]] {
+        for fwhm_px in [2.2, 3.0] {
+            for peak in [25.0, 50.0, 100.0, 300.0] {
+                let fluxes = |k: i32| {
+                    let fwhm_px = fwhm_px + 0.01 * f64::from(k);
+                    let field = Field::new(array, [0.7, 1.0, 0.8], (fwhm_px, peak), false);
+                    field.fluxes(&field.debayered(Method::Directional))
+                };
+                let all: Vec<[f64; 3]> = (0..4).flat_map(fluxes).collect();
+                for c in 0..3 {
+                    let n = all.len() as f64;
+                    let off = all.iter().map(|f| f[c] - 1.0).sum::<f64>() / n;
+                    let square = all.iter().map(|f| (f[c] - 1.0 - off).powi(2)).sum::<f64>() / n;
+                    let error = (square / n).sqrt();
+                    println!("{array} {fwhm_px} {peak} {c}: {off:+.4} +- {error:.4}");
+                    assert!(off.abs() < 0.01 + 2.5 * error, "{array} {fwhm_px} {peak} {c}: {off}");
+                }
+            }
+        }
+    }
+}
+
 /// A frame of light of all three colours on the sky, with noise 1.
 fn debayered(
     cfa: CfaPattern,

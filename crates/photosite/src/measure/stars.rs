@@ -66,8 +66,8 @@ mod rows_of_numbers {
 
 impl StarField {
     /// Makes the background's part of the errors of fluxes what it is where neighbours share samples: the
-    /// noise of means over pixels is `shared` times that of independent ones, and all fluxes share the
-    /// relative error `scale_error`. Where stars' own noise is
+    /// noise of means over pixels is `shared` times that of independent ones, and each flux has the
+    /// `relative` error beside. Where stars' own noise is
     /// not in them, because no gain is known, the errors of the samples tell both.
     ///
     /// Those are not taken elsewhere: on sharp stars a stack's samples scatter by how each light's pixels
@@ -76,7 +76,7 @@ impl StarField {
         &mut self,
         variance: Option<&Plane<f32>>,
         gain_known: bool,
-        (shared, scale_error): (f64, f64),
+        (shared, relative): (f64, f64),
     ) {
         let area = std::f64::consts::PI * self.aperture_px * self.aperture_px;
         for star in &mut self.stars {
@@ -86,7 +86,7 @@ impl StarField {
             let more = (shared * shared - 1.0) * area * noise * noise;
             let without = star.flux_error * star.flux_error + more;
             let alone = own.map_or(without, |own| shared * shared * own).max(0.0);
-            star.flux_error = (alone + (scale_error * star.flux).powi(2)).sqrt();
+            star.flux_error = (alone + (relative * star.flux).powi(2)).sqrt();
         }
     }
 }

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::phase::greens;
 use super::saturated::Saturated;
-use super::stars::{StarField, background, find_stars};
+use super::stars::{StarField, background, find_stars, pixels_about};
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::open::{each_image, probe};
@@ -110,6 +110,12 @@ impl SurveyedLight {
         self.levels.len()
     }
 
+    /// Whether it is under a filter array that is too coarse for its stars: they fall on too few samples of a
+    /// colour to tell what they are of it.
+    pub fn undersampled(&self) -> bool {
+        self.mosaic().is_some() && self.field.fwhm_px.is_some_and(|fwhm| fwhm < UNDERSAMPLED_PX)
+    }
+
     /// How much a frame is worth as a reference: many sharp and round stars.
     pub fn quality(&self) -> f64 {
         let Some((fwhm, roundness)) = self.field.fwhm_px.zip(self.field.roundness) else {
@@ -123,6 +129,10 @@ impl SurveyedLight {
         self.field.stars.iter().map(|s| Point::new(s.x, s.y)).collect()
     }
 }
+
+/// Stars narrower than this, as the interpolated green of a filter array shows them, are undersampled: 1.8 px on
+/// the sensor.
+const UNDERSAMPLED_PX: f64 = 2.2;
 
 /// About as many samples as level and scale are taken from.
 const LEVEL_SAMPLES: usize = 1 << 18;
@@ -270,7 +280,7 @@ fn look_over(
         star.flux_error *= alike;
     }
     let (trails, bins) = find_trails(seen, mask, &field.mesh, &field.stars, field.fwhm_px);
-    let block_noise = stat::noise_of_blocks(seen.as_slice(), seen.width());
+    let block_noise = block_noise(seen, &field);
     let structure = Structure::of(seen, mask, &field.mesh, &field.stars, field.fwhm_px);
     let backgrounds = match (backgrounds, mosaic) {
         (false, _) => Vec::new(),
@@ -307,6 +317,32 @@ fn look_over(
         bins,
         block_noise,
     })
+}
+
+/// Stars that blocks reach into count where they cover such a share of a frame.
+const CROWDED: f64 = 0.3;
+
+/// Pixels along the blocks that are compared, and across.
+const COMPARED_PX: (f64, f64) = (12.0, 4.0);
+
+/// The noise of a sample as blocks of pixels show it, those beside stars where there are so many that most are.
+fn block_noise(data: &Plane<f32>, field: &StarField) -> f64 {
+    let all = || stat::noise_of_blocks(data.as_slice(), data.width());
+    let radius_px = field.fwhm_px.unwrap_or(0.0);
+    let reached = (COMPARED_PX.0 + 2.0 * radius_px) * (COMPARED_PX.1 + 2.0 * radius_px);
+    if field.stars.len() as f64 * reached < CROWDED * data.size().pixels() as f64 {
+        return all();
+    }
+    let mut sky = data.clone();
+    for star in &field.stars {
+        for (x, y, away) in pixels_about(star, radius_px, data.size()) {
+            if away <= radius_px {
+                sky.row_mut(y)[x] = f32::NAN;
+            }
+        }
+    }
+    let noise = stat::noise_of_blocks(sky.as_slice(), sky.width());
+    if noise > 0.0 { noise.min(all()) } else { all() }
 }
 
 /// Why a light without any two different samples is none; `None` for any other.

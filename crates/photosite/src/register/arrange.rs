@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use photosite_pix::align::{Point, Registration, Transform};
 use photosite_pix::debayer::Method;
 use photosite_pix::normalise::{Affine, Normalise};
-use photosite_pix::stat;
 
 use super::flux::{FluxScale, Placed, flux_scale, not_measured};
 use super::levels::{Typical, even_out, not_normalised, scale_variance, weight};
@@ -160,19 +159,13 @@ fn leave_out_obscured(
     found.into_iter().map(left_out).collect()
 }
 
-/// Stars under a filter array narrower than this, as its interpolated green shows them, fall on too few samples
-/// of a colour to tell what they are of it: whatever is made of those favours one.
-const UNDERSAMPLED_PX: f64 = 2.2;
-
 /// How lights are debayered that are too sharp for their arrays: colour by colour, so that what one light makes
-/// of a star too much another makes too little.
+/// of a star too much another makes too little. Whatever else is made of too few samples favours one.
 fn undersampled(lights: &[SurveyedLight], how: Integration) -> Option<Method> {
     let under = lights.iter().all(|l| l.mosaic().is_some()) && how.drizzle.is_none_or(|d| !d.cfa);
-    let widths = lights.iter().filter_map(|l| l.field.fwhm_px);
-    let mut widths: Vec<f32> = widths.map(|w| w as f32).collect();
-    // No width is none below.
-    let sharp = f64::from(stat::median_in_place(&mut widths)) < UNDERSAMPLED_PX;
-    (under && sharp).then_some(Method::Bilinear)
+    let known = lights.iter().filter(|l| l.field.fwhm_px.is_some()).count();
+    let sharp = lights.iter().filter(|l| l.undersampled()).count();
+    (under && 2 * sharp > known).then_some(Method::Bilinear)
 }
 
 /// Where each light lies: `None` for one that is left out, `Some(None)` for one that lies on the

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use photosite_pix::Size;
 use photosite_pix::align::{Point, Registration, Rules, Transform, coincident, register};
-use photosite_pix::normalise::{Flux, FluxRatio, Seen, faint_ratio, flux_ratio, structure_ratio};
+use photosite_pix::normalise::{Asked, Flux, FluxRatio, Seen, flux_ratio, structure_ratio};
 use photosite_pix::stars::Star;
 use serde::{Deserialize, Serialize};
 
@@ -118,6 +118,13 @@ const MOST_ERROR: f64 = 0.1;
 /// A ratio of stars as good as this is taken without asking a nebula.
 const GOOD_ERROR: f64 = 0.01;
 
+/// What is asked of stars of lights of which nothing better is known.
+const FAINT: Asked = Asked { fewest: 2, least_snr: 2.0, most_scatter: 0.5 };
+
+/// What is asked of stars too sharp for their filter array, half of whose light or twice as much is seen, by where
+/// they fall on it: fainter ones are found where they fall well.
+const UNDERSAMPLED: Asked = Asked { fewest: 3, least_snr: 15.0, most_scatter: 1.0 };
+
 /// Sigmas by which a ratio of stars that contradicts a nebula is none: knots were taken for stars.
 const CONTRADICTS: f64 = 4.0;
 
@@ -138,7 +145,7 @@ pub(super) fn flux_scale(light: Placed<'_>, level: Placed<'_>, size: Size) -> Fl
     let pairs = pairs(light, level, grown);
     let unsure = UNSURE * grown.ln().abs();
     let sure = |r: FluxRatio| FluxRatio { own_error: r.own_error.hypot(unsure), ..r };
-    let stars = flux_ratio(&pairs).map(sure).filter(sound);
+    let stars = flux_ratio(&pairs, Asked::USUAL).map(sure).filter(sound);
     if let Some(ratio) = stars.filter(|ratio| ratio.error() <= GOOD_ERROR) {
         return FluxScale::measured(ratio, ScaleSource::Stars);
     }
@@ -162,13 +169,17 @@ pub(super) fn flux_scale(light: Placed<'_>, level: Placed<'_>, size: Size) -> Fl
         }
         (Some(ratio), _) => FluxScale::measured(ratio, ScaleSource::Stars),
         (None, Some(ratio)) => FluxScale::measured(ratio, ScaleSource::Structure),
-        (None, None) => by_faint_stars(&pairs, by_headers(light, level, size)),
+        (None, None) => {
+            let coarse = light.light.undersampled() || level.light.undersampled();
+            let faint = flux_ratio(&pairs, if coarse { UNDERSAMPLED } else { FAINT });
+            by_faint_stars(faint, by_headers(light, level, size))
+        }
     }
 }
 
 /// What headers say, unless the few or faint stars in common contradict it; with the error that those have.
-fn by_faint_stars(pairs: &[(Flux, Flux)], headers: FluxScale) -> FluxScale {
-    let Some(ratio) = faint_ratio(pairs).filter(|ratio| ratio.error() <= FAINT_ERROR) else {
+fn by_faint_stars(faint: Option<FluxRatio>, headers: FluxScale) -> FluxScale {
+    let Some(ratio) = faint.filter(|ratio| ratio.error() <= FAINT_ERROR) else {
         return headers;
     };
     let stars = FluxScale::measured(ratio, ScaleSource::Stars);

@@ -40,9 +40,7 @@ pub fn open(
     context: &Context<'_>,
 ) -> Result<Vec<Laid>> {
     let (usual, smooth) = (Arc::new(Kernel::default()), Arc::new(Kernel::smooth()));
-    let rings = |light: &SurveyedLight| light.field.fwhm_px.is_some_and(|fwhm| fwhm < RINGING_PX);
-    // One kernel for lights that are alike: rejection compares what it makes of stars.
-    let all_ring = 2 * used.iter().filter(|(light, _)| rings(light)).count() > used.len();
+    let smoothed = smoothed(used);
     let open_files: usize = used.iter().map(|(l, _)| l.light.open_files()).sum();
     let keep_open = open_files <= env::open_file_limit();
     let packed = used.iter().any(|(l, _)| l.light.access == Access::Whole);
@@ -73,7 +71,7 @@ pub fn open(
         };
         let (transform, laying) = match how.drizzle {
             None => {
-                let kernel = if rings(light) || all_ring { &smooth } else { &usual };
+                let kernel = if smoothed[i] { &smooth } else { &usual };
                 (transform, Laying::Interpolated(kernel.clone()))
             }
             Some(Drizzle { scale, drop, .. }) => {
@@ -93,6 +91,17 @@ pub fn open(
         Ok(Laid { source, size, transform, laying, levels, offsets, burnt })
     })?;
     laid.into_iter().collect()
+}
+
+/// Which of the lights are laid with the smooth kernel: those whose stars ring, and where most do all of them, for
+/// rejection compares what it makes of stars. What lies on its own pixels is not interpolated.
+pub(super) fn smoothed(used: &[(&SurveyedLight, &LightPart)]) -> Vec<bool> {
+    let rings = |light: &SurveyedLight| light.field.fwhm_px.is_some_and(|fwhm| fwhm < RINGING_PX);
+    let all = 2 * used.iter().filter(|(light, _)| rings(light)).count() > used.len();
+    let moved = |part: &LightPart| {
+        part.registration.as_ref().is_some_and(|r| r.transform != Transform::IDENTITY)
+    };
+    used.iter().map(|(light, part)| (all || rings(light)) && moved(part)).collect()
 }
 
 /// Rows and columns of pixels.

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use photosite_pix::align::Point;
+use photosite_pix::stars::FWHM_OF_SIGMA;
 use photosite_pix::stat;
 
+use super::layers::smoothed;
 use super::part::LightPart;
 use crate::measure::SurveyedLight;
 use crate::params::Drizzle;
@@ -15,8 +18,8 @@ const SHAPE_SNR: f64 = 30.0;
 /// Fewest stars whose shapes say how much lights differ.
 const ENOUGH_STARS: usize = 10;
 
-/// The share of a star by which lights differ where their stars do not tell: seeing that changes the
-/// width of stars by a fifth.
+/// The share of a star by which lights differ at the least where the peaks of their stars do not tell: seeing that
+/// changes the width of stars by a fifth.
 const UNKNOWN_SHARE: f64 = 0.5;
 
 /// Lights never differ less.
@@ -38,6 +41,10 @@ const REACH: f64 = 0.7;
 /// it into the wings than was there.
 const NEAR: f64 = 0.3;
 
+/// Rows and columns about a pixel that a star under a filter array too coarse for it counts for, once its colours
+/// are interpolated.
+const SPREAD_PX: usize = 2;
+
 /// How far lights may differ on stars, on the reference's grid or the finer one that they are drizzled
 /// to; `None` for too few to judge.
 pub fn star_shapes(
@@ -48,9 +55,10 @@ pub fn star_shapes(
     if Stars::guides_of(used.len()) == 0 {
         return None;
     }
-    // The lights in the middle of all by the width of their stars.
+    // The lights in the middle of all by the width of their stars on the reference's grid.
     let mut order: Vec<usize> = (0..used.len()).collect();
-    let width = |i: usize| used[i].0.field.fwhm_px.unwrap_or(f64::INFINITY);
+    let widths: Vec<f64> = used.iter().map(|(light, part)| width(light, part)).collect();
+    let width = |i: usize| widths[i];
     order.sort_by(|a, b| {
         width(*a).total_cmp(&width(*b)).then(used[*a].0.path().cmp(used[*b].0.path()))
     });
@@ -60,7 +68,8 @@ pub fn star_shapes(
     let off = |part: &LightPart| part.registration.as_ref().map_or(0.0, |r| r.residual_px);
     let shift_px = used.iter().map(|(_, part)| off(part)).fold(0.0, f64::max);
     let share = differences(used).map(|peaks| (peaks + STEEPEST * shift_px / typical) / PEAK);
-    let share = share.unwrap_or(UNKNOWN_SHARE);
+    let share = share.unwrap_or_else(|| sharper(&widths, typical).max(UNKNOWN_SHARE));
+    let share = if drizzle.is_none() { share.max(drawn_out(used, &widths)) } else { share };
     // Of a colour's drops one alone lies on a pixel, up to so far off: on a star it differs from those
     // of other lights by what the star falls off on the way, and none of them is wrong.
     let phase_px = match drizzle {
@@ -68,13 +77,53 @@ pub fn star_shapes(
         _ => 0.0,
     };
     let share = share + STEEPEST * phase_px / (typical * PEAK);
-    Some(Stars {
-        guides,
-        near_px: (phase_px * scale).ceil() as usize
-            + ((NEAR / REACH * reach).round() as usize).clamp(1, 2),
-        reach_px: (reach.ceil() as usize).clamp(2, 8),
-        share: share.clamp(LEAST_SHARE, MOST_SHARE) as f32,
-    })
+    let near_px =
+        (phase_px * scale).ceil() as usize + ((NEAR / REACH * reach).round() as usize).clamp(1, 2);
+    let reach_px = (reach.ceil() as usize).clamp(2, 8);
+    let share = share.clamp(LEAST_SHARE, MOST_SHARE) as f32;
+    let stars = Stars { guides, near_px, reach_px, share, levels: None };
+    if drizzle.is_some() || 2 * used.iter().filter(|(l, _)| l.undersampled()).count() < used.len() {
+        return Some(stars);
+    }
+    // Of such a star most lights have little in one colour, and one has all.
+    let level = |guide: usize, plane: usize| {
+        let (light, part) = used[guide];
+        part.normalisation[plane].apply(light.levels[plane] as f32)
+    };
+    let levels = guides.map(|guide| [0, 1, 2].map(|plane| level(guide, plane)));
+    let near_px = near_px.max(SPREAD_PX);
+    let reach_px = reach_px.max(SPREAD_PX + 1);
+    Some(Stars { near_px, reach_px, share: MOST_SHARE as f32, levels: Some(levels), ..stars })
+}
+
+/// The width of a light's stars on the reference's grid, in its pixels; infinite without any.
+fn width(light: &SurveyedLight, part: &LightPart) -> f64 {
+    let place = part.registration.as_ref().map(|r| r.transform);
+    let step = place.map_or(1.0, |place| place.magnification(Point::new(0.0, 0.0)));
+    light.field.fwhm_px.map_or(f64::INFINITY, |fwhm| fwhm / step)
+}
+
+/// The square of the width that the smooth kernel draws stars out by: a cubic spline's, of variance 1/3.
+const SMOOTH_PX2: f64 = FWHM_OF_SIGMA * FWHM_OF_SIGMA / 3.0;
+
+/// The share of a star by which lights differ where some are smoothed and some, as the reference, are not.
+fn drawn_out(used: &[(&SurveyedLight, &LightPart)], widths: &[f64]) -> f64 {
+    let smoothed = smoothed(used);
+    if !smoothed.contains(&true) || !smoothed.contains(&false) {
+        return 0.0;
+    }
+    let laid = widths.iter().zip(smoothed);
+    let mut laid: Vec<f64> =
+        laid.map(|(w, more)| w.hypot(if more { SMOOTH_PX2.sqrt() } else { 0.0 })).collect();
+    laid.sort_by(f64::total_cmp);
+    sharper(&laid, laid[laid.len() / 2]) / PEAK
+}
+
+/// By which share of their height the peaks of stars of the sharpest light are higher than those of a width.
+fn sharper(widths: &[f64], typical: f64) -> f64 {
+    let sharpest = widths.iter().copied().fold(f64::INFINITY, f64::min);
+    let share = (typical / sharpest).powi(2) - 1.0;
+    if share.is_finite() { share } else { 0.0 }
 }
 
 /// By which share of their height the peaks of stars differ between lights; `None` where too few

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use photosite_pix::align::{Point, Transform};
+use photosite_pix::stars::Star;
 use photosite_pix::stat::{median_f64, median_scatter};
 
 use crate::Finding;
@@ -21,6 +22,9 @@ const SNR: f64 = 15.0;
 /// A part that has less than this share of the light of the brightest part is obscured: no optics dims so much
 /// from light to light.
 const DIM: f64 = 0.67;
+
+/// Stars closer than so many widths may be found as one.
+const ONE_STAR: f64 = 1.5;
 
 /// And by so many standard errors.
 const SURE: f64 = 5.0;
@@ -53,7 +57,7 @@ pub(super) fn uneven(
         };
         match pairs.get(&i).map(|own| light.field.stars[*own]) {
             Some(own) => parts[at].push(own.flux / star.flux),
-            None => missing.push((at, star.flux)),
+            None => missing.push((at, *star)),
         }
     }
     let brightest = |parts: &[Vec<f64>]| {
@@ -67,7 +71,15 @@ pub(super) fn uneven(
     // A star brighter than all that it has may be saturated.
     let most = light.field.stars.iter().map(|s| s.flux).fold(0.0, f64::max);
     let seen = |flux: f64| (SNR * noise..0.5 * most).contains(&(bright * flux));
-    let hidden = missing.into_iter().filter(|(_, flux)| seen(*flux));
+    // What is missing beside a star may be one with it.
+    let width = light.field.fwhm_px.unwrap_or(0.0);
+    let beside = |star: &Star| {
+        place(Point::new(star.x, star.y)).is_some_and(|at| {
+            let near = |own: &Star| (own.x - at.x).hypot(own.y - at.y) < ONE_STAR * width;
+            light.field.stars.iter().any(near)
+        })
+    };
+    let hidden = missing.into_iter().filter(|(_, star)| seen(star.flux) && !beside(star));
     hidden.for_each(|(at, _)| parts[at].push(0.0));
     let told: Vec<(f64, f64, f64)> = parts
         .iter()

@@ -38,9 +38,9 @@ use crate::product::{
 use crate::provenance::{ContentHash, Input, Provenance};
 use crate::raw::common_noise;
 use crate::register::{
-    Arranged, LightPart, StarsKept, TILE_ROWS, TrailReport, arrange, best_reference, covered,
-    cut_off, mark_saturated, masked_trails, open, shared_noise, star_shapes, trails_sentence,
-    walking, window_bytes,
+    Arranged, ArrayErrors, LightPart, StarsKept, TILE_ROWS, TrailReport, arrange, best_reference,
+    covered, cut_off, mark_saturated, masked_trails, open, shared_noise, star_shapes,
+    trails_sentence, walking, window_bytes,
 };
 use crate::stack::{Layer, Maps, Stacked, Stars, Terms};
 use crate::work::Context;
@@ -314,6 +314,9 @@ impl Arranged<'_> {
         if scale_variance > 0.0 {
             let comment = "relative error that all fluxes share";
             header.set(Card::real(SCALE_ERROR, scale_variance.sqrt(), comment));
+        }
+        if let Some(errors) = ArrayErrors::of(&used, how) {
+            errors.write(&mut header);
         }
         let mut steps = sentences(how, &parts, recipe, rejected);
         let filled = fill(&mut frames, &mut header, &mut steps);

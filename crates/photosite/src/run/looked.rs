@@ -21,6 +21,7 @@ use crate::master::{channel_means, one_channel};
 use crate::measure::{StarField, find_stars};
 use crate::open::{open, probe, read_frames};
 use crate::product::read_defect_map;
+use crate::register::ArrayErrors;
 use crate::work::Context;
 use crate::{Finding, Result};
 
@@ -227,6 +228,8 @@ pub fn stars_of(
     let criteria = Criteria { snr, ..Criteria::default() };
     let mut field = find_stars(&frame.data, &frame.mask, gain, criteria, context)?;
     let scale_error = header.get_f64(SCALE_ERROR).filter(|v| *v > 0.0).unwrap_or(0.0);
-    field.know_errors(frame.variance.as_ref(), gain.is_some(), (shared, scale_error));
+    let by_place = ArrayErrors::read(&header).map_or(0.0, |errors| errors.of_plane(middle));
+    let relative = scale_error.hypot(by_place);
+    field.know_errors(frame.variance.as_ref(), gain.is_some(), (shared, relative));
     Ok(field)
 }

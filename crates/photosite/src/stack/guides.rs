@@ -24,6 +24,9 @@ pub struct Stars {
     pub reach_px: usize,
     /// The share of a star by which good samples differ.
     pub share: f32,
+    /// The level of the sky in each plane of each guide where a star is to be looked for in all colours together:
+    /// too sharp for a filter array, it has most of its light in another one in each light.
+    pub levels: Option<[[f32; 3]; GUIDES]>,
 }
 
 impl Stars {
@@ -42,7 +45,7 @@ impl Stars {
         (rows, reach): (usize, usize),
     ) -> u64 {
         let guides = Self::guides_of(lights);
-        let a_pixel = if guides > 0 { size_of::<f32>() * (guides * planes + 4) } else { 0 };
+        let a_pixel = if guides > 0 { size_of::<f32>() * (guides * (planes + 1) + 4) } else { 0 };
         (a_pixel * (rows + 2 * reach) * width) as u64
     }
 
@@ -68,6 +71,9 @@ pub(super) struct Guides {
     /// Guide by guide, plane by plane.
     samples: Vec<f32>,
     coverage: Vec<f32>,
+    levels: Option<[[f32; 3]; GUIDES]>,
+    /// Guide by guide, the highest of all planes above their skies.
+    highest: Vec<f32>,
     picture: Vec<f32>,
     range: Vec<f32>,
     relief: Relief,
@@ -94,6 +100,7 @@ impl Guides {
         self.inner = (inner_rows, inner_columns);
         (self.near_px, self.reach_px) = (stars.near_px, stars.reach_px);
         self.planes = planes;
+        self.levels = stars.levels;
         self.turns = stars.guides.map(|guide| stars.guide(guide).unwrap_or(0));
         let part = self.part();
         self.samples.resize(GUIDES * planes * part, 0.0);
@@ -139,11 +146,25 @@ impl Guides {
     /// How much the picture changes around each pixel of the tile, in a plane.
     pub fn range(&mut self, plane: usize) -> &[f32] {
         let (part, planes) = (self.part(), self.planes);
-        let of = |turn: usize| {
-            let first = (self.turns[turn] * planes + plane) * part;
+        let of = |turn: usize, plane: usize| {
+            let first = (turn * planes + plane) * part;
             &self.samples[first..first + part]
         };
-        second_lowest([of(0), of(1), of(2), of(3)], &mut self.picture);
+        if let Some(levels) = self.levels {
+            self.highest.resize(GUIDES * part, 0.0);
+            for (turn, out) in self.highest.chunks_exact_mut(part).enumerate() {
+                out.fill(f32::NAN);
+                for (plane, level) in levels[turn].iter().enumerate().take(planes) {
+                    let samples = of(turn, plane).iter();
+                    out.iter_mut().zip(samples).for_each(|(high, v)| *high = high.max(v - level));
+                }
+            }
+        }
+        let guide = |turn: usize| match self.levels {
+            Some(_) => &self.highest[self.turns[turn] * part..][..part],
+            None => of(self.turns[turn], plane),
+        };
+        second_lowest([0, 1, 2, 3].map(guide), &mut self.picture);
         let (rows, columns) = &self.inner;
         let size = Size::new(columns.len(), rows.len());
         self.range.resize(size.pixels(), 0.0);

@@ -9,6 +9,7 @@
 use std::path::PathBuf;
 
 use photosite::params::Integration;
+use photosite::register::{ArrayErrors, ScaleSource};
 use photosite::run::{Integrated, IntegrationRequest, integrate, stars_of};
 use photosite_file::fits::{Sample, read_frames};
 use photosite_pix::stars::Star;
@@ -44,6 +45,8 @@ struct Score {
     missed: usize,
     weights: Vec<f64>,
     scales: Vec<f64>,
+    /// What each scale rests on.
+    sources: Vec<Option<ScaleSource>>,
     widths: Vec<f64>,
     findings: Vec<String>,
 }
@@ -130,6 +133,7 @@ fn score(night: Night) -> Option<Score> {
     let of = night.shots[reference];
     let radius = found.aperture_px.max(LEAST_APERTURE_PX);
     let scale_error = header.get_f64("PSFLXERR").unwrap_or(0.0);
+    let by_place = ArrayErrors::read(&header);
     let (mut stars, mut missed) = (Vec::new(), 0);
     for (plane, frame) in frames.iter().enumerate() {
         let truth = night.truth(reference, &weights, plane);
@@ -160,7 +164,8 @@ fn score(night: Night) -> Option<Score> {
             if flux < 10.0 * noise {
                 continue;
             }
-            let error = noise.hypot(scale_error * flux);
+            let by_place = by_place.map_or(0.0, |errors| errors.of_plane(plane));
+            let error = noise.hypot(scale_error.hypot(by_place) * flux);
             let near = |s: &&Star| (s.x - at.0).hypot(s.y - at.1) < 0.5 + 0.2 * radius;
             let told = found.stars.iter().find(near).filter(|_| plane == frames.len() / 2);
             missed += usize::from(told.is_none() && plane == frames.len() / 2);
@@ -183,6 +188,7 @@ fn score(night: Night) -> Option<Score> {
             l.flux_scale.map_or(f64::NAN, |s| s.scale / right)
         })
         .collect();
+    let sources = done.lights.iter().map(|l| l.flux_scale.map(|s| s.source)).collect();
     let widths = done.lights.iter().map(|l| l.fwhm_px.unwrap_or(f64::NAN)).collect();
     Some(Score {
         widths,
@@ -196,6 +202,7 @@ fn score(night: Night) -> Option<Score> {
         missed,
         weights,
         scales,
+        sources,
         findings,
     })
 }
@@ -253,8 +260,13 @@ impl Score {
         }
         let show = |v: &[f64]| v.iter().map(|v| format!("{v:.3}")).collect::<Vec<_>>().join(" ");
         out + &format!(
-            "\n   scales over right {}\n   weights {}\n   widths {}\n   {:?}",
+            "\n   scales over right {}\n   by {}\n   weights {}\n   widths {}\n   {:?}",
             show(&self.scales),
+            self.sources
+                .iter()
+                .map(|s| s.map_or_else(|| "none".to_owned(), |s| format!("{s:?}").to_lowercase()))
+                .collect::<Vec<_>>()
+                .join(" "),
             show(&self.weights),
             show(&self.widths),
             self.findings
@@ -272,15 +284,14 @@ fn share(of: impl Iterator<Item = bool>) -> (f64, f64) {
 
 /// The table of some nights; those that miss are told.
 fn table(nights: impl Iterator<Item = Night>, tell_all: bool) -> Vec<Row> {
-    let scores: Vec<Score> = nights.filter_map(score).collect();
-    let told: Vec<&Score> = scores.iter().filter(|s| !s.stars.is_empty()).collect();
-    for score in &scores {
-        let missed =
-            !(score.right(&[score.middle()]) && score.right(&[0, 1, 2]) && score.excess < 1.1);
-        if missed || tell_all {
+    let told = |score: &Score| {
+        let right = score.right(&[score.middle()]) && score.right(&[0, 1, 2]);
+        if tell_all || !right || score.excess >= 1.1 {
             println!("{}", score.line());
         }
-    }
+    };
+    let scores: Vec<Score> = nights.filter_map(score).inspect(told).collect();
+    let told: Vec<&Score> = scores.iter().filter(|s| !s.stars.is_empty()).collect();
     println!(
         "{} of {} nights have a picture of two lights and more with stars",
         told.len(),

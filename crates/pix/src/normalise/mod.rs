@@ -11,7 +11,7 @@ use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
 pub use local::LocalOffsets;
-pub use ratio::{Flux, FluxRatio, faint_ratio, flux_ratio};
+pub use ratio::{Asked, Flux, FluxRatio, flux_ratio};
 pub use structure::{Seen, Structure, StructureRatio, structure_ratio};
 
 use crate::stat::{MAD_TO_SIGMA, lane_sums, median_mad};

@@ -31,21 +31,25 @@ impl FluxRatio {
     }
 }
 
-/// Fewest stars that a ratio is taken from: of two that disagree nobody knows which one varies.
-const FEWEST_STARS: usize = 3;
+/// What is asked of stars that tell a ratio.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Asked {
+    /// Fewest stars: of two that disagree nobody knows which one varies.
+    pub fewest: usize,
+    /// Stars count that are expected to stand this far out of the noise in both frames: fainter ones are found
+    /// where noise lifts them.
+    pub least_snr: f64,
+    /// Stars whose fluxes differ beyond their errors by a larger share are not the same.
+    pub most_scatter: f64,
+}
 
-/// Stars that are expected to stand this far out of the noise in both frames: fainter ones are found
-/// where noise lifts them.
-const LEAST_SNR: f64 = 5.0;
-
-/// The same where hardly anything tells a ratio.
-const FAINT_SNR: f64 = 2.0;
+impl Asked {
+    /// What is asked as a rule.
+    pub const USUAL: Self = Self { fewest: 3, least_snr: 5.0, most_scatter: 0.2 };
+}
 
 /// Fluxes agree no better than this, whatever their noise: flat fields, interpolation, pixels.
 const LEAST_SCATTER: f64 = 0.002;
-
-/// Stars whose fluxes differ more than this are not the same stars.
-const MOST_SCATTER: f64 = 0.2;
 
 /// Sigmas beyond which a star varies, is clipped or has a neighbour.
 const OUTLIER: f64 = 4.0;
@@ -60,7 +64,7 @@ const SETTLED: f64 = 1e-9;
 const MEDIAN_OF_ABS: f64 = 0.674_49;
 
 /// The ratio of the fluxes of stars that two frames have in common, from pairs of the flux that is
-/// wanted and the frame's own; `None` for fewer than three stars, or where they contradict.
+/// wanted and the frame's own; `None` for fewer stars than are asked, or where they contradict.
 ///
 /// The factor s solves Σ w (F − s f) = 0 with w = m / (σ_F² + s² σ_f² + τ² m²), m the best estimate of
 /// a star's flux from both: the likeliest one where both fluxes have errors. Errors are enlarged where
@@ -72,27 +76,8 @@ const MEDIAN_OF_ABS: f64 = 0.674_49;
 ///
 /// # Source
 /// Fuller1987, the structural relation with known variances.
-pub fn flux_ratio(pairs: &[(Flux, Flux)]) -> Option<FluxRatio> {
-    let bounds = Bounds { fewest: FEWEST_STARS, least_snr: LEAST_SNR, most_scatter: MOST_SCATTER };
-    ratio_of(pairs, bounds)
-}
-
-/// The same from as few as two stars, from faint ones, which are found where noise lifts them, and from such as
-/// differ by as much as half: for lights of which nothing better is known.
-pub fn faint_ratio(pairs: &[(Flux, Flux)]) -> Option<FluxRatio> {
-    ratio_of(pairs, Bounds { fewest: 2, least_snr: FAINT_SNR, most_scatter: 0.5 })
-}
-
-/// What is asked of stars that tell a ratio.
-#[derive(Clone, Copy)]
-struct Bounds {
-    fewest: usize,
-    least_snr: f64,
-    most_scatter: f64,
-}
-
-fn ratio_of(pairs: &[(Flux, Flux)], bounds: Bounds) -> Option<FluxRatio> {
-    let Bounds { fewest, least_snr, most_scatter } = bounds;
+pub fn flux_ratio(pairs: &[(Flux, Flux)], asked: Asked) -> Option<FluxRatio> {
+    let Asked { fewest, least_snr, most_scatter } = asked;
     let sound = |f: &Flux| f.value > 0.0 && f.error > 0.0 && f.value.is_finite();
     let all: Vec<Pair> = pairs
         .iter()
@@ -105,7 +90,9 @@ fn ratio_of(pairs: &[(Flux, Flux)], bounds: Bounds) -> Option<FluxRatio> {
     let mut scale = weighted_median(&all)?;
     let mut scatter = LEAST_SCATTER;
     let mut kept: Vec<Pair> = Vec::new();
-    let faint = faint_errors(&all, scale);
+    // Of fluxes that differ by much, the faint ones do too, and not by noise.
+    let alike = most_scatter <= Asked::USUAL.most_scatter;
+    let faint = if alike { faint_errors(&all, scale) } else { 1.0 };
     let all: Vec<Pair> = all.into_iter().map(|pair| pair.with_errors(faint)).collect();
     for _ in 0..ROUNDS {
         let clear: Vec<Pair> = all.iter().filter(|p| p.snr(scale) >= least_snr).copied().collect();
@@ -244,7 +231,7 @@ fn faint_errors(pairs: &[Pair], scale: f64) -> f64 {
 /// may be clipped, and the faint ones differ by chance.
 fn beyond_errors(pairs: &[Pair], scale: f64, most: f64) -> Option<f64> {
     let sorted = by_snr(pairs, scale);
-    let half = sorted.len().div_ceil(2).max(FEWEST_STARS).min(sorted.len());
+    let half = sorted.len().div_ceil(2).max(Asked::USUAL.fewest).min(sorted.len());
     let of_half = scatter_of(&sorted[sorted.len() - half..], scale, most);
     if sorted.len() >= MANY_STARS {
         return of_half;
@@ -313,7 +300,7 @@ mod tests {
                 // Found or not, as an observer would: only what stands out.
                 let mut pairs = stars(count, scale, (120.0, 150.0), seed * 7919);
                 pairs.retain(|(_, own)| own.value > 3.0 * own.error);
-                let Some(found) = flux_ratio(&pairs) else { continue };
+                let Some(found) = flux_ratio(&pairs, Asked::USUAL) else { continue };
                 let pull = (found.scale / scale - 1.0) / found.error();
                 (squares, off, runs) = (squares + pull * pull, off + pull, runs + 1.0);
             }
@@ -327,14 +314,14 @@ mod tests {
     #[test]
     fn stars_that_vary_or_are_clipped_do_not_count() {
         let mut pairs = stars(12, 2.0, (50.0, 50.0), 5);
-        let clean = flux_ratio(&pairs).unwrap();
+        let clean = flux_ratio(&pairs, Asked::USUAL).unwrap();
         pairs.sort_by(|a, b| b.0.value.total_cmp(&a.0.value));
         // The three brightest are clipped in the clear frame, one varies.
         for (wanted, _) in &mut pairs[..3] {
             wanted.value *= 0.6;
         }
         pairs[7].1.value *= 1.4;
-        let found = flux_ratio(&pairs).unwrap();
+        let found = flux_ratio(&pairs, Asked::USUAL).unwrap();
         assert!((found.scale / 2.0 - 1.0).abs() < 3.0 * found.error(), "{found:?} {clean:?}");
         assert!(found.count <= 9 && found.error() > clean.error(), "{found:?} {clean:?}");
     }
@@ -344,9 +331,9 @@ mod tests {
         let mut pairs = stars(40, 1.0, (50.0, 50.0), 9);
         let other: Vec<Flux> = pairs.iter().map(|p| p.1).rev().collect();
         pairs.iter_mut().zip(other).for_each(|(pair, other)| pair.1 = other);
-        assert_eq!(flux_ratio(&pairs), None);
-        assert_eq!(flux_ratio(&pairs[..2]), None);
+        assert_eq!(flux_ratio(&pairs, Asked::USUAL), None);
+        assert_eq!(flux_ratio(&pairs[..2], Asked::USUAL), None);
         let none = Flux { value: f64::NAN, error: 1.0 };
-        assert_eq!(flux_ratio(&[(none, none); 5]), None);
+        assert_eq!(flux_ratio(&[(none, none); 5], Asked::USUAL), None);
     }
 }
