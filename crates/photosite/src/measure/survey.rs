@@ -82,6 +82,8 @@ pub struct Seen {
     /// Its noise as blocks of pixels show it, in the unit of the samples: comparable with that of
     /// an interpolated picture.
     pub block_noise: f64,
+    /// The same beside its stars, where they reach into most blocks.
+    pub sky_noise: f64,
 }
 
 impl SurveyedLight {
@@ -280,7 +282,8 @@ fn look_over(
         star.flux_error *= alike;
     }
     let (trails, bins) = find_trails(seen, mask, &field.mesh, &field.stars, field.fwhm_px);
-    let block_noise = block_noise(seen, &field);
+    let block_noise = stat::noise_of_blocks(seen.as_slice(), seen.width());
+    let sky_noise = sky_noise(seen, &field).map_or(block_noise, |sky| sky.min(block_noise));
     let structure = Structure::of(seen, mask, &field.mesh, &field.stars, field.fwhm_px);
     let backgrounds = match (backgrounds, mosaic) {
         (false, _) => Vec::new(),
@@ -316,6 +319,7 @@ fn look_over(
         trails,
         bins,
         block_noise,
+        sky_noise,
     })
 }
 
@@ -325,13 +329,12 @@ const CROWDED: f64 = 0.3;
 /// Pixels along the blocks that are compared, and across.
 const COMPARED_PX: (f64, f64) = (12.0, 4.0);
 
-/// The noise of a sample as blocks of pixels show it, those beside stars where there are so many that most are.
-fn block_noise(data: &Plane<f32>, field: &StarField) -> f64 {
-    let all = || stat::noise_of_blocks(data.as_slice(), data.width());
+/// The noise of a sample as blocks beside stars show it; `None` where stars reach into few blocks, or all.
+fn sky_noise(data: &Plane<f32>, field: &StarField) -> Option<f64> {
     let radius_px = field.fwhm_px.unwrap_or(0.0);
     let reached = (COMPARED_PX.0 + 2.0 * radius_px) * (COMPARED_PX.1 + 2.0 * radius_px);
     if field.stars.len() as f64 * reached < CROWDED * data.size().pixels() as f64 {
-        return all();
+        return None;
     }
     let mut sky = data.clone();
     for star in &field.stars {
@@ -341,8 +344,7 @@ fn block_noise(data: &Plane<f32>, field: &StarField) -> f64 {
             }
         }
     }
-    let noise = stat::noise_of_blocks(sky.as_slice(), sky.width());
-    if noise > 0.0 { noise.min(all()) } else { all() }
+    Some(stat::noise_of_blocks(sky.as_slice(), sky.width())).filter(|noise| *noise > 0.0)
 }
 
 /// Why a light without any two different samples is none; `None` for any other.

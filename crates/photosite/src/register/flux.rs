@@ -149,6 +149,12 @@ pub(super) fn flux_scale(light: Placed<'_>, level: Placed<'_>, size: Size) -> Fl
     if let Some(ratio) = stars.filter(|ratio| ratio.error() <= GOOD_ERROR) {
         return FluxScale::measured(ratio, ScaleSource::Stars);
     }
+    // What an array makes of stars that are too sharp for it, and too faint to be found, is no nebula either.
+    let coarse = light.light.undersampled() || level.light.undersampled();
+    let sharp = || flux_ratio(&pairs, UNDERSAMPLED).map(sure).filter(sound);
+    if let Some(ratio) = if coarse { stars.or_else(sharp) } else { None } {
+        return FluxScale::measured(ratio, ScaleSource::Stars);
+    }
     let (own, wanted) = (light.transform(), level.transform());
     let (there, here) = (level.seen(&wanted), light.seen(&own));
     let structure = structure_ratio(there, here, size).filter(|found| {
@@ -170,7 +176,6 @@ pub(super) fn flux_scale(light: Placed<'_>, level: Placed<'_>, size: Size) -> Fl
         (Some(ratio), _) => FluxScale::measured(ratio, ScaleSource::Stars),
         (None, Some(ratio)) => FluxScale::measured(ratio, ScaleSource::Structure),
         (None, None) => {
-            let coarse = light.light.undersampled() || level.light.undersampled();
             let faint = flux_ratio(&pairs, if coarse { UNDERSAMPLED } else { FAINT });
             by_faint_stars(faint, by_headers(light, level, size))
         }

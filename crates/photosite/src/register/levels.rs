@@ -66,7 +66,7 @@ pub(super) fn weight(
     let magnification = place.magnification(middle);
     // A sample of larger pixels stands for more of the common grid's, which share its noise.
     let area = magnification * magnification;
-    let shown = light.block_noise;
+    let shown = light.sky_noise;
     let noise = if shown > 0.0 { shown } else { light.field.noise };
     let variance = (scale * noise).powi(2) / area;
     let fwhm_px = light.field.fwhm_px.map_or(typical.fwhm_px, |own| own / magnification);

@@ -19,6 +19,9 @@ const DRAWN_OUT_PX2: f64 = 0.25;
 /// The least variance along an axis that a star has: that of a pixel, and of a star of FWHM 1 px.
 const LEAST_PX2: f64 = 1.0 / 12.0 + 0.18;
 
+/// Less than this is none.
+const LEAST: f64 = 1e-4;
+
 /// The width of stars under a filter array, in pixels, from that which interpolated green shows.
 fn sample_fwhm_px(fwhm_px: f64) -> f64 {
     let variance = (fwhm_px / FWHM_OF_SIGMA).powi(2) - DRAWN_OUT_PX2;
@@ -50,7 +53,8 @@ impl ArrayErrors {
             weights += part.weight;
         }
         let of = |c: usize| (alone[c] + alike[c] * alike[c]).sqrt() / weights;
-        Some(Self([0, 1, 2].map(of))).filter(|errors| errors.0.iter().all(|e| e.is_finite()))
+        let errors = [0, 1, 2].map(of);
+        errors.iter().all(|e| *e > LEAST).then_some(Self(errors))
     }
 
     /// Of a plane.
@@ -86,7 +90,8 @@ fn scatter(cfa: CfaPattern, fwhm_px: f64) -> Option<[f64; 3]> {
     let variance = (fwhm_px / FWHM_OF_SIGMA).powi(2);
     let turn = std::f64::consts::TAU;
     let star = |f: f64| (-0.5 * turn * turn * variance * f * f).exp();
-    let reach = 2 * period as i32;
+    // Beyond one period a pixel a star has no structure.
+    let reach = period as i32;
     let per = |k: i32| f64::from(k) / period as f64;
     Some([0, 1, 2].map(|c| {
         let mut sum = 0.0;

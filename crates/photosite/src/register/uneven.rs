@@ -23,11 +23,11 @@ const SNR: f64 = 15.0;
 /// from light to light.
 const DIM: f64 = 0.67;
 
-/// Stars closer than so many widths may be found as one.
-const ONE_STAR: f64 = 1.5;
-
 /// And by so many standard errors.
 const SURE: f64 = 5.0;
+
+/// Stars closer than so many widths may be found as one.
+const ONE_STAR: f64 = 1.5;
 
 /// A light and the star of it that each star of another is.
 pub(super) type Known<'a> = (&'a SurveyedLight, &'a BTreeMap<usize, usize>);

@@ -55,6 +55,9 @@ const DIFFERS: f32 = 4.0;
 /// of the noise, takes 2 to 8 % of its red and blue.
 const HIGH: f32 = 300.0;
 
+/// Less than this share of a star is not made anew: that of one of 16 sigmas.
+const LEAST_SHARE: f32 = 0.003;
+
 /// Rows beyond a block in which a star's height is looked for.
 const STAR_ROWS: usize = 5;
 
@@ -119,6 +122,9 @@ pub(super) fn fill(
             let high = (light.height(x0, y) - FLAT * noise).max(0.0);
             let square = high * high;
             let star = square / (square + (HIGH * noise).powi(2));
+            if star < LEAST_SHARE {
+                continue;
+            }
             for x in columns {
                 let own = cfa.color(x, y).channel();
                 let sample = frame.at(x, y) - sky[own];
