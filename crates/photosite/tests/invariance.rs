@@ -216,8 +216,9 @@ fn what_lights_may_differ_by_on_stars_does_not_depend_on_tiles() {
     };
     let layers: Vec<Laid> = paths.iter().map(layer).collect();
     let recipe = default_recipe(FrameKind::Light, layers.len(), None);
-    let stack = |height: usize, width: usize, share: f32| {
-        let stars = Some(Stars { guides: [2, 0, 1, 3], near_px: 5, reach_px: 5, share });
+    let stack = |height: usize, width: usize, share: f32, levels: Option<[[f32; 3]; 4]>| {
+        let guides = [2, 0, 1, 3];
+        let stars = Some(Stars { guides, near_px: 5, reach_px: 5, share, levels });
         let terms = Terms { stars, ..Terms::default() };
         let (mut buffers, mut out) = (Buffers::default(), Stacked::empty(size, true));
         for (i, mut band) in out.bands(height).enumerate() {
@@ -232,10 +233,13 @@ fn what_lights_may_differ_by_on_stars_does_not_depend_on_tiles() {
         let bits: Vec<u32> = out.value.as_slice().iter().map(|v| v.to_bits()).collect();
         (bits, out.maps)
     };
-    let whole = stack(size.height, size.width, 3.0);
-    assert!(whole != stack(size.height, size.width, 0.0), "nothing was allowed");
-    for (height, width) in [(1, 300), (7, 300), (64, 300), (3, 256), (210, 256)] {
-        assert!(stack(height, width, 3.0) == whole, "tiles of {width} x {height}");
+    // In one plane alone, and in all together, of which there is one here.
+    for levels in [None, Some([[500.0; 3]; 4])] {
+        let whole = stack(size.height, size.width, 3.0, levels);
+        assert!(whole != stack(size.height, size.width, 0.0, levels), "nothing was allowed");
+        for (height, width) in [(1, 300), (7, 300), (64, 300), (3, 256), (210, 256)] {
+            assert!(stack(height, width, 3.0, levels) == whole, "tiles of {width} x {height}");
+        }
     }
 }
 

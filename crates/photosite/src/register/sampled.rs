@@ -19,6 +19,10 @@ const DRAWN_OUT_PX2: f64 = 0.25;
 /// The least variance along an axis that a star has: that of a pixel, and of a star of FWHM 1 px.
 const LEAST_PX2: f64 = 1.0 / 12.0 + 0.18;
 
+/// What the directional method leaves of the scatter of bilinear interpolation, about: a tenth to a third of it from
+/// FWHM 2 px on (docs/debayer.md).
+const DIRECTIONAL: f64 = 0.2;
+
 /// Less than this is none.
 const LEAST: f64 = 1e-4;
 
@@ -34,15 +38,17 @@ fn sample_fwhm_px(fwhm_px: f64) -> f64 {
 pub struct ArrayErrors([f64; 3]);
 
 impl ArrayErrors {
-    /// Of a stack of lights that are debayered bilinearly; `None` of any other, whose stars are wide enough.
+    /// Of a stack of lights that are debayered; `None` of any other, and where stars are wide enough.
     pub(crate) fn of(used: &[(&SurveyedLight, &LightPart)], how: Integration) -> Option<Self> {
         if how.drizzle.is_some() {
             return None;
         }
         let (mut alone, mut alike, mut weights) = ([0.0; 3], [0.0; 3], 0.0);
         for (light, part) in used {
-            let cfa = light.mosaic().filter(|cfa| how.debayer(*cfa) == Method::Bilinear)?;
+            let cfa = light.mosaic()?;
+            let part_left = if how.debayer(cfa) == Method::Directional { DIRECTIONAL } else { 1.0 };
             let scatter = scatter(cfa, sample_fwhm_px(light.field.fwhm_px?))?;
+            let scatter = scatter.map(|s| part_left * s);
             for c in 0..3 {
                 // Lights that are not moved sample a star alike.
                 match part.registration {

@@ -67,8 +67,9 @@ pub fn star_shapes(
     let reach = if typical.is_finite() { REACH * typical * scale } else { 0.0 };
     let off = |part: &LightPart| part.registration.as_ref().map_or(0.0, |r| r.residual_px);
     let shift_px = used.iter().map(|(_, part)| off(part)).fold(0.0, f64::max);
-    let share = differences(used).map(|peaks| (peaks + STEEPEST * shift_px / typical) / PEAK);
-    let share = share.unwrap_or_else(|| sharper(&widths, typical).max(UNKNOWN_SHARE));
+    let (peaks, told) = differences(used, &widths, typical);
+    let share = (peaks + STEEPEST * shift_px / typical) / PEAK;
+    let share = if told { share } else { share.max(UNKNOWN_SHARE) };
     let share = if drizzle.is_none() { share.max(drawn_out(used, &widths)) } else { share };
     // Of a colour's drops one alone lies on a pixel, up to so far off: on a star it differs from those
     // of other lights by what the star falls off on the way, and none of them is wrong.
@@ -116,23 +117,22 @@ fn drawn_out(used: &[(&SurveyedLight, &LightPart)], widths: &[f64]) -> f64 {
     let mut laid: Vec<f64> =
         laid.map(|(w, more)| w.hypot(if more { SMOOTH_PX2.sqrt() } else { 0.0 })).collect();
     laid.sort_by(f64::total_cmp);
-    sharper(&laid, laid[laid.len() / 2]) / PEAK
+    by_width(laid[0], laid[laid.len() / 2]) / PEAK
 }
 
-/// By which share of their height the peaks of stars of the sharpest light are higher than those of a width.
-fn sharper(widths: &[f64], typical: f64) -> f64 {
-    let sharpest = widths.iter().copied().fold(f64::INFINITY, f64::min);
-    let share = (typical / sharpest).powi(2) - 1.0;
-    if share.is_finite() { share } else { 0.0 }
+/// By which share of their height peaks of a width differ from those of another; 0 where one is not known.
+fn by_width(width: f64, typical: f64) -> f64 {
+    let share = ((typical / width).powi(2) - 1.0).abs();
+    if width.is_finite() && share.is_finite() { share } else { 0.0 }
 }
 
-/// By which share of their height the peaks of stars differ between lights; `None` where too few
-/// stars tell.
-fn differences(used: &[(&SurveyedLight, &LightPart)]) -> Option<f64> {
+/// By which share of their height the peaks of stars differ between lights, and whether any has stars enough to tell:
+/// of one that has not, their width does.
+fn differences(used: &[(&SurveyedLight, &LightPart)], widths: &[f64], typical: f64) -> (f64, bool) {
     // Each star's peaks, at the common level.
     let mut peaks: BTreeMap<usize, Vec<(usize, f32)>> = BTreeMap::new();
     for (i, (light, part)) in used.iter().enumerate() {
-        let level = part.normalisation.get(part.normalisation.len() / 2)?;
+        let Some(level) = part.normalisation.get(part.normalisation.len() / 2) else { continue };
         for (there, here) in part.registration.iter().flat_map(|r| &r.pairs) {
             let star = &light.field.stars[*here];
             if star.snr >= SHAPE_SNR {
@@ -147,10 +147,13 @@ fn differences(used: &[(&SurveyedLight, &LightPart)]) -> Option<f64> {
             star.iter().for_each(|(i, peak)| of_light[*i].push(peak / typical - 1.0));
         }
     }
-    let told = of_light.iter().filter(|stars| stars.len() >= ENOUGH_STARS);
-    told.map(|stars| {
+    let tells = |stars: &[f32]| stars.len() >= ENOUGH_STARS;
+    let each = of_light.iter().zip(widths).map(|(stars, width)| {
+        if !tells(stars) {
+            return by_width(*width, typical);
+        }
         let (middle, mad) = stat::median_mad(stars);
         f64::from(middle).abs() + stat::MAD_TO_SIGMA * f64::from(mad)
-    })
-    .reduce(f64::max)
+    });
+    (each.fold(0.0, f64::max), of_light.iter().any(|stars| tells(stars)))
 }
