@@ -17,7 +17,7 @@ const STEP: f64 = 0.1;
 /// It is larger so many times than the largest one elsewhere.
 const MOST: f64 = 1.5;
 /// Near and far the step of an amplifier is the same to this share, noise aside.
-const SAME: f64 = 0.5;
+const SAME: f64 = 0.2;
 const NOISY: f64 = 3.0;
 /// Parts of the border, whose steps agree to this share, noise aside: their chi-square with three degrees of
 /// freedom stays below this but in one of a thousand.
