@@ -181,8 +181,8 @@ fn dead_times(signals: &[(f64, Halves)], dead_s: f64) -> Option<Dead> {
             out.chi2 += w * off * off / share;
         }
         out.both_s[*c] = dead(law);
-        for half in 0..2 {
-            out.halves_s[half][*c] = dead(fit(&|k| halves[k][half][*c]));
+        for (half, dead_s) in out.halves_s.iter_mut().enumerate() {
+            dead_s[*c] = dead(fit(&|k| halves[k][half][*c]));
         }
         out.errors_s[*c] = 1.0 / (square * share).sqrt();
     }
