@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 #[cfg(unix)]
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
+use std::time::SystemTime;
 
 /// Reads at most `buf.len()` bytes at `offset` without moving a shared file position.
 #[cfg(unix)]
@@ -209,10 +210,10 @@ pub fn is_local_folder(folder: &Path) -> bool {
 
 /// What the file system of this machine's own disk notes of a file and lets no program choose: device and
 /// number, length, and when content and entry last changed, in nanoseconds. Two looks that agree found the
-/// same bytes. `None` where there is no such thing, and within [`SETTLING`] of a change, behind which
-/// another one could hide.
+/// same bytes. `None` where there is no such thing, and where it is `now` within [`SETTLING`] of a change,
+/// behind which another one could hide.
 #[cfg(unix)]
-pub fn settled_stamp(path: &Path) -> Option<[u64; 5]> {
+pub fn settled_stamp(path: &Path, now: SystemTime) -> Option<[u64; 5]> {
     use std::os::unix::fs::MetadataExt;
     let path = path.canonicalize().ok()?;
     let meta = std::fs::metadata(&path).ok()?;
@@ -220,7 +221,7 @@ pub fn settled_stamp(path: &Path) -> Option<[u64; 5]> {
         |s: i64, ns: i64| Some(Duration::new(u64::try_from(s).ok()?, u32::try_from(ns).ok()?));
     let modified = since_1970(meta.mtime(), meta.mtime_nsec())?;
     let changed = since_1970(meta.ctime(), meta.ctime_nsec())?;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     let settled = now.checked_sub(modified.max(changed))? > SETTLING;
     if !settled || !is_local_folder(path.parent()?) {
         return None;
@@ -235,7 +236,7 @@ const SETTLING: Duration = Duration::from_secs(3);
 
 /// The times that Windows tells are those that programs set.
 #[cfg(windows)]
-pub fn settled_stamp(_path: &Path) -> Option<[u64; 5]> {
+pub fn settled_stamp(_path: &Path, _now: SystemTime) -> Option<[u64; 5]> {
     None
 }
 
@@ -259,15 +260,17 @@ mod tests {
             file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)).unwrap();
         };
         write(b"one");
-        assert_eq!(settled_stamp(&path), None, "a file just written");
-        std::thread::sleep(SETTLING + Duration::from_millis(100));
-        let stamp = settled_stamp(&path);
+        // A name in the folder changes with the file.
+        let first = std::fs::metadata(dir.path()).unwrap().modified().unwrap();
+        assert_eq!(settled_stamp(&path, first), None, "a file just written");
+        let later = first + SETTLING + Duration::from_secs(60);
+        let stamp = settled_stamp(&path, later);
         // A folder that is no disk of this machine has no stamps at all.
         if is_local_folder(dir.path()) {
-            assert!(stamp.is_some() && settled_stamp(&path) == stamp);
+            assert!(stamp.is_some() && settled_stamp(&path, later) == stamp);
+            write(b"two");
+            assert_ne!(settled_stamp(&path, later), stamp);
         }
-        write(b"two");
-        assert_eq!(settled_stamp(&path), None);
-        assert_eq!(settled_stamp(&dir.path().join("none.fits")), None);
+        assert_eq!(settled_stamp(&dir.path().join("none.fits"), later), None);
     }
 }

@@ -12,7 +12,12 @@
 #![allow(clippy::disallowed_methods, reason = "this is the one place that meets them")]
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
+
+/// The time of day, for the question whether a file was changed a moment ago; no result depends on it.
+pub fn now() -> SystemTime {
+    SystemTime::now()
+}
 
 /// A stopwatch, for the report of a run; no result depends on it.
 #[derive(Debug, Clone, Copy)]

@@ -102,7 +102,7 @@ pub(super) fn seam(
         let elsewhere: Vec<f64> = all
             .by_ref()
             .take(places.len() - 1)
-            .map(|of| typical(of))
+            .map(typical)
             .filter(|v| v.is_finite())
             .collect();
         // Few places may scatter by less than the noise of their samples makes them; the step is of four

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use photosite_file::settled_stamp;
 
 use crate::Result;
+use crate::env;
 use crate::open::image_of_file;
 use crate::product::Kept;
 use crate::provenance::ContentHash;
@@ -40,7 +41,8 @@ impl Remembered {
     /// When the file cannot be read.
     pub fn hash_and_damage(&self, path: &Path) -> Result<(ContentHash, Option<String>)> {
         // The stamp comes first: what changes while the file is hashed has another one later.
-        let stamp = if image_of_file(path).is_some() { None } else { settled_stamp(path) };
+        let stamp =
+            if image_of_file(path).is_some() { None } else { settled_stamp(path, env::now()) };
         let Some(stamp) = stamp else { return hash_and_damage(path) };
         let (hash, damage) = match self.earlier.get(&stamp) {
             Some((hash, damage)) => (ContentHash::from_bytes(*hash), damage.clone()),
