@@ -296,8 +296,8 @@ fn interference(subject: &Subject<'_>, step: usize, noise_adu: f64, faults: &mut
     // What repeats with the array is its colours', and so is what repeats with every second pixel where no
     // header names an array; odd and even lines that differ are seen as lines.
     let cell = step.max(2) as f64;
-    // Of colours that change over the sky blocks leave what is longer than half a block beside them.
-    let beside = if step > 1 { 2.0 / BLOCK as f64 } else { 1.0 / tile.width as f64 };
+    // Of colours that change over the sky blocks leave what is longer than a third of a block beside them.
+    let beside = if step > 1 { 3.0 / BLOCK as f64 } else { 1.0 / tile.width as f64 };
     let of_array = |f: f64| (f * cell - (f * cell).round()).abs() < beside * cell;
     // What is longer than half a block is the sky's own shape, of which blocks leave some.
     let is_pattern = |t: &Tone| {
