@@ -47,6 +47,17 @@ fn a_map_is_built_shown_compared_exchanged_and_used() {
     let odd = ["defects", "import", text(&path("odd.lst")), "-o", text(&path("x.fits"))]
         .map(str::to_owned);
     refused(&odd.iter().map(String::as_str).collect::<Vec<_>>(), &["no list"]);
+    // Lists of a larger sensor, and pictures that are no mask.
+    for list in ["P 3 250 H\n", "C 256 0 H\n", "P 300 4 C\n"] {
+        write(&path("large.lst"), list.as_bytes());
+        let (list, map) = (path("large.lst"), path("x.fits"));
+        let import = ["defects", "import", text(&list), "--like", text(&dark), "-o", text(&map)];
+        refused(&import, &["lies beyond a frame of 256", "another sensor"]);
+    }
+    refused(
+        &["defects", "import", text(&dark), "-o", text(&path("x.fits"))],
+        &["no mask of defects"],
+    );
     refused(&["defects", "show", text(&dark)], &["is no defect map"]);
     // Used: lights are repaired and say so.
     let light = files(&path("night/lights")).remove(0);

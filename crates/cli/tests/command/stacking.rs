@@ -39,6 +39,12 @@ fn lights_are_listed_registered_and_stacked() {
         assert!(account["noise_gain"].as_f64().unwrap() > 1.8, "{account}");
         assert_checksums(&stack);
     }
+    // A copy under another name counts once, and is named.
+    let copy = dir.path().join("copy.fits");
+    std::fs::copy(&lights[0], &copy).unwrap();
+    let account = json(&expect(0, &[&args[..], &names[..], &[text(&copy)]].concat()));
+    assert_eq!(account["lights"].as_array().unwrap().len(), 5);
+    assert_eq!(account["findings"][0]["code"], "duplicate");
     // By their headers: one that does not say where it lies is left out and named.
     let by_sky =
         json(&expect(0, &[&["register", "--align", "wcs", "--json"], &names[..]].concat()));

@@ -99,12 +99,8 @@ pub(super) fn seam(
         let here = all.next().unwrap_or_default();
         let parts = here.chunks(lines.div_ceil(PARTS)).map(typical).collect();
         let adu = typical(here);
-        let elsewhere: Vec<f64> = all
-            .by_ref()
-            .take(places.len() - 1)
-            .map(typical)
-            .filter(|v| v.is_finite())
-            .collect();
+        let elsewhere: Vec<f64> =
+            all.by_ref().take(places.len() - 1).map(typical).filter(|v| v.is_finite()).collect();
         // Few places may scatter by less than the noise of their samples makes them; the step is of four
         // means, of which the inner ones count one and a half times, the outer ones half.
         let least = noise_adu * (5.0 / (bank * lines) as f64).sqrt();

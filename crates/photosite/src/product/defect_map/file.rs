@@ -251,6 +251,14 @@ pub fn read_defect_map(path: &Path) -> Result<LoadedMap> {
     let cfa = keyword::read(&probe.header).metadata.cfa;
     let (lines, clusters) = (read_lines(&named("LINES")?), read_clusters(&named("CLUSTERS")?));
     let map = DefectMap { size, cfa, seen, lines, clusters, unsteady, facts };
+    if let Some(share) = map.too_many() {
+        return Err(Error::unsupported(format!(
+            "{}: {:.0} % of the pixels are defects in this map, and no light would be left; build one of darks and \
+             flats, or go without (--defects none)",
+            path.display(),
+            100.0 * share
+        )));
+    }
     Ok(LoadedMap { path: path.to_owned(), hash, map, header: probe.header })
 }
 

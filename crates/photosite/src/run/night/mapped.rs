@@ -18,7 +18,7 @@ use crate::run::kept_maps::{is_one_set_up, keep_map, kept_map};
 use crate::run::named::not_of_this_sensor;
 use crate::run::request::DefectsChoice;
 use crate::work::Context;
-use crate::{Error, Finding, Result};
+use crate::{Finding, Result};
 
 /// Days after which a map is old: pixels become hot all the time, and a year's are worth new darks.
 const OLD_DAYS: f64 = 365.0;
@@ -46,14 +46,6 @@ impl Night<'_> {
     /// The map that was named, for lights of its size; tells of others.
     fn named_map(&mut self, path: &Path, context: &Context<'_>) -> Result<Maps> {
         let map = read_defect_map(path)?;
-        if let Some(share) = map.map.too_many() {
-            return Err(Error::unsupported(format!(
-                "{}: {:.0} % of the pixels are defects in this map; no light would be left. Build it of darks and flats, \
-                 or go without: --defects none",
-                path.display(),
-                100.0 * share
-            )));
-        }
         let raw = |id: LightId| self.so_far.raw[self.so_far.planned[id].frame].as_ref();
         let all: Vec<LightId> = self
             .so_far
