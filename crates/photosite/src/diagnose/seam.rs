@@ -4,9 +4,6 @@ use std::ops::Range;
 
 use photosite_pix::stat;
 
-use super::Fault;
-use super::structure::Pattern;
-
 /// Samples to each side of a border between amplifiers, near and far; even, because two colours alternate.
 /// Noise hides a step that few show, nebulae one that many do.
 const BANKS: [usize; 4] = [4, 12, 20, 40];
@@ -63,16 +60,11 @@ impl Step {
     }
 }
 
-/// Looks for a step in the middle of lines under an array of period `step`, between what `what` says.
-pub(super) fn seam(
-    what: &str,
-    mut across: Lines,
-    (step, noise_adu): (usize, f64),
-    faults: &mut Vec<Fault>,
-) {
+/// The step in the middle of lines under an array of period `step`, in ADU, with its error; `None` where there is none.
+pub(super) fn seam(mut across: Lines, (step, noise_adu): (usize, f64)) -> Option<(f64, f64)> {
     let length = across.length;
     if length < 10 * FAR {
-        return;
+        return None;
     }
     let middle = length / 2;
     // Elsewhere is where the step is in none of the banks.
@@ -117,14 +109,8 @@ pub(super) fn seam(
     let shows = |s: &&Step| {
         s.stands_out() && s.is_everywhere() && lasts(s) && s.adu.abs() > STEP * noise_adu
     };
-    let Some(Step { adu: here, usual, .. }) = steps.iter().rev().find(shows) else { return };
-    let message = format!(
-        "the background steps by {here:.2} ADU between {what} {} and {}: the amplifiers of the sensor are not at \
-         one level",
-        middle - 1,
-        middle
-    );
-    faults.push(Pattern::AmplifierSeam.fault(*here, Some(*usual), message));
+    let found = steps.iter().rev().find(shows)?;
+    Some((found.adu, found.usual))
 }
 
 /// Brings the colours of a line to one level and takes what stands above its surroundings out of it.
@@ -226,21 +212,17 @@ mod tests {
             let far = |x: usize| (x as f32 - 259.0).abs() / 8.0;
             row.iter_mut().enumerate().for_each(|(x, v)| *v += 60.0 * along * (-far(x)).exp());
         }
-        let mut faults = Vec::new();
-        seam("columns", frame, (1, 10.0), &mut faults);
-        assert!(faults.is_empty(), "{}", faults[0].message);
+        assert_eq!(seam(frame, (1, 10.0)), None);
     }
 
     #[test]
     fn a_step_of_a_fifth_of_the_noise_is_found_and_none_where_none_is() {
         for (colours, step) in [(0.0, 1), (50.0, 2)] {
-            for (step_adu, found) in [(0.0, 0), (2.0, 1), (-2.0, 1)] {
-                let mut faults = Vec::new();
-                seam("columns", across(512, 384, step_adu, colours), (step, 10.0), &mut faults);
-                assert_eq!(faults.len(), found, "{step_adu} ADU, {colours}");
-                if let [fault] = &faults[..] {
-                    assert!((fault.value - f64::from(step_adu)).abs() < 0.6, "{}", fault.value);
-                }
+            for (step_adu, found) in [(0.0, false), (2.0, true), (-2.0, true)] {
+                let told = seam(across(512, 384, step_adu, colours), (step, 10.0));
+                assert_eq!(told.is_some(), found, "{step_adu} ADU, {colours}");
+                let off = told.map_or(0.0, |(adu, _)| adu - f64::from(step_adu));
+                assert!(off.abs() < 0.6, "{off}");
             }
         }
     }

@@ -78,7 +78,7 @@ impl Pattern {
         }
     }
 
-    pub(super) fn fault(self, adu: f64, error: Option<f64>, message: String) -> Fault {
+    fn fault(self, adu: f64, error: Option<f64>, message: String) -> Fault {
         Fault {
             code: self.code(),
             severity: self.severity(),
@@ -137,13 +137,23 @@ pub(super) fn look(
     let step = cfa.map_or(1, CfaPattern::period);
     let (of_rows, rows) = Lines::of(subject, step);
     let (of_columns, columns) = (of_rows.turned(), rows.turned());
+    let mut parted = |what: &str, along: Lines| {
+        let middle = along.length / 2;
+        let Some((adu, error)) = seam(along, (step, noise_adu)) else { return };
+        let message = format!(
+            "the background steps by {adu:.2} ADU between {what} {} and {middle}: the amplifiers of the sensor are not \
+             at one level",
+            middle - 1
+        );
+        faults.push(Pattern::AmplifierSeam.fault(adu, Some(error), message));
+    };
     // Columns are parted along rows, and the other way round.
-    seam("columns", rows, (step, noise_adu), faults);
+    parted("columns", rows);
     let apart = [
         (Pattern::RowNoise, "rows", of_rows.apart(step), of_rows.length),
         (Pattern::ColumnNoise, "columns", columns.apart(step), columns.length),
     ];
-    seam("rows", of_columns, (step, noise_adu), faults);
+    parted("rows", of_columns);
     interference(subject, step, noise_adu, faults);
     for (pattern, what, own, samples) in apart {
         // The scatter of a median of so many samples, each less the mean of four beside it.

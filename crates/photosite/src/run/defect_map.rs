@@ -338,6 +338,9 @@ pub fn age_of_maps(old: &Path, new: &Path) -> Result<Aged> {
     Ok(aged(&older, &newer, months_between(&older, &newer)))
 }
 
+/// That lights are calibrated with a map.
+pub(super) const MAPPED: &str = "defects-mapped";
+
 /// Draws a map as a PNG at most `width` columns wide, the way up that its frames have.
 ///
 /// # Errors

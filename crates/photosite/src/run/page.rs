@@ -8,9 +8,8 @@ use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::{Source, keyword};
 use photosite_pix::{CfaPattern, FrameKind, Metadata, Plane, Rect, RowOrder, Size, stat};
 
-use super::defect_map::draw_map;
+use super::defect_map::{MAPPED, draw_map};
 use super::looked::read_plane;
-use super::night::MAPPED;
 use crate::html::is_ours;
 use crate::open::{open, probe};
 use crate::plan::MASTERS_SHOWN;

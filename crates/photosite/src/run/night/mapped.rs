@@ -14,6 +14,7 @@ use crate::library::{Traits, frame_traits};
 use crate::plan::{LightId, MasterId};
 use crate::product::{FrameSet, LoadedMap, defect_map_at, read_defect_map};
 use crate::raw::RawFrame;
+use crate::run::defect_map::MAPPED;
 use crate::run::kept_maps::{is_one_set_up, keep_map, kept_map};
 use crate::run::named::not_of_this_sensor;
 use crate::run::request::DefectsChoice;
@@ -144,9 +145,6 @@ impl Night<'_> {
         defect_map_at(&sets, || Ok(Vec::new()), &path, context).map(Some)
     }
 }
-
-/// That lights are calibrated with a map.
-pub(in crate::run) const MAPPED: &str = "defects-mapped";
 
 /// Which map lights are calibrated with, and what is in it.
 fn told(map: &LoadedMap, lights: usize) -> Finding {

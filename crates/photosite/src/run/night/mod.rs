@@ -18,8 +18,6 @@ mod own_darks;
 mod stacks;
 mod verdicts;
 
-pub(super) use mapped::MAPPED;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
