@@ -8,7 +8,7 @@ const WIDE: f64 = 3.0;
 
 /// Groups of `count` things, and the width of the gap between them.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Grouping {
+pub struct Grouping {
     /// The number of the group of each thing; the largest group is 0.
     pub group: Vec<usize>,
     /// The shortest distance that was cut; `None` where all are one group.
@@ -46,7 +46,7 @@ fn jump(count: usize) -> f64 {
 /// rest.
 ///
 /// A drift is a chain of links alike, however far its ends lie apart.
-pub(super) fn group(count: usize, distance: impl Fn(usize, usize) -> f64) -> Grouping {
+pub fn group(count: usize, distance: impl Fn(usize, usize) -> f64) -> Grouping {
     let links = shortest_tree(count, distance);
     let mut lengths: Vec<f64> = links.iter().map(|l| l.2).collect();
     lengths.sort_by(f64::total_cmp);

@@ -55,6 +55,7 @@ pub use compare::{Odd, SetVerdict, compare};
 pub use drift::drift;
 pub use glance::{GLANCE_SAMPLES, Glance, LOOKED_AT, Places};
 pub use kind::{Asked, Beside, KindSeen, label_contradicted};
+pub use linkage::{Grouping, group};
 pub use look::{READ_SAMPLES, look, rows_of};
 pub use rows::{Displaced, Fixed, RowsVerdict};
 pub use saturation::{Contradicted, contradicted, plateau};

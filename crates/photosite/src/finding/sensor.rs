@@ -81,6 +81,13 @@ pub(super) const SENSOR: &[Code] = &[
         "Raise the offset, or take shorter darks.",
     ),
     code(
+        "sensor-exposure-doubted",
+        Warning,
+        "Flats of one exposure hold unlike levels: a header is wrong, or the light changed. Linearity is measured without \
+         them.",
+        "Look at the exposures in the headers, or take these flats anew under a steady lamp.",
+    ),
+    code(
         "sensor-gain-by-header",
         Info,
         "No flats tell the gain; electrons of a sensor's report are by the gain in the headers.",

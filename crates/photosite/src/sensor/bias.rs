@@ -8,7 +8,10 @@ use super::grid::Parts;
 use super::measure::{Measure, Series};
 use super::pixels::{FEW_FRAMES, PixelCounts};
 use super::set::{CLIPPED, FrameSet};
-use super::transfer::HIDDEN_ADU;
+
+/// Why noise tells nothing where the converter's numbers are too coarse for it.
+pub(super) const HIDDEN: &str =
+    "less than half the step between the converter's numbers hides it: a higher gain setting tells";
 
 const PAIRS: &str = "differences of pairs of biases";
 
@@ -33,22 +36,19 @@ pub fn bias(campaign: &Campaign, gain: Option<Estimate>) -> (Vec<Measure>, Vec<S
     match read_noise_adu(campaign) {
         None => out.push(Measure::none("read_noise", "e-", PAIRS, "two biases are needed")),
         Some(adu) => {
-            let hidden = adu.value < HIDDEN_ADU;
-            let why = format!(
-                "below {HIDDEN_ADU} ADU whole numbers hide it: a higher gain setting tells"
-            );
+            let hidden = campaign.hides(adu.value * adu.value);
             let clipped = sets.iter().any(|s| s.share_at_ends() > CLIPPED);
             let limited = |m: Measure| match (hidden, clipped) {
-                (true, _) => m.invalid(why.clone()),
+                (true, _) => m.invalid(HIDDEN),
                 (_, true) => m.invalid("pixels clip at an end of the converter's range"),
                 _ => m,
             };
             let electrons = gain.map(|g| adu.product(g));
             if let Some(e) = electrons {
-                let measure = Measure::of("read_noise", e, "e-", PAIRS).from(names.clone());
+                let measure = Measure::known("read_noise", e, "e-", PAIRS).from(names.clone());
                 out.push(limited(measure));
             }
-            let measure = Measure::of("read_noise_adu", adu, "ADU", PAIRS).from(names.clone());
+            let measure = Measure::known("read_noise_adu", adu, "ADU", PAIRS).from(names.clone());
             out.push(limited(measure));
             if electrons.is_none() {
                 let why = "the gain is not known: two flats of one exposure tell it";

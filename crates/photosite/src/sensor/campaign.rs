@@ -42,6 +42,9 @@ pub struct Campaign {
     pub header_noise: (Option<f64>, Option<f64>),
 }
 
+/// Noise below this share of the step between numbers hides between them (EMVA 1288: a variance of 0.24).
+const HIDDEN_STEPS: f64 = 0.49;
+
 /// The scatter of levels from frame to frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LevelScatter {
@@ -112,7 +115,18 @@ impl Campaign {
             maps: Default::default(),
         };
         let sets = self.sets.iter().map(set).collect();
-        Some(Self { sets, ..Self::new(grid, self.header_noise) })
+        let codes = self.codes.clone();
+        Some(Self { sets, codes, ..Self::new(grid, self.header_noise) })
+    }
+
+    /// The variance of rounding to the converter's numbers, in ADU squared.
+    pub fn rounding_adu2(&self) -> f64 {
+        (self.codes.step() as f64).powi(2) / 12.0
+    }
+
+    /// Whether noise of that variance in ADU squared hides between the converter's numbers.
+    pub fn hides(&self, variance_adu2: f64) -> bool {
+        variance_adu2 < (HIDDEN_STEPS * self.codes.step() as f64).powi(2)
     }
 
     /// The sets of a kind.

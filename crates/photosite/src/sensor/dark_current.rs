@@ -2,6 +2,7 @@
 
 use photosite_pix::stat::{MAD_TO_SIGMA, median_f64};
 
+use super::bias::HIDDEN;
 use super::campaign::{Campaign, LevelScatter};
 use super::dsnu::dsnu;
 use super::estimate::{Estimate, line};
@@ -248,6 +249,7 @@ fn one_temp(
     let noise_adu2_s = Estimate::of_parts(parts, noise_slope).filter(|_| points.len() >= 2);
     let squared =
         gain.map(|g| Estimate { value: g.value * g.value, error: 2.0 * g.value * g.error, ..g });
+    let hidden = (0..points.len()).any(|i| campaign.hides(variance(i, None)));
     let by_noise = noise_adu2_s.zip(squared).map(|(v, g)| v.product(g));
 
     // By level: the slope over exposures, which a step between biases and darks leaves alone.
@@ -268,7 +270,8 @@ fn one_temp(
         .flatten();
 
     // Does the sensor hold its level down?
-    let compared = slope_adu_s.as_ref().map(|s| s.0).zip(by_noise).zip(gain);
+    let noise_known = by_noise.filter(|_| !hidden);
+    let compared = slope_adu_s.as_ref().map(|s| s.0).zip(noise_known).zip(gain);
     let clamped = compared.is_some_and(|((level, noise), g)| {
         let level = level.times(g.value);
         let error = (level.error.powi(2) + noise.error.powi(2)).sqrt();
@@ -283,7 +286,7 @@ fn one_temp(
     let below = bias.is_some() && longest.is_some_and(|l| l < -3.0 * level_error.max(0.01));
     let held_down = clamped || falls || below;
     if held_down {
-        let message = match (longest, &by_noise) {
+        let message = match (longest, &noise_known) {
             (Some(level), Some(rate)) => format!(
                 "the level of darks does not follow their dark current: {level:+.2} ADU beside the biases \
                  at the longest exposure, while their noise shows {:.4} e-/s",
@@ -309,12 +312,11 @@ fn one_temp(
     let mut first = Vec::new();
     if let Some(rate) = by_noise {
         let measure = at(Measure::of("dark_current", rate, "e-/s", NOISE)).from(biases.clone());
-        first.push(bound(measure));
+        first.push(bound(measure, hidden));
         let adu = gain.and_then(|g| Some(noise_adu2_s?.product(g)));
         if let Some(adu) = adu {
-            first.push(bound(
-                at(Measure::of("dark_current", adu, "ADU/s", NOISE)).from(biases.clone()),
-            ));
+            let measure = at(Measure::of("dark_current", adu, "ADU/s", NOISE));
+            first.push(bound(measure.from(biases.clone()), hidden));
         }
     }
     if let Some((slope, fit)) = &slope_adu_s {
@@ -346,16 +348,17 @@ fn one_temp(
             (&read, has_read, parts),
             (bias, scatter),
             (gain, squared),
-            held_down,
+            (held_down, hidden),
             temp_c,
             out,
         );
-        alternating(dark, (&read, has_read, parts), (campaign, quiet), squared, temp_c, out);
+        let noise = (squared, hidden);
+        alternating(dark, (&read, has_read, parts), (campaign, quiet), noise, temp_c, out);
     }
     if let [short, .., long] = &noisy[..]
         && long.set.exposure_s > 1.2 * short.set.exposure_s
     {
-        two_exposures((short, long), parts, squared, temp_c, out);
+        two_exposures((short, long), parts, (squared, hidden), temp_c, out);
     }
 
     let label = temp_c.map_or_else(|| "darks".to_owned(), |t| format!("{t:.1} C"));
@@ -388,7 +391,7 @@ fn one_temp(
     out.rates.push(Rate {
         temp_c,
         level_adu_s: slope_adu_s.map(|s| s.0).filter(|_| !held_down),
-        noise_adu2_s,
+        noise_adu2_s: noise_adu2_s.filter(|_| !hidden),
         hot_adu_s: hot_adu_s.filter(|h| h.value > 0.0),
         frames: names,
     });
@@ -401,7 +404,7 @@ fn one_exposure(
     (read, has_read, parts): (&Parts<2>, bool, usize),
     (bias, scatter): (Option<&FrameSet>, LevelScatter),
     (gain, squared): (Option<Estimate>, Option<Estimate>),
-    held_down: bool,
+    (held_down, hidden): (bool, bool),
     temp_c: Option<f64>,
     out: &mut DarkCurrent,
 ) {
@@ -433,18 +436,17 @@ fn one_exposure(
         };
         if let Some(rate) = Estimate::of_parts(parts, of) {
             let method = "noise of equal darks less that of biases (Buil)";
-            out.measures.push(bound(at(Measure::of(
-                "dark_current",
-                rate.product(squared),
-                "e-/s",
-                method,
-            ))));
+            let measure = at(Measure::of("dark_current", rate.product(squared), "e-/s", method));
+            out.measures.push(bound(measure, hidden));
         }
     }
 }
 
 /// What noise tells of a dark current that may be too small to be told.
-fn bound(mut m: Measure) -> Measure {
+fn bound(mut m: Measure, hidden: bool) -> Measure {
+    if hidden {
+        return m.invalid(HIDDEN);
+    }
     if m.high.is_some_and(|h| h <= 0.0) {
         return m
             .invalid("the noise falls with exposure: something else than dark current changes it");
@@ -461,7 +463,7 @@ fn alternating(
     dark: &Dark<'_>,
     (read, has_read, parts): (&Parts<2>, bool, usize),
     (campaign, quiet): (&Campaign, &[bool]),
-    squared: Option<Estimate>,
+    (squared, hidden): (Option<Estimate>, bool),
     temp_c: Option<f64>,
     out: &mut DarkCurrent,
 ) {
@@ -483,7 +485,10 @@ fn alternating(
         if measure.low.is_some_and(|l| l <= 0.0) {
             measure.low = Some(0.0);
         }
-        let measure = measure.but("an upper bound: drift and pixels that jump add to it");
+        let measure = match hidden {
+            true => measure.invalid(HIDDEN),
+            false => measure.but("an upper bound: drift and pixels that jump add to it"),
+        };
         out.measures.push(measure.at(dark.set.temp_c.or(temp_c), Some(t)).from(names));
     }
 }
@@ -491,7 +496,7 @@ fn alternating(
 fn two_exposures(
     (short, long): (&Dark<'_>, &Dark<'_>),
     parts: usize,
-    squared: Option<Estimate>,
+    (squared, hidden): (Option<Estimate>, bool),
     temp_c: Option<f64>,
     out: &mut DarkCurrent,
 ) {
@@ -503,7 +508,7 @@ fn two_exposures(
             short.set.exposure_s, long.set.exposure_s
         );
         let measure = Measure::of("dark_current", rate, "e-/s", &method).at(temp_c, None);
-        out.measures.push(bound(measure.from(short.set.names()).from(long.set.names())));
+        out.measures.push(bound(measure.from(short.set.names()).from(long.set.names()), hidden));
     }
 }
 

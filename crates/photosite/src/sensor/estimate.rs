@@ -3,6 +3,9 @@
 use photosite_pix::chance::student_upper_quantile;
 use photosite_pix::stat::jackknife;
 
+/// A value whose error is a larger share of it is of no use.
+const LEAST_KNOWN: f64 = 0.3;
+
 /// A value, its standard error, and how well the error is known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
@@ -61,6 +64,12 @@ impl Estimate {
         let share = a * a / self.freedom + b * b / freedom.max(1.0);
         let freedom = if share > 0.0 { (a + b) * (a + b) / share } else { self.freedom };
         Self { value: self.value, error: (a + b).sqrt(), freedom }
+    }
+
+    /// Whether it is told from zero, and known to better than 30 %.
+    pub fn is_known(&self) -> bool {
+        let told = self.low() > 0.0 || self.high() < 0.0;
+        told && self.error <= LEAST_KNOWN * self.value.abs()
     }
 
     /// The root of a variance that may come out negative: then 0, with the interval's upper end.

@@ -7,6 +7,7 @@ use photosite_pix::stat::{median, median_f64};
 use super::cell::Cell;
 use super::grid::{Paired, Patch};
 use super::maps::{MapKind, StripMaps};
+use super::transfer::shows_photons;
 use crate::defects::Seen;
 
 /// Bins of responses, a thousandth each, from 0 to twice the block's.
@@ -149,7 +150,8 @@ fn lit_frames(pairs: &[Paired], cells: &[Cell], bias: f64, read_adu2: f64) -> Ve
     let mut lit: Vec<Lit> = Vec::new();
     for ((a, b, _), cell) in pairs.iter().zip(cells).filter(|((.., spare), _)| !spare) {
         let variance = 0.5 * cell.noise(1.0);
-        if cell.n < 16.0 || cell.ends > 0.0 || variance <= 0.0 {
+        let photons = shows_photons(cell.n, variance, read_adu2);
+        if cell.n < 16.0 || cell.ends > 0.0 || variance <= 0.0 || !photons {
             continue;
         }
         for (frame, level) in [(*a, cell.mean_a - bias), (*b, cell.mean_b - bias)] {

@@ -53,6 +53,17 @@ impl Measure {
         .with_valid(true)
     }
 
+    /// A value that others rest on: of no use where it is not told from zero, or known to 30 % at best.
+    pub fn known(name: &str, estimate: Estimate, unit: &str, method: &str) -> Self {
+        let measure = Self::of(name, estimate, unit, method);
+        match estimate.is_known() {
+            true => measure,
+            false => {
+                measure.invalid("its error is larger than 30 % of it, or its interval holds 0")
+            }
+        }
+    }
+
     /// A value that could not be measured, and why.
     pub fn none(name: &str, unit: &str, method: &str, reason: &str) -> Self {
         Self {

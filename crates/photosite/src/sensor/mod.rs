@@ -31,6 +31,7 @@ mod grid;
 mod holding;
 mod hot;
 mod interference;
+mod lamp;
 mod linearity;
 mod looks;
 mod maps;

@@ -125,7 +125,7 @@ pub fn measure(
     let (biases, bias_series) = bias(campaign, gain);
     let dark = dark_current(campaign, gain, flats.full_adu);
     let (temps, temp_series) = temperature(&dark, gain);
-    let Linear { measures: linear, series: linear_series, curves, steady } =
+    let Linear { measures: linear, series: linear_series, curves, steady, findings: doubts } =
         linearity(campaign, flats.full_adu);
     let open = shutter(campaign, steady.as_ref(), &curves);
     let (tones, tone_series, tone_findings) =
@@ -169,6 +169,7 @@ pub fn measure(
     findings.extend(flats.findings);
     findings.extend(dark.findings.iter().cloned());
     findings.extend(tone_findings);
+    findings.extend(doubts);
     let (gaussian, odd_pairs) = normality(campaign);
     let (pixels, pixel_series) = single_pixels(campaign);
     let (held, held_series, held_finding) = persistence(campaign, gain);

@@ -83,7 +83,8 @@ fn signals(
     let (lanes, set) = (campaign.grid.lanes.len(), steady.set);
     let of = |exposure_s: f64| {
         let here = move |i: usize| is_exposure(set.frames[i].exposure_s, exposure_s);
-        set.noise_pairs().filter(move |p| here(p.a) && here(p.b))
+        let counts = move |i: usize| here(i) && !steady.doubted.contains(&i);
+        set.noise_pairs().filter(move |p| counts(p.a) && counts(p.b))
     };
     let paired = |t: &&f64| of(**t).next().is_some();
     let exposures_s: Vec<f64> = steady.exposures_s.iter().filter(paired).copied().collect();

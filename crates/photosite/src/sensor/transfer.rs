@@ -20,11 +20,11 @@ const QUITE_FULL: f64 = 0.02;
 const FEW_CELLS: usize = 4;
 /// Below this share of the read noise's variance it is the converter that ends.
 const CONVERTER_ENDS: f64 = 0.3;
-/// Read noise below this many ADU hides between whole numbers (EMVA 1288: a variance of 0.24).
-pub const HIDDEN_ADU: f64 = 0.49;
 /// The curvature of the transfer counts from so many errors on, and of so many levels.
 const CURVED: f64 = 4.0;
 const FEW_LEVELS: usize = 4;
+/// Photons are seen where they add so many errors to the noise of biases.
+const SEEN: f64 = 4.0;
 /// Noise is independent of the signal below this reduced chi-square (RubinVerify2026).
 const MISFIT: f64 = 1.25;
 /// A lamp that changes by more than this between two flats.
@@ -102,7 +102,9 @@ pub fn transfer(campaign: &Campaign) -> Transfer {
         out.measures.push(Measure::none("gain", "e-/ADU", METHOD, why));
         return out;
     };
-    let read_var = read_sum / read_n;
+    // Where the read noise hides between whole numbers, flats hold the noise of rounding and biases do not.
+    let rounding = campaign.rounding_adu2();
+    let read_var = (read_sum / read_n).max(rounding);
     let levels: Vec<Level<'_>> = campaign
         .of(FrameKind::Flat)
         .flat_map(|set| set.noise_pairs().map(move |pair| (set, pair)))
@@ -128,7 +130,7 @@ pub fn transfer(campaign: &Campaign) -> Transfer {
     let biases: Vec<String> = campaign.biases().iter().flat_map(|s| s.names()).collect();
     let colours = campaign.grid.colours().into_iter().map(Some);
     for colour in std::iter::once(None).chain(colours) {
-        let found = gain_of(campaign, &levels, &read, (colour, most));
+        let found = gain_of(campaign, &levels, (&read, rounding), (colour, most));
         let name = colour.map(CfaColor::name);
         let Some(found) = found else {
             if colour.is_none() {
@@ -138,13 +140,13 @@ pub fn transfer(campaign: &Campaign) -> Transfer {
             continue;
         };
         let named = |m: Measure| m.of_channel(name).from(found.frames.clone()).from(biases.clone());
-        out.measures.push(named(Measure::of("gain", found.gain, "e-/ADU", found.method)));
+        out.measures.push(named(Measure::known("gain", found.gain, "e-/ADU", found.method)));
         if let Some(bend) = found.bend {
             let method = "curvature of the photon transfer (Astier and others 2019, eq. 16)";
             out.measures.push(named(Measure::of("brighter_fatter", bend, "1/e-", method)));
         }
         if colour.is_none() {
-            out.gain = Some(found.gain);
+            out.gain = Some(found.gain).filter(Estimate::is_known);
             out.measures.extend(found.misfit(read_var).map(&named));
         }
         let label = name.unwrap_or("all pixels");
@@ -177,7 +179,9 @@ pub fn transfer(campaign: &Campaign) -> Transfer {
             );
         }
     }
-    prnu(campaign, &levels, most, &mut out);
+    // What rounding adds to a pixel is fixed in biases as far as noise does not change it from frame to frame.
+    let fixed = (rounding - read_sum / read_n).max(0.0);
+    prnu(campaign, &levels, (most, fixed), &mut out);
     out
 }
 
@@ -206,13 +210,18 @@ fn lamp(level: &Level<'_>) -> Option<f64> {
     (a > 0.0 && b > 0.0).then(|| (a / b - 1.0).abs())
 }
 
+/// Whether the noise of `n` pixels is more than what the read noise alone makes: full pixels have no more.
+pub(super) fn shows_photons(n: f64, noise: f64, read: f64) -> bool {
+    noise > read * (1.0 + SEEN * (2.0 / n).sqrt())
+}
+
 /// ADU of variance to an ADU of signal, in the middle of the cells that are surely not full.
 fn typical_slope(levels: &[Level<'_>], read_var: f64) -> Option<f64> {
     let mut cells: Vec<Lit> = levels
         .iter()
         .flat_map(|l| l.lit.iter().flatten())
         .copied()
-        .filter(|l| !l.at_ends)
+        .filter(|l| !l.at_ends && shows_photons(l.n, l.noise, read_var * (1.0 + l.k * l.k)))
         .collect();
     cells.sort_by(|x, y| x.a.total_cmp(&y.a));
     let highest = cells.last()?.a;
@@ -333,14 +342,14 @@ fn grown(x: f64) -> f64 {
 fn gain_of(
     campaign: &Campaign,
     levels: &[Level<'_>],
-    read: &Parts<2>,
+    (read, rounding): (&Parts<2>, f64),
     (colour, most): (Option<CfaColor>, f64),
 ) -> Option<Gain> {
     let sums: Vec<Parts<5>> = levels.iter().map(|l| l.parts(campaign, colour, most)).collect();
     let slope = |parts: &Parts<5>, without: Option<usize>| {
         let [noise, squares, signal, ..] = parts.without(without);
         let [read, n] = read.without(without);
-        (noise - squares * read / n) / signal
+        (noise - squares * (read / n).max(rounding)) / signal
     };
     // The error of a slope by white noise: it serves as weight only.
     let error = |parts: &Parts<5>| {
@@ -508,7 +517,12 @@ fn full_well(
     }
 }
 
-fn prnu(campaign: &Campaign, levels: &[Level<'_>], most: f64, out: &mut Transfer) {
+fn prnu(
+    campaign: &Campaign,
+    levels: &[Level<'_>],
+    (most, rounded): (f64, f64),
+    out: &mut Transfer,
+) {
     let half = 0.5 * most / GAIN_UP_TO;
     let signal = |l: &Level<'_>| {
         let lit = l.lit.iter().flatten();
@@ -526,7 +540,7 @@ fn prnu(campaign: &Campaign, levels: &[Level<'_>], most: f64, out: &mut Transfer
         let cell = level.pair.cells[at];
         let fixed = biases.iter().flat_map(|s| s.noise_pairs()).map(|p| p.cells[at].pattern);
         let (sum, n) = fixed.fold((0.0, 0.0), |(s, n), v| (s + v, n + 1.0));
-        let fixed = sum / f64::max(n, 1.0);
+        let fixed = sum / f64::max(n, 1.0) - rounded;
         Some([cell.neighbours * (cell.pattern - fixed), cell.neighbours * lit.a * lit.b])
     });
     let of = |without| {

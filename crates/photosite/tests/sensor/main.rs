@@ -6,6 +6,7 @@ mod common;
 mod night;
 
 mod apart;
+mod bad;
 mod camera;
 mod holding;
 mod many;
