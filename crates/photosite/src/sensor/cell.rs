@@ -188,8 +188,10 @@ pub fn measure_cell(
     // What is fixed, by neighbours along lines.
     let neighbours = product_along(kept, line);
     steps((x, y), kept, [&mut *first, &mut *second]);
-    (line - 1..n).step_by(line).for_each(|end| first[end] = 0.0);
-    let pattern = 0.5 * product(first, second) / neighbours.max(1.0);
+    (line - 1..n).step_by(line).for_each(|end| (first[end], second[end]) = (0.0, 0.0));
+    // The mean step is a slope of the light.
+    let slopes = total(first) * total(second) / neighbours.max(1.0);
+    let pattern = 0.5 * (product(first, second) - slopes) / neighbours.max(1.0);
     let [beside, below] = match neighbours_share {
         true => {
             less((x, y), (mx - my) as f32, kept, first);
@@ -270,7 +272,7 @@ fn weigh(
     at_ends
 }
 
-/// The steps from each pixel to the next in both frames; 0 in the first where one of both is not kept.
+/// The steps from each pixel to the next in both frames; 0 where one of both is not kept.
 #[multiversion(targets("x86_64+avx2"))]
 fn steps((x, y): (&[f32], &[f32]), kept: &[f32], [first, second]: [&mut [f32]; 2]) {
     let n = x.len() - 1;
@@ -278,8 +280,9 @@ fn steps((x, y): (&[f32], &[f32]), kept: &[f32], [first, second]: [&mut [f32]; 2
     let (x1, y1, w1) = (&x[1..=n], &y[1..=n], &kept[1..=n]);
     let (first, second) = (&mut first[..n], &mut second[..n]);
     for i in 0..n {
-        first[i] = (x1[i] - x0[i]) * w0[i] * w1[i];
-        second[i] = y1[i] - y0[i];
+        let both = w0[i] * w1[i];
+        first[i] = (x1[i] - x0[i]) * both;
+        second[i] = (y1[i] - y0[i]) * both;
     }
 }
 
