@@ -11,6 +11,7 @@ use photosite_pix::stat::median;
 use photosite_pix::{FrameKind, Plane, Rect, Size};
 
 use super::afterglow::see_darks_after;
+use super::examined::turn_among;
 use super::frames::{raw_frames, take_inventory};
 use super::hot::hot_pixels;
 use crate::error::Reach;
@@ -18,12 +19,13 @@ use crate::event::{Event, Stage};
 use crate::finding::{Severity, first_and_more};
 use crate::inventory::{Frame, Inventory, KindOverrides};
 use crate::library::{Field, Traits, contradictions, frame_traits};
+use crate::product::{Beside, compare_frames};
 use crate::raw::{Handling, RawFrame};
 use crate::sensor::{
     Asked, CHANCE, Campaign, FEW_FRAMES, FrameSet, Grid, MOST_TONES, SAME_TEMP_C, SensorFrame,
     SensorReport, StripSeen, gather_set, measure, see_strip, spectrum_region,
 };
-use crate::stack::{Prepared, ReadBuffers};
+use crate::stack::{Additive, Prepared, ReadBuffers};
 use crate::work::{Context, for_each, on_each};
 use crate::{Error, Finding, Result, env};
 
@@ -65,6 +67,7 @@ pub fn measure_sensor(request: &SensorRequest, context: &Context<'_>) -> Result<
     let mut inventory = take_inventory(&request.paths, output, &request.overrides, context)?;
     let mut findings = std::mem::take(&mut inventory.findings);
     let (traits, lights) = one_set_up(&mut inventory, &mut findings)?;
+    turn_among(&mut inventory.frames, &mut findings, context)?;
     let raws = raw_frames(&inventory, &mut findings, context)?;
     let kinds = inventory.frames.iter().map(|f| f.kind);
     let frames: Vec<(FrameKind, RawFrame)> =
@@ -289,19 +292,20 @@ pub(super) fn sets_of(mut frames: Vec<(FrameKind, RawFrame)>) -> Vec<(FrameKind,
 }
 
 /// Frames of a set that are open, and what is known of each.
-struct Opened {
+struct Opened<'a> {
+    raws: Vec<&'a RawFrame>,
     frames: Vec<SensorFrame>,
     sources: Vec<Prepared>,
 }
 
-fn open_all(
-    members: &[RawFrame],
+fn open_all<'a>(
+    members: &'a [RawFrame],
     handling: Handling<'_>,
     findings: &mut Vec<Finding>,
     context: &Context<'_>,
-) -> Result<Opened> {
+) -> Result<Opened<'a>> {
     let opened = on_each(members.len(), context, |i| members[i].open(handling))?;
-    let mut out = Opened { frames: Vec::new(), sources: Vec::new() };
+    let mut out = Opened { raws: Vec::new(), frames: Vec::new(), sources: Vec::new() };
     for (source, raw) in opened.into_iter().zip(members) {
         match source {
             Ok(source) => {
@@ -316,12 +320,46 @@ fn open_all(
                     top_adu: raw.detector.saturation_adu.map_or(f64::INFINITY, f64::from),
                 });
                 out.sources.push(source);
+                out.raws.push(raw);
             }
             Err(e) if e.reach() == Reach::Run => return Err(e),
             Err(e) => findings.push(Finding::of(&e, raw.path.display().to_string())),
         }
     }
     Ok(out)
+}
+
+impl Opened<'_> {
+    /// Leaves out the frames without light that are unlike the others of their set, whatever their headers say: all of
+    /// them where it cannot be told which are right.
+    fn leave_odd_ones_out(
+        &mut self,
+        kind: FrameKind,
+        findings: &mut Vec<Finding>,
+        context: &Context<'_>,
+    ) -> Result<()> {
+        let (nothing, beside) = (Additive::Nothing, Beside::default());
+        match compare_frames(kind, &self.raws, &self.sources, &nothing, beside, context) {
+            Ok(compared) => {
+                for (path, why) in compared.odd {
+                    let at = self.raws.iter().position(|raw| raw.path == path);
+                    if let Some(at) = at {
+                        self.raws.remove(at);
+                        self.frames.remove(at);
+                        self.sources.remove(at);
+                    }
+                    findings.push(Finding::of(&why, path.display().to_string()));
+                }
+            }
+            Err(e) if e.reach() == Reach::Run => return Err(e),
+            Err(e) => {
+                let first = self.frames.first().map_or("", |f| &f.name);
+                findings.push(Finding::of(&e, first_and_more(first, self.frames.len())));
+                (self.raws, self.frames, self.sources) = Default::default();
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The level that was taken off what each amplifier reads, where there are several.
@@ -351,7 +389,11 @@ pub(super) fn see_set(
     findings: &mut Vec<Finding>,
     context: &Context<'_>,
 ) -> Result<()> {
-    let Opened { mut frames, mut sources } = open_all(members, handling, findings, context)?;
+    let mut opened = open_all(members, handling, findings, context)?;
+    if kind != FrameKind::Flat {
+        opened.leave_odd_ones_out(kind, findings, context)?;
+    }
+    let Opened { mut frames, mut sources, .. } = opened;
     let size = campaign.grid.size;
     let strip_bytes = (campaign.grid.block * size.width * size_of::<f32>()) as u64;
     // Buffers of a frame's rows, and as many again for what is made of them.

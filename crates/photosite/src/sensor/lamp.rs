@@ -4,6 +4,7 @@ use photosite_pix::chance::student_upper_quantile;
 
 use super::estimate::Estimate;
 use super::linearity::is_exposure;
+use super::measure::significant;
 use super::set::FrameSet;
 use crate::Finding;
 use crate::evidence::group;
@@ -81,8 +82,9 @@ pub fn doubted(set: &FrameSet, bias_adu: f64) -> (Vec<usize>, Vec<Finding>) {
         });
         let names: Vec<String> = odd.iter().map(|i| set.frames[*i].name.clone()).collect();
         let message = format!(
-            "flats of {exposure_s} s hold from {low:.0} to {high:.0} ADU: some of them were exposed for \
+            "flats of {} s hold from {low:.0} to {high:.0} ADU: some of them were exposed for \
              longer, or the light changed; linearity and shutter are measured without {}",
+            significant(exposure_s),
             names.join(", ")
         );
         findings.push(

@@ -1,6 +1,7 @@
 //! Some frames of each set-up looked at before anything is planned: where their headers and their
 //! pixels disagree, the pixels are believed.
 
+mod among;
 mod black;
 mod crop;
 mod elsewhere;
@@ -12,6 +13,7 @@ mod rows;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+pub(super) use among::turn_among;
 pub use kinds::settle;
 
 use photosite_file::Access;
