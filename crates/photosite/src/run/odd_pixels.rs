@@ -34,7 +34,8 @@ pub(super) fn odd_pixels(
     let levels = [FrameKind::Bias, FrameKind::Flat];
     for (kind, members) in sets.iter().filter(|(kind, _)| levels.contains(kind)) {
         // What cannot be read was told where the map looked at it.
-        see_set(&mut campaign, *kind, members, Handling::Once, &mut Vec::new(), context)?;
+        let findings = &mut Vec::new();
+        see_set(&mut campaign, *kind, (members, false), Handling::Once, findings, context)?;
     }
     let mut seen =
         if holds { holding_pixels(&campaign, (&sets, &lights), context)? } else { Vec::new() };

@@ -166,7 +166,7 @@ fn of_pairs(
     let mut campaign = Campaign::new(grid, (None, None));
     let mut findings = Vec::new();
     for (kind, members) in [(FrameKind::Bias, biases), (FrameKind::Flat, flats)] {
-        see_set(&mut campaign, kind, members, handling, &mut findings, context)?;
+        see_set(&mut campaign, kind, (members, false), handling, &mut findings, context)?;
     }
     let Some((gain, read_noise_e)) = noise_of_pairs(&campaign) else { return Ok(None) };
     if gain.half_width() > MOST_ERROR * gain.value {

@@ -110,7 +110,7 @@ pub fn measure_sensor(request: &SensorRequest, context: &Context<'_>) -> Result<
     context.observer.event(Event::Started { stage: Stage::Sensor, total });
     for (kind, members) in &sets {
         let count = members.len() as u64;
-        see_set(&mut campaign, *kind, members, handling, &mut findings, context)?;
+        see_set(&mut campaign, *kind, (members, true), handling, &mut findings, context)?;
         context.observer.event(Event::Advanced { by: count, what: "frames" });
     }
     let exposures_s = lights.iter().filter_map(|l| l.metadata.exposure_s).filter(|t| *t > 0.0);
@@ -380,17 +380,18 @@ fn overscan_scatter(raw: &RawFrame) -> Option<f64> {
     (n > 0).then(|| (squares.sum::<f64>() / n as f64).sqrt())
 }
 
-/// Looks at all frames of a set, a row of blocks at a time.
+/// Looks at all frames of a set, a row of blocks at a time; they are compared with each other first where that is asked
+/// for.
 pub(super) fn see_set(
     campaign: &mut Campaign,
     kind: FrameKind,
-    members: &[RawFrame],
+    (members, compare): (&[RawFrame], bool),
     handling: Handling<'_>,
     findings: &mut Vec<Finding>,
     context: &Context<'_>,
 ) -> Result<()> {
     let mut opened = open_all(members, handling, findings, context)?;
-    if kind != FrameKind::Flat {
+    if compare && kind != FrameKind::Flat {
         opened.leave_odd_ones_out(kind, findings, context)?;
     }
     let Opened { mut frames, mut sources, .. } = opened;

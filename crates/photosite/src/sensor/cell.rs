@@ -17,6 +17,14 @@ const SPARSE: usize = 3;
 /// Samples of a piece.
 const PIECE: usize = 256;
 
+/// Photons are seen where they add so many errors to the noise of biases.
+const SEEN: f64 = 4.0;
+
+/// Whether the noise of `n` pixels is more than what the read noise alone makes: full pixels have no more.
+pub(super) fn shows_photons(n: f64, noise: f64, read: f64) -> bool {
+    noise > read * (1.0 + SEEN * (2.0 / n).sqrt())
+}
+
 /// Moments of two frames over one lane of one block, odd pixels left out. Levels in ADU.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Cell {

@@ -4,10 +4,9 @@ use multiversion::multiversion;
 use photosite_pix::MaskBits;
 use photosite_pix::stat::{median, median_f64};
 
-use super::cell::Cell;
+use super::cell::{Cell, shows_photons};
 use super::grid::{Paired, Patch};
 use super::maps::{MapKind, StripMaps};
-use super::transfer::shows_photons;
 use crate::defects::Seen;
 
 /// Bins of responses, a thousandth each, from 0 to twice the block's.

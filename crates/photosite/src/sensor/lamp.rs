@@ -3,9 +3,8 @@
 use photosite_pix::chance::student_upper_quantile;
 
 use super::estimate::Estimate;
-use super::linearity::is_exposure;
 use super::measure::significant;
-use super::set::FrameSet;
+use super::set::{FrameSet, is_exposure};
 use crate::Finding;
 use crate::evidence::group;
 use crate::finding::Severity;

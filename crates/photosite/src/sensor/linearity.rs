@@ -11,7 +11,7 @@ use super::estimate::{Estimate, line};
 use super::grid::Parts;
 use super::lamp::{Lamp, doubted};
 use super::measure::{Measure, Series};
-use super::set::FrameSet;
+use super::set::{FrameSet, is_exposure};
 use crate::Finding;
 
 /// Levels between these shares of saturation are fitted (EMVA 1288).
@@ -401,11 +401,6 @@ fn solve(mut rows: Vec<Vec<f64>>) -> Option<Vec<f64>> {
         }
     }
     Some(rows.iter().map(|r| r[n]).collect())
-}
-
-/// Whether two exposures in seconds are one.
-pub fn is_exposure(a: f64, b: f64) -> bool {
-    (a - b).abs() <= 1e-3 * b
 }
 
 /// The exposures of a filter, the shortest first.

@@ -61,6 +61,11 @@ pub struct SignedSum {
     pub cells: Vec<(f64, f64)>,
 }
 
+/// Whether two exposures in seconds are one.
+pub fn is_exposure(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-3 * b
+}
+
 /// Noise that whole rows and columns share, of one pair.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct LineNoise {

@@ -8,10 +8,10 @@ use photosite_pix::{Plane, Size};
 
 use super::campaign::Campaign;
 use super::estimate::Estimate;
-use super::linearity::{Steady, is_exposure};
+use super::linearity::Steady;
 use super::maps::PixelMap;
 use super::measure::{Measure, Series};
-use super::set::FrameSet;
+use super::set::{FrameSet, is_exposure};
 use crate::Finding;
 use crate::finding::{Severity, first_and_more};
 

@@ -3,6 +3,7 @@
 use photosite_pix::{CfaColor, FrameKind};
 
 use super::campaign::Campaign;
+use super::cell::shows_photons;
 use super::estimate::{Estimate, line};
 use super::grid::Parts;
 use super::measure::{Measure, Series};
@@ -23,8 +24,6 @@ const CONVERTER_ENDS: f64 = 0.3;
 /// The curvature of the transfer counts from so many errors on, and of so many levels.
 const CURVED: f64 = 4.0;
 const FEW_LEVELS: usize = 4;
-/// Photons are seen where they add so many errors to the noise of biases.
-const SEEN: f64 = 4.0;
 /// Noise is independent of the signal below this reduced chi-square (RubinVerify2026).
 const MISFIT: f64 = 1.25;
 /// A lamp that changes by more than this between two flats.
@@ -208,11 +207,6 @@ fn lamp(level: &Level<'_>) -> Option<f64> {
     let lit = level.lit.iter().flatten().filter(|l| !l.at_ends);
     let (a, b) = lit.fold((0.0, 0.0), |(a, b), l| (a + l.a, b + l.b));
     (a > 0.0 && b > 0.0).then(|| (a / b - 1.0).abs())
-}
-
-/// Whether the noise of `n` pixels is more than what the read noise alone makes: full pixels have no more.
-pub(super) fn shows_photons(n: f64, noise: f64, read: f64) -> bool {
-    noise > read * (1.0 + SEEN * (2.0 / n).sqrt())
 }
 
 /// ADU of variance to an ADU of signal, in the middle of the cells that are surely not full.

@@ -77,10 +77,7 @@ pub fn examine(inventory: &mut Inventory, context: &Context<'_>) -> Result<()> {
     let mut setups: BTreeMap<Setup, Vec<usize>> = BTreeMap::new();
     let mut raws: BTreeMap<Setup, Vec<usize>> = BTreeMap::new();
     for (i, frame) in inventory.frames.iter().enumerate() {
-        // A camera raw is described by its decoder, not by a header that a person can get wrong.
-        let decoded = frame.access == Access::Whole
-            && photosite_file::is_camera_raw(&frame.path).unwrap_or(false);
-        let setups = if decoded { &mut raws } else { &mut setups };
+        let setups = if is_decoded(frame) { &mut raws } else { &mut setups };
         setups.entry(Setup::of(frame)).or_default().push(i);
     }
     for members in raws.values() {
@@ -118,6 +115,11 @@ pub fn examine(inventory: &mut Inventory, context: &Context<'_>) -> Result<()> {
     }
     inventory.left_out.sort();
     Ok(())
+}
+
+/// Whether a frame is a camera raw: that is described by its decoder, not by a header that a person can get wrong.
+fn is_decoded(frame: &Frame) -> bool {
+    frame.access == Access::Whole && photosite_file::is_camera_raw(&frame.path).unwrap_or(false)
 }
 
 /// Looks at some frames of each kind.
