@@ -45,6 +45,7 @@ fn lights_are_listed_registered_and_stacked() {
     let account = json(&expect(0, &[&args[..], &names[..], &[text(&copy)]].concat()));
     assert_eq!(account["lights"].as_array().unwrap().len(), 5);
     assert_eq!(account["findings"][0]["code"], "duplicate");
+    std::fs::remove_file(&copy).unwrap();
     // By their headers: one that does not say where it lies is left out and named.
     let by_sky =
         json(&expect(0, &[&["register", "--align", "wcs", "--json"], &names[..]].concat()));
