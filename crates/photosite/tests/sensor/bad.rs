@@ -1,8 +1,10 @@
 //! Frames that a sensor cannot be measured from, or not by all of them.
 
-use crate::camera::{Laboratory, holds, named};
+use photosite_file::atomic::{Existing, write_bytes};
 use photosite_pix::{FrameKind, Size};
 use photosite_sim::{Effects, Preset};
+
+use crate::camera::{Laboratory, holds, named};
 
 const BIAS_S: f64 = 0.001;
 
@@ -99,7 +101,7 @@ fn say_exposure(lab: &Laboratory, frames: std::ops::RangeInclusive<usize>, expos
         let mut cards = bytes.chunks_exact_mut(80);
         let card = cards.find(|c| c.starts_with(b"EXPTIME ")).expect("an exposure");
         card.copy_from_slice(format!("{:<80}", format!("EXPTIME = {exposure_s:>20}")).as_bytes());
-        std::fs::write(&path, bytes).unwrap();
+        write_bytes(&path, &bytes, Existing::Replace).unwrap();
     }
 }
 
