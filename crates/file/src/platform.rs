@@ -210,7 +210,7 @@ pub fn is_local_folder(folder: &Path) -> bool {
 
 /// What the file system of this machine's own disk notes of a file and lets no program choose: device and
 /// number, length, and when content and entry last changed, in nanoseconds. Two looks that agree found the
-/// same bytes. `None` where there is no such thing, and where it is `now` within [`SETTLING`] of a change,
+/// same bytes. `None` where there is no such thing, and where it is `now` within seconds of a change,
 /// behind which another one could hide.
 #[cfg(unix)]
 pub fn settled_stamp(path: &Path, now: SystemTime) -> Option<[u64; 5]> {
