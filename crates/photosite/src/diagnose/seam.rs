@@ -167,16 +167,9 @@ impl Sums {
     }
 }
 
-/// The mean of what lies within three robust sigmas of the median.
+/// The mean of what lies within three robust sigmas of the median; NaN of nothing.
 fn typical(values: &[f32]) -> f64 {
-    let known: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).map(f64::from).collect();
-    if known.is_empty() {
-        return f64::NAN;
-    }
-    let (median, scatter) = stat::median_scatter(&known);
-    let near = known.iter().filter(|v| (**v - median).abs() <= 3.0 * scatter);
-    let (sum, n) = near.fold((0.0, 0.0), |(sum, n), v| (sum + v, n + 1.0));
-    if n > 0.0 { sum / n } else { median }
+    stat::robust_mean(values, 3.0)
 }
 
 #[cfg(test)]
