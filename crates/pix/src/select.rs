@@ -181,7 +181,8 @@ pub(crate) fn median_of_finite(samples: &mut [f32]) -> f32 {
     }
     let rank = (n - 1) / 2;
     let (lower, upper) = if n <= EACH_COUNTED {
-        [rank, n / 2].map(|rank| nth_of_few(samples, rank)).into()
+        let (lower, up_to) = nth_of_few(samples, rank);
+        (lower, if n / 2 < up_to { lower } else { least_above(samples, lower) })
     } else if n <= COUNTED {
         let lower = nth(samples, rank);
         let [_, less, same] = count_about(samples, lower);
@@ -269,20 +270,32 @@ fn nth(samples: &[f32], rank: usize) -> f32 {
     high + 0.0
 }
 
-/// The same of at most [`EACH_COUNTED`] finite samples.
+/// The same of at most [`EACH_COUNTED`] finite samples, and how many there are up to it.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn nth_of_few(samples: &[f32], rank: usize) -> f32 {
-    let mut all = [f32::INFINITY; EACH_COUNTED];
+fn nth_of_few(samples: &[f32], rank: usize) -> (f32, usize) {
+    if samples.len() <= TOGETHER {
+        each_counted::<TOGETHER>(samples, rank)
+    } else {
+        each_counted::<EACH_COUNTED>(samples, rank)
+    }
+}
+
+/// The same of at most `N` samples.
+#[inline(always)]
+fn each_counted<const N: usize>(samples: &[f32], rank: usize) -> (f32, usize) {
+    let mut all = [f32::INFINITY; N];
     all[..samples.len()].copy_from_slice(samples);
-    let is_of_rank = |v: &&f32| {
+    for v in samples {
         let (mut less, mut up_to) = (0u32, 0u32);
         for other in &all {
-            less += u32::from(*other < **v);
-            up_to += u32::from(*other <= **v);
+            less += u32::from(*other < *v);
+            up_to += u32::from(*other <= *v);
         }
-        (less..up_to).contains(&(rank as u32))
-    };
-    samples.iter().find(is_of_rank).map_or(f32::NAN, |v| v + 0.0)
+        if (less..up_to).contains(&(rank as u32)) {
+            return (*v + 0.0, up_to as usize);
+        }
+    }
+    (f32::NAN, 0)
 }
 
 /// The least sample above `bound`; infinite without any.

@@ -1,5 +1,6 @@
 //! Cosmic rays in single lights, by their edges, which are sharper than any star's.
 
+use photosite_pix::combine::column_medians;
 use photosite_pix::{CfaPattern, Frame, MaskBits, Plane, Size, stat};
 
 use super::repair::repair;
@@ -37,6 +38,9 @@ const OF_ITS_COLOUR: Least = Least { sigmas: 2.25, contrast: 1.5, uncertain: 0.5
 
 /// Rounds of finding and mending: what stood behind a hit shows in the next.
 const ROUNDS: usize = 4;
+
+/// Side in pixels of what a pixel's fine structure is measured against: vanDokkum2001's M7.
+const SIDE: usize = 7;
 
 /// Side of the tiles in which each colour of an array has its level.
 const TILE: usize = 16;
@@ -263,14 +267,34 @@ impl<'a> Look<'a> {
         (self.edges.get(x, y) - stat::median_in_place(&mut all)) / noise
     }
 
-    fn median_of(&self, at: (usize, usize), known: &Plane<bool>) -> f32 {
-        let mut all: [f32; 9] = [f32::NAN; 9];
-        let mut n = 0;
-        for (x, y) in self.around(at, 1).filter(|&(x, y)| !known.get(x, y)) {
-            all[n] = self.data.get(x, y);
-            n += usize::from(all[n].is_finite());
+    /// The medians over 3x3 of the 7x7 around a pixel, of what is not known for a hit; NaN beyond the frame.
+    fn medians_around(&self, at: (usize, usize), known: &Plane<bool>) -> [f32; SIDE * SIDE] {
+        let mut window = [[f32::NAN; SIDE + 2]; SIDE + 2];
+        let reach = (SIDE as isize + 1) / 2;
+        let inside = |row: usize, column: usize| {
+            let to = |v: usize, by: usize| {
+                v.checked_add_signed((by as isize - reach) * self.step as isize)
+            };
+            let (x, y) = (to(at.0, column)?, to(at.1, row)?);
+            (x < self.data.width() && y < self.data.height()).then_some((x, y))
+        };
+        for (row, samples) in window.iter_mut().enumerate() {
+            for (column, sample) in samples.iter_mut().enumerate() {
+                let seen = inside(row, column).filter(|&(x, y)| !known.get(x, y));
+                *sample = seen.map_or(f32::NAN, |(x, y)| self.data.get(x, y));
+            }
         }
-        stat::median_in_place(&mut all[..n])
+        let shifted: [[f32; SIDE * SIDE]; 9] = std::array::from_fn(|by| {
+            std::array::from_fn(|i| window[i / SIDE + by / 3][i % SIDE + by % 3])
+        });
+        let mut medians = [f32::NAN; SIDE * SIDE];
+        column_medians(&shifted.each_ref().map(|s| &s[..]), &mut medians);
+        for (i, median) in medians.iter_mut().enumerate() {
+            if inside(i / SIDE + 1, i % SIDE + 1).is_none() {
+                *median = f32::NAN;
+            }
+        }
+        medians
     }
 
     /// Its edge stands out of the noise, and of the fine structure of what is there, by so much each; hits
@@ -282,12 +306,9 @@ impl<'a> Look<'a> {
         if !stands {
             return false;
         }
-        let mut smooth: Vec<f32> = self
-            .around((x, y), 3)
-            .map(|at| self.median_of(at, known))
-            .filter(|v| v.is_finite())
-            .collect();
-        let fine = self.median_of((x, y), known) - stat::median_in_place(&mut smooth);
+        let mut smooth = self.medians_around((x, y), known);
+        let own = smooth[SIDE * SIDE / 2];
+        let fine = own - stat::median_in_place(&mut smooth);
         let noise = self.noise(x, y);
         let fine = if fine > 0.0 { fine } else { 0.0 } + least.uncertain * noise;
         excess * noise > least.contrast * fine

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use photosite_pix::combine::column_medians;
 use photosite_pix::{MaskBits, Plane, Size, stat};
 
 use super::Seen;
@@ -40,26 +41,24 @@ pub fn faint_lines(
     let across = if along_rows { size.height } else { size.width };
     let at = |line: usize, i: usize| if along_rows { data.get(i, line) } else { data.get(line, i) };
     let mut out = Vec::new();
-    let (mut levels, mut samples) = (vec![0.0f32; across], Vec::new());
-    for (line, level) in levels.iter_mut().enumerate() {
-        samples.clear();
-        let some = part.clone().step_by(SAMPLED).map(|i| at(line, i));
-        samples.extend(some.filter(|v| v.is_finite()));
-        *level = stat::median_in_place(&mut samples);
+    let some = part.clone().step_by(SAMPLED);
+    let mut levels = vec![0.0f32; across];
+    if along_rows {
+        let columns: Vec<Vec<f32>> = columns_of(data, some);
+        column_medians(&columns.iter().map(|c| &c[..]).collect::<Vec<_>>(), &mut levels);
+    } else {
+        column_medians(&some.map(|y| data.row(y)).collect::<Vec<_>>(), &mut levels);
     }
-    let mut beside = Vec::with_capacity(BESIDE);
-    let off: Vec<f32> = (0..across)
-        .map(|line| {
-            // By pairs, so that gradients cancel; lines at the very edge have none and are not judged.
-            let pair = |k: usize| {
-                let before = levels[line.checked_sub(k * step)?];
-                levels.get(line + k * step).map(|after| 0.5 * (before + after))
-            };
-            beside.clear();
-            beside.extend((1..=BESIDE).filter_map(pair));
-            levels[line] - stat::median_in_place(&mut beside)
-        })
-        .collect();
+    // By pairs, so that gradients cancel; lines at the very edge have none and are not judged.
+    let pair = |line: usize, k: usize| {
+        let before = line.checked_sub(k * step).map(|before| levels[before]);
+        before.zip(levels.get(line + k * step)).map_or(f32::NAN, |(a, b)| 0.5 * (a + b))
+    };
+    let beside: Vec<Vec<f32>> =
+        (1..=BESIDE).map(|k| (0..across).map(|line| pair(line, k)).collect()).collect();
+    let mut off = vec![0.0f32; across];
+    column_medians(&beside.iter().map(|b| &b[..]).collect::<Vec<_>>(), &mut off);
+    off.iter_mut().zip(&levels).for_each(|(off, level)| *off = level - *off);
     let (_, mad) = stat::median_mad(&off);
     let bound = KAPPA * (stat::MAD_TO_SIGMA as f32) * mad;
     for (line, off) in off.iter().enumerate() {
@@ -78,4 +77,14 @@ pub fn faint_lines(
         }));
     }
     out
+}
+
+/// The samples of some columns, each from the first row to the last.
+fn columns_of(data: &Plane<f32>, which: impl Iterator<Item = usize> + Clone) -> Vec<Vec<f32>> {
+    let mut columns = vec![Vec::with_capacity(data.height()); which.clone().count()];
+    for y in 0..data.height() {
+        let row = data.row(y);
+        columns.iter_mut().zip(which.clone()).for_each(|(column, x)| column.push(row[x]));
+    }
+    columns
 }

@@ -59,13 +59,25 @@ pub(super) fn standing_out(
             noise_and_reach(data, tile, cfa, (levels, reach))
         })
         .collect();
+    let of = |x: usize, y: usize| tiles[x / TILE][cfa.map_or(0, |c| c.color(x, y).channel())];
+    // Rows of one phase of the array have one row of reaches; 0 is that of a constant tile, in which nothing
+    // can be told.
+    let reach_of = |x: usize, y: usize| Some(of(x, y).1).filter(|r| *r > 0.0).unwrap_or(f32::NAN);
+    let reaches: Vec<Vec<f32>> = (rows.start..rows.start + step)
+        .map(|y| (0..size.width).map(|x| reach_of(x, y)).collect())
+        .collect();
     let mut judge = Judge::new(size.width, step);
-    for y in rows {
-        let of = |x: usize| tiles[x / TILE][cfa.map_or(0, |c| c.color(x, y).channel())];
-        for (x, side) in
-            judge.row(data, y, |x| of(x).1).iter().enumerate().filter(|(_, side)| **side != 0)
-        {
-            found(x, y, *side, of(x).0);
+    for y in rows.clone() {
+        let sides = judge.row(data, y, &reaches[(y - rows.start) % step]);
+        for (block, sides) in sides.chunks(TOGETHER).enumerate() {
+            // Hardly any stands out.
+            if sides.iter().fold(0, |any, side| any | side) == 0 {
+                continue;
+            }
+            for (i, side) in sides.iter().enumerate().filter(|(_, side)| **side != 0) {
+                let x = block * TOGETHER + i;
+                found(x, y, *side, of(x, y).0);
+            }
         }
     }
 }
@@ -152,17 +164,15 @@ impl Judge {
     }
 
     /// The sides of row `y`; rows come from the first to the last.
-    fn row(&mut self, data: &Plane<f32>, y: usize, reach: impl Fn(usize) -> f32) -> &[i8] {
+    fn row(&mut self, data: &Plane<f32>, y: usize, reaches: &[f32]) -> &[i8] {
         let far = REACH.unsigned_abs() * self.step;
         let places = self.about.len();
         for ready in self.ready.max(y.saturating_sub(far))..(y + far + 1).min(data.height()) {
             self.about[ready % places].fill(data.row(ready), far);
             self.ready = ready + 1;
         }
-        let bounds = self.floor.iter_mut().zip(&mut self.ceiling).enumerate();
-        for ((x, (floor, ceiling)), v) in bounds.zip(data.row(y)) {
-            // A reach of 0 belongs to a constant tile, in which nothing can be told.
-            let reach = if reach(x) > 0.0 { reach(x) } else { f32::NAN };
+        let bounds = self.floor.iter_mut().zip(&mut self.ceiling);
+        for ((floor, ceiling), (v, reach)) in bounds.zip(data.row(y).iter().zip(reaches)) {
             (*floor, *ceiling) = (v - reach, v + reach);
         }
         let rows = std::array::from_fn(|i| {

@@ -1,5 +1,7 @@
 //! Pixels that are not the same from frame to frame: random telegraph signal.
 
+use multiversion::multiversion;
+use photosite_pix::combine::column_medians;
 use photosite_pix::stat::{self, MAD_TO_SIGMA};
 use serde::{Deserialize, Serialize};
 
@@ -17,9 +19,6 @@ const TILE: usize = CELL;
 
 /// One pixel in so many along a line tells what is ordinary in a tile.
 const SAMPLED: usize = 4;
-
-/// Pixels of a line that are asked at a time whether one of them scatters.
-const TOGETHER: usize = 32;
 
 /// Sigmas of the cube root of a variance beyond which a pixel scatters too much: by chance 3 in 100,000.
 const CERTAIN: f32 = 4.0;
@@ -111,93 +110,84 @@ pub fn unsteady(rows: &Rows<'_>) -> Vec<(Unsteady, f32)> {
         .collect();
     let mut drifts = Vec::new();
     let bright = |tile: &Tile| tile.least + BRIGHT * (tile.typical / kept).sqrt();
-    rows.beyond(
-        &tiles,
-        bright,
-        |m, _| m,
-        |tile, x, y, i| {
-            let above = tile.above(x, y, rows.mean[i]);
-            if above > BRIGHT * (tile.typical / kept).sqrt() {
-                drifts.push((rows.variance[i] - tile.typical - shot * above) / (above * above));
-            }
-        },
-    );
+    rows.beyond(&tiles, (rows.mean, bright), |tile, x, y, i| {
+        let above = tile.above(x, y, rows.mean[i]);
+        if above > BRIGHT * (tile.typical / kept).sqrt() {
+            drifts.push((rows.variance[i] - tile.typical - shot * above) / (above * above));
+        }
+    });
     let drift = if drifts.len() >= 20 { stat::median(&drifts) } else { 0.0 };
     let drift = if drift > 0.0 { drift } else { 0.0 };
     let mut out = Vec::new();
     let mut samples: Vec<f64> = Vec::with_capacity(n);
     // No model of a pixel is below that of its tile.
     let from = |tile: &Tile| (1.0 + SUSPECT * tile.spread).powi(3);
-    rows.beyond(
-        &tiles,
-        |tile| tile.typical * from(tile),
-        |_, v| v,
-        |tile, x, y, i| {
-            let (m, v) = (rows.mean[i], rows.variance[i]);
-            let above = tile.above(x, y, m);
-            let model = tile.typical + shot * above + drift * above * above;
-            let beyond = model > 0.0 && v > model * from(tile);
-            if !beyond {
-                return;
-            }
-            let score = ((v / model).cbrt() - 1.0) / tile.spread;
-            let level = m - above;
-            samples.clear();
-            samples.extend(
-                rows.frames.iter().zip(rows.offsets).map(|(f, o)| f64::from(f[i] - o - level)),
-            );
-            samples.sort_by(f64::total_cmp);
-            // Where variances scatter more than chance makes them, sigma is less certain.
-            let sigma = f64::from(model / kept).sqrt() * f64::from(1.0 + tile.spread);
-            let mixture = Mixture::of(&samples, sigma, score >= CERTAIN);
-            // What a ray or two left is no change.
-            let few = mixture.elsewhere * (n as f64) < fewest_seen(n) as f64 - 0.5;
-            if few || score < CERTAIN && mixture.levels.len() < 2 {
-                return;
-            }
-            let levels = if n >= FEWEST_FOR_LEVELS && mixture.levels.len() > 1 {
-                mixture.levels.clone()
-            } else {
-                Vec::new()
-            };
-            let (y, share) = (rows.y0 + y, mixture.elsewhere as f32);
-            let main = level + samples[n / 2] as f32;
-            out.push((Unsteady { x, y, score, share, levels }, main));
-        },
-    );
+    let suspect = |tile: &Tile| tile.typical * from(tile);
+    rows.beyond(&tiles, (rows.variance, suspect), |tile, x, y, i| {
+        let (m, v) = (rows.mean[i], rows.variance[i]);
+        let above = tile.above(x, y, m);
+        let model = tile.typical + shot * above + drift * above * above;
+        let beyond = model > 0.0 && v > model * from(tile);
+        if !beyond {
+            return;
+        }
+        let score = ((v / model).cbrt() - 1.0) / tile.spread;
+        let level = m - above;
+        samples.clear();
+        samples
+            .extend(rows.frames.iter().zip(rows.offsets).map(|(f, o)| f64::from(f[i] - o - level)));
+        samples.sort_by(f64::total_cmp);
+        // Where variances scatter more than chance makes them, sigma is less certain.
+        let sigma = f64::from(model / kept).sqrt() * f64::from(1.0 + tile.spread);
+        let mixture = Mixture::of(&samples, sigma, score >= CERTAIN);
+        // What a ray or two left is no change.
+        let few = mixture.elsewhere * (n as f64) < fewest_seen(n) as f64 - 0.5;
+        if few || score < CERTAIN && mixture.levels.len() < 2 {
+            return;
+        }
+        let levels = if n >= FEWEST_FOR_LEVELS && mixture.levels.len() > 1 {
+            mixture.levels.clone()
+        } else {
+            Vec::new()
+        };
+        let (y, share) = (rows.y0 + y, mixture.elsewhere as f32);
+        let main = level + samples[n / 2] as f32;
+        out.push((Unsteady { x, y, score, share, levels }, main));
+    });
     // Pixels came tile by tile.
     out.sort_by_key(|(u, _)| (u.y, u.x));
     out
 }
 
 impl Rows<'_> {
-    /// Gives `found` the pixels of which what `of` makes of mean and variance lies above a bound of their tile:
-    /// the tile, column, row and place among the samples.
+    /// Gives `found` the pixels of which a value lies above a bound of their tile: the tile, column, row and place
+    /// among the samples.
     fn beyond(
         &self,
         tiles: &[Tile],
-        bound: impl Fn(&Tile) -> f32,
-        of: impl Fn(f32, f32) -> f32,
+        (values, bound): (&[f32], impl Fn(&Tile) -> f32),
         mut found: impl FnMut(&Tile, usize, usize, usize),
     ) {
         for tile in tiles {
             let bound = bound(tile);
-            for y in 0..self.mean.len() / self.width.max(1) {
+            for y in 0..values.len() / self.width.max(1) {
                 let from = y * self.width + tile.x0;
-                let part = from..from + tile.columns.len();
-                let pixels = self.mean[part.clone()].chunks(TOGETHER);
-                for (i, (m, v)) in pixels.zip(self.variance[part].chunks(TOGETHER)).enumerate() {
-                    // Hardly any does: so many are passed over at a time.
-                    let any = m.iter().zip(v).fold(false, |any, (m, v)| any | (of(*m, *v) > bound));
-                    for k in (0..if any { m.len() } else { 0 }).filter(|k| of(m[*k], v[*k]) > bound)
-                    {
-                        let i = i * TOGETHER + k;
-                        found(tile, tile.x0 + i, y, from + i);
+                let part = &values[from..from + tile.columns.len()];
+                // Hardly any does.
+                if any_above(part, bound) {
+                    for x in (0..part.len()).filter(|x| part[*x] > bound) {
+                        found(tile, tile.x0 + x, y, from + x);
                     }
                 }
             }
         }
     }
+}
+
+/// Whether one of some values lies above a bound.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn any_above(values: &[f32], bound: f32) -> bool {
+    values.iter().map(|v| u32::from(*v > bound)).sum::<u32>() > 0
 }
 
 /// What is ordinary in a tile.
@@ -219,18 +209,15 @@ impl Tile {
     fn of(rows: &Rows<'_>, x0: usize, x1: usize, shot: f32) -> Self {
         let height = rows.mean.len() / rows.width.max(1);
         let at = |x: usize, y: usize| rows.mean[y * rows.width + x];
-        let mut some = Vec::with_capacity(height.max(x1 - x0));
-        let mut median = |samples: &mut dyn Iterator<Item = f32>| {
-            some.clear();
-            some.extend(samples);
-            stat::median_in_place(&mut some)
-        };
         // Every fourth pixel of a column tells its level, and of a row.
-        let columns: Vec<f32> =
-            (x0..x1).map(|x| median(&mut (0..height).step_by(SAMPLED).map(|y| at(x, y)))).collect();
-        let of_rows: Vec<f32> =
-            (0..height).map(|y| median(&mut (x0..x1).step_by(SAMPLED).map(|x| at(x, y)))).collect();
-        let level = median(&mut columns.iter().copied());
+        let (mut columns, mut of_rows) = (vec![0.0; x1 - x0], vec![0.0; height]);
+        let some = |y: usize| &rows.mean[y * rows.width + x0..y * rows.width + x1];
+        let upright: Vec<&[f32]> = (0..height).step_by(SAMPLED).map(some).collect();
+        column_medians(&upright, &mut columns);
+        let along = (x0..x1).step_by(SAMPLED);
+        let along: Vec<Vec<f32>> = along.map(|x| (0..height).map(|y| at(x, y)).collect()).collect();
+        column_medians(&along.iter().map(|a| &a[..]).collect::<Vec<_>>(), &mut of_rows);
+        let level = stat::median(&columns);
         let typical = rows.typical[x0 / TILE];
         let lowest =
             |all: &[f32]| all.iter().fold(f32::INFINITY, |a, v| if *v < a { *v } else { a });
@@ -274,17 +261,19 @@ impl Mixture {
     fn of(sorted: &[f64], sigma: f64, certain: bool) -> Self {
         let (n, fewest) = (sorted.len(), fewest_seen(sorted.len()));
         let sums = |of: fn(f64) -> f64| {
-            let mut all = vec![0.0];
+            let mut all = Vec::with_capacity(n + 1);
+            all.push(0.0);
             sorted.iter().for_each(|v| all.push(all[all.len() - 1] + of(*v)));
             all
         };
         let (sum, square) = (sums(|v| v), sums(|v| v * v));
         let mean = |a: usize, b: usize| (sum[b] - sum[a]) / (b - a) as f64;
+        let share_of = |count: usize| 2.0 * count as f64 * (count as f64 / n as f64).ln();
+        let shares: Vec<f64> = (0..=n).map(share_of).collect();
         // Twice the logarithm of the likelihood of samples a..b at their mean, with their share.
         let of = |a: usize, b: usize| {
-            let count = (b - a) as f64;
-            let off = square[b] - square[a] - (sum[b] - sum[a]).powi(2) / count;
-            -off / (sigma * sigma) + 2.0 * count * (count / n as f64).ln()
+            let off = square[b] - square[a] - (sum[b] - sum[a]).powi(2) / (b - a) as f64;
+            -off / (sigma * sigma) + shares[b - a]
         };
         let parts = |cuts: &[usize]| -> Vec<(usize, usize)> {
             let ends = cuts.iter().copied().chain([n]);

@@ -38,10 +38,11 @@ impl Growth {
         mesh: &Mesh,
         (stars, aperture_px): (&[Star], f64),
     ) -> Self {
+        let reach_px2 = (RING.1 * aperture_px).powi(2);
         let single = |star: &&Star| {
             stars.iter().all(|other| {
-                let away = (other.x - star.x).hypot(other.y - star.y);
-                away == 0.0 || away > RING.1 * aperture_px || other.flux < NEIGHBOUR * star.flux
+                let away_px2 = (other.x - star.x).powi(2) + (other.y - star.y).powi(2);
+                away_px2 == 0.0 || away_px2 > reach_px2 || other.flux < NEIGHBOUR * star.flux
             })
         };
         let bright = stars.iter().filter(|s| s.snr > SNR).filter(single).take(MOST);

@@ -12,6 +12,7 @@ mod engine;
 mod key;
 mod load;
 mod network;
+mod side_by_side;
 mod sort;
 mod spread;
 mod weighted;
@@ -19,6 +20,7 @@ mod weighted;
 use serde::{Deserialize, Serialize};
 
 pub use engine::Workspace;
+pub use side_by_side::column_medians;
 
 use crate::normalise::Affine;
 use crate::reject::Reject;

@@ -69,16 +69,22 @@ pub(super) fn look(
     let found: Vec<Mutex<(Vec<Unsteady>, Vec<f32>)>> =
         (0..count).map(|_| Mutex::default()).collect();
     let total = frames.len() as u64;
-    let state = || (ReadBuffers::default(), vec![Vec::new(); sources.len()], Vec::new());
-    for_each(count, context, state, |(buffers, rows, variance), band| {
+    let state = || {
+        let each = || vec![Vec::new(); sources.len()];
+        (ReadBuffers::default(), each(), each(), Vec::new())
+    };
+    for_each(count, context, state, |(buffers, rows, some, variance), band| {
         let y0 = band * BAND;
         let range = y0..(y0 + BAND).min(size.height);
         let samples = range.len() * size.width;
-        for (source, rows) in sources.iter().zip(rows.iter_mut()) {
+        for ((source, rows), some) in sources.iter().zip(rows.iter_mut()).zip(some.iter_mut()) {
             rows.resize(samples, 0.0);
             read(source, range.clone(), buffers, rows)?;
+            // While they are in the cache.
+            some.clear();
+            some.extend(rows.iter().step_by(LEVEL_STEP));
         }
-        let offsets = if is_flat { vec![0.0; rows.len()] } else { offsets(rows) };
+        let offsets = if is_flat { vec![0.0; rows.len()] } else { offsets(some) };
         variance.resize(samples, 0.0);
         let all: Vec<&[f32]> = rows.iter().map(|r| &r[..]).collect();
         let mut mean = places[band].lock().expect("no holder panics");
@@ -131,14 +137,13 @@ fn read(
     Ok(source.read(rows, 0..source.region.width(), buffers, out)?)
 }
 
-/// How far the level of each frame lies above that of the first, less their mean.
-fn offsets(rows: &[Vec<f32>]) -> Vec<f32> {
-    let first = &rows[0];
-    let mut off: Vec<f32> = rows
+/// How far the level of each frame lies above that of the first, less their mean, by some samples of each.
+fn offsets(some: &[Vec<f32>]) -> Vec<f32> {
+    let first = &some[0];
+    let mut off: Vec<f32> = some
         .iter()
         .map(|frame| {
-            let differences: Vec<f32> =
-                frame.iter().zip(first).step_by(LEVEL_STEP).map(|(a, b)| a - b).collect();
+            let differences: Vec<f32> = frame.iter().zip(first).map(|(a, b)| a - b).collect();
             // A mean of the inner half tells parts of a step, which a median of integers does not.
             let v = stat::robust_mean(&differences, 3.0) as f32;
             if v.is_finite() { v } else { 0.0 }
