@@ -25,6 +25,9 @@ pub struct OverscanChoice {
 /// What `--overscan` is given for the masked columns of a sensor.
 const OPTICAL_BLACK: &str = "optical-black";
 
+/// The most of a frame that regions given by hand may leave over, neither overscan nor light.
+const LEFT_OVER: f64 = 0.1;
+
 /// Fewest masked columns that tell a level.
 const FEWEST_MASKED: usize = 8;
 
@@ -97,6 +100,7 @@ impl OverscanChoice {
                 Some::<Vec<Rect>>(targets) => around(&targets),
                 None => self.regions.iter().fold(size.rect(), |rest, (s, _)| without(rest, *s)),
             };
+            self.leave_the_light(detector)?;
         }
         let active = detector.active;
         let overscan = |(source, target): &(Rect, Option<Rect>)| Overscan {
@@ -112,6 +116,23 @@ impl OverscanChoice {
             ));
         }
         Ok(())
+    }
+
+    /// What is wrong with regions that would throw a part of the picture away: one in the midst of it, or targets
+    /// that are a part of it alone.
+    fn leave_the_light(&self, detector: &Detector) -> std::result::Result<(), String> {
+        let (size, lit) = (detector.size, detector.active);
+        let beside = |r: &Rect| r.size().pixels() - r.common(lit).size().pixels();
+        let told = lit.size().pixels() + self.regions.iter().map(|(s, _)| beside(s)).sum::<usize>();
+        let share = 1.0 - told as f64 / size.pixels().max(1) as f64;
+        if share <= LEFT_OVER {
+            return Ok(());
+        }
+        Err(format!(
+            "with these overscans {:.0} % of the frame of {size} is neither overscan nor light ({lit}): give regions \
+             at the edges of the frame, and with targets one for each part of the light",
+            100.0 * share
+        ))
     }
 }
 
@@ -253,6 +274,9 @@ mod tests {
             choice(regions).apply(&mut Detector::whole(Size::new(100, 50))).unwrap_err()
         };
         assert!(refused(&["95,0,10,50"]).contains("outside"));
+        // In the midst of the picture; and only for its left half.
+        assert!(refused(&["40,0,10,50"]).contains("40 % of the frame"));
+        assert!(refused(&["95,0,5,50:0,0,47,50"]).contains("48 % of the frame"));
         assert!(refused(&["0,0,100,50"]).contains("without a level"));
         assert!(refused(&["90,0,5,50:0,0,40,50", "95,0,5,50:30,0,50,50"]).contains("two"));
         for bad in ["", "1,2,3", "1,2,0,4", "a,b,c,d", "1,2,3,4:", "1,2,3,4,5", "-1,0,5,5"] {
