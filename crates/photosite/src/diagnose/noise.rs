@@ -55,7 +55,8 @@ pub(super) fn of_master(frame: &Frame) -> f64 {
 /// A light in a stack, as far as its noise goes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LightInStack {
-    /// What its samples are multiplied with in the sum: its weight by its flux scale.
+    /// What the noise of its samples is multiplied with in the sum: its weight by its flux scale, over how many
+    /// of its pixels lie side by side in one of the picture's.
     pub share: f64,
     /// Where its noise comes from.
     pub budget: NoiseBudget,

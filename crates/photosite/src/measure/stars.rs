@@ -185,7 +185,7 @@ pub fn find_stars(
     let mesh = background(data, mask, context)?;
     let count = size.height.div_ceil(BAND);
     let look = |sigma_px: f64, criteria: Criteria, bands: &[usize], most: usize| {
-        let matched = Matched::new(sigma_px);
+        let matched = Matched::new(sigma_px).of_shared_noise(criteria.shared);
         let shape = Shape { sigma_px: matched.sigma_px(), match_gain: matched.gain(), gain_e };
         let found: Vec<Mutex<Vec<Star>>> = bands.iter().map(|_| Mutex::default()).collect();
         for_each(
@@ -248,7 +248,7 @@ pub fn find_stars(
     }
     let (background, noise) = mesh.typical();
     let roundness = typical(&stars, |s| s.roundness);
-    let matched = Matched::new(sigma_px);
+    let matched = Matched::new(sigma_px).of_shared_noise(criteria.shared);
     let shape = Shape { sigma_px: matched.sigma_px(), match_gain: matched.gain(), gain_e };
     let aperture_px = shape.aperture_px();
     let growth = Growth::of(data, mask, &mesh, (&stars, aperture_px));

@@ -82,8 +82,10 @@ pub(super) fn budget_of_stack(
             let ratio = green.zip(light.stats_after).map(|(green, all)| green / all.median);
             budget.sky_adu *= ratio.filter(|r| *r > 0.0).map_or(1.0, f64::sqrt);
         }
+        // Of pixels larger than the picture's, fewer lie under a block.
+        let finer = place.transform.map_or(1.0, |t| t.magnification(middle));
         parts.push(LightInStack {
-            share: weight * place.flux_scale.map_or(1.0, |s| s.scale),
+            share: weight * place.flux_scale.map_or(1.0, |s| s.scale) / finer,
             budget,
             masters: [number(&light.bias), number(&light.dark), number(&light.flat)],
             at: place.transform.map_or(middle, |t| t.apply(middle)),

@@ -348,7 +348,9 @@ impl Arranged<'_> {
         let middle = frames.len() / 2;
         let seen = frames.swap_remove(middle);
         let gain_e = reference.metadata.gain_e_per_adu.map(|g| g.e_per_adu());
-        let field = find_stars(&seen.data, &seen.mask, gain_e, Criteria::default(), context)?;
+        let shared = shared.as_ref().map_or(1.0, |shared| shared.of(middle));
+        let criteria = Criteria { shared, ..Criteria::default() };
+        let field = find_stars(&seen.data, &seen.mask, gain_e, criteria, context)?;
         let (with_stars_adu, noise_adu) = noise_of(seen, &field);
         let comparable = how.drizzle.is_none() && !how.recipe.keeps_all();
         findings.extend(cut_off(&used, reference.size(), &shown(path)));

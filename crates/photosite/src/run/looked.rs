@@ -225,7 +225,7 @@ pub fn stars_of(
     let frame = &frames[middle];
     let shared = Correlation::read(&header).map_or(1.0, |shared| shared.of(middle));
     let gain = keyword::read(&header).metadata.gain_e_per_adu.map(|g| g.e_per_adu());
-    let criteria = Criteria { snr, ..Criteria::default() };
+    let criteria = Criteria { snr, shared, ..Criteria::default() };
     let mut field = find_stars(&frame.data, &frame.mask, gain, criteria, context)?;
     let scale_error = header.get_f64(SCALE_ERROR).filter(|v| *v > 0.0).unwrap_or(0.0);
     let by_place = ArrayErrors::read(&header).map_or(0.0, |errors| errors.of_plane(middle));

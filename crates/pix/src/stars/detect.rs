@@ -50,6 +50,18 @@ impl Matched {
         Self { sigma_px, taps, gain }
     }
 
+    /// The same filter for noise that neighbouring pixels share: of means over many of them it is `shared` times
+    /// that of independent ones. It is taken as white noise under a Gaussian, so that the filter, which is one
+    /// too, meets the less of it the narrower it is.
+    #[must_use]
+    pub fn of_shared_noise(self, shared: f64) -> Self {
+        let (area, more) = (self.sigma_px * self.sigma_px, shared * shared);
+        // A Gaussian whose correlations sum to `more` has this variance.
+        let blur = more / (4.0 * std::f64::consts::PI);
+        let times = (more * area / (area + blur)).max(1.0);
+        Self { gain: self.gain / times.sqrt() as f32, ..self }
+    }
+
     /// The standard deviation of the profile in pixels.
     pub fn sigma_px(&self) -> f64 {
         self.sigma_px

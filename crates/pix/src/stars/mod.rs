@@ -51,12 +51,15 @@ pub struct Criteria {
     pub snr: f64,
     /// Least roundness.
     pub roundness: f64,
+    /// Noise of means over many pixels, over that of as many independent ones: above 1 where pixels were made
+    /// of several.
+    pub shared: f64,
 }
 
 impl Default for Criteria {
     /// 5.5 sigma: noise alone gets there once in fifty million samples, a few of which make one
     /// independent trial.
     fn default() -> Self {
-        Self { snr: 5.5, roundness: 0.4 }
+        Self { snr: 5.5, roundness: 0.4, shared: 1.0 }
     }
 }

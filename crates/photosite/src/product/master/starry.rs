@@ -9,12 +9,12 @@ use crate::measure::{find_stars, pixels_about};
 use crate::work::Context;
 
 /// What may be a star of a flat.
-const STARLIKE: Criteria = Criteria { snr: 7.0, roundness: 0.3 };
+const STARLIKE: Criteria = Criteria { snr: 7.0, roundness: 0.3, shared: 1.0 };
 
 /// So many that stand clearly out of the noise of the master and are round are stars, and so is then what is
 /// fainter; fewer are a glint, or a cluster of bright pixels.
 const FEWEST: usize = 3;
-const CLEAR: Criteria = Criteria { snr: 25.0, roundness: 0.6 };
+const CLEAR: Criteria = Criteria { snr: 25.0, roundness: 0.6, shared: 1.0 };
 
 /// Widths of stars in pixels: narrower are pixels of their own response, wider are light of the optics.
 const WIDTHS_PX: (f64, f64) = (1.5, 12.0);
