@@ -201,6 +201,18 @@ pub fn median_at_a_glance(samples: &[f32]) -> f32 {
     median(&spread_rows(samples, GLANCE_RUN, 1, GLANCE_SAMPLES))
 }
 
+/// How far samples lie above others at the same places, by the median: parts with levels of their own in both do not
+/// count. Of many places some are taken, spread evenly.
+///
+/// # Panics
+/// When there are more of one than of the other.
+pub fn median_above_at_a_glance(samples: &[f32], others: &[f32]) -> f32 {
+    assert_eq!(samples.len(), others.len(), "as many of one as of the other");
+    let [samples, others] =
+        [samples, others].map(|s| spread_rows(s, GLANCE_RUN, 1, GLANCE_SAMPLES));
+    median(&samples.iter().zip(others.iter()).map(|(a, b)| a - b).collect::<Vec<f32>>())
+}
+
 /// About `count` samples of rows spread evenly over a frame, `step` rows in a place so that every
 /// colour of a filter array is met; all samples where there are no more.
 pub fn spread_rows(

@@ -42,14 +42,14 @@ const GAIN_KNOWN: f64 = 1.15;
 const DRIFT_ADU: f64 = 8.0;
 
 impl Gap {
-    /// Of a dark that holds its bias. Its signal is no more than what its noise has beyond the read noise, or all of it
+    /// Of a dark that holds its bias and lies so far above it. Its signal is no more than what its noise has beyond the read noise, or all of it
     /// where that is not known; `None` where the noise of one of its frames is not known.
     ///
     /// # Source
     /// Janesick2001: shot noise in electrons is the root of the signal.
     pub fn of(
         dark: &MasterDark,
-        bias_adu: f64,
+        gap_adu: f64,
         (gain_e_per_adu, read_noise_e): (f64, Option<f64>),
     ) -> Option<Self> {
         let variance = dark.frame.variance.as_ref()?;
@@ -58,8 +58,7 @@ impl Gap {
         let read_adu = read_noise_e.map_or(0.0, |e| e / gain_e_per_adu);
         let shot = (of_frame - READ_KNOWN * read_adu.powi(2)).max((1.0 - READ_KNOWN) * of_frame);
         let most_adu = shot * gain_e_per_adu * if read_adu > 0.0 { GAIN_KNOWN } else { 1.0 };
-        let level = f64::from(stat::median_at_a_glance(dark.frame.data.as_slice()));
-        Some(Self { gap_adu: level - bias_adu, most_adu })
+        Some(Self { gap_adu, most_adu })
     }
 
     /// Whether dark signal explains it; a sensor that corrects its black level may take the whole signal off.

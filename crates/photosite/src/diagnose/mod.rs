@@ -269,13 +269,20 @@ impl Against {
         let level = Bias::Level(self.bias_adu.unwrap_or(0.0));
         let sites = HotSites::of(dark, bias.or(Some(&level)), self.cfa)?;
         let glow = !holds_bias || matches!(bias, Some(Bias::Master(_)));
-        let level = bias.and(self.bias_adu).filter(|_| holds_bias);
         let own = f64::from(stat::median_at_a_glance(dark.frame.data.as_slice()));
+        // Amplifiers have levels of their own in both.
+        let above = match bias {
+            Some(Bias::Master(bias)) if holds_bias => {
+                let [dark, bias] = [&dark.frame, bias].map(|f| f.data.as_slice());
+                f64::from(stat::median_above_at_a_glance(dark, bias))
+            }
+            _ => own - self.bias_adu.unwrap_or(own),
+        };
         self.noise.dark_adu = noise::of_master(&dark.frame);
         self.noise.dark_frame_adu2 =
             dark.variance_factor.map(|n| n * self.noise.dark_adu.powi(2)).filter(|v| *v > 0.0);
         self.noise.dark_signal_adu = match holds_bias {
-            true => own - self.bias_adu.unwrap_or(own),
+            true => above,
             false => own,
         };
         if holds_bias {
@@ -283,8 +290,9 @@ impl Against {
             self.noise.bias_adu = 0.0;
         }
         let known = |gain| (gain, self.read_noise_e);
-        let of_level = |(bias, gain)| level::Gap::of(dark, bias, known(gain));
-        let gap = level.zip(self.gain_e_per_adu).and_then(of_level);
+        let of_gain = |gain| level::Gap::of(dark, above, known(gain));
+        let has_bias = holds_bias && bias.is_some();
+        let gap = self.gain_e_per_adu.filter(|_| has_bias).and_then(of_gain);
         self.dark = Some(Dark { sites, glow, exposure_s: dark.exposure_s, gap });
         Ok(self)
     }

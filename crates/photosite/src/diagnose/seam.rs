@@ -58,6 +58,20 @@ impl Step {
         let off = self.parts.iter().filter(|v| v.is_finite()).map(|v| (v - self.adu).powi(2));
         off.sum::<f64>() < UNLIKE * variance
     }
+
+    /// The step of one half of the border, where it is the larger one: of four amplifiers one may be off. It is held
+    /// to twice as much as one along all of the border.
+    fn of_half(&self) -> Self {
+        let half = |parts: &[f64]| {
+            let known: Vec<f64> = parts.iter().copied().filter(|v| v.is_finite()).collect();
+            let adu = known.iter().sum::<f64>() / known.len() as f64;
+            let [usual, most] = [self.usual, self.most].map(|v| 2.0 * v);
+            Self { adu, parts: parts.to_vec(), usual, most }
+        };
+        let (one, other) = self.parts.split_at(self.parts.len() / 2);
+        let (one, other) = (half(one), half(other));
+        if other.adu.abs() > one.adu.abs() { other } else { one }
+    }
 }
 
 /// The step in the middle of lines under an array of period `step`, in ADU, with its error; `None` where there is none.
@@ -100,17 +114,21 @@ pub(super) fn seam(mut across: Lines, (step, noise_adu): (usize, f64)) -> Option
         let most = elsewhere.iter().fold(0.0f64, |most, v| most.max(v.abs()));
         Step { adu, parts, usual, most }
     });
-    // A slope is smooth where a seam is sharp: near and far it is the same.
-    let lasts = |here: &Step| {
-        let differs = |s: &Step| (s.adu - here.adu).abs() > SAME * here.adu.abs() + NOISY * s.usual;
-        !steps.iter().any(differs)
-    };
-    // The widest bank that shows it knows it best.
-    let shows = |s: &&Step| {
-        s.stands_out() && s.is_everywhere() && lasts(s) && s.adu.abs() > STEP * noise_adu
-    };
-    let found = steps.iter().rev().find(shows)?;
-    Some((found.adu, found.usual))
+    let halves = steps.each_ref().map(Step::of_half);
+    [steps, halves].iter().find_map(|steps| {
+        // A slope is smooth where a seam is sharp: near and far it is the same.
+        let lasts = |here: &Step| {
+            let differs =
+                |s: &Step| (s.adu - here.adu).abs() > SAME * here.adu.abs() + NOISY * s.usual;
+            !steps.iter().any(differs)
+        };
+        // The widest bank that shows it knows it best.
+        let shows = |s: &&Step| {
+            s.stands_out() && s.is_everywhere() && lasts(s) && s.adu.abs() > STEP * noise_adu
+        };
+        let found = steps.iter().rev().find(shows)?;
+        Some((found.adu, found.usual))
+    })
 }
 
 /// Brings the colours of a line to one level and takes what stands above its surroundings out of it.
@@ -206,6 +224,16 @@ mod tests {
             row.iter_mut().enumerate().for_each(|(x, v)| *v += 60.0 * along * (-far(x)).exp());
         }
         assert_eq!(seam(frame, (1, 10.0)), None);
+    }
+
+    #[test]
+    fn one_amplifier_of_four_is_told() {
+        let mut frame = across(512, 384, 0.0, 0.0);
+        for row in frame.samples.chunks_exact_mut(512).take(192) {
+            row[256..].iter_mut().for_each(|v| *v -= 40.0);
+        }
+        let (adu, _) = seam(frame, (1, 10.0)).unwrap();
+        assert!((adu + 40.0).abs() < 2.0, "{adu}");
     }
 
     #[test]

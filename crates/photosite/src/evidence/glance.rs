@@ -64,6 +64,8 @@ pub struct Glance {
     pub median_adu: f64,
     /// The scatter of neighbours of one colour: one standard deviation.
     pub scatter_adu: f64,
+    /// The share of those samples that are 0.
+    pub zero_share: f64,
     /// The highest sample.
     pub highest_adu: f32,
     /// Samples that are the highest.
@@ -106,7 +108,10 @@ impl Glance {
             row.iter().zip(row.iter().skip(2)).map(|(a, b)| (a - b).abs()).step_by(step)
         });
         let scatter_adu = rank(apart, ONE_SIGMA) / std::f64::consts::SQRT_2;
-        let median_adu = rank(rows().flatten().copied().step_by(step), 0.5);
+        let some = || rows().flatten().copied().step_by(step);
+        let median_adu = rank(some(), 0.5);
+        let zeros = some().filter(|v| *v == 0.0).count();
+        let zero_share = zeros as f64 / some().count().max(1) as f64;
         let highest_adu =
             samples.iter().copied().filter(|v| v.is_finite()).fold(f32::NEG_INFINITY, f32::max);
         let from = highest_adu - JUST_BELOW * (highest_adu - median_adu as f32);
@@ -124,6 +129,7 @@ impl Glance {
             peaks: Peaks::default(),
             median_adu,
             scatter_adu,
+            zero_share,
             highest_adu,
             at_highest,
             below_highest,

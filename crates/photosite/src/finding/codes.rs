@@ -86,6 +86,24 @@ pub(super) const CODES: &[Code] = &[
         "Unpack them, or convert them to FITS.",
     ),
     code(
+        "clipped-at-zero",
+        Warning,
+        "Many samples of raw frames are 0; what lay below is lost, and levels come out too high.",
+        "Raise the sensor's offset, and take calibration frames anew with it.",
+    ),
+    code(
+        "exposure-doubted",
+        Warning,
+        "Lights began much sooner after each other than their exposures allow; these are read in a unit that fits.",
+        "Have the capture program write EXPTIME in seconds.",
+    ),
+    code(
+        "files-unreachable",
+        Warning,
+        "Links lead nowhere, or what has a frame's name is no file; they are left out.",
+        "Mount the disk that they are on, or copy them again.",
+    ),
+    code(
         "filter-by-name",
         Info,
         "The header gives no filter; it is taken from the name of file or folder.",
@@ -222,10 +240,16 @@ pub(super) const CODES: &[Code] = &[
         "No action needed.",
     ),
     code(
+        "light-cut",
+        Error,
+        "The last rows of a light hold one value: its file broke off; it is left out.",
+        "Copy it again from its source.",
+    ),
+    code(
         "light-obscured",
         Error,
-        "Stars in a part of a light have far less light than in the rest of it; it is left out.",
-        "Look at it: a dome, a tree, the edge of a cloud.",
+        "A part of a light is dark where others show the sky, or its stars have far less light there; it is left out.",
+        "Look at it: a dome, a tree, the edge of a cloud, an output that failed.",
     ),
     code(
         "light-unfit",

@@ -104,6 +104,16 @@ fn kind_by_name(path: &Path, root: &Path, object: Option<&str>) -> Option<FrameK
     }
 }
 
+/// The folder that names the kind of a frame whose own name does not.
+pub fn naming_folder<'a>(path: &'a Path, object: Option<&str>) -> Option<&'a Path> {
+    let target: Vec<String> = words(object.unwrap_or_default());
+    let names = |name: &std::ffi::OsStr| kind_in_name(&name.to_string_lossy(), &target).is_some();
+    if path.file_stem().is_some_and(names) {
+        return None;
+    }
+    path.ancestors().skip(1).find(|folder| folder.file_name().is_some_and(names))
+}
+
 /// The words of a name: runs of letters, in lower case.
 fn words(name: &str) -> Vec<String> {
     name.split(|c: char| !c.is_alphabetic())
@@ -140,8 +150,10 @@ fn kind_in_name(name: &str, target: &[String]) -> Option<FrameKind> {
         [] => None,
     };
     first.or_else(|| words.last().and_then(|w| kind_from_words(w))).or_else(|| {
-        // "darks-before", "DarkBefore": a kind run together with more words.
-        let joined = split_camel(name);
+        // "darks-before", "DarkBefore": a kind run together with more words, unless the target is called so.
+        let named_for_target = |w: &str| target.contains(&w.to_lowercase());
+        let own = name.split(|c: char| !c.is_alphabetic()).filter(|w| !named_for_target(w));
+        let joined = split_camel(&own.collect::<Vec<_>>().join(" "));
         joined.first().filter(|w| !target.contains(w)).and_then(|w| kind_from_words(w))
     })
 }

@@ -45,7 +45,7 @@ use photosite_file::{Access, Probe, keyword};
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Applied, Card, Detector, FrameKind, Header, Metadata, Rect, RowOrder, Size};
 
-pub use classify::{KindSource, classify, option_of};
+pub use classify::{KindSource, classify, naming_folder, option_of};
 pub(crate) use id::id;
 pub use id::{FrameId, Id};
 pub use master_name::MasterName;

@@ -66,6 +66,7 @@ pub fn walk(paths: &[PathBuf], except: Option<&Path>) -> Result<Walked> {
     }
     let mut findings = walker.findings;
     findings.extend(walker.passed_over.iter().map(|(folder, files)| passed_over(folder, files)));
+    findings.extend(walker.unreachable.iter().map(|(folder, files)| unreachable(folder, files)));
     // The same file given twice, by two paths, is one file.
     let mut seen = BTreeSet::new();
     let files = walker.found.into_iter();
@@ -87,6 +88,8 @@ struct Walker {
     seen: BTreeSet<PathBuf>,
     /// Files that look like frames and are not read, by their folder.
     passed_over: BTreeMap<PathBuf, Vec<String>>,
+    /// Links that lead nowhere, and what has a frame's name and is no file, by their folder.
+    unreachable: BTreeMap<PathBuf, Vec<String>>,
     findings: Vec<Finding>,
 }
 
@@ -122,7 +125,13 @@ impl Walker {
                 continue;
             }
             // Links are followed: what they lead to counts.
-            let Ok(kind) = std::fs::metadata(&path) else { continue };
+            let kind = std::fs::metadata(&path).ok();
+            let Some(kind) = kind.filter(|k| k.is_dir() || k.is_file() || !has_known_ending(&name))
+            else {
+                let folder = folder.to_owned();
+                self.unreachable.entry(folder).or_default().push(name.into_owned());
+                continue;
+            };
             if kind.is_dir() {
                 self.descend(&path, root);
             } else if kind.is_file() && has_known_ending(&name) {
@@ -171,6 +180,16 @@ fn passed_over(folder: &Path, files: &[String]) -> Finding {
     Finding::new("files-passed-over", Severity::Warning, subject, message)
         .hint("Unpack them, or convert them to FITS.")
         .with("files", count)
+}
+
+fn unreachable(folder: &Path, names: &[String]) -> Finding {
+    let which = first_and_more(&names[0], names.len());
+    let message = format!("left out: {which}; a link that leads nowhere, or no file");
+    let subject = folder.display().to_string();
+    Finding::new("files-unreachable", Severity::Warning, subject, message)
+        .hint("If these are frames of the night, mount the disk that they are on, or copy them again.")
+        .with("files", names.len())
+        .with("names", names.to_vec())
 }
 
 fn has_known_ending(name: &str) -> bool {

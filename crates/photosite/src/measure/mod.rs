@@ -23,12 +23,14 @@
 //! # Ok::<(), photosite::Error>(())
 //! ```
 
+mod dark_part;
 mod growth;
 mod phase;
 mod saturated;
 mod stars;
 mod survey;
 
+pub use dark_part::dark_shares;
 pub use growth::Growth;
 pub use phase::{doubtful_phase, greens};
 pub use saturated::Saturated;

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use photosite_pix::align::{Point, Registration, Transform};
 use photosite_pix::debayer::Method;
 use photosite_pix::normalise::{Affine, Normalise};
+use photosite_pix::stars::Mesh;
 
 use super::flux::{FluxScale, Placed, flux_scale, not_measured};
 use super::levels::{Typical, even_out, not_normalised, scale_variance, weight};
 use super::part::LightPart;
 use super::place::{itself, lay_over};
 use super::trails::mask_trails;
-use super::uneven::{between, obscured, uneven};
-use crate::measure::SurveyedLight;
+use super::uneven::{between, obscured, uneven, without_sky};
+use crate::measure::{SurveyedLight, dark_shares};
 use crate::params::Integration;
 use crate::work::{Context, on_each};
 use crate::{Error, Finding, Result};
@@ -79,6 +80,7 @@ pub fn arrange<'a>(
         None => how.register.map(|by| itself(by, level.field.stars.len())),
     };
     let at_level = Placed { light: level, place: level_place.as_ref() };
+    findings.extend(leave_out_dark(lights, &mut placed));
     findings.extend(leave_out_obscured(lights, &mut placed, at_level, at));
     let size = reference.size();
     let scaled = how.normalise.scales_flux();
@@ -128,6 +130,22 @@ pub fn arrange<'a>(
     even_out(&mut parts);
     mask_trails(lights, &mut parts, how, &mut findings);
     Ok(Arranged { lights, reference, level, how, parts, findings })
+}
+
+/// Leaves out lights of which a part has no sky where others have theirs.
+fn leave_out_dark(
+    lights: &[SurveyedLight],
+    placed: &mut [Option<Option<Registration>>],
+) -> Vec<Finding> {
+    let backgrounds: Vec<&Mesh> = lights.iter().map(|l| &l.field.mesh).collect();
+    let shares = dark_shares(&backgrounds).into_iter().enumerate();
+    let mut findings = Vec::new();
+    for (i, share) in shares.filter(|(_, share)| *share > 0.0) {
+        if placed[i].take().is_some() {
+            findings.push(without_sky(&lights[i], share));
+        }
+    }
+    findings
 }
 
 /// Leaves out lights of which a part is obscured, where they are fewer than the others.

@@ -10,7 +10,7 @@ use photosite_pix::{Size, stat};
 
 use super::uneven::uneven;
 use crate::finding::Severity;
-use crate::measure::SurveyedLight;
+use crate::measure::{SurveyedLight, dark_shares};
 use crate::work::{Context, on_each};
 use crate::{Error, Finding, Result};
 
@@ -221,11 +221,15 @@ fn can_be_laid(light: &SurveyedLight, by: Alignment) -> bool {
 const TRIED_WITH: usize = 6;
 
 /// The index of the light that is the best reference; of equal ones the first. One that most of the best
-/// others cannot be laid over is of another field, and is none; nor is one that is obscured in part beside
-/// most of them.
+/// others cannot be laid over is of another field, and is none; nor is one that is dark in a part, or obscured
+/// beside most of them.
 pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>, by: Alignment) -> usize {
     let lights: Vec<&SurveyedLight> = lights.collect();
+    let dark = dark_shares(&lights.iter().map(|l| &l.field.mesh).collect::<Vec<_>>());
     let mut order: Vec<usize> = (0..lights.len()).filter(|i| can_be_laid(lights[*i], by)).collect();
+    if order.iter().any(|i| dark[*i] == 0.0) {
+        order.retain(|i| dark[*i] == 0.0);
+    }
     order.sort_by(|a, b| lights[*b].quality().total_cmp(&lights[*a].quality()).then(a.cmp(b)));
     let Some(&first) = order.first() else { return 0 };
     if by != Alignment::Stars {

@@ -121,3 +121,18 @@ pub(super) fn obscured(light: &SurveyedLight, level: &SurveyedLight, share: f64)
     .hint("Look at it: a dome, a tree, the edge of a cloud. No one flux scale fits such a light.")
     .with("share", share)
 }
+
+/// That a light is left out of which a part has no sky.
+pub(super) fn without_sky(light: &SurveyedLight, share: f64) -> Finding {
+    Finding::new(
+        "light-obscured",
+        Severity::Error,
+        light.path().display().to_string(),
+        format!(
+            "left out: {:.0} % of it is dark where other lights show the sky",
+            100.0 * share
+        ),
+    )
+    .hint("Look at it: a tree or a roof before it, an output of the sensor that failed, a file that broke off.")
+    .with("share", share)
+}

@@ -1,6 +1,6 @@
 //! Frames found, their headers read, and made ready for work.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
@@ -15,7 +15,7 @@ use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::inventory::{
     Frame, Inventory, KindOverrides, KindSource, Taken, Walk, Walked, master_not_adopted,
-    option_of, take_unlabelled, walk,
+    naming_folder, option_of, take_unlabelled, walk,
 };
 use crate::open::{image_of_file, name_of_image};
 use crate::params::Glob;
@@ -170,6 +170,7 @@ pub(super) fn take_inventory_without(
     settle(&mut inventory, without_label, context)?;
     drop_duplicates(&mut inventory)?;
     drop_same_exposures(&mut inventory);
+    keep_kinds(&mut inventory);
     keep_lights(&mut inventory);
     examine(&mut inventory, context)?;
     inventory.findings = one_a_folder(std::mem::take(&mut inventory.findings));
@@ -382,6 +383,33 @@ fn drop_same_exposures(inventory: &mut Inventory) {
         inventory.left_out.push((frame.path, Some(frame.kind)));
     }
     inventory.left_out.sort();
+}
+
+/// Believes the headers again where the name of a folder stands against those of all kinds of frames in it: a place
+/// or a test is called so.
+fn keep_kinds(inventory: &mut Inventory) {
+    let folder =
+        |f: &Frame| naming_folder(&f.path, f.metadata.object.as_deref()).map(Path::to_owned);
+    let mut kinds: BTreeMap<PathBuf, BTreeSet<FrameKind>> = BTreeMap::new();
+    for frame in &inventory.frames {
+        if let Some((folder, kind)) = folder(frame).zip(frame.metadata.kind) {
+            kinds.entry(folder).or_default().insert(kind);
+        }
+    }
+    // A folder of flats may hold darks for them, and flats that a program called lights.
+    let said = |f: &Frame| -> bool {
+        folder(f).and_then(|at| kinds.get(&at)).is_some_and(|kinds| kinds.len() > 2)
+    };
+    for i in 0..inventory.frames.len() {
+        let frame = &inventory.frames[i];
+        let Some(kind) = frame.metadata.kind.filter(|_| said(frame)) else { continue };
+        let subject = frame.path.display().to_string();
+        inventory.findings.retain(|f| f.code != "kind-contradicted" || f.subject != subject);
+        let frame = &mut inventory.frames[i];
+        if frame.kind_source == KindSource::Name {
+            (frame.kind, frame.kind_source) = (kind, KindSource::Header);
+        }
+    }
 }
 
 /// Believes the headers again where names would leave no light at all.

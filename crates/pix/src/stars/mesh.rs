@@ -93,6 +93,11 @@ impl Mesh {
         Self { size, level: part(|c| c.level), sigma: part(|c| c.sigma) }
     }
 
+    /// The size of the frame.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
     /// The background at a pixel, in the unit of the samples.
     pub fn level_at(&self, x: f64, y: f64) -> f64 {
         self.level.at(x, y)

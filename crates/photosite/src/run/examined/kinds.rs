@@ -22,6 +22,9 @@ fn asked<'a>(frame: &Frame, kind: Option<FrameKind>, glance: &'a Glance) -> Aske
     Asked { kind, exposure_s: m.exposure_s, settings, full_adu, glance }
 }
 
+/// A frame of less than this share of the lights' noise saw no more light than they did.
+const QUIETER: f64 = 0.8;
+
 /// Decides by their pixels what frames without a label are, and takes them into the inventory; those
 /// that do not tell are left out.
 ///
@@ -130,7 +133,13 @@ pub(super) fn mislabelled(
         m.applied.is_empty() && m.pedestal_adu.is_none()
     };
     let lights = of(FrameKind::Light).filter(|(i, _)| raw(*i));
-    let light_adu = middle(lights.map(|(_, g)| g.median_adu));
+    let light_adu = middle(lights.clone().map(|(_, g)| g.median_adu));
+    // What lies above the lights saw more light, or it is they from which a program took the black level: so
+    // where several kinds lie above them.
+    let above =
+        unlit.into_iter().flatten().filter(|adu| light_adu.is_some_and(|l| *adu > l)).count();
+    let light_adu = light_adu.filter(|_| above < 2);
+    let light_noise = middle(lights.map(|(_, g)| g.scatter_adu)).unwrap_or(0.0);
     let of_lights = seen.members.iter().filter(|i| frames[**i].kind == FrameKind::Light);
     let shortest_s =
         of_lights.filter_map(|i| frames[*i].metadata.exposure_s).min_by(f64::total_cmp);
@@ -142,6 +151,9 @@ pub(super) fn mislabelled(
         let dark_adu = if kind == FrameKind::Light { dark_adu } else { lowest_adu };
         let exposure_s = frames[i].metadata.exposure_s;
         let as_long = exposure_s.zip(shortest_s).is_some_and(|(own, light)| own <= 1.01 * light);
+        // More light is noisier.
+        let light_adu = light_adu
+            .filter(|_| kind == FrameKind::Light || glance.scatter_adu >= QUIETER * light_noise);
         let beside = Beside { dark_adu, of_dark, light_adu, as_long, stars, alike };
         label_contradicted(&asked(&frames[i], Some(kind), glance), &beside).filter(|_| !by_hand)
     };

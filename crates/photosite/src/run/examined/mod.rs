@@ -3,8 +3,11 @@
 
 mod among;
 mod black;
+mod clipped;
 mod crop;
+mod cut;
 mod elsewhere;
+mod exposures;
 mod freed;
 mod kinds;
 mod outputs;
@@ -86,6 +89,12 @@ pub fn examine(inventory: &mut Inventory, context: &Context<'_>) -> Result<()> {
     let mut levels = freed::Levels::default();
     for members in setups.into_values() {
         let frames = &mut inventory.frames;
+        let broken = cut::broken_off(&members, frames, context)?;
+        let (broken, told): (Vec<usize>, Vec<Finding>) = broken.into_iter().unzip();
+        findings.extend(told);
+        let members: Vec<usize> = members.into_iter().filter(|i| !broken.contains(i)).collect();
+        left_out.extend(broken);
+        exposures::in_seconds(&members, frames, &mut findings);
         let glances = look(frames, &members, context)?;
         let seen = Seen { members, glances };
         let wrong = kinds::mislabelled(&seen, frames, context)?;
@@ -94,6 +103,7 @@ pub fn examine(inventory: &mut Inventory, context: &Context<'_>) -> Result<()> {
         let seen = seen.without(&wrong);
         left_out.extend(wrong);
         seen.saturation(frames, &mut findings);
+        clipped::at_zero(&seen, frames, &mut findings);
         seen.array(frames, &mut findings);
         let elsewhere = elsewhere::left_out(&seen, frames, &mut findings);
         let seen = seen.without(&elsewhere);

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use photosite_pix::FrameKind;
+use photosite_pix::{FrameKind, stat};
 
 use super::long_flats::dark_of_long_flats;
 use super::notes::Notes;
 use crate::error::Reach;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
+use crate::master::NoiseCheck;
 use crate::plan::{LightPlan, MasterId, MasterPlan, Plan};
 use crate::product::{
     AdditivePart, Known, MasterRequest, MasterResult, build_master, level_of_dark, replaced,
@@ -16,6 +17,7 @@ use crate::product::{
 };
 use crate::raw::RawFrame;
 use crate::run::adopt::taken_from;
+use crate::run::looked::read_plane;
 use crate::run::results::{MasterResults, RawFrames};
 use crate::work::Context;
 use crate::{Finding, Result};
@@ -61,7 +63,7 @@ pub(super) fn build_masters(
                             kind: master.kind,
                             frames,
                             additive,
-                            zero_adu: zero_adu(master, results),
+                            zero_adu: zero(master, results).map(|bias| bias.stats.median),
                             lights: lights_of(planned, id, raw),
                             recipe: master.recipe,
                             maps: false,
@@ -79,11 +81,11 @@ pub(super) fn build_masters(
                 for (path, e) in &result.left_out {
                     notes.failure(e, path, context);
                 }
-                let zero_adu = zero_adu(master, results);
+                let zero = zero(master, results);
                 let more = [
                     result.damaged.then(|| replaced(&result.path)),
                     noise_finding(&result),
-                    black_level_finding(zero_adu, &result),
+                    zero.map(|zero| black_level_finding(zero, &result)).transpose()?.flatten(),
                 ];
                 notes.extend(more.into_iter().flatten().chain(result.findings()), context);
                 results[id] = Some(result);
@@ -141,13 +143,9 @@ fn additive(
     Ok((Some(scaled.unwrap_or(plain)), Some(told)))
 }
 
-/// The bias level of a dark's set-up in ADU; `None` for one that came without its bias.
-fn zero_adu(master: &MasterPlan, results: &MasterResults) -> Option<f64> {
-    master
-        .zero
-        .filter(|_| !master.traits.bias_removed)
-        .and_then(|id| results[id].as_ref())
-        .map(|r| r.stats.median)
+/// The bias of a dark's set-up; `None` for one that came without its bias.
+fn zero<'a>(master: &MasterPlan, results: &'a MasterResults) -> Option<&'a MasterResult> {
+    master.zero.filter(|_| !master.traits.bias_removed).and_then(|id| results[id].as_ref())
 }
 
 /// A Finding where lights go without a master that was planned for them.
@@ -186,19 +184,52 @@ const DARKER_ADU: f64 = 0.5;
 /// in ADU: what is more is another offset.
 const CORRECTED: (f64, f64) = (5.0, 10.0);
 
-/// A Finding where a dark is darker than the bias of its set-up.
-fn black_level_finding(zero_adu: Option<f64>, dark: &MasterResult) -> Option<Finding> {
-    let bias_adu = zero_adu?;
-    let dark_adu = dark.stats.median;
+/// The share of the variance that a gap's electrons would have below which it is none of dark current; gains of
+/// headers are right within a factor of two.
+const HAS_NOISE: f64 = 0.4;
+
+/// That variance tells from so much of the bias's own on.
+const TELLS: f64 = 0.3;
+
+/// Whether a dark lies above its bias by what its noise denies to be dark current.
+fn is_offset(gap_adu: f64, bias: &MasterResult, dark: &MasterResult) -> bool {
+    let Some((bias, dark)) = bias.noise.zip(dark.noise) else { return false };
+    let more = |of: fn(&NoiseCheck) -> f64| of(&dark).powi(2) - of(&bias).powi(2);
+    let (has, asked) = (more(|n| n.scatter_adu), more(|n| n.model_adu));
+    gap_adu > CORRECTED.1
+        && asked > TELLS * bias.scatter_adu.max(bias.model_adu).powi(2)
+        && has < HAS_NOISE * asked
+}
+
+/// A Finding where a dark is darker than the bias of its set-up, or of another offset.
+fn black_level_finding(bias: &MasterResult, dark: &MasterResult) -> Result<Option<Finding>> {
+    let (bias_adu, dark_adu) = (bias.stats.median, dark.stats.median);
     let noise_adu = dark.stats.noise * (dark.inputs.len().max(1) as f64).sqrt();
-    let gap_adu = bias_adu - dark_adu;
-    if gap_adu > (CORRECTED.0 * noise_adu).max(CORRECTED.1) {
+    let way = |gap_adu: f64| {
+        if gap_adu > (CORRECTED.0 * noise_adu).max(CORRECTED.1) {
+            Some(("below", "more than a sensor's own correction makes"))
+        } else if is_offset(-gap_adu, bias, dark) {
+            Some(("above", "but has not the noise of so much dark current"))
+        } else {
+            None
+        }
+    };
+    let mut gap_adu = bias_adu - dark_adu;
+    if way(gap_adu).is_some() {
+        // Medians of frames whose amplifiers have levels of their own lie anywhere: pixels tell.
+        let [bias, dark] = [read_plane(&bias.path, 0)?, read_plane(&dark.path, 0)?];
+        if bias.size() == dark.size() {
+            let above = stat::median_above_at_a_glance(bias.as_slice(), dark.as_slice());
+            gap_adu = f64::from(above);
+        }
+    }
+    if let Some((way, why)) = way(gap_adu) {
         let message = format!(
-            "this dark ({dark_adu:.1} ADU) lies {gap_adu:.0} ADU below the bias ({bias_adu:.1} ADU), more than a sensor's \
-             own correction makes: one of them was taken with another offset, and that gap stays in the lights or is \
-             taken twice"
+            "this dark ({dark_adu:.1} ADU) lies {:.0} ADU {way} the bias ({bias_adu:.1} ADU), {why}: one of them was \
+             taken with another offset, or the level moved, and that gap stays in the lights or is taken twice",
+            gap_adu.abs()
         );
-        return Some(
+        return Ok(Some(
             Finding::new(
                 "offset-mismatch",
                 Severity::Warning,
@@ -209,9 +240,9 @@ fn black_level_finding(zero_adu: Option<f64>, dark: &MasterResult) -> Option<Fin
                 "Take biases and darks with the offset of the lights; leave out those of another.",
             )
             .with("gap_adu", gap_adu),
-        );
+        ));
     }
-    (dark_adu < bias_adu - DARKER_ADU).then(|| {
+    Ok((dark_adu < bias_adu - DARKER_ADU).then(|| {
         Finding::new(
             "black-level-corrected",
             Severity::Info,
@@ -224,7 +255,7 @@ fn black_level_finding(zero_adu: Option<f64>, dark: &MasterResult) -> Option<Fin
         )
         .with("dark_adu", dark_adu)
         .with("bias_adu", bias_adu)
-    })
+    }))
 }
 
 /// Fewest frames whose scatter is trusted against a noise model.
