@@ -34,9 +34,9 @@ use std::sync::{Arc, OnceLock};
 use photosite_file::fits::DataSums;
 use photosite_file::keyword::{self, SampleKind, Samples, Scale};
 use photosite_file::scratch::Scratch;
-use photosite_file::{Access, Probe, RawSource, Source};
+use photosite_file::{Access, Probe, RawSource, Source, changed};
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{Applied, Detector, Header, Metadata, Rect, Size};
+use photosite_pix::{Applied, Detector, FrameKind, Header, Metadata, Rect, Size};
 
 use crate::detector::{Linearity, OverscanRecord, Parts, detector_of, full_scale_adu};
 use crate::open::{open_full_scale, open_stored, probe, turned_over};
@@ -73,6 +73,8 @@ pub struct RawFrame {
     pub detector: Detector,
     /// Its samples run from 0 to 1 and are read as 0 to 65535 ADU.
     pub from_zero_to_one: bool,
+    /// A program moved or cropped it and filled up its edge with zeros: these are no samples.
+    pub zero_is_missing: bool,
     /// Its rows are read from the last to the first; header, metadata and detector are those of the
     /// frame as it is read.
     pub turned: bool,
@@ -124,6 +126,7 @@ impl RawFrame {
         let metadata = keyword::read(&header).metadata;
         let detector = detector_of(&metadata, &header, size);
         let from_zero_to_one = runs_from_zero_to_one(path, &header)?;
+        let zero_is_missing = has_border_of_zeros(path, &metadata, access)?;
         Ok(Self {
             path: path.to_owned(),
             hash,
@@ -132,6 +135,7 @@ impl RawFrame {
             access,
             detector,
             from_zero_to_one,
+            zero_is_missing,
             turned: false,
             header,
             metadata,
@@ -157,7 +161,8 @@ impl RawFrame {
     pub fn open(&self, handling: Handling<'_>) -> Result<Prepared> {
         let how = if self.from_zero_to_one { open_full_scale } else { open_stored };
         let over = |source| if self.turned { turned_over(source) } else { source };
-        let source = over(how(&self.path)?);
+        let known = |source| if self.zero_is_missing { without_zeros(source) } else { source };
+        let source = over(known(how(&self.path)?));
         let size = self.detector.size;
         if source.size() != size {
             let message = format!("is {} pixels now, was {size}", source.size());
@@ -178,7 +183,7 @@ impl RawFrame {
             (Handling::Stack { keep_open: false, .. }, Access::Rows) => {
                 let raw = source.raw().is_some();
                 let path = self.path.clone();
-                over(Box::new(Reopened { path, size, planes: 1, raw, open: how }))
+                over(known(Box::new(Reopened { path, size, planes: 1, raw, open: how })))
             }
             _ => source,
         };
@@ -321,6 +326,40 @@ pub fn runs_from_zero_to_one(path: &Path, header: &Header) -> Result<bool> {
     let below_zero = || known().all(|v| (-1.0..=1.0).contains(v)) && known().any(|v| *v > 0.0);
     let scatter_adu = || photosite_pix::stat::median_mad(&samples).1;
     Ok(known().all(|v| most.contains(v)) || (below_zero() && scatter_adu() < LEAST_NOISE_ADU))
+}
+
+/// A source whose zeros are missing samples.
+fn without_zeros(source: Box<dyn Source>) -> Box<dyn Source> {
+    changed(source, |_, out| {
+        out.iter_mut().for_each(|v| *v = if *v == 0.0 { f32::NAN } else { *v });
+    })
+}
+
+/// Rows that are looked at for a border.
+const BORDER_ROWS: usize = 16;
+
+/// Whether a light's first or last rows or columns are zeros, as programs leave them that move or crop a frame, and the
+/// rest is not; of frames that take as long for a row as for all it is not asked.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn has_border_of_zeros(path: &Path, metadata: &Metadata, access: Access) -> Result<bool> {
+    if metadata.kind.is_some_and(|kind| kind != FrameKind::Light) || access != Access::Rows {
+        return Ok(false);
+    }
+    let source = open_stored(path)?;
+    let (width, height) = (source.size().width, source.size().height);
+    let (mut bytes, count) = (Vec::new(), BORDER_ROWS.min(height));
+    let mut rows = vec![vec![0.0f32; width]; count];
+    for (i, row) in rows.iter_mut().enumerate() {
+        let y = i * (height - 1) / (count - 1).max(1);
+        source.read_rows(0, y..y + 1, &mut bytes, row)?;
+    }
+    let column = |at: usize| rows.iter().all(|row| row[at] == 0.0);
+    let row = |at: usize| rows[at].iter().all(|v| *v == 0.0);
+    let is_border = column(0) || column(width - 1) || row(0) || row(count - 1);
+    let known = rows.iter().flatten().filter(|v| **v != 0.0).count();
+    Ok(is_border && 2 * known > count * width)
 }
 
 /// Gain and read noise as a header gives them.

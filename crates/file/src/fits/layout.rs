@@ -104,6 +104,22 @@ impl Hdu {
             && self.axes.iter().all(|&n| n > 0)
     }
 
+    /// True where another unit holds the same picture, twice as large or more.
+    fn is_preview_of(&self, other: &Self) -> bool {
+        let Some((small, large)) = self.size.zip(other.size).filter(|_| other.has_pixels()) else {
+            return false;
+        };
+        let times = large.width / small.width.max(1);
+        // Rows and columns that do not fill a pixel of the preview are cut off, or make one more.
+        let fits = |small: usize, large: usize| {
+            (small.saturating_sub(1) * times..=(small + 1) * times).contains(&large)
+        };
+        times >= 2
+            && self.planes == other.planes
+            && fits(small.width, large.width)
+            && fits(small.height, large.height)
+    }
+
     /// How messages name the unit.
     pub(crate) fn label(&self) -> String {
         match (&self.name, self.index) {
@@ -395,13 +411,16 @@ fn image_shape(axes: &[u64]) -> Option<(Size, usize)> {
 }
 
 impl Layout {
-    /// The unit whose image the file is about: the primary, or where that has no pixels the first
-    /// extension with an image.
+    /// The unit whose image the file is about: the primary, or where that has no pixels, or is a preview of an
+    /// extension, the first extension with an image.
     ///
     /// # Errors
     /// Unsupported where there is no image of two or three axes.
     pub fn image(&self, path: &Path) -> Result<&Hdu> {
-        let Some(hdu) = self.hdus.iter().find(|h| h.has_pixels()) else {
+        let first = self.hdus.iter().find(|h| h.has_pixels());
+        // A preview may stand before the image that it is of.
+        let whole = first.and_then(|first| self.hdus.iter().find(|h| first.is_preview_of(h)));
+        let Some(hdu) = whole.or(first) else {
             let kinds: Vec<String> =
                 self.hdus.iter().skip(1).map(|h| format!("{} ({:?})", h.label(), h.kind)).collect();
             let held = if kinds.is_empty() { "nothing else".to_owned() } else { kinds.join(", ") };

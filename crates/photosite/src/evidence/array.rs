@@ -1,7 +1,7 @@
 //! Whether there is a colour filter array over the pixels, as levels of the four places of its cell
 //! show it.
 
-use photosite_pix::FrameKind;
+use photosite_pix::{CfaColor, CfaPattern, FrameKind};
 
 use super::glance::{Glance, Places, rank};
 use super::peaks::RUN;
@@ -108,6 +108,12 @@ impl Places {
         most - self.beside_adu.iter().copied().fold(f64::MAX, f64::min)
     }
 
+    /// By how much the two places on the falling diagonal differ, and the two on the rising one, in ADU.
+    fn along_diagonals(&self) -> [f64; 2] {
+        let [a, b, c, d] = self.beside_adu;
+        [(a - d).abs(), (b - c).abs()]
+    }
+
     /// Whether two places on a diagonal are alike and one of the others is not, `light_adu` being
     /// the light they have.
     fn array(&self, light_adu: f64) -> bool {
@@ -120,6 +126,34 @@ impl Places {
                 && other > (COLOURED * light_adu).max(error)
         })
     }
+}
+
+/// By which shares of the light the two places that a Bayer array calls green differ in flats, and the other two, where
+/// it is those that are alike: the array lies one column or row beside where it is said to.
+pub fn greens_elsewhere(
+    frames: &[(FrameKind, &Glance)],
+    zero_adu: Option<f64>,
+    cfa: CfaPattern,
+) -> Option<(f64, f64)> {
+    if !cfa.is_bayer() {
+        return None;
+    }
+    let falling = cfa.color(0, 0) == CfaColor::Green;
+    let mut most = (0.0f64, 0.0f64);
+    let mut any = false;
+    for (_, glance) in frames.iter().filter(|(kind, _)| *kind == FrameKind::Flat) {
+        let places = Places::of(glance)?;
+        let light = glance.median_adu - zero_adu.unwrap_or(0.0);
+        let [a, b] = places.along_diagonals();
+        let (named, others) = if falling { (a, b) } else { (b, a) };
+        let error = CERTAIN * places.error_adu;
+        if named <= (COLOURED * light).max(error) || others >= (GREENS * light).max(error) {
+            return None;
+        }
+        most = (most.0.max(named / light), most.1.max(others / light));
+        any = true;
+    }
+    any.then_some(most)
 }
 
 /// How places of the 2x2 cells that stars cover differ, as a share of their mean, with the error.

@@ -20,7 +20,7 @@ const ENOUGH: usize = 1 << 16;
 const ONE_SIGMA: f64 = 0.682_7;
 
 /// Samples count as just below the highest within this share of its height above the median.
-const JUST_BELOW: f32 = 0.02;
+pub(super) const JUST_BELOW: f32 = 0.02;
 
 /// Levels of the places of a 2x2 cell, in ADU beside their mean: rows first.
 #[derive(Debug, Clone, Copy, PartialEq)]

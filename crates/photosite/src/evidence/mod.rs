@@ -49,7 +49,7 @@ mod summary;
 mod witness;
 mod words;
 
-pub use array::{ArrayVerdict, array};
+pub use array::{ArrayVerdict, array, greens_elsewhere};
 pub use company::{KindVerdict, kinds_of};
 pub use compare::{Odd, SetVerdict, compare};
 pub use drift::drift;

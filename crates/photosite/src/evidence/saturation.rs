@@ -3,7 +3,7 @@
 
 use photosite_pix::FrameKind;
 
-use super::glance::Glance;
+use super::glance::{Glance, JUST_BELOW};
 
 /// The share of samples above a converter's full scale, and their number, that contradict it.
 const ABOVE_SHARE: f64 = 1e-5;
@@ -79,7 +79,35 @@ pub fn plateau(frames: &[&Glance]) -> Option<f32> {
         below += g.below_highest;
     }
     let enough = if ends > 1 { PLATEAU_OF_SEVERAL } else { PLATEAU_OF_ONE };
-    (at >= enough && at >= PLATEAU_RATIO * below).then_some(top)
+    let sharp = (at >= enough && at >= PLATEAU_RATIO * below).then_some(top);
+    sharp.or_else(|| full_pixels(frames, top))
+}
+
+/// Pixels that are full before the converter ends hold levels that scatter by the read noise, by this many of it from
+/// one end to the other.
+const PLATEAU_WIDTH: f64 = 8.0;
+
+/// Such a plateau is so much narrower than the range of samples just below it, at least.
+const NARROW: f64 = 0.2;
+
+/// The low end of a plateau as wide as the noise of the quietest frames.
+fn full_pixels(frames: &[&Glance], top: f32) -> Option<f32> {
+    let noise = frames.iter().map(|g| g.scatter_adu).filter(|s| *s > 0.0);
+    let width = PLATEAU_WIDTH * noise.fold(f64::INFINITY, f64::min);
+    let end = top - width as f32;
+    let (mut at, mut below) = (0, 0);
+    for g in frames.iter().filter(|g| g.highest_adu >= end) {
+        let beside = JUST_BELOW * (top - g.median_adu as f32);
+        let is_narrow = width < NARROW * f64::from(beside);
+        let is_far = f64::from(end) > g.median_adu + PLATEAU_SIGMAS * g.scatter_adu;
+        if !is_narrow || !is_far {
+            return None;
+        }
+        let (within, all) = (g.above(end).0, g.above(top - beside).0);
+        at += within;
+        below += all - within;
+    }
+    (at >= PLATEAU_OF_ONE && at >= PLATEAU_RATIO * below).then_some(end)
 }
 
 #[cfg(test)]
@@ -133,6 +161,20 @@ mod tests {
             Some(16_380.0)
         );
         assert_eq!(of(&[stars(900.0, 900_000.0, 65_520.0)]), Some(65_520.0));
+        // Full pixels scatter by the read noise about their level.
+        let full = |top: f32| {
+            glance(SIZE, |x, y| {
+                let star = |cx: f32, cy: f32| {
+                    let r2 = (x as f32 - cx).powi(2) + (y as f32 - cy).powi(2);
+                    300_000.0 * (-r2 / 8.0).exp()
+                };
+                let v = 900.0 + 10.0 * noise(x, y) + star(50.2, 40.1) + star(120.7, 20.4);
+                (v.min(top) + 4.0 * noise(y, x)).round()
+            })
+        };
+        let bias = glance(SIZE, |x, y| (500.0 + 4.0 * noise(x, y)).round());
+        let end = of(&[full(63_000.0), bias]).unwrap();
+        assert!((62_900.0..63_000.0).contains(&end), "{end}");
         // Nothing ends: stars, plain noise, a frame without noise, few levels.
         assert_eq!(of(&[stars(900.0, 9_000.0, 65_535.0), stars(900.0, 9_100.0, 65_535.0)]), None);
         assert_eq!(of(&[glance(SIZE, |x, y| (500.0 + 5.0 * noise(x, y)).round())]), None);

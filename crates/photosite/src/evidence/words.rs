@@ -178,6 +178,13 @@ pub(super) fn saturated(flat: &FrameSummary) -> String {
 /// Why a flat is empty.
 pub(super) fn empty(flat: &FrameSummary, typical_adu: Option<f64>) -> String {
     let (level, noise) = (flat.level_adu, flat.scatter_adu);
+    if level < -noise {
+        return format!(
+            "its samples lie {:.0} ADU below those of frames without light: a program took its black level off, or \
+             stores numbers without a sign as numbers with one",
+            -level
+        );
+    }
     match typical_adu.filter(|t| t.is_finite() && *t > level) {
         Some(typical) => format!(
             "it holds {level:.1} ADU of light at a noise of {noise:.1} ADU where its set has \

@@ -86,6 +86,12 @@ pub(super) const CODES: &[Code] = &[
         "Unpack them, or convert them to FITS.",
     ),
     code(
+        "border-of-zeros",
+        Warning,
+        "The edge of a light is filled up with zeros, which count for no samples.",
+        "Give the frame as the camera wrote it.",
+    ),
+    code(
         "clipped-at-zero",
         Warning,
         "Many samples of raw frames are 0; what lay below is lost, and levels come out too high.",

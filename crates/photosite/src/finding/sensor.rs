@@ -45,6 +45,12 @@ pub(super) const SENSOR: &[Code] = &[
         "Name the linearity of this camera, as photosite sensor measure -o writes it, or none.",
     ),
     code(
+        "gain-contradicted",
+        Warning,
+        "Pairs of flats and biases show another gain than the headers give; theirs is used.",
+        "Look at the flats' level against the biases', or give --gain.",
+    ),
+    code(
         "noise-by-pairs",
         Info,
         "Headers give no gain and read noise; those that pairs of the night's biases and flats show are used.",

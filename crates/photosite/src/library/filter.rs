@@ -28,9 +28,9 @@ const NAMES: &[(&str, &[&str])] = &[
     ("B", &["blue"]),
     ("ha", &["halpha", "hydrogenalpha"]),
     ("hb", &["hbeta", "hydrogenbeta"]),
-    ("oiii", &["o3"]),
-    ("sii", &["s2"]),
-    ("nii", &["n2"]),
+    ("oiii", &["o3", "oxygeniii"]),
+    ("sii", &["s2", "sulphurii", "sulfurii"]),
+    ("nii", &["n2", "nitrogenii"]),
 ];
 
 /// Systems whose bands are named by one letter, and whether they write it small.
@@ -183,8 +183,21 @@ fn says_nothing(word: &str) -> bool {
     BESIDE.contains(&word.to_lowercase().as_str()) || word.chars().all(|c| c.is_ascii_digit())
 }
 
-/// Whether one of two names holds the other, and beside it words that say nothing of the filter.
+/// The words of a name that say which filter it is, each once.
+fn telling(name: &str) -> Vec<String> {
+    let name = split_band(name).0;
+    let words = name.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+    let mut words: Vec<String> = words.filter(|w| !says_nothing(w)).map(one_filter).collect();
+    words.dedup();
+    words
+}
+
+/// Whether one of two names holds the other, and beside it words that say nothing of the filter; or both hold one.
 fn says_more((a, b): (&str, &str)) -> bool {
+    let told = telling(a);
+    if !told.is_empty() && told == telling(b) {
+        return true;
+    }
     let holds = |long: &str, short: &str| {
         let (long, short) = (split_band(long).0, plain(&split_band(short).0));
         let words: Vec<String> = long
@@ -324,7 +337,7 @@ mod tests {
                 "Halpha 7nm",
                 "Ha 3 nm",
             ][..],
-            &["SII", "S2", "S II", "s-ii", "SII 6.5nm", "S2 7nm"],
+            &["SII", "S2", "S II", "s-ii", "SII 6.5nm", "S2 7nm", "Sulphur II"],
             &["OIII", "O3", "O III", "oiii_3NM", "O3 6nm"],
             &["L", "l", "Lum", "Luminance"],
             &["R", "Red"],
@@ -389,6 +402,9 @@ mod tests {
             (Some("Clear"), Some("Lum"), Doubtful),
             (Some("Slot 1"), Some("1"), Doubtful),
             (Some("Ha"), Some("Ha_Antlia_3nm"), Doubtful),
+            (Some("Ha 3nm Antlia"), Some("Antlia Ha 3nm"), Doubtful),
+            (Some("OIII/O3"), Some("OIII"), Doubtful),
+            (Some("Antlia 1"), Some("Antlia 2"), Other),
             (Some("LeXtreme"), Some("Optolong L-eXtreme"), Doubtful),
             (Some("L-Pro"), Some("L"), Doubtful),
             (Some("Ha OIII"), Some("Ha"), Other),

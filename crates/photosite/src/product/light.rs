@@ -180,6 +180,7 @@ pub(super) fn seen_key(raw: &RawFrame, masters: &Masters, dark: Option<DarkShare
         "detector": format!("{:?}", raw.detector),
         "turned": raw.turned,
         "from_zero_to_one": raw.from_zero_to_one,
+        "zero_is_missing": raw.zero_is_missing,
     });
     Provenance::new("seen light", inputs, parameters).key()
 }

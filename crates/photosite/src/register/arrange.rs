@@ -12,7 +12,7 @@ use super::levels::{Typical, even_out, not_normalised, scale_variance, weight};
 use super::part::LightPart;
 use super::place::{itself, lay_over};
 use super::trails::mask_trails;
-use super::uneven::{between, obscured, uneven, without_sky};
+use super::uneven::{Covered, Uneven, between, obscured, uneven, without_sky};
 use crate::measure::{SurveyedLight, dark_shares};
 use crate::params::Integration;
 use crate::work::{Context, on_each};
@@ -148,7 +148,7 @@ fn leave_out_dark(
     findings
 }
 
-/// Leaves out lights of which a part is obscured, where they are fewer than the others.
+/// Leaves out lights of which a part is obscured, where they are fewer than the others, or it is certain that it is they.
 fn leave_out_obscured(
     lights: &[SurveyedLight],
     placed: &mut [Option<Option<Registration>>],
@@ -163,16 +163,16 @@ fn leave_out_obscured(
         let there: BTreeMap<usize, usize> = fixed.pairs.iter().copied().collect();
         let pairs = found.pairs.iter().filter_map(|(star, own)| Some((*there.get(star)?, *own)));
         let place = between(&fixed.transform, &found.transform);
-        let share = uneven(level.light, place, (&lights[*i], &pairs.collect()))?;
-        Some((*i, share))
+        let found = uneven(level.light, place, (&lights[*i], &pairs.collect()))?;
+        (found.covered != Some(Covered::Other)).then_some((*i, found))
     };
-    let found: Vec<(usize, f64)> = others.iter().filter_map(share).collect();
+    let mut found: Vec<(usize, Uneven)> = others.iter().filter_map(share).collect();
     if 2 * found.len() >= others.len() {
-        return Vec::new();
+        found.retain(|(_, found)| found.covered == Some(Covered::This));
     }
-    let left_out = |(i, share): (usize, f64)| {
+    let left_out = |(i, found): (usize, Uneven)| {
         placed[i] = None;
-        obscured(&lights[i], level.light, share)
+        obscured(&lights[i], level.light, found.share)
     };
     found.into_iter().map(left_out).collect()
 }

@@ -8,7 +8,7 @@ use photosite_pix::align::{
 use photosite_pix::wcs::{NoWcs, Wcs};
 use photosite_pix::{Size, stat};
 
-use super::uneven::uneven;
+use super::uneven::{Covered, uneven};
 use crate::finding::Severity;
 use crate::measure::{SurveyedLight, dark_shares};
 use crate::work::{Context, on_each};
@@ -238,7 +238,7 @@ pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>, by: A
     let over = |reference: usize| {
         let fixed = lights[reference].points();
         let others = order.iter().filter(|i| **i != reference).take(TRIED_WITH);
-        let (mut laid, mut tried, mut apart) = (0, 0, 0);
+        let (mut laid, mut tried, mut apart, mut covered) = (0, 0, 0, 0);
         for other in others {
             tried += 1;
             let Some(found) = register(&fixed, &lights[*other].points(), Rules::default()) else {
@@ -247,10 +247,13 @@ pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>, by: A
             laid += 1;
             let (place, pairs) = (found.transform, found.pairs.into_iter().collect());
             let seen = (lights[*other], &pairs);
-            apart +=
-                usize::from(uneven(lights[reference], |p| Some(place.apply(p)), seen).is_some());
+            match uneven(lights[reference], |p| Some(place.apply(p)), seen).map(|u| u.covered) {
+                Some(Some(Covered::Other)) => covered += 1,
+                Some(None) => apart += 1,
+                Some(Some(Covered::This)) | None => (),
+            }
         }
-        2 * laid >= tried && 2 * apart <= laid
+        2 * laid >= tried && 2 * apart <= laid && 4 * covered < laid.max(1)
     };
     order.iter().copied().find(|i| over(*i)).unwrap_or(first)
 }

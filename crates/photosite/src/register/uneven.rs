@@ -32,14 +32,47 @@ const ONE_STAR: f64 = 1.5;
 /// A light and the star of it that each star of another is.
 pub(super) type Known<'a> = (&'a SurveyedLight, &'a BTreeMap<usize, usize>);
 
-/// The share of their light that stars have in the darkest part of `light` beside its brightest part, both held
-/// against `other`, where that is far below 1: one of the two lights is obscured in part. `place` takes
-/// places of `other` to those of `light`.
+/// Two lights of which one is obscured in part.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Uneven {
+    /// The share of their light that stars have in the darkest part of the one beside its brightest part, both held
+    /// against the other.
+    pub share: f64,
+    /// Which of the two it is; `None` where neither their exposures nor their stars tell.
+    pub covered: Option<Covered>,
+}
+
+/// Of two lights that are held against each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Covered {
+    /// The one that is looked at.
+    This,
+    /// The one that it is held against.
+    Other,
+}
+
+/// Where the one part has its whole light to this factor, and the other is this many times as far from that.
+const WHOLE: f64 = 1.25;
+const FARTHER: f64 = 1.5;
+
+impl Covered {
+    /// What covers a part takes light: stars have as much as elsewhere where nothing does, and less behind it; those that
+    /// have more than in the other light are covered there. In the light that its exposure would give.
+    fn of(low: f64, high: f64, exposures: f64) -> Option<Self> {
+        let [low, high] = [low, high].map(|v| (v / exposures).ln().abs());
+        let (near, far) = if low < high { (low, high) } else { (high, low) };
+        let sure = near < WHOLE.ln() && far > FARTHER * near;
+        sure.then_some(if low < high { Self::Other } else { Self::This })
+    }
+}
+
+/// Whether one of two lights is obscured in part: stars have far less light in one part of `light` than in another, both
+/// held against `other`. `place` takes places of `other` to those of `light`.
 pub(super) fn uneven(
     other: &SurveyedLight,
     place: impl Fn(Point) -> Option<Point>,
     (light, pairs): Known<'_>,
-) -> Option<f64> {
+) -> Option<Uneven> {
     let size = light.size();
     let part = |at: Point| {
         let along = |v: f64, end: usize| {
@@ -98,7 +131,13 @@ pub(super) fn uneven(
     let usual = median_f64(&told.iter().map(relative).collect::<Vec<f64>>());
     let error = |part: &(f64, f64, f64)| 1.25 * part.1.max(usual.min(1.0) * part.0) / part.2;
     let apart = high.0 - low.0;
-    (low.0 < DIM * high.0 && apart > SURE * error(low).hypot(error(high))).then(|| low.0 / high.0)
+    if !(low.0 < DIM * high.0 && apart > SURE * error(low).hypot(error(high))) {
+        return None;
+    }
+    let exposures = light.metadata.exposure_s.zip(other.metadata.exposure_s);
+    let exposures = exposures.map(|(own, other)| own / other).filter(|v| *v > 0.0);
+    let covered = exposures.and_then(|exposures| Covered::of(low.0, high.0, exposures));
+    Some(Uneven { share: low.0 / high.0, covered })
 }
 
 /// How places of one light become those of another, both laid on a common grid.
@@ -135,4 +174,19 @@ pub(super) fn without_sky(light: &SurveyedLight, share: f64) -> Finding {
     )
     .hint("Look at it: a tree or a roof before it, an output of the sensor that failed, a file that broke off.")
     .with("share", share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Covered;
+
+    #[test]
+    fn what_covers_takes_light() {
+        assert_eq!(Covered::of(0.5, 1.0, 1.0), Some(Covered::This));
+        assert_eq!(Covered::of(1.0, 2.0, 1.0), Some(Covered::Other));
+        // Of twice the exposure.
+        assert_eq!(Covered::of(1.0, 2.0, 2.0), Some(Covered::This));
+        // A veil over all of it as well.
+        assert_eq!(Covered::of(0.7, 1.4, 1.0), None);
+    }
 }

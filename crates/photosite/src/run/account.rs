@@ -235,6 +235,10 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
                 light.dark.is_none() || light.scaled.is_some()
             };
             let made = |id: Option<MasterId>| masters.get(id?).and_then(Option::as_ref);
+            // What was planned and could not be made was not used.
+            let named = |id: Option<MasterId>| {
+                id.filter(|id| raw.is_none() || made(Some(*id)).is_some()).map(master_path)
+            };
             let used = [
                 made(light.bias.filter(|_| bias_taken)),
                 made(light.dark.filter(|_| !without)),
@@ -246,13 +250,13 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
             LightReport {
                 path: inventory[light.frame].path.clone(),
                 output: done.and_then(|d| d.path.clone()),
-                bias: light.bias.filter(|_| bias_taken).map(master_path),
-                dark: of_model(id).or(light.dark.filter(|_| !without).map(master_path)),
+                bias: named(light.bias.filter(|_| bias_taken)),
+                dark: of_model(id).or(named(light.dark.filter(|_| !without))),
                 dark_scale: done.and_then(|d| d.dark_scale),
                 dark_scale_error: done.and_then(|d| d.dark_scale_error),
                 dark_source: done.map(|d| d.dark_source),
                 dark_ways: DarkWayReport::of(light.scaled.as_ref(), choice),
-                flat: of_flat.map_or(light.flat, |c| c.flat).map(master_path),
+                flat: named(of_flat.map_or(light.flat, |c| c.flat)),
                 flat_fit: of_flat.map(|c| c.fit),
                 steps,
                 stats_before: done.map(|d| d.before),

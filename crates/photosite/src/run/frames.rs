@@ -20,7 +20,7 @@ use crate::inventory::{
 use crate::open::{image_of_file, name_of_image};
 use crate::params::Glob;
 use crate::provenance::{ContentHash, FileMark};
-use crate::raw::{RawFrame, hash_and_damage, runs_from_zero_to_one};
+use crate::raw::{RawFrame, has_border_of_zeros, hash_and_damage, runs_from_zero_to_one};
 use crate::work::{Context, for_each, on_each};
 use crate::{Finding, Result};
 
@@ -79,6 +79,7 @@ pub(super) fn identified(
         access: frame.access,
         detector: frame.detector.clone(),
         from_zero_to_one: runs_from_zero_to_one(&frame.path, &frame.header)?,
+        zero_is_missing: has_border_of_zeros(&frame.path, &frame.metadata, frame.access)?,
         turned: frame.turned,
         header: frame.header.clone(),
         metadata: frame.metadata.clone(),

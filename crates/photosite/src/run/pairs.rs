@@ -12,7 +12,7 @@ use crate::finding::{Severity, first_and_more};
 use crate::inventory::{Frame, Inventory};
 use crate::library::{Field, Traits, camera_key, frame_traits};
 use crate::raw::{Handling, RawFrame};
-use crate::sensor::{Campaign, Grid, noise_of_pairs};
+use crate::sensor::{Campaign, Grid, noise_of_pairs, read_noise_adu};
 use crate::work::Context;
 use crate::{Finding, Result, env};
 
@@ -74,11 +74,11 @@ pub(super) fn noise_by_pairs(
         let subject = first_and_more(&lights[0], lights.len());
         let finding = match measured(&members, context) {
             Err(e) if e.reach() == Reach::Run => return Err(e),
-            Ok(Some(noise)) => {
-                of_set_up.iter().for_each(|j| {
-                    inventory.frames[*j].set_noise(noise, "by pairs of biases and flats");
-                });
-                told(subject, noise)
+            Ok(Some((noise, by))) => {
+                let named = inventory.frames[i].metadata.gain_e_per_adu.map(|g| g.e_per_adu());
+                of_set_up.iter().for_each(|j| inventory.frames[*j].set_noise(noise, by.name()));
+                findings.extend(named.and_then(|named| contradicts(&subject, named, noise)));
+                told(subject, noise, by)
             }
             // A read noise of 0 is named, and is that of frames without noise.
             Ok(None) | Err(_) if inventory.frames[i].header.get_f64("RDNOISE").is_some() => {
@@ -91,12 +91,55 @@ pub(super) fn noise_by_pairs(
     Ok(findings)
 }
 
-fn told(subject: String, noise: NoiseModel) -> Finding {
-    let (gain, read_noise) = (noise.gain_e_per_adu.e_per_adu(), noise.read_noise_e);
+/// The pairs that told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// Biases and flats.
+    BiasesAndFlats,
+    /// Biases alone; the gain is the headers'.
+    Biases,
+}
+
+impl By {
+    fn name(self) -> &'static str {
+        match self {
+            Self::BiasesAndFlats => "by pairs of biases and flats",
+            Self::Biases => "by pairs of biases, the gain by the header",
+        }
+    }
+}
+
+/// A gain of headers that pairs contradict by more than this share is told; data sheets are as good as that.
+const UNLIKE: f64 = 0.1;
+
+fn contradicts(subject: &str, named: f64, noise: NoiseModel) -> Option<Finding> {
+    let gain = noise.gain_e_per_adu.e_per_adu();
+    if (gain / named - 1.0).abs() <= UNLIKE {
+        return None;
+    }
     let message = format!(
-        "the headers give no gain and read noise; pairs of biases and flats show {gain} e-/ADU and \
-         {read_noise} e-"
+        "the headers give a gain of {named} e-/ADU, pairs of flats and biases show {gain} e-/ADU, which is used: the \
+         header is of another setting, or a program took a level off the flats that the biases still hold"
     );
+    Some(
+        Finding::new("gain-contradicted", Severity::Warning, subject, message)
+            .hint("Look at the flats' level against the biases', or give --gain.")
+            .with("named_e_per_adu", named)
+            .with("gain_e_per_adu", gain),
+    )
+}
+
+fn told(subject: String, noise: NoiseModel, by: By) -> Finding {
+    let (gain, read_noise) = (noise.gain_e_per_adu.e_per_adu(), noise.read_noise_e);
+    let message = match by {
+        By::BiasesAndFlats => format!(
+            "the headers do not give both gain and read noise; pairs of biases and flats show {gain} e-/ADU and \
+             {read_noise} e-"
+        ),
+        By::Biases => format!(
+            "the headers give no read noise; pairs of biases show {read_noise} e- at their gain of {gain} e-/ADU"
+        ),
+    };
     Finding::new("noise-by-pairs", Severity::Info, subject, message)
         .hint("photosite sensor measures them better; --gain and --read-noise overrule them.")
         .with("gain_e_per_adu", gain)
@@ -111,7 +154,7 @@ fn unknown(subject: String) -> Finding {
 }
 
 /// What pairs among frames of one set-up show; `None` where they do not suffice.
-fn measured(members: &[&Frame], context: &Context<'_>) -> Result<Option<NoiseModel>> {
+fn measured(members: &[&Frame], context: &Context<'_>) -> Result<Option<(NoiseModel, By)>> {
     let of = |wanted: &dyn Fn(&Frame) -> bool| -> Vec<&Frame> {
         let frames = members.iter().copied().filter(|f| wanted(f));
         // Headers that came from elsewhere are no raw frames of this camera.
@@ -139,21 +182,34 @@ fn measured(members: &[&Frame], context: &Context<'_>) -> Result<Option<NoiseMod
         if biases.len() < 2 || flats.len() < 2 {
             continue;
         }
-        let raws = |frames: &[&Frame]| -> Result<Vec<RawFrame>> {
-            frames.iter().map(|f| raw_frame(f)).collect()
-        };
-        if let Some(noise) = of_pairs(&raws(&biases)?, &raws(&flats)?, context)? {
-            return Ok(Some(noise));
+        let campaign = seen(&raws(&biases)?, &raws(&flats)?, context)?;
+        if let Some(noise) = campaign.as_ref().and_then(of_pairs) {
+            return Ok(Some((noise, By::BiasesAndFlats)));
         }
     }
-    Ok(None)
+    let gain = members.iter().find_map(|f| f.metadata.gain_e_per_adu).map(|g| g.e_per_adu());
+    let Some(gain) = gain.filter(|_| biases.len() >= 2) else { return Ok(None) };
+    let campaign = seen(&raws(&biases)?, &[], context)?;
+    let read_adu = campaign.as_ref().and_then(read_noise_adu).filter(|r| r.value > 0.0);
+    let noise = read_adu.and_then(|read| NoiseModel::new(gain, rounded(read.value * gain)));
+    Ok(noise.map(|noise| (noise, By::Biases)))
 }
 
-fn of_pairs(
+fn raws(frames: &[&Frame]) -> Result<Vec<RawFrame>> {
+    frames.iter().map(|f| raw_frame(f)).collect()
+}
+
+/// Headers hold what is known, and not more digits.
+fn rounded(v: f64) -> f64 {
+    (v * 1e3).round() / 1e3
+}
+
+/// Biases and flats, looked at; `None` where they are too small.
+fn seen(
     biases: &[RawFrame],
     flats: &[RawFrame],
     context: &Context<'_>,
-) -> Result<Option<NoiseModel>> {
+) -> Result<Option<Campaign>> {
     let region = biases[0].region();
     let cfa = biases[0].metadata.cfa.map(|c| c.shifted(region.x0, region.y0));
     let grid = Grid::new(region.size(), cfa);
@@ -165,14 +221,15 @@ fn of_pairs(
     let handling = Handling::Stack { scratch: scratch.as_ref(), keep_open: true };
     let mut campaign = Campaign::new(grid, (None, None));
     let mut findings = Vec::new();
-    for (kind, members) in [(FrameKind::Bias, biases), (FrameKind::Flat, flats)] {
+    let sets = [(FrameKind::Bias, biases), (FrameKind::Flat, flats)];
+    for (kind, members) in sets.into_iter().filter(|(_, members)| !members.is_empty()) {
         see_set(&mut campaign, kind, (members, false), handling, &mut findings, context)?;
     }
-    let Some((gain, read_noise_e)) = noise_of_pairs(&campaign) else { return Ok(None) };
-    if gain.half_width() > MOST_ERROR * gain.value {
-        return Ok(None);
-    }
-    // Headers hold what is known, and not more digits.
-    let rounded = |v: f64| (v * 1e3).round() / 1e3;
-    Ok(NoiseModel::new(rounded(gain.value), rounded(read_noise_e)))
+    Ok(Some(campaign))
+}
+
+fn of_pairs(campaign: &Campaign) -> Option<NoiseModel> {
+    let (gain, read_noise_e) = noise_of_pairs(campaign)?;
+    let known = gain.half_width() <= MOST_ERROR * gain.value;
+    NoiseModel::new(rounded(gain.value), rounded(read_noise_e)).filter(|_| known)
 }

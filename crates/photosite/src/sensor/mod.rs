@@ -54,6 +54,7 @@ mod temperature;
 mod transfer;
 
 pub use afterglow::{Afterglow, see_afterglow};
+pub use bias::read_noise_adu;
 pub use campaign::{Campaign, LevelScatter, SAME_TEMP_C};
 pub use cell::Cell;
 pub use codes::Codes;

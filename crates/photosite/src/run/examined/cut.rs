@@ -31,9 +31,13 @@ pub(super) fn broken_off(
     let blank: Vec<(usize, usize)> =
         asked.into_iter().zip(blank).filter_map(|(i, rows)| Some((i, rows.ok()?))).collect();
     let usual = blank.iter().map(|b| b.1).min().unwrap_or(0);
-    let broken = blank
-        .into_iter()
-        .filter(|(i, rows)| frames[*i].kind == FrameKind::Light && *rows >= usual + MORE);
+    let is_light = |i: usize| frames[i].kind == FrameKind::Light;
+    let lights = blank.iter().filter(|(i, _)| is_light(*i)).count();
+    let broken: Vec<(usize, usize)> =
+        blank.into_iter().filter(|(i, rows)| is_light(*i) && *rows >= usual + MORE).collect();
+    if 2 * broken.len() >= lights {
+        return Ok(Vec::new());
+    }
     let tell = |(i, rows): (usize, usize)| {
         let Frame { path, size, .. } = &frames[i];
         let message = format!(
@@ -46,10 +50,11 @@ pub(super) fn broken_off(
                 .with("rows", rows);
         (i, finding)
     };
-    Ok(broken.map(tell).collect())
+    Ok(broken.into_iter().map(tell).collect())
 }
 
-/// How many of the last rows hold one value, the same in all of them.
+/// How many of the last rows hold one value, the same in all of them; none where that is 0, which is known for no
+/// sample (`RawFrame::zero_is_missing`).
 fn blank_rows(frame: &Frame) -> Result<usize> {
     let source = open_stored(&frame.path)?;
     let (width, height) = (source.size().width, source.size().height);
@@ -62,7 +67,7 @@ fn blank_rows(frame: &Frame) -> Result<usize> {
         source.read_rows(0, first..end, &mut bytes, &mut samples)?;
         for row in samples.chunks_exact(width).rev() {
             let value = *value.get_or_insert(row[0]);
-            if row.iter().any(|v| *v != value) {
+            if value == 0.0 || row.iter().any(|v| *v != value) {
                 return Ok(height - end);
             }
             end -= 1;

@@ -24,7 +24,7 @@ use photosite_pix::FrameKind;
 
 use crate::detector::full_scale_adu;
 use crate::evidence::{
-    ArrayVerdict, Contradicted, Glance, LOOKED_AT, array, contradicted, plateau,
+    ArrayVerdict, Contradicted, Glance, LOOKED_AT, array, contradicted, greens_elsewhere, plateau,
 };
 use crate::finding::{Severity, first_and_more};
 use crate::header::without_array;
@@ -270,7 +270,8 @@ impl Seen {
             .map(|(_, g)| g.median_adu)
             .collect();
         dark.sort_by(f64::total_cmp);
-        let verdict = array(&kinds, dark.get(dark.len() / 2).copied());
+        let zero_adu = dark.get(dark.len() / 2).copied();
+        let verdict = array(&kinds, zero_adu);
         let count = |kind| kinds.iter().filter(|(k, _)| *k == kind).count();
         let (flats, lights) = (count(FrameKind::Flat), count(FrameKind::Light));
         let Some(&first) = named.first() else {
@@ -295,6 +296,22 @@ impl Seen {
         };
         let Some(pattern) = frames[first].metadata.cfa else { return };
         let cfa = pattern.to_string();
+        let active = frames[first].detector.active;
+        let seen = pattern.shifted(active.x0, active.y0);
+        if let Some((unlike, alike)) = greens_elsewhere(&kinds, zero_adu, seen) {
+            let message = format!(
+                "the headers name the array {cfa}, but in {flats} flats that were looked at the places that it calls \
+                 green differ by up to {:.0} % and the other two by {:.1} %: it begins one column or row further, and \
+                 colours come out wrong",
+                100.0 * unlike,
+                100.0 * alike
+            );
+            findings.push(
+                Finding::new("cfa-phase-doubtful", Severity::Warning, some(frames, &named), message)
+                    .hint("Correct BAYERPAT, XBAYROFF or YBAYROFF; the capture program's settings have the array.")
+                    .with("cfa", cfa.clone()),
+            );
+        }
         if let ArrayVerdict::Array(share) = verdict {
             let silent = |i: &usize| frames[*i].metadata.cfa.is_none();
             let silent: Vec<usize> = self.members.iter().copied().filter(silent).collect();

@@ -383,7 +383,7 @@ impl<'a> Night<'a> {
         self.so_far.raw =
             Results::new(read.into_iter().zip(frames).map(|(raw, frame)| match raw {
                 Ok(raw) => {
-                    notes.extend(brought_to_adu(&raw), context);
+                    notes.extend(brought_to_adu(&raw).into_iter().chain(bordered(&raw)), context);
                     notes.extend(damaged(&raw), context);
                     Some(raw)
                 }
@@ -512,6 +512,18 @@ fn brought_to_adu(raw: &RawFrame) -> Option<Finding> {
     let subject = raw.path.display().to_string();
     raw.from_zero_to_one
         .then(|| Finding::new("samples-from-zero-to-one", Severity::Info, subject, message))
+}
+
+/// That the edge of a light was filled up with zeros.
+fn bordered(raw: &RawFrame) -> Option<Finding> {
+    let message = "its edge is filled up with zeros, as programs do that move or crop a frame, or copy a part of it: \
+                   zeros count for no samples (NO_DATA)";
+    let subject = raw.path.display().to_string();
+    raw.zero_is_missing.then(|| {
+        Finding::new("border-of-zeros", Severity::Warning, subject, message).hint(
+            "Give the frame as the camera wrote it: darks and flats fit no frame that was moved.",
+        )
+    })
 }
 
 /// Opens the library that was asked for; one that cannot be opened becomes a Finding. A dry run
