@@ -11,6 +11,8 @@ const FAR: usize = BANKS[3];
 /// A step there stands out so many times from those elsewhere, and is so large by the noise of a pixel.
 const STEPS: f64 = 6.0;
 const STEP: f64 = 0.1;
+/// Along half of the border alone it is a galaxy's edge, unless it is so many times that noise: an output that failed.
+const FAILED: f64 = 3.0;
 /// It is larger so many times than the largest one elsewhere.
 const MOST: f64 = 1.5;
 /// Near and far the step of an amplifier is the same to this share, noise aside.
@@ -59,14 +61,12 @@ impl Step {
         off.sum::<f64>() < UNLIKE * variance
     }
 
-    /// The step of one half of the border, where it is the larger one: of four amplifiers one may be off. It is held
-    /// to twice as much as one along all of the border.
+    /// The step of one half of the border, where it is the larger one: of four amplifiers one may have failed.
     fn of_half(&self) -> Self {
         let half = |parts: &[f64]| {
             let known: Vec<f64> = parts.iter().copied().filter(|v| v.is_finite()).collect();
             let adu = known.iter().sum::<f64>() / known.len() as f64;
-            let [usual, most] = [self.usual, self.most].map(|v| 2.0 * v);
-            Self { adu, parts: parts.to_vec(), usual, most }
+            Self { adu, parts: parts.to_vec(), ..*self }
         };
         let (one, other) = self.parts.split_at(self.parts.len() / 2);
         let (one, other) = (half(one), half(other));
@@ -115,7 +115,7 @@ pub(super) fn seam(mut across: Lines, (step, noise_adu): (usize, f64)) -> Option
         Step { adu, parts, usual, most }
     });
     let halves = steps.each_ref().map(Step::of_half);
-    [steps, halves].iter().find_map(|steps| {
+    [(steps, STEP), (halves, FAILED)].iter().find_map(|(steps, least)| {
         // A slope is smooth where a seam is sharp: near and far it is the same.
         let lasts = |here: &Step| {
             let differs =
@@ -124,7 +124,7 @@ pub(super) fn seam(mut across: Lines, (step, noise_adu): (usize, f64)) -> Option
         };
         // The widest bank that shows it knows it best.
         let shows = |s: &&Step| {
-            s.stands_out() && s.is_everywhere() && lasts(s) && s.adu.abs() > STEP * noise_adu
+            s.stands_out() && s.is_everywhere() && lasts(s) && s.adu.abs() > least * noise_adu
         };
         let found = steps.iter().rev().find(shows)?;
         Some((found.adu, found.usual))

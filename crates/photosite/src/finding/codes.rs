@@ -98,6 +98,12 @@ pub(super) const CODES: &[Code] = &[
         "Raise the sensor's offset, and take calibration frames anew with it.",
     ),
     code(
+        "exposure-by-pixels",
+        Warning,
+        "No header names the exposure of lights; that of the darks is taken whose hot pixels they show as strong.",
+        "Write EXPTIME into the headers, or the exposure into the names.",
+    ),
+    code(
         "exposure-doubted",
         Warning,
         "Lights began much sooner after each other than their exposures allow; these are read in a unit that fits.",

@@ -32,7 +32,7 @@ mod survey;
 
 pub use dark_part::dark_shares;
 pub use growth::Growth;
-pub use phase::{doubtful_phase, greens};
+pub use phase::{PHASE_DOUBTFUL, doubtful_phase, greens};
 pub use saturated::Saturated;
 pub use stars::{StarField, background, find_stars, pixels_about};
 pub use survey::{

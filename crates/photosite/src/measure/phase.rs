@@ -8,13 +8,16 @@ use photosite_pix::{CfaPattern, Plane};
 use crate::Finding;
 use crate::finding::Severity;
 
+/// The code of what is told where samples contradict the array that headers name.
+pub const PHASE_DOUBTFUL: &str = "cfa-phase-doubtful";
+
 /// A Finding where the samples contradict the array that the header names.
 pub fn doubtful_phase(path: &Path, data: &Plane<f32>, cfa: CfaPattern) -> Option<Finding> {
     let found = contradiction(data, cfa)?;
     let [a, b] = found.instead;
     Some(
         Finding::new(
-            "cfa-phase-doubtful",
+            PHASE_DOUBTFUL,
             Severity::Warning,
             path.display().to_string(),
             format!(

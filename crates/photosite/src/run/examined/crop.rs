@@ -179,12 +179,12 @@ fn found_at(
 }
 
 /// Some frames, spread over all.
-fn some_of<'a>(frames: &'a [&'a Frame]) -> impl Iterator<Item = &'a Frame> {
+pub(super) fn some_of<'a>(frames: &'a [&'a Frame]) -> impl Iterator<Item = &'a Frame> {
     frames.iter().copied().step_by(frames.len().div_ceil(ASKED).max(1))
 }
 
 /// The hottest pixels that some darks have in common, and how far each stands out, in ADU.
-fn hottest(darks: &[&Frame]) -> Option<Vec<(usize, usize, f32)>> {
+pub(super) fn hottest(darks: &[&Frame]) -> Option<Vec<(usize, usize, f32)>> {
     let mut hot: Vec<(usize, usize, f32)> = Vec::new();
     for (n, dark) in some_of(darks).enumerate() {
         let dark = read_plane(&dark.path, 0).ok()?;

@@ -1,12 +1,17 @@
-//! Exposures that do not fit between the frames: programs that write milliseconds or microseconds.
+//! Exposures that do not fit between the frames (programs that write milliseconds or microseconds), and those that no
+//! header names.
 
 use photosite_pix::{Card, FrameKind, stat};
 
+use super::crop::{hottest, some_of};
 use super::some;
-use crate::Finding;
+use crate::evidence::stands_out;
 use crate::finding::Severity;
 use crate::header::days;
 use crate::inventory::Frame;
+use crate::run::looked::read_plane;
+use crate::work::Context;
+use crate::{Finding, Result};
 
 /// Fewest frames in a row by whose times an exposure is doubted.
 const FEWEST: usize = 3;
@@ -73,4 +78,68 @@ pub(super) fn in_seconds(members: &[usize], frames: &mut [Frame], findings: &mut
             ));
         }
     }
+}
+
+/// How nearly hot pixels of lights must be as strong as those of darks that were exposed as long.
+const AS_STRONG: f32 = 0.1;
+
+/// Gives lights whose headers name no exposure that of the darks whose hot pixels they show as strong; others are left as
+/// they are.
+///
+/// # Errors
+/// When the work is cancelled.
+pub(super) fn by_hot_pixels(
+    members: &[usize],
+    frames: &mut [Frame],
+    findings: &mut Vec<Finding>,
+    context: &Context<'_>,
+) -> Result<()> {
+    let seen = &*frames;
+    let of = |kind: FrameKind| {
+        let of_kind = members.iter().copied().filter(move |i| seen[*i].kind == kind);
+        of_kind.map(|i| (i, seen[i].metadata.exposure_s))
+    };
+    let lights: Vec<usize> =
+        of(FrameKind::Light).filter(|(_, s)| s.is_none()).map(|(i, _)| i).collect();
+    let mut exposures: Vec<f64> = of(FrameKind::Dark).filter_map(|(_, s)| s).collect();
+    exposures.sort_by(f64::total_cmp);
+    exposures.dedup();
+    if lights.is_empty() {
+        return Ok(());
+    }
+    let asked: Vec<&Frame> = lights.iter().map(|i| &seen[*i]).collect();
+    let mut best: Option<(f32, f64)> = None;
+    for exposure_s in exposures {
+        context.cancel.check()?;
+        let darks = of(FrameKind::Dark).filter(|(_, s)| *s == Some(exposure_s));
+        let darks: Vec<&Frame> = darks.map(|(i, _)| &seen[i]).collect();
+        let Some(hot) = hottest(&darks) else { continue };
+        let mut strengths = Vec::new();
+        for light in some_of(&asked) {
+            // What cannot be read is found out later.
+            let Ok(light) = read_plane(&light.path, 0) else { continue };
+            let size = light.size();
+            let inside = hot.iter().filter(|h| h.0 < size.width && h.1 < size.height);
+            let shown = inside.map(|(x, y, excess)| stands_out(light.row(*y), *x) / excess);
+            strengths.push(stat::median(&shown.collect::<Vec<f32>>()));
+        }
+        let off = (stat::median(&strengths) - 1.0).abs();
+        if off < AS_STRONG && best.is_none_or(|(least, _)| off < least) {
+            best = Some((off, exposure_s));
+        }
+    }
+    let Some((_, exposure_s)) = best else { return Ok(()) };
+    let message = format!(
+        "no header names the exposure; hot pixels are as strong as in the darks of {exposure_s} s, which is taken for it"
+    );
+    findings.push(
+        Finding::new("exposure-by-pixels", Severity::Warning, some(frames, &lights), message)
+            .hint("Write EXPTIME into the headers, or the exposure into the names.")
+            .with("exposure_s", exposure_s),
+    );
+    for i in lights {
+        frames[i].metadata.exposure_s = Some(exposure_s);
+        frames[i].header.set(Card::real("EXPTIME", exposure_s, "[s] by hot pixels"));
+    }
+    Ok(())
 }

@@ -30,6 +30,7 @@ use crate::finding::{Severity, first_and_more};
 use crate::header::without_array;
 use crate::inventory::{Frame, Inventory};
 use crate::library::camera_key;
+use crate::measure::PHASE_DOUBTFUL;
 use crate::open::open_stored;
 use crate::work::{Context, on_each};
 use crate::{Finding, Result};
@@ -95,6 +96,7 @@ pub fn examine(inventory: &mut Inventory, context: &Context<'_>) -> Result<()> {
         let members: Vec<usize> = members.into_iter().filter(|i| !broken.contains(i)).collect();
         left_out.extend(broken);
         exposures::in_seconds(&members, frames, &mut findings);
+        exposures::by_hot_pixels(&members, frames, &mut findings, context)?;
         let glances = look(frames, &members, context)?;
         let seen = Seen { members, glances };
         let wrong = kinds::mislabelled(&seen, frames, context)?;
@@ -299,15 +301,16 @@ impl Seen {
         let active = frames[first].detector.active;
         let seen = pattern.shifted(active.x0, active.y0);
         if let Some((unlike, alike)) = greens_elsewhere(&kinds, zero_adu, seen) {
+            let [a, b] = [pattern.shifted(1, 0), pattern.shifted(0, 1)];
             let message = format!(
                 "the headers name the array {cfa}, but in {flats} flats that were looked at the places that it calls \
-                 green differ by up to {:.0} % and the other two by {:.1} %: it begins one column or row further, and \
-                 colours come out wrong",
+                 green differ by up to {:.0} % and the other two by {:.1} %, so that colours come out wrong; {a} or \
+                 {b} would agree with the samples",
                 100.0 * unlike,
                 100.0 * alike
             );
             findings.push(
-                Finding::new("cfa-phase-doubtful", Severity::Warning, some(frames, &named), message)
+                Finding::new(PHASE_DOUBTFUL, Severity::Warning, some(frames, &named), message)
                     .hint("Correct BAYERPAT, XBAYROFF or YBAYROFF; the capture program's settings have the array.")
                     .with("cfa", cfa.clone()),
             );

@@ -15,7 +15,7 @@ use super::outdated::{outdated, seen_again};
 use crate::error::Reach;
 use crate::event::Event;
 use crate::finding::Severity;
-use crate::measure::{SurveyedLight, reference as find_reference, survey};
+use crate::measure::{PHASE_DOUBTFUL, SurveyedLight, reference as find_reference, survey};
 use crate::params::{Integration, Repair};
 use crate::plan::{FEWEST_LIGHTS, LightId, MasterId, StackPlan};
 use crate::product::{LightResult, Offered, Standing, changed_since, replaced, standing, sums_of};
@@ -347,6 +347,11 @@ impl Target<'_> {
             }
             // Lights of one picture share header and array.
             let doubt = group.iter().find_map(|light| light.doubt.clone());
+            // Flats may have contradicted the array already.
+            let is_new = |doubt: &Finding| {
+                doubt.code != PHASE_DOUBTFUL || !notes.since(0).iter().any(|f| f.code == doubt.code)
+            };
+            let doubt = doubt.filter(is_new);
             notes.extend(doubt, context);
             out.stars.extend(group.iter().map(stars_report));
             // The key is known before lights are measured, so it is of all that were offered.
