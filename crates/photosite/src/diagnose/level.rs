@@ -42,8 +42,8 @@ const GAIN_KNOWN: f64 = 1.15;
 const DRIFT_ADU: f64 = 8.0;
 
 impl Gap {
-    /// Of a dark that holds its bias and lies so far above it. Its signal is no more than what its noise has beyond the read noise, or all of it
-    /// where that is not known; `None` where the noise of one of its frames is not known.
+    /// Of a dark that holds its bias and lies so far above it. Its signal is no more than what its noise has beyond the
+    /// read noise, or all of it where that is not known; `None` where the noise of one of its frames is not known.
     ///
     /// # Source
     /// Janesick2001: shot noise in electrons is the root of the signal.

@@ -183,13 +183,19 @@ fn says_nothing(word: &str) -> bool {
     BESIDE.contains(&word.to_lowercase().as_str()) || word.chars().all(|c| c.is_ascii_digit())
 }
 
-/// The words of a name that say which filter it is, each once.
-fn telling(name: &str) -> Vec<String> {
+/// The words of a name without the width of its band.
+fn words(name: &str) -> Vec<String> {
     let name = split_band(name).0;
     let words = name.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
-    let mut words: Vec<String> = words.filter(|w| !says_nothing(w)).map(one_filter).collect();
-    words.dedup();
-    words
+    words.map(str::to_owned).collect()
+}
+
+/// Those that say which filter it is, each once.
+fn telling(name: &str) -> Vec<String> {
+    let words = words(name).into_iter().filter(|w| !says_nothing(w));
+    let mut telling: Vec<String> = words.map(|w| one_filter(&w)).collect();
+    telling.dedup();
+    telling
 }
 
 /// Whether one of two names holds the other, and beside it words that say nothing of the filter; or both hold one.
@@ -199,12 +205,7 @@ fn says_more((a, b): (&str, &str)) -> bool {
         return true;
     }
     let holds = |long: &str, short: &str| {
-        let (long, short) = (split_band(long).0, plain(&split_band(short).0));
-        let words: Vec<String> = long
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|w| !w.is_empty())
-            .map(str::to_owned)
-            .collect();
+        let (words, short) = (words(long), plain(&split_band(short).0));
         (0..words.len()).any(|from| {
             (from + 1..=words.len()).any(|to| {
                 let (before, after) = (&words[..from], &words[to..]);
