@@ -1,5 +1,7 @@
 //! How the light of stars grows beyond their aperture: wings that no width tells.
 
+use std::collections::BTreeMap;
+
 use photosite_pix::stars::{Mesh, Star};
 use photosite_pix::stat::{median_f64, median_in_place};
 use photosite_pix::{MaskBits, Plane};
@@ -22,16 +24,17 @@ const NEIGHBOUR: f64 = 0.01;
 /// What a star must not stand on; repaired pixels tell enough of its wings.
 const LOST: MaskBits = MaskBits::NO_DATA.union(MaskBits::SATURATED);
 
-/// The light of stars within some radii, over that within the aperture.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+/// The light of stars within some radii, over that within the aperture, star by star: what is true of one light's
+/// stars is held against the same stars of another, so that neighbours of their own stand in both.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Growth {
     aperture_px: f64,
-    /// At [`RADII`]; 0 where it is not known.
-    shares: [f64; RADII.len()],
+    /// Of bright, single stars by their place in the list, at [`RADII`].
+    stars: BTreeMap<usize, [f64; RADII.len()]>,
 }
 
 impl Growth {
-    /// Of the bright, single stars of a frame; unknown where there are too few.
+    /// Of the bright, single stars of a frame.
     pub fn of(
         data: &Plane<f32>,
         mask: &Plane<MaskBits>,
@@ -39,39 +42,48 @@ impl Growth {
         (stars, aperture_px): (&[Star], f64),
     ) -> Self {
         let reach_px2 = (RING.1 * aperture_px).powi(2);
-        let single = |star: &&Star| {
+        let single = |star: &Star| {
             stars.iter().all(|other| {
                 let away_px2 = (other.x - star.x).powi(2) + (other.y - star.y).powi(2);
                 away_px2 == 0.0 || away_px2 > reach_px2 || other.flux < NEIGHBOUR * star.flux
             })
         };
-        let bright = stars.iter().filter(|s| s.snr > SNR).filter(single).take(MOST);
-        let seen: Vec<[f64; RADII.len()]> =
-            bright.filter_map(|star| within(data, mask, mesh, star, aperture_px)).collect();
-        if seen.len() < LEAST {
-            return Self::default();
-        }
-        let share = |k| median_f64(&seen.iter().map(|s| s[k]).collect::<Vec<f64>>());
-        Self { aperture_px, shares: std::array::from_fn(share) }
+        let bright = stars.iter().enumerate().filter(|(_, s)| s.snr > SNR && single(s)).take(MOST);
+        let grown = |(i, star): (usize, &Star)| {
+            let shares = within(data, mask, mesh, star, aperture_px)?;
+            shares.iter().all(|s| *s > 0.0).then_some((i, shares))
+        };
+        Self { aperture_px, stars: bright.filter_map(grown).collect() }
     }
 
-    /// The light within a radius over that within the aperture; `None` where it is not known.
-    pub fn at(&self, radius_px: f64) -> Option<f64> {
+    /// The light of a star within a radius over that within the aperture; `None` where it is not known.
+    fn at(&self, star: usize, radius_px: f64) -> Option<f64> {
+        let shares = self.stars.get(&star)?;
         let radius = radius_px / self.aperture_px;
-        let known = self.shares.iter().all(|s| *s > 0.0) && radius.is_finite();
         let mut before = (1.0, 1.0);
-        let points = RADII.into_iter().zip(self.shares);
-        let beyond = (RADII[RADII.len() - 1], self.shares[RADII.len() - 1]);
-        known.then(|| {
-            for (to, share) in points {
-                if radius <= to {
-                    let part = ((radius - before.0) / (to - before.0)).max(0.0);
-                    return before.1 + part * (share - before.1);
-                }
-                before = (to, share);
+        for (to, share) in RADII.into_iter().zip(*shares) {
+            if radius <= to {
+                let part = ((radius - before.0) / (to - before.0)).max(0.0);
+                return Some(before.1 + part * (share - before.1));
             }
-            beyond.1
-        })
+            before = (to, share);
+        }
+        radius.is_finite().then_some(before.1)
+    }
+
+    /// How much more the stars of this light grow to a radius than the same stars of another do to theirs; `None`
+    /// where fewer than three tell it.
+    pub fn over(
+        &self,
+        radius_px: f64,
+        (other, other_px): (&Self, f64),
+        same: &[(usize, usize)],
+    ) -> Option<f64> {
+        let ratio = |&(there, here): &(usize, usize)| {
+            Some(self.at(here, radius_px)? / other.at(there, other_px)?)
+        };
+        let all: Vec<f64> = same.iter().filter_map(ratio).collect();
+        (all.len() >= LEAST).then(|| median_f64(&all))
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     scaled,
 };
 use crate::calibrate::RemovedBy;
+use crate::calibrate::dark::model::{TOLERANCE_C, same_point};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{FrameId, Id, Inventory};
 use crate::library::{
@@ -132,7 +133,7 @@ impl<'a> Planner<'a> {
     fn level_of(&mut self, dark: &Explained) -> Option<MasterId> {
         let mut all: Vec<(f64, CandidateName)> = scaled::scalable(dark)
             .filter_map(|candidate| {
-                let traits = self.traits_of(candidate)?;
+                let (traits, _) = self.made_of(candidate)?;
                 let exposure_s = traits.exposure_s.filter(|_| !traits.bias_removed)?;
                 Some((exposure_s, candidate.clone()))
             })
@@ -171,11 +172,13 @@ impl<'a> Planner<'a> {
         }))
     }
 
-    /// What matching looks at in a candidate.
-    fn traits_of(&self, candidate: &CandidateName) -> Option<&Traits> {
+    /// What matching looks at in a candidate, and of how many frames it is.
+    fn made_of(&self, candidate: &CandidateName) -> Option<(&Traits, usize)> {
         match (candidate.master, &candidate.id) {
-            (Some(id), _) => Some(&self.out[id].traits),
-            (None, Some(id)) => Some(&self.shelf?.get(id)?.traits),
+            (Some(id), _) => Some((&self.out[id].traits, self.out[id].count())),
+            (None, Some(id)) => {
+                self.shelf?.get(id).map(|shelved| (&shelved.traits, shelved.frames))
+            }
             (None, None) => None,
         }
     }
@@ -185,7 +188,7 @@ impl<'a> Planner<'a> {
         let wanted = flats.exposure_max_s.filter(|s| *s > 0.0)?;
         let mut all: Vec<(f64, CandidateName)> = scaled::of_other_exposure(dark)
             .filter_map(|c| {
-                let exposure = self.traits_of(c)?.exposure_s.filter(|s| *s > 0.0)?;
+                let exposure = self.made_of(c)?.0.exposure_s.filter(|s| *s > 0.0)?;
                 Some(((exposure / wanted).ln().abs(), c.clone()))
             })
             .collect();
@@ -211,8 +214,8 @@ impl<'a> Planner<'a> {
             }
         };
         let mut scaled = None;
-        if dark_id.is_none() && bias_id.is_some() {
-            (dark_id, scaled) = self.dark_to_scale(&dark, wanted).unzip();
+        if let Some(bias) = bias_id.filter(|_| dark_id.is_none()) {
+            (dark_id, scaled) = self.dark_to_scale(&dark, wanted, bias).unzip();
         }
         if holds_bias == Some(false) && bias_id.is_none() {
             // A dark free of bias is of no use without one.
@@ -291,33 +294,53 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The dark that is expected to leave least when it is fitted to a light that no dark matches.
+    /// The dark that is expected to leave least when it is fitted to a light that no dark matches. Where a model
+    /// of several is expected to leave less, the library's others come along.
     fn dark_to_scale(
         &mut self,
         explained: &Explained,
         wanted: &Traits,
+        bias: MasterId,
     ) -> Option<(MasterId, ScaledPlan)> {
         let current = self.shelf.map_or_else(DarkCurrent::default, |s| s.dark_current(wanted));
-        let mut darks: Vec<Traits> = Vec::new();
-        let mut all: Vec<(CandidateName, ScaledPlan)> = scaled::scalable(explained)
+        let bias = (&self.out[bias].traits.clone(), self.out[bias].count());
+        let mut all: Vec<(CandidateName, Traits, usize, ScaledPlan)> = scaled::scalable(explained)
             .filter_map(|candidate| {
-                let (traits, frames) = match (candidate.master, &candidate.id) {
-                    (Some(id), _) => (&self.out[id].traits, self.out[id].count()),
-                    (None, Some(id)) => {
-                        let shelved = self.shelf?.get(id)?;
-                        (&shelved.traits, shelved.frames)
-                    }
-                    (None, None) => return None,
-                };
-                darks.push(traits.clone());
+                let (traits, frames) = self.made_of(candidate)?;
                 let named = (candidate.name.as_str(), traits, frames);
-                Some((candidate.clone(), scaled::forecast(wanted, named, &current)?))
+                let plan = scaled::forecast(wanted, named, bias, &current)?;
+                Some((candidate.clone(), traits.clone(), frames, plan))
             })
             .collect();
-        all.sort_by(|a, b| a.1.ways[0].residual.total_cmp(&b.1.ways[0].residual));
+        // Masters before frames that would make one.
+        all.sort_by_key(|(c, ..)| c.master.is_none() && c.path.is_none());
+        let none = all.iter().map(|(.., p)| p.none()).fold(0.0, f64::max);
+        let way = [TOLERANCE_C, f64::INFINITY].into_iter().find_map(|warm| {
+            // Those of the light's own temperature where they are enough: the fewer laws, the better known.
+            let apart = |t: &Traits| Some((t.temp_c? - wanted.temp_c?).abs());
+            let mut darks: Vec<&(CandidateName, Traits, usize, ScaledPlan)> = Vec::new();
+            for dark in all.iter().filter(|(_, t, ..)| apart(t).is_some_and(|c| c <= warm)) {
+                // A master and the frames that it was made of count once.
+                if !darks.iter().any(|(_, t, ..)| one_dark(t, &dark.1)) {
+                    darks.push(dark);
+                }
+            }
+            darks.truncate(scaled::MODEL_DARKS);
+            let made: Vec<_> = darks.iter().map(|(_, t, n, _)| (t, *n)).collect();
+            let way = scaled::modelled(wanted, &made, bias, (&current, none))?;
+            Some((way, darks.iter().map(|d| d.0.clone()).collect::<Vec<_>>()))
+        });
+        all.sort_by(|a, b| a.3.ways[0].residual.total_cmp(&b.3.ways[0].residual));
         let (id, mut plan) =
-            all.into_iter().find_map(|(candidate, plan)| Some((self.take(&candidate)?, plan)))?;
-        plan.ways.extend(scaled::modelled(wanted, &darks));
+            all.into_iter().find_map(|(c, .., plan)| Some((self.take(&c)?, plan)))?;
+        if let Some((way, darks)) = way {
+            if way.residual < plan.ways[0].residual {
+                darks.iter().for_each(|dark| _ = self.take(dark));
+                plan.ways.insert(0, way);
+            } else {
+                plan.ways.push(way);
+            }
+        }
         Some((id, plan))
     }
 
@@ -372,4 +395,10 @@ impl<'a> Planner<'a> {
         };
         self.add_group(Group { kind: shelved.kind, traits, members }, true)
     }
+}
+
+/// Whether two darks are of one exposure and temperature, as near as a model tells them apart.
+fn one_dark(a: &Traits, b: &Traits) -> bool {
+    let at = |t: &Traits| t.exposure_s.zip(t.temp_c);
+    at(a).zip(at(b)).is_some_and(|(a, b)| same_point(a, b))
 }

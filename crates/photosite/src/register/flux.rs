@@ -141,8 +141,9 @@ const AGREES: f64 = 2.0;
 /// what headers say, or 1; `size` is that of the common grid.
 pub(super) fn flux_scale(light: Placed<'_>, level: Placed<'_>, size: Size) -> FluxScale {
     let sound = |ratio: &FluxRatio| ratio.error() <= MOST_ERROR;
-    let grown = beyond_apertures(light, level, size);
-    let pairs = pairs(light, level, grown);
+    let common = in_common(light, level);
+    let grown = beyond_apertures(light, level, size, &common);
+    let pairs = pairs(light, level, &common, grown);
     let unsure = UNSURE * grown.ln().abs();
     let sure = |r: FluxRatio| FluxRatio { own_error: r.own_error.hypot(unsure), ..r };
     let stars = flux_ratio(&pairs, Asked::USUAL).map(sure).filter(sound);
@@ -194,26 +195,34 @@ fn by_faint_stars(faint: Option<FluxRatio>, headers: FluxScale) -> FluxScale {
     }
 }
 
-/// The fluxes of the stars that two lights have in common: wanted, and own, which is multiplied with `grown`.
-fn pairs(light: Placed<'_>, level: Placed<'_>, grown: f64) -> Vec<(Flux, Flux)> {
-    let (own, wanted) = (light.transform(), level.transform());
-    let common: Vec<(usize, usize)> = if light.place.is_some() {
+/// The stars that two lights have in common, the level's first.
+fn in_common(light: Placed<'_>, level: Placed<'_>) -> Vec<(usize, usize)> {
+    if light.place.is_some() {
         let there = level.by_reference();
         let here = light.by_reference();
-        here.iter().filter_map(|(star, here)| Some((*there.get(star)?, *here))).collect()
-    } else {
-        // Stacked pixel by pixel, lights may be a little beside each other all the same.
-        let (there, here) = (level.light.points(), light.light.points());
-        match register(&there, &here, Rules::default()) {
-            Some(found) => found.pairs,
-            None => coincident(&Transform::IDENTITY, &there, &here),
-        }
-    };
+        return here.iter().filter_map(|(star, here)| Some((*there.get(star)?, *here))).collect();
+    }
+    // Stacked pixel by pixel, lights may be a little beside each other all the same.
+    let (there, here) = (level.light.points(), light.light.points());
+    match register(&there, &here, Rules::default()) {
+        Some(found) => found.pairs,
+        None => coincident(&Transform::IDENTITY, &there, &here),
+    }
+}
+
+/// The fluxes of stars in common: wanted, and own, which is multiplied with `grown`.
+fn pairs(
+    light: Placed<'_>,
+    level: Placed<'_>,
+    common: &[(usize, usize)],
+    grown: f64,
+) -> Vec<(Flux, Flux)> {
+    let (own, wanted) = (light.transform(), level.transform());
     let larger = |flux: Flux| Flux { value: grown * flux.value, error: grown * flux.error };
-    common
-        .into_iter()
-        .map(|(there, here)| (level.flux(there, &wanted), larger(light.flux(here, &own))))
-        .collect()
+    let fluxes = |&(there, here): &(usize, usize)| {
+        (level.flux(there, &wanted), larger(light.flux(here, &own)))
+    };
+    common.iter().map(fluxes).collect()
 }
 
 /// Wings beyond apertures are known to such a share: some reach beyond where the sky is taken.
@@ -224,13 +233,18 @@ const COMMON: f64 = 1.5;
 
 /// What the fluxes of a light are multiplied with to be of the same aperture on the sky as those of the level:
 /// each is of an aperture that goes by the light's own width, and wings do not.
-fn beyond_apertures(light: Placed<'_>, level: Placed<'_>, size: Size) -> f64 {
+fn beyond_apertures(
+    light: Placed<'_>,
+    level: Placed<'_>,
+    size: Size,
+    common: &[(usize, usize)],
+) -> f64 {
     let middle = Point::new(0.5 * size.width as f64, 0.5 * size.height as f64);
     let step = |of: &Placed<'_>| of.transform().magnification(middle);
     let aperture = |of: &Placed<'_>| of.light.field.aperture_px / step(of);
     let radius = COMMON * aperture(&light).max(aperture(&level));
-    let grown = |of: &Placed<'_>| of.light.field.growth.at(radius * step(of));
-    let known = grown(&light).zip(grown(&level)).map(|(own, wanted)| own / wanted);
+    let [own, wanted] = [&light, &level].map(|of| (&of.light.field.growth, radius * step(of)));
+    let known = own.0.over(own.1, wanted, common);
     known.filter(|grown| grown.is_finite() && *grown > 0.0).unwrap_or(1.0)
 }
 

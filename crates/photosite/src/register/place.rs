@@ -91,6 +91,8 @@ pub fn lay_over(
 /// stand still to a hundredth; and the least by which stars have moved beside them.
 const STILL_PX: f64 = 0.2;
 const MOVED_PX: f64 = 1.0;
+/// Residuals by which they have.
+const BEYOND_ERRORS: f64 = 3.0;
 
 /// Registers a frame by its stars; also how many of what passes for stars are hot pixels, which stand still
 /// while the others moved together.
@@ -116,8 +118,14 @@ fn by_stars(
     };
     let (of_reference, moved_from) = rest(reference, still.iter().map(|p| p.0).collect());
     let (of_frame, moved_to) = rest(frame, still.iter().map(|p| p.1).collect());
+    // The stars themselves must have moved: faint ones that stand still, a little apart by their noise, show a
+    // turn at the corners.
+    let moved_px = |by: &Registration| {
+        let moves = by.pairs.iter().map(|&(r, f)| moved_from[r].distance(moved_to[f]) as f32);
+        f64::from(stat::median_in_place(&mut moves.collect::<Vec<_>>()))
+    };
     match register(&moved_from, &moved_to, Rules::default()) {
-        Some(by) if moves_px(&by) > MOVED_PX => {
+        Some(by) if moved_px(&by) > MOVED_PX.max(BEYOND_ERRORS * by.residual_px) => {
             let pairs = by.pairs.iter().map(|&(r, f)| (of_reference[r], of_frame[f])).collect();
             (Some(Registration { pairs, ..by }), Some(still.len()))
         }
@@ -390,6 +398,21 @@ mod tests {
             most * (state >> 11) as f64 / (1u64 << 53) as f64
         };
         (0..count).map(|_| Point::new(next(3000.0), next(2000.0))).collect()
+    }
+
+    #[test]
+    fn faint_stars_of_a_guided_night_do_not_move() {
+        let (bright, faint) = (strewn(45, 1), strewn(6, 2));
+        let noisy = |seed| -> Vec<Point> {
+            let errors = strewn(faint.len(), seed);
+            let faint = faint.iter().zip(errors);
+            let off = |p: &Point, e: Point| Point::new(p.x + e.x / 2e3, p.y + e.y / 2e3);
+            bright.iter().copied().chain(faint.map(|(p, e)| off(p, e))).collect()
+        };
+        for seed in 3..40 {
+            let (found, still) = by_stars(&noisy(seed), &noisy(100 + seed), Size::new(3000, 2000));
+            assert_eq!((found.unwrap().matched >= 45, still), (true, None), "{seed}");
+        }
     }
 
     #[test]

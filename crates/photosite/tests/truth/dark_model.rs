@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::night::{run_context, write_plane};
 use photosite::calibrate::dark::DarkSource;
+use photosite::library::Library;
 use photosite::product::DarkModel;
-use photosite::run::{BuiltDarkModel, build_dark_model};
+use photosite::run::{BuiltDarkModel, add_to_library, build_dark_model};
 use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::fits::{Sample, read_frame};
 use photosite_pix::{Frame, FrameKind, MaskBits, Plane, Size};
@@ -228,10 +229,11 @@ fn temperatures_of_a_ccd() {
     }
 }
 
-/// Lights of 240 s of a sensor whose darks must not be scaled get a dark of a model of the night's darks.
+/// Lights of 240 s of a sensor whose darks must not be scaled get a dark of a model of the darks of the night,
+/// or of the library, which brings those that the model needs.
 #[test]
 fn a_night_whose_darks_must_not_be_scaled() {
-    for (preset, seed) in [(Preset::CmosMono, 1), (Preset::CmosOsc, 2)] {
+    for (preset, seed, shelved) in [(Preset::CmosMono, 1, true), (Preset::CmosOsc, 2, false)] {
         let mut night = glowing(preset, seed);
         (night.light_exposure_s, night.dark_exposure_s) = (240.0, 600.0);
         night.counts = Counts { bias: 8, darks: 6, flats: 4, dark_flats: 4, lights: 2 };
@@ -243,11 +245,24 @@ fn a_night_whose_darks_must_not_be_scaled() {
             let darks = camera.take(t, temp_c, 6);
             std::fs::rename(darks, folder.join(format!("darks_{t}"))).unwrap();
         }
-        let out = camera.folder.path().join("out");
-        let request = crate::night::with(crate::night::request(vec![folder.clone()], &out), |n| {
-            n.stack = false
-        });
-        let report = crate::night::run(&request, 2);
+        let place = camera.folder.path().join("library");
+        if shelved {
+            let darks: Vec<PathBuf> = ["darks", "darks_60", "darks_120", "darks_300"]
+                .map(|d| camera.folder.path().join(d))
+                .to_vec();
+            for dark in &darks {
+                std::fs::rename(folder.join(dark.file_name().unwrap()), dark).unwrap();
+            }
+            let mut library = Library::open(&place).unwrap();
+            run_context(2, |context| add_to_library(&mut library, &darks, context)).unwrap();
+        }
+        let request = |out: &str| {
+            let out = camera.folder.path().join(out);
+            crate::night::with(crate::night::request(vec![folder.clone()], &out), |n| {
+                (n.stack, n.library) = (false, shelved.then(|| place.clone()));
+            })
+        };
+        let report = crate::night::run(&request("out"), 2);
         for f in &report.findings {
             println!("{} {}: {}", f.code, f.subject, f.message);
         }
@@ -268,12 +283,12 @@ fn a_night_whose_darks_must_not_be_scaled() {
         }
         let told: Vec<_> = report.findings.iter().filter(|f| f.code == "dark-modelled").collect();
         assert_eq!(told.len(), 1, "{told:?}");
+        if shelved {
+            // A second run finds masters in the library, where the first found frames.
+            continue;
+        }
         // The same bytes on one thread.
-        let again = crate::night::with(
-            crate::night::request(vec![folder], &camera.folder.path().join("again")),
-            |n| n.stack = false,
-        );
-        let one = crate::night::run(&again, 1);
+        let one = crate::night::run(&request("again"), 1);
         for (a, b) in report.lights.iter().zip(&one.lights) {
             let [a, b] = [a, b].map(|l| std::fs::read(l.output.as_ref().unwrap()).unwrap());
             assert!(a == b, "other bytes");

@@ -38,27 +38,22 @@ impl Known {
 
     /// The exposures of the darks in seconds, lowest and highest, and whether there is a bias.
     pub fn exposures_s(&self) -> (f64, f64, bool) {
-        let darks = self.terms.iter().map(|t| t.exposure_s).filter(|t| *t > 0.0);
-        let (low, high) = darks.fold((f64::INFINITY, 0.0f64), |(l, h), t| (l.min(t), h.max(t)));
-        (low, high, self.terms.iter().any(|t| t.exposure_s == 0.0))
+        Proven::by(&self.terms).exposures_s
     }
 
     /// The temperatures of the darks, lowest and highest.
     pub fn temps_c(&self) -> (f64, f64) {
-        let darks = self.terms.iter().filter(|t| t.exposure_s > 0.0).filter_map(|t| t.temp_c);
-        darks.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), t| (l.min(t), h.max(t)))
+        Proven::by(&self.terms).temps_c
     }
 
     /// The exposures that may be asked for, in seconds.
     pub fn bounds_s(&self) -> (f64, f64) {
-        let (shortest, longest, bias) = self.exposures_s();
-        let several = longest > shortest * 1.02;
-        (if bias && several { 0.0 } else { shortest / BEYOND }, longest * BEYOND)
+        Proven::by(&self.terms).bounds_s()
     }
 
     /// How far beyond the temperatures of its darks the model may be asked, in degrees.
     pub fn margin_c(&self) -> f64 {
-        if self.laws.doubling_c.is_some() { BEYOND_C } else { TOLERANCE_C }
+        margin_c(self.laws.doubling_c.is_some())
     }
 
     /// Whether a dark may be asked for.
@@ -66,13 +61,54 @@ impl Known {
     /// # Errors
     /// When it lies beyond what the masters prove.
     pub fn covers(&self, exposure_s: f64, temp_c: f64) -> Result<(), Refused> {
+        Proven::by(&self.terms).covers(exposure_s, temp_c, self.laws.doubling_c.is_some())
+    }
+}
+
+fn margin_c(several: bool) -> f64 {
+    if several { BEYOND_C } else { TOLERANCE_C }
+}
+
+/// How far masters can prove a model, whatever they hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Proven {
+    /// The exposures of the darks in seconds, lowest and highest, and whether there is a bias.
+    pub exposures_s: (f64, f64, bool),
+    /// The temperatures of the darks, lowest and highest.
+    pub temps_c: (f64, f64),
+}
+
+impl Proven {
+    /// By these masters.
+    pub fn by(terms: &[Term]) -> Self {
+        let span = |(low, high): (f64, f64), v: f64| (low.min(v), high.max(v));
+        let none = (f64::INFINITY, f64::NEG_INFINITY);
+        let darks = || terms.iter().filter(|t| t.exposure_s > 0.0);
+        let (low, high) = darks().map(|t| t.exposure_s).fold((f64::INFINITY, 0.0), span);
+        Self {
+            exposures_s: (low, high, terms.iter().any(|t| t.exposure_s == 0.0)),
+            temps_c: darks().filter_map(|t| t.temp_c).fold(none, span),
+        }
+    }
+
+    /// The exposures that may be asked for, in seconds.
+    pub fn bounds_s(&self) -> (f64, f64) {
+        let (shortest, longest, bias) = self.exposures_s;
+        let several = longest > shortest * 1.02;
+        (if bias && several { 0.0 } else { shortest / BEYOND }, longest * BEYOND)
+    }
+
+    /// Whether a dark may be asked for; with `several` temperatures a doubling temperature is known.
+    ///
+    /// # Errors
+    /// When it lies beyond what the masters prove.
+    pub fn covers(&self, exposure_s: f64, temp_c: f64, several: bool) -> Result<(), Refused> {
         let (low_s, high_s) = self.bounds_s();
         if !(exposure_s > 0.0 && exposure_s >= low_s && exposure_s <= high_s) {
             return Err(Refused::Exposure { asked_s: exposure_s, low_s, high_s });
         }
-        let several = self.laws.doubling_c.is_some();
-        let margin = self.margin_c();
-        let (low, high) = self.temps_c();
+        let margin = margin_c(several);
+        let (low, high) = self.temps_c;
         let (low_c, high_c) = (low - margin, high + margin);
         if !(temp_c >= low_c && temp_c <= high_c) {
             return Err(Refused::Temperature { asked_c: temp_c, low_c, high_c, several });

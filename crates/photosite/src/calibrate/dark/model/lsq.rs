@@ -6,7 +6,7 @@ const NEW_SHARE: f64 = 1e-9;
 
 /// The coefficients of some columns, each a sum over the measurements.
 #[derive(Debug, Clone)]
-pub(super) struct Design {
+pub struct Design {
     /// Coefficient by coefficient, what each measurement is multiplied with.
     pub rows: Vec<Vec<f64>>,
 }

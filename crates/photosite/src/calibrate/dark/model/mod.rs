@@ -19,8 +19,9 @@ mod pixels;
 mod term;
 
 pub use glow::GlowMap;
-pub use known::{BEYOND, BEYOND_C, Known, Planes, TOLERANCE_C};
+pub use known::{BEYOND, BEYOND_C, Known, Planes, Proven, TOLERANCE_C};
 pub use laws::{GlowLaw, Laws, LevelLaw};
+pub use lsq::Design;
 pub use measured::{BandSeen, Grid, MasterRows, Seen, look};
 pub use pixels::{Fitted, HeldOut, PixelRows, Predicted, Sums};
-pub use term::{Measured, Refused, Term, enough};
+pub use term::{Measured, Refused, Term, enough, same_point};

@@ -121,6 +121,11 @@ impl fmt::Display for Refused {
     }
 }
 
+/// Whether two darks, of an exposure in seconds and a temperature each, are one for a model.
+pub fn same_point((s, c): (f64, f64), (other_s, other_c): (f64, f64)) -> bool {
+    (s / other_s - 1.0).abs() < 0.02 && (c - other_c).abs() < 1.0
+}
+
 /// Whether masters can make a model.
 ///
 /// # Errors
@@ -130,11 +135,9 @@ pub fn enough(terms: &[Term]) -> Result<(), Refused> {
     let mut darks: Vec<(f64, f64)> = Vec::new();
     for term in terms.iter().filter(|t| t.exposure_s > 0.0) {
         let temp = term.temp_c.ok_or(Refused::NoTemperature)?;
-        let same = |(t, c): &(f64, f64)| {
-            (t / term.exposure_s - 1.0).abs() < 0.02 && (c - temp).abs() < 1.0
-        };
-        if !darks.iter().any(same) {
-            darks.push((term.exposure_s, temp));
+        let dark = (term.exposure_s, temp);
+        if !darks.iter().any(|known| same_point(*known, dark)) {
+            darks.push(dark);
         }
     }
     let needed = if bias { 2 } else { 3 };
