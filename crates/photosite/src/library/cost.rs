@@ -214,24 +214,21 @@ impl DarkCurrent {
     }
 }
 
-/// What a dark of `frames` frames leaves in a light when it is taken `k` times, with the noise that it
-/// brings: a root mean square over all pixels; `None` where an exposure or every temperature is not
-/// known.
+/// What a dark leaves of the dark signal in a light when it is taken `k` times: a root mean square over all pixels,
+/// without noise; `None` where an exposure or every temperature is not known.
 pub fn scaled_cost(
     light: &Traits,
     dark: &Traits,
-    frames: usize,
     current: &DarkCurrent,
     k: f64,
 ) -> Option<(f64, CostUnit)> {
     let light_c = light.temp_c.or(dark.temp_c)?;
     let dark_c = dark.temp_c.unwrap_or(light_c);
-    let cost = cost(FrameKind::Dark, light, dark, frames, current);
+    let unit = cost(FrameKind::Dark, light, dark, 1, current).unit;
     let gain = light.gain_e_per_adu.or(dark.gain_e_per_adu);
     let factor = if current.is_measured() { gain.unwrap_or(1.0) } else { 1.0 };
     let (light_s, dark_s) = (light.exposure_s?, dark.exposure_s?);
-    let left = factor * current.difference((light_s, light_c), (k * dark_s, dark_c));
-    Some((left.hypot(k * cost.noise), cost.unit))
+    Some((factor * current.difference((light_s, light_c), (k * dark_s, dark_c)), unit))
 }
 
 /// The slope of log2(rate) over temperature by least squares, turned round: degrees a doubling.

@@ -72,10 +72,11 @@ pub(super) fn forecast(
     let by_exposure = light_s / dark_s;
     let by_both = by_exposure * (warmth / current.doubling_c()).exp2();
     let bias_noise = noise(FrameKind::Bias, light, bias, current);
+    let dark_noise = noise(FrameKind::Dark, light, (dark, frames), current);
     // The bias is in the light once, and in the dark as often as that is taken.
     let left = |k: f64| {
-        let (left, unit) = scaled_cost(light, dark, frames, current, k)?;
-        Some((left.hypot((1.0 - k) * bias_noise), unit))
+        let (left, unit) = scaled_cost(light, dark, current, k)?;
+        Some((left.hypot(k * dark_noise).hypot((1.0 - k) * bias_noise), unit))
     };
     let (none, unit) = left(0.0)?;
     let way = |source, k: f64, residual: f64, allowed| DarkWay { source, k, residual, allowed };
@@ -91,9 +92,15 @@ pub(super) fn forecast(
     Some(ScaledPlan { dark: name.to_owned(), ways, unit })
 }
 
+/// The noise of a frame where no header tells it: it parts long darks from short ones, and many frames from few.
+const USUAL_NOISE: f64 = 4.0;
+
 /// What the mean of some frames is off by for their number, at a light's own dark signal.
 fn noise(kind: FrameKind, light: &Traits, (of, frames): Of<'_>, current: &DarkCurrent) -> f64 {
-    cost(kind, light, of, frames, current).noise
+    match cost(kind, light, of, frames, current).noise {
+        0.0 => USUAL_NOISE / (frames.max(1) as f64).sqrt(),
+        known => known,
+    }
 }
 
 /// The way by a model of darks and the bias, where they can make one for the light, with what it is expected

@@ -8,7 +8,7 @@ use super::at_hand::{fitted_dark, other_darks, path_of};
 use super::lights::{Work, these_lights};
 use super::modelled::{Made, model_darks};
 use super::notes::Notes;
-use super::own_darks::{contradicted, vouches};
+use super::own_darks::{contradicted, misfits, vouches};
 use crate::calibrate::dark::{DarkChoice, DarkFit, DarkLaw, DarkSource, Declined, agree, follow};
 use crate::error::Reach;
 use crate::event::{Event, Stage};
@@ -44,7 +44,7 @@ pub(super) fn fit_darks(
         }
     }
     for own in contradicted(work, context)? {
-        notes.add(own.finding(work), context);
+        notes.extend(own.finding(work), context);
         if let Some(bias) = own.bias {
             wanted.entry((own.dark, bias)).or_default().extend(own.lights);
         }
@@ -91,7 +91,8 @@ pub(super) fn fit_darks(
         for (i, fit) in fits {
             let choice = raw[planned[i].frame].as_ref().map(|raw| fitted.choose(fit, raw));
             // A light whose own hot pixels agree with its dark keeps it, whatever others of its group say.
-            let changed = |c: &DarkChoice| planned[i].scaled.is_some() || !vouches(&c.fit);
+            let changed =
+                |c: &DarkChoice| planned[i].scaled.is_some() || misfits(&c.fit) || !vouches(&c.fit);
             out[i] = choice.filter(changed);
         }
         let into = (masters_dir, &mut *notes);

@@ -13,14 +13,15 @@ use crate::product::{DarkStrip, OWN_DARKS_ASKED};
 use crate::work::Context;
 use crate::{Finding, Result};
 
-/// Lights of a group whose hot pixels say that their dark is not theirs.
+/// Lights of a group whose hot pixels say that their dark is not theirs, or not as strong.
 pub(super) struct Contradicted {
     pub dark: MasterId,
     /// What the dark is freed of to be fitted; `None` where there is none.
     pub bias: Option<MasterId>,
     pub lights: Vec<LightId>,
-    /// The factors that the lights which were looked at call for, from the lowest to the highest.
-    factors: (f64, f64),
+    /// The factors that the lights which contradict the labels call for, from the lowest to the highest; `None` where
+    /// they differ by no more than temperatures within the rules make.
+    factors: Option<(f64, f64)>,
 }
 
 /// Whether hot pixels tell one factor: glow may differ where they do, an error is counted where it matters, strata
@@ -39,6 +40,16 @@ fn tells(fit: &DarkFit) -> bool {
 /// Whether a light's hot pixels say that a dark is its own.
 pub(super) fn vouches(fit: &DarkFit) -> bool {
     fit.k.is_some() && tells(fit) && !fit.contradicts(1.0)
+}
+
+/// A dark that is its lights' own by its labels is scaled to them from a degree's worth on, if by so many errors.
+const MISFIT: (f64, f64) = (5.0, 0.1);
+
+/// Whether a light's hot pixels call for another factor than 1 by what a bias at hand can mend, whatever explains it.
+pub(super) fn misfits(fit: &DarkFit) -> bool {
+    let (errors, share) = MISFIT;
+    let far = fit.k.is_some_and(|k| (k - 1.0).abs() > (errors * fit.error).max(share));
+    tells(fit) && far && !fit.holds(1.0)
 }
 
 /// Whether a light's hot pixels say that a dark is not its own: neither as it is, nor as the temperatures in both
@@ -85,21 +96,23 @@ pub(super) fn contradicted(work: Work<'_>, context: &Context<'_>) -> Result<Vec<
             Err(_) => continue,
         };
         let fits = work.on_raws(&some, context, |_, raw, buffers| strip.fit(raw, buffers))?;
-        let told: BTreeMap<LightId, f64> = some
+        // A light that cannot be read is told of where it is calibrated.
+        let fits: BTreeMap<LightId, DarkFit> = some
             .into_iter()
             .zip(fits)
-            // A light that cannot be read is told of where it is calibrated.
-            .filter_map(|(light, fit)| {
-                let sure = |fit: &DarkFit| contradicts(work, (light, dark), fit);
-                Some((light, fit.ok().filter(sure)?.k?))
-            })
+            .filter_map(|(light, fit)| Some((light, fit.ok()?)))
             .collect();
         for lights in groups.into_values() {
-            let factors = || lights.iter().filter_map(|i| told.get(i).copied());
-            if factors().next().is_some() {
-                let factors =
-                    (factors().fold(f64::INFINITY, f64::min), factors().fold(0.0, f64::max));
-                out.push(Contradicted { dark, bias, lights, factors });
+            let asked = || lights.iter().filter_map(|i| Some((*i, fits.get(i)?)));
+            let factors: Vec<f64> = asked()
+                .filter(|(light, fit)| contradicts(work, (*light, dark), fit))
+                .filter_map(|(_, fit)| fit.k)
+                .collect();
+            let mendable = bias.is_some() && asked().any(|(_, fit)| misfits(fit));
+            if mendable || !factors.is_empty() {
+                let low = factors.iter().copied().reduce(f64::min);
+                let high = factors.iter().copied().reduce(f64::max);
+                out.push(Contradicted { dark, bias, lights, factors: low.zip(high) });
             }
         }
     }
@@ -107,9 +120,10 @@ pub(super) fn contradicted(work: Work<'_>, context: &Context<'_>) -> Result<Vec<
 }
 
 impl Contradicted {
-    /// What was seen, and what is done.
-    pub fn finding(&self, work: Work<'_>) -> Finding {
-        let Self { dark, bias, lights, factors: (low, high) } = self;
+    /// What was seen of labels that are contradicted, and what is done.
+    pub fn finding(&self, work: Work<'_>) -> Option<Finding> {
+        let Self { dark, bias, lights, factors } = self;
+        let (low, high) = (*factors)?;
         let dark = &work.planned[*dark].file_name;
         let subject = first_and_more(work.path(lights[0]).display(), lights.len());
         let [low_text, high_text] = [low, high].map(|k| format!("{:.2}", k.abs()));
@@ -133,9 +147,10 @@ impl Contradicted {
                 "Take darks with the lights' own settings; with biases this dark could be scaled."
             }
         };
-        Finding::new("dark-contradicted", Severity::Warning, subject, message)
+        let finding = Finding::new("dark-contradicted", Severity::Warning, subject, message)
             .hint(hint)
             .with("dark", dark.clone())
-            .with("k", *low)
+            .with("k", low);
+        Some(finding)
     }
 }
