@@ -158,6 +158,18 @@ impl Error {
         )
     }
 
+    /// A product of another kind stands where one is to go.
+    pub(crate) fn other_product(path: &Path, there: &str, wanted: &str) -> Self {
+        Self::new(
+            ErrorKind::Foreign,
+            format!(
+                "{} exists and is a {there}, which no {wanted} takes the place of; name another file \
+                 with -o, or move this one",
+                path.display()
+            ),
+        )
+    }
+
     /// The person stopped the work.
     pub fn cancelled() -> Self {
         let message = "interrupted; finished products are kept, and the same command continues \

@@ -79,4 +79,20 @@ fn lights_are_listed_registered_and_stacked() {
     // Of a folder its lights are taken.
     let told = json(&expect(0, &[&args[..], &[text(&night.join("lights"))]].concat()));
     assert_eq!(told["lights"].as_array().map(Vec::len), Some(5), "{told}");
+    // A product of another kind is no older stack, and what calls itself a bias no light.
+    let [master, flats] = ["bias.fits", "flats.fits"].map(|n| dir.path().join(n));
+    let biases = files(&night.join("bias"));
+    let biases: Vec<&str> = biases.iter().map(|p| text(p)).collect();
+    let codes = |args: &[&str]| -> Vec<String> {
+        let told = json(&expect(0, &[args, &biases].concat()));
+        let all = told["findings"].as_array().unwrap().iter();
+        all.map(|f| f["code"].as_str().unwrap().to_owned()).collect()
+    };
+    assert!(codes(&["master", "bias", "-o", text(&master), "--json"]).is_empty());
+    let as_flats = codes(&["master", "flat", "-o", text(&flats), "--json"]);
+    assert!(as_flats.contains(&"kind-contradicts".to_owned()), "{as_flats:?}");
+    refused(
+        &[&["stack", "-o", text(&master)], &names[..]].concat(),
+        &[text(&master), "is a master bias, which no stacked light takes the place of"],
+    );
 }

@@ -15,7 +15,7 @@ use crate::correlation::of_debayering;
 use crate::header::picture_header;
 use crate::measure::{doubtful_phase, greens, sample_noise};
 use crate::open::{read_frame, read_frames};
-use crate::product::{Product, Standing, standing};
+use crate::product::{Product, Standing, room_for};
 use crate::provenance::{Input, Provenance};
 use crate::work::Context;
 use crate::{Error, Finding, Result};
@@ -102,7 +102,7 @@ pub fn debayer_file(
     let names = CfaColor::ALL.map(CfaColor::name);
     let product = ColourProduct {
         path: output.to_owned(),
-        reused: standing(output, &provenance.key())? == Standing::Current,
+        reused: room_for(output, &provenance)? == Standing::Current,
         method: method.name().to_owned(),
         cfa: mosaic.cfa,
         width: 0,
@@ -196,7 +196,7 @@ fn extract_one(
     );
     let product = ColourProduct {
         path: path.to_owned(),
-        reused: standing(path, &provenance.key())? == Standing::Current,
+        reused: room_for(path, &provenance)? == Standing::Current,
         method: name.to_owned(),
         cfa: mosaic.cfa,
         width: 0,

@@ -64,7 +64,7 @@ pub struct Glance {
     pub median_adu: f64,
     /// The scatter of neighbours of one colour: one standard deviation.
     pub scatter_adu: f64,
-    /// The share of those samples that are 0.
+    /// The share of those samples that are 0, where none is below.
     pub zero_share: f64,
     /// The highest sample.
     pub highest_adu: f32,
@@ -110,7 +110,9 @@ impl Glance {
         let scatter_adu = rank(apart, ONE_SIGMA) / std::f64::consts::SQRT_2;
         let some = || rows().flatten().copied().step_by(step);
         let median_adu = rank(some(), 0.5);
-        let zeros = some().filter(|v| *v == 0.0).count();
+        // Zero is a step like others where samples lie below it.
+        let below = some().any(|v| v < 0.0);
+        let zeros = some().filter(|v| *v == 0.0 && !below).count();
         let zero_share = zeros as f64 / some().count().max(1) as f64;
         let highest_adu =
             samples.iter().copied().filter(|v| v.is_finite()).fold(f32::NEG_INFINITY, f32::max);
@@ -231,6 +233,14 @@ pub(super) mod tests {
             v ^= v << 5;
         }
         (v % 2001) as f32 / 577.0 - 1.732
+    }
+
+    #[test]
+    fn zero_is_a_step_like_others_where_samples_lie_below() {
+        let share = |least: f32| {
+            glance(Size::new(64, 64), |x, y| noise(x, y).round().max(least)).zero_share
+        };
+        assert!(share(-9.0) == 0.0 && share(0.0) > 0.4);
     }
 
     #[test]

@@ -25,9 +25,15 @@ pub(super) const PICTURES: &[Code] = &[
         "Use the default rejection, or wider limits: --sigma-low 4 --sigma-high 4.",
     ),
     code(
+        "kind-contradicts",
+        Warning,
+        "Frames that were named as one kind are of another by their own headers.",
+        "Name the frames that were meant, or ignore this if their headers are wrong.",
+    ),
+    code(
         "stack-mixed",
         Warning,
-        "Lights of several filters, targets or exposures were named for one stack.",
+        "Lights of several filters, targets, exposures or calibrations were named for one stack.",
         "Stack them apart; run does that by itself. Lights of several exposures may go together.",
     ),
     code(

@@ -319,6 +319,17 @@ pub fn take_unlabelled(path: &Path, root: &Path, probe: Probe, overrides: &KindO
         let finding = Finding::new(code, Severity::Error, &subject, message).hint(hint);
         Taken::LeftOut(finding, said)
     };
+    if let Some(what) = by_name::result_of_another(path).filter(|_| {
+        let calibration = matches!(MasterName::of(path).kind, Some(k) if k != FrameKind::Light);
+        by_option.is_none() && !calibration
+    }) {
+        let message = format!("by its name {what}; it is not a raw frame and is left out");
+        return Taken::LeftOut(
+            Finding::new("result-of-another-program", Severity::Warning, &subject, message)
+                .hint("Give the folder of raw frames only."),
+            metadata.kind,
+        );
+    }
     if probe.planes != 1 {
         return left_out(
             "not-one-plane",
@@ -330,17 +341,6 @@ pub fn take_unlabelled(path: &Path, root: &Path, probe: Probe, overrides: &KindO
     let decided = forced
         .or_else(|| classify(metadata.kind, metadata.object.as_deref(), path, root, &mut findings));
     let by_hand = forced.is_some();
-    if let Some(what) = by_name::result_of_another(path).filter(|_| {
-        let calibration = matches!(MasterName::of(path).kind, Some(k) if k != FrameKind::Light);
-        !by_hand && !calibration
-    }) {
-        let message = format!("by its name {what}; it is not a raw frame and is left out");
-        return Taken::LeftOut(
-            Finding::new("result-of-another-program", Severity::Warning, &subject, message)
-                .hint("Give the folder of raw frames only."),
-            metadata.kind,
-        );
-    }
     // No camera writes floating point: such a file is some program's result.
     let by_camera = probe.header.get_i64("BITPIX").is_some_and(|bits| bits > 0);
     let unsaid = by_camera.then_some((FrameKind::Light, KindSource::Pixels));

@@ -9,7 +9,7 @@ use photosite_pix::{Frame, Header};
 use super::light::{BiasChoice, LightRequest, Masters, calibrate_kept};
 use super::loaded::{LoadedMaster, load_named};
 use super::scaling::FittedDark;
-use super::write::{Product, standing};
+use super::write::{Product, room_for};
 use crate::calibrate::dark::DOUBLING_C;
 use crate::params::DarkScaling;
 use crate::provenance::Provenance;
@@ -159,7 +159,7 @@ impl CalibratedFrame {
     /// When a file that Photosite did not make stands there, or the operating system refuses.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        standing(path, &self.provenance.key()).map_err(Error::of_product)?;
+        room_for(path, &self.provenance).map_err(Error::of_product)?;
         let product = Product {
             path,
             frames: &[&self.frame],

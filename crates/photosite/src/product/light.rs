@@ -16,7 +16,7 @@ use serde_json::json;
 use super::defect_map::LoadedMap;
 use super::known::Known;
 use super::loaded::LoadedMaster;
-use super::write::{Product, Standing, standing};
+use super::write::{Product, Standing, room_for};
 use crate::calibrate::dark::{DarkShare, DarkSource};
 use crate::calibrate::{
     Bias, CalibratedSource, CalibrationSet, DarkContent, FlatContent, Left, MasterDark, MasterFlat,
@@ -278,7 +278,7 @@ pub fn calibrate_light(
     let noise = request.noise.or_else(|| raw.noise());
     let provenance = provenance(request, noise);
     let key = provenance.key();
-    let at_its_place = standing(path, &key)?;
+    let at_its_place = room_for(path, &provenance)?;
     let stands = at_its_place == Standing::Current;
     if let Some((before, after)) = known.of_light(&key).filter(|_| stands) {
         let header = photosite_file::probe(path)?.header;

@@ -69,6 +69,6 @@ pub use stacking::{
     MEAN_SAMPLES, equalise, glance_bytes, open_all, plan_stack, stack, summarise, within_memory,
 };
 pub use write::{
-    Product, Standing, changed_since, fits_name, is_product, kept_aside, replaced, standing,
-    sums_of, whole,
+    Product, Standing, changed_since, fits_name, is_product, kept_aside, replaced, room_for,
+    standing, sums_of, whole,
 };

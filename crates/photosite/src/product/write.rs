@@ -10,7 +10,7 @@ use photosite_pix::{Frame, Header, Plane};
 
 use crate::finding::Severity;
 use crate::open::probe;
-use crate::provenance::{KEY_KEYWORD, Provenance, key_of};
+use crate::provenance::{self, ContentHash, Input, KEY_KEYWORD, Provenance, key_of};
 use crate::stack::Maps;
 use crate::work::{Context, for_each};
 use crate::{Error, Finding, Result};
@@ -49,6 +49,33 @@ pub fn standing(path: &Path, key: &str) -> Result<Standing> {
         // A file that cannot be read is not known to be ours either.
         _ => Err(Error::foreign(path)),
     }
+}
+
+/// Looks at what stands where a product is about to be made.
+///
+/// # Errors
+/// As [`standing`], and when an input stands there, or a product of another kind: a calibrated light is no older
+/// stack.
+pub fn room_for(path: &Path, provenance: &Provenance) -> Result<Standing> {
+    let found = standing(path, &provenance.key())?;
+    if found == Standing::Outdated {
+        let there = provenance::read(path).ok().map(|told| told.product);
+        if let Some(there) = there.filter(|there| *there != provenance.product) {
+            return Err(Error::other_product(path, &there, &provenance.product));
+        }
+        let named = |i: &&Input| path.file_name().is_some_and(|n| n.to_string_lossy() == i.name);
+        let mut named = provenance.inputs.iter().filter(named).peekable();
+        if named.peek().is_some() {
+            let there = ContentHash::of_file(path)?;
+            if named.any(|input| input.hash == there) {
+                return Err(Error::mismatch(format!(
+                    "{} is the input; choose another output file with -o",
+                    path.display()
+                )));
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Checks that a product may have this name: only FITS holds all of it.

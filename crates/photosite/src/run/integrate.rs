@@ -33,7 +33,7 @@ use crate::measure::{
 use crate::params::{Drizzle, Integration, Repair, Weight};
 use crate::preview::{Linked, write_preview};
 use crate::product::{
-    Product, Standing, fits_name, kept_aside, read_defect_map, stack, standing, within_memory,
+    Product, Standing, fits_name, kept_aside, read_defect_map, room_for, stack, within_memory,
 };
 use crate::provenance::{ContentHash, Input, Provenance};
 use crate::raw::common_noise;
@@ -178,10 +178,23 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
         }
     }
     let provenance = Provenance::new("stacked light", inputs, parameters);
-    let mut done = arranged.stack(request.output, (None, None), &provenance, context)?;
+    let mut done = arranged.stack(request.output, Asked::default(), &provenance, context)?;
     findings.append(&mut done.findings);
     findings.sort_by(|a, b| a.subject.cmp(&b.subject));
     Ok(Integrated { findings, ..done })
+}
+
+/// What a run knows of a picture that its lights do not tell.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Asked<'a> {
+    /// Where the one for the eye goes.
+    pub preview: Option<&'a Path>,
+    /// The sums of the picture as a former run wrote it.
+    pub noted: Option<&'a [String]>,
+    /// The target, however its lights spell it.
+    pub object: Option<&'a str>,
+    /// The filter, however its lights spell it.
+    pub filter: Option<&'a str>,
 }
 
 impl Arranged<'_> {
@@ -222,7 +235,7 @@ impl Arranged<'_> {
             let provenance = Provenance::new("registered light", inputs, parameters);
             let path = name(i);
             let folder = folder_of(&path);
-            if standing(&path, &provenance.key())? == Standing::Current {
+            if room_for(&path, &provenance)? == Standing::Current {
                 continue;
             }
             // At its own level: it is a light still.
@@ -256,20 +269,20 @@ impl Arranged<'_> {
         Ok(())
     }
 
-    /// Stacks the lights into a picture at `path`, and one for the eye beside it where `preview`
-    /// names it. What stands there is kept aside where its sums are not those that were `noted`.
+    /// Stacks the lights into a picture at `path`, and one for the eye beside it where that is asked for. What
+    /// stands there is kept aside where its sums are not those that were noted.
     ///
     /// # Errors
     /// When a light cannot be read, the picture cannot be written, or the work is cancelled.
-    pub fn stack(
+    pub(super) fn stack(
         self,
         path: &Path,
-        (preview, noted): (Option<&Path>, Option<&[String]>),
+        Asked { preview, noted, object, filter }: Asked<'_>,
         provenance: &Provenance,
         context: &Context<'_>,
     ) -> Result<Integrated> {
         // What Photosite did not make is left alone, before any work is done for it.
-        standing(path, &provenance.key())?;
+        room_for(path, provenance)?;
         let scale_variance = self.scale_variance();
         let Self { lights, reference, level, how, parts, mut findings } = self;
         // A picture for the eye that is not ours stays, and the stack is made all the same.
@@ -308,6 +321,16 @@ impl Arranged<'_> {
             .collect();
         let header = stack_header(&reference.header, &told, recipe, rejected, how.scale());
         let mut header = picture_header(&header, part, (0.0, 0.0), 1.0);
+        for (key, name, comment) in [("OBJECT", object, "target"), ("FILTER", filter, "filter")] {
+            if let Some(name) = name.filter(|_| header.get_text(key).is_none()) {
+                header.set_text(key, name, comment);
+            }
+        }
+        let levelled = level.metadata.exposure_s.filter(|_| how.normalise != Normalise::None);
+        if let Some(exposure_s) = levelled {
+            let comment = "[s] exposure of the light at whose level it is";
+            header.set(Card::real("EXPOSURE", exposure_s, comment));
+        }
         if let Some(shared) = &shared {
             shared.write_beyond(&mut header);
         }

@@ -1,8 +1,10 @@
 //! Lights that were named for one stack and do not belong together.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use photosite_pix::align::{Point, Rules, register};
+use photosite_pix::{Applied, FrameKind};
 
 use crate::Finding;
 use crate::finding::Severity;
@@ -20,6 +22,8 @@ pub(super) fn doubts(lights: &[SurveyedLight], registered: bool) -> Vec<Finding>
     out.extend(mixed(lights, "filters", &filter));
     out.extend(mixed(lights, "targets", &target));
     out.extend(mixed(lights, "exposures", &exposure));
+    out.extend(mixed(lights, "calibrations", &calibration));
+    out.extend(of_other_kind(FrameKind::Light, lights.iter().map(|l| (l.path(), l.metadata.kind))));
     if !registered {
         out.extend(not_aligned(lights));
     }
@@ -34,6 +38,42 @@ fn target(light: &SurveyedLight) -> Option<String> {
 
 fn exposure(light: &SurveyedLight) -> Option<String> {
     light.metadata.exposure_s.map(|s| format!("{s:.3} s"))
+}
+
+/// What was done to a light, in words.
+fn calibration(light: &SurveyedLight) -> Option<String> {
+    let steps = [(Applied::BIAS, "bias"), (Applied::DARK, "dark"), (Applied::FLAT, "flat")];
+    let done: Vec<&str> = steps
+        .into_iter()
+        .filter(|(step, _)| light.metadata.applied.contains(*step))
+        .map(|(_, word)| word)
+        .collect();
+    Some(if done.is_empty() { "none".to_owned() } else { done.join(", ") })
+}
+
+/// That frames which were named as one kind are of another by their own headers.
+pub(super) fn of_other_kind<'a>(
+    asked_as: FrameKind,
+    frames: impl Iterator<Item = (&'a Path, Option<FrameKind>)>,
+) -> Option<Finding> {
+    let (mut count, mut others) = (0, Vec::new());
+    for (path, says) in frames {
+        count += 1;
+        // Dark flats are darks.
+        let alike =
+            |k: FrameKind| k == asked_as || (k, asked_as) == (FrameKind::DarkFlat, FrameKind::Dark);
+        others.extend(says.filter(|k| !alike(*k)).map(|kind| (path, kind)));
+    }
+    let &(first, kind) = others.first()?;
+    let message = format!(
+        "{} of {count} frames that were named as {asked_as} say of themselves that they are not; this one is a {kind}",
+        others.len()
+    );
+    Some(
+        Finding::new("kind-contradicts", Severity::Warning, first.display().to_string(), message)
+            .hint("Name the frames that were meant, or ignore this if their headers are wrong.")
+            .with("frames", others.len()),
+    )
 }
 
 /// That lights of several exposures are joined with the light that each of them has: long ones count as

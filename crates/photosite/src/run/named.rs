@@ -10,6 +10,7 @@ use photosite_pix::{Applied, CfaPattern, FrameKind, Size};
 
 use super::examined::examine;
 use super::frames::{damaged, duplicate, raw_frame};
+use super::mixed::of_other_kind;
 use crate::calibrate::RemovedBy;
 use crate::calibrate::dark::{DOUBLING_C, DarkChoice, DarkShare, DarkSource};
 use crate::error::Reach;
@@ -135,6 +136,8 @@ pub fn master_of_named(
             asked.files.len()
         )));
     }
+    let named = frames.iter().map(|f| (f.path.as_path(), f.metadata.kind));
+    findings.extend(of_other_kind(asked.kind, named));
     let cfa: Option<CfaPattern> = frames[0].metadata.cfa;
     let noise = crate::raw::common_noise(frames.iter().map(|f| &f.metadata));
     let recipe = asked.recipe.resolve(asked.kind, frames.len(), cfa, noise)?;

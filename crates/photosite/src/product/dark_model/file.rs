@@ -13,7 +13,7 @@ use crate::calibrate::dark::model::{
     GlowLaw, GlowMap, Grid, HeldOut, Known, Laws, LevelLaw, Measured, Planes, Term,
 };
 use crate::header::{DARK_MODEL, round};
-use crate::product::write::{standing, whole};
+use crate::product::write::{room_for, whole};
 use crate::provenance::{self, key_of};
 use crate::{Error, Result};
 
@@ -79,7 +79,7 @@ impl DarkModel {
     /// # Errors
     /// When a file that Photosite did not make stands there, or the operating system refuses.
     pub fn write(&self, path: &Path) -> Result<()> {
-        standing(path, &self.key()).map_err(Error::of_product)?;
+        room_for(path, &self.provenance).map_err(Error::of_product)?;
         let planes = &self.planes;
         let size = planes.rate.size();
         let spec = |name: &str, size, sample, header| ImageSpec {

@@ -11,7 +11,7 @@ use super::model::DarkModel;
 use crate::calibrate::dark::model::Refused;
 use crate::defects;
 use crate::header::{SynthesizedFacts, synthesized_header};
-use crate::product::write::{Product, Standing, standing};
+use crate::product::write::{Product, Standing, room_for};
 use crate::provenance::{ContentHash, Input, Provenance};
 use crate::{Error, Result};
 
@@ -108,7 +108,7 @@ impl DarkModel {
         let input = Input::new("dark model", model, ContentHash::of_file(model)?);
         let parameters = json!({ "exposure_s": exposure_s, "temp_c": temp_c });
         let provenance = Provenance::new("master dark by a model", vec![input], parameters);
-        let reused = standing(path, &provenance.key())? == Standing::Current;
+        let reused = room_for(path, &provenance)? == Standing::Current;
         let (frame, (hot, cold)) = self.dark(exposure_s, temp_c)?;
         let no_data =
             frame.mask.as_slice().iter().filter(|m| m.contains(MaskBits::NO_DATA)).count();

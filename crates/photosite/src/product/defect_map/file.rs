@@ -9,7 +9,7 @@ use photosite_pix::{Card, Header, MaskBits};
 
 use crate::defects::{Cluster, DefectMap, Line, MAP_SCHEMA, Seen, Unsteady};
 use crate::header::DEFECT_MAP;
-use crate::product::write::{standing, whole};
+use crate::product::write::{room_for, whole};
 use crate::provenance::{ContentHash, Provenance, key_of};
 use crate::{Error, Result};
 
@@ -38,7 +38,7 @@ pub fn write_defect_map(
     provenance: &Provenance,
     path: &Path,
 ) -> Result<()> {
-    standing(path, &provenance.key()).map_err(Error::of_product)?;
+    room_for(path, provenance).map_err(Error::of_product)?;
     header.set(Card::string("IMAGETYP", DEFECT_MAP, "kind of file"));
     header.set(Card::string("PSDSCHEM", MAP_SCHEMA, "schema of the tables"));
     let facts = &map.facts;

@@ -10,7 +10,7 @@ use crate::Result;
 use crate::defects::{MAP_SCHEMA, Seen};
 use crate::header::common_header;
 use crate::open::probe;
-use crate::product::write::{Standing, standing};
+use crate::product::write::{Standing, room_for};
 use crate::provenance::{ContentHash, Input, Provenance};
 use crate::work::Context;
 
@@ -34,7 +34,7 @@ pub fn defect_map_at(
         "gain_e_per_adu": told.and_then(|m| Some(m.gain_e_per_adu?.e_per_adu())),
     });
     let provenance = Provenance::new("defect map", inputs, parameters);
-    if standing(path, &provenance.key())? == Standing::Current {
+    if room_for(path, &provenance)? == Standing::Current {
         return read_defect_map(path);
     }
     let map = build_defect_map(sets, odd, folder_of(path), context)?;

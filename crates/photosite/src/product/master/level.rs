@@ -12,7 +12,7 @@ use crate::Result;
 use crate::header::imagetyp;
 use crate::product::Product;
 use crate::product::loaded::load_samples;
-use crate::product::write::{Standing, standing};
+use crate::product::write::{Standing, room_for};
 use crate::provenance::{Input, Provenance, master_name};
 use crate::work::Context;
 
@@ -29,7 +29,7 @@ pub fn level_of_dark(dark: &Path, path: &Path, context: &Context<'_>) -> Result<
     let inputs = vec![Input::new(master_name(FrameKind::Dark), dark, loaded.hash)];
     let provenance =
         Provenance::new(master_name(FrameKind::Bias), inputs, json!({ "of": "level" }));
-    let reused = standing(path, &provenance.key())? == Standing::Current;
+    let reused = room_for(path, &provenance)? == Standing::Current;
     if !reused {
         const NOT: MaskBits = MaskBits::NO_DATA.union(MaskBits::SATURATED);
         let (data, mask) = (loaded.frame.data.as_slice(), loaded.frame.mask.as_slice());

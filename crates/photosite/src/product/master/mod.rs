@@ -17,7 +17,7 @@ use self::asked::Attempt;
 use self::found::{copy_master, describe, outcome};
 use self::make::{make, provenance};
 use super::loaded::{LoadedMaster, load_samples};
-use super::write::{Standing, standing};
+use super::write::{Standing, room_for};
 use crate::calibrate::RemovedBy;
 use crate::event::Event;
 use crate::provenance::{Input, master_name};
@@ -115,7 +115,7 @@ fn attempt(
         additive.iter().map(|(m, name)| Input::new(format!("master {name}"), &m.path, m.hash));
     let provenance = provenance(request, frames, used.collect());
     let key = provenance.key();
-    let found = standing(request.path, &key)?;
+    let found = room_for(request.path, &provenance)?;
     let (stands, damaged) = (found == Standing::Current, found == Standing::Damaged);
     let shelved = request.known.master(&key).filter(|_| !stands);
     if stands || shelved.is_some_and(|m| copy_master(m, request.path, &key).is_ok()) {

@@ -7,7 +7,7 @@ use crate::diagnose::Verdict;
 use crate::finding::Severity;
 use crate::inventory::Inventory;
 use crate::measure::SurveyedLight;
-use crate::params::{LeftOut, LightMeasures, Selection};
+use crate::params::{Column, LeftOut, LightMeasures, Selection};
 use crate::plan::{FEWEST_LIGHTS, Plan, StackPlan};
 use crate::register::{Arranged, LightPart, outliers};
 use crate::report::LightRow;
@@ -23,9 +23,11 @@ pub(super) fn rows(
     verdict: &dyn Fn(&Path) -> Option<Verdict>,
 ) -> Vec<LightRow> {
     let level_s = arranged.level.metadata.exposure_s;
-    let row = |(light, part): (&SurveyedLight, &LightPart)| {
+    let longer = |light: &SurveyedLight| {
         let both_s = light.metadata.exposure_s.zip(level_s);
-        let longer = both_s.map_or(1.0, |(own, level)| own / level);
+        both_s.map_or(1.0, |(own, level)| own / level)
+    };
+    let row = |(light, part): (&SurveyedLight, &LightPart)| {
         let scale = part.flux_scale.map(|flux| flux.scale);
         LightRow {
             picture: picture.to_owned(),
@@ -36,7 +38,7 @@ pub(super) fn rows(
             round: light.field.roundness,
             sky_adu: light.field.background,
             noise_adu: light.field.noise,
-            transparency: scale.map(|scale| 1.0 / (scale * longer)),
+            transparency: scale.map(|scale| 1.0 / (scale * longer(light))),
             weight: part.weight,
             residual_px: part.registration.as_ref().map(|r| r.residual_px),
             airmass: light.header.get_f64("AIRMASS").filter(|x| (1.0..=40.0).contains(x)),
@@ -47,11 +49,12 @@ pub(super) fn rows(
             note: String::new(),
         }
     };
-    with_outliers(arranged.lights.iter().zip(&arranged.parts).map(row).collect())
-}
-
-fn with_outliers(rows: Vec<LightRow>) -> Vec<LightRow> {
-    let found = outliers(&rows.iter().map(LightRow::measures).collect::<Vec<_>>());
+    let rows: Vec<LightRow> = arranged.lights.iter().zip(&arranged.parts).map(row).collect();
+    // A longer light has more sky: as much as in the time of the light at whose level they are.
+    let alike = |(row, light): (&LightRow, &SurveyedLight)| {
+        row.measures().with(Column::Sky, Some(row.sky_adu / longer(light)))
+    };
+    let found = outliers(&rows.iter().zip(arranged.lights).map(alike).collect::<Vec<_>>());
     rows.into_iter().zip(found).map(|(row, found)| row.with_outliers(found)).collect()
 }
 

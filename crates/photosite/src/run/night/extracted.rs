@@ -17,6 +17,7 @@ use crate::product::{Offered, Standing, standing};
 use crate::provenance::{Input, Provenance};
 use crate::register::{arrange, best_reference};
 use crate::report::{RegisteredReport, StackReport};
+use crate::run::integrate::Asked;
 use crate::run::results::{LightResults, Pictures, verdict};
 use crate::work::{Context, on_each};
 use crate::{Finding, Result};
@@ -253,7 +254,8 @@ impl Line<'_> {
         let path = self.path(arranged.used());
         let png = path.with_extension("png");
         let noted = self.work.earlier.sums(&path);
-        let done = arranged.stack(&path, (Some(&png), noted), &provenance, context)?;
+        let asked = Asked { preview: Some(&png), noted, ..Asked::default() };
+        let done = arranged.stack(&path, asked, &provenance, context)?;
         notes.extend(done.findings.iter().cloned(), context);
         let mut report = stack_report(&plan, done);
         report.inputs.iter_mut().for_each(|path| *path = self.raw_of(path));

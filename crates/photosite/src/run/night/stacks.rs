@@ -23,7 +23,7 @@ use crate::provenance::{ContentHash, Input, Provenance};
 use crate::raw::RawFrame;
 use crate::register::{Arranged, LightPart, arrange, best_reference, no_wcs};
 use crate::report::{LightRow, RegisteredReport, StackReport, StarsReport};
-use crate::run::integrate::Integrated;
+use crate::run::integrate::{Asked, Integrated};
 use crate::run::mixed::unscaled;
 use crate::run::results::{LightResults, Pictures, verdict};
 use crate::work::Context;
@@ -431,7 +431,9 @@ impl Target<'_> {
         offered.sort();
         let provenance = self.provenance(&offered)?;
         let noted = self.work.earlier.sums(&path);
-        arranged.stack(&path, (Some(&png), noted), &provenance, context)
+        let (object, filter) = (plan.object.as_deref(), plan.filter.as_deref());
+        let asked = Asked { preview: Some(&png), noted, object, filter };
+        arranged.stack(&path, asked, &provenance, context)
     }
 
     /// Looks the lights over, those of one set of masters at a time; without their masters, which
