@@ -10,7 +10,7 @@ use photosite::params::{RecipeChoice, Selection};
 use photosite::report::{LightRow, RunReport};
 use photosite::run::{NightRequest, run_night};
 use photosite_pix::reject::Reject;
-use photosite_pix::{FrameKind, Size};
+use photosite_pix::{FrameKind, Plane, Size};
 use photosite_sim::{Conditions, Counts, Effects, FlatOptics, Night, Preset, Simulation};
 
 use night::{run, run_context, with, write_as, write_plane};
@@ -101,6 +101,74 @@ fn bad_lights_are_named_with_their_number_and_weigh_little() {
         let noise = all.noise_adu / best.noise_adu - 1.0;
         println!("{preset:?}: FWHM {:+.2} %, noise {:+.2} %", 100.0 * fwhm, 100.0 * noise);
         assert!(fwhm.abs() < 0.02 && noise.abs() < 0.02, "{preset:?} {fwhm} {noise}");
+    }
+}
+
+/// What may befall one light: its samples, as the camera's program or the transfer left them.
+type Mishap = fn(&Plane<f32>) -> Plane<f32>;
+
+const MISHAPS: [(&str, Mishap); 6] = [
+    ("torn", |a| moved(a, |(x, y), (w, h)| (if y > h / 2 { (x + 100) % w } else { x }, y))),
+    ("in coarse steps", |a| Plane::from_fn(a.size(), |x, y| (a.get(x, y) / 64.0).floor() * 64.0)),
+    ("with each star twice", |a| {
+        let jumped = moved(a, |(x, y), (w, h)| ((x + w - 15) % w, (y + h - 6) % h));
+        Plane::from_fn(a.size(), |x, y| (0.5 * (a.get(x, y) + jumped.get(x, y))).round())
+    }),
+    ("full of snow", |a| {
+        let mut snowed = a.clone();
+        for i in 0..300usize {
+            let (x, y) = (4 + i * 7919 % (a.width() - 8), 4 + i * 104_729 % (a.height() - 8));
+            for (dx, dy) in (0..49).map(|k| (k % 7, k / 7)) {
+                let away = (dx as f32 - 3.0).powi(2) + (dy as f32 - 3.0).powi(2);
+                let light = 400.0 * (1 + i % 7) as f32 * (-away / 3.4).exp();
+                let (x, y) = (x + dx - 3, y + dy - 3);
+                snowed.set(x, y, (a.get(x, y) + light).round().min(65535.0));
+            }
+        }
+        snowed
+    }),
+    ("mirrored", |a| moved(a, |(x, y), (w, _)| (w - 1 - x, y))),
+    ("turned", |a| moved(a, |(x, y), (w, h)| (w - 1 - x, h - 1 - y))),
+];
+
+/// A frame of samples that lay elsewhere.
+fn moved(
+    a: &Plane<f32>,
+    from: impl Fn((usize, usize), (usize, usize)) -> (usize, usize),
+) -> Plane<f32> {
+    Plane::from_fn(a.size(), |x, y| {
+        let (x, y) = from((x, y), (a.width(), a.height()));
+        a.get(x, y)
+    })
+}
+
+#[test]
+fn one_bad_light_takes_no_other_with_it() {
+    for (preset, seed) in [(Preset::CmosMono, 31), (Preset::Ccd, 32)] {
+        for (what, mishap) in MISHAPS {
+            let simulation = Simulation::new(of_lights(preset, 8, seed));
+            let folder = tempfile::tempdir().unwrap();
+            write_as(&simulation, folder.path(), |plan| {
+                let mut frame = simulation.render_under(plan, Conditions::CLEAR);
+                if plan.kind == FrameKind::Light && plan.index == 3 {
+                    frame.adu = mishap(&frame.adu);
+                }
+                (plan.clone(), frame)
+            });
+            let report = run(&stacked(folder.path(), "out"), 2);
+            let codes: Vec<&str> = report.findings.iter().map(|f| &*f.code).collect();
+            assert_eq!(report.stacks.len(), 1, "{what}: {codes:?}");
+            let stack = &report.stacks[0];
+            println!("{preset:?} {what}: {} lights, {codes:?}", stack.inputs.len());
+            let bad = "_0004.fits";
+            assert!(!stack.reference.to_string_lossy().ends_with(bad), "{what}");
+            let good = (0..8).filter(|i| *i != 3 && row(&report, *i).used).count();
+            assert_eq!(good, 7, "{preset:?} {what}: {codes:?}");
+            if what == "torn" {
+                let told = report.findings.iter().find(|f| f.code == "light-torn");
+                assert!(told.is_some_and(|f| f.subject.ends_with(bad)), "{codes:?}");
+            }
+        }
     }
 }
 

@@ -264,6 +264,12 @@ pub(super) const CODES: &[Code] = &[
         "Look at it: a dome, a tree, the edge of a cloud, an output that failed.",
     ),
     code(
+        "light-torn",
+        Error,
+        "Stars of a light lie elsewhere in a part of it: rows or columns moved in the transfer.",
+        "Copy it again from the camera.",
+    ),
+    code(
         "light-unfit",
         Error,
         "A light cannot be calibrated or stacked with the others; it is left out.",

@@ -12,7 +12,7 @@ use super::levels::{Typical, even_out, not_normalised, scale_variance, weight};
 use super::part::LightPart;
 use super::place::{itself, lay_over};
 use super::trails::mask_trails;
-use super::uneven::{Covered, Uneven, between, obscured, uneven, without_sky};
+use super::uneven::{Covered, Part, between, compare, obscured, torn, without_sky};
 use crate::measure::{SurveyedLight, dark_shares};
 use crate::params::Integration;
 use crate::work::{Context, on_each};
@@ -163,16 +163,23 @@ fn leave_out_obscured(
         let there: BTreeMap<usize, usize> = fixed.pairs.iter().copied().collect();
         let pairs = found.pairs.iter().filter_map(|(star, own)| Some((*there.get(star)?, *own)));
         let place = between(&fixed.transform, &found.transform);
-        let found = uneven(level.light, place, (&lights[*i], &pairs.collect()))?;
-        (found.covered != Some(Covered::Other)).then_some((*i, found))
+        Some((*i, compare(level.light, place, (&lights[*i], &pairs.collect()))?.part?))
     };
-    let mut found: Vec<(usize, Uneven)> = others.iter().filter_map(share).collect();
+    let mut found: Vec<(usize, Part)> = others.iter().filter_map(share).collect();
+    let other =
+        |part: &Part| matches!(part, Part::Obscured(u) if u.covered == Some(Covered::Other));
+    found.retain(|(_, part)| !other(part));
     if 2 * found.len() >= others.len() {
-        found.retain(|(_, found)| found.covered == Some(Covered::This));
+        let this =
+            |part: &Part| matches!(part, Part::Obscured(u) if u.covered == Some(Covered::This));
+        found.retain(|(_, part)| this(part));
     }
-    let left_out = |(i, found): (usize, Uneven)| {
+    let left_out = |(i, part): (usize, Part)| {
         placed[i] = None;
-        obscured(&lights[i], level.light, found.share)
+        match part {
+            Part::Obscured(uneven) => obscured(&lights[i], level.light, uneven.share),
+            Part::Elsewhere(share) => torn(&lights[i], level.light, share),
+        }
     };
     found.into_iter().map(left_out).collect()
 }

@@ -8,7 +8,7 @@ use photosite_pix::align::{
 use photosite_pix::wcs::{NoWcs, Wcs};
 use photosite_pix::{Size, stat};
 
-use super::uneven::{Covered, uneven};
+use super::uneven::{Covered, compare};
 use crate::finding::Severity;
 use crate::measure::{SurveyedLight, dark_shares};
 use crate::work::{Context, on_each};
@@ -228,9 +228,39 @@ fn can_be_laid(light: &SurveyedLight, by: Alignment) -> bool {
 /// Other lights that a reference is tried with, the best ones.
 const TRIED_WITH: usize = 6;
 
+/// Where so many of a light's clear stars are missing in others, they are none: snow, noise, each of them twice.
+const STRANGE: f64 = 0.3;
+
+/// What others say of a light that may be the reference.
+#[derive(Debug, Default)]
+struct Said {
+    tried: usize,
+    laid: usize,
+    /// They lack many of its stars.
+    strange: usize,
+    /// Its stars, or theirs, are obscured in a part.
+    apart: usize,
+    covered: usize,
+    /// They show the sky mirrored, or the other way round.
+    mirrored: usize,
+    turned: usize,
+}
+
+impl Said {
+    fn speaks_for_it(&self) -> bool {
+        let laid = self.laid;
+        2 * laid >= self.tried
+            && 2 * self.strange <= laid
+            && 2 * self.apart <= laid
+            && 4 * self.covered < laid.max(1)
+            && 2 * self.mirrored <= laid
+            && 4 * self.turned <= 3 * laid
+    }
+}
+
 /// The index of the light that is the best reference; of equal ones the first. One that most of the best
-/// others cannot be laid over is of another field, and is none; nor is one that is dark in a part, or obscured
-/// beside most of them.
+/// others cannot be laid over is of another field, and is none; nor is one that is dark in a part, obscured
+/// beside most of them, full of what others do not show, or turned over.
 pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>, by: Alignment) -> usize {
     let lights: Vec<&SurveyedLight> = lights.collect();
     let dark = dark_shares(&lights.iter().map(|l| &l.field.mesh).collect::<Vec<_>>());
@@ -243,27 +273,34 @@ pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>, by: A
     if by != Alignment::Stars {
         return first;
     }
-    let over = |reference: usize| {
+    let asked = |reference: usize| {
         let fixed = lights[reference].points();
-        let others = order.iter().filter(|i| **i != reference).take(TRIED_WITH);
-        let (mut laid, mut tried, mut apart, mut covered) = (0, 0, 0, 0);
-        for other in others {
-            tried += 1;
+        let size = lights[reference].size();
+        let middle = Point::new(0.5 * size.width as f64, 0.5 * size.height as f64);
+        let mut said = Said::default();
+        for other in order.iter().filter(|i| **i != reference).take(TRIED_WITH) {
+            said.tried += 1;
             let Some(found) = register(&fixed, &lights[*other].points(), Rules::default()) else {
                 continue;
             };
-            laid += 1;
-            let (place, pairs) = (found.transform, found.pairs.into_iter().collect());
-            let seen = (lights[*other], &pairs);
-            match uneven(lights[reference], |p| Some(place.apply(p)), seen).map(|u| u.covered) {
-                Some(Some(Covered::Other)) => covered += 1,
-                Some(None) => apart += 1,
+            said.laid += 1;
+            let place = found.transform;
+            said.mirrored += usize::from(place.is_mirrored(middle));
+            said.turned += usize::from(place.rotation_deg(middle).abs() > 90.0);
+            let seen = (lights[*other], &found.pairs.into_iter().collect());
+            let Some(seen) = compare(lights[reference], |p| Some(place.apply(p)), seen) else {
+                continue;
+            };
+            said.strange += usize::from(seen.missing > STRANGE);
+            match seen.obscured().map(|u| u.covered) {
+                Some(Some(Covered::Other)) => said.covered += 1,
+                Some(None) => said.apart += 1,
                 Some(Some(Covered::This)) | None => (),
             }
         }
-        2 * laid >= tried && 2 * apart <= laid && 4 * covered < laid.max(1)
+        said
     };
-    order.iter().copied().find(|i| over(*i)).unwrap_or(first)
+    order.iter().copied().find(|i| asked(*i).speaks_for_it()).unwrap_or(first)
 }
 
 /// A transform that misses the header's coordinates by more than this many pixels is reported.

@@ -1,6 +1,6 @@
 //! Lights of which a part saw less of the sky: half behind a dome, a tree, the edge of a cloud.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use photosite_pix::align::{Point, Transform};
 use photosite_pix::stars::Star;
@@ -31,6 +31,42 @@ const ONE_STAR: f64 = 1.5;
 
 /// A light and the star of it that each star of another is.
 pub(super) type Known<'a> = (&'a SurveyedLight, &'a BTreeMap<usize, usize>);
+
+/// Of stars in a part that is obscured at most such a share shine as they do elsewhere: what covers takes light from all
+/// of them. Where others are missing beside them, those were never stars, or stood there twice.
+const SHINING: f64 = 0.2;
+
+/// Where a light has such a share of the missing stars' number at other places of the part, they are not hidden but
+/// elsewhere.
+const ELSEWHERE: f64 = 0.5;
+
+/// Two lights held against each other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Compared {
+    /// The share of clear stars of the one that the other should show and does not.
+    pub missing: f64,
+    /// What they differ by in a part.
+    pub part: Option<Part>,
+}
+
+/// What two lights differ by in a part of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Part {
+    /// One of them is obscured there.
+    Obscured(Uneven),
+    /// The stars of the one stand elsewhere there: the share of the frame's clear stars that do.
+    Elsewhere(f64),
+}
+
+impl Compared {
+    /// What is obscured in part.
+    pub fn obscured(self) -> Option<Uneven> {
+        match self.part? {
+            Part::Obscured(uneven) => Some(uneven),
+            Part::Elsewhere(_) => None,
+        }
+    }
+}
 
 /// Two lights of which one is obscured in part.
 #[derive(Debug, Clone, Copy)]
@@ -66,13 +102,14 @@ impl Covered {
     }
 }
 
-/// Whether one of two lights is obscured in part: stars have far less light in one part of `light` than in another, both
-/// held against `other`. `place` takes places of `other` to those of `light`.
-pub(super) fn uneven(
+/// Holds a light against another: how many of the other's clear stars it lacks, and whether one of them is obscured in
+/// part, where stars have far less light in one part of `light` than in another, both held against `other`. `place` takes
+/// places of `other` to those of `light`. `None` where no star tells.
+pub(super) fn compare(
     other: &SurveyedLight,
     place: impl Fn(Point) -> Option<Point>,
     (light, pairs): Known<'_>,
-) -> Option<Uneven> {
+) -> Option<Compared> {
     let size = light.size();
     let part = |at: Point| {
         let along = |v: f64, end: usize| {
@@ -114,30 +151,67 @@ pub(super) fn uneven(
             light.field.stars.iter().any(near)
         })
     };
-    let hidden = missing.into_iter().filter(|(_, star)| seen(star.flux) && !beside(star));
-    hidden.for_each(|(at, _)| parts[at].push(0.0));
-    let told: Vec<(f64, f64, f64)> = parts
+    let mut hidden = vec![0; PARTS * PARTS];
+    for (at, _) in missing.into_iter().filter(|(_, star)| seen(star.flux) && !beside(star)) {
+        parts[at].push(0.0);
+        hidden[at] += 1;
+    }
+    let all: usize = parts.iter().map(Vec::len).sum();
+    let lacking = Some(hidden.iter().sum::<usize>()).filter(|n| *n >= FEWEST).unwrap_or(0);
+    let lacking = lacking as f64 / all as f64;
+    let part = obscured_part(&parts, (light, other)).map(|(at, uneven)| {
+        let taken: BTreeSet<usize> = pairs.values().copied().collect();
+        let own = light.field.stars.iter().enumerate();
+        let elsewhere = own.filter(|(i, star)| {
+            let there = part(Point::new(star.x, star.y)) == Some(at);
+            there && !taken.contains(i) && star.snr >= SNR
+        });
+        match elsewhere.count() as f64 > ELSEWHERE * hidden[at].max(FEWEST) as f64 {
+            true => Part::Elsewhere(lacking),
+            false => Part::Obscured(uneven),
+        }
+    });
+    (all > 0).then_some(Compared { missing: lacking, part })
+}
+
+/// The part in which one of two lights is obscured, by the ratios of their stars' light part by part.
+fn obscured_part(
+    parts: &[Vec<f64>],
+    (light, other): (&SurveyedLight, &SurveyedLight),
+) -> Option<(usize, Uneven)> {
+    struct Told {
+        at: usize,
+        middle: f64,
+        scatter: f64,
+        root: f64,
+    }
+    let told: Vec<Told> = parts
         .iter()
-        .filter(|part| part.len() >= FEWEST)
-        .map(|part| {
+        .enumerate()
+        .filter(|(_, part)| part.len() >= FEWEST)
+        .map(|(at, part)| {
             let (middle, scatter) = median_scatter(part);
-            (middle, scatter, (part.len() as f64).sqrt())
+            Told { at, middle, scatter, root: (part.len() as f64).sqrt() }
         })
         .collect();
-    let low = told.iter().min_by(|a, b| a.0.total_cmp(&b.0))?;
-    let high = told.iter().max_by(|a, b| a.0.total_cmp(&b.0))?;
+    let low = told.iter().min_by(|a, b| a.middle.total_cmp(&b.middle))?;
+    let high = told.iter().max_by(|a, b| a.middle.total_cmp(&b.middle))?;
     // Few stars tell little of their own scatter; those of all parts do.
-    let relative = |part: &(f64, f64, f64)| part.1 / part.0.max(f64::MIN_POSITIVE);
+    let relative = |part: &Told| part.scatter / part.middle.max(f64::MIN_POSITIVE);
     let usual = median_f64(&told.iter().map(relative).collect::<Vec<f64>>());
-    let error = |part: &(f64, f64, f64)| 1.25 * part.1.max(usual.min(1.0) * part.0) / part.2;
-    let apart = high.0 - low.0;
-    if !(low.0 < DIM * high.0 && apart > SURE * error(low).hypot(error(high))) {
+    let error = |part: &Told| 1.25 * part.scatter.max(usual.min(1.0) * part.middle) / part.root;
+    let apart = high.middle - low.middle;
+    let dim = DIM * high.middle;
+    let shining = parts[low.at].iter().filter(|ratio| **ratio > dim).count();
+    if !(low.middle < dim && apart > SURE * error(low).hypot(error(high)))
+        || shining as f64 > SHINING * parts[low.at].len() as f64
+    {
         return None;
     }
     let exposures = light.metadata.exposure_s.zip(other.metadata.exposure_s);
     let exposures = exposures.map(|(own, other)| own / other).filter(|v| *v > 0.0);
-    let covered = exposures.and_then(|exposures| Covered::of(low.0, high.0, exposures));
-    Some(Uneven { share: low.0 / high.0, covered })
+    let covered = exposures.and_then(|e| Covered::of(low.middle, high.middle, e));
+    Some((low.at, Uneven { share: low.middle / high.middle, covered }))
 }
 
 /// How places of one light become those of another, both laid on a common grid.
@@ -158,6 +232,23 @@ pub(super) fn obscured(light: &SurveyedLight, level: &SurveyedLight, share: f64)
         ),
     )
     .hint("Look at it: a dome, a tree, the edge of a cloud. No one flux scale fits such a light.")
+    .with("share", share)
+}
+
+/// That a light is left out whose stars lie elsewhere in a part.
+pub(super) fn torn(light: &SurveyedLight, level: &SurveyedLight, share: f64) -> Finding {
+    Finding::new(
+        "light-torn",
+        Severity::Error,
+        light.path().display().to_string(),
+        format!(
+            "left out: {:.0} % of the stars that it should have beside {} lie elsewhere in it, all of them in one part: \
+             rows or columns moved",
+            100.0 * share,
+            level.name()
+        ),
+    )
+    .hint("Copy it again from the camera; if it looks the same there, the transfer was disturbed when it was taken.")
     .with("share", share)
 }
 
