@@ -253,17 +253,18 @@ pub fn of_stack(lights: &[NoiseOf], size: Size) -> Result<Option<Correlation>> {
 }
 
 /// What the pixels of one light laid on a picture of `size` share, and the variance of such a pixel over that of
-/// a sample, in the mean of its planes; `None` where they are the light's own, or it lies beside the picture.
+/// a sample, one a plane; `None` where they are the light's own, or it lies beside the picture.
 ///
 /// # Errors
 /// When its filter array cannot be debayered.
-pub fn of_light(light: &NoiseOf, size: Size) -> Result<Option<(Correlation, f64)>> {
+pub fn of_light(light: &NoiseOf, size: Size) -> Result<Option<(Correlation, Vec<f64>)>> {
     if light.lies_as_it_is() {
         return Ok(None);
     }
     let seen = noise_seen(std::slice::from_ref(light), size)?;
-    let sums = seen.iter().fold((0.0, 0.0), |sums, s| (sums.0 + s.pixels.0, sums.1 + s.pixels.1));
-    let variance = Some(sums.0 / sums.1 * light.weight).filter(|v| v.is_finite());
+    let variance =
+        |s: &Seen| Some(s.pixels.0 / s.pixels.1 * light.weight).filter(|v| v.is_finite());
+    let variance: Option<Vec<f64>> = seen.iter().map(variance).collect();
     let shared: Option<Vec<f64>> = seen.into_iter().map(Seen::factor).collect();
     Ok(shared.map(Correlation).zip(variance))
 }

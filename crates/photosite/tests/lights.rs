@@ -9,8 +9,10 @@ use photosite::colour::Extract;
 use photosite::params::{RecipeChoice, Selection};
 use photosite::report::{LightRow, RunReport};
 use photosite::run::{NightRequest, run_night};
+use photosite_file::fits::read_frames;
 use photosite_pix::reject::Reject;
-use photosite_pix::{FrameKind, Plane, Size};
+use photosite_pix::stat::median_scatter;
+use photosite_pix::{FrameKind, MaskBits, Plane, Size};
 use photosite_sim::{Conditions, Counts, Effects, FlatOptics, Night, Preset, Simulation};
 
 use night::{run, run_context, with, write_as, write_plane};
@@ -168,6 +170,46 @@ fn one_bad_light_takes_no_other_with_it() {
                 let told = report.findings.iter().find(|f| f.code == "light-torn");
                 assert!(told.is_some_and(|f| f.subject.ends_with(bad)), "{codes:?}");
             }
+        }
+    }
+}
+
+/// Lights on the pixels of their picture have an error each, and so have the pixels that one light alone shows.
+#[test]
+fn what_one_light_shows_has_its_error() {
+    for (preset, seed) in [(Preset::CmosMono, 41), (Preset::CmosOsc, 42)] {
+        let mut night = of_lights(preset, 4, seed);
+        night.counts.bias = 9;
+        let folder = tempfile::tempdir().unwrap();
+        write_under(&Simulation::new(night), folder.path(), &[]);
+        let asked = NightRequest::new(vec![folder.path().to_owned()], folder.path().join("out"));
+        let report = run(&with(asked, |n| n.keep.registered = true), 2);
+        let place = folder.path().join("out/registered");
+        let mut paths: Vec<_> =
+            std::fs::read_dir(&place).unwrap().map(|e| e.unwrap().path()).collect();
+        paths.sort();
+        let registered: Vec<_> = paths.iter().map(|p| read_frames(p).unwrap().0).collect();
+        for (a, b) in registered[0].iter().zip(&registered[1]) {
+            let [of_a, of_b] = [a, b].map(|f| f.variance.as_ref().unwrap());
+            let known = (0..a.data.as_slice().len())
+                .filter(|i| [a, b].iter().all(|f| f.mask.as_slice()[*i].is_empty()));
+            let pulls = known.map(|i| {
+                let at = |p: &Plane<f32>| p.as_slice()[i];
+                (at(&a.data) - at(&b.data)) / (at(of_a) + at(of_b)).sqrt()
+            });
+            let (_, scatter) = median_scatter(&pulls.map(f64::from).collect::<Vec<_>>());
+            println!("{preset:?}: differences over their errors scatter by {scatter:.3}");
+            // How an edge is followed under noise is no linear sum of it.
+            let most = if registered[0].len() == 1 { 0.03 } else { 0.1 };
+            assert!((scatter - 1.0).abs() < most, "{preset:?} {scatter}");
+        }
+        let (stack, _) = read_frames(&report.stacks[0].path).unwrap();
+        for frame in &stack {
+            let errors = frame.variance.as_ref().unwrap().as_slice().iter();
+            let mut lacking = errors
+                .zip(frame.mask.as_slice())
+                .filter(|(v, m)| !(**v > 0.0) && !m.intersects(MaskBits::NO_DATA));
+            assert!(lacking.next().is_none(), "{preset:?}");
         }
     }
 }

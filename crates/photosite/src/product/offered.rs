@@ -12,7 +12,9 @@ use photosite_file::{Access, Source, keyword};
 use photosite_pix::{CfaPattern, Frame, Header, MaskBits, Metadata, Plane, Size, Unit};
 
 use super::defect_map::LoadedMap;
-use super::light::{LightRequest, LightResult, Masters, calibrate_in_memory, seen_key};
+use super::light::{
+    LightRequest, LightResult, Masters, calibrate_in_memory, calibrate_kept, seen_key,
+};
 use crate::calibrate::CalibratedSource;
 use crate::calibrate::dark::DarkShare;
 use crate::defects::{Defect, repair, rows_around};
@@ -204,6 +206,25 @@ impl Offered {
                 let metadata = keyword::read(&header).metadata;
                 let frames = vec![frame];
                 Ok(Opened { frames, header, metadata, calibrated: Some(result) })
+            }
+        }
+    }
+
+    /// Its planes with the variance of their samples, where that is known.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn with_variance(&self, buffers: &mut ReadBuffers) -> Result<Vec<Frame>> {
+        match &self.from {
+            Origin::File => {
+                let (mut frames, header) = read_frames(&self.path)?;
+                let metadata = keyword::read(&header).metadata;
+                frames.iter_mut().for_each(|frame| mark_raw(frame, &metadata, &header));
+                Ok(frames)
+            }
+            Origin::Raw(raw) => {
+                let request = LightRequest::to_be_stacked(&raw.frame, raw.masters()?, raw.dark);
+                Ok(vec![calibrate_kept(&request, buffers)?.0])
             }
         }
     }

@@ -18,6 +18,7 @@
 //! assert_eq!(TrailReport::count(&[report]).unwrap(), "1 trail masked in 1 light");
 //! ```
 
+mod alone;
 mod arrange;
 mod drift;
 mod eaten;
@@ -33,6 +34,7 @@ mod shapes;
 mod trails;
 mod uneven;
 
+pub(crate) use alone::{of_one_light, where_one_shows};
 pub use arrange::{Arranged, arrange};
 pub(crate) use drift::walking;
 pub use eaten::StarsKept;

@@ -12,18 +12,14 @@ use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::normalise::{Affine, Normalise};
 use photosite_pix::reject::Reject;
 use photosite_pix::stars::Criteria;
-use photosite_pix::{
-    Applied, Card, Frame, Header, MaskBits, Plane, Rect, RowOrder, Size, Unit, stat,
-};
+use photosite_pix::{Applied, Card, Frame, Header, MaskBits, Plane, RowOrder, Size, Unit, stat};
 use serde::Serialize;
 use serde_json::json;
 
+use super::combined::{Combined, combined};
 use super::frames::duplicate;
 use super::mixed::doubts;
-use crate::budget::Need;
-use crate::correlation::Correlation;
 use crate::defects::Defect;
-use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::header::{SCALE_ERROR, StackedHeader, picture_header, registered_header, stack_header};
 use crate::master::Rejected;
@@ -32,17 +28,14 @@ use crate::measure::{
 };
 use crate::params::{Drizzle, Integration, Repair, Weight};
 use crate::preview::{Linked, write_preview};
-use crate::product::{
-    Product, Standing, fits_name, kept_aside, read_defect_map, room_for, stack, within_memory,
-};
+use crate::product::{Product, Standing, fits_name, kept_aside, read_defect_map, room_for};
 use crate::provenance::{ContentHash, Input, Provenance};
 use crate::raw::common_noise;
 use crate::register::{
-    Arranged, ArrayErrors, LightPart, StarsKept, TILE_ROWS, TrailReport, arrange, best_reference,
-    covered, cut_off, mark_saturated, masked_trails, open, shared_noise, star_shapes,
-    trails_sentence, walking, window_bytes,
+    Arranged, ArrayErrors, LightPart, StarsKept, TrailReport, arrange, best_reference, cut_off,
+    masked_trails, trails_sentence, walking,
 };
-use crate::stack::{Layer, Maps, Stacked, Stars, Terms};
+use crate::stack::{Maps, Stacked};
 use crate::work::Context;
 use crate::{Error, Finding, Result};
 
@@ -243,11 +236,11 @@ impl Arranged<'_> {
             let part = LightPart { normalisation: levels, trails: Vec::new(), ..part.clone() };
             let used = [(light, &part)];
             let size = self.reference.size();
-            let Combined { stacked, shared, .. } =
-                combined(&used, (self.reference, size), (alone, recipe), folder, context)?;
+            let Combined { stacked, shared, with_errors, .. } =
+                combined(&used, (self.reference, size, &[]), (alone, recipe), folder, context)?;
             let applied = light.metadata.applied;
             let mut frames: Vec<Frame> =
-                stacked.into_iter().map(|s| frame(s, applied, false)).collect();
+                stacked.into_iter().map(|s| frame(s, applied, with_errors)).collect();
             let mut header = registered_header(&self.reference.header, &light.header);
             if let Some(shared) = &shared {
                 shared.write_beyond(&mut header);
@@ -295,8 +288,13 @@ impl Arranged<'_> {
         let recipe =
             how.recipe(used.len(), common_noise(used.iter().map(|(light, _)| &light.metadata)))?;
         let size = how.picture_size(reference.size());
-        let Combined { mut stacked, part, shared } =
-            combined(&used, (reference, size), (how, recipe), folder_of(path), context)?;
+        let Combined { mut stacked, part, shared, with_errors } = combined(
+            &used,
+            (reference, size, &level.levels),
+            (how, recipe),
+            folder_of(path),
+            context,
+        )?;
         let rejected = Rejected {
             low: stacked.iter().map(|s| s.rejected_low).sum(),
             high: stacked.iter().map(|s| s.rejected_high).sum(),
@@ -307,7 +305,7 @@ impl Arranged<'_> {
             add_scale_error(plane, *sky, scale_variance);
         }
         let mut frames: Vec<Frame> =
-            stacked.into_iter().map(|s| frame(s, applied, used.len() > 1)).collect();
+            stacked.into_iter().map(|s| frame(s, applied, with_errors)).collect();
         let exposures: Option<Vec<f64>> = used.iter().map(|(l, _)| l.metadata.exposure_s).collect();
         let exposure_s = exposures.map(|e| e.iter().sum());
         let told: Vec<StackedHeader<'_>> = used
@@ -399,7 +397,7 @@ impl Arranged<'_> {
     }
 }
 
-/// A plane of a picture; one light alone has no scatter to take a variance from.
+/// A plane of a picture, with a variance where that is known.
 fn frame(stacked: Stacked, applied: Applied, with_variance: bool) -> Frame {
     Frame {
         data: stacked.value,
@@ -489,78 +487,6 @@ fn fill(frames: &mut [Frame], header: &mut Header, steps: &mut Vec<String>) -> u
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// What came of combining lights.
-struct Combined {
-    stacked: Vec<Stacked>,
-    /// The part that was kept, where it was cut.
-    part: Option<Rect>,
-    /// What neighbouring pixels share.
-    shared: Option<Correlation>,
-}
-
-/// Combines the used lights into planes of `size`. Packed lights are unpacked to a nameless file in `folder`
-/// meanwhile.
-fn combined(
-    used: &[(&SurveyedLight, &LightPart)],
-    (reference, size): (&SurveyedLight, Size),
-    (how, recipe): (Integration, Recipe),
-    folder: &Path,
-    context: &Context<'_>,
-) -> Result<Combined> {
-    let layers = open(used, (reference, size), how, folder, context)?;
-    let planes = layers[0].planes();
-    let shared = shared_noise(used, &layers, (how, size))?;
-    let stars = match recipe.reject {
-        Reject::AveragedSigma { .. } => star_shapes(used, how.drizzle),
-        _ => None,
-    };
-    let window = layers.iter().map(window_bytes).max().unwrap_or(0);
-    let beyond = stars
-        .map_or(0, |stars| Stars::bytes(layers.len(), (size.width, planes), (0, stars.reach_px)));
-    let plan = within_memory(Need {
-        frames: layers.len(),
-        size,
-        planes,
-        coverage: how.drizzle.is_some(),
-        guides: stars.map_or(0, |_| Stars::guides_of(layers.len())),
-        packed: 0,
-        maps: how.maps,
-        least_rows: TILE_ROWS,
-        worker_bytes: window + beyond,
-        threads: context.threads,
-        memory_bytes: context.memory_bytes,
-        open_files: usize::MAX,
-    })?;
-    let weights: Vec<f32> = used.iter().map(|(_, part)| part.weight as f32).collect();
-    let applied: Vec<Vec<Affine>> =
-        (0..planes).map(|p| used.iter().map(|(_, part)| part.normalisation[p]).collect()).collect();
-    let judged_only = how.normalise == Normalise::EqualisedFluxes;
-    let terms = Terms {
-        stars,
-        weights: (recipe.combine == Combine::WeightedMean).then_some(&weights[..]),
-        judged_only: judged_only.then_some(&applied[..]),
-        period: None,
-    };
-    let mut stacked: Vec<Stacked> = (0..planes).map(|_| Stacked::empty(size, how.maps)).collect();
-    let total = layers.len() as u64;
-    context.observer.event(Event::Started { stage: Stage::Stacking, total });
-    stack(&layers, (recipe, terms), &plan, &mut stacked, context)?;
-    context.observer.event(Event::Finished);
-    for ((light, _), laid) in used.iter().zip(&layers) {
-        light.light.unchanged()?;
-        let mut masks: Vec<_> = stacked.iter_mut().map(|s| &mut s.mask).collect();
-        mark_saturated(&mut masks, light, laid);
-    }
-    if !how.crop {
-        return Ok(Combined { stacked, part: None, shared });
-    }
-    let part = covered(&layers).ok_or_else(|| {
-        Error::mismatch("no part of the stack is covered by every light; omit --crop")
-    })?;
-    let stacked = stacked.into_iter().map(|s| s.crop(part)).collect();
-    Ok(Combined { stacked, part: Some(part), shared })
 }
 
 fn sentences(

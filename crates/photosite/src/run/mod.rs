@@ -39,6 +39,7 @@ mod afterglow;
 mod beside;
 mod budgeted;
 mod collect;
+mod combined;
 mod composed;
 mod dark_model;
 mod defect_map;

@@ -106,6 +106,14 @@ pub struct Laid {
 }
 
 impl Laid {
+    /// The filter array whose colours are drizzled by themselves.
+    pub fn by_colour(&self) -> Option<CfaPattern> {
+        match self.laying {
+            Laying::Drizzled { cfa, .. } => cfa,
+            Laying::Interpolated(_) => None,
+        }
+    }
+
     /// Every pixel of the stack is one of the light's.
     fn lies_as_it_is(&self) -> bool {
         let interpolated = matches!(self.laying, Laying::Interpolated(_));

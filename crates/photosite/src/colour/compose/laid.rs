@@ -45,7 +45,7 @@ pub fn lay(
     let variance = match &frame.variance {
         Some(variance) => {
             let mut laid = warped(variance, transform, size, &kernel, context)?;
-            let less = less.unwrap_or(1.0) as f32;
+            let less = less.map_or(1.0, |planes| planes[0]) as f32;
             laid.as_mut_slice().iter_mut().for_each(|v| *v *= less);
             Some(laid)
         }
