@@ -35,7 +35,10 @@ pub fn run(args: DarkModelArgs, limits: Limits) -> anyhow::Result<Done> {
             Ok(Done::of(&built.findings))
         }
         DarkModelVerb::Synthesize { model, exposure, temp, output } => {
-            let made = DarkModel::read(&model)?.synthesize(&model, (exposure, temp), &output)?;
+            let read = DarkModel::read(&model)?;
+            let findings = read.findings(&model);
+            show::findings(&findings);
+            let made = read.synthesize(&model, (exposure, temp), &output)?;
             if args.json {
                 show::json("synthesized", &made)?;
             } else {
@@ -50,7 +53,7 @@ pub fn run(args: DarkModelArgs, limits: Limits) -> anyhow::Result<Done> {
                     made.no_data
                 );
             }
-            Ok(Done::Well)
+            Ok(Done::of(&findings))
         }
         DarkModelVerb::Report { model } => {
             let read = DarkModel::read(&model)?;

@@ -21,7 +21,7 @@ pub(super) const PICTURES: &[Code] = &[
     code(
         "rejection-ate-stars",
         Warning,
-        "Stars hold less light in a stack than in its lights: rejection takes their cores.",
+        "Stars hold less light in a stack than the same lights give without rejection, which takes their cores.",
         "Use the default rejection, or wider limits: --sigma-low 4 --sigma-high 4.",
     ),
     code(

@@ -47,7 +47,7 @@ mod write;
 pub use against::against;
 pub use calibration::{CalibratedFrame, Calibration};
 pub use compared::{Beside, compare_frames};
-pub use dark_model::{DarkModel, MODEL_SCHEMA, ModelSummary, Synthesized, contradicted_exposures};
+pub use dark_model::{DarkModel, Doubt, MODEL_SCHEMA, ModelSummary, Synthesized};
 pub use defect_map::{
     FrameSet, LoadedMap, build_defect_map, defect_map_at, draw_defects, looking_bytes,
     months_between, read_defect_map, write_defect_map,

@@ -1,4 +1,4 @@
-//! Whether stars keep their light in a picture: rejection that is too harsh takes their cores.
+//! Whether stars keep the light in a picture that they have in its lights.
 
 use photosite_pix::align::{Point, Transform};
 use photosite_pix::stars::Star;
@@ -6,16 +6,14 @@ use photosite_pix::{Rect, stat};
 use serde::{Deserialize, Serialize};
 
 use super::part::LightPart;
-use crate::Finding;
-use crate::finding::Severity;
 use crate::measure::{StarField, SurveyedLight};
 
 /// Stars that are compared, the brightest: more tell no more.
 const MOST: usize = 300;
 /// Fewer tell nothing.
-const LEAST: usize = 10;
+pub(super) const LEAST: usize = 10;
 /// Their signal over noise in a light is at least this.
-const SNR: f64 = 30.0;
+pub(super) const SNR: f64 = 30.0;
 /// A star lies where it is expected within so many pixels.
 const NEAR_PX: f64 = 1.5;
 /// Of so many of the lights it must be known.
@@ -29,7 +27,7 @@ const LOST: f64 = 0.03;
 /// Of lights under a filter array: their stars are those of a plainly interpolated green, wider than the
 /// picture's, and wings beyond apertures differ.
 const LOST_UNDER_ARRAY: f64 = 0.08;
-const ERRORS: f64 = 5.0;
+pub(super) const ERRORS: f64 = 5.0;
 
 /// The light of stars in a picture over that in its lights.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -106,25 +104,11 @@ impl StarsKept {
         Some(Self { ratio, error, stars: ratios.len(), under_array })
     }
 
-    /// That stars lost light; `None` where they did not.
-    pub(crate) fn finding(self, picture: &str) -> Option<Finding> {
+    /// Stars hold less light than foretold: by rejection, or because apertures and scales differ.
+    pub(crate) fn lost_some(self) -> bool {
         let lost = 1.0 - self.ratio;
         let least = if self.under_array { LOST_UNDER_ARRAY } else { LOST };
-        if lost < least || lost < ERRORS * self.error {
-            return None;
-        }
-        let message = format!(
-            "{} stars hold {:.1} +- {:.1} % less light in this stack than in its lights: rejection takes their \
-             cores",
-            self.stars,
-            100.0 * lost,
-            100.0 * self.error
-        );
-        Some(
-            Finding::new("rejection-ate-stars", Severity::Warning, picture, message)
-                .hint("Use the default rejection, or wider limits: --sigma-low 4 --sigma-high 4.")
-                .with("share", lost),
-        )
+        lost >= least && lost >= ERRORS * self.error
     }
 }
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use photosite_file::scratch::Scratch;
 use photosite_file::{Access, Source};
 use photosite_pix::align::{Point, Transform};
-use photosite_pix::normalise::LocalOffsets;
+use photosite_pix::combine::{Combine, Recipe};
+use photosite_pix::normalise::{Affine, LocalOffsets, Normalise};
 use photosite_pix::warp::Kernel;
 use photosite_pix::{CfaPattern, MaskBits, Plane, Rect, Size};
 
@@ -16,7 +17,7 @@ use crate::correlation::{Correlation, NoiseOf, of_stack};
 use crate::debayer::{Debayered, equalised};
 use crate::measure::SurveyedLight;
 use crate::params::{Drizzle, Integration};
-use crate::stack::{Laid, Layer, Laying, blanked};
+use crate::stack::{Laid, Layer, Laying, Stars, Terms, blanked};
 use crate::work::{Context, on_each};
 use crate::{Error, Result, env};
 
@@ -26,6 +27,35 @@ pub const TILE_ROWS: usize = 64;
 /// Stars narrower than this ring under Lanczos' kernel; held to their surroundings, they would shine some
 /// percent more.
 const RINGING_PX: f64 = 1.45;
+
+/// What each of some lights counts in a stack, and what levels it.
+#[derive(Debug, Clone)]
+pub struct Shares {
+    weights: Vec<f32>,
+    applied: Vec<Vec<Affine>>,
+}
+
+impl Shares {
+    /// Of the used lights, in `planes` planes.
+    pub fn of(used: &[(&SurveyedLight, &LightPart)], planes: usize) -> Self {
+        let of_plane = |p| used.iter().map(|(_, part)| part.normalisation[p]).collect();
+        Self {
+            weights: used.iter().map(|(_, part)| part.weight as f32).collect(),
+            applied: (0..planes).map(of_plane).collect(),
+        }
+    }
+
+    /// As a stack wants them.
+    pub fn terms(&self, how: Integration, recipe: Recipe, stars: Option<Stars>) -> Terms<'_> {
+        let judged_only = how.normalise == Normalise::EqualisedFluxes;
+        Terms {
+            stars,
+            weights: (recipe.combine == Combine::WeightedMean).then_some(&self.weights[..]),
+            judged_only: judged_only.then_some(&self.applied[..]),
+            period: None,
+        }
+    }
+}
 
 /// The used lights on the pixels of the stack; packed ones are unpacked to a nameless file in
 /// `folder`.

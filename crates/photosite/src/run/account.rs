@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use photosite_pix::FrameKind;
 use photosite_pix::unit::NoiseModel;
+use photosite_pix::{FrameKind, Size};
 
 use super::budgeted::{budget_of_stack, noise_budget, noise_unlike};
 use super::planned::{AskedNight, PlannedNight};
@@ -272,13 +272,16 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
             }
         })
         .collect();
+    let sizes: BTreeMap<&Path, Size> =
+        inventory.named().map(|(_, f)| (f.path.as_path(), f.size)).collect();
     for stack in &mut stacks {
         let reference = inventory.named().find(|(_, f)| stack.inputs.contains(&f.path));
         let Some((_, frame)) = reference else { continue };
-        let kind = (frame.size, frame.metadata.cfa);
+        let size = sizes.get(stack.reference.as_path()).copied().unwrap_or(frame.size);
         let lights = (&light_reports[..], &registration.frames[..], &stars[..]);
+        let kind = (size, frame.metadata.cfa, &sizes);
         budget_of_stack(stack, lights, &master_reports, kind, &request.how);
-        findings.extend(noise_unlike(stack));
+        findings.extend(noise_unlike(stack, size));
     }
     RunReport {
         schema: SCHEMA.into(),

@@ -1,9 +1,10 @@
 //! Where the noise of a run's lights and stacks comes from, by what masters say of theirs.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::f64::consts::PI;
+use std::path::{Path, PathBuf};
 
-use photosite_pix::align::Point;
+use photosite_pix::align::{Point, Transform};
 use photosite_pix::combine::Combine;
 use photosite_pix::unit::NoiseModel;
 use photosite_pix::{CfaPattern, Size};
@@ -52,11 +53,14 @@ pub(super) fn noise_budget(
 
 /// The noise of a stack by parts, and what more frames would buy; nothing where the noise of one of its lights
 /// is not known, or a sum is no mean of samples.
+///
+/// Where panels overlap it is that of a usual place of the picture, by the lights that lie over it; `size` is
+/// that of the reference, `sizes` are those of lights.
 pub(super) fn budget_of_stack(
     stack: &mut StackReport,
     (lights, places, stars): (&[LightReport], &[RegisteredReport], &[StarsReport]),
     masters: &[MasterReport],
-    (size, cfa): (Size, Option<CfaPattern>),
+    (size, cfa, sizes): (Size, Option<CfaPattern>, &BTreeMap<&Path, Size>),
     how: &Integration,
 ) {
     let is_mean =
@@ -72,6 +76,7 @@ pub(super) fn budget_of_stack(
         Some(*numbers.entry(&masters[at].path).or_insert(next))
     };
     let mut parts = Vec::with_capacity(stack.inputs.len());
+    let mut laid = Vec::with_capacity(stack.inputs.len());
     for (path, weight) in stack.inputs.iter().zip(&stack.weights) {
         let Some(light) = lights.iter().find(|l| l.path == *path) else { return };
         let Some(place) = places.iter().find(|p| p.path == *path) else { return };
@@ -90,8 +95,17 @@ pub(super) fn budget_of_stack(
             masters: [number(&light.bias), number(&light.dark), number(&light.flat)],
             at: place.transform.map_or(middle, |t| t.apply(middle)),
         });
+        let own = sizes.get(path.as_path()).copied().unwrap_or(size);
+        laid.push((place.transform.unwrap_or(Transform::IDENTITY), own, *weight));
     }
-    let whole: f64 = stack.weights.iter().sum();
+    // What every light covers is all that a cropped picture shows.
+    let over: Vec<bool> = match how.crop {
+        true => vec![true; parts.len()],
+        false => over_usual_place(&parts, &laid, size),
+    };
+    let mut here = over.iter();
+    parts.retain(|_| *here.next().unwrap_or(&true));
+    let whole: f64 = laid.iter().zip(&over).filter(|(_, o)| **o).map(|(l, _)| l.2).sum();
     let Some(mut noise) = StackNoise::of(&parts, whole, stack.noise_adu) else { return };
     if let Some(cfa) = cfa {
         // Noise is told of green, which is known at some of the pixels only.
@@ -108,14 +122,56 @@ pub(super) fn budget_of_stack(
     stack.noise_budget = Some(noise.budget);
 }
 
+/// Places along each side of a picture at which it is looked how many lights lie over it.
+const PLACES: usize = 16;
+
+/// Which lights lie over a place of the picture whose noise is that of most; their transforms, sizes and weights
+/// are `laid`.
+fn over_usual_place(
+    parts: &[LightInStack],
+    laid: &[(Transform, Size, f64)],
+    size: Size,
+) -> Vec<bool> {
+    let middle = |i: usize, end: usize| (i as f64 + 0.5) / PLACES as f64 * end as f64 - 0.5;
+    let mut places: Vec<(f64, Vec<bool>)> = Vec::with_capacity(PLACES * PLACES);
+    for i in 0..PLACES * PLACES {
+        let at = Point::new(middle(i % PLACES, size.width), middle(i / PLACES, size.height));
+        let covers = |(transform, own, _): &(Transform, Size, f64)| {
+            let Point { x, y } = transform.apply(at);
+            let within = |v: f64, end: usize| v >= 0.0 && v <= end as f64 - 1.0;
+            within(x, own.width) && within(y, own.height)
+        };
+        let over: Vec<bool> = laid.iter().map(covers).collect();
+        let (mut noise2, mut weight) = (0.0, 0.0);
+        for ((part, laid), _) in parts.iter().zip(laid).zip(&over).filter(|(_, over)| **over) {
+            noise2 += (part.share * part.budget.predicted_adu).powi(2);
+            weight += laid.2;
+        }
+        if weight > 0.0 {
+            places.push((noise2.sqrt() / weight, over));
+        }
+    }
+    places.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let half = places.len() / 2;
+    places.into_iter().nth(half).map_or_else(|| vec![true; parts.len()], |(_, over)| over)
+}
+
+/// Stars that together would cover more than this share of a picture, each out to so many of its widths, leave no
+/// place free of their wings, or of those that are too faint to be found.
+const CROWDED: f64 = 0.6;
+const REACH: f64 = 2.0;
+
 /// A stack with more than so many times the noise that its lights' foretells has not lost it as it should.
 const TOO_NOISY: f64 = 1.3;
 
-/// That noise did not fall as that of independent lights does; `None` where it did, or nothing is known of it.
-pub(super) fn noise_unlike(stack: &StackReport) -> Option<Finding> {
+/// That noise did not fall as that of independent lights does in a picture on the grid of a light of `size`; `None`
+/// where it did, or nothing is known of it.
+pub(super) fn noise_unlike(stack: &StackReport, size: Size) -> Option<Finding> {
     let budget = stack.noise_budget?;
     let times = budget.measured_adu / budget.predicted_adu;
-    if times.is_nan() || times < TOO_NOISY {
+    let star_px2 = PI * (REACH * stack.fwhm_px.unwrap_or(0.0)).powi(2);
+    let crowded = stack.stars as f64 * star_px2 > CROWDED * size.pixels() as f64;
+    if times.is_nan() || times < TOO_NOISY || crowded {
         return None;
     }
     let message = format!(

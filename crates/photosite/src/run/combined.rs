@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use photosite_pix::combine::{Combine, Recipe};
+use photosite_pix::combine::Recipe;
 use photosite_pix::debayer::Method;
-use photosite_pix::normalise::{Affine, Normalise};
 use photosite_pix::reject::Reject;
 use photosite_pix::{Rect, Size};
 
@@ -15,10 +14,10 @@ use crate::measure::SurveyedLight;
 use crate::params::Integration;
 use crate::product::{stack, within_memory};
 use crate::register::{
-    LightPart, TILE_ROWS, covered, mark_saturated, of_one_light, open, shared_noise, star_shapes,
-    where_one_shows, window_bytes,
+    LightPart, Shares, TILE_ROWS, covered, mark_saturated, of_one_light, open, shared_noise,
+    star_shapes, where_one_shows, window_bytes,
 };
-use crate::stack::{Layer, Stacked, Stars, Terms};
+use crate::stack::{Layer, Stacked, Stars};
 use crate::work::Context;
 use crate::{Error, Result};
 
@@ -66,16 +65,8 @@ pub(super) fn combined(
         memory_bytes: context.memory_bytes,
         open_files: usize::MAX,
     })?;
-    let weights: Vec<f32> = used.iter().map(|(_, part)| part.weight as f32).collect();
-    let applied: Vec<Vec<Affine>> =
-        (0..planes).map(|p| used.iter().map(|(_, part)| part.normalisation[p]).collect()).collect();
-    let judged_only = how.normalise == Normalise::EqualisedFluxes;
-    let terms = Terms {
-        stars,
-        weights: (recipe.combine == Combine::WeightedMean).then_some(&weights[..]),
-        judged_only: judged_only.then_some(&applied[..]),
-        period: None,
-    };
+    let shares = Shares::of(used, planes);
+    let terms = shares.terms(how, recipe, stars);
     let mut stacked: Vec<Stacked> = (0..planes).map(|_| Stacked::empty(size, how.maps)).collect();
     let total = layers.len() as u64;
     context.observer.event(Event::Started { stage: Stage::Stacking, total });

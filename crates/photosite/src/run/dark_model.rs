@@ -15,8 +15,8 @@ use crate::library::{Field, Group, Traits, contradictions, frame_traits, group_n
 use crate::open::probe;
 use crate::params::default_recipe;
 use crate::product::{
-    AdditivePart, DarkModel, Known, MasterRequest, ModelSummary, build_master,
-    contradicted_exposures, is_product, work_units,
+    AdditivePart, DarkModel, Known, MasterRequest, ModelSummary, build_master, is_product,
+    work_units,
 };
 use crate::raw::RawFrame;
 use crate::work::Context;
@@ -125,7 +125,6 @@ pub fn build_dark_model(
     let model = DarkModel::build(&masters, context).map_err(|e| because(e, &findings))?;
     model.write(output)?;
     findings.extend(model.findings(output));
-    findings.extend(contradicted_exposures(&masters)?);
     Ok(BuiltDarkModel {
         path: output.to_owned(),
         masters: folder,

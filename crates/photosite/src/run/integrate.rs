@@ -32,8 +32,8 @@ use crate::product::{Product, Standing, fits_name, kept_aside, read_defect_map, 
 use crate::provenance::{ContentHash, Input, Provenance};
 use crate::raw::common_noise;
 use crate::register::{
-    Arranged, ArrayErrors, LightPart, StarsKept, TrailReport, arrange, best_reference, cut_off,
-    masked_trails, trails_sentence, walking,
+    Arranged, ArrayErrors, LightPart, Shares, StarsKept, Taken, TrailReport, arrange,
+    best_reference, cut_off, masked_trails, open, trails_sentence, walking,
 };
 use crate::stack::{Maps, Stacked};
 use crate::work::Context;
@@ -366,17 +366,25 @@ impl Arranged<'_> {
         let look = || *seen.lock().expect("no holder panics") = for_the_eye();
         product.write_while(&[&look], context)?;
         seen.into_inner().expect("no holder panics")?;
-        let middle = frames.len() / 2;
+        let planes = frames.len();
+        let middle = planes / 2;
         let seen = frames.swap_remove(middle);
         let gain_e = reference.metadata.gain_e_per_adu.map(|g| g.e_per_adu());
         let shared = shared.as_ref().map_or(1.0, |shared| shared.of(middle));
         let criteria = Criteria { shared, ..Criteria::default() };
         let field = find_stars(&seen.data, &seen.mask, gain_e, criteria, context)?;
-        let (with_stars_adu, noise_adu) = noise_of(seen, &field);
         let comparable = how.drizzle.is_none() && !how.recipe.keeps_all();
         findings.extend(cut_off(&used, reference.size(), &shown(path)));
         let stars_kept = comparable.then(|| StarsKept::of(&used, &field, part)).flatten();
-        findings.extend(stars_kept.and_then(|kept| kept.finding(&shown(path))));
+        if stars_kept.is_some_and(StarsKept::lost_some) {
+            // By rejection, or because stars of lights are measured otherwise: the lights without it tell.
+            let layers = open(&used, (reference, size), how, folder_of(path), context)?;
+            let shares = Shares::of(&used, planes);
+            let terms = shares.terms(how, recipe, None);
+            let taken = Taken::of(&layers, (recipe, terms), (&seen.data, middle, part), &field)?;
+            findings.extend(taken.and_then(|taken| taken.finding(&shown(path))));
+        }
+        let (with_stars_adu, noise_adu) = noise_of(seen, &field);
         Ok(Integrated {
             path: path.to_owned(),
             key: provenance.key(),
@@ -421,15 +429,18 @@ fn add_scale_error(stacked: &mut Stacked, sky: f64, relative: f64) {
 /// The noise of a picture as blocks of 4 x 4 pixels show it where samples are not missing, stars and all, as
 /// that of lights is known; and beside stars: those that a light's noise hides stand out of a stack's.
 fn noise_of(picture: Frame, field: &StarField) -> (f64, f64) {
-    let Frame { mut data, mask, .. } = picture;
+    let Frame { mut data, mask, variance, .. } = picture;
     let missing = mask.as_slice().iter().map(|m| m.intersects(MaskBits::NO_DATA));
     let holes = data.as_mut_slice().iter_mut().zip(missing).filter(|(_, missing)| *missing);
     holes.for_each(|(v, _)| *v = f32::NAN);
     let Size { width, height } = data.size();
     let with_stars = stat::noise_of_blocks(data.as_slice(), width);
+    // What lights scatter by: where stars crowd, the field's noise is theirs too.
+    let scatter2 = variance.map_or(f32::NAN, |v| stat::median_at_a_glance(v.as_slice()));
+    let noise = field.noise.min(f64::from(scatter2).sqrt());
     for star in &field.stars {
         // Where a Gaussian has fallen to a twentieth of the noise; wings reach further than its.
-        let falls = (2.0 * (20.0 * star.peak / field.noise).max(1.0).ln()).sqrt();
+        let falls = (2.0 * (20.0 * star.peak / noise).max(1.0).ln()).sqrt();
         let reach = (0.6 * falls).max(1.5) * star.fwhm_px;
         if !reach.is_finite() {
             continue;

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::night::{run_context, write_plane};
+use photosite::Finding;
 use photosite::calibrate::dark::DarkSource;
 use photosite::library::Library;
 use photosite::product::DarkModel;
@@ -444,8 +445,49 @@ fn exposures_that_hot_pixels_contradict_are_told() {
                 .collect();
             doubts.iter().for_each(|f| println!("{}: {}", preset.name(), f.message));
             assert_eq!(doubts.len(), usize::from(told.is_some()), "{:?}", built.findings);
-            assert!(doubts.iter().all(|f| f.subject.contains(told.unwrap())), "{doubts:?}");
+            assert!(doubts.iter().all(|f| f.message.contains(told.unwrap())), "{doubts:?}");
         }
+    }
+}
+
+/// Darks of another level than the others foretell are told, by whoever reads the model; sensors that correct their
+/// level, and those whose glow moves it, are not.
+#[test]
+fn levels_that_the_others_contradict_are_told() {
+    let darks = [30.0, 120.0, 300.0, 600.0];
+    for (preset, glow, more_adu, told) in [
+        (Preset::Ccd, true, 0.0, None),
+        (Preset::CmosMono, true, 0.0, None),
+        (Preset::CmosOsc, true, 0.0, None),
+        (Preset::Ccd, false, 20.0, Some("dark_600s")),
+        (Preset::Ccd, false, -20.0, Some("dark_600s")),
+        (Preset::CmosMono, false, 20.0, Some("dark_600s")),
+    ] {
+        let mut night = glowing(preset, 4);
+        night.effects.set(Effects::AMP_GLOW, glow);
+        let mut camera = Camera::new(night);
+        let temp_c = camera.simulation.night().set_temp_c;
+        let mut folders = vec![camera.take(0.0, temp_c, 6)];
+        folders.extend(darks.map(|t| camera.take(t, temp_c, 6)));
+        for file in std::fs::read_dir(&folders[4]).unwrap() {
+            let path = file.unwrap().path();
+            let (frame, header) = read_frame(&path).unwrap();
+            std::fs::remove_file(&path).unwrap();
+            let data = Plane::from_fn(SIZE, |x, y| frame.data.get(x, y) + more_adu);
+            write_plane(&path, &data, Sample::F32, header);
+        }
+        let (read, built) = camera.model(&folders).unwrap();
+        let of_level: Vec<String> = (built.findings.iter())
+            .filter(|f| f.code == "dark-model-doubtful" && f.message.contains("the level of"))
+            .map(|f| f.message.clone())
+            .collect();
+        println!("{} {more_adu}: {of_level:?}", preset.name());
+        assert_eq!(of_level.len(), usize::from(told.is_some()), "{:?}", built.findings);
+        assert!(of_level.iter().all(|m| m.contains(told.unwrap())), "{of_level:?}");
+        // The file says what was said when it was built.
+        let again = read.findings(&built.path);
+        let of_file = |f: &Finding| again.iter().any(|a| a.message == f.message);
+        assert!(built.findings.iter().filter(|f| f.code == "dark-model-doubtful").all(of_file));
     }
 }
 

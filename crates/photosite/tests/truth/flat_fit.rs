@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use photosite::calibrate::flat_fit::{Blocks, FlatAnswer, FlatFit, Template};
-use photosite_pix::{FrameKind, Plane, Size};
+use photosite::diagnose::Verdict;
+use photosite_pix::{FrameKind, Plane, Size, stat};
 use photosite_sim::{Effects, FlatOptics, FramePlan, Night, Preset, Simulation};
+
+use crate::night::{request, run, write_as};
 
 const SIZE: Size = Size::new(512, 384);
 
@@ -193,6 +196,101 @@ fn what_counts_cannot_tell_is_not_told() {
         println!("{exposure_s} s: predicted {predicted:.4}: {fit:?}");
         let expected = if told { FlatAnswer::Fits } else { FlatAnswer::CannotBeTold };
         assert_eq!(fit.answer, expected, "{exposure_s} s: {fit:?}");
+    }
+}
+
+/// Samples in steps that are wider than their noise show the dust as fine ones do, there or moved.
+#[test]
+fn whole_numbers_wider_than_noise_hide_no_dust() {
+    for (preset, seed) in [(Preset::CmosMono, 1), (Preset::CmosMono, 2), (Preset::CmosOsc, 1)] {
+        let mut night = night(preset, seed);
+        (night.sky.nebula_e_s, night.sky.gradient_e_s) = (0.0, 0.0);
+        let simulation = Simulation::new(night.clone());
+        let light = simulation.render(&simulation.frames().swap_remove(0)).adu;
+        let dark = mean(&simulation, FrameKind::Dark);
+        let dark_flat = mean(&simulation, FrameKind::DarkFlat);
+        let [right, moved] = [Case::Right, Case::DustMoved].map(|case| {
+            let night = Night { flat_optics: case.optics(), ..night.clone() };
+            let flat = mean(&Simulation::new(night.clone()), FrameKind::Flat);
+            Template::of(blocks(&night, &less(&flat, &dark_flat), 0.0))
+        });
+        let free = less(&light, &dark);
+        let noise = stat::noise(free.as_slice(), SIZE.width, 2) as f32;
+        let fine = right.fit(&blocks(&night, &free, 0.0));
+        for (noise_in_steps, step) in [(0.4f32, 1.0f32), (0.8, 1.0), (0.8, 16.0), (2.5, 1.0)] {
+            let adu = step * noise_in_steps / noise;
+            let coarse = Plane::from_fn(SIZE, |x, y| {
+                (adu * light.get(x, y) / step).round() * step - adu * dark.get(x, y)
+            });
+            let coarse = Blocks::in_steps(SIZE, night.sensor.cfa, step, |rows, out| {
+                out.copy_from_slice(coarse.rows(rows.start, rows.end));
+                Ok(())
+            });
+            let coarse = coarse.unwrap();
+            let (fit, other) = (right.fit(&coarse), moved.fit(&coarse));
+            let who = format!("{} {seed}, {noise_in_steps} steps of {step}", preset.name());
+            println!("{who}: {:?} {:?}, fine {:?}", fit.dust, fit.dust_error, fine.dust);
+            assert_eq!(fit.answer, FlatAnswer::Fits, "{who}: {fit:?}");
+            assert_eq!(other.answer, FlatAnswer::DoesNotFit, "{who}: {other:?}");
+            let error = fit.dust_error.unwrap().hypot(fine.dust_error.unwrap());
+            let off = (fit.dust.unwrap() - fine.dust.unwrap()).abs();
+            assert!(off < 3.0 * error && error < 0.1, "{who}: {fit:?}, fine {fine:?}");
+        }
+    }
+}
+
+/// A shutter that opens from the middle leaves corners with less light than a long flat has there.
+#[test]
+fn the_pattern_of_a_shutter_is_no_flat() {
+    for (exposure_s, answer) in [(0.02, FlatAnswer::DoesNotFit), (20.0, FlatAnswer::Fits)] {
+        for seed in 0..2 {
+            let mut night = night(Preset::CmosMono, seed);
+            (night.sky.nebula_e_s, night.light_exposure_s) = (0.0, 60.0);
+            let simulation = Simulation::new(night.clone());
+            let light = less(
+                &simulation.render(&simulation.frames().swap_remove(0)).adu,
+                &mean(&simulation, FrameKind::Dark),
+            );
+            let light = Plane::from_fn(SIZE, |x, y| {
+                let out = (x as f32 - 256.0).hypot(y as f32 - 192.0) / 320.0;
+                light.get(x, y) * (1.0 + 0.01 * (1.0 - out) / exposure_s)
+            });
+            let flat =
+                less(&mean(&simulation, FrameKind::Flat), &mean(&simulation, FrameKind::DarkFlat));
+            let fit = Template::of(blocks(&night, &flat, 0.0)).fit(&blocks(&night, &light, 0.0));
+            assert_eq!(fit.answer, answer, "{exposure_s} {seed}: {fit:?}");
+        }
+    }
+}
+
+/// In a run that is told, with the shutter as its likely reason where exposures are short.
+#[test]
+fn a_shutter_is_told_where_exposures_are_short() {
+    for (exposure_s, of_shutter) in [(0.02, true), (30.0, false)] {
+        let mut night = night(Preset::CmosMono, 1);
+        (night.sky.nebula_e_s, night.sky.gradient_e_s) = (0.0, 0.0);
+        night.sky.background_e_s *= 60.0 / exposure_s;
+        (night.light_exposure_s, night.dark_exposure_s) = (exposure_s, exposure_s);
+        (night.counts.bias, night.counts.dark_flats, night.counts.lights) = (6, 0, 2);
+        let offset = night.sensor.offset_adu as f32;
+        let simulation = Simulation::new(night);
+        let folder = tempfile::tempdir().unwrap();
+        write_as(&simulation, folder.path(), |plan| {
+            let mut frame = simulation.render(plan);
+            if plan.kind == FrameKind::Light {
+                frame.adu = Plane::from_fn(SIZE, |x, y| {
+                    let out = (x as f32 - 256.0).hypot(y as f32 - 192.0) / 320.0;
+                    let light = (frame.adu.get(x, y) - offset) * (1.5 - 0.5 * out);
+                    (light + offset).round()
+                });
+            }
+            (plan.clone(), frame)
+        });
+        let output = folder.path().join("out");
+        let report = run(&request(vec![folder.path().to_owned()], &output), 2);
+        let told = report.findings.iter().find(|f| f.code == "flat-does-not-fit").unwrap();
+        assert_eq!(told.message.contains("shutter"), of_shutter, "{told:?}");
+        assert!(report.lights.iter().all(|l| l.verdict == Some(Verdict::Wrong)));
     }
 }
 

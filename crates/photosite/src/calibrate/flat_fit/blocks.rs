@@ -26,6 +26,10 @@ const ROUNDS: usize = 5;
 const LEFT: f32 = 0.4;
 /// A block of one level may differ by so many steps of the converter.
 const STEPS: f32 = 1.5;
+/// Noise of fewer steps than this is hidden by them: middle and scatter jump from one to the next.
+const COARSE: f32 = 3.0;
+/// Multiples of this lie as evenly between 0 and 1 as can be.
+const EVENLY: f32 = 0.618_034;
 /// Of what is noisier than this the logarithm is off by more than a thirtieth.
 const MOST_NOISE: f64 = 0.25;
 /// Colours that hold less than this share of what the best one says are left out.
@@ -72,6 +76,19 @@ impl Blocks {
     pub fn of(
         size: Size,
         cfa: Option<CfaPattern>,
+        read: impl FnMut(Range<usize>, &mut [f32]) -> Result<()>,
+    ) -> Result<Self> {
+        Self::in_steps(size, cfa, 0.0, read)
+    }
+
+    /// The same of a frame whose samples, before anything was taken off them, were multiples of `step`.
+    ///
+    /// # Errors
+    /// When rows cannot be read.
+    pub fn in_steps(
+        size: Size,
+        cfa: Option<CfaPattern>,
+        step: f32,
         mut read: impl FnMut(Range<usize>, &mut [f32]) -> Result<()>,
     ) -> Result<Self> {
         let side = side_of(size, cfa);
@@ -105,7 +122,7 @@ impl Blocks {
                     }
                 }
                 for (c, samples) in found.iter_mut().enumerate().take(channels) {
-                    if let Some((value, noise)) = mean(samples) {
+                    if let Some((value, noise)) = mean(samples, step) {
                         values[c].set(i, j, value);
                         noises[c].push(noise);
                     }
@@ -186,8 +203,9 @@ impl Blocks {
     }
 }
 
-/// The mean of what is not clipped, and its standard error; `None` where too little is left.
-fn mean(samples: &mut Vec<f32>) -> Option<(f32, f32)> {
+/// The mean of what is not clipped, and its standard error; `None` where too little is left. Samples come in
+/// `steps`: what these hide is spread evenly over them.
+fn mean(samples: &mut Vec<f32>, steps: f32) -> Option<(f32, f32)> {
     let whole = samples.len();
     if samples.iter().fold(false, |any, v| any | !v.is_finite()) {
         samples.retain(|v| v.is_finite());
@@ -195,6 +213,27 @@ fn mean(samples: &mut Vec<f32>) -> Option<(f32, f32)> {
     if samples.len() * 2 < whole || samples.len() < 8 {
         return None;
     }
+    let (mut middle, mut sigma) = sky(samples);
+    let mut least = if middle.fract() == 0.0 { STEPS } else { 0.0 };
+    if sigma < COARSE * steps {
+        for (i, v) in samples.iter_mut().enumerate() {
+            *v += steps * ((i as f32 * EVENLY).fract() - 0.5);
+        }
+        (middle, sigma) = sky(samples);
+        least = STEPS * steps;
+    }
+    let (low, high) = ((DARK * sigma).max(least), (BRIGHT * sigma).max(least));
+    let (sum, squares, count) = within(samples, (middle, low, high));
+    if count < LEFT * samples.len() as f32 {
+        return None;
+    }
+    let mean = sum / count;
+    let variance = (squares / count - mean * mean).max(0.0);
+    Some((middle + mean, (variance / count).sqrt()))
+}
+
+/// The middle of the sky and its scatter, by some of the samples.
+fn sky(samples: &[f32]) -> (f32, f32) {
     // Every so many samples, from another place in each row.
     let step = samples.len().div_ceil(SOME);
     let mut some: Vec<f32> = samples.iter().copied().step_by(step).collect();
@@ -211,15 +250,7 @@ fn mean(samples: &mut Vec<f32>) -> Option<(f32, f32)> {
         }
         count = kept;
     }
-    let steps = if middle.fract() == 0.0 { STEPS } else { 0.0 };
-    let (low, high) = ((DARK * sigma).max(steps), (BRIGHT * sigma).max(steps));
-    let (sum, squares, count) = within(samples, (middle, low, high));
-    if count < LEFT * samples.len() as f32 {
-        return None;
-    }
-    let mean = sum / count;
-    let variance = (squares / count - mean * mean).max(0.0);
-    Some((middle + mean, (variance / count).sqrt()))
+    (middle, sigma)
 }
 
 /// Sums of what lies from `low` below to `high` above the middle: of the deviations, of their squares, and

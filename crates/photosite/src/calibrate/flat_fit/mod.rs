@@ -153,14 +153,19 @@ impl FlatFit {
         let dust_moved = |d: &Dust| {
             far(d.contrast, d.error, DUST_TOLERANCE) || d.gone > GONE || d.gone_motes > GONE_MOTES
         };
+        // What is not known well may still be certainly off.
+        let off = |l: Large| {
+            let most = match told.is_none() && slope.is_some() {
+                true => SLOPE_TOLERANCE,
+                false => SLOPE_TOLERANCE_DUST,
+            };
+            far(l.slope, l.error, most)
+        };
         let answer = match (slope, told) {
-            (None, None) => FlatAnswer::CannotBeTold,
             (_, Some(d)) if d.angle_deg.is_some() => FlatAnswer::Turned,
             (_, Some(d)) if dust_moved(&d) => FlatAnswer::DoesNotFit,
-            (Some(s), Some(_)) if far(s.slope, s.error, SLOPE_TOLERANCE_DUST) => {
-                FlatAnswer::DoesNotFit
-            }
-            (Some(s), None) if far(s.slope, s.error, SLOPE_TOLERANCE) => FlatAnswer::DoesNotFit,
+            _ if large.is_some_and(off) => FlatAnswer::DoesNotFit,
+            (None, None) => FlatAnswer::CannotBeTold,
             _ => FlatAnswer::Fits,
         };
         Self {

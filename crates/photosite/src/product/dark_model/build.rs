@@ -5,7 +5,8 @@ use std::sync::Mutex;
 
 use photosite_pix::{CfaPattern, Header, MaskBits, Plane, Size};
 
-use super::model::{DarkModel, MODEL_SCHEMA};
+use super::labels::contradicted_exposures;
+use super::model::{DarkModel, Doubt, MODEL_SCHEMA};
 use super::open::OpenMaster;
 use crate::budget::FIXED_BYTES;
 use crate::calibrate::dark::DOUBLING_C;
@@ -89,6 +90,17 @@ impl DarkModel {
             sums.iter_mut().zip(left).for_each(|(all, one): (&mut Sums, _)| all.add(one));
         }
         let held_out = fitted.held_out(&sums);
+        let mut doubts = contradicted_exposures(masters)?;
+        doubts.extend(fitted.odd_levels().map(|(term, off_adu, error_adu)| {
+            let side = if off_adu > 0.0 { "above" } else { "below" };
+            let message = format!(
+                "the level of {} lies {:.1} +- {error_adu:.1} ADU {side} what the other masters foretell: another \
+                 offset, or light",
+                term.name,
+                off_adu.abs()
+            );
+            Doubt { master: term.name.clone(), message }
+        }));
         let own = known.laws.doubling_c.is_some();
         let headers: Vec<&Header> = opened.iter().map(|m| &m.header).collect();
         let inputs = opened.iter().map(|m| {
@@ -104,6 +116,7 @@ impl DarkModel {
         let mut model = Self {
             planes: planes.whole(size, own),
             held_out,
+            doubts,
             saturation_adu: saturation_adu.filter(|v| v.is_finite()),
             cfa,
             header: crate::header::dark_model_header(&headers),

@@ -8,7 +8,7 @@ use photosite_file::{Source, keyword, open_image, probe};
 use photosite_pix::{Card, Header, MaskBits, Plane, Size};
 use serde::{Deserialize, Serialize};
 
-use super::model::{DarkModel, MODEL_SCHEMA};
+use super::model::{DarkModel, Doubt, MODEL_SCHEMA};
 use crate::calibrate::dark::model::{
     GlowLaw, GlowMap, Grid, HeldOut, Known, Laws, LevelLaw, Measured, Planes, Term,
 };
@@ -48,6 +48,8 @@ struct Facts {
     level: LevelLaw,
     held_out: Vec<HeldOut>,
     saturation_adu: Option<f64>,
+    #[serde(default)]
+    doubts: Vec<Doubt>,
 }
 
 impl DarkModel {
@@ -161,6 +163,7 @@ impl DarkModel {
             level: laws.level.clone(),
             held_out: self.held_out.clone(),
             saturation_adu: self.saturation_adu,
+            doubts: self.doubts.clone(),
         };
         let json = serde_json::to_string(&facts)
             .map_err(|e| Error::bug(format!("a model could not be written as JSON: {e}")))?;
@@ -257,6 +260,7 @@ impl DarkModel {
             known: Known { terms: facts.terms, variance: facts.variance, laws },
             planes,
             held_out: facts.held_out,
+            doubts: facts.doubts,
             saturation_adu: facts.saturation_adu,
             cfa: keyword::read(&probe.header).metadata.cfa,
             header: probe.header,

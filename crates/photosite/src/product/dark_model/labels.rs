@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use photosite_file::{keyword, probe};
 use photosite_pix::{CfaPattern, FrameKind};
 
+use super::model::Doubt;
+use crate::Result;
 use crate::calibrate::dark::DOUBLING_C;
 use crate::calibrate::dark::model::TOLERANCE_C;
-use crate::finding::Severity;
 use crate::product::DarkStrip;
-use crate::{Finding, Result};
 
 /// The share of itself by which a factor may be uncertain to say anything.
 const CERTAIN: f64 = 0.2;
@@ -23,11 +23,11 @@ struct Dark<'a> {
     cfa: Option<CfaPattern>,
 }
 
-/// Findings for the masters of a dark model whose hot pixels are not of their exposures; none without a bias.
+/// Doubts about the masters of a dark model whose hot pixels are not of their exposures; none without a bias.
 ///
 /// # Errors
 /// When a file cannot be read.
-pub fn contradicted_exposures(masters: &[PathBuf]) -> Result<Vec<Finding>> {
+pub(super) fn contradicted_exposures(masters: &[PathBuf]) -> Result<Vec<Doubt>> {
     let (mut bias, mut darks) = (None, Vec::new());
     for path in masters {
         let metadata = keyword::read(&probe(path)?.header).metadata;
@@ -81,13 +81,6 @@ pub fn contradicted_exposures(masters: &[PathBuf]) -> Result<Vec<Finding>> {
     Ok(each.collect())
 }
 
-fn told(dark: &Dark<'_>, message: String) -> Finding {
-    Finding::new(
-        "dark-model-doubtful",
-        Severity::Warning,
-        dark.path.display().to_string(),
-        message,
-    )
-    .hint("Look at its frames: light, another temperature, or a wrong label; build again without it.")
-    .with("master", dark.name.clone())
+fn told(dark: &Dark<'_>, message: String) -> Doubt {
+    Doubt { master: dark.name.clone(), message }
 }

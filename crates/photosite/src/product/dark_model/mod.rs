@@ -7,6 +7,5 @@ mod model;
 mod open;
 mod synthesize;
 
-pub use labels::contradicted_exposures;
-pub use model::{DarkModel, MODEL_SCHEMA, ModelSummary};
+pub use model::{DarkModel, Doubt, MODEL_SCHEMA, ModelSummary};
 pub use synthesize::Synthesized;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use photosite_pix::{CfaPattern, Header, MaskBits, Plane, Size, stat};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::calibrate::dark::model::{
     GlowLaw, HeldOut, Known, LevelLaw, Measured, Planes, Refused, Term,
@@ -18,6 +18,16 @@ pub const MODEL_SCHEMA: &str = "photosite-dark-model/1";
 /// How much more than expected may be left of a master before it is told.
 const TOLD_RATIO: f64 = 2.0;
 
+/// Why a master may not be what its header says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Doubt {
+    /// The master's name.
+    pub master: String,
+    /// What contradicts it, a sentence that names it.
+    pub message: String,
+}
+
 /// A dark model: planes and laws.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -28,6 +38,8 @@ pub struct DarkModel {
     pub planes: Planes,
     /// Each master foretold from the others.
     pub held_out: Vec<HeldOut>,
+    /// What its masters contradict.
+    pub doubts: Vec<Doubt>,
     /// The lowest sample that a master marks as saturated, in ADU.
     pub saturation_adu: Option<f64>,
     /// The colour filter array over it.
@@ -137,10 +149,19 @@ impl DarkModel {
 
     /// What is doubtful about the model.
     pub fn findings(&self, path: &Path) -> Vec<Finding> {
+        let told = |master: &str, message: String| {
+            let subject = path.display().to_string();
+            Finding::new("dark-model-doubtful", Severity::Warning, subject, message)
+                .hint(
+                    "Look at its frames: light, another temperature or offset, or a wrong label; build again \
+                     without it.",
+                )
+                .with("master", master)
+        };
         let odd = self.held_out.iter().filter(|h| {
             !h.beyond && (h.rms_adu > TOLD_RATIO * h.expected_adu || h.outlying > 0.02)
         });
-        odd.map(|h| {
+        let odd = odd.map(|h| {
             let message = format!(
                 "{} is not what the other masters foretell: {:.2} ADU RMS are left, {:.2} are expected, \
                  and {:.2} % of its pixels lie beyond 5 sigma",
@@ -149,12 +170,10 @@ impl DarkModel {
                 h.expected_adu,
                 100.0 * h.outlying
             );
-            Finding::new("dark-model-doubtful", Severity::Warning, path.display().to_string(), message)
-                .hint("Look at its frames: light, another temperature, or a wrong label; build again without it.")
-                .with("master", h.name.clone())
+            told(&h.name, message)
                 .with("rms_adu", h.rms_adu)
                 .with("expected_adu", h.expected_adu)
-        })
-        .collect()
+        });
+        odd.chain(self.doubts.iter().map(|d| told(&d.master, d.message.clone()))).collect()
     }
 }

@@ -234,10 +234,10 @@ fn finding(work: Work<'_>, alike: &Alike<'_>, those: &[&(LightId, FlatChoice)]) 
         (FlatAnswer::DoesNotFit, Some(_)) => (
             "flat-does-not-fit",
             Severity::Warning,
-            format!(
-                "{what}: {numbers}; no other flat at hand fits, \
-                 and it is used"
-            ),
+            match shutter(work, alike, *first, choice.by) {
+                Some(likely) => format!("{what}: {numbers}; {likely}, and it is used"),
+                None => format!("{what}: {numbers}; no other flat at hand fits, and it is used"),
+            },
             Some(HINT),
         ),
         (FlatAnswer::DoesNotFit, None) => (
@@ -279,10 +279,33 @@ fn finding(work: Work<'_>, alike: &Alike<'_>, those: &[&(LightId, FlatChoice)]) 
 /// A slope so near to 1 is not what speaks against a flat.
 const SAME_SLOPE: f64 = 0.2;
 
+/// Exposures in seconds below which a mechanical shutter is seen, and how far those of light and flat are apart
+/// where it is not the same in both.
+const OF_SHUTTER_S: f64 = 1.0;
+const APART: f64 = 2.0;
+
+/// That a shutter's way over the sensor is the likely reason why a background does not follow a flat whose dust it
+/// shows; `None` where it is not.
+fn shutter(work: Work<'_>, alike: &Alike<'_>, light: LightId, fit: FlatFit) -> Option<String> {
+    let light_s = work.raw[work.planned[light].frame].as_ref()?.metadata.exposure_s?;
+    let flat_s = work.planned[alike.flats[0]].traits.exposure_max_s?;
+    let (short, long) = (light_s.min(flat_s), light_s.max(flat_s));
+    let dusty = fit.dust.zip(fit.dust_error);
+    let of_large_scales = fit.slope.is_some_and(|s| (s - 1.0).abs() > SAME_SLOPE)
+        && dusty.is_none_or(|(d, e)| (d - 1.0).abs() <= SAME_SLOPE.hypot(3.0 * e));
+    let likely = of_large_scales && short > 0.0 && short < OF_SHUTTER_S && long >= APART * short;
+    likely.then(|| {
+        format!(
+            "lights of {light_s} s and flats of {flat_s} s are likely to hold the pattern of a mechanical \
+             shutter that opens and closes in a good part of the shorter of them; no other flat at hand fits"
+        )
+    })
+}
+
 /// What can make a flat not fit.
 const HINT: &str = "Look for light that reached the sensor past the optics, a bias or dark that is not \
-                    these lights', a flat of another filter or rotation, or dust that moved; take flats \
-                    with the optics as the lights had them.";
+                    these lights', a flat of another filter or rotation, dust that moved, or a mechanical \
+                    shutter in exposures below 1 s; take flats with the optics as the lights had them.";
 
 /// The numbers of some lights in words, each the middle one of all.
 fn seen(those: &[&(LightId, FlatChoice)]) -> String {

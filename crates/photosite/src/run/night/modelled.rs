@@ -12,7 +12,7 @@ use crate::calibrate::dark::model::{Term, enough};
 use crate::calibrate::dark::{DarkShare, DarkSource, DarkWay};
 use crate::error::Reach;
 use crate::plan::{LightId, MasterId};
-use crate::product::{DarkModel, MasterResult, contradicted_exposures, found_master};
+use crate::product::{DarkModel, MasterResult, found_master};
 use crate::run::results::DarkChoices;
 use crate::work::Context;
 use crate::{Error, Finding, Result};
@@ -69,7 +69,6 @@ pub(super) fn model_darks(
         }
     };
     notes.extend(model.findings(&path), context);
-    notes.extend(contradicted_exposures(&paths)?, context);
     let mut wanted: BTreeMap<(u64, i64), Vec<LightId>> = BTreeMap::new();
     for light in lights.iter().filter(|i| choices[**i].is_some()) {
         let Some(frame) = &raw[planned[*light].frame] else { continue };

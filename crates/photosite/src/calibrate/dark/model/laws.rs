@@ -30,6 +30,8 @@ const BEARABLE: f64 = 0.5;
 const OWN_SHARE: f64 = 0.6;
 /// What the noise of blocks may be more than that of their pixels says: it is known to a tenth.
 const NOISE_MARGIN: f64 = 1.2;
+/// Levels of darks come back to this share of the noise of one frame at best.
+const STEADY: f64 = 0.03;
 /// A glow is nothing in so large a share of the blocks.
 const DARKEST: f64 = 0.02;
 
@@ -283,6 +285,38 @@ impl Laws {
             .collect();
         let error = jackknife(&without) / (per_c * per_c);
         LevelLaw { doubling_c: Some(Measured { value: 1.0 / per_c, error }), ..own }
+    }
+
+    /// By how much the level of a master lies off these laws, which others than it say, and the standard error of
+    /// that, both in ADU; `None` where the others are no more than the law has numbers.
+    pub(super) fn level_off(
+        &self,
+        seen: &Seen,
+        terms: &[Term],
+        (used, out): (&[usize], usize),
+    ) -> Option<(f64, f64)> {
+        let glow = |t: &Term| self.glow_share(t.exposure_s, t.temp_c);
+        let columns = |of: &[usize]| {
+            let each = |f: &dyn Fn(&Term) -> f64| of.iter().map(|g| f(&terms[*g])).collect();
+            let seconds = |t: &Term| self.level_seconds(t.exposure_s, t.temp_c);
+            let mut columns: Vec<Vec<f64>> = vec![each(&|_| 1.0), each(&seconds)];
+            columns.extend(self.glow.is_some().then(|| each(&glow)));
+            columns
+        };
+        let (known, here) = (columns(used), columns(&[out]));
+        if used.len() <= known.len() {
+            return None;
+        }
+        let design = Design::new(&known, &vec![1.0; used.len()])?;
+        let level = |g: usize| self.level_of(&seen.levels[g], glow(&terms[g]));
+        let (mut told, mut spread2) = (0.0, 1.0);
+        for (i, g) in used.iter().enumerate() {
+            let weight: f64 = design.rows.iter().zip(&here).map(|(row, c)| row[i] * c[0]).sum();
+            told += weight * level(*g);
+            spread2 += weight * weight;
+        }
+        let steady_adu = STEADY * (seen.variance[out] * terms[out].frames as f64).sqrt();
+        Some((level(out) - told, self.level.error_adu.max(steady_adu) * spread2.sqrt()))
     }
 
     /// The median of blocks without so large a share of the glow.

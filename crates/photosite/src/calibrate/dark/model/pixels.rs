@@ -21,6 +21,8 @@ const UNLIKE_SHARE: f64 = 0.03;
 const TELLING: f64 = 50.0;
 /// Departures beyond so many sigmas are counted apart.
 const OUTLYING: f64 = 5.0;
+/// So many errors of the level that the others foretell are no chance, however few they are.
+const ODD_LEVEL: f64 = 10.0;
 
 /// What a model says of rows of pixels.
 #[derive(Debug, Clone, Default)]
@@ -101,6 +103,8 @@ struct Without {
     laws: Laws,
     design: Design,
     levels: Vec<f64>,
+    /// By how much the level of the one that is left out lies off, and the error of that.
+    off: Option<(f64, f64)>,
 }
 
 /// The fit of pixels, prepared once.
@@ -165,7 +169,8 @@ impl<'a> Fitted<'a> {
         let weights: Vec<f64> = used.iter().map(|g| 1.0 / known.variance[*g]).collect();
         let design = Design::new(&columns, &weights)?;
         let levels = Self::levels(&laws, terms, &used);
-        Some(Without { used, laws, design, levels })
+        let off = laws.level_off(seen, terms, (&used, out));
+        Some(Without { used, laws, design, levels, off })
     }
 
     /// Fits rows from `y` on, of which `masters` hold the samples; `judged` says whether masters are
@@ -354,7 +359,7 @@ impl<'a> Fitted<'a> {
         variance: &[f64],
         sums: &mut Sums,
     ) {
-        let Without { used, laws, design, levels } = without;
+        let Without { used, laws, design, levels, .. } = without;
         let term = &self.known.terms[out];
         let (t, temp) = (term.exposure_s, term.temp_c);
         let seconds = laws.seconds(t, temp);
@@ -384,6 +389,15 @@ impl<'a> Fitted<'a> {
             sums.sum += rest;
         }
         sums.count += 1.0;
+    }
+
+    /// Masters whose levels are certainly not what the others foretell: by how much, and its error, in ADU.
+    pub fn odd_levels(&self) -> impl Iterator<Item = (&Term, f64, f64)> {
+        let all = self.known.terms.iter().zip(&self.without);
+        all.filter_map(|(term, without)| {
+            let (off, error) = without.as_ref()?.off?;
+            (off.abs() > ODD_LEVEL * error).then_some((term, off, error))
+        })
     }
 
     /// What is left of each master, given the sums over its pixels.
