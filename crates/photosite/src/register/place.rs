@@ -334,6 +334,7 @@ fn by_sky(
     };
     let pairs = coincident(&transform, fixed, stars);
     let doubt = beside(&transform, &pairs, fixed, stars)
+        .or_else(|| far_off(&transform, &pairs, (fixed, stars), light.size()))
         .map(|away_px| {
             doubt(
                 light,
@@ -367,6 +368,25 @@ fn beside(
     let middle = |v: &mut Vec<f32>| f64::from(stat::median_in_place(v));
     let away_px = middle(&mut dx).hypot(middle(&mut dy));
     (pairs.len() >= TELLING_STARS && away_px > BESIDE_PX).then_some(away_px)
+}
+
+/// How far the stars of a light lie from where its header puts them, where most of them are not there at all and a
+/// registration by stars knows where they are.
+fn far_off(
+    transform: &Transform,
+    pairs: &[(usize, usize)],
+    (fixed, stars): (&[Point], &[Point]),
+    size: Size,
+) -> Option<f64> {
+    let fewer = fixed.len().min(stars.len());
+    if fewer < TELLING_STARS || 3 * pairs.len() > fewer {
+        return None;
+    }
+    let by_stars = register(fixed, stars, Rules::default())?.transform;
+    let middle = Point::new(0.5 * size.width as f64, 0.5 * size.height as f64);
+    let there = transform.invert(middle)?;
+    let away_px = by_stars.apply(there).distance(middle);
+    (away_px > BESIDE_PX).then_some(away_px)
 }
 
 fn doubt(light: &SurveyedLight, message: String) -> Finding {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use photosite_pix::Applied;
 use photosite_pix::align::{Point, Transform};
 use photosite_pix::stars::Star;
 use photosite_pix::stat::{median_f64, median_scatter};
@@ -39,6 +40,9 @@ const SHINING: f64 = 0.2;
 /// Where a light has such a share of the missing stars' number at other places of the part, they are not hidden but
 /// elsewhere.
 const ELSEWHERE: f64 = 0.5;
+
+/// Vignetting that no flat took off lies elsewhere on the sky where a light is turned by more than this.
+const TURNED_RAD: f64 = 0.1;
 
 /// Two lights held against each other.
 #[derive(Debug, Clone, Copy)]
@@ -111,6 +115,7 @@ pub(super) fn compare(
     (light, pairs): Known<'_>,
 ) -> Option<Compared> {
     let size = light.size();
+    let middle = Point::new(0.5 * size.width as f64, 0.5 * size.height as f64);
     let part = |at: Point| {
         let along = |v: f64, end: usize| {
             let share = (v + 0.5) / end as f64;
@@ -157,9 +162,16 @@ pub(super) fn compare(
         hidden[at] += 1;
     }
     let all: usize = parts.iter().map(Vec::len).sum();
+    // Without flats the corners of one lie on other places of the other.
+    let flat = |l: &SurveyedLight| l.metadata.applied.contains(Applied::FLAT);
+    let [at, right] = [middle, Point::new(middle.x + 100.0, middle.y)].map(&place);
+    let turned = at
+        .zip(right)
+        .is_none_or(|(at, right)| (right.y - at.y).atan2(right.x - at.x).abs() > TURNED_RAD);
+    let alike = (flat(light) && flat(other)) || !turned;
     let lacking = Some(hidden.iter().sum::<usize>()).filter(|n| *n >= FEWEST).unwrap_or(0);
     let lacking = lacking as f64 / all as f64;
-    let part = obscured_part(&parts, (light, other)).map(|(at, uneven)| {
+    let part = obscured_part(&parts, (light, other)).filter(|_| alike).map(|(at, uneven)| {
         let taken: BTreeSet<usize> = pairs.values().copied().collect();
         let own = light.field.stars.iter().enumerate();
         let elsewhere = own.filter(|(i, star)| {

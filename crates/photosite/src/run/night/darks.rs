@@ -43,16 +43,34 @@ pub(super) fn fit_darks(
             wanted.entry(pair).or_default().push(id);
         }
     }
-    for own in contradicted(work, context)? {
-        notes.extend(own.finding(work), context);
+    let contradicted = contradicted(work, context)?;
+    for own in &contradicted {
         if let Some(bias) = own.bias {
-            wanted.entry((own.dark, bias)).or_default().extend(own.lights);
+            wanted.entry((own.dark, bias)).or_default().extend(&own.lights);
         }
     }
     let mut made = Vec::new();
-    if wanted.is_empty() {
-        return Ok(made);
+    if !wanted.is_empty() {
+        made = fitted(work, wanted, out, (masters_dir, &mut *notes), context)?;
     }
+    for mut own in contradicted {
+        // Of a group those that keep the dark are not meant.
+        own.lights.retain(|i| own.bias.is_none() || out[*i].is_some());
+        notes.extend(own.finding(work), context);
+    }
+    Ok(made)
+}
+
+/// Fits each dark to the lights that want it.
+fn fitted(
+    work: Work<'_>,
+    wanted: BTreeMap<(MasterId, MasterId), Vec<LightId>>,
+    out: &mut DarkChoices,
+    (masters_dir, notes): (&Path, &mut Notes),
+    context: &Context<'_>,
+) -> Result<Vec<Made>> {
+    let Work { planned, raw, .. } = work;
+    let mut made = Vec::new();
     let total = wanted.values().map(|l| l.len() as u64).sum();
     context.observer.event(Event::Started { stage: Stage::Lights, total });
     for ((dark, bias), lights) in wanted {

@@ -123,7 +123,7 @@ impl Contradicted {
     /// What was seen of labels that are contradicted, and what is done.
     pub fn finding(&self, work: Work<'_>) -> Option<Finding> {
         let Self { dark, bias, lights, factors } = self;
-        let (low, high) = (*factors)?;
+        let (low, high) = (*factors).filter(|_| !lights.is_empty())?;
         let dark = &work.planned[*dark].file_name;
         let subject = first_and_more(work.path(lights[0]).display(), lights.len());
         let [low_text, high_text] = [low, high].map(|k| format!("{:.2}", k.abs()));
