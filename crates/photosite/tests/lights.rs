@@ -9,6 +9,7 @@ use photosite::colour::Extract;
 use photosite::params::{RecipeChoice, Selection};
 use photosite::report::{LightRow, RunReport};
 use photosite::run::{NightRequest, run_night};
+use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::fits::read_frames;
 use photosite_pix::reject::Reject;
 use photosite_pix::stat::median_scatter;
@@ -172,6 +173,25 @@ fn one_bad_light_takes_no_other_with_it() {
             }
         }
     }
+}
+
+/// A driver wrote one exposure again, under a later date.
+#[test]
+fn an_exposure_that_was_written_twice_counts_once() {
+    let simulation = Simulation::new(of_lights(Preset::CmosMono, 4, 51));
+    let folder = tempfile::tempdir().unwrap();
+    write_under(&simulation, folder.path(), &[]);
+    let lights = folder.path().join("lights");
+    let mut first = std::fs::read_dir(&lights).unwrap().map(|e| e.unwrap().path()).min().unwrap();
+    let mut bytes = std::fs::read(&first).unwrap();
+    let date = bytes.windows(9).position(|w| w == b"DATE-OBS=").unwrap();
+    // The year is in columns 12 to 15.
+    bytes[date + 14] += 1;
+    first.set_file_name("Light_M00_again.fits");
+    write_bytes(&first, &bytes, Existing::Refuse).unwrap();
+    let report = run(&stacked(folder.path(), "out"), 2);
+    let told: Vec<_> = report.findings.iter().filter(|f| f.code == "same-samples").collect();
+    assert_eq!((report.stacks[0].inputs.len(), told.len()), (4, 1), "{told:?}");
 }
 
 /// Lights on the pixels of their picture have an error each, and so have the pixels that one light alone shows.

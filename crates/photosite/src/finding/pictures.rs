@@ -31,6 +31,12 @@ pub(super) const PICTURES: &[Code] = &[
         "Name the frames that were meant, or ignore this if their headers are wrong.",
     ),
     code(
+        "same-samples",
+        Warning,
+        "A light holds the samples of another under another header; it counts once.",
+        "Look at the program or the driver that wrote them.",
+    ),
+    code(
         "stack-mixed",
         Warning,
         "Lights of several filters, targets, exposures or calibrations were named for one stack.",

@@ -126,6 +126,16 @@ impl SurveyedLight {
         self.field.stars.len() as f64 * roundness / (fwhm * fwhm)
     }
 
+    /// Numbers that two lights share to the last bit only where their samples are the same; `None` without noise, or
+    /// stars that hold some.
+    pub fn fingerprint(&self) -> Option<Vec<u64>> {
+        const STARS: usize = 3;
+        let stars = self.field.stars.get(..STARS).filter(|_| self.field.noise > 0.0)?.iter();
+        let of_sky = [self.field.background, self.field.noise];
+        let numbers = stars.flat_map(|s| [s.x, s.y, s.flux]).chain(of_sky);
+        Some(numbers.map(f64::to_bits).collect())
+    }
+
     /// Places of its stars, the brightest first.
     pub fn points(&self) -> Vec<Point> {
         self.field.stars.iter().map(|s| Point::new(s.x, s.y)).collect()

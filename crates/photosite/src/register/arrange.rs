@@ -13,6 +13,7 @@ use super::part::LightPart;
 use super::place::{itself, lay_over};
 use super::trails::mask_trails;
 use super::uneven::{Covered, Part, between, compare, obscured, torn, without_sky};
+use crate::finding::Severity;
 use crate::measure::{SurveyedLight, dark_shares};
 use crate::params::Integration;
 use crate::work::{Context, on_each};
@@ -67,6 +68,7 @@ pub fn arrange<'a>(
     let how = Integration { debayer: how.debayer.or_else(|| undersampled(lights, how)), ..how };
     let mut findings = Vec::new();
     let mut placed = place(how, lights, reference, &mut findings, context)?;
+    findings.extend(leave_out_twins(lights, &mut placed, reference));
     // Levels are the reference's, or the best light's where the reference is none of the lights.
     let best = (0..lights.len())
         .rev()
@@ -130,6 +132,39 @@ pub fn arrange<'a>(
     even_out(&mut parts);
     mask_trails(lights, &mut parts, how, &mut findings);
     Ok(Arranged { lights, reference, level, how, parts, findings })
+}
+
+/// Leaves out lights that hold the samples of another under another date: they would count twice. The reference stays.
+fn leave_out_twins(
+    lights: &[SurveyedLight],
+    placed: &mut [Option<Option<Registration>>],
+    reference: &SurveyedLight,
+) -> Vec<Finding> {
+    let mut known: BTreeMap<Vec<u64>, usize> = BTreeMap::new();
+    let mut order: Vec<usize> = (0..lights.len()).collect();
+    order.sort_by_key(|i| lights[*i].path() != reference.path());
+    let mut findings = Vec::new();
+    for i in order {
+        let Some(seen) = lights[i].fingerprint().filter(|_| placed[i].is_some()) else { continue };
+        match known.get(&seen) {
+            Some(twin) => {
+                placed[i] = None;
+                findings.push(same_samples(&lights[i], &lights[*twin]));
+            }
+            None => _ = known.insert(seen, i),
+        }
+    }
+    findings
+}
+
+/// That a light is another once more.
+fn same_samples(light: &SurveyedLight, twin: &SurveyedLight) -> Finding {
+    let message = format!(
+        "left out: its samples are those of {}, whatever its header says: one exposure was written twice",
+        twin.name()
+    );
+    Finding::new("same-samples", Severity::Warning, light.path().display().to_string(), message)
+        .hint("Look at the program or the driver that wrote them.")
 }
 
 /// Leaves out lights of which a part has no sky where others have theirs.

@@ -128,6 +128,10 @@ const UNDERSAMPLED: Asked = Asked { fewest: 3, least_snr: 15.0, most_scatter: 1.
 /// Sigmas by which a ratio of stars that contradicts a nebula is none: knots were taken for stars.
 const CONTRADICTS: f64 = 4.0;
 
+/// So many stars that agree are stars, whatever structure says: that of a field full of stars too faint to be found, or
+/// too sharp for their array, is no nebula's.
+const MANY: usize = 25;
+
 /// A nebula must be this much better known to be asked instead of stars.
 const BETTER: f64 = 3.0;
 
@@ -165,6 +169,9 @@ pub(super) fn flux_scale(light: Placed<'_>, level: Placed<'_>, size: Size) -> Fl
     });
     let structure = structure.map(|found| found.ratio).filter(sound);
     let instead = |stars: &FluxRatio, nebula: &FluxRatio| {
+        if stars.count >= MANY {
+            return false;
+        }
         let apart = (stars.scale / nebula.scale).ln().abs();
         // Well-known stars are none of its knots: faint structure may be the sensor's, or chance.
         nebula.error() < stars.error() && apart > CONTRADICTS * stars.error().hypot(nebula.error())

@@ -12,6 +12,7 @@ use photosite::params::Integration;
 use photosite::register::{ArrayErrors, ScaleSource};
 use photosite::run::{Integrated, IntegrationRequest, integrate, stars_of};
 use photosite_file::fits::{Sample, read_frames};
+use photosite_pix::chance::normal_below;
 use photosite_pix::stars::Star;
 use photosite_pix::{Frame, MaskBits, Plane, stat};
 
@@ -314,6 +315,17 @@ fn table(nights: impl Iterator<Item = Night>, tell_all: bool) -> Vec<Row> {
             &format!("{} nights, fluxes right to 1 % or 2 sigma: %", these.len()),
             right(&|s| s.right(&[s.middle()])),
             (99.0, 100.0),
+        );
+        // Were errors exact and nothing off, so many would be.
+        let chance: Vec<f64> = these
+            .iter()
+            .filter_map(|s| {
+                Some(1.0 - 2.0 * normal_below(-f64::max(2.0, 0.01 / s.bias(s.middle())?.1)))
+            })
+            .collect();
+        println!(
+            "{name}of nights with these errors and no bias {:.1} % would be right",
+            100.0 * chance.iter().sum::<f64>() / chance.len() as f64
         );
         let colour = these.iter().filter(|s| s.night.array.is_some());
         let colour = share(colour.map(|s| s.right(&[0, 2])));
