@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 
 use photosite_pix::FrameKind;
+use photosite_pix::unit::NoiseModel;
 
 use super::rules::{Outcome, Tolerance, compare, rules};
-use super::{Aliases, Candidate, DarkCurrent, DarkPoint, Level, Library, Life, Record, Traits};
+use super::{
+    Aliases, Candidate, DarkCurrent, DarkPoint, Field, Level, Library, Life, Record, Traits,
+};
 use crate::Result;
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Frame, KindOverrides, take};
@@ -139,6 +142,28 @@ impl<'a> Shelf<'a> {
     pub fn dark_current(&self, of: &Traits) -> DarkCurrent {
         let points = self.darks.iter().filter(|(t, _)| same_setup(of, t)).map(|(_, p)| *p);
         DarkCurrent::measured(points.collect())
+    }
+
+    /// Gain and read noise of a frame's camera and setting by Photosite's own master that is nearest in date, and
+    /// its name; `None` where none names both.
+    pub fn noise(&self, of: &Traits) -> Option<(NoiseModel, &str)> {
+        let told = |s: &'_ Shelved| {
+            let t = &s.traits;
+            let alike =
+                same_setup(of, t) && of.show(Field::GainSetting) == t.show(Field::GainSetting);
+            let ours = s.key.is_some() && s.there && s.life != Life::Retired;
+            NoiseModel::new(t.gain_e_per_adu?, t.read_noise_e?).filter(|_| alike && ours)
+        };
+        let days = |s: &Shelved| match of.day().zip(s.traits.day()) {
+            Some((a, b)) => (a - b).abs(),
+            None => f64::INFINITY,
+        };
+        self.by_kind
+            .iter()
+            .flatten()
+            .filter_map(|s| Some((s, told(s)?)))
+            .min_by(|(a, _), (b, _)| days(a).total_cmp(&days(b)).then(a.id.cmp(&b.id)))
+            .map(|(s, noise)| (noise, s.name.as_str()))
     }
 
     /// The frames of a batch, their headers read again; what is missing or changed is left out with a

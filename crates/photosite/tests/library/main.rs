@@ -8,5 +8,6 @@ mod drift;
 mod flat_fit;
 mod hard_night;
 mod index;
+mod known_noise;
 mod observatory;
 mod rules;

@@ -223,11 +223,11 @@ impl<'a> Night<'a> {
         let join = request.join_exposures;
         let shelf = shelf_of(library.as_ref(), &found, &mut findings);
         let planned = plan_pictures(&mut inventory, shelf.as_ref(), FEW_REFUSALS, join);
-        drop(shelf);
         findings.extend(planned.findings.iter().cloned());
         // After matching, whose costs are reckoned from what headers say: an assumed dark current beside a
         // measured read noise would decide against darks that pixels ask for.
-        findings.extend(noise_by_pairs(&mut inventory, context)?);
+        findings.extend(noise_by_pairs(&mut inventory, shelf.as_ref(), context)?);
+        drop(shelf);
         for finding in &findings {
             context.observer.event(Event::Found(finding));
         }
