@@ -145,7 +145,7 @@ pub struct DarkPoint {
     pub temp_c: f64,
     /// Of the typical pixel; 0 where a sensor corrects its own black level.
     pub adu_s: f64,
-    /// By how much the hottest thousandth exceeds it, at least.
+    /// By how much a thousandth of the pixels would exceed it to leave what all hot pixels do.
     pub hot_adu_s: f64,
 }
 

@@ -234,18 +234,19 @@ fn measured_darks(all: &[Shelved]) -> Vec<(Traits, DarkPoint)> {
         .filter_map(|(dark, level)| {
             let t = &dark.traits;
             let (exposure_s, temp_c) = (t.exposure_s.filter(|s| *s > 0.0)?, t.temp_c?);
-            let zero_adu = if t.bias_removed {
-                0.0
+            let zero = if t.bias_removed {
+                Level { median_adu: 0.0, hot_adu: 0.0 }
             } else {
                 let apart = |b: &Traits| b.temp_c.map_or(f64::INFINITY, |c| (c - temp_c).abs());
                 level_of(FrameKind::Bias)
                     .filter(|(b, _)| same_setup(t, &b.traits))
                     .min_by(|(a, _), (b, _)| apart(&a.traits).total_cmp(&apart(&b.traits)))?
                     .1
-                    .median_adu
             };
-            let adu_s = ((level.median_adu - zero_adu) / exposure_s).max(0.0);
-            let hot_adu_s = level.hot_adu.max(0.0) / exposure_s;
+            let adu_s = ((level.median_adu - zero.median_adu) / exposure_s).max(0.0);
+            // What stands out of the bias is no dark signal.
+            let hot_adu2 = level.hot_adu.max(0.0).powi(2) - zero.hot_adu.max(0.0).powi(2);
+            let hot_adu_s = hot_adu2.max(0.0).sqrt() / exposure_s;
             Some((t.clone(), DarkPoint { temp_c, adu_s, hot_adu_s }))
         })
         .collect()
