@@ -38,6 +38,7 @@ mod graph;
 mod id;
 mod missing;
 mod names;
+mod next;
 mod pick;
 mod scaled;
 mod shooting;
@@ -62,6 +63,7 @@ pub use forecast::{Forecast, Forecaster, MASTERS_SHOWN, Means, StepCost};
 pub use graph::{Graph, Grapher, PLAN_SCHEMA, PlanInput, PlanStep};
 pub use id::{LightId, MasterId};
 pub use names::product_names;
+pub(crate) use next::next_master;
 use pick::Planner;
 pub use scaled::ScaledPlan;
 pub use shooting::{FlatLevel, Share, Shooting, Shot, shooting_list};
@@ -206,6 +208,10 @@ pub struct Plan {
     pub stacks: Vec<Vec<StackPlan>>,
     /// What is missing or doubtful.
     pub findings: Vec<Finding>,
+    /// How often a name was given to a master that is made.
+    names: BTreeMap<String, usize>,
+    /// What was taken from the library, by its name there; `None` where it could not be used.
+    taken: BTreeMap<String, Option<MasterId>>,
 }
 
 /// The traits of all frames, with the names that the library knows their filters by, and where headers are silent

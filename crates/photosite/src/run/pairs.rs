@@ -105,6 +105,21 @@ pub(super) fn noise_by_pairs(
     Ok(findings)
 }
 
+/// Gives silent frames that came later, from the place `first` on, the noise of frames of their set-up.
+pub(super) fn noise_of_others(inventory: &mut Inventory, first: usize) {
+    for i in first..inventory.frames.len() {
+        let traits = frame_traits(&inventory.frames[i]);
+        let alike = |f: &&Frame| f.kind == FrameKind::Light && alike(&traits, &frame_traits(f));
+        let light = inventory.frames[..first].iter().find(alike).map(|f| &f.metadata);
+        let noise = light
+            .and_then(|m| NoiseModel::new(m.gain_e_per_adu?.e_per_adu(), m.read_noise_e?))
+            .filter(|_| silent(&inventory.frames[i]));
+        if let Some(noise) = noise {
+            inventory.frames[i].set_noise(noise, "as for the lights");
+        }
+    }
+}
+
 /// What told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum By {
