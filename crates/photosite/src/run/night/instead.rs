@@ -1,13 +1,12 @@
 //! Masters in the place of those that turned out not to serve: the next that the library offers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use photosite_pix::FrameKind;
 
 use super::flats::judge_flats;
 use super::lights::{Loaded, Sets, these_lights};
-use super::masters::{build_masters, is_of_another_offset};
+use super::masters::{Making, build_masters, is_of_another_offset};
 use super::notes::Notes;
 use super::own_darks::{Contradicted, contradicted};
 use super::{AtHand, Night, SoFar, shelf_of};
@@ -16,7 +15,7 @@ use crate::error::Reach;
 use crate::finding::{Severity, first_and_more};
 use crate::inventory::Id;
 use crate::plan::{LightId, LightPlan, MasterId, next_master};
-use crate::product::{Kept, Known, dark_at_level};
+use crate::product::dark_at_level;
 use crate::run::pairs::noise_of_others;
 use crate::run::results::Results;
 use crate::work::Context;
@@ -44,14 +43,6 @@ type Tried = BTreeMap<LightId, Vec<MasterId>>;
 /// age make less.
 const MOVED_ADU: f64 = 3.0;
 const MOVED_NOISE: f64 = 1.0;
-
-/// What masters are made with.
-#[derive(Clone, Copy)]
-pub(super) struct Making<'a> {
-    pub known: &'a Known,
-    pub kept: &'a Kept,
-    pub folder: &'a Path,
-}
 
 fn place(light: &mut LightPlan, kind: FrameKind) -> Option<&mut Option<MasterId>> {
     match kind {

@@ -12,7 +12,7 @@ use crate::finding::Severity;
 use crate::master::NoiseCheck;
 use crate::plan::{LightPlan, MasterId, MasterPlan, Plan};
 use crate::product::{
-    AdditivePart, Known, MasterRequest, MasterResult, build_master, level_of_dark, replaced,
+    AdditivePart, Kept, Known, MasterRequest, MasterResult, build_master, level_of_dark, replaced,
     take_master, work_units,
 };
 use crate::raw::RawFrame;
@@ -21,6 +21,14 @@ use crate::run::looked::read_plane;
 use crate::run::results::{MasterResults, RawFrames};
 use crate::work::Context;
 use crate::{Finding, Result};
+
+/// What masters are made with.
+#[derive(Clone, Copy)]
+pub(super) struct Making<'a> {
+    pub known: &'a Known,
+    pub kept: &'a Kept,
+    pub folder: &'a Path,
+}
 
 /// Builds the planned masters from `first` on, or finds them built; one that cannot be made is left out.
 pub(super) fn build_masters(
