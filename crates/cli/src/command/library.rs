@@ -45,7 +45,13 @@ pub fn run(args: LibraryArgs, limits: Limits) -> anyhow::Result<Done> {
             let exported = export_library(&library, &folder)?;
             tell(json, &exported, || {
                 println!("{} masters in {}", exported.masters.len(), folder.display());
+                for path in &exported.damaged {
+                    println!("not written: {} is damaged", path.display());
+                }
             })?;
+            if !exported.damaged.is_empty() {
+                return Ok(Done::WithFindings);
+            }
         }
         LibraryVerb::Prune { dry_run } => {
             let pruned = library.prune(dry_run)?;

@@ -319,6 +319,12 @@ pub(super) const CODES: &[Code] = &[
         "Add it to the library: photosite library add FILE. Or use photosite calibrate.",
     ),
     code(
+        "master-instead",
+        Warning,
+        "A master could not be used; what fits the lights next is used in its place.",
+        "Another finding says what is wrong with its file or frames; photosite library verify shows all damaged files.",
+    ),
+    code(
         "master-not-made",
         Error,
         "A master could not be made; lights that need it are calibrated without it.",

@@ -6,6 +6,13 @@ use super::code::{Code, code};
 /// By name.
 pub(super) const MATCHING: &[Code] = &[
     code(
+        "dark-changed",
+        Warning,
+        "Hot pixels contradict the dark of the library that headers speak for, or its level is of another offset; the \
+         library's next dark fits, and is used.",
+        "Retire the dark that is wrong (photosite library retire), or correct its labels.",
+    ),
+    code(
         "dark-contradicted",
         Warning,
         "A dark is the lights' own by its labels, but their hot pixels hold more or less than it does; it is \
@@ -18,6 +25,13 @@ pub(super) const MATCHING: &[Code] = &[
         "No dark matches a group of lights; one of another exposure or temperature was fitted to the \
          hot pixels of each, with the factor and the residual that the message names.",
         "No action needed; darks of the lights' own exposure and temperature would add less noise.",
+    ),
+    code(
+        "dark-level-moved",
+        Warning,
+        "The biases that were taken with a dark of the library lie at another level than the night's own; the dark was \
+         moved by the difference.",
+        "Take darks anew: what moved an offset may have changed more.",
     ),
     code(
         "dark-level-falls",

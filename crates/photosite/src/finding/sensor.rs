@@ -51,6 +51,12 @@ pub(super) const SENSOR: &[Code] = &[
         "Look at the flats' level against the biases', or give --gain.",
     ),
     code(
+        "noise-by-master",
+        Info,
+        "Headers give no gain and read noise; those that a master in the library holds are used.",
+        "No action needed; photosite sensor measures them better, --gain and --read-noise overrule them.",
+    ),
+    code(
         "noise-by-pairs",
         Info,
         "Headers give no gain and read noise; those that pairs of the night's biases and flats show are used.",

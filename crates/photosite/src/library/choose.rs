@@ -424,7 +424,7 @@ mod tests {
         let close = traits(|t| t.temp_c = Some(-10.5));
         let unknown = traits(|t| t.temp_c = None);
         let pool =
-            [Candidate::new(&unknown, 50), Candidate::new(&far, 50), Candidate::new(&close, 5)];
+            [Candidate::new(&unknown, 50), Candidate::new(&far, 50), Candidate::new(&close, 50)];
         let choice = pick(FrameKind::Dark, &wanted, &pool);
         let order: Vec<usize> = choice.ranked.iter().map(|p| p.candidate).collect();
         assert_eq!(order, [2, 1, 0]);
@@ -439,6 +439,19 @@ mod tests {
         let many = traits(|t| t.temp_c = Some(-30.5));
         let pool = [Candidate::new(&near, 1), Candidate::new(&many, 50)];
         assert_eq!(pick(FrameKind::Dark, &wanted, &pool).chosen(), Some(1));
+        // Headers without a read noise: that of a usual sensor, in whichever unit.
+        for gain in [None, Some(0.8)] {
+            let silent = |days: &str| {
+                traits(|t| (t.date_obs, t.gain_e_per_adu) = (Some(days.to_owned()), gain))
+            };
+            let [wanted, yesterday] = ["2026-01-15", "2026-01-14"].map(silent);
+            let weeks_ago = silent("2025-11-27");
+            let pool = [Candidate::new(&yesterday, 3), Candidate::new(&weeks_ago, 40)];
+            for kind in [FrameKind::Bias, FrameKind::Dark] {
+                let choice = pick(kind, &wanted, &pool);
+                assert_eq!((choice.chosen(), choice.cost().unwrap().floor), (Some(1), None));
+            }
+        }
     }
 
     #[test]

@@ -60,8 +60,8 @@ pub struct Cost {
     /// By another width of the filter's band alone.
     #[serde(default)]
     pub filter: Option<f64>,
-    /// The noise that the master brings with it, by read noise and dark signal; 0 where read noise
-    /// is not known.
+    /// The noise that the master brings with it, by read noise and dark signal; by a usual read noise
+    /// where none is known, and 0 for flats.
     pub noise: f64,
     /// The noise of one light without its sky, by the same, below which a cost is not seen; `None`
     /// where read noise is not known.
@@ -98,6 +98,10 @@ impl Cost {
 
 /// The share of the pixels that count as the hottest.
 pub const HOTTEST_SHARE: f64 = 0.001;
+
+/// The read noise of a frame in electrons where none is known: a choice, between 1 and 10 of sensors of 2005
+/// to 2025. It parts long darks from short ones, and many frames from few.
+const USUAL_READ_NOISE_E: f64 = 4.0;
 
 /// The dark current assumed where none was measured, in e-/s at [`ASSUMED_AT_C`]: a choice, on the
 /// cautious side of the data sheets of sensors of 2005 to 2025 (0.05 to 1.5 brought to 20 C).
@@ -141,7 +145,7 @@ pub struct DarkPoint {
     pub temp_c: f64,
     /// Of the typical pixel; 0 where a sensor corrects its own black level.
     pub adu_s: f64,
-    /// By how much the hottest thousandth exceeds it, at least.
+    /// By how much a thousandth of the pixels would exceed it to leave what all hot pixels do.
     pub hot_adu_s: f64,
 }
 
@@ -267,15 +271,18 @@ pub fn cost(
     let warmth = wanted.temp_c.zip(found.temp_c);
     // `signal_e` is the dark signal that a light or a frame of the master has besides its read noise.
     let of = |parts: [Option<f64>; 3], value: f64, unit: CostUnit, signal_e: f64| {
-        let one_e = read_noise_e.map(|r| (r * r + signal_e).sqrt());
-        let one = match unit {
-            CostUnit::Electrons => one_e,
-            CostUnit::Adu => one_e.zip(gain).map(|(e, g)| e / g),
-            CostUnit::Share => None,
+        let one_e = (read_noise_e.unwrap_or(USUAL_READ_NOISE_E).powi(2) + signal_e).sqrt();
+        let (one, is_known) = match unit {
+            CostUnit::Electrons => (one_e, read_noise_e.is_some()),
+            CostUnit::Adu => (one_e / gain.unwrap_or(1.0), read_noise_e.and(gain).is_some()),
+            CostUnit::Share => (0.0, false),
         };
         let [temperature, exposure, age] = parts;
-        let noise = one.map_or(0.0, |n| n / (frames.max(1) as f64).sqrt());
-        let floor = if unit == CostUnit::Share { Some(FLAT_FLOOR) } else { one };
+        let noise = one / (frames.max(1) as f64).sqrt();
+        let floor = match unit {
+            CostUnit::Share => Some(FLAT_FLOOR),
+            _ => is_known.then_some(one),
+        };
         let (telescope, focal_length, rotator, filter) = (None, None, None, None);
         Cost {
             value,

@@ -16,7 +16,8 @@ use crate::{Finding, finding::Severity};
 pub struct Level {
     /// Their median in ADU; for a flat relative to its mean.
     pub median_adu: f64,
-    /// By how much the hottest thousandth exceeds the median, at least, in ADU.
+    /// By how much a thousandth of the pixels would exceed the median, in ADU, to leave what all do that stand out of
+    /// the noise: a root mean square.
     pub hot_adu: f64,
 }
 

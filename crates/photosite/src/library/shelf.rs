@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 
 use photosite_pix::FrameKind;
+use photosite_pix::unit::NoiseModel;
 
 use super::rules::{Outcome, Tolerance, compare, rules};
-use super::{Aliases, Candidate, DarkCurrent, DarkPoint, Level, Library, Life, Record, Traits};
+use super::{
+    Aliases, Candidate, DarkCurrent, DarkPoint, Field, Level, Library, Life, Record, Traits,
+};
 use crate::Result;
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Frame, KindOverrides, take};
@@ -141,6 +144,28 @@ impl<'a> Shelf<'a> {
         DarkCurrent::measured(points.collect())
     }
 
+    /// Gain and read noise of a frame's camera and setting by Photosite's own master that is nearest in date, and
+    /// its name; `None` where none names both.
+    pub fn noise(&self, of: &Traits) -> Option<(NoiseModel, &str)> {
+        let told = |s: &'_ Shelved| {
+            let t = &s.traits;
+            let alike =
+                same_setup(of, t) && of.show(Field::GainSetting) == t.show(Field::GainSetting);
+            let ours = s.key.is_some() && s.there && s.life != Life::Retired;
+            NoiseModel::new(t.gain_e_per_adu?, t.read_noise_e?).filter(|_| alike && ours)
+        };
+        let days = |s: &Shelved| match of.day().zip(s.traits.day()) {
+            Some((a, b)) => (a - b).abs(),
+            None => f64::INFINITY,
+        };
+        self.by_kind
+            .iter()
+            .flatten()
+            .filter_map(|s| Some((s, told(s)?)))
+            .min_by(|(a, _), (b, _)| days(a).total_cmp(&days(b)).then(a.id.cmp(&b.id)))
+            .map(|(s, noise)| (noise, s.name.as_str()))
+    }
+
     /// The frames of a batch, their headers read again; what is missing or changed is left out with a
     /// Finding.
     pub fn frames_of(&self, shelved: &Shelved) -> (Vec<Frame>, Vec<Finding>) {
@@ -209,18 +234,19 @@ fn measured_darks(all: &[Shelved]) -> Vec<(Traits, DarkPoint)> {
         .filter_map(|(dark, level)| {
             let t = &dark.traits;
             let (exposure_s, temp_c) = (t.exposure_s.filter(|s| *s > 0.0)?, t.temp_c?);
-            let zero_adu = if t.bias_removed {
-                0.0
+            let zero = if t.bias_removed {
+                Level { median_adu: 0.0, hot_adu: 0.0 }
             } else {
                 let apart = |b: &Traits| b.temp_c.map_or(f64::INFINITY, |c| (c - temp_c).abs());
                 level_of(FrameKind::Bias)
                     .filter(|(b, _)| same_setup(t, &b.traits))
                     .min_by(|(a, _), (b, _)| apart(&a.traits).total_cmp(&apart(&b.traits)))?
                     .1
-                    .median_adu
             };
-            let adu_s = ((level.median_adu - zero_adu) / exposure_s).max(0.0);
-            let hot_adu_s = level.hot_adu.max(0.0) / exposure_s;
+            let adu_s = ((level.median_adu - zero.median_adu) / exposure_s).max(0.0);
+            // What stands out of the bias is no dark signal.
+            let hot_adu2 = level.hot_adu.max(0.0).powi(2) - zero.hot_adu.max(0.0).powi(2);
+            let hot_adu_s = hot_adu2.max(0.0).sqrt() / exposure_s;
             Some((t.clone(), DarkPoint { temp_c, adu_s, hot_adu_s }))
         })
         .collect()

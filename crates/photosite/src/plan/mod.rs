@@ -38,6 +38,7 @@ mod graph;
 mod id;
 mod missing;
 mod names;
+mod next;
 mod pick;
 mod scaled;
 mod shooting;
@@ -48,19 +49,21 @@ use std::path::PathBuf;
 
 use photosite_pix::FrameKind;
 use photosite_pix::combine::Recipe;
+use photosite_pix::unit::NoiseModel;
 
 use crate::calibrate::RemovedBy;
 use crate::finding::Finding;
 use crate::inventory::{Frame, FrameId, Id, Inventory};
 use crate::library::{
-    Choice, DarkCurrent, Group, Shelf, Traits, frame_traits, group_name, groups,
-    stack_for_each_light,
+    Choice, DarkCurrent, Field, Group, Shelf, Tolerance, Traits, frame_traits, group_name, groups,
+    rules, stack_for_each_light,
 };
 
 pub use forecast::{Forecast, Forecaster, MASTERS_SHOWN, Means, StepCost};
 pub use graph::{Graph, Grapher, PLAN_SCHEMA, PlanInput, PlanStep};
 pub use id::{LightId, MasterId};
 pub use names::product_names;
+pub(crate) use next::next_master;
 use pick::Planner;
 pub use scaled::ScaledPlan;
 pub use shooting::{FlatLevel, Share, Shooting, Shot, shooting_list};
@@ -205,14 +208,32 @@ pub struct Plan {
     pub stacks: Vec<Vec<StackPlan>>,
     /// What is missing or doubtful.
     pub findings: Vec<Finding>,
+    /// How often a name was given to a master that is made.
+    names: BTreeMap<String, usize>,
+    /// What was taken from the library, by its name there; `None` where it could not be used.
+    taken: BTreeMap<String, Option<MasterId>>,
 }
 
-/// The traits of all frames, with the names that the library knows their filters by.
+/// The traits of all frames, with the names that the library knows their filters by, and where headers are silent
+/// the gain and read noise that its masters hold.
 fn traits_of(inventory: &Inventory, shelf: Option<&Shelf<'_>>) -> Vec<(FrameKind, Traits)> {
+    // Looked up once for all frames of a set-up.
+    let mut known: BTreeMap<Vec<Option<String>>, Option<NoiseModel>> = BTreeMap::new();
+    let exact = rules(FrameKind::Dark).iter().filter(|r| r.tolerance == Tolerance::Exact);
+    let exact: Vec<Field> = exact.map(|r| r.field).collect();
     let of = |frame: &Frame| {
         let mut traits = frame_traits(frame);
         if let Some(shelf) = shelf {
             shelf.aliases().name(&mut traits);
+            if traits.read_noise_e.is_none() {
+                let set_up = exact.iter().map(|f| traits.show(*f)).collect();
+                let of_set_up = || shelf.noise(&traits).map(|(noise, _)| noise);
+                if let Some(noise) = *known.entry(set_up).or_insert_with(of_set_up) {
+                    let gain = noise.gain_e_per_adu.e_per_adu();
+                    traits.gain_e_per_adu = traits.gain_e_per_adu.or(Some(gain));
+                    traits.read_noise_e = Some(noise.read_noise_e);
+                }
+            }
         }
         (frame.kind, traits)
     };

@@ -1,6 +1,6 @@
 //! Picking masters for a night, from the night itself and from the library.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use photosite_pix::FrameKind;
 
@@ -17,15 +17,27 @@ use crate::library::{
 };
 use crate::params::default_recipe;
 
+/// A bias of the library that lies so many days nearer to a dark of the library than what is planned is made to tell
+/// the dark's zero level: drivers and firmware move offsets.
+const NEARER_DAYS: f64 = 30.0;
+
+/// Among what is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Among {
+    /// The night's own.
+    Night,
+    /// The night's own, and the library's where none of them fits without a doubt.
+    NightFirst,
+    /// Both.
+    All,
+}
+
 /// What a plan grows from.
 pub(super) struct Planner<'a> {
     inventory: &'a mut Inventory,
     shelf: Option<&'a Shelf<'a>>,
     keep: usize,
     out: Plan,
-    names: BTreeMap<String, usize>,
-    /// What was taken from the library, by its name there; `None` where it could not be used.
-    taken: BTreeMap<String, Option<MasterId>>,
     /// What the library names and is not there.
     gone: BTreeSet<String>,
 }
@@ -36,15 +48,12 @@ impl<'a> Planner<'a> {
         shelf: Option<&'a Shelf<'a>>,
         keep: usize,
     ) -> Self {
-        Self {
-            inventory,
-            shelf,
-            keep,
-            out: Plan::default(),
-            names: BTreeMap::new(),
-            taken: BTreeMap::new(),
-            gone: BTreeSet::new(),
-        }
+        Self { inventory, shelf, keep, out: Plan::default(), gone: BTreeSet::new() }
+    }
+
+    /// Goes on with a plan.
+    pub(super) fn resume(self, plan: Plan) -> Self {
+        Self { out: plan, ..self }
     }
 
     pub(super) fn finish(self) -> Plan {
@@ -61,12 +70,17 @@ impl<'a> Planner<'a> {
                 (additive, dark_flat, scaled_dark) = (Some(found), Some(chosen), to_scale);
             }
             FrameKind::Dark | FrameKind::DarkFlat => {
-                let bias = self.pick(FrameKind::Bias, &group.traits, false);
-                zero = bias.chosen().and_then(|c| c.master);
+                zero = match from_library {
+                    true => self.zero_in_library(&group.traits),
+                    false => {
+                        let bias = self.pick(FrameKind::Bias, &group.traits, Among::Night);
+                        bias.chosen().and_then(|c| c.master)
+                    }
+                };
             }
             _ => {}
         }
-        let name = group_name(group.kind, &group.traits, &mut self.names);
+        let name = group_name(group.kind, &group.traits, &mut self.out.names);
         Some(self.add(MasterPlan {
             kind: group.kind,
             recipe: default_recipe(group.kind, group.members.len(), group.traits.cfa),
@@ -172,6 +186,23 @@ impl<'a> Planner<'a> {
         }))
     }
 
+    /// The bias that is nearest in time to a dark of the library, where any bias is planned.
+    fn zero_in_library(&mut self, dark: &Traits) -> Option<MasterId> {
+        let all = self.pick(FrameKind::Bias, dark, Among::All);
+        let ranked = all.choice.ranked.iter().filter_map(|p| all.candidates.get(&p.candidate));
+        let days = |c: &CandidateName| {
+            let day = self.made_of(c).and_then(|(traits, _)| traits.day());
+            day.zip(dark.day()).map_or(f64::INFINITY, |(a, b)| (a - b).abs())
+        };
+        let mut ranked: Vec<(f64, CandidateName)> = ranked.map(|c| (days(c), c.clone())).collect();
+        ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (planned_days, planned) =
+            ranked.iter().find_map(|(days, c)| Some((*days, c.master?)))?;
+        let nearest = ranked.iter().take_while(|(days, _)| *days < planned_days - NEARER_DAYS);
+        let nearest: Vec<CandidateName> = nearest.map(|(_, c)| c.clone()).collect();
+        Some(nearest.iter().find_map(|c| self.take(c)).unwrap_or(planned))
+    }
+
     /// What matching looks at in a candidate, and of how many frames it is.
     fn made_of(&self, candidate: &CandidateName) -> Option<(&Traits, usize)> {
         match (candidate.master, &candidate.id) {
@@ -203,7 +234,7 @@ impl<'a> Planner<'a> {
         let holds_bias = dark_id.map(|id| !self.out[id].traits.bias_removed);
         let (bias, bias_id) = if holds_bias == Some(true) {
             // The dark brings the bias with it; one of the night is named beside it all the same.
-            let bias = self.pick(FrameKind::Bias, wanted, true);
+            let bias = self.pick(FrameKind::Bias, wanted, Among::NightFirst);
             let of_night = bias.chosen().filter(|c| c.id.is_none()).and_then(|c| c.master);
             (bias, of_night)
         } else {
@@ -242,21 +273,21 @@ impl<'a> Planner<'a> {
         self.out.lights.push(light);
     }
 
-    /// Chooses among the night's masters, and where none of them fits without a doubt, among the
-    /// library's too.
-    fn pick(&self, kind: FrameKind, wanted: &Traits, with_library: bool) -> Explained {
+    /// Chooses among masters.
+    fn pick(&self, kind: FrameKind, wanted: &Traits, among: Among) -> Explained {
         let of_night = |m: &MasterPlan| {
             m.kind == kind && m.ready.is_none() && m.level_of.is_none() && !m.from_library
         };
         let night: Vec<(MasterId, &MasterPlan)> =
             self.out.named_masters().filter(|(_, m)| of_night(m)).collect();
-        let shelf = self.shelf.filter(|_| with_library);
+        let shelf = self.shelf.filter(|_| among != Among::Night);
         let current = self.shelf.map_or_else(DarkCurrent::default, |s| s.dark_current(wanted));
         let mut pool: Vec<Candidate<'_>> =
             night.iter().map(|(_, m)| Candidate::new(&m.traits, m.count())).collect();
         let mut choice = choose(kind, wanted, &pool, &current, self.keep);
         let shelved: &[Shelved] = shelf.map_or(&[], |s| s.of_kind(kind));
-        if !choice.is_settled() && !shelved.is_empty() {
+        let night_is_enough = among != Among::All && choice.is_settled();
+        if !night_is_enough && !shelved.is_empty() {
             let gone = |s: &Shelved| self.gone.contains(&s.id);
             pool.extend(shelved.iter().map(|s| s.candidate(!gone(s))));
             choice = choose(kind, wanted, &pool, &current, self.keep);
@@ -271,7 +302,7 @@ impl<'a> Planner<'a> {
                     name: s.name.clone(),
                     id: Some(s.id.clone()),
                     path: s.path.clone(),
-                    master: self.taken.get(&s.id).copied().flatten(),
+                    master: self.out.taken.get(&s.id).copied().flatten(),
                 }
             }
         };
@@ -285,7 +316,7 @@ impl<'a> Planner<'a> {
     /// out and the next best chosen.
     fn pick_and_take(&mut self, kind: FrameKind, wanted: &Traits) -> (Explained, Option<MasterId>) {
         loop {
-            let explained = self.pick(kind, wanted, true);
+            let explained = self.pick(kind, wanted, Among::NightFirst);
             let index = explained.chosen().cloned().and_then(|c| self.take(&c));
             let missing = explained.chosen().filter(|_| index.is_none()).and_then(|c| c.id.clone());
             if !missing.is_some_and(|id| self.gone.insert(id)) {
@@ -345,13 +376,17 @@ impl<'a> Planner<'a> {
     }
 
     /// The plan's master of a candidate; what lies in the library becomes part of the plan.
-    fn take(&mut self, chosen: &CandidateName) -> Option<MasterId> {
+    pub(super) fn take(&mut self, chosen: &CandidateName) -> Option<MasterId> {
         let Some(id) = &chosen.id else { return chosen.master };
-        if let Some(taken) = self.taken.get(id) {
+        if let Some(taken) = self.out.taken.get(id) {
             return *taken;
         }
         let shelf = self.shelf?;
         let shelved = shelf.get(id)?;
+        let zero = match (shelved.kind, &shelved.path) {
+            (FrameKind::Dark, Some(_)) => self.zero_in_library(&shelved.traits),
+            _ => None,
+        };
         let index = match &shelved.path {
             Some(path) => Some(self.add(MasterPlan {
                 kind: shelved.kind,
@@ -368,13 +403,13 @@ impl<'a> Planner<'a> {
                 additive: None,
                 scaled_dark: None,
                 dark_flat: None,
-                zero: None,
+                zero,
                 recipe: default_recipe(shelved.kind, shelved.frames, shelved.traits.cfa),
                 file_name: shelved.file_name(),
             })),
             None => self.take_frames(shelf, shelved),
         };
-        self.taken.insert(id.clone(), index);
+        self.out.taken.insert(id.clone(), index);
         index
     }
 

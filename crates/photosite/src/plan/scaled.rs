@@ -92,15 +92,9 @@ pub(super) fn forecast(
     Some(ScaledPlan { dark: name.to_owned(), ways, unit })
 }
 
-/// The noise of a frame where no header tells it: it parts long darks from short ones, and many frames from few.
-const USUAL_NOISE: f64 = 4.0;
-
 /// What the mean of some frames is off by for their number, at a light's own dark signal.
 fn noise(kind: FrameKind, light: &Traits, (of, frames): Of<'_>, current: &DarkCurrent) -> f64 {
-    match cost(kind, light, of, frames, current).noise {
-        0.0 => USUAL_NOISE / (frames.max(1) as f64).sqrt(),
-        known => known,
-    }
+    cost(kind, light, of, frames, current).noise
 }
 
 /// The way by a model of darks and the bias, where they can make one for the light, with what it is expected

@@ -58,8 +58,8 @@ pub use known::Known;
 pub use light::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light};
 pub use loaded::{FREED, LoadedMaster, UNIT_ADU, load_master, load_named, load_samples};
 pub use master::{
-    AdditivePart, MasterRequest, MasterResult, build_master, found_master, level_of_dark,
-    take_master, work_units,
+    AdditivePart, MasterRequest, MasterResult, build_master, dark_at_level, found_master,
+    level_of_dark, take_master, work_units,
 };
 pub use offered::{Offered, Opened};
 pub use pedestal::pedestal_for;

@@ -270,6 +270,8 @@ pub fn verify_library(library: &Library, full: bool, context: &Context<'_>) -> R
 pub struct Exported {
     /// The files written, or there already.
     pub masters: Vec<PathBuf>,
+    /// The masters that are not as they were when they were added, and were not written.
+    pub damaged: Vec<PathBuf>,
     /// The list of everything in the library.
     pub list: PathBuf,
 }
@@ -291,13 +293,24 @@ pub fn export_library(library: &Library, folder: &Path) -> Result<Exported> {
     let mut out = Exported { list: folder.join("library.json"), ..Exported::default() };
     let in_use = |e: &&Entry| e.is_master && e.life != Life::Retired;
     for entry in entries.iter().filter(in_use) {
-        let Some(path) = entry.paths.iter().find(|p| p.exists()) else { continue };
+        let there: Vec<&PathBuf> = entry.paths.iter().filter(|p| p.exists()).collect();
+        if there.is_empty() {
+            continue;
+        }
         let name = master_file_name(entry.kind, &entry.traits, &entry.hash);
         let target = folder.join(name);
         // Its name holds the identity: what stands there and holds the same bytes is the copy.
         let same = target.exists() && ContentHash::of_file(&target)?.to_string() == entry.hash;
-        if !same {
-            copy_file(path, &target, Existing::Refuse)?;
+        let is_whole = |path: &&&PathBuf| {
+            ContentHash::of_file(path).is_ok_and(|hash| hash.to_string() == entry.hash)
+        };
+        match there.iter().find(|path| same || is_whole(path)) {
+            Some(_) if same => {}
+            Some(whole) => _ = copy_file(whole, &target, Existing::Refuse)?,
+            None => {
+                out.damaged.push(there[0].clone());
+                continue;
+            }
         }
         out.masters.push(target);
     }

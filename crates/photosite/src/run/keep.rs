@@ -128,15 +128,17 @@ pub fn record_of(
 
 /// Describes a master's samples; NaN do not count.
 fn level_of(data: &Plane<f32>) -> Level {
-    let mut known: Vec<f32> = data.as_slice().iter().copied().filter(|v| v.is_finite()).collect();
+    let known: Vec<f32> = data.as_slice().iter().copied().filter(|v| v.is_finite()).collect();
     if known.is_empty() {
         return Level { median_adu: 0.0, hot_adu: 0.0 };
     }
-    let median_adu = f64::from(stat::median(&known));
-    let hottest = (known.len() as f64 * HOTTEST_SHARE) as usize;
-    let at = known.len() - 1 - hottest;
-    let hot = *known.select_nth_unstable_by(at, f32::total_cmp).1;
-    Level { median_adu, hot_adu: f64::from(hot) - median_adu }
+    let (median, mad) = stat::median_mad(&known);
+    let noise_adu = stat::MAD_TO_SIGMA * f64::from(mad);
+    // Of the usual pixels the noise is half above the median.
+    let above = known.iter().map(|v| f64::from((v - median).max(0.0)).powi(2)).sum::<f64>();
+    let hot_adu2 = above / known.len() as f64 - noise_adu.powi(2) / 2.0;
+    let hot_adu = (hot_adu2.max(0.0) / HOTTEST_SHARE).sqrt();
+    Level { median_adu: f64::from(median), hot_adu }
 }
 
 /// How near in temperature two masters are compared, in degrees: coolers hold their set point within
@@ -195,4 +197,34 @@ fn changed(new: &Path, old: &Path, result: &MasterResult) -> Result<Option<Findi
         .with("old_hot", change.old_hot)
         .with("predecessor", ContentHash::of_file(old)?.to_string()),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use photosite_pix::Size;
+
+    use super::*;
+
+    /// However many pixels are hot, what they leave is counted as a root mean square over all.
+    #[test]
+    fn hot_pixels_count_by_what_they_leave() {
+        for share in [5e-4, 2e-3, 4e-3, 2e-2] {
+            let (mut state, mut squares) = (7u64, 0.0);
+            let mut unit = || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (state >> 11) as f64 / (1u64 << 53) as f64
+            };
+            let size = Size::new(600, 500);
+            let data = Plane::from_fn(size, |_, _| {
+                let noise = (0..12).map(|_| unit()).sum::<f64>() - 6.0;
+                let hot = if unit() < share { -300.0 * (1.0 - unit()).ln() } else { 0.0 };
+                squares += hot * hot;
+                (500.0 + 2.0 * noise + hot) as f32
+            });
+            let truth = (squares / size.pixels() as f64).sqrt();
+            let found = level_of(&data).hot_adu * HOTTEST_SHARE.sqrt();
+            println!("{share}: {found:.2} of {truth:.2} ADU");
+            assert!((found / truth - 1.0).abs() < 0.05, "{share}: {found} of {truth}");
+        }
+    }
 }

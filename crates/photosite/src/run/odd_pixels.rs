@@ -3,7 +3,7 @@
 use photosite_pix::FrameKind;
 
 use super::afterglow::{holding_pixels, is_followed};
-use super::sensor::{grid_of, see_set, sets_of};
+use super::sensor::{Looks, grid_of, see_set, sets_of};
 use crate::Result;
 use crate::defects::{Seen, merge};
 use crate::raw::{Handling, RawFrame};
@@ -35,7 +35,7 @@ pub(super) fn odd_pixels(
     for (kind, members) in sets.iter().filter(|(kind, _)| levels.contains(kind)) {
         // What cannot be read was told where the map looked at it.
         let findings = &mut Vec::new();
-        see_set(&mut campaign, *kind, (members, false), Handling::Once, findings, context)?;
+        see_set(&mut campaign, *kind, (members, Looks::All), Handling::Once, findings, context)?;
     }
     let mut seen =
         if holds { holding_pixels(&campaign, (&sets, &lights), context)? } else { Vec::new() };

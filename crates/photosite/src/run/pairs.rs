@@ -1,4 +1,5 @@
-//! Gain and read noise of cameras whose headers are silent, by a few pairs of the night's biases and flats.
+//! Gain and read noise of cameras whose headers are silent, by a few pairs of the night's biases and flats, else by
+//! masters of the library.
 
 use photosite_file::Access;
 use photosite_file::scratch::Scratch;
@@ -6,11 +7,11 @@ use photosite_pix::FrameKind;
 use photosite_pix::unit::NoiseModel;
 
 use super::frames::raw_frame;
-use super::sensor::see_set;
+use super::sensor::{Looks, see_set};
 use crate::error::Reach;
 use crate::finding::{Severity, first_and_more};
 use crate::inventory::{Frame, Inventory};
-use crate::library::{Field, Traits, camera_key, frame_traits};
+use crate::library::{Field, Shelf, Traits, camera_key, frame_traits};
 use crate::raw::{Handling, RawFrame};
 use crate::sensor::{Campaign, Grid, noise_of_pairs, read_noise_adu};
 use crate::work::Context;
@@ -18,6 +19,13 @@ use crate::{Finding, Result, env};
 
 /// Frames of a kind that are looked at: two pairs.
 const LOOKED_AT: usize = 4;
+
+/// Frames of a kind that are compared first, so that none of the pairs is of a frame unlike the others.
+const COMPARED: usize = 8;
+
+/// Gains, or read noises, of two pairs that differ by more than this factor contradict each other; chance makes a
+/// few hundredths.
+const CONTRADICT: f64 = 1.5;
 
 /// Darks and dark flats up to this exposure in seconds serve as biases where there are none: what dark current
 /// adds to their noise is little.
@@ -44,13 +52,14 @@ fn alike(a: &Traits, b: &Traits) -> bool {
         && DECIDE.iter().all(|f| a.show(*f) == b.show(*f))
 }
 
-/// Gives frames whose headers lack gain or read noise those that pairs of biases and flats of their set-up show,
-/// and tells so; where there are too few frames, tells what is missing.
+/// Gives frames whose headers lack gain or read noise those that pairs of biases and flats of their set-up show, else
+/// those of masters in the library, and tells so; where there are neither, tells what is missing.
 ///
 /// # Errors
 /// When the work is cancelled.
 pub(super) fn noise_by_pairs(
     inventory: &mut Inventory,
+    shelf: Option<&Shelf<'_>>,
     context: &Context<'_>,
 ) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
@@ -72,39 +81,70 @@ pub(super) fn noise_by_pairs(
             .map(|f| f.path.display().to_string())
             .collect();
         let subject = first_and_more(&lights[0], lights.len());
-        let finding = match measured(&members, context) {
+        let found = match measured(&members, context) {
             Err(e) if e.reach() == Reach::Run => return Err(e),
-            Ok(Some((noise, by))) => {
-                let named = inventory.frames[i].metadata.gain_e_per_adu.map(|g| g.e_per_adu());
-                of_set_up.iter().for_each(|j| inventory.frames[*j].set_noise(noise, by.name()));
-                findings.extend(named.and_then(|named| contradicts(&subject, named, noise)));
-                told(subject, noise, by)
-            }
+            Ok(Some(found)) => Some(found),
             // A read noise of 0 is named, and is that of frames without noise.
             Ok(None) | Err(_) if inventory.frames[i].header.get_f64("RDNOISE").is_some() => {
                 continue;
             }
-            Ok(None) | Err(_) => unknown(subject),
+            Ok(None) | Err(_) => shelf
+                .and_then(|shelf| shelf.noise(&traits[i]))
+                .map(|(noise, name)| (noise, By::Master(name.to_owned()))),
         };
-        findings.push(finding);
+        let Some((noise, by)) = found else {
+            findings.push(unknown(subject));
+            continue;
+        };
+        let named = inventory.frames[i].metadata.gain_e_per_adu.map(|g| g.e_per_adu());
+        let kept = by.in_header();
+        of_set_up.iter().for_each(|j| inventory.frames[*j].set_noise(noise, &kept));
+        findings.extend(named.and_then(|named| contradicts(&subject, named, (noise, &by))));
+        findings.push(told(subject, noise, &by));
     }
     Ok(findings)
 }
 
-/// The pairs that told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Gives silent frames that came later, from the place `first` on, the noise of frames of their set-up.
+pub(super) fn noise_of_others(inventory: &mut Inventory, first: usize) {
+    for i in first..inventory.frames.len() {
+        let traits = frame_traits(&inventory.frames[i]);
+        let alike = |f: &&Frame| f.kind == FrameKind::Light && alike(&traits, &frame_traits(f));
+        let light = inventory.frames[..first].iter().find(alike).map(|f| &f.metadata);
+        let noise = light
+            .and_then(|m| NoiseModel::new(m.gain_e_per_adu?.e_per_adu(), m.read_noise_e?))
+            .filter(|_| silent(&inventory.frames[i]));
+        if let Some(noise) = noise {
+            inventory.frames[i].set_noise(noise, "as for the lights");
+        }
+    }
+}
+
+/// What told.
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum By {
-    /// Biases and flats.
+    /// Pairs of biases and flats.
     BiasesAndFlats,
-    /// Biases alone; the gain is the headers'.
+    /// Pairs of biases alone; the gain is the headers'.
     Biases,
+    /// A master of the library, by its name.
+    Master(String),
 }
 
 impl By {
-    fn name(self) -> &'static str {
+    fn in_header(&self) -> String {
         match self {
-            Self::BiasesAndFlats => "by pairs of biases and flats",
-            Self::Biases => "by pairs of biases, the gain by the header",
+            Self::BiasesAndFlats => "by pairs of biases and flats".to_owned(),
+            Self::Biases => "by pairs of biases, the gain by the header".to_owned(),
+            Self::Master(_) => "by a master of the library".to_owned(),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::BiasesAndFlats => "pairs of biases and flats show".to_owned(),
+            Self::Biases => "pairs of biases show".to_owned(),
+            Self::Master(name) => format!("{name} of the library holds"),
         }
     }
 }
@@ -112,14 +152,15 @@ impl By {
 /// A gain of headers that pairs contradict by more than this share is told; data sheets are as good as that.
 const UNLIKE: f64 = 0.1;
 
-fn contradicts(subject: &str, named: f64, noise: NoiseModel) -> Option<Finding> {
+fn contradicts(subject: &str, named: f64, (noise, by): (NoiseModel, &By)) -> Option<Finding> {
     let gain = noise.gain_e_per_adu.e_per_adu();
     if (gain / named - 1.0).abs() <= UNLIKE {
         return None;
     }
     let message = format!(
-        "the headers give a gain of {named} e-/ADU, pairs of flats and biases show {gain} e-/ADU, which is used: the \
-         header is of another setting, or a program took a level off the flats that the biases still hold"
+        "the headers give a gain of {named} e-/ADU, {} {gain} e-/ADU, which is used: the \
+         header is of another setting, or a program took a level off the flats that the biases still hold",
+        by.show()
     );
     Some(
         Finding::new("gain-contradicted", Severity::Warning, subject, message)
@@ -129,18 +170,24 @@ fn contradicts(subject: &str, named: f64, noise: NoiseModel) -> Option<Finding> 
     )
 }
 
-fn told(subject: String, noise: NoiseModel, by: By) -> Finding {
-    let (gain, read_noise) = (noise.gain_e_per_adu.e_per_adu(), noise.read_noise_e);
-    let message = match by {
-        By::BiasesAndFlats => format!(
-            "the headers do not give both gain and read noise; pairs of biases and flats show {gain} e-/ADU and \
-             {read_noise} e-"
+fn told(subject: String, noise: NoiseModel, by: &By) -> Finding {
+    let (gain, read_noise, show) =
+        (noise.gain_e_per_adu.e_per_adu(), noise.read_noise_e, by.show());
+    let (code, message) = match by {
+        By::Biases => (
+            "noise-by-pairs",
+            format!(
+                "the headers give no read noise; {show} {read_noise} e- at their gain of {gain} e-/ADU"
+            ),
         ),
-        By::Biases => format!(
-            "the headers give no read noise; pairs of biases show {read_noise} e- at their gain of {gain} e-/ADU"
+        By::BiasesAndFlats | By::Master(_) => (
+            if *by == By::BiasesAndFlats { "noise-by-pairs" } else { "noise-by-master" },
+            format!(
+                "the headers do not give both gain and read noise; {show} {gain} e-/ADU and {read_noise} e-"
+            ),
         ),
     };
-    Finding::new("noise-by-pairs", Severity::Info, subject, message)
+    Finding::new(code, Severity::Info, subject, message)
         .hint("photosite sensor measures them better; --gain and --read-noise overrule them.")
         .with("gain_e_per_adu", gain)
         .with("read_noise_e", read_noise)
@@ -148,7 +195,8 @@ fn told(subject: String, noise: NoiseModel, by: By) -> Finding {
 
 fn unknown(subject: String) -> Finding {
     let message = "gain or read noise is not known, so calibrated lights have no ERR: the headers do not name \
-                   them, and there are no two biases and two flats of this set-up that tell them";
+                   them, pairs of biases and flats of this set-up are missing or contradict each other, and no \
+                   master of the library holds them";
     Finding::new("noise-not-known", Severity::Info, subject, message)
         .hint("Add biases and flats of the same gain, or give --gain and --read-noise.")
 }
@@ -158,7 +206,7 @@ fn measured(members: &[&Frame], context: &Context<'_>) -> Result<Option<(NoiseMo
     let of = |wanted: &dyn Fn(&Frame) -> bool| -> Vec<&Frame> {
         let frames = members.iter().copied().filter(|f| wanted(f));
         // Headers that came from elsewhere are no raw frames of this camera.
-        frames.take(LOOKED_AT).collect()
+        frames.take(COMPARED).collect()
     };
     let short = |f: &Frame| {
         matches!(f.kind, FrameKind::Dark | FrameKind::DarkFlat)
@@ -182,14 +230,14 @@ fn measured(members: &[&Frame], context: &Context<'_>) -> Result<Option<(NoiseMo
         if biases.len() < 2 || flats.len() < 2 {
             continue;
         }
-        let campaign = seen(&raws(&biases)?, &raws(&flats)?, context)?;
+        let campaign = seen(&raws(&biases)?, &raws(&flats)?, context)?.filter(agree);
         if let Some(noise) = campaign.as_ref().and_then(of_pairs) {
             return Ok(Some((noise, By::BiasesAndFlats)));
         }
     }
     let gain = members.iter().find_map(|f| f.metadata.gain_e_per_adu).map(|g| g.e_per_adu());
     let Some(gain) = gain.filter(|_| biases.len() >= 2) else { return Ok(None) };
-    let campaign = seen(&raws(&biases)?, &[], context)?;
+    let campaign = seen(&raws(&biases)?, &[], context)?.filter(agree);
     let read_adu = campaign.as_ref().and_then(read_noise_adu).filter(|r| r.value > 0.0);
     let noise = read_adu.and_then(|read| NoiseModel::new(gain, rounded(read.value * gain)));
     Ok(noise.map(|noise| (noise, By::Biases)))
@@ -223,9 +271,32 @@ fn seen(
     let mut findings = Vec::new();
     let sets = [(FrameKind::Bias, biases), (FrameKind::Flat, flats)];
     for (kind, members) in sets.into_iter().filter(|(_, members)| !members.is_empty()) {
-        see_set(&mut campaign, kind, (members, false), handling, &mut findings, context)?;
+        let looks = Looks::Alike(LOOKED_AT);
+        see_set(&mut campaign, kind, (members, looks), handling, &mut findings, context)?;
     }
     Ok(Some(campaign))
+}
+
+/// Whether the pairs of biases, and those of flats, show one noise.
+fn agree(campaign: &Campaign) -> bool {
+    let one = |factors: Vec<f64>| {
+        let low = factors.iter().copied().fold(f64::INFINITY, f64::min);
+        factors.iter().all(|f| *f <= CONTRADICT * low)
+    };
+    let of_each = |kind: FrameKind, tells: fn(&Campaign) -> Option<f64>| {
+        let pairs = campaign.of(kind).map(|set| set.pairs.len()).max().unwrap_or(0);
+        let alone = |pair: usize| {
+            let mut of_pair = campaign.clone();
+            for set in of_pair.sets.iter_mut().filter(|set| set.kind == kind) {
+                set.pairs = set.pairs.get(pair).cloned().into_iter().collect();
+                set.contrasts.clear();
+            }
+            tells(&of_pair)
+        };
+        (0..pairs).filter_map(alone).collect()
+    };
+    one(of_each(FrameKind::Bias, |c| read_noise_adu(c).map(|r| r.value)))
+        && one(of_each(FrameKind::Flat, |c| noise_of_pairs(c).map(|(gain, _)| gain.value)))
 }
 
 fn of_pairs(campaign: &Campaign) -> Option<NoiseModel> {

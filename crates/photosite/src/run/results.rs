@@ -92,6 +92,16 @@ impl<I: Id, T> Results<I, T> {
         I::at(self.all.len() - 1)
     }
 
+    /// Makes room for so many that are planned from now on, before those that were not planned.
+    pub fn make_room(&mut self, at: usize, count: usize) {
+        self.all.splice(at..at, (0..count).map(|_| None));
+    }
+
+    /// The same with results, after all others.
+    pub fn extend(&mut self, more: impl IntoIterator<Item = Option<T>>) {
+        self.all.extend(more);
+    }
+
     /// True where there is nothing to have results of.
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()

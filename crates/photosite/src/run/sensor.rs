@@ -110,7 +110,9 @@ pub fn measure_sensor(request: &SensorRequest, context: &Context<'_>) -> Result<
     context.observer.event(Event::Started { stage: Stage::Sensor, total });
     for (kind, members) in &sets {
         let count = members.len() as u64;
-        see_set(&mut campaign, *kind, (members, true), handling, &mut findings, context)?;
+        // Flats of a campaign differ in level and exposure by intent.
+        let looks = if *kind == FrameKind::Flat { Looks::All } else { Looks::Alike(usize::MAX) };
+        see_set(&mut campaign, *kind, (members, looks), handling, &mut findings, context)?;
         context.observer.event(Event::Advanced { by: count, what: "frames" });
     }
     let exposures_s = lights.iter().filter_map(|l| l.metadata.exposure_s).filter(|t| *t > 0.0);
@@ -330,16 +332,21 @@ fn open_all<'a>(
 }
 
 impl Opened<'_> {
-    /// Leaves out the frames without light that are unlike the others of their set, whatever their headers say: all of
-    /// them where it cannot be told which are right.
+    /// Leaves out the frames that are unlike the others of their set, whatever their headers say: all of them where it
+    /// cannot be told which are right.
     fn leave_odd_ones_out(
         &mut self,
         kind: FrameKind,
+        campaign: &Campaign,
         findings: &mut Vec<Finding>,
         context: &Context<'_>,
     ) -> Result<()> {
-        let (nothing, beside) = (Additive::Nothing, Beside::default());
-        match compare_frames(kind, &self.raws, &self.sources, &nothing, beside, context) {
+        let zero = campaign.bias_levels().filter(|_| kind == FrameKind::Flat);
+        let additive = zero.map_or(Additive::Nothing, |of| {
+            Additive::Level((of.iter().sum::<f64>() / of.len() as f64) as f32)
+        });
+        let beside = Beside::default();
+        match compare_frames(kind, &self.raws, &self.sources, &additive, beside, context) {
             Ok(compared) => {
                 for (path, why) in compared.odd {
                     let at = self.raws.iter().position(|raw| raw.path == path);
@@ -380,19 +387,29 @@ fn overscan_scatter(raw: &RawFrame) -> Option<f64> {
     (n > 0).then(|| (squares.sum::<f64>() / n as f64).sqrt())
 }
 
-/// Looks at all frames of a set, a row of blocks at a time; they are compared with each other first where that is asked
-/// for.
+/// Which frames of a set are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Looks {
+    /// All.
+    All,
+    /// So many of those that are left when frames that are unlike the others are not.
+    Alike(usize),
+}
+
+/// Looks at frames of a set, a row of blocks at a time.
 pub(super) fn see_set(
     campaign: &mut Campaign,
     kind: FrameKind,
-    (members, compare): (&[RawFrame], bool),
+    (members, looks): (&[RawFrame], Looks),
     handling: Handling<'_>,
     findings: &mut Vec<Finding>,
     context: &Context<'_>,
 ) -> Result<()> {
     let mut opened = open_all(members, handling, findings, context)?;
-    if compare && kind != FrameKind::Flat {
-        opened.leave_odd_ones_out(kind, findings, context)?;
+    if let Looks::Alike(most) = looks {
+        opened.leave_odd_ones_out(kind, campaign, findings, context)?;
+        opened.frames.truncate(most);
+        opened.sources.truncate(most);
     }
     let Opened { mut frames, mut sources, .. } = opened;
     let size = campaign.grid.size;

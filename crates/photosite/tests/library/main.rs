@@ -8,5 +8,7 @@ mod drift;
 mod flat_fit;
 mod hard_night;
 mod index;
+mod instead;
+mod known_noise;
 mod observatory;
 mod rules;

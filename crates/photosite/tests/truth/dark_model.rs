@@ -537,3 +537,53 @@ fn frames_that_do_not_belong_are_named() {
         assert!(term.frames <= 3 && term.frames >= 2, "{term:?}");
     }
 }
+
+/// A set whose label its hot pixels contradict is told, and is in no model of a night: the others make the dark.
+#[test]
+fn doubted_sets_stay_out_of_a_nights_model() {
+    for (seed, light_s) in [(1, 240.0), (2, 120.0)] {
+        let mut night = Night::preset(Preset::CmosMono, SIZE, seed);
+        night.effects -= Effects::AMP_GLOW | Effects::BLACK_CLAMP | Effects::COSMIC_RAYS;
+        night.sensor.hot_fraction = 4e-3;
+        (night.light_exposure_s, night.dark_exposure_s) = (light_s, 600.0);
+        night.counts = Counts { bias: 8, darks: 6, flats: 4, dark_flats: 4, lights: 2 };
+        let mut camera = Camera::new(night);
+        let folder = camera.folder.path().join("night");
+        crate::night::write_night(&camera.simulation, &folder);
+        let temp_c = camera.simulation.night().set_temp_c;
+        for (t, warmer) in [(60.0, 0.0), (240.0, 6.0)] {
+            let darks = camera.take(t, temp_c + warmer, 6);
+            let to = folder.join(format!("darks_{t}"));
+            std::fs::create_dir(&to).unwrap();
+            for file in std::fs::read_dir(&darks).unwrap() {
+                let path = file.unwrap().path();
+                let (frame, mut header) = read_frame(&path).unwrap();
+                for key in ["CCD-TEMP", "SET-TEMP"] {
+                    header.set(photosite_pix::Card::real(key, temp_c, ""));
+                }
+                write_plane(&to.join(path.file_name().unwrap()), &frame.data, Sample::F32, header);
+            }
+        }
+        let out = camera.folder.path().join("out");
+        let request = crate::night::request(vec![folder.clone()], &out);
+        let report = crate::night::run(&crate::night::with(request, |n| n.stack = false), 2);
+        let told = |f: &&photosite::Finding| f.code == "dark-model-doubtful";
+        let told: Vec<_> = report.findings.iter().filter(told).collect();
+        told.iter().for_each(|f| println!("{}", f.message));
+        assert!(told.len() == 1 && told[0].message.contains("made without it"), "{told:?}");
+        let full = camera.simulation.night().sensor.saturation_adu();
+        for light in &report.lights {
+            println!("{light_s} s: {:?} {:?}", light.dark_source, light.dark_scale);
+            if light.dark_source == Some(DarkSource::Fitted) {
+                let k = light.dark_scale.unwrap();
+                assert!((k * 600.0 / light_s - 1.0).abs() < 0.02, "{k}");
+                continue;
+            }
+            assert_eq!(light.dark_source, Some(DarkSource::Model));
+            let (dark, _) = read_frame(light.dark.as_ref().unwrap()).unwrap();
+            let (rms, _) = off(&dark, &camera.truth(light_s, temp_c), full);
+            println!("dark of the model {rms:.3} ADU off");
+            assert!(rms < 3.0, "{rms}");
+        }
+    }
+}

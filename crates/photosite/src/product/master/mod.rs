@@ -28,7 +28,7 @@ use crate::{Error, Result};
 
 pub use self::asked::{AdditivePart, MasterRequest, MasterResult};
 pub use self::found::{found_master, take_master};
-pub use self::level::level_of_dark;
+pub use self::level::{dark_at_level, level_of_dark};
 
 /// Builds a master, or finds it built.
 ///

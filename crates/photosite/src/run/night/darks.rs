@@ -8,7 +8,7 @@ use super::at_hand::{fitted_dark, other_darks, path_of};
 use super::lights::{Work, these_lights};
 use super::modelled::{Made, model_darks};
 use super::notes::Notes;
-use super::own_darks::{contradicted, misfits, vouches};
+use super::own_darks::{Contradicted, misfits, vouches};
 use crate::calibrate::dark::{DarkChoice, DarkFit, DarkLaw, DarkSource, Declined, agree, follow};
 use crate::error::Reach;
 use crate::event::{Event, Stage};
@@ -31,7 +31,7 @@ const SAME_TEMP_C: f64 = 1.0;
 pub(super) fn fit_darks(
     work: Work<'_>,
     out: &mut DarkChoices,
-    (masters_dir, notes): (&Path, &mut Notes),
+    (contradicted, masters_dir, notes): (Vec<Contradicted>, &Path, &mut Notes),
     context: &Context<'_>,
 ) -> Result<Vec<Made>> {
     let Work { planned, raw, masters, .. } = work;
@@ -43,7 +43,6 @@ pub(super) fn fit_darks(
             wanted.entry(pair).or_default().push(id);
         }
     }
-    let contradicted = contradicted(work, context)?;
     for own in &contradicted {
         if let Some(bias) = own.bias {
             wanted.entry((own.dark, bias)).or_default().extend(&own.lights);

@@ -12,7 +12,7 @@ use crate::finding::Severity;
 use crate::master::NoiseCheck;
 use crate::plan::{LightPlan, MasterId, MasterPlan, Plan};
 use crate::product::{
-    AdditivePart, Known, MasterRequest, MasterResult, build_master, level_of_dark, replaced,
+    AdditivePart, Kept, Known, MasterRequest, MasterResult, build_master, level_of_dark, replaced,
     take_master, work_units,
 };
 use crate::raw::RawFrame;
@@ -22,9 +22,17 @@ use crate::run::results::{MasterResults, RawFrames};
 use crate::work::Context;
 use crate::{Finding, Result};
 
-/// Builds the planned masters, or finds them built; one that cannot be made is left out.
+/// What masters are made with.
+#[derive(Clone, Copy)]
+pub(super) struct Making<'a> {
+    pub known: &'a Known,
+    pub kept: &'a Kept,
+    pub folder: &'a Path,
+}
+
+/// Builds the planned masters from `first` on, or finds them built; one that cannot be made is left out.
 pub(super) fn build_masters(
-    planned: &Plan,
+    (planned, first): (&Plan, MasterId),
     raw: &RawFrames,
     known: &Known,
     folder: &Path,
@@ -35,9 +43,13 @@ pub(super) fn build_masters(
     let members = |m: &MasterPlan| -> Vec<&RawFrame> {
         m.frames.iter().filter_map(|&i| raw[i].as_ref()).collect()
     };
-    let total = planned.masters.iter().map(|m| work_units(m.kind, &members(m))).sum();
+    let wanted = || planned.named_masters().skip_while(|(id, _)| *id < first);
+    if wanted().next().is_none() {
+        return Ok(());
+    }
+    let total = wanted().map(|(_, m)| work_units(m.kind, &members(m))).sum();
     context.observer.event(Event::Started { stage: Stage::Masters, total });
-    for (id, master) in planned.named_masters() {
+    for (id, master) in wanted() {
         context.cancel.check()?;
         let path = folder.join(&master.file_name);
         let made = match &master.ready {
@@ -92,10 +104,14 @@ pub(super) fn build_masters(
             }
             Ok(None) => {}
             Err(e) if e.reach() == Reach::Run => return Err(e),
+            // A copy in the library was not made of files on a card.
+            Err(e) if master.ready.is_some() => notes.add(
+                Finding::of(&e, path.display().to_string()).hint(
+                    "photosite library verify shows all damaged files; add the frames it was made of again.",
+                ),
+                context,
+            ),
             Err(e) => notes.failure(&e, &path, context),
-        }
-        if results[id].is_none() {
-            notes.extend(not_made(planned, id), context);
         }
     }
     context.observer.event(Event::Finished);
@@ -146,6 +162,17 @@ fn additive(
 /// The bias of a dark's set-up; `None` for one that came without its bias.
 fn zero<'a>(master: &MasterPlan, results: &'a MasterResults) -> Option<&'a MasterResult> {
     master.zero.filter(|_| !master.traits.bias_removed).and_then(|id| results[id].as_ref())
+}
+
+/// Tells of the masters that lights and flats go without.
+pub(super) fn tell_unmade(
+    planned: &Plan,
+    results: &MasterResults,
+    notes: &mut Notes,
+    context: &Context<'_>,
+) {
+    let unmade = planned.named_masters().filter(|(id, _)| results[*id].is_none());
+    notes.extend(unmade.filter_map(|(id, _)| not_made(planned, id)), context);
 }
 
 /// A Finding where lights go without a master that was planned for them.
@@ -201,8 +228,20 @@ fn is_offset(gap_adu: f64, bias: &MasterResult, dark: &MasterResult) -> bool {
         && has < HAS_NOISE * asked
 }
 
-/// A Finding where a dark is darker than the bias of its set-up, or of another offset.
-fn black_level_finding(bias: &MasterResult, dark: &MasterResult) -> Result<Option<Finding>> {
+/// Whether a dark was taken with another offset than its bias.
+///
+/// # Errors
+/// When one of them cannot be read.
+pub(super) fn is_of_another_offset(bias: &MasterResult, dark: &MasterResult) -> Result<bool> {
+    Ok(gap_by_offset(bias, dark)?.is_some())
+}
+
+/// By how much a dark lies below its bias where no sensor's own correction and no dark current makes that: which way,
+/// and why.
+fn gap_by_offset(
+    bias: &MasterResult,
+    dark: &MasterResult,
+) -> Result<Option<(f64, &'static str, &'static str)>> {
     let (bias_adu, dark_adu) = (bias.stats.median, dark.stats.median);
     let noise_adu = dark.stats.noise * (dark.inputs.len().max(1) as f64).sqrt();
     let way = |gap_adu: f64| {
@@ -223,7 +262,13 @@ fn black_level_finding(bias: &MasterResult, dark: &MasterResult) -> Result<Optio
             gap_adu = f64::from(above);
         }
     }
-    if let Some((way, why)) = way(gap_adu) {
+    Ok(way(gap_adu).map(|(way, why)| (gap_adu, way, why)))
+}
+
+/// A Finding where a dark is darker than the bias of its set-up, or of another offset.
+fn black_level_finding(bias: &MasterResult, dark: &MasterResult) -> Result<Option<Finding>> {
+    let (bias_adu, dark_adu) = (bias.stats.median, dark.stats.median);
+    if let Some((gap_adu, way, why)) = gap_by_offset(bias, dark)? {
         let message = format!(
             "this dark ({dark_adu:.1} ADU) lies {:.0} ADU {way} the bias ({bias_adu:.1} ADU), {why}: one of them was \
              taken with another offset, or the level moved, and that gap stays in the lights or is taken twice",

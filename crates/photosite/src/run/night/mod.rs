@@ -5,6 +5,7 @@ mod chosen;
 mod darks;
 mod extracted;
 mod flats;
+mod instead;
 mod lights;
 mod lock;
 mod long_flats;
@@ -26,11 +27,10 @@ use photosite_file::atomic::{Existing, remove_leftovers, write_bytes};
 use self::chosen::foretell;
 use self::darks::{fit_darks, planned_findings};
 use self::extracted::stack_lines;
-use self::flats::judge_flats;
-use self::lights::{Loaded, Sets, Work, calibrate_lights};
+use self::lights::{Work, calibrate_lights};
 use self::lock::Lock;
 use self::maps::Maps;
-use self::masters::build_masters;
+use self::masters::{Making, build_masters, tell_unmade};
 use self::notes::Notes;
 use self::stacks::{Folders, stack_lights};
 use self::verdicts::{below_zero, left_of_darks, patterns_of};
@@ -51,7 +51,7 @@ use super::results::{
 use crate::env::Stopwatch;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
-use crate::inventory::Inventory;
+use crate::inventory::{Id, Inventory};
 use crate::library::{FEW_REFUSALS, Library, Shelf, Shelved};
 use crate::plan::{
     FEWEST_LIGHTS, Forecaster, Graph, Grapher, LightId, MasterId, MasterPlan, Means, Plan, Share,
@@ -97,7 +97,7 @@ fn run(
     let mut night = Night::begin(request, context)?;
     let kept = Kept::new(&request.output.join(".seen"));
     if request.graph || expected.is_some() {
-        night.identify(&kept, context)?;
+        night.identify(0, &kept, context)?;
         let graph = night.graph(context);
         if let Some(difference) = expected.and_then(|e| e.difference(&graph)) {
             return Err(Error::parameters(format!(
@@ -223,11 +223,11 @@ impl<'a> Night<'a> {
         let join = request.join_exposures;
         let shelf = shelf_of(library.as_ref(), &found, &mut findings);
         let planned = plan_pictures(&mut inventory, shelf.as_ref(), FEW_REFUSALS, join);
-        drop(shelf);
         findings.extend(planned.findings.iter().cloned());
         // After matching, whose costs are reckoned from what headers say: an assumed dark current beside a
         // measured read noise would decide against darks that pixels ask for.
-        findings.extend(noise_by_pairs(&mut inventory, context)?);
+        findings.extend(noise_by_pairs(&mut inventory, shelf.as_ref(), context)?);
+        drop(shelf);
         for finding in &findings {
             context.observer.event(Event::Found(finding));
         }
@@ -280,7 +280,7 @@ impl<'a> Night<'a> {
         }
         context.observer.event(Event::Ahead(&self.ahead()));
         if self.so_far.raw.is_empty() {
-            self.identify(kept, context)?;
+            self.identify(0, kept, context)?;
         }
         if let Some(remembered) = self.remembered.take() {
             remembered.keep(kept);
@@ -288,19 +288,22 @@ impl<'a> Night<'a> {
         self.lap("identify");
         let earlier = self.earlier(context)?;
         let (SoFar { planned, raw, masters, .. }, notes) = (&mut self.so_far, &mut self.notes);
-        build_masters(planned, raw, &earlier.known, &masters_dir, masters, notes, context)?;
+        let all = (planned as &_, MasterId::at(0));
+        build_masters(all, raw, &earlier.known, &masters_dir, masters, notes, context)?;
+        let folder = masters_dir.as_path();
+        let making = Making { known: &earlier.known, kept, folder };
+        self.replace_unmade(making, context)?;
+        self.move_darks(making, context)?;
+        tell_unmade(&self.so_far.planned, &self.so_far.masters, &mut self.notes, context);
         self.lap("masters");
         self.keep_masters(&earlier, context)?;
         let maps = self.defect_maps(&masters_dir, context)?;
         self.lap("defects");
         let at_hand = AtHand { maps, earlier, kept, folder: lights_dir };
-        self.fit_darks(&at_hand, &masters_dir, context)?;
+        let making = Making { known: &at_hand.earlier.known, kept, folder };
+        self.fit_darks(&at_hand, making, context)?;
         self.lap("darks");
-        let mut sets = Sets::new(Loaded::Samples, &at_hand.maps, self.so_far.request.repair);
-        let mut flats = Results::none(self.so_far.planned.lights.len());
-        let (work, notes) = (self.so_far.work(&at_hand), &mut self.notes);
-        judge_flats(work, &mut flats, (&mut sets, notes), context)?;
-        self.so_far.flats = flats;
+        let mut sets = self.judge_flats(&at_hand, making, context)?;
         self.lap("flats");
         let (work, notes) = (self.so_far.work(&at_hand), &mut self.notes);
         if work.request.stack {
@@ -332,12 +335,14 @@ impl<'a> Night<'a> {
     fn fit_darks(
         &mut self,
         at_hand: &AtHand<'_>,
-        masters_dir: &Path,
+        making: Making<'_>,
         context: &Context<'_>,
     ) -> Result<()> {
+        let contradicted = self.change_darks(at_hand, making, context)?;
         let mut darks = Results::none(self.so_far.planned.lights.len());
         let (work, notes) = (self.so_far.work(at_hand), &mut self.notes);
-        for made in fit_darks(work, &mut darks, (masters_dir, notes), context)? {
+        let into = (contradicted, making.folder, notes);
+        for made in fit_darks(work, &mut darks, into, context)? {
             let id = self.so_far.masters.push(made.master);
             self.so_far.made.extend(made.lights.into_iter().map(|light| (light, id)));
         }
@@ -366,9 +371,12 @@ impl<'a> Night<'a> {
         .map(|(stage, units)| (stage, units as u64))
     }
 
-    /// Knows every frame by its content.
-    fn identify(&mut self, kept: &Kept, context: &Context<'_>) -> Result<()> {
-        let frames = &self.inventory.frames;
+    /// Knows the frames from the place `first` on by their content.
+    fn identify(&mut self, first: usize, kept: &Kept, context: &Context<'_>) -> Result<()> {
+        let frames = &self.inventory.frames[first..];
+        if frames.is_empty() {
+            return Ok(());
+        }
         let total = frames.len() as u64;
         context.observer.event(Event::Started { stage: Stage::Identify, total });
         let remembered = Remembered::of(kept);
@@ -380,18 +388,17 @@ impl<'a> Night<'a> {
         context.observer.event(Event::Finished);
         self.remembered = Some(remembered);
         let notes = &mut self.notes;
-        self.so_far.raw =
-            Results::new(read.into_iter().zip(frames).map(|(raw, frame)| match raw {
-                Ok(raw) => {
-                    notes.extend(brought_to_adu(&raw).into_iter().chain(bordered(&raw)), context);
-                    notes.extend(damaged(&raw), context);
-                    Some(raw)
-                }
-                Err(e) => {
-                    notes.failure(&e, &frame.path, context);
-                    None
-                }
-            }));
+        self.so_far.raw.extend(read.into_iter().zip(frames).map(|(raw, frame)| match raw {
+            Ok(raw) => {
+                notes.extend(brought_to_adu(&raw).into_iter().chain(bordered(&raw)), context);
+                notes.extend(damaged(&raw), context);
+                Some(raw)
+            }
+            Err(e) => {
+                notes.failure(&e, &frame.path, context);
+                None
+            }
+        }));
         Ok(())
     }
 

@@ -51,24 +51,22 @@ pub(super) fn model_darks(
         temp_c: planned[*id].traits.temp_c,
         frames: planned[*id].count(),
     };
-    let terms: Vec<Term> = inputs.iter().map(term).collect();
-    let bias_free = inputs.iter().any(|id| planned[*id].traits.bias_removed);
-    if bias_free || enough(&terms).is_err() {
+    if inputs.iter().any(|id| planned[*id].traits.bias_removed) {
         return Ok(Vec::new());
     }
-    let paths: Vec<PathBuf> =
-        inputs.iter().filter_map(|id| masters[*id].as_ref()).map(|m| m.path.clone()).collect();
+    let made = |id: &MasterId| Some((masters[*id].as_ref()?.path.clone(), term(id)));
+    let sets: Vec<(PathBuf, Term)> = inputs.iter().filter_map(made).collect();
     let stem = planned[dark].file_name.trim_end_matches(".fits");
     let path = masters_dir.join(format!("model_of_{stem}.fits"));
-    let model = match DarkModel::build(&paths, context).and_then(|m| m.write(&path).map(|()| m)) {
-        Ok(model) => model,
+    let model = match undoubted(sets, &path, notes, context) {
+        Ok(Some(model)) => model,
+        Ok(None) => return Ok(Vec::new()),
         Err(e) if e.reach() == Reach::Run => return Err(e),
         Err(e) => {
             notes.extend(Some(no_model(&planned[dark].file_name, &e)), context);
             return Ok(Vec::new());
         }
     };
-    notes.extend(model.findings(&path), context);
     let mut wanted: BTreeMap<(u64, i64), Vec<LightId>> = BTreeMap::new();
     for light in lights.iter().filter(|i| choices[**i].is_some()) {
         let Some(frame) = &raw[planned[*light].frame] else { continue };
@@ -123,6 +121,57 @@ pub(super) fn model_darks(
         notes.extend(Some(no_model(&planned[dark].file_name, &why)), context);
     }
     Ok(made)
+}
+
+/// A model of those sets that are not doubted, written to `path`; `None` where too few are left. What hot pixels say
+/// of exposures goes before what other sets foretell: one wrong set makes others doubtful.
+fn undoubted(
+    mut sets: Vec<(PathBuf, Term)>,
+    path: &Path,
+    notes: &mut Notes,
+    context: &Context<'_>,
+) -> Result<Option<DarkModel>> {
+    loop {
+        let terms: Vec<Term> = sets.iter().map(|(_, term)| term.clone()).collect();
+        if enough(&terms).is_err() {
+            return Ok(None);
+        }
+        let paths: Vec<PathBuf> = sets.iter().map(|(path, _)| path.clone()).collect();
+        let model = DarkModel::build(&paths, context)?;
+        let ratio = |f: &Finding| {
+            let of = |key: &str| f.evidence.get(key).and_then(serde_json::Value::as_f64);
+            of("rms_adu").zip(of("expected_adu")).map(|(rms, expected)| rms / expected)
+        };
+        let (foretold, mut doubts): (Vec<Finding>, Vec<Finding>) =
+            model.findings(path).into_iter().partition(|f| ratio(f).is_some());
+        if doubts.is_empty() {
+            doubts.extend(foretold.into_iter().max_by(|a, b| {
+                let of = |f| ratio(f).unwrap_or(f64::NAN);
+                of(a).total_cmp(&of(b))
+            }));
+        }
+        let doubted: Vec<String> = doubts
+            .iter()
+            .filter_map(|f| f.evidence.get("master")?.as_str().map(str::to_owned))
+            .collect();
+        let before = sets.len();
+        // Without biases there would be no model.
+        sets.retain(|(p, term)| term.exposure_s == 0.0 || !doubted.contains(&path_name(p)));
+        let left_out = sets.len() < before;
+        notes.extend(
+            doubts.into_iter().map(|mut f| {
+                if left_out {
+                    f.message.push_str("; the model is made without it");
+                }
+                f
+            }),
+            context,
+        );
+        if !left_out {
+            model.write(path)?;
+            return Ok(Some(model));
+        }
+    }
 }
 
 fn path_name(path: &Path) -> String {

@@ -8,18 +8,29 @@ use crate::{Error, Finding};
 
 /// The findings of a night so far.
 #[derive(Debug, Default)]
-pub(super) struct Notes(Vec<Finding>);
+pub(super) struct Notes {
+    all: Vec<Finding>,
+    /// They are told when it is clear that they stand.
+    quiet: bool,
+}
 
 impl Notes {
     /// With those that were told before.
     pub fn new(findings: Vec<Finding>) -> Self {
-        Self(findings)
+        Self { all: findings, quiet: false }
+    }
+
+    /// None, of which nobody is told yet.
+    pub fn quiet() -> Self {
+        Self { all: Vec::new(), quiet: true }
     }
 
     /// Tells of a finding and keeps it.
     pub fn add(&mut self, finding: Finding, context: &Context<'_>) {
-        context.observer.event(Event::Found(&finding));
-        self.0.push(finding);
+        if !self.quiet {
+            context.observer.event(Event::Found(&finding));
+        }
+        self.all.push(finding);
     }
 
     /// The same for several.
@@ -34,16 +45,16 @@ impl Notes {
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     /// Those after the first `count`.
     pub fn since(&self, count: usize) -> &[Finding] {
-        &self.0[count..]
+        &self.all[count..]
     }
 
     /// All of them, in the order in which they were told.
     pub fn into_findings(self) -> Vec<Finding> {
-        self.0
+        self.all
     }
 }

@@ -120,6 +120,11 @@ pub(super) fn contradicted(work: Work<'_>, context: &Context<'_>) -> Result<Vec<
 }
 
 impl Contradicted {
+    /// Whether the labels are contradicted, beyond what temperatures within the rules make.
+    pub fn is_of_other_labels(&self) -> bool {
+        self.factors.is_some()
+    }
+
     /// What was seen of labels that are contradicted, and what is done.
     pub fn finding(&self, work: Work<'_>) -> Option<Finding> {
         let Self { dark, bias, lights, factors } = self;
