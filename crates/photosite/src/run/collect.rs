@@ -306,7 +306,7 @@ pub fn export_library(library: &Library, folder: &Path) -> Result<Exported> {
         };
         match there.iter().find(|path| same || is_whole(path)) {
             Some(_) if same => {}
-            Some(whole) => _ = copy_file(whole, &target, Existing::Refuse)?,
+            Some(whole) => copy_file(whole, &target, Existing::Refuse)?,
             None => {
                 out.damaged.push(there[0].clone());
                 continue;

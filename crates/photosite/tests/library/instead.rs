@@ -7,6 +7,7 @@ use photosite::calibrate::flat_fit::FlatAnswer;
 use photosite::library::Library;
 use photosite::report::RunReport;
 use photosite::run::{add_to_library, export_library};
+use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::fits::read_frame;
 use photosite_pix::{Card, FrameKind, Size, stat};
 use photosite_sim::{Counts, Effects, FlatOptics, Night, Preset, Simulation};
@@ -144,7 +145,7 @@ fn a_damaged_master_gives_way_to_the_next() {
     let mut bytes = std::fs::read(&flat).unwrap();
     bytes[20_000] ^= 255;
     std::fs::remove_file(&flat).unwrap();
-    std::fs::write(&flat, bytes).unwrap();
+    write_bytes(&flat, &bytes, Existing::Replace).unwrap();
     let report = place.run(&night, "out2");
     assert!(report.lights.iter().all(|l| l.flat.is_some()));
     assert!(
