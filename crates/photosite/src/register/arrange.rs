@@ -160,7 +160,7 @@ fn leave_out_twins(
 /// That a light is another once more.
 fn same_samples(light: &SurveyedLight, twin: &SurveyedLight) -> Finding {
     let message = format!(
-        "left out: its samples are those of {}, whatever its header says: one exposure was written twice",
+        "left out: it holds the same samples as {}, whatever its header says: one exposure was written twice",
         twin.name()
     );
     Finding::new("same-samples", Severity::Warning, light.path().display().to_string(), message)

@@ -156,7 +156,7 @@ pub(super) fn compare(
             light.field.stars.iter().any(near)
         })
     };
-    let mut hidden = vec![0; PARTS * PARTS];
+    let mut hidden = [0; PARTS * PARTS];
     for (at, _) in missing.into_iter().filter(|(_, star)| seen(star.flux) && !beside(star)) {
         parts[at].push(0.0);
         hidden[at] += 1;
