@@ -195,7 +195,7 @@ impl Arranged<'_> {
     /// for its index; a file that stands there and is current is left as it is.
     ///
     /// # Errors
-    /// As [`stack`](Self::stack).
+    /// When a light cannot be read, a picture cannot be written, or the work is cancelled.
     pub fn write_registered(
         &self,
         name: &dyn Fn(usize) -> PathBuf,
