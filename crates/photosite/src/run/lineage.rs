@@ -69,7 +69,8 @@ fn back(path: &Path, deeper: usize, beside: &mut Beside) -> Result<Lineage> {
         .inputs
         .into_iter()
         .map(|input| {
-            let is_product = input.role.starts_with("master") || input.role == "defect map";
+            let made = ["defect map", "dark model"].contains(&input.role.as_str());
+            let is_product = made || input.role.starts_with("master");
             let at = if is_product { beside.find(path, &input) } else { None };
             (input, at)
         })

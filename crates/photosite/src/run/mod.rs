@@ -65,6 +65,7 @@ mod profiles;
 mod request;
 mod results;
 mod sensor;
+mod shadow;
 mod verified;
 
 pub use collect::{

@@ -16,14 +16,16 @@ use super::named::{NamedMaster, master_of_named};
 use super::night::run_night;
 use super::planned::AskedNight;
 use super::request::DefectsChoice;
+use super::shadow::shadow;
 use crate::calibrate::RemovedBy;
 use crate::detector::Linearity;
 use crate::error::Reach;
 use crate::inventory::{KindOverrides, Walk, walk};
+use crate::library::Known;
 use crate::open::probe;
 use crate::params::{OverscanChoice, RecipeChoice};
 use crate::product::{AdditivePart, whole};
-use crate::provenance::{self, ContentHash, Input, Provenance, key_of};
+use crate::provenance::{self, ContentHash, FileMark, Input, Provenance, key_of};
 use crate::report::RunReport;
 use crate::work::Context;
 use crate::{Error, Result};
@@ -177,6 +179,17 @@ impl Files {
         }
     }
 
+    /// A file of a library, which knows what it holds; one that has changed since is read.
+    fn know(&mut self, known: Known) {
+        let is_as_it_was = FileMark::of(&known.path).is_ok_and(|mark| mark == known.mark);
+        if let Ok(hash) = known.hash.parse::<ContentHash>()
+            && is_as_it_was
+        {
+            self.hashes.insert(known.path.clone(), Some(hash));
+        }
+        self.push(known.path);
+    }
+
     fn hash(&mut self, path: &Path) -> Option<ContentHash> {
         let hash = || ContentHash::of_file(path).ok();
         *self.hashes.entry(path.to_owned()).or_insert_with(hash)
@@ -247,8 +260,9 @@ fn again_by_run(
     inputs: &[PathBuf],
     context: &Context<'_>,
 ) -> Result<Vec<Verified>> {
-    let report = RunReport::read(report_path)?;
-    let asked: Option<AskedNight> = report.asked.and_then(|a| serde_json::from_value(a).ok());
+    let mut report = RunReport::read(report_path)?;
+    let asked: Option<AskedNight> =
+        report.asked.take().and_then(|a| serde_json::from_value(a).ok());
     let cannot = |why: String| -> Vec<Verified> {
         products.iter().map(|p| Verified::new(p, Answer::CannotBeMade, why.clone())).collect()
     };
@@ -262,6 +276,15 @@ fn again_by_run(
     }
     folders.extend(inputs.iter().cloned());
     let mut files = Files::below(&folders)?;
+    let home = report_path.parent().unwrap_or(Path::new("."));
+    let kept = room_in(home)?;
+    if let Some(place) = request.library.take().filter(|place| place.is_dir()) {
+        let library = shadow(&place, &report, kept.path())?;
+        for known in library.files()? {
+            files.know(known);
+        }
+        request.library = Some(kept.path().to_owned());
+    }
     let (mut out, mut beside): (Vec<Option<Verified>>, _) = (Vec::new(), Beside::default());
     for product in products {
         let mut missing = Vec::new();
@@ -275,11 +298,8 @@ fn again_by_run(
     if out.iter().all(Option::is_some) {
         return Ok(out.into_iter().flatten().collect());
     }
-    let home = report_path.parent().unwrap_or(Path::new("."));
     let room = room_in(home)?;
     request.output = room.path().to_owned();
-    // A master that the library holds would be copied, not made.
-    request.library = None;
     let outcome = run_night(&request, context)?;
     if let Some(failure) = outcome.failure {
         return Err(failure);
@@ -295,7 +315,7 @@ fn again_by_run(
                 Some(again) if same_key(product, &again) => compared(product, &again),
                 _ => {
                     let message = "the same run does not make it again from these frames: frames were added, \
-                                   or it used a library";
+                                   or its library offers others now";
                     Verified::new(product, Answer::CannotBeMade, message)
                 }
             })

@@ -8,7 +8,7 @@ use photosite::Finding;
 use photosite::calibrate::dark::DarkSource;
 use photosite::library::Library;
 use photosite::product::DarkModel;
-use photosite::run::{BuiltDarkModel, add_to_library, build_dark_model};
+use photosite::run::{Answer, BuiltDarkModel, add_to_library, build_dark_model, verify_products};
 use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::fits::{Sample, read_frame};
 use photosite_pix::{Frame, FrameKind, MaskBits, Plane, Size};
@@ -285,7 +285,10 @@ fn a_night_whose_darks_must_not_be_scaled() {
         let told: Vec<_> = report.findings.iter().filter(|f| f.code == "dark-modelled").collect();
         assert_eq!(told.len(), 1, "{told:?}");
         if shelved {
-            // A second run finds masters in the library, where the first found frames.
+            // A second run finds masters in the library, where the first found frames; made again they are the same.
+            let all: Vec<PathBuf> = report.lights.iter().filter_map(|l| l.output.clone()).collect();
+            let again = run_context(2, |context| verify_products(&all, &[], context)).unwrap();
+            assert!(again.iter().all(|v| v.answer == Answer::Same), "{again:?}");
             continue;
         }
         // The same bytes on one thread.
