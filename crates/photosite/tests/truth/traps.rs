@@ -94,9 +94,9 @@ fn exposures_below_a_second_are_not_rounded_equal() {
         let choice = pick(FrameKind::Dark, &traits(exposure, -10.0), &pool);
         assert_eq!(choice.chosen(), Some(i), "{exposure} s");
     }
-    // Tenths of a degree do not outweigh a factor of five in exposure.
+    // Tenths of a degree do not outweigh a factor of five in exposure; ten times the frames may.
     let (short, warmer) = (traits(0.1, -10.0), traits(0.5, -9.7));
-    let pool = [Candidate::new(&short, 50), Candidate::new(&warmer, 5)];
+    let pool = [Candidate::new(&short, 50), Candidate::new(&warmer, 50)];
     let choice = pick(FrameKind::DarkFlat, &traits(0.5, -10.0), &pool);
     assert_eq!(choice.chosen(), Some(1));
 }
