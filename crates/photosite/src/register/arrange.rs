@@ -201,13 +201,9 @@ fn leave_out_obscured(
         Some((*i, compare(level.light, place, (&lights[*i], &pairs.collect()))?.part?))
     };
     let mut found: Vec<(usize, Part)> = others.iter().filter_map(share).collect();
-    let other =
-        |part: &Part| matches!(part, Part::Obscured(u) if u.covered == Some(Covered::Other));
-    found.retain(|(_, part)| !other(part));
+    found.retain(|(_, part)| part.covered() != Some(Covered::Other));
     if 2 * found.len() >= others.len() {
-        let this =
-            |part: &Part| matches!(part, Part::Obscured(u) if u.covered == Some(Covered::This));
-        found.retain(|(_, part)| this(part));
+        found.retain(|(_, part)| part.covered() == Some(Covered::This));
     }
     let left_out = |(i, part): (usize, Part)| {
         placed[i] = None;

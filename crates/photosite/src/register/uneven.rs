@@ -62,6 +62,16 @@ pub(super) enum Part {
     Elsewhere(f64),
 }
 
+impl Part {
+    /// Which of the two is covered there, where one is and it is known.
+    pub fn covered(self) -> Option<Covered> {
+        match self {
+            Self::Obscured(uneven) => uneven.covered,
+            Self::Elsewhere(_) => None,
+        }
+    }
+}
+
 impl Compared {
     /// What is obscured in part.
     pub fn obscured(self) -> Option<Uneven> {

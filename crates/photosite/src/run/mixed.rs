@@ -51,6 +51,11 @@ fn calibration(light: &SurveyedLight) -> Option<String> {
     Some(if done.is_empty() { "none".to_owned() } else { done.join(", ") })
 }
 
+/// Whether a frame or master of one kind may be named as another: dark flats are darks.
+pub(super) fn serves_as(kind: FrameKind, asked_as: FrameKind) -> bool {
+    kind == asked_as || (kind, asked_as) == (FrameKind::DarkFlat, FrameKind::Dark)
+}
+
 /// That frames which were named as one kind are of another by their own headers.
 pub(super) fn of_other_kind<'a>(
     asked_as: FrameKind,
@@ -59,10 +64,7 @@ pub(super) fn of_other_kind<'a>(
     let (mut count, mut others) = (0, Vec::new());
     for (path, says) in frames {
         count += 1;
-        // Dark flats are darks.
-        let alike =
-            |k: FrameKind| k == asked_as || (k, asked_as) == (FrameKind::DarkFlat, FrameKind::Dark);
-        others.extend(says.filter(|k| !alike(*k)).map(|kind| (path, kind)));
+        others.extend(says.filter(|kind| !serves_as(*kind, asked_as)).map(|kind| (path, kind)));
     }
     let &(first, kind) = others.first()?;
     let message = format!(

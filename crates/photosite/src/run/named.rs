@@ -10,7 +10,7 @@ use photosite_pix::{Applied, CfaPattern, FrameKind, Size};
 
 use super::examined::examine;
 use super::frames::{damaged, duplicate, raw_frame};
-use super::mixed::of_other_kind;
+use super::mixed::{of_other_kind, serves_as};
 use crate::calibrate::RemovedBy;
 use crate::calibrate::dark::{DOUBLING_C, DarkChoice, DarkShare, DarkSource};
 use crate::error::Reach;
@@ -416,10 +416,7 @@ fn contradicted(
     lights: &[RawFrame],
 ) -> Option<Finding> {
     let mut against: Vec<String> = Vec::new();
-    // A master dark serves flats as their dark flat, and the other way round.
-    let alike =
-        |k: FrameKind| k == asked_as || (k, asked_as) == (FrameKind::DarkFlat, FrameKind::Dark);
-    if let Some(kind) = says.filter(|k| !alike(*k)) {
+    if let Some(kind) = says.filter(|kind| !serves_as(*kind, asked_as)) {
         against.push(format!("it is a {kind}, used as {asked_as}"));
     }
     for light in lights {
