@@ -78,6 +78,16 @@ const ALONE: f64 = 4.0;
 /// stars of 1.5 to 5 pixels (`tests/numbers`).
 const CURVE: f64 = 1.5;
 
+/// A pixel is on a star where those about it foretell another value than their median by so many sigmas.
+const PEAK: f64 = 5.0;
+
+/// A star's light falls to no less than this share from one step to the next; sharper ones are not followed.
+const LEAST_FALL: f64 = 0.3;
+
+/// What is foretold of how far a pixel on a star stands out is off by this share: stars are no Gaussians, and their
+/// middles lie anywhere in a pixel.
+const OFF: f64 = 0.1;
+
 /// A place relative to a pixel, of its colour.
 #[derive(Debug, Clone, Copy)]
 struct Offset {
@@ -180,7 +190,11 @@ fn weighted_median(all: &mut [Weighted]) -> (f32, f64) {
 /// X-Trans, from 9x9 and 13x13 pixels); less than 3 make no value: the pixel becomes NaN and NO_DATA. So
 /// columns up to five wide and clusters up to 5x5 of one colour are mended, larger ones stay holes.
 ///
-/// The variance is that of the weighted median; where neighbours differ by more than their noise, as on
+/// Where all of 5x5 are healthy and the four nearest stand out of those at the corners by more than noise, a star
+/// peaks there, and the value is what the rings about it foretell of a Gaussian; where rows and columns through the
+/// pixel, as curves of third degree, tell another value by more than noise, it stands on a flank, and theirs is taken.
+///
+/// The variance is that of the weighted median, or of what is foretold; where neighbours differ by more than their noise, as on
 /// stars, what the pixel itself is off by, judged by what the nearest are off, is added. Returns the number
 /// of pixels repaired.
 pub fn repair(frame: &mut Frame, cfa: Option<CfaPattern>, which: &[(usize, usize)]) -> usize {
@@ -255,6 +269,15 @@ fn value_of(frame: &Frame, around: &[Offset], (x, y): (usize, usize)) -> Option<
         return None;
     }
     let healthy: Vec<Healthy> = healthy[..count].iter().flatten().copied().collect();
+    let own = healthy.iter().map(|h| f64::from(h.variance)).sum::<f64>() / healthy.len() as f64;
+    let patch = Patch::of(&healthy);
+    let of_star = |star: Foretold| {
+        let variance = star.noise * own + (OFF * star.rise).powi(2);
+        Some((star.value as f32, variance as f32))
+    };
+    if let Some(star) = patch.as_ref().and_then(Patch::peak) {
+        return of_star(star);
+    }
     let mut pairs: Vec<(Weighted, f32)> = Vec::with_capacity(count / 2);
     for (i, a) in healthy.iter().enumerate() {
         let opposite = |b: &&Healthy| (b.at.dx, b.at.dy) == (-a.at.dx, -a.at.dy);
@@ -283,11 +306,16 @@ fn value_of(frame: &Frame, around: &[Offset], (x, y): (usize, usize)) -> Option<
             |h: &Healthy| Weighted { value: h.value, variance: h.variance, weight: 1.0 / h.at.d2 };
         weighted_median(&mut healthy.iter().map(single).collect::<Vec<_>>())
     };
+    let by_lines = patch.as_ref().map(|patch| patch.by_lines(f64::from(value)));
+    if let Some(star) =
+        patch.zip(by_lines).and_then(|(patch, by)| patch.shows(by.rise).then_some(by))
+    {
+        return of_star(star);
+    }
     if frame.variance.is_none() {
         return Some((value, f32::NAN));
     }
     let n = healthy.len() as f64;
-    let own = healthy.iter().map(|h| f64::from(h.variance)).sum::<f64>() / n;
     let mut samples: Vec<f32> = healthy.iter().map(|h| h.value).collect();
     let scatter = stat::moments(&samples).sd.powi(2);
     let median = f64::from(stat::median_in_place(&mut samples));
@@ -301,8 +329,95 @@ fn value_of(frame: &Frame, around: &[Offset], (x, y): (usize, usize)) -> Option<
     let curve = if count > 0.0 { beside.iter().sum::<f64>() / count - median } else { 0.0 };
     let of_curve = own / count.max(1.0) + std::f64::consts::FRAC_PI_2 * own / n;
     let structure = scatter > UNEVEN * own || curve * curve > ALONE * ALONE * of_curve;
-    // What is left between the pixel, as the nearest foretell it, and its value.
-    let left = CURVE * curve - (f64::from(value) - median);
+    // What is left between the pixel, as lines or the nearest foretell it, and its value.
+    let left = by_lines.map_or(CURVE * curve - (f64::from(value) - median), |by| by.rise);
     let shape = if structure { left * left } else { 0.0 };
     Some((value, (noise + shape) as f32))
+}
+
+/// The samples about a pixel, all of 5x5 of one colour, by steps from it.
+struct Patch([[f64; 5]; 5]);
+
+impl Patch {
+    /// `None` where one of the 24 is not healthy, or the array has no grid.
+    fn of(healthy: &[Healthy]) -> Option<Self> {
+        let (mut out, mut count) = ([[0.0; 5]; 5], 0);
+        let step = healthy.first().map(|h| h.at.dx.abs().max(h.at.dy.abs()))?;
+        for h in healthy {
+            let (dx, dy) = (h.at.dx / step, h.at.dy / step);
+            if ((dx * dx + dy * dy) as f32, dx * step, dy * step) != (h.at.d2, h.at.dx, h.at.dy) {
+                return None;
+            }
+            let column = dx.checked_add(2).and_then(|i| usize::try_from(i).ok());
+            let row = dy.checked_add(2).and_then(|i| usize::try_from(i).ok());
+            *out.get_mut(row?)?.get_mut(column?)? = f64::from(h.value);
+            count += 1;
+        }
+        (count == 24).then_some(Self(out))
+    }
+
+    fn at(&self, dx: isize, dy: isize) -> f64 {
+        self.0[(dy + 2) as usize][(dx + 2) as usize]
+    }
+
+    /// The mean of a ring of four.
+    fn ring(&self, dx: isize, dy: isize) -> f64 {
+        let turned = [(dx, dy), (-dy, dx), (-dx, -dy), (dy, -dx)];
+        turned.iter().map(|(dx, dy)| self.at(*dx, *dy)).sum::<f64>() / 4.0
+    }
+
+    /// The noise of a sample: what opposite ones differ by and no surface of third degree explains, squared.
+    fn noise(&self) -> f64 {
+        let across = |dx: isize, dy: isize| self.at(dx, dy) - self.at(-dx, -dy);
+        let down = |dy: isize, dx: isize| across(dx, dy);
+        let off = |d: &dyn Fn(isize, isize) -> f64| {
+            // a + b, a + b + c, a + b + 4c, 2a + 8b, 2a + 8b + 2c, 2a + 8b + 8c of ax + bx^3 + cxy^2.
+            let on = |dx| 0.5 * d(dx, 0);
+            let beside = |dx, dy| 0.25 * (d(dx, dy) + d(dx, -dy));
+            let first = beside(1, 2) - 4.0 * beside(1, 1) + 3.0 * on(1);
+            let second = beside(2, 2) - 4.0 * beside(2, 1) + 3.0 * on(2);
+            let both = beside(2, 1) - on(2) - 2.0 * (beside(1, 1) - on(1));
+            (first * first + second * second) / 8.75 + both * both / 3.75
+        };
+        (off(&across) + off(&down)) / 6.0
+    }
+
+    /// What the pixel in the middle holds where a star peaks there, and by how much that is above the nearest;
+    /// `None` where none does.
+    ///
+    /// A Gaussian of height c on a level B is B + c q^(d²) at the distance d from its middle: three rings tell all
+    /// three. Where the third says nothing, q = 1 makes it the surface of second degree.
+    fn peak(&self) -> Option<Foretold> {
+        let (nearest, corners, third) = (self.ring(1, 0), self.ring(1, 1), self.ring(2, 0));
+        let fall = nearest - corners;
+        if fall <= 0.0 || !self.shows(fall) {
+            return None;
+        }
+        let ratio = ((corners - third) / fall).max(0.0);
+        let q = 0.5 * ((1.0 + 4.0 * ratio).sqrt() - 1.0);
+        let q = if q > 0.0 { q.clamp(LEAST_FALL, 1.0) } else { 1.0 };
+        let noise = 0.25 * ((1.0 + 1.0 / q).powi(2) + (1.0 / q).powi(2));
+        Some(Foretold { value: nearest + fall / q, rise: fall / q, noise })
+    }
+
+    /// What the pixel holds by the row and the column through it, each of third degree, beside another value.
+    fn by_lines(&self, otherwise: f64) -> Foretold {
+        let value = (4.0 * self.ring(1, 0) - self.ring(2, 0)) / 3.0;
+        Foretold { value, rise: value - otherwise, noise: 17.0 / 36.0 }
+    }
+
+    /// Whether a difference of means is more than noise.
+    fn shows(&self, difference: f64) -> bool {
+        difference * difference > PEAK * PEAK * 0.5 * self.noise()
+    }
+}
+
+/// What a pixel on a star holds by those about it.
+#[derive(Clone, Copy)]
+struct Foretold {
+    value: f64,
+    /// How far it is above what it would be held for otherwise.
+    rise: f64,
+    /// The variance of the value over that of a sample.
+    noise: f64,
 }

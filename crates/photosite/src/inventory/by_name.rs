@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 use photosite_file::keyword::kind_from_words;
 use photosite_pix::{FrameKind, Metadata};
 
-use super::master_name::seconds;
+use super::master_name::{seconds, words};
 use crate::finding::{Finding, Severity};
 
 /// Fills what the header does not give from the names; each thing taken so becomes a Finding.
@@ -23,7 +23,7 @@ pub(super) fn fill(
         findings.push(Finding::new(code, Severity::Info, &subject, message).hint(hint));
     };
     let stem = path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
-    let tokens: Vec<&str> = stem.split(['_', ' ']).filter(|t| !t.is_empty()).collect();
+    let tokens: Vec<&str> = words(&stem).collect();
     if m.exposure_s.is_none() && kind != FrameKind::Bias {
         m.exposure_s = exposure(&tokens);
         if let Some(s) = m.exposure_s {
@@ -252,7 +252,7 @@ mod tests {
     use super::*;
 
     fn tokens(stem: &str) -> Vec<&str> {
-        stem.split(['_', ' ']).collect()
+        words(stem).collect()
     }
 
     #[test]
@@ -264,6 +264,8 @@ mod tests {
             ("DWARF_RAW_M 31_EXP_15_GAIN_60_2024", Some(15.0), Some(60.0)),
             ("Light_M 31_10.0s_IRCUT_20240101-200000", Some(10.0), None),
             ("DSC_0001_ISO800", None, Some(800.0)),
+            ("M 31 (30s, ISO-800)", Some(30.0), Some(800.0)),
+            ("M31-30s-gain-120-0001", Some(30.0), Some(120.0)),
             ("NGC_7000_001", None, None),
         ] {
             assert_eq!(exposure(&tokens(stem)), exposure_s, "{stem}");

@@ -24,12 +24,15 @@ pub struct MasterName {
 
 impl MasterName {
     /// Reads the name of the file at `path`: those that PixInsight, ASIAIR, DeepSkyStacker, ASTAP
-    /// and Siril give.
+    /// and Siril give, and people.
     pub fn of(path: &Path) -> Self {
         let stem = path.file_stem().map_or_else(Default::default, |s| s.to_string_lossy());
         let stem = stem.as_ref();
         let lower = stem.to_lowercase();
         let mut out = Self::default();
+        for token in stem.split('_') {
+            out.read(token);
+        }
         let rest = lower.strip_prefix("master");
         let siril = lower.strip_suffix("_stacked");
         let Some(body) = rest.map(|r| r.trim_start_matches(['_', '-', ' '])).or(siril) else {
@@ -50,40 +53,61 @@ impl MasterName {
             () if stem.starts_with("Master") => Some("DeepSkyStacker"),
             () => None,
         };
-        for token in stem.split('_') {
-            out.read_token(token);
-        }
         out
     }
 
+    /// Reads a part of a name as a whole, else its words: a filter's name may hold a blank, a temperature
+    /// a dash.
+    fn read(&mut self, part: &str) {
+        if self.read_token(part) {
+            return;
+        }
+        for word in words(part).filter(|w| *w != part) {
+            self.read_token(word);
+        }
+    }
+
     /// Reads `300.00s`, `EXPOSURE-300.00s`, `20x300s`, `50.0ms`, `-10.0C`, `gain100`, `ISO800`,
-    /// `BIN-1`, `Bin2`, `Stack20`, `FILTER-Ha` and their like.
-    fn read_token(&mut self, token: &str) {
+    /// `BIN-1`, `Bin2`, `Stack20`, `FILTER-Ha` and their like; `false` where it is none of these.
+    fn read_token(&mut self, token: &str) -> bool {
         let lower = token.to_lowercase();
         let after = |words: &[&str]| {
             let word = words.iter().find(|w| lower.starts_with(**w))?;
             Some(lower[word.len()..].trim_start_matches(['-', '=']))
         };
+        let set = |field: &mut Option<f64>, value: Option<f64>| {
+            *field = value.or(*field);
+            value.is_some()
+        };
         if let Some(text) = after(&["exposure", "exptime"]) {
-            self.exposure_s = seconds(text).or(self.exposure_s);
+            set(&mut self.exposure_s, seconds(text))
         } else if let Some(text) = after(&["gain", "iso"]) {
-            self.gain_setting = number(text).or(self.gain_setting);
+            set(&mut self.gain_setting, number(text))
         } else if let Some(text) = after(&["bin", "binning"]) {
             let (x, y) = text.split_once('x').unwrap_or((text, text));
-            self.binning = x.parse().ok().zip(y.parse().ok()).or(self.binning);
+            let binning = x.parse().ok().zip(y.parse().ok());
+            self.binning = binning.or(self.binning);
+            binning.is_some()
         } else if let Some(text) = after(&["stack"]) {
-            self.count = text.parse().ok().or(self.count);
+            let count = text.parse().ok();
+            self.count = count.or(self.count);
+            count.is_some()
         } else if after(&["filter"]).is_some() {
             let filter = token["filter".len()..].trim_start_matches(['-', '=']);
-            self.filter = (!filter.is_empty()).then(|| filter.to_owned());
+            let named = !filter.is_empty() && !filter.starts_with(' ');
+            if named {
+                self.filter = Some(filter.to_owned());
+            }
+            named
         } else if let Some((count, exposure)) = lower.split_once('x')
             && let (Ok(count), Some(s)) = (count.parse(), seconds(exposure))
         {
             (self.count, self.exposure_s) = (Some(count), Some(s));
+            true
         } else if let Some(s) = seconds(&lower) {
-            self.exposure_s = Some(s);
-        } else if let Some(c) = lower.strip_suffix('c').and_then(number) {
-            self.temp_c = Some(c);
+            set(&mut self.exposure_s, Some(s))
+        } else {
+            set(&mut self.temp_c, lower.strip_suffix('c').and_then(number))
         }
     }
 
@@ -117,6 +141,16 @@ impl MasterName {
         }
         (m, filled)
     }
+}
+
+/// The words of a name, and the parts that dashes join in one.
+pub(super) fn words(name: &str) -> impl Iterator<Item = &str> {
+    let words = name.split(['_', ' ', '(', ')', '[', ']', ',', ';']).filter(|w| !w.is_empty());
+    words.flat_map(|w| {
+        // The dash of "-10C" is its sign.
+        let joined = w.trim_start_matches('-').contains('-');
+        std::iter::once(w).chain(w.split('-').filter(move |part| joined && !part.is_empty()))
+    })
 }
 
 /// A plain number; not `nan` or `inf`, which are names too.
@@ -216,12 +250,35 @@ mod tests {
                     ..MasterName::default()
                 },
             ),
+            (
+                "masterFlat_BIN-1_FILTER-Ha 5nm_mono",
+                MasterName {
+                    kind: Some(FrameKind::Flat),
+                    program: Some("PixInsight"),
+                    binning: Some((1, 1)),
+                    filter: Some("Ha 5nm".into()),
+                    ..MasterName::default()
+                },
+            ),
         ] {
             assert_eq!(
                 MasterName::of(&file(name)),
                 MasterName { is_master: true, ..want },
                 "{name}"
             );
+        }
+        for name in [
+            "Master Dark 30s -10C",
+            "master-dark-30s",
+            "Master Dark (30s -10C)",
+            "Master Dark [-10C, 20x30s, gain 100]",
+            "30s master-dark",
+            "Darks-30s-bin1",
+        ] {
+            let said = MasterName::of(&file(name));
+            assert_eq!(said.exposure_s, Some(30.0), "{name}");
+            assert_eq!(said.is_master, name.starts_with(['M', 'm']), "{name}");
+            assert!(said.temp_c.is_none_or(|c| c == -10.0), "{name}: {:?}", said.temp_c);
         }
         for name in ["Dark_300s_0001", "mastery of the dark", "M31_stacked", "masterpiece_dark"] {
             assert!(!MasterName::of(&file(name)).is_master, "{name}");

@@ -275,6 +275,16 @@ fn missing_dark(subject: &str, wanted: &Traits, dark: &Explained, has_bias: bool
         Field::Binning,
         Field::Size,
     ]);
+    if let Some(dark) = dark.chosen() {
+        let message = format!(
+            "the dark {} fits this light, but its bias was subtracted, and no bias is at hand to subtract beside it: \
+             nothing is subtracted; bias, hot pixels and amp glow remain",
+            dark.name
+        );
+        return Finding::new("dark-missing", Severity::Warning, subject, message).hint(
+            "Take 20 or more biases of this gain and offset, or use a dark that contains its bias.",
+        );
+    }
     let nearest = nearest_refused(dark).unwrap_or_else(|| "there are no darks".to_owned());
     let rest = if has_bias {
         "only bias is subtracted; hot pixels and amp glow remain"

@@ -129,7 +129,7 @@ impl<'a> Planner<'a> {
             }
         }
         if found.is_none() {
-            found = self.level_of(&dark).map(|i| (i, RemovedBy::Bias));
+            found = self.level_of(&[&dark]).map(|i| (i, RemovedBy::Bias));
         }
         let by_bias = found.is_some_and(|(_, by)| by == RemovedBy::Bias);
         let to_scale = match by_bias && missing::is_long(group) {
@@ -144,8 +144,9 @@ impl<'a> Planner<'a> {
 
     /// The bias that is nothing but the level of the shortest dark, of those that differ in exposure and temperature
     /// alone: where no bias was taken, that is what is known of it.
-    fn level_of(&mut self, dark: &Explained) -> Option<MasterId> {
-        let mut all: Vec<(f64, CandidateName)> = scaled::scalable(dark)
+    fn level_of(&mut self, darks: &[&Explained]) -> Option<MasterId> {
+        let scalable = darks.iter().flat_map(|found| scaled::scalable(found));
+        let mut all: Vec<(f64, CandidateName)> = scalable
             .filter_map(|candidate| {
                 let (traits, _) = self.made_of(candidate)?;
                 let exposure_s = traits.exposure_s.filter(|_| !traits.bias_removed)?;
@@ -240,7 +241,10 @@ impl<'a> Planner<'a> {
         } else {
             let (bias, id) = self.pick_and_take(FrameKind::Bias, wanted);
             match id {
-                None if dark_id.is_none() => (bias, self.level_of(&dark)),
+                None => {
+                    let dark_flat = self.pick(FrameKind::DarkFlat, wanted, Among::NightFirst);
+                    (bias, self.level_of(&[&dark, &dark_flat]))
+                }
                 id => (bias, id),
             }
         };

@@ -145,3 +145,48 @@ fn what_is_too_large_stays_a_hole() {
         assert!(frame.data.get(115, 115).is_nan(), "{name}");
     }
 }
+
+/// With and without a variance: what is stacked has none.
+#[test]
+fn repairs_follow_stars() {
+    for (fwhm_px, most) in [(2.5, 0.012), (3.4, 0.006), (5.0, 0.004)] {
+        let sigma = fwhm_px / 2.3548f64;
+        let (mut random, mut off) = (Stream::new(7, 0, Purpose::Stars), Vec::new());
+        let stars: Vec<(f64, f64)> = (0..144)
+            .map(|i| (f64::from(20 + i % 12 * 18), f64::from(20 + i / 12 * 18)))
+            .map(|(x, y)| (x + random.uniform() - 0.5, y + random.uniform() - 0.5))
+            .collect();
+        let light = |x: f64, y: f64| {
+            let star = |s: &(f64, f64)| {
+                let d2 = (x - s.0).powi(2) + (y - s.1).powi(2);
+                if d2 < 100.0 { 3000.0 * (-0.5 * d2 / (sigma * sigma)).exp() } else { 0.0 }
+            };
+            500.0 + stars.iter().map(star).sum::<f64>()
+        };
+        let beside = [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1)];
+        let place = |(i, s): (usize, &(f64, f64))| {
+            let (dx, dy) = beside[i % beside.len()];
+            (s.0.round() as usize + dx, s.1.round() as usize + dy)
+        };
+        let which: Vec<(usize, usize)> = stars.iter().enumerate().map(place).collect();
+        let (truth, frame) = scene(light, None, 3);
+        let mut bare = frame.clone();
+        bare.variance = None;
+        let flux = 3000.0 * 2.0 * std::f64::consts::PI * sigma * sigma;
+        let pulls: Vec<f64> = errors(&truth, frame.clone(), None, &which)
+            .into_iter()
+            .map(|(sigmas, pull)| {
+                off.push(10.0 * sigmas / flux);
+                pull
+            })
+            .collect();
+        let ((mean, rms), (_, pull)) = (mean_and_rms(&off), mean_and_rms(&pulls));
+        println!("FWHM {fwhm_px}: {:.4} rms {:.4} of a star's flux, pull {pull:.2}", mean, rms);
+        assert!(rms < most && mean.abs() < 0.5 * most, "FWHM {fwhm_px}: {mean} {rms}");
+        assert!(pull < 2.0, "FWHM {fwhm_px}: {pull}");
+        let mut known = frame;
+        repair(&mut known, None, &which);
+        repair(&mut bare, None, &which);
+        assert!(which.iter().all(|(x, y)| known.data.get(*x, *y) == bare.data.get(*x, *y)));
+    }
+}

@@ -162,6 +162,43 @@ fn masters_of_other_programs_among_the_frames_are_used() {
     }
 }
 
+/// A dark free of its bias, and no bias: dark flats tell the level, and without them the night is told why not.
+#[test]
+fn a_dark_without_its_bias_takes_the_level_of_dark_flats() {
+    for dark_flats in [6, 0] {
+        let simulation = night(Preset::CmosMono, 3, |n| {
+            (n.counts.darks, n.counts.dark_flats) = (12, dark_flats);
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let of = |kind| -> Vec<Plane<f32>> {
+            let plans = simulation.frames().into_iter().filter(|p| p.kind == kind);
+            plans.map(|p| simulation.render(&p).adu).collect()
+        };
+        let (biases, darks) = (of(FrameKind::Bias), of(FrameKind::Dark));
+        let mean =
+            |i: usize| biases.iter().map(|b| b.as_slice()[i]).sum::<f32>() / biases.len() as f32;
+        let bias: Vec<f32> = (0..SIZE.pixels()).map(mean).collect();
+        foreign(folder.path(), "master_dark.fits", &darks, (1.0, &bias), "Master Dark");
+        let kept = |p: &FramePlan| !matches!(p.kind, FrameKind::Bias | FrameKind::Dark);
+        for plan in simulation.frames().into_iter().filter(kept) {
+            let frame = simulation.render(&plan);
+            let path = folder.path().join("raw").join(&plan.file_name);
+            write_plane(&path, &frame.adu, Sample::U16 { pedestal_adu: 0.0 }, frame.header);
+        }
+        let report = calibrated(folder.path());
+        let found = codes(&report);
+        if dark_flats > 0 {
+            assert!(found.contains(&"bias-from-dark"), "{found:?}");
+            let sources: Vec<_> = report.lights.iter().map(|l| l.dark_source).collect();
+            assert!(sources.iter().all(|s| *s == Some(DarkSource::Matched)), "{sources:?}");
+            is_flat("dark flats", &skies(&simulation, folder.path()));
+        } else {
+            let why = report.findings.iter().find(|f| f.code == "dark-missing").unwrap();
+            assert!(why.message.contains("its bias was subtracted"), "{}", why.message);
+        }
+    }
+}
+
 #[test]
 fn lights_that_had_their_dark_taken_off_keep_the_rest() {
     let simulation = night(Preset::CmosMono, 3, |n| n.counts.darks = 12);

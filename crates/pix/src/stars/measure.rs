@@ -1,6 +1,6 @@
 //! One star, measured on the frame.
 
-use super::stamp::{Moments, REACH, Stamp};
+use super::stamp::{Moments, REACH, Stamp, UNFIT};
 use super::{Candidate, Criteria, FWHM_OF_SIGMA, Mesh, Star};
 use crate::{MaskBits, Plane};
 
@@ -53,15 +53,19 @@ const LONGEST: f64 = 2.0;
 /// is a nebula.
 const STANDS_OUT: f64 = 4.0;
 
-/// Pixels that a star must not stand on: their samples are not its light.
-const UNFIT: MaskBits = MaskBits::BAD.union(MaskBits::INTERPOLATED);
+/// So many of the nine pixels about a star's highest may be lost: the others tell what they held.
+const MOST_LOST: usize = 2;
+
+/// What is made up for a lost pixel is off by this share of it: profiles are no Gaussians.
+const MADE_UP_ERROR: f64 = 0.1;
 
 /// Measures a candidate; `None` where it is no star.
 ///
 /// The centre is that of the frame's samples under a Gaussian window of the star's own width, found
 /// by iteration; width and roundness come from the second moments under the window, the window
-/// taken out. The flux is the sum over a round aperture, pixels on its rim in part; pixels that are
-/// masked or not finite count with what the profile makes of them: nothing.
+/// taken out. The flux is the sum over a round aperture, pixels on its rim in part. Pixels that are masked, or
+/// were repaired, count with what the star's profile and the pixels beside them make of them, a tenth of which
+/// is an error of the flux; saturated ones count with nothing.
 ///
 /// # Source
 /// Bertin1996 as documented for the windowed positions; Stetson1987 for the idea of telling a star
@@ -86,7 +90,8 @@ pub fn measure(
     let mut snr = f64::from(candidate.snr);
     let (x0, x1) = (cx.saturating_sub(reach), (cx + reach + 1).min(data.width()));
     let (y0, y1) = (cy.saturating_sub(reach), (cy + reach + 1).min(data.height()));
-    let mut stamp = Stamp::of(data, mask, (x0..x1, y0..y1), background);
+    let made_up_within = ((cx, cy), radius + 2.0);
+    let mut stamp = Stamp::of(data, mask, (x0..x1, y0..y1), made_up_within, background);
     if let Some((level, error)) = stamp.level_beyond(cx as f64, cy as f64, radius, noise)
         && level.abs() > STANDS_OUT * error
     {
@@ -95,22 +100,30 @@ pub fn measure(
         if snr < criteria.snr {
             return None;
         }
-        stamp = Stamp::of(data, mask, (x0..x1, y0..y1), background);
+        stamp = Stamp::of(data, mask, (x0..x1, y0..y1), made_up_within, background);
     }
     // The highest pixel near the maximum of the match, and its neighbours.
     let near = |x: usize, y: usize| f64::from(data.get(x, y)) - background;
     let core = |x: usize, y: usize| {
         (y - 1..=y + 1).flat_map(move |j| (x - 1..=x + 1).map(move |i| (i, j)))
     };
-    let (px, py) = core(cx, cy).max_by(|a, b| near(a.0, a.1).total_cmp(&near(b.0, b.1)))?;
+    let fit =
+        |&(i, j): &(usize, usize)| !mask.get(i, j).intersects(UNFIT) && data.get(i, j).is_finite();
+    let (px, py) =
+        core(cx, cy).filter(fit).max_by(|a, b| near(a.0, a.1).total_cmp(&near(b.0, b.1)))?;
     if px < 1 || py < 1 || px + 1 >= data.width() || py + 1 >= data.height() {
         return None;
     }
-    if core(px, py).any(|(i, j)| mask.get(i, j).intersects(UNFIT) || !data.get(i, j).is_finite()) {
+    let lost = core(px, py).filter(|at| !fit(at)).count();
+    let saturated = |(i, j): (usize, usize)| mask.get(i, j).contains(MaskBits::SATURATED);
+    if lost > MOST_LOST || core(px, py).any(saturated) {
         return None;
     }
+    if stamp.lacks() {
+        stamp.make_up(px as f64, py as f64, shape.sigma_px);
+    }
     let peak = near(px, py);
-    let ring = (core(px, py).map(|(i, j)| near(i, j)).sum::<f64>() - peak) / 8.0;
+    let ring = (core(px, py).map(|(i, j)| stamp.at(i, j)).sum::<f64>() - peak) / 8.0;
     let falls = |d2: f64| (-0.5 * d2 / (shape.sigma_px * shape.sigma_px)).exp();
     let expected = 0.5 * (falls(1.0) + falls(2.0));
     if ring < LEAST_RING * expected * peak - noise / 8.0f64.sqrt() {
@@ -127,6 +140,9 @@ pub fn measure(
         // Twice: the window holds a Gaussian of its own width back by half.
         let (step_x, step_y) = (2.0 * mx / sum, 2.0 * my / sum);
         (x, y) = (x + step_x, y + step_y);
+        if stamp.lacks() {
+            stamp.make_up(x, y, shape.sigma_px);
+        }
         let gone = (x - px as f64).abs().max((y - py as f64).abs());
         if gone.is_nan() || gone > 2.0 + shape.sigma_px {
             return None;
@@ -160,6 +176,63 @@ pub fn measure(
 
     let (flux, area) = stamp.aperture(x, y, radius);
     let own = shape.gain_e.map_or(0.0, |g| flux.max(0.0) / g);
-    let flux_error = (area * noise * noise + own).sqrt();
+    let made_up = MADE_UP_ERROR * MADE_UP_ERROR * stamp.made_up(x, y, radius);
+    let flux_error = (area * noise * noise + own + made_up).sqrt();
     Some(Star { x, y, flux, flux_error, snr, peak, background, fwhm_px, roundness })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Size;
+
+    const SIGMA_PX: f64 = 1.45;
+
+    /// A star over a level, with noise of 3, some of its pixels masked.
+    fn measured(at: (f64, f64), lost: &[(usize, usize, MaskBits)]) -> Option<Star> {
+        let size = Size::new(64, 64);
+        let noise = |x: usize, y: usize| ((x * 7919 + y * 104_729) % 11) as f64 - 5.0;
+        let star = |x: usize, y: usize| {
+            let (dx, dy) = (x as f64 - at.0, y as f64 - at.1);
+            3000.0 * (-0.5 * (dx * dx + dy * dy) / (SIGMA_PX * SIGMA_PX)).exp()
+        };
+        let mut data = Plane::from_fn(size, |x, y| (100.0 + noise(x, y) + star(x, y)) as f32);
+        let mut mask: Plane<MaskBits> = Plane::zeroed(size);
+        for (x, y, bits) in lost {
+            data.set(*x, *y, 900.0);
+            mask.set(*x, *y, *bits);
+        }
+        let mesh = Mesh::new(size, vec![Mesh::measure_row(&data, &mask, 0)]);
+        let shape = Shape { sigma_px: SIGMA_PX, match_gain: 5.0, gain_e: None };
+        let candidate = Candidate { x: 32, y: 32, snr: 500.0 };
+        measure(&data, &mask, &mesh, candidate, shape, Criteria::default())
+    }
+
+    #[test]
+    fn what_is_lost_of_a_star_is_made_up() {
+        let repaired = MaskBits::HOT | MaskBits::INTERPOLATED;
+        for at in [(32.0, 32.0), (32.3, 31.8), (31.6, 32.5)] {
+            let whole = measured(at, &[]).unwrap();
+            for (lost, bits) in [
+                (vec![(32, 32)], repaired),
+                (vec![(33, 32)], MaskBits::NO_DATA),
+                (vec![(33, 33), (31, 32)], MaskBits::COSMIC),
+                (vec![(34, 33), (30, 32), (32, 34)], repaired),
+            ] {
+                let pixels: Vec<_> = lost.iter().map(|(x, y)| (*x, *y, bits)).collect();
+                let star = measured(at, &pixels).unwrap();
+                let off = (star.flux - whole.flux).abs();
+                assert!(off < 0.005 * whole.flux, "{at:?} {lost:?}: {}", star.flux / whole.flux);
+                assert!(off < 3.0 * star.flux_error, "{at:?} {lost:?}");
+                assert!((star.x - whole.x).hypot(star.y - whole.y) < 0.02, "{at:?} {lost:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_star_of_which_too_much_is_lost_is_none() {
+        let cross = [(32, 32), (33, 32), (32, 33), (31, 32), (32, 31)];
+        assert_eq!(measured((32.0, 32.0), &cross.map(|(x, y)| (x, y, MaskBits::HOT))), None);
+        assert_eq!(measured((32.0, 32.0), &[(32, 32, MaskBits::SATURATED)]), None);
+    }
 }

@@ -39,6 +39,12 @@ pub(super) struct Moments {
     pub xy: f64,
 }
 
+/// Pixels that a star must not stand on: their samples are not its light.
+pub(super) const UNFIT: MaskBits = MaskBits::BAD.union(MaskBits::INTERPOLATED);
+
+/// Steps to each side within which the pixels lie that foretell a lost one.
+const BESIDE: usize = 2;
+
 /// The pixels about a star above the background; those that are no good are 0.
 #[derive(Debug)]
 pub(super) struct Stamp {
@@ -48,26 +54,95 @@ pub(super) struct Stamp {
     /// A whole number of lanes, more than the width where that is none.
     stride: usize,
     samples: Vec<f64>,
+    /// Where samples near the middle are not the star's light, column and row: all that are unfit but for
+    /// saturated ones.
+    lost: Vec<(usize, usize)>,
+    /// Whether each sample is one of them; empty where there are none.
+    is_lost: Vec<bool>,
 }
 
 impl Stamp {
-    /// The pixels in a region of at most 63 columns.
+    /// The pixels in a region of at most 63 columns; what is lost within `radius` of `centre` may be made up.
     pub(super) fn of(
         data: &Plane<f32>,
         mask: &Plane<MaskBits>,
         (columns, rows): (Range<usize>, Range<usize>),
+        (centre, radius): ((usize, usize), f64),
         background: f64,
     ) -> Self {
         let (width, stride) = (columns.len(), columns.len().next_multiple_of(LANES));
-        let mut samples = vec![0.0; stride * rows.len()];
-        for (out, y) in samples.chunks_exact_mut(stride).zip(rows.clone()) {
+        let (mut samples, mut lost) = (vec![0.0; stride * rows.len()], Vec::new());
+        for ((row, out), y) in samples.chunks_exact_mut(stride).enumerate().zip(rows.clone()) {
             let (from, bits) = (&data.row(y)[columns.clone()], &mask.row(y)[columns.clone()]);
+            let mut all = MaskBits::empty();
             for ((o, v), m) in out.iter_mut().zip(from).zip(bits) {
                 let good = v.is_finite() & !m.intersects(MaskBits::BAD);
                 *o = if good { f64::from(*v) - background } else { 0.0 };
+                all |= *m;
+            }
+            if all.intersects(UNFIT) {
+                let is_lost = |x: usize, m: MaskBits| {
+                    let away = (x as f64 - centre.0 as f64).hypot(y as f64 - centre.1 as f64);
+                    m.intersects(UNFIT) && !m.contains(MaskBits::SATURATED) && away <= radius
+                };
+                let places = columns.clone().zip(bits).filter(|(x, m)| is_lost(*x, **m));
+                lost.extend(places.map(|(x, _)| (x - columns.start, row)));
             }
         }
-        Self { x0: columns.start as f64, y0: rows.start as f64, width, stride, samples }
+        let mut is_lost = vec![false; if lost.is_empty() { 0 } else { samples.len() }];
+        lost.iter().for_each(|(column, row)| is_lost[row * stride + column] = true);
+        let (x0, y0) = (columns.start as f64, rows.start as f64);
+        Self { x0, y0, width, stride, samples, lost, is_lost }
+    }
+
+    /// The sample of a pixel of the frame.
+    pub(super) fn at(&self, x: usize, y: usize) -> f64 {
+        let (column, row) = (x - self.x0 as usize, y - self.y0 as usize);
+        self.samples[row * self.stride + column]
+    }
+
+    /// Gives lost pixels what a star at a place with a profile of standard deviation `sigma_px` would put there, by
+    /// the pixels beside them.
+    pub(super) fn make_up(&mut self, x: f64, y: f64, sigma_px: f64) {
+        let rows = self.samples.len() / self.stride;
+        let profile = |column: usize, row: usize| {
+            let (dx, dy) = (self.x0 + column as f64 - x, self.y0 + row as f64 - y);
+            (-0.5 * (dx * dx + dy * dy) / (sigma_px * sigma_px)).exp()
+        };
+        let made = |&(column, row): &(usize, usize)| {
+            let (mut sum, mut squares) = (0.0, 0.0);
+            for j in row.saturating_sub(BESIDE)..(row + BESIDE + 1).min(rows) {
+                for i in column.saturating_sub(BESIDE)..(column + BESIDE + 1).min(self.width) {
+                    let at = j * self.stride + i;
+                    let v = self.samples[at];
+                    // What is no good is 0 exactly.
+                    if v != 0.0 && !self.is_lost[at] {
+                        let p = profile(i, j);
+                        sum += p * v;
+                        squares += p * p;
+                    }
+                }
+            }
+            if squares > 0.0 { profile(column, row) * sum / squares } else { 0.0 }
+        };
+        let made: Vec<f64> = self.lost.iter().map(made).collect();
+        for ((column, row), v) in self.lost.iter().zip(made) {
+            self.samples[row * self.stride + column] = v;
+        }
+    }
+
+    /// The squares of what was made up within `radius` of a place, summed.
+    pub(super) fn made_up(&self, x: f64, y: f64, radius: f64) -> f64 {
+        let within = |(column, row): &&(usize, usize)| {
+            (self.x0 + *column as f64 - x).hypot(self.y0 + *row as f64 - y) < radius + 0.5
+        };
+        let sample = |(column, row): &(usize, usize)| self.samples[row * self.stride + column];
+        self.lost.iter().filter(within).map(|at| sample(at).powi(2)).sum()
+    }
+
+    /// Whether any pixel is lost.
+    pub(super) fn lacks(&self) -> bool {
+        !self.lost.is_empty()
     }
 
     /// The median of the samples farther than `radius` from a place, and its error where a sample has
