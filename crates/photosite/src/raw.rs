@@ -225,8 +225,11 @@ impl RawFrame {
             serde_json::json!({ "method": overscan_method, "regions": regions })
         });
         let several = !amplifiers.is_empty();
-        (overscan.is_some() || several)
-            .then(|| serde_json::json!({ "overscan": overscan, "amplifiers": amplifiers }))
+        // What is cut off an overscan that is not trusted is cut off all the same.
+        let area = Some(self.region()).filter(|area| area.size() != self.detector.size);
+        (overscan.is_some() || several || area.is_some()).then(
+            || serde_json::json!({ "overscan": overscan, "amplifiers": amplifiers, "area": area }),
+        )
     }
 
     /// The part that is used.

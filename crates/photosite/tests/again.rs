@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use photosite::params::RecipeChoice;
-use photosite::report::RunReport;
+use photosite::diagnose::Verdict;
+use photosite::params::{RecipeChoice, Storage};
+use photosite::report::{LightReport, RunReport};
 use photosite::run::NightRequest;
 use photosite_pix::reject::Reject;
-use photosite_pix::{FrameKind, Size};
+use photosite_pix::{FrameKind, Rect, Size};
 use photosite_sim::{Conditions, Night, Preset, Simulation};
 
 use night::{run, with, write_as};
@@ -255,4 +256,43 @@ fn a_stack_that_somebody_changed_is_kept_beside_the_new_one() {
     let report = run(&request, 2);
     assert!(report.findings.iter().all(|f| f.code != "product-changed"), "{:?}", report.findings);
     assert!(std::fs::read(&stack).unwrap() == written);
+}
+
+/// Columns that are named as an overscan and see light are cut off, and their level is not trusted: masters of the
+/// whole frame serve no more.
+#[test]
+fn another_area_makes_all_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = dir.path().join("night");
+    write(Preset::CmosMono, &raw);
+    let plain = NightRequest::new(vec![raw], dir.path().join("out"));
+    let cut = with(plain.clone(), |n| {
+        n.overrides.overscan.regions = vec![(Rect::new(0, 0, 8, 360), None)];
+    });
+    for request in [&plain, &cut, &plain] {
+        let report = run(request, 2);
+        assert!(report.lights.iter().all(|l| l.key.is_some()), "{:?}", report.findings);
+    }
+}
+
+/// A pedestal is what whole numbers need and no level of the sky, neither at first nor where lights stand already.
+#[test]
+fn a_pedestal_accuses_no_light() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = dir.path().join("night");
+    write(Preset::CmosMono, &raw);
+    let request = NightRequest::new(vec![raw], dir.path().join("out"));
+    let request = with(request, |n| {
+        n.keep.calibrated = true;
+        n.stack = false;
+        n.sample = Storage::SixteenBits(1000.0);
+    });
+    for turn in ["first", "again", "without its account"] {
+        if turn == "without its account" {
+            std::fs::remove_file(dir.path().join("out/run.json")).unwrap();
+        }
+        let report = run(&request, 2);
+        let wrong = |l: &&LightReport| l.verdict == Some(Verdict::Wrong);
+        assert_eq!(report.lights.iter().filter(wrong).count(), 0, "{turn}: {:?}", report.findings);
+    }
 }

@@ -63,7 +63,7 @@ pub use forecast::{Forecast, Forecaster, MASTERS_SHOWN, Means, StepCost};
 pub use graph::{Graph, Grapher, PLAN_SCHEMA, PlanInput, PlanStep};
 pub use id::{LightId, MasterId};
 pub use names::product_names;
-pub(crate) use next::next_master;
+pub(crate) use next::{level_of_dark, next_master};
 use pick::Planner;
 pub use scaled::ScaledPlan;
 pub use shooting::{FlatLevel, Share, Shooting, Shot, shooting_list};

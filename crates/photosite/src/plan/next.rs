@@ -35,3 +35,15 @@ pub(crate) fn next_master(
     }
     Some(id)
 }
+
+/// Plans the bias that is nothing but the level of a dark.
+pub(crate) fn level_of_dark(
+    plan: &mut Plan,
+    inventory: &mut Inventory,
+    dark: MasterId,
+) -> MasterId {
+    let mut planner = Planner::new(inventory, None, FEW_REFUSALS).resume(std::mem::take(plan));
+    let id = planner.level_of_dark(dark);
+    *plan = planner.finish();
+    id
+}

@@ -155,9 +155,14 @@ impl<'a> Planner<'a> {
             .collect();
         all.sort_by(|a, b| a.0.total_cmp(&b.0));
         let of = all.into_iter().find_map(|(_, candidate)| self.take(&candidate))?;
+        Some(self.level_of_dark(of))
+    }
+
+    /// The bias that is nothing but the level of a dark.
+    pub(super) fn level_of_dark(&mut self, of: MasterId) -> MasterId {
         let known = self.out.named_masters().find(|(_, m)| m.level_of == Some(of));
         if let Some((id, _)) = known {
-            return Some(id);
+            return id;
         }
         let dark = &self.out[of];
         let traits =
@@ -171,7 +176,7 @@ impl<'a> Planner<'a> {
                 "Take 20 or more biases, or dark flats and darks of the lights' own exposure.",
             ),
         );
-        Some(self.add(MasterPlan {
+        self.add(MasterPlan {
             kind: FrameKind::Bias,
             recipe: default_recipe(FrameKind::Bias, 1, None),
             traits,
@@ -184,7 +189,7 @@ impl<'a> Planner<'a> {
             dark_flat: None,
             zero: None,
             file_name,
-        }))
+        })
     }
 
     /// The bias that is nearest in time to a dark of the library, where any bias is planned.

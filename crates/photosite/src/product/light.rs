@@ -286,9 +286,11 @@ pub fn calibrate_light(
     }
     if stands {
         let before = describe_raw(raw, buffers)?;
-        let (data, header) = read_image(path)?;
-        let cfa = keyword::read(&header).metadata.cfa;
-        let step = cfa.map_or(1, CfaPattern::period);
+        let (mut data, header) = read_image(path)?;
+        let metadata = keyword::read(&header).metadata;
+        let step = metadata.cfa.map_or(1, CfaPattern::period);
+        let pedestal_adu = metadata.pedestal_adu.unwrap_or(0.0) as f32;
+        data.as_mut_slice().iter_mut().for_each(|v| *v -= pedestal_adu);
         let after = Summary::at_a_glance(data.as_slice(), data.width(), step, None, None);
         return Ok(found(path, key, &header, before, after));
     }

@@ -1,6 +1,6 @@
 //! One star, measured on the frame.
 
-use super::stamp::{Moments, REACH, Stamp, UNFIT};
+use super::stamp::{Moments, REACH, Stamp, is_unfit};
 use super::{Candidate, Criteria, FWHM_OF_SIGMA, Mesh, Star};
 use crate::{MaskBits, Plane};
 
@@ -107,8 +107,7 @@ pub fn measure(
     let core = |x: usize, y: usize| {
         (y - 1..=y + 1).flat_map(move |j| (x - 1..=x + 1).map(move |i| (i, j)))
     };
-    let fit =
-        |&(i, j): &(usize, usize)| !mask.get(i, j).intersects(UNFIT) && data.get(i, j).is_finite();
+    let fit = |&(i, j): &(usize, usize)| !is_unfit(mask.get(i, j)) && data.get(i, j).is_finite();
     let (px, py) =
         core(cx, cy).filter(fit).max_by(|a, b| near(a.0, a.1).total_cmp(&near(b.0, b.1)))?;
     if px < 1 || py < 1 || px + 1 >= data.width() || py + 1 >= data.height() {
@@ -199,7 +198,9 @@ mod tests {
         let mut data = Plane::from_fn(size, |x, y| (100.0 + noise(x, y) + star(x, y)) as f32);
         let mut mask: Plane<MaskBits> = Plane::zeroed(size);
         for (x, y, bits) in lost {
-            data.set(*x, *y, 900.0);
+            if is_unfit(*bits) {
+                data.set(*x, *y, 900.0);
+            }
             mask.set(*x, *y, *bits);
         }
         let mesh = Mesh::new(size, vec![Mesh::measure_row(&data, &mask, 0)]);
@@ -227,6 +228,13 @@ mod tests {
                 assert!((star.x - whole.x).hypot(star.y - whole.y) < 0.02, "{at:?} {lost:?}");
             }
         }
+    }
+
+    #[test]
+    fn colours_that_were_interpolated_are_a_stars_own() {
+        let all = (0..64 * 64).map(|i| (i % 64, i / 64, MaskBits::INTERPOLATED));
+        let masked: Vec<_> = all.filter(|(x, y, _)| (x + y) % 2 == 1).collect();
+        assert_eq!(measured((32.0, 32.0), &masked), measured((32.0, 32.0), &[]));
     }
 
     #[test]

@@ -39,8 +39,11 @@ pub(super) struct Moments {
     pub xy: f64,
 }
 
-/// Pixels that a star must not stand on: their samples are not its light.
-pub(super) const UNFIT: MaskBits = MaskBits::BAD.union(MaskBits::INTERPOLATED);
+/// Whether a pixel's sample is not a star's own light: masked, or repaired. Colours that an array leaves out are
+/// interpolated and no defects.
+pub(super) fn is_unfit(mask: MaskBits) -> bool {
+    mask.intersects(MaskBits::BAD) || mask.contains(MaskBits::SUSPECT.union(MaskBits::INTERPOLATED))
+}
 
 /// Steps to each side within which the pixels lie that foretell a lost one.
 const BESIDE: usize = 2;
@@ -80,10 +83,10 @@ impl Stamp {
                 *o = if good { f64::from(*v) - background } else { 0.0 };
                 all |= *m;
             }
-            if all.intersects(UNFIT) {
+            if is_unfit(all) {
                 let is_lost = |x: usize, m: MaskBits| {
                     let away = (x as f64 - centre.0 as f64).hypot(y as f64 - centre.1 as f64);
-                    m.intersects(UNFIT) && !m.contains(MaskBits::SATURATED) && away <= radius
+                    is_unfit(m) && !m.contains(MaskBits::SATURATED) && away <= radius
                 };
                 let places = columns.clone().zip(bits).filter(|(x, m)| is_lost(*x, **m));
                 lost.extend(places.map(|(x, _)| (x - columns.start, row)));

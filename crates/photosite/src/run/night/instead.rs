@@ -13,8 +13,9 @@ use super::{AtHand, Night, SoFar, shelf_of};
 use crate::calibrate::flat_fit::FlatAnswer;
 use crate::error::Reach;
 use crate::finding::{Severity, first_and_more};
-use crate::inventory::Id;
-use crate::plan::{LightId, LightPlan, MasterId, next_master};
+use crate::inventory::{Id, Inventory};
+use crate::library::Shelf;
+use crate::plan::{LightId, LightPlan, MasterId, Plan, level_of_dark, next_master};
 use crate::product::dark_at_level;
 use crate::run::pairs::noise_of_others;
 use crate::run::results::Results;
@@ -63,21 +64,34 @@ impl Night<'_> {
         making: Making<'_>,
         context: &Context<'_>,
     ) -> Result<BTreeMap<LightId, MasterId>> {
+        let mut brought = self.make_more(making, context, |planned, inventory, shelf| {
+            let mut brought = BTreeMap::new();
+            for light in lights {
+                let tried = tried.entry(*light).or_default();
+                if let Some(id) = next_master(planned, inventory, shelf, (*light, kind), tried) {
+                    tried.push(id);
+                    brought.insert(*light, id);
+                }
+            }
+            brought
+        })?;
+        brought.retain(|_, id| self.so_far.masters[*id].is_some());
+        Ok(brought)
+    }
+
+    /// Makes what is added to the plan.
+    fn make_more<T>(
+        &mut self,
+        making: Making<'_>,
+        context: &Context<'_>,
+        add: impl FnOnce(&mut Plan, &mut Inventory, Option<&Shelf<'_>>) -> T,
+    ) -> Result<T> {
         let mut findings = Vec::new();
         let SoFar { planned, masters, made, .. } = &mut self.so_far;
         let (before, frames) = (planned.masters.len(), self.inventory.frames.len());
         let told = planned.findings.len();
         let shelf = shelf_of(self.library.as_ref(), &self.found, &mut findings);
-        let mut brought = BTreeMap::new();
-        for light in lights {
-            let tried = tried.entry(*light).or_default();
-            let wanted = (*light, kind);
-            let inventory = &mut self.inventory;
-            if let Some(id) = next_master(planned, inventory, shelf.as_ref(), wanted, tried) {
-                tried.push(id);
-                brought.insert(*light, id);
-            }
-        }
+        let added = add(planned, &mut self.inventory, shelf.as_ref());
         drop(shelf);
         noise_of_others(&mut self.inventory, frames);
         // Darks of models come after all that is planned.
@@ -90,8 +104,7 @@ impl Night<'_> {
         let (SoFar { planned, raw, masters, .. }, notes) = (&mut self.so_far, &mut self.notes);
         let new = (planned as &_, MasterId::at(before));
         build_masters(new, raw, making.known, making.folder, masters, notes, context)?;
-        brought.retain(|_, id| masters[*id].is_some());
-        Ok(brought)
+        Ok(added)
     }
 
     /// Gives lights the next master where one that was planned for them could not be made.
@@ -255,6 +268,9 @@ impl Night<'_> {
         let (mut tried, mut biases) = (Tried::new(), Tried::new());
         let mut first: BTreeMap<LightId, MasterId> = BTreeMap::new();
         let (mut found, mut bad) = self.doubted_darks(at_hand, context)?;
+        if self.level_misfits(&found, making, context)? {
+            (found, bad) = self.doubted_darks(at_hand, context)?;
+        }
         for _ in 0..TRIES {
             for (light, dark) in &bad {
                 first.entry(*light).or_insert(*dark);
@@ -281,6 +297,36 @@ impl Night<'_> {
         self.give(FrameKind::Bias, &brought);
         self.tell_of_others(FrameKind::Dark, &first, NOT_THEIRS, context);
         contradicted(self.so_far.work(at_hand), context)
+    }
+
+    /// Gives lights without a bias, whose hot pixels call for more or less of their dark, the dark's own level for one;
+    /// whether there are any.
+    fn level_misfits(
+        &mut self,
+        found: &[Contradicted],
+        making: Making<'_>,
+        context: &Context<'_>,
+    ) -> Result<bool> {
+        let lights: BTreeMap<LightId, MasterId> = found
+            .iter()
+            .filter(|own| own.bias.is_none() && own.misfits)
+            .flat_map(|own| own.lights.iter().map(|light| (*light, own.dark)))
+            .collect();
+        let darks: BTreeSet<MasterId> = lights.values().copied().collect();
+        let planned = &self.so_far.planned;
+        let darks: Vec<MasterId> =
+            darks.into_iter().filter(|dark| !planned[*dark].traits.bias_removed).collect();
+        if darks.is_empty() {
+            return Ok(false);
+        }
+        let levels: BTreeMap<MasterId, MasterId> =
+            self.make_more(making, context, |planned, inventory, _| {
+                darks.iter().map(|dark| (*dark, level_of_dark(planned, inventory, *dark))).collect()
+            })?;
+        for (light, dark) in lights {
+            self.so_far.planned.lights[light.place()].bias = levels.get(&dark).copied();
+        }
+        Ok(true)
     }
 
     /// What hot pixels contradict, and the lights whose dark of the library that concerns, or is of another offset.

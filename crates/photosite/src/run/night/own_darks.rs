@@ -19,6 +19,8 @@ pub(super) struct Contradicted {
     /// What the dark is freed of to be fitted; `None` where there is none.
     pub bias: Option<MasterId>,
     pub lights: Vec<LightId>,
+    /// A light calls for another factor than 1, whatever its labels say.
+    pub misfits: bool,
     /// The factors that the lights which contradict the labels call for, from the lowest to the highest; `None` where
     /// they differ by no more than temperatures within the rules make.
     factors: Option<(f64, f64)>,
@@ -65,7 +67,7 @@ fn contradicts(work: Work<'_>, (light, dark): (LightId, MasterId), fit: &DarkFit
 /// Lights by the names of their groups.
 type Groups<'a> = BTreeMap<&'a str, Vec<LightId>>;
 
-/// The groups of lights whose hot pixels contradict the labels of their dark.
+/// The groups of lights whose hot pixels contradict the labels of their dark, or call for another factor of it.
 ///
 /// # Errors
 /// When the work is cancelled.
@@ -108,11 +110,11 @@ pub(super) fn contradicted(work: Work<'_>, context: &Context<'_>) -> Result<Vec<
                 .filter(|(light, fit)| contradicts(work, (*light, dark), fit))
                 .filter_map(|(_, fit)| fit.k)
                 .collect();
-            let mendable = bias.is_some() && asked().any(|(_, fit)| misfits(fit));
-            if mendable || !factors.is_empty() {
+            let misfits = asked().any(|(_, fit)| misfits(fit));
+            if misfits || !factors.is_empty() {
                 let low = factors.iter().copied().reduce(f64::min);
                 let high = factors.iter().copied().reduce(f64::max);
-                out.push(Contradicted { dark, bias, lights, factors: low.zip(high) });
+                out.push(Contradicted { dark, bias, lights, misfits, factors: low.zip(high) });
             }
         }
     }
@@ -127,7 +129,7 @@ impl Contradicted {
 
     /// What was seen of labels that are contradicted, and what is done.
     pub fn finding(&self, work: Work<'_>) -> Option<Finding> {
-        let Self { dark, bias, lights, factors } = self;
+        let Self { dark, bias, lights, factors, .. } = self;
         let (low, high) = (*factors).filter(|_| !lights.is_empty())?;
         let dark = &work.planned[*dark].file_name;
         let subject = first_and_more(work.path(lights[0]).display(), lights.len());
