@@ -1,6 +1,6 @@
 //! Noise as means over pixels show it.
 
-use super::{Spread, noise};
+use super::{Spread, noise, spread_rows};
 
 /// Pixels along the side of a block of [`noise_of_blocks`].
 const BLOCK: usize = 4;
@@ -57,6 +57,57 @@ pub fn noise_of_blocks(rows: &[f32], width: usize) -> f64 {
     noise(&laid, TRIPLE * diagonals, diagonals) * BLOCK as f64
 }
 
+/// Samples that tell how much neighbours share.
+const SHARING_SAMPLES: usize = 1 << 18;
+
+/// Pixels apart from which on samples share nothing.
+const FAR: usize = 8;
+
+/// Differences between neighbours with less than this share of the variance of those farther apart say that
+/// neighbours are alike. Lanczos leaves 0.9 of it.
+const ALIKE: f64 = 0.85;
+
+/// The share of a sample's variance that counts as shared.
+const SHARED: f64 = 0.03;
+
+/// The noise of means over many pixels over that which [`noise_of_blocks`] shows: blocks hide some where a program
+/// smoothed a frame, or laid it, before, for neighbours share samples then.
+///
+/// What samples some pixels apart share is told by second differences along x, which have the variance
+/// 6 R(0) - 8 R(d) + 2 R(2 d), and taken to be the same along y. It is 1 where neighbours are not alike.
+pub fn hidden_by_blocks(rows: &[f32], width: usize) -> f64 {
+    let rows = &*spread_rows(rows, width, 1, SHARING_SAMPLES);
+    let scatter = |step: usize| noise(rows, width, step).powi(2);
+    let (near, apart) = (scatter(1), scatter(FAR / 2));
+    // Also where nothing is known, or there is no noise.
+    if near.partial_cmp(&(ALIKE * apart)) != Some(std::cmp::Ordering::Less) {
+        return 1.0;
+    }
+    let own = scatter(FAR);
+    let mut shares = [0.0; FAR];
+    for step in (1..FAR).rev() {
+        let twice = shares.get(2 * step).copied().unwrap_or(0.0);
+        shares[step] = 0.75 * (1.0 - scatter(step) / own) + 0.25 * twice;
+    }
+    let reach = shares.iter().skip(1).take_while(|share| **share > SHARED).count();
+    let share = |apart: usize| match apart {
+        0 => 1.0,
+        apart if apart <= reach => shares[apart],
+        _ => 0.0,
+    };
+    // What means over blocks so many pixels apart share, in units of what they had of independent samples.
+    let of_blocks = |apart: usize| -> f64 {
+        let side = BLOCK as isize;
+        let part = |d: isize| share((apart as isize + d).unsigned_abs()) * (side - d.abs()) as f64;
+        (1 - side..side).map(part).sum::<f64>() / BLOCK as f64
+    };
+    let [one, next, after] = [0, 1, 2].map(|i| of_blocks(i * BLOCK).powi(2));
+    let shown = one - (8.0 * next - 2.0 * after) / 6.0;
+    let all = 1.0 + 2.0 * (1..FAR).map(share).sum::<f64>();
+    let times = all / shown.sqrt();
+    if times.is_finite() { times.max(1.0) } else { 1.0 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +145,38 @@ mod tests {
                 height < 12 || (rows / expected - 1.0).abs() < 0.2,
                 "{width} x {height}: {rows}"
             );
+        }
+    }
+
+    #[test]
+    fn means_over_many_pixels_keep_their_noise_when_a_frame_is_smoothed() {
+        let (width, height) = (512, 384);
+        let white: Vec<f32> = (0..width * height).map(|i| 5.0 * hash(i, 7)).collect();
+        let smoothed = |taps: &[f32]| -> Vec<f32> {
+            let middle = taps.len() / 2;
+            let sum: f32 = taps.iter().sum();
+            let along = |from: &[f32], step: usize, at: usize| -> f32 {
+                let tap = |(k, tap): (usize, &f32)| {
+                    tap * from[(at + from.len() + k * step - middle * step) % from.len()]
+                };
+                taps.iter().enumerate().map(tap).sum::<f32>() / sum
+            };
+            let across: Vec<f32> = (0..white.len()).map(|i| along(&white, 1, i)).collect();
+            (0..white.len()).map(|i| along(&across, width, i)).collect()
+        };
+        let clean = noise_of_blocks(&white, width);
+        assert_eq!(hidden_by_blocks(&white, width), 1.0);
+        for taps in [
+            &[1.0, 1.0, 1.0][..],
+            &[1.0, 2.0, 1.0],
+            &[0.5, 0.5],
+            &[1.0, 6.0, 1.0],
+            &[1.0; 5],
+            &[1.0, 4.0, 6.0, 4.0, 1.0],
+        ] {
+            let frame = smoothed(taps);
+            let (blocks, times) = (noise_of_blocks(&frame, width), hidden_by_blocks(&frame, width));
+            assert!((blocks * times / clean - 1.0).abs() < 0.05, "{taps:?}: {blocks} x {times}");
         }
     }
 }
