@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::select;
 
+mod blocks;
+
 pub use crate::select::median_in_place;
+pub use blocks::{hidden_by_blocks, noise_of_blocks};
 
 /// The factor that makes a median absolute deviation estimate a Gaussian's standard deviation.
 pub const MAD_TO_SIGMA: f64 = 1.482_602_218_505_602;
@@ -269,41 +272,6 @@ impl Spread {
         let i = (row / self.step * self.wanted).div_ceil(self.places);
         i < self.wanted && self.at(i) == row / self.step * self.step
     }
-}
-
-/// Pixels along the side of a block of [`noise_of_blocks`].
-const BLOCK: usize = 4;
-
-/// About so many samples are gathered into blocks: medians of so many blocks are good to half a
-/// percent of the noise.
-const BLOCK_SAMPLES: usize = 1 << 22;
-
-/// The noise of one sample as means over blocks of 4 x 4 show it: what [`noise`] would be, were the
-/// samples independent.
-///
-/// Interpolation makes neighbours alike, so that differences between them show less noise than
-/// there is; means over blocks are left as they were, nearly. A block with a sample that is not
-/// finite does not count. Of large frames, blocks of rows spread evenly tell it.
-pub fn noise_of_blocks(rows: &[f32], width: usize) -> f64 {
-    let across = width / BLOCK;
-    if across == 0 {
-        return f64::NAN;
-    }
-    let spread = Spread::new(rows.len(), width, BLOCK, BLOCK_SAMPLES);
-    let bands = spread.places.min(spread.wanted);
-    let mut means = Vec::with_capacity(bands * across);
-    let mut sums = vec![0.0f32; width];
-    for i in 0..bands {
-        let first = if spread.all() { i * BLOCK } else { spread.at(i) };
-        let band = &rows[first * width..][..BLOCK * width];
-        sums.copy_from_slice(&band[..width]);
-        for row in band[width..].chunks_exact(width) {
-            sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
-        }
-        let blocks = sums.as_chunks::<BLOCK>().0.iter();
-        means.extend(blocks.map(|b| b.iter().sum::<f32>() / (BLOCK * BLOCK) as f32));
-    }
-    noise(&means, across, 1) * BLOCK as f64
 }
 
 /// A description of the samples of one channel.

@@ -254,7 +254,7 @@ pub(super) const CODES: &[Code] = &[
     code(
         "light-cut",
         Error,
-        "The last rows of a light hold one value: its file broke off; it is left out.",
+        "The last rows of a light, or a block of its samples, hold one value: a part of its file was lost; it is left out.",
         "Copy it again from its source.",
     ),
     code(

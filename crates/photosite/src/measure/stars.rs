@@ -184,9 +184,13 @@ pub fn find_stars(
     let size = data.size();
     let mesh = background(data, mask, context)?;
     let count = size.height.div_ceil(BAND);
-    let look = |sigma_px: f64, criteria: Criteria, bands: &[usize], most: usize| {
+    let shape_of = |(sigma_px, hollow): (f64, bool)| {
         let matched = Matched::new(sigma_px).of_shared_noise(criteria.shared);
-        let shape = Shape { sigma_px: matched.sigma_px(), match_gain: matched.gain(), gain_e };
+        let (sigma_px, match_gain) = (matched.sigma_px(), matched.gain());
+        (matched, Shape { sigma_px, match_gain, gain_e, hollow })
+    };
+    let look_for = |profile: (f64, bool), criteria: Criteria, bands: &[usize], most: usize| {
+        let (matched, shape) = shape_of(profile);
         let found: Vec<Mutex<Vec<Star>>> = bands.iter().map(|_| Mutex::default()).collect();
         for_each(
             bands.len(),
@@ -210,10 +214,14 @@ pub fn find_stars(
         let found = found.into_iter().flat_map(|f| f.into_inner().expect("no holder panics"));
         Ok::<_, crate::Error>(once_each(found.collect(), matched.sigma_px()))
     };
+    let look = |sigma_px: f64, criteria: Criteria, bands: &[usize], most: usize| {
+        look_for((sigma_px, false), criteria, bands, most)
+    };
     let all: Vec<usize> = (0..count).collect();
     let some: Vec<usize> = (FIRST_BANDS / 2..count).step_by(FIRST_BANDS).collect();
     let mut sigma_px = FIRST_SIGMA_PX;
     let mut criteria = criteria;
+    let mut known = 0;
     for turn in 0..LOOKS {
         let first = Criteria { snr: FIRST_SNR.max(criteria.snr), ..criteria };
         let mut bright = look(sigma_px, first, &some, MOST_A_BAND)?;
@@ -234,13 +242,24 @@ pub fn find_stars(
                 (bright, sigma_px) = (narrow, NARROW_SIGMA_PX);
             }
         }
+        known = bright.iter().filter(|s| s.fwhm_px > 0.0).count();
         let Some(fwhm) = usual_width(&bright) else { break };
         let before = std::mem::replace(&mut sigma_px, fwhm / FWHM_OF_SIGMA);
         if (sigma_px / before - 1.0).abs() < OFF {
             break;
         }
     }
-    let mut stars = look(sigma_px, criteria, &all, usize::MAX)?;
+    let first = Criteria { snr: FIRST_SNR.max(criteria.snr), ..criteria };
+    let hollow = if known < MANY {
+        rings(data, known, |sigma_px| {
+            let window_px = shape_of((sigma_px, true)).1.window_px();
+            Ok((look_for((sigma_px, true), first, &all, MOST_A_BAND)?, window_px))
+        })?
+    } else {
+        None
+    };
+    let profile = (hollow.unwrap_or(sigma_px), hollow.is_some());
+    let mut stars = look_for(profile, criteria, &all, usize::MAX)?;
     let fwhm_px = usual_width(&stars);
     // Slopes of the background and nebulae match a little as well; they are much wider.
     if let Some(widest) = fwhm_px.map(|f| WIDEST * f) {
@@ -248,11 +267,61 @@ pub fn find_stars(
     }
     let (background, noise) = mesh.typical();
     let roundness = typical(&stars, |s| s.roundness);
-    let matched = Matched::new(sigma_px).of_shared_noise(criteria.shared);
-    let shape = Shape { sigma_px: matched.sigma_px(), match_gain: matched.gain(), gain_e };
+    let (_, shape) = shape_of(profile);
     let aperture_px = shape.aperture_px();
     let growth = Growth::of(data, mask, &mesh, (&stars, aperture_px));
     Ok(StarField { stars, fwhm_px, roundness, background, noise, mesh, aperture_px, growth })
+}
+
+/// Profiles that rings are looked for with, one sigma in pixels: the middle of a ring stands out where the profile
+/// reaches it.
+const RING_SIGMAS_PX: [f64; 3] = [8.0, 4.5, 2.5];
+
+/// Rings of one frame have widths that scatter by less than this share.
+const RINGS_ALIKE: f64 = 0.15;
+
+/// The profile of stars that are rings, as a telescope out of focus shows them, one sigma in pixels; `None` where
+/// there are not more of them than the stars that are `known` and enough for a registration. `look` finds stars by a
+/// profile, and says under what window.
+fn rings(
+    data: &Plane<f32>,
+    known: usize,
+    look: impl Fn(f64) -> Result<(Vec<Star>, f64)>,
+) -> Result<Option<f64>> {
+    let mut best: Option<(usize, f64)> = None;
+    for sigma_px in RING_SIGMAS_PX {
+        let (bright, window_px) = look(sigma_px)?;
+        // The root of the mean square distance of a star's light from its middle, as the window shows it.
+        let radius =
+            |s: &Star| (2.0 / ((FWHM_OF_SIGMA / s.fwhm_px).powi(2) + window_px.powi(-2))).sqrt();
+        let wide = bright.iter().filter(|s| s.fwhm_px > 0.0);
+        let hollow: Vec<f64> = wide.filter(|s| is_ring(data, s, radius(s))).map(radius).collect();
+        let (usual, scatter) = median_scatter(&hollow);
+        let many = hollow.len() >= FEW.max(known + 1) && 2 * hollow.len() >= bright.len();
+        if many && scatter < RINGS_ALIKE * usual && best.is_none_or(|(n, _)| hollow.len() > n) {
+            best = Some((hollow.len(), usual));
+        }
+    }
+    Ok(best.map(|(_, sigma_px)| sigma_px))
+}
+
+/// Whether a star is as bright at a distance from its middle as there: of a star in focus, and of a knot of a nebula,
+/// it would be half as bright.
+fn is_ring(data: &Plane<f32>, star: &Star, radius_px: f64) -> bool {
+    const AS_BRIGHT: f64 = 0.8;
+    let mean = |from: f64, to: f64| {
+        let about = pixels_about(star, to * radius_px, data.size());
+        let (mut sum, mut count) = (0.0, 0usize);
+        for (x, y, away) in about {
+            let v = f64::from(data.get(x, y)) - star.background;
+            if (from..to).contains(&(away / radius_px)) && v.is_finite() {
+                sum += v;
+                count += 1;
+            }
+        }
+        sum / count as f64
+    };
+    mean(0.8, 1.2) > AS_BRIGHT * mean(0.0, 0.4).max(0.0)
 }
 
 /// The background of a frame everywhere, on all threads.
@@ -340,4 +409,37 @@ fn once_each(mut stars: Vec<Star>, sigma_px: f64) -> Vec<Star> {
         b.flux.total_cmp(&a.flux).then(a.y.total_cmp(&b.y)).then(a.x.total_cmp(&b.x))
     });
     stars
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rings_and_discs_are_rings_and_what_is_bright_in_the_middle_is_none() {
+        let star = Star {
+            x: 50.0,
+            y: 50.0,
+            flux: 1.0,
+            flux_error: 0.1,
+            snr: 100.0,
+            peak: 1.0,
+            background: 10.0,
+            fwhm_px: 10.0,
+            roundness: 1.0,
+        };
+        let is = |of: &dyn Fn(f64) -> f64, radius_px: f64| {
+            let away = |x: usize, y: usize| (x as f64 - 50.0).hypot(y as f64 - 50.0);
+            let data = Plane::from_fn(Size::new(101, 101), |x, y| 10.0 + of(away(x, y)) as f32);
+            is_ring(&data, &star, radius_px)
+        };
+        let ring = |r: f64| if (4.0..10.0).contains(&r) { 100.0 } else { 0.0 };
+        let disc = |r: f64| if r < 10.0 { 100.0 } else { 0.0 };
+        // Radii as moments have them: the root of half the mean square, times the root of two.
+        assert!(is(&ring, 7.6) && is(&disc, 7.1));
+        for sigma_px in [2.0, 5.0, 9.0] {
+            let peak = |r: f64| 100.0 * (-0.5 * r * r / (sigma_px * sigma_px)).exp();
+            assert!(!is(&peak, std::f64::consts::SQRT_2 * sigma_px), "{sigma_px}");
+        }
+    }
 }

@@ -82,7 +82,8 @@ pub struct Seen {
     /// Its noise as blocks of pixels show it, in the unit of the samples: comparable with that of
     /// an interpolated picture.
     pub block_noise: f64,
-    /// The same beside its stars, where they reach into most blocks.
+    /// Its noise as means over many pixels show it, which no smoothing takes away; beside its stars where they
+    /// reach into most blocks.
     pub sky_noise: f64,
 }
 
@@ -293,7 +294,17 @@ fn look_over(
     }
     let (trails, bins) = find_trails(seen, mask, &field.mesh, &field.stars, field.fwhm_px);
     let block_noise = stat::noise_of_blocks(seen.as_slice(), seen.width());
-    let sky_noise = sky_noise(seen, &field).map_or(block_noise, |sky| sky.min(block_noise));
+    // Under a filter array all lights are interpolated alike.
+    let hidden = |data: &Plane<f32>| match mosaic {
+        Some(_) => 1.0,
+        None => stat::hidden_by_blocks(data.as_slice(), data.width()),
+    };
+    let beside = beside_stars(seen, &field).map(|sky| {
+        let shown = stat::noise_of_blocks(sky.as_slice(), sky.width());
+        hidden(&sky) * shown
+    });
+    let with_stars = hidden(seen) * block_noise;
+    let sky_noise = beside.filter(|noise| *noise > 0.0).map_or(with_stars, |n| n.min(with_stars));
     let structure = Structure::of(seen, mask, &field.mesh, &field.stars, field.fwhm_px);
     let backgrounds = match (backgrounds, mosaic) {
         (false, _) => Vec::new(),
@@ -339,8 +350,8 @@ const CROWDED: f64 = 0.3;
 /// Pixels along the blocks that are compared, and across.
 const COMPARED_PX: (f64, f64) = (12.0, 4.0);
 
-/// The noise of a sample as blocks beside stars show it; `None` where stars reach into few blocks, or all.
-fn sky_noise(data: &Plane<f32>, field: &StarField) -> Option<f64> {
+/// A frame without its stars; `None` where they reach into few blocks.
+fn beside_stars(data: &Plane<f32>, field: &StarField) -> Option<Plane<f32>> {
     let radius_px = field.fwhm_px.unwrap_or(0.0);
     let reached = (COMPARED_PX.0 + 2.0 * radius_px) * (COMPARED_PX.1 + 2.0 * radius_px);
     if field.stars.len() as f64 * reached < CROWDED * data.size().pixels() as f64 {
@@ -354,7 +365,7 @@ fn sky_noise(data: &Plane<f32>, field: &StarField) -> Option<f64> {
             }
         }
     }
-    Some(stat::noise_of_blocks(sky.as_slice(), sky.width())).filter(|noise| *noise > 0.0)
+    Some(sky)
 }
 
 /// Why a light without any two different samples is none; `None` for any other.

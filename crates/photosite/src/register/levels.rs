@@ -55,7 +55,7 @@ const SMEARED: f64 = 1.25;
 /// pixels of the common grid, of which `middle` is one, to its own.
 ///
 /// Each is the inverse of a variance, in units of the light at whose level all are; the noise is that
-/// of means over blocks, in which neither smoothing nor nebulae show ([`stat::noise_of_blocks`]).
+/// of means over many pixels, in which neither smoothing nor nebulae show ([`stat::hidden_by_blocks`]).
 pub(super) fn weight(
     by: Weight,
     light: &SurveyedLight,

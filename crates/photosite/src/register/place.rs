@@ -438,7 +438,10 @@ fn not_registered(light: &SurveyedLight, reference: &SurveyedLight) -> Finding {
             reference.path().display()
         ),
     )
-    .hint("Inspect it: clouds, trailing or another field; or choose another reference.")
+    .hint(
+        "Inspect it: clouds, trailing, another field, or far out of focus (stars wider than 30 px are not found; \
+         --align wcs needs none); or choose another reference.",
+    )
 }
 
 #[cfg(test)]

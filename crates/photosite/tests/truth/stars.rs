@@ -244,3 +244,40 @@ fn drawn_out_stars_are_stars_and_a_sky_cut_off_is_one() {
         assert!(share > 0.95 && wrong <= 8, "{share} {wrong}");
     }
 }
+
+/// A telescope out of focus makes rings of stars, dark in the middle; `noise` is low where many lights were stacked.
+#[test]
+fn rings_of_stars_out_of_focus_are_found() {
+    let size = Size::new(600, 450);
+    let mask = Plane::zeroed(size);
+    for (across_px, noise) in
+        [10.0, 16.0, 22.0, 28.0].into_iter().flat_map(|px| [20.0, 3.0].map(|noise| (px, noise)))
+    {
+        let outer = 0.5 * across_px;
+        let mut random = Stream::new(11, 0, Purpose::Stars);
+        let mut put = Vec::new();
+        for i in 0..12 {
+            let off = |random: &mut Stream| 75.0 + 40.0 * (random.uniform() - 0.5);
+            let (x, y) = (off(&mut random), off(&mut random));
+            let flux = 1e4 * 10.0f64.powf(1.2 * random.uniform());
+            put.push((x + 150.0 * f64::from(i % 4), y + 150.0 * f64::from(i / 4), flux));
+        }
+        // Softened by a pixel at either rim.
+        let area = std::f64::consts::PI * outer * outer * 0.84;
+        let ring = |away: f64| {
+            let step = |r: f64| 1.0 / (1.0 + (-r).exp());
+            step(outer - away) * step(away - 0.4 * outer) / area
+        };
+        let data = Plane::from_fn(size, |x, y| {
+            let from = |p: &(f64, f64, f64)| p.2 * ring((x as f64 - p.0).hypot(y as f64 - p.1));
+            (300.0 + noise * random.gaussian() + put.iter().map(from).sum::<f64>()) as f32
+        });
+        let found = find(&data, &mask, 2);
+        let near = |p: &&(f64, f64, f64)| {
+            found.stars.iter().any(|s| (s.x - p.0).hypot(s.y - p.1) < 0.1 * across_px)
+        };
+        let right = put.iter().filter(near).count();
+        println!("{across_px} px, noise {noise}: {right} of 12, {:?}", found.fwhm_px);
+        assert!(right >= 11 && found.stars.len() <= 13, "{across_px} px: {right}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::Point;
 use super::fit::fit;
-use super::register::{BELIEVED_LN, Field, Registration, ln_tail, radius_of};
+use super::register::{Field, Registration, ln_tail, radius_of};
 use super::transform::{Model, Transform};
 
 /// More stars are matched by their triangles.
@@ -18,6 +18,12 @@ const MOST_SCALE: f64 = 0.01;
 const RADIUS_PX: f64 = 6.0;
 /// How far stars may lie from their places once they are matched, in pixels.
 const MOST_RESIDUAL_PX: f64 = 1.0;
+
+/// The logarithm of the chance that is believed: of a hundred thousand pairs of frames of 3 to 8 strangers, 64 to 600 px
+/// wide, none is matched.
+const BELIEVED_LN: f64 = -8.0;
+/// What another place for as many stars must be less likely by to be none, as a logarithm.
+const AS_GOOD_LN: f64 = 5.0;
 
 /// The shift that brings few stars of two frames together, with the frame as it is or turned by half a circle, as
 /// after a meridian flip; `None` where none can be believed or two can.
@@ -38,19 +44,45 @@ pub(super) fn register_few(reference: &[Point], frame: &[Point]) -> Option<Regis
             }
         }
     }
-    found.sort_by(|a, b| b.matched.cmp(&a.matched).then(a.residual_px.total_cmp(&b.residual_px)));
-    let best = found.first()?;
-    // Another place for as many stars is as good.
-    let other = |r: &Registration| r.matched == best.matched && r.pairs != best.pairs;
-    if found.iter().any(other) {
+    // So many stars reach less far than the place that they were strewn over.
+    let n = frame.len() as f64;
+    let density = field.density * ((n - 1.0) / (n + 1.0)).powi(2);
+    let chance_ln = |found: &Registration| {
+        let radius = radius_of(found);
+        let expected = reference.len() as f64 * density * std::f64::consts::PI * radius * radius;
+        // One star was brought to its place on purpose, and a turn fits a second one better.
+        ln_tail(found.matched - 1, expected) + f64::from(tried).ln() + order_ln(&found.pairs)
+    };
+    let mut found: Vec<(f64, Registration)> =
+        found.into_iter().map(|one| (chance_ln(&one), one)).collect();
+    found.sort_by(|(a, x), (b, y)| y.matched.cmp(&x.matched).then(a.total_cmp(b)));
+    let (best_ln, best) = found.first()?;
+    let as_good = |(ln, other): &(f64, Registration)| {
+        other.matched == best.matched && other.pairs != best.pairs && *ln < best_ln + AS_GOOD_LN
+    };
+    if found.iter().any(as_good) {
         return None;
     }
     let least = (SHARE * reference.len().min(frame.len()) as f64).ceil() as usize;
-    let radius = radius_of(best);
-    let expected = reference.len() as f64 * field.density * std::f64::consts::PI * radius * radius;
-    // One star was brought to its place on purpose, and a turn fits a second one better.
-    let chance_ln = ln_tail(best.matched - 1, expected) + f64::from(tried).ln();
-    (best.matched >= least.max(LEAST) && chance_ln < BELIEVED_LN / 2.0).then(|| best.clone())
+    (best.matched >= least.max(LEAST) && *best_ln < BELIEVED_LN).then(|| best.clone())
+}
+
+/// The logarithm of the chance that strangers are as well in order of brightness as pairs, in which both lists have
+/// the brightest first.
+fn order_ln(pairs: &[(usize, usize)]) -> f64 {
+    let swapped = |i: usize| pairs[i + 1..].iter().filter(|later| later.1 < pairs[i].1).count();
+    let swaps: usize = (0..pairs.len()).map(swapped).sum();
+    // Orders of the first stars by their swaps: one more star may come before any number of them.
+    let mut orders = vec![1.0];
+    for before in 1..pairs.len() {
+        let mut more = vec![0.0; orders.len() + before];
+        for (i, count) in orders.iter().enumerate() {
+            more[i..=i + before].iter_mut().for_each(|m| *m += count);
+        }
+        orders = more;
+    }
+    let as_well: f64 = orders.iter().take(swaps + 1).sum();
+    (as_well / orders.iter().sum::<f64>()).ln()
 }
 
 /// What a shift becomes once it is fitted to all stars that it brings together.
@@ -112,5 +144,52 @@ mod tests {
             assert!(register_few(&STARS[..n], &others[..n]).is_none(), "{n}");
         }
         assert!(register_few(&STARS[..2], &STARS[..2]).is_none());
+    }
+
+    /// Numbers from 0 to 1, the same for the same seed.
+    fn numbers(seed: u64) -> impl FnMut() -> f64 {
+        let mut state = (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) as f64 / (1u64 << 53) as f64
+        }
+    }
+
+    fn strewn(count: usize, side: f64, next: &mut impl FnMut() -> f64) -> Vec<Point> {
+        (0..count).map(|_| Point::new(side * next(), side * next())).collect()
+    }
+
+    #[test]
+    fn few_stars_of_small_windows_are_found_and_strangers_are_not() {
+        for side in [64.0, 100.0, 600.0] {
+            for n in 3..=8 {
+                let mut next = numbers(n as u64);
+                const NIGHTS: usize = 500;
+                let mut found = 0;
+                for _ in 0..NIGHTS {
+                    let stars = strewn(n, side, &mut next);
+                    let strangers = strewn(n, side, &mut next);
+                    let matched = register_few(&stars, &strangers);
+                    assert!(matched.is_none(), "{side} px, {n} strangers: {matched:?}");
+                    let shift = [6.0 * next() - 3.0, 6.0 * next() - 3.0];
+                    let mut off = || 0.05 * (next() + next() + next() - 1.5) * 2.0;
+                    let moved: Vec<Point> = stars
+                        .iter()
+                        .map(|p| Point::new(p.x + shift[0] + off(), p.y + shift[1] + off()))
+                        .collect();
+                    let Some(by) = register_few(&stars, &moved) else { continue };
+                    let (at, from) = (by.transform.apply(stars[0]), stars[0]);
+                    let away = at.distance(Point::new(from.x + shift[0], from.y + shift[1]));
+                    assert!(away < 0.5, "{side} px, {n} stars: {away} px off");
+                    found += 1;
+                }
+                // Three in so small a window are not always told from strangers.
+                let least = if n == 3 { 9 * NIGHTS / 10 } else { 99 * NIGHTS / 100 };
+                println!("{side} px, {n} stars: {found} of {NIGHTS} found");
+                assert!(found >= least, "{side} px, {n} stars: {found} of {NIGHTS} found");
+            }
+        }
     }
 }

@@ -87,7 +87,7 @@ const GROWTH_ROUNDS: usize = 12;
 const CAUTION: f64 = 3.0;
 
 /// The logarithm of the chance that is believed, all hypotheses together.
-pub(super) const BELIEVED_LN: f64 = -20.0;
+const BELIEVED_LN: f64 = -20.0;
 
 /// Finds the transform from `reference` to `frame`, both lists of star positions with the
 /// brightest first; `None` where none can be believed.

@@ -1,5 +1,7 @@
 //! One star, measured on the frame.
 
+use std::f64::consts::PI;
+
 use super::stamp::{Moments, REACH, Stamp, is_unfit};
 use super::{Candidate, Criteria, FWHM_OF_SIGMA, Mesh, Star};
 use crate::{MaskBits, Plane};
@@ -14,12 +16,20 @@ pub struct Shape {
     pub match_gain: f64,
     /// Electrons per unit of the samples, where that is known: for errors.
     pub gain_e: Option<f64>,
+    /// Stars are rings, as a telescope out of focus shows them: they are dark in the middle.
+    pub hollow: bool,
 }
 
 impl Shape {
     /// The radius in pixels that fluxes are summed within.
     pub fn aperture_px(&self) -> f64 {
         APERTURE_FWHM * FWHM_OF_SIGMA * self.sigma_px
+    }
+
+    /// The standard deviation in pixels of the window that stars are centred and measured under: within a ring a
+    /// narrow one would see no middle.
+    pub fn window_px(&self) -> f64 {
+        if self.hollow { RING_WINDOW * self.sigma_px } else { self.sigma_px.max(LEAST_WINDOW_PX) }
     }
 }
 
@@ -43,6 +53,9 @@ const LEAST_WIDTH: f64 = 0.6;
 
 /// A window of at least this standard deviation in pixels sees more than one sample.
 const LEAST_WINDOW_PX: f64 = 0.8;
+
+/// The window of rings over their profile.
+const RING_WINDOW: f64 = 1.3;
 
 /// A profile below this standard deviation in pixels leaves width and roundness to how a star falls
 /// on the pixels; what is longer than so many of it is no star all the same.
@@ -124,12 +137,19 @@ pub fn measure(
     let peak = near(px, py);
     let ring = (core(px, py).map(|(i, j)| stamp.at(i, j)).sum::<f64>() - peak) / 8.0;
     let falls = |d2: f64| (-0.5 * d2 / (shape.sigma_px * shape.sigma_px)).exp();
-    let expected = 0.5 * (falls(1.0) + falls(2.0));
-    if ring < LEAST_RING * expected * peak - noise / 8.0f64.sqrt() {
+    let lone = if shape.hollow {
+        // What the match makes of the highest pixel alone.
+        let alone = peak / noise * shape.match_gain / (2.0 * PI * shape.sigma_px.powi(2));
+        alone > LEAST_RING * snr
+    } else {
+        let expected = 0.5 * (falls(1.0) + falls(2.0));
+        ring < LEAST_RING * expected * peak - noise / 8.0f64.sqrt()
+    };
+    if lone {
         return None;
     }
 
-    let window_px = shape.sigma_px.max(LEAST_WINDOW_PX);
+    let window_px = shape.window_px();
     let (mut x, mut y) = (px as f64, py as f64);
     for _ in 0..ROUNDS {
         let Moments { sum, x: mx, y: my, .. } = stamp.moments(x, y, window_px);
@@ -204,7 +224,7 @@ mod tests {
             mask.set(*x, *y, *bits);
         }
         let mesh = Mesh::new(size, vec![Mesh::measure_row(&data, &mask, 0)]);
-        let shape = Shape { sigma_px: SIGMA_PX, match_gain: 5.0, gain_e: None };
+        let shape = Shape { sigma_px: SIGMA_PX, match_gain: 5.0, gain_e: None, hollow: false };
         let candidate = Candidate { x: 32, y: 32, snr: 500.0 };
         measure(&data, &mask, &mesh, candidate, shape, Criteria::default())
     }

@@ -10,6 +10,7 @@ mod elsewhere;
 mod exposures;
 mod freed;
 mod kinds;
+mod lost;
 mod outputs;
 mod rows;
 
@@ -90,11 +91,14 @@ pub fn examine(inventory: &mut Inventory, context: &Context<'_>) -> Result<()> {
     let mut levels = freed::Levels::default();
     for members in setups.into_values() {
         let frames = &mut inventory.frames;
-        let broken = cut::broken_off(&members, frames, context)?;
-        let (broken, told): (Vec<usize>, Vec<Finding>) = broken.into_iter().unzip();
-        findings.extend(told);
-        let members: Vec<usize> = members.into_iter().filter(|i| !broken.contains(i)).collect();
-        left_out.extend(broken);
+        let mut members = members;
+        for damaged in [cut::broken_off, lost::blocks] {
+            let (damaged, told): (Vec<usize>, Vec<Finding>) =
+                damaged(&members, frames, context)?.into_iter().unzip();
+            findings.extend(told);
+            members.retain(|i| !damaged.contains(i));
+            left_out.extend(damaged);
+        }
         exposures::in_seconds(&members, frames, &mut findings);
         exposures::by_hot_pixels(&members, frames, &mut findings, context)?;
         let glances = look(frames, &members, context)?;

@@ -1,0 +1,182 @@
+//! Noise as means over pixels show it.
+
+use super::{Spread, noise, spread_rows};
+
+/// Pixels along the side of a block of [`noise_of_blocks`].
+const BLOCK: usize = 4;
+
+/// About so many samples are gathered into blocks: medians of so many blocks are good to half a
+/// percent of the noise.
+const BLOCK_SAMPLES: usize = 1 << 22;
+
+/// The noise of one sample as means over blocks of 4 x 4 show it: what [`noise`] would be, were the
+/// samples independent.
+///
+/// Interpolation makes neighbours alike, so that differences between them show less noise than
+/// there is; means over blocks are left as they were, nearly. Blocks are compared along both diagonals, which cross
+/// rows and columns: what a row's samples share shows as what a column's do. A block with a sample that is not finite
+/// does not count. Of large frames, blocks of rows spread evenly tell it; of frames of
+/// fewer than 12 rows, blocks side by side.
+pub fn noise_of_blocks(rows: &[f32], width: usize) -> f64 {
+    const TRIPLE: usize = 3;
+    let across = width / BLOCK;
+    if across == 0 {
+        return f64::NAN;
+    }
+    let spread = Spread::new(rows.len(), width, TRIPLE * BLOCK, BLOCK_SAMPLES);
+    let bands: Vec<usize> = if spread.all() {
+        (0..rows.len() / width / BLOCK).map(|i| i * BLOCK).collect()
+    } else {
+        let places = (0..spread.wanted).map(|i| spread.at(i));
+        places.flat_map(|first| (0..TRIPLE).map(move |i| first + i * BLOCK)).collect()
+    };
+    let mut means = Vec::with_capacity(bands.len() * across);
+    let mut sums = vec![0.0f32; width];
+    for first in &bands {
+        let band = &rows[first * width..][..BLOCK * width];
+        sums.copy_from_slice(&band[..width]);
+        for row in band[width..].chunks_exact(width) {
+            sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
+        }
+        let blocks = sums.as_chunks::<BLOCK>().0.iter();
+        means.extend(blocks.map(|b| b.iter().sum::<f32>() / (BLOCK * BLOCK) as f32));
+    }
+    if bands.len() < TRIPLE || across < TRIPLE {
+        return noise(&means, across, 1) * BLOCK as f64;
+    }
+    // Both diagonals of each three bands, laid so that their blocks stand `diagonals` apart in a row.
+    let diagonals = across - (TRIPLE - 1);
+    let step = if spread.all() { 1 } else { TRIPLE };
+    let mut laid = Vec::with_capacity(2 * bands.len() / step * TRIPLE * diagonals);
+    for first in (0..=bands.len() - TRIPLE).step_by(step) {
+        let part = |band: usize, from: usize| &means[(first + band) * across + from..][..diagonals];
+        for from in [[0, 1, 2], [2, 1, 0]] {
+            (0..TRIPLE).for_each(|band| laid.extend(part(band, from[band])));
+        }
+    }
+    noise(&laid, TRIPLE * diagonals, diagonals) * BLOCK as f64
+}
+
+/// Samples that tell how much neighbours share.
+const SHARING_SAMPLES: usize = 1 << 18;
+
+/// Pixels apart from which on samples share nothing.
+const FAR: usize = 8;
+
+/// Differences between neighbours with less than this share of the variance of those farther apart say that
+/// neighbours are alike. Lanczos leaves 0.9 of it.
+const ALIKE: f64 = 0.85;
+
+/// The share of a sample's variance that counts as shared.
+const SHARED: f64 = 0.03;
+
+/// The noise of means over many pixels over that which [`noise_of_blocks`] shows: blocks hide some where a program
+/// smoothed a frame, or laid it, before, for neighbours share samples then.
+///
+/// What samples some pixels apart share is told by second differences along x, which have the variance
+/// 6 R(0) - 8 R(d) + 2 R(2 d), and taken to be the same along y. It is 1 where neighbours are not alike.
+pub fn hidden_by_blocks(rows: &[f32], width: usize) -> f64 {
+    let rows = &*spread_rows(rows, width, 1, SHARING_SAMPLES);
+    let scatter = |step: usize| noise(rows, width, step).powi(2);
+    let (near, apart) = (scatter(1), scatter(FAR / 2));
+    // Also where nothing is known, or there is no noise.
+    if near.partial_cmp(&(ALIKE * apart)) != Some(std::cmp::Ordering::Less) {
+        return 1.0;
+    }
+    let own = scatter(FAR);
+    let mut shares = [0.0; FAR];
+    for step in (1..FAR).rev() {
+        let twice = shares.get(2 * step).copied().unwrap_or(0.0);
+        shares[step] = 0.75 * (1.0 - scatter(step) / own) + 0.25 * twice;
+    }
+    let reach = shares.iter().skip(1).take_while(|share| **share > SHARED).count();
+    let share = |apart: usize| match apart {
+        0 => 1.0,
+        apart if apart <= reach => shares[apart],
+        _ => 0.0,
+    };
+    // What means over blocks so many pixels apart share, in units of what they had of independent samples.
+    let of_blocks = |apart: usize| -> f64 {
+        let side = BLOCK as isize;
+        let part = |d: isize| share((apart as isize + d).unsigned_abs()) * (side - d.abs()) as f64;
+        (1 - side..side).map(part).sum::<f64>() / BLOCK as f64
+    };
+    let [one, next, after] = [0, 1, 2].map(|i| of_blocks(i * BLOCK).powi(2));
+    let shown = one - (8.0 * next - 2.0 * after) / 6.0;
+    let all = 1.0 + 2.0 * (1..FAR).map(share).sum::<f64>();
+    let times = all / shown.sqrt();
+    if times.is_finite() { times.max(1.0) } else { 1.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(i: usize, key: u64) -> f32 {
+        let mut state = (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ key;
+        let uniform = |_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+        };
+        (0..12).map(uniform).sum::<f32>()
+    }
+
+    #[test]
+    fn blocks_show_what_rows_and_columns_share() {
+        // Of all rows, of some of them, and of a frame with too few for a diagonal.
+        for (width, height) in [(480, 360), (4096, 1536), (4096, 8)] {
+            let of = |row: f32, column: f32| {
+                let at = |i: usize| {
+                    let (x, y) = (i % width, i / width);
+                    let slope = 0.3 * x as f32 - 0.2 * y as f32;
+                    5.0 * hash(i, 1) + row * hash(y, 2) + column * hash(x, 3) + slope
+                };
+                noise_of_blocks(&(0..width * height).map(at).collect::<Vec<f32>>(), width)
+            };
+            let clean = of(0.0, 0.0);
+            assert!((clean - 5.0).abs() < 0.2, "{width} x {height}: {clean}");
+            // A mean over a block holds a quarter of its rows' variance, and a sixteenth of its samples'.
+            let expected = (25.0f64 + 4.0 * 100.0).sqrt();
+            let (rows, columns) = (of(10.0, 0.0), of(0.0, 10.0));
+            assert!((columns / expected - 1.0).abs() < 0.2, "{width} x {height}: {columns}");
+            assert!(
+                height < 12 || (rows / expected - 1.0).abs() < 0.2,
+                "{width} x {height}: {rows}"
+            );
+        }
+    }
+
+    #[test]
+    fn means_over_many_pixels_keep_their_noise_when_a_frame_is_smoothed() {
+        let (width, height) = (512, 384);
+        let white: Vec<f32> = (0..width * height).map(|i| 5.0 * hash(i, 7)).collect();
+        let smoothed = |taps: &[f32]| -> Vec<f32> {
+            let middle = taps.len() / 2;
+            let sum: f32 = taps.iter().sum();
+            let along = |from: &[f32], step: usize, at: usize| -> f32 {
+                let tap = |(k, tap): (usize, &f32)| {
+                    tap * from[(at + from.len() + k * step - middle * step) % from.len()]
+                };
+                taps.iter().enumerate().map(tap).sum::<f32>() / sum
+            };
+            let across: Vec<f32> = (0..white.len()).map(|i| along(&white, 1, i)).collect();
+            (0..white.len()).map(|i| along(&across, width, i)).collect()
+        };
+        let clean = noise_of_blocks(&white, width);
+        assert_eq!(hidden_by_blocks(&white, width), 1.0);
+        for taps in [
+            &[1.0, 1.0, 1.0][..],
+            &[1.0, 2.0, 1.0],
+            &[0.5, 0.5],
+            &[1.0, 6.0, 1.0],
+            &[1.0; 5],
+            &[1.0, 4.0, 6.0, 4.0, 1.0],
+        ] {
+            let frame = smoothed(taps);
+            let (blocks, times) = (noise_of_blocks(&frame, width), hidden_by_blocks(&frame, width));
+            assert!((blocks * times / clean - 1.0).abs() < 0.05, "{taps:?}: {blocks} x {times}");
+        }
+    }
+}
