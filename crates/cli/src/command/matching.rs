@@ -4,10 +4,10 @@ use anyhow::bail;
 use photosite::Finding;
 use photosite::finding::Severity;
 use photosite::inventory::KindOverrides;
-use photosite::library::{Cost, FEW_REFUSALS, Library, Outcome};
+use photosite::library::{Cost, FEW_REFUSALS, Library, Outcome, Shelf};
 use photosite::plan::plan;
 use photosite::report::{ChoiceReport, DarkWayReport};
-use photosite::run::{noise_by_profile, take_inventory};
+use photosite::run::{noise_by_profile, take_night};
 use photosite_pix::FrameKind;
 use serde::Serialize;
 
@@ -30,13 +30,13 @@ struct Matched {
 pub fn run(args: MatchArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::default();
     let context = resolve::context(limits, &progress);
-    let mut inventory = take_inventory(&args.lights, None, &KindOverrides::default(), &context)?;
+    let (mut inventory, found) = take_night(&args.lights, &KindOverrides::default(), &context)?;
     let place = resolve::library(&args.place);
     if let Some(place) = &place {
         noise_by_profile(&mut inventory, place);
     }
     let library = open(place)?;
-    let shelf = library.as_ref().map(Library::shelf).transpose()?;
+    let shelf = Shelf::of(library.as_ref(), &found)?;
     let keep = if args.explain { usize::MAX } else { FEW_REFUSALS };
     let planned = plan(&mut inventory, shelf.as_ref(), keep);
     show::findings(&inventory.findings);

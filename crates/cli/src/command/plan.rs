@@ -2,9 +2,9 @@
 
 use anyhow::{Context as _, bail};
 use photosite::inventory::KindOverrides;
-use photosite::library::Library;
+use photosite::library::Shelf;
 use photosite::plan::{Share, Shot, shooting_list};
-use photosite::run::{noise_by_profile, take_inventory};
+use photosite::run::{noise_by_profile, take_night};
 
 use super::matching;
 use crate::args::{Limits, PlanArgs};
@@ -16,13 +16,13 @@ pub fn run(args: PlanArgs, limits: Limits) -> anyhow::Result<Done> {
     let progress = Progress::default();
     let context = resolve::context(limits, &progress);
     let share = share(&args.share)?;
-    let mut inventory = take_inventory(&args.paths, None, &KindOverrides::default(), &context)?;
+    let (mut inventory, found) = take_night(&args.paths, &KindOverrides::default(), &context)?;
     let place = resolve::library(&args.place);
     if let Some(place) = &place {
         noise_by_profile(&mut inventory, place);
     }
     let library = matching::open(place)?;
-    let shelf = library.as_ref().map(Library::shelf).transpose()?;
+    let shelf = Shelf::of(library.as_ref(), &found)?;
     let list = shooting_list(&inventory, shelf.as_ref(), share);
     show::findings(&inventory.findings);
     if list.lights == 0 {

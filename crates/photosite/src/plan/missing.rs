@@ -260,6 +260,9 @@ fn nearest_refused(explained: &Explained) -> Option<String> {
         .iter()
         .map(|c| {
             let show = |v: &Option<String>| v.clone().unwrap_or_else(|| "not known".into());
+            if (&c.found, &c.wanted) == (&None, &None) {
+                return format!("{} not known, as the light's is not", c.field.name());
+            }
             format!("{} {} instead of {}", c.field.name(), show(&c.found), show(&c.wanted))
         })
         .collect();

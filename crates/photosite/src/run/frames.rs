@@ -8,6 +8,7 @@ use std::sync::{Mutex, OnceLock};
 use photosite_file::Probe;
 use photosite_pix::{FrameKind, Plane};
 
+use super::adopt::masters_among;
 use super::examined::{examine, settle};
 use super::looked::read_plane;
 use crate::error::Reach;
@@ -17,6 +18,7 @@ use crate::inventory::{
     Frame, Inventory, KindOverrides, KindSource, Taken, Walk, Walked, master_not_adopted,
     naming_folder, option_of, take_unlabelled, walk,
 };
+use crate::library::Shelved;
 use crate::open::{image_of_file, name_of_image};
 use crate::params::Glob;
 use crate::provenance::{ContentHash, FileMark};
@@ -122,7 +124,24 @@ pub fn take_inventory(
     Ok(inventory)
 }
 
-/// The same; files of these patterns are left out, and told, and masters are kept apart.
+/// The frames below the paths as [`take_inventory`] finds them, and the masters of other programs among them, from
+/// which a night chooses as from those of a library.
+///
+/// # Errors
+/// As [`take_inventory`].
+pub fn take_night(
+    paths: &[PathBuf],
+    overrides: &KindOverrides,
+    context: &Context<'_>,
+) -> Result<(Inventory, Vec<Shelved>)> {
+    let mut inventory = take_inventory_without(paths, (None, &[]), overrides, context)?;
+    let mut findings = Vec::new();
+    let found = masters_among(&mut inventory, &mut findings);
+    inventory.findings.extend(findings);
+    Ok((inventory, found))
+}
+
+/// The frames below the paths; files of these patterns are left out, and told, and masters are kept apart.
 ///
 /// # Errors
 /// As [`take_inventory`].

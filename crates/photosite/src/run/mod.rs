@@ -79,7 +79,7 @@ pub use defect_map::{
 };
 pub use diagnosed::{DiagnosisRequest, LightVerdict, MastersUsed, VERDICT_SCHEMA, diagnose_lights};
 pub use earlier::Earlier;
-pub use frames::{raw_frame, take_inventory};
+pub use frames::{raw_frame, take_inventory, take_night};
 pub use integrate::{Integrated, IntegrationRequest, integrate};
 pub use lineage::{Lineage, LineageInput, lineage};
 pub use looked::{
