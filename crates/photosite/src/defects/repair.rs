@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use photosite_pix::{CfaPattern, Frame, MaskBits, Size, stat};
+use photosite_pix::{CfaColor, CfaPattern, Frame, MaskBits, Size, stat};
 
 /// Steps of one colour to each side that a repair may take its neighbours from: the ring around a cluster of
 /// 5 x 5 of one colour, or the healthy sides of five columns.
@@ -97,6 +97,8 @@ struct Offset {
     d2: f32,
     /// It is near enough where there are enough.
     near: bool,
+    /// The steps to it along the two ways of the grid of its colour; `None` of an array without a grid.
+    steps: Option<(isize, isize)>,
 }
 
 /// The places of one colour around a pixel of each phase of an array, the nearest first.
@@ -110,7 +112,7 @@ impl Offsets {
         let irregular = cfa.filter(|c| c.period() > 2);
         let (period, reach, near) = match irregular {
             Some(c) => (c.period(), FARTHEST_X_TRANS, NEAR_X_TRANS),
-            None => (1, FARTHEST, NEAR),
+            None => (cfa.map_or(1, CfaPattern::period), FARTHEST, NEAR),
         };
         let step = if irregular.is_some() { 1 } else { cfa.map_or(1, CfaPattern::period) as isize };
         let side = -reach..=reach;
@@ -121,14 +123,21 @@ impl Offsets {
                 let at = |p: usize, d: isize| p.wrapping_add_signed(d + 6 * period as isize);
                 irregular.map(|c| c.color(at(px, dx), at(py, dy)))
             };
+            // Green is every second pixel of each row: its grid lies along the diagonals.
+            let diagonal = cfa.is_some_and(|c| c.is_bayer() && c.color(px, py) == CfaColor::Green);
+            let place = |dx: isize, dy: isize| match diagonal {
+                true => (dx + dy, dy - dx),
+                false => (dx * step, dy * step),
+            };
             let mut out: Vec<Offset> = all()
                 .filter(|d| *d != (0, 0))
                 .filter(|&(dx, dy)| color(dx, dy) == color(0, 0))
                 .map(|(dx, dy)| Offset {
-                    dx: dx * step,
-                    dy: dy * step,
+                    dx: place(dx, dy).0,
+                    dy: place(dx, dy).1,
                     d2: (dx * dx + dy * dy) as f32,
                     near: dx.abs() <= near && dy.abs() <= near,
+                    steps: irregular.is_none().then_some((dx, dy)),
                 })
                 .collect();
             out.sort_by(|a, b| a.d2.total_cmp(&b.d2).then((a.dy, a.dx).cmp(&(b.dy, b.dx))));
@@ -186,8 +195,8 @@ fn weighted_median(all: &mut [Weighted]) -> (f32, f64) {
 /// Neighbours opposite to each other count as pairs, by their mean, in which gradients cancel; a pair counts
 /// less the more its two differ beside the others, so that the value follows an edge or a star's flank
 /// instead of crossing it. Where less than three pairs are whole, neighbours count one by one. They are taken
-/// from 5x5 of one colour, from 7x7 where those are defective too (of an array without a grid, such as
-/// X-Trans, from 9x9 and 13x13 pixels); less than 3 make no value: the pixel becomes NaN and NO_DATA. So
+/// from 5x5 of one colour, from 7x7 where those are defective too (of green along the diagonals; of an array without a
+/// grid, such as X-Trans, from 9x9 and 13x13 pixels); less than 3 make no value: the pixel becomes NaN and NO_DATA. So
 /// columns up to five wide and clusters up to 5x5 of one colour are mended, larger ones stay holes.
 ///
 /// Where all of 5x5 are healthy and the four nearest stand out of those at the corners by more than noise, a star
@@ -342,15 +351,10 @@ impl Patch {
     /// `None` where one of the 24 is not healthy, or the array has no grid.
     fn of(healthy: &[Healthy]) -> Option<Self> {
         let (mut out, mut count) = ([[0.0; 5]; 5], 0);
-        let step = healthy.first().map(|h| h.at.dx.abs().max(h.at.dy.abs()))?;
         for h in healthy {
-            let (dx, dy) = (h.at.dx / step, h.at.dy / step);
-            if ((dx * dx + dy * dy) as f32, dx * step, dy * step) != (h.at.d2, h.at.dx, h.at.dy) {
-                return None;
-            }
-            let column = dx.checked_add(2).and_then(|i| usize::try_from(i).ok());
-            let row = dy.checked_add(2).and_then(|i| usize::try_from(i).ok());
-            *out.get_mut(row?)?.get_mut(column?)? = f64::from(h.value);
+            let (dx, dy) = h.at.steps?;
+            let place = |d: isize| usize::try_from(d + 2).ok();
+            *out.get_mut(place(dy)?)?.get_mut(place(dx)?)? = f64::from(h.value);
             count += 1;
         }
         (count == 24).then_some(Self(out))
