@@ -46,7 +46,7 @@ const BELOW_ZERO: (f64, f64) = (0.5, 2.0);
 
 /// How far the sky of a light lies below zero once bias and dark are gone, in ADU; `None` where it does not.
 pub(super) fn below_zero_adu(done: &LightResult) -> Option<f64> {
-    let level_adu = done.after.median - done.pedestal_adu.map_or(0.0, f64::from);
+    let level_adu = done.after.median;
     let (share, adu) = BELOW_ZERO;
     (level_adu < -(share * done.after.noise + adu)).then_some(-level_adu)
 }
