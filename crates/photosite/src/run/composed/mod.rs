@@ -427,7 +427,7 @@ fn take_sky_off(filtered: &mut BTreeMap<&str, Filtered>, context: &Context<'_>) 
 /// That there are too few stars to balance channels by.
 fn unbalanced(reference: &SurveyedLight, what: &str) -> Finding {
     let message = format!(
-        "too few unsaturated stars are in common to balance {what} by; the channels keep the light that          they have"
+        "too few unsaturated stars are in common to balance {what} by; the channels keep the light that they have"
     );
     let subject = reference.path().display().to_string();
     Finding::new("compose-unbalanced", Severity::Warning, subject, message)
