@@ -88,7 +88,8 @@ pub fn sample_of(header: &Header) -> Sample {
 ///
 /// # Errors
 /// When the source cannot be read, the name ends for no format, `sample` is [`Sample::Mask`], the
-/// range is asked for 16 bits, FITS or samples that are no ADU, a
+/// range is asked for 16 bits, FITS or samples that are no ADU, floating point relative to 1 would become whole
+/// numbers, a
 /// pedestal would be added to one that is there, the file exists and `existing` refuses, or the
 /// disk is full.
 pub fn write_image(
@@ -103,6 +104,12 @@ pub fn write_image(
         return Err(Error::request(path, message));
     };
     let mut header = header.clone();
+    let to_integers = matches!(sample, Sample::U16 { .. }) && sample_of(&header) == Sample::F32;
+    if to_integers && fits::unit_of(&header) == Unit::Relative {
+        let message =
+            "its samples are relative to 1, and 16 bits hold whole numbers: write floating point";
+        return Err(Error::request(path, message));
+    }
     if range == Range::Adu16 {
         let adu = fits::unit_of(&header) == Unit::Adu;
         if format == Format::Fits || sample != Sample::F32 || !adu {

@@ -49,6 +49,27 @@ fn bounds_do_not_follow_the_samples() {
 }
 
 #[test]
+fn samples_relative_to_1_become_no_whole_numbers() {
+    let dir = tempfile::tempdir().unwrap();
+    let flat = dir.path().join("flat.fits");
+    let whole = Sample::U16 { pedestal_adu: 0.0 };
+    for (unit, sample, written) in [
+        (Unit::Relative, whole, false),
+        (Unit::Relative, Sample::F32, true),
+        (Unit::Adu, whole, true),
+        (Unit::Electron, whole, true),
+    ] {
+        fits(&flat, &[0.8, 0.9, 1.0, 1.2], unit);
+        let (source, header) = (open(&flat).unwrap(), probe(&flat).unwrap().header);
+        for ending in ["fits", "xisf", "tif"] {
+            let path = dir.path().join(format!("made.{ending}"));
+            let done = write_image(&path, &*source, &header, export(Range::AsIs, sample));
+            assert_eq!(done.is_ok(), written, "{unit:?} {sample:?} {ending}");
+        }
+    }
+}
+
+#[test]
 fn a_range_from_0_to_1_comes_back_as_adu() {
     let dir = tempfile::tempdir().unwrap();
     let from = dir.path().join("a.fits");

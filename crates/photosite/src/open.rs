@@ -127,19 +127,34 @@ fn pedestal_adu(header: &Header) -> Option<f32> {
     (adu.is_finite() && adu != 0.0).then_some(adu as f32)
 }
 
-/// Opens an image whose samples run from 0 to 1, as ADU of 16 bits.
+/// What 1 stands for where samples run from 0 to 1, in ADU.
+///
+/// # Source
+/// XISF1: 16-bit samples are read as number / 65535.
+pub const UNIT_ADU: f64 = 65_535.0;
+
+/// Opens an image whose samples run from 0 to 1, as ADU of 16 bits; a pedestal stays in it.
+///
+/// # Errors
+/// As [`open_stored`].
+pub fn open_stored_full_scale(path: &Path) -> Result<Box<dyn Source>> {
+    Ok(rescaled(open_stored(path)?, UNIT_ADU, 0.0))
+}
+
+/// The same, less the pedestal that its header records.
 ///
 /// # Errors
 /// As [`open_stored`].
 pub fn open_full_scale(path: &Path) -> Result<Box<dyn Source>> {
-    let source = open_stored(path)?;
-    Ok(rescaled(source, 65_535.0, 0.0))
+    let level_adu = pedestal_adu(&probe(path)?.header).unwrap_or(0.0);
+    Ok(rescaled(open_stored(path)?, UNIT_ADU, level_adu))
 }
 
 /// The same image with samples multiplied, then lowered by a constant.
-fn rescaled(source: Box<dyn Source>, factor: f32, level_adu: f32) -> Box<dyn Source> {
+fn rescaled(source: Box<dyn Source>, factor: f64, level_adu: f32) -> Box<dyn Source> {
+    let level_adu = f64::from(level_adu);
     changed(source, move |_, out| {
-        out.iter_mut().for_each(|v| *v = *v * factor - level_adu);
+        out.iter_mut().for_each(|v| *v = (f64::from(*v) * factor - level_adu) as f32);
     })
 }
 
@@ -218,12 +233,12 @@ impl RawSource for TurnedOver {
     }
 }
 
-/// Takes a recorded pedestal off frames that were read whole.
-fn lower<'a>(frames: impl IntoIterator<Item = &'a mut Frame>, header: &mut Header) {
-    if let Some(level_adu) = pedestal_adu(header) {
-        for frame in frames {
-            frame.data.as_mut_slice().iter_mut().for_each(|v| *v -= level_adu);
-        }
+/// Brings frames that were read whole to ADU, and takes a recorded pedestal off.
+fn lower<'a>(frames: impl IntoIterator<Item = &'a mut Frame>, header: &mut Header, factor: f64) {
+    let level_adu = pedestal_adu(header);
+    if factor != 1.0 || level_adu.is_some() {
+        let level_adu = f64::from(level_adu.unwrap_or(0.0));
+        frames.into_iter().for_each(|frame| frame.rescale(factor, -level_adu));
         header.remove("PEDESTAL");
     }
 }
@@ -245,7 +260,7 @@ pub fn open_stored(path: &Path) -> Result<Box<dyn Source>> {
 
 /// The frame and header of a camera raw, or of one image of a sequence, which have neither variance
 /// nor mask; `None` of any other file.
-fn bare(path: &Path) -> Result<Option<(Frame, Header)>> {
+fn bare(path: &Path, factor: f64) -> Result<Option<(Frame, Header)>> {
     let image = image_of_file(path).is_some();
     #[cfg(feature = "raw")]
     let image = image || is_raw(path)?;
@@ -255,7 +270,7 @@ fn bare(path: &Path) -> Result<Option<(Frame, Header)>> {
     let data = photosite_file::whole(path, &*open_stored(path)?)?;
     let mut header = probe(path)?.header;
     let mut frame = Frame::new(data, photosite_pix::Unit::Adu);
-    lower([&mut frame], &mut header);
+    lower([&mut frame], &mut header, factor);
     Ok(Some((frame, header)))
 }
 
@@ -265,11 +280,11 @@ fn bare(path: &Path) -> Result<Option<(Frame, Header)>> {
 /// # Errors
 /// When the file cannot be read, or has several planes.
 pub fn read_frame(path: &Path) -> Result<(Frame, Header)> {
-    if let Some(bare) = bare(path)? {
+    if let Some(bare) = bare(path, 1.0)? {
         return Ok(bare);
     }
     let (mut frame, mut header) = photosite_file::read_frame(path)?;
-    lower([&mut frame], &mut header);
+    lower([&mut frame], &mut header, 1.0);
     Ok((frame, header))
 }
 
@@ -278,11 +293,23 @@ pub fn read_frame(path: &Path) -> Result<(Frame, Header)> {
 /// # Errors
 /// When the file cannot be read, or its planes do not fit each other.
 pub fn read_frames(path: &Path) -> Result<(Vec<Frame>, Header)> {
-    if let Some((frame, header)) = bare(path)? {
+    read_times(path, 1.0)
+}
+
+/// The same of an image whose samples run from 0 to 1, as ADU of 16 bits.
+///
+/// # Errors
+/// As [`read_frames`].
+pub fn read_full_scale(path: &Path) -> Result<(Vec<Frame>, Header)> {
+    read_times(path, UNIT_ADU)
+}
+
+fn read_times(path: &Path, factor: f64) -> Result<(Vec<Frame>, Header)> {
+    if let Some((frame, header)) = bare(path, factor)? {
         return Ok((vec![frame], header));
     }
     let (mut frames, mut header) = photosite_file::read_frames(path)?;
-    lower(&mut frames, &mut header);
+    lower(&mut frames, &mut header, factor);
     Ok((frames, header))
 }
 
@@ -291,11 +318,11 @@ pub fn read_frames(path: &Path) -> Result<(Vec<Frame>, Header)> {
 /// # Errors
 /// As [`read_frame`].
 pub fn read_masked(path: &Path) -> Result<(Frame, Header)> {
-    if let Some(bare) = bare(path)? {
+    if let Some(bare) = bare(path, 1.0)? {
         return Ok(bare);
     }
     let (mut frame, mut header) = photosite_file::read_masked(path)?;
-    lower([&mut frame], &mut header);
+    lower([&mut frame], &mut header, 1.0);
     Ok((frame, header))
 }
 

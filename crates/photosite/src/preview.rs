@@ -14,6 +14,8 @@
 //! # Ok::<(), photosite::Error>(())
 //! ```
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use photosite_file::atomic::{Existing, write_bytes};
@@ -25,7 +27,7 @@ use photosite_pix::warp::Window;
 use photosite_pix::{CfaPattern, Plane, RowOrder, Size};
 
 use crate::open::{open, probe};
-use crate::provenance::SOFTWARE;
+use crate::provenance::{self, SOFTWARE};
 use crate::{Error, Result};
 
 /// Default width of a preview.
@@ -106,7 +108,7 @@ pub fn write_preview(
         let message = "a preview needs one plane, or three of equal size";
         return Err(Error::mismatch(format!("{}: {message}", png.display())));
     }
-    let existing = ours_or_none(png)?;
+    let existing = room_for_preview(png)?;
     let limit = width.unwrap_or(DEFAULT_WIDTH).max(1);
     let channels: Vec<Plane<f32>> = planes.iter().map(|p| shrink(p, limit)).collect();
     let samples: Vec<&[f32]> = channels.iter().map(Plane::as_slice).collect();
@@ -130,13 +132,29 @@ pub fn write_preview(
     Ok(())
 }
 
-/// That a file may be written: nothing stands there, or what Photosite made.
-fn ours_or_none(png: &Path) -> Result<Existing> {
-    let existing = if png.exists() { Existing::Replace } else { Existing::Refuse };
-    if existing == Existing::Replace && !is_ours(png)? {
+/// What begins every PNG.
+const MAGIC: &[u8] = b"\x89PNG\r\n\x1a\n";
+
+/// Looks at what stands where a picture for the eye is to go: nothing, or an older one of Photosite's.
+///
+/// # Errors
+/// When a file stands there that Photosite did not make, or a product that is no picture for the eye.
+pub fn room_for_preview(png: &Path) -> Result<Existing> {
+    if !png.exists() {
+        return Ok(Existing::Refuse);
+    }
+    if !is_ours(png)? {
         return Err(Error::foreign(png));
     }
-    Ok(existing)
+    let mut head = Vec::new();
+    let read = File::open(png).and_then(|file| file.take(8).read_to_end(&mut head));
+    read.map_err(|e| Error::io(png, "reading", e))?;
+    // A power cut leaves an empty file.
+    if head.is_empty() || head == MAGIC {
+        return Ok(Existing::Replace);
+    }
+    let there = provenance::read(png).map_or_else(|_| "product".to_owned(), |told| told.product);
+    Err(Error::other_product(png, &there, "picture for the eye"))
 }
 
 /// Writes a PNG of red, green and blue bytes, row after row from the top.
@@ -144,7 +162,7 @@ fn ours_or_none(png: &Path) -> Result<Existing> {
 /// # Errors
 /// When a file stands there that Photosite did not make, or the operating system refuses.
 pub fn write_colours(size: Size, bytes: &[u8], png: &Path) -> Result<()> {
-    let existing = ours_or_none(png)?;
+    let existing = room_for_preview(png)?;
     let file =
         encode(size, true, bytes).map_err(|e| Error::bug(format!("{}: {e}", png.display())))?;
     write_bytes(png, &file, existing)?;

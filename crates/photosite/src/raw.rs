@@ -39,10 +39,11 @@ use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Applied, Detector, FrameKind, Header, Metadata, Rect, Size};
 
 use crate::detector::{Linearity, OverscanRecord, Parts, detector_of, full_scale_adu};
-use crate::open::{open_full_scale, open_stored, probe, turned_over};
+use crate::finding::Severity;
+use crate::open::{open_stored, open_stored_full_scale, probe, turned_over};
 use crate::provenance::{ContentHash, FileMark};
 use crate::stack::{Additive, Prepared, ReadBuffers};
-use crate::{Error, Result};
+use crate::{Error, Finding, Result};
 
 /// What is subtracted from every sample of a frame before anything else.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -159,7 +160,7 @@ impl RawFrame {
     /// # Errors
     /// When the file cannot be read, or is not what its header said.
     pub fn open(&self, handling: Handling<'_>) -> Result<Prepared> {
-        let how = if self.from_zero_to_one { open_full_scale } else { open_stored };
+        let how = if self.from_zero_to_one { open_stored_full_scale } else { open_stored };
         let over = |source| if self.turned { turned_over(source) } else { source };
         let known = |source| if self.zero_is_missing { without_zeros(source) } else { source };
         let source = over(known(how(&self.path)?));
@@ -329,6 +330,14 @@ pub fn runs_from_zero_to_one(path: &Path, header: &Header) -> Result<bool> {
     let below_zero = || known().all(|v| (-1.0..=1.0).contains(v)) && known().any(|v| *v > 0.0);
     let scatter_adu = || photosite_pix::stat::median_mad(&samples).1;
     Ok(known().all(|v| most.contains(v)) || (below_zero() && scatter_adu() < LEAST_NOISE_ADU))
+}
+
+/// That the samples of a file are read on another scale than they are stored.
+pub fn brought_to_adu(path: &Path) -> Finding {
+    let message =
+        "its samples run from 0 to 1, as this program writes them; 1 is read as 65535 ADU";
+    let subject = path.display().to_string();
+    Finding::new("samples-from-zero-to-one", Severity::Info, subject, message)
 }
 
 /// A source whose zeros are missing samples.

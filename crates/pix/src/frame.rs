@@ -108,6 +108,16 @@ impl Frame {
         filled
     }
 
+    /// Multiplies the samples, then adds to them, and brings the variance along; NaN stays NaN.
+    pub fn rescale(&mut self, factor: f64, plus: f64) {
+        let to = |v: &mut f32| *v = (f64::from(*v) * factor + plus) as f32;
+        self.data.as_mut_slice().iter_mut().for_each(to);
+        if let Some(variance) = &mut self.variance {
+            let to = |v: &mut f32| *v = (f64::from(*v) * factor * factor) as f32;
+            variance.as_mut_slice().iter_mut().for_each(to);
+        }
+    }
+
     /// Width and height.
     pub fn size(&self) -> Size {
         self.data.size()

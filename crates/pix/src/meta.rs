@@ -138,7 +138,7 @@ pub struct Metadata {
     pub rotator_deg: Option<f64>,
     /// Pixel size in micrometres along x and y, binning included.
     pub pixel_um: Option<(f64, f64)>,
-    /// Start of the exposure, UTC, as `YYYY-MM-DDThh:mm:ss[.fff]`.
+    /// Start of the exposure, UTC, as `YYYY-MM-DDThh:mm:ss[.fff]`; `YYYY-MM-DD` where only the day is known.
     pub date_obs: Option<String>,
     /// The target's name.
     pub object: Option<String>,

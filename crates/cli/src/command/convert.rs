@@ -82,7 +82,8 @@ fn convert(file: &Path, output: &Path, args: &ConvertArgs) -> anyhow::Result<Val
         RangeName::AsIs => Range::AsIs,
         RangeName::Adu16 => Range::Adu16,
     };
-    let source = open::open(file)?;
+    // A pedestal stays in the samples as its card stays in the header.
+    let source = open::open_stored(file)?;
     let export = Export { sample, range, existing: Existing::Refuse };
     let clipped = write_image(output, &*source, &header, export)?;
     let samples = if sample == Sample::F32 { "f32" } else { "u16" };

@@ -230,6 +230,24 @@ fn pictures_without_stars_are_composed_where_they_share_a_grid() {
         let lift = frame.data.get(120, 100) - frame.data.get(5, 100);
         assert!((lift - 20.0).abs() < 2.0, "{lift}");
     }
+    // Of the others' errors alone, a picture would seem better known than it is.
+    let (mut known, header) = read_frame(&at("R.fits")).unwrap();
+    known.variance = Some(Plane::filled(known.size(), 1.0));
+    let spec = FrameSpec { header: &header, sample: Sample::F32, beside: vec![], tables: vec![] };
+    write_frame(&at("R.fits"), &[&known], spec, Existing::Replace).unwrap();
+    compose(0, "B.fits", "partly-known.fits");
+    let (frames, _) = read_frames(&at("partly-known.fits")).unwrap();
+    assert!(frames.iter().all(|f| f.variance.is_none()));
+    // A picture does not take the place of what it was made of.
+    expect(0, &["stack", text(&at("B.fits")), "-o", text(&at("stack.fits"))]);
+    let stack = std::fs::read(at("stack.fits")).unwrap();
+    let told = crate::support::stderr(&compose(2, "stack.fits", "stack.fits"));
+    assert!(told.contains("stacked light"), "{told}");
+    for picture in ["stack.fits", "R.fits"] {
+        let (picture, target) = (at(picture), at("stack.fits"));
+        refused(&["preview", text(&picture), "-o", text(&target)], &["stacked light"]);
+    }
+    assert!(std::fs::read(at("stack.fits")).unwrap() == stack);
     starless(&at("moved.fits"), "B", "M31", 131.0);
     let told = crate::support::stderr(&compose(2, "moved.fits", "moved-rgb.fits"));
     assert!(told.contains("cannot be laid over"), "{told}");

@@ -102,7 +102,7 @@ fn a_pedestal_is_written_down_in_every_format() {
     let (_, out) = night(dir.path(), "cmos-mono");
     let light = out.join("calibrated/Light_M00_60.0s_0001.fits");
     let (was, _) = read_image(&light).unwrap();
-    for ending in ["xisf", "tif"] {
+    for (ending, next) in [("xisf", "tif"), ("tif", "xisf")] {
         let made = other(&light, ending);
         let how = ["--format", "u16", "--pedestal", "500"];
         expect(0, &[&["convert", text(&light), "-o", text(&made)][..], &how[..]].concat());
@@ -110,12 +110,38 @@ fn a_pedestal_is_written_down_in_every_format() {
         assert_eq!(keyword::read(&header).metadata.pedestal_adu, Some(500.0), "{ending}");
         let near = |(a, b): (&f32, &f32)| (a - 500.0 - b).abs() <= 0.5 || b.is_nan();
         assert!(is.as_slice().iter().zip(was.as_slice()).all(near), "{ending}");
+        // The samples keep it as the header does.
+        for format in ["u16", "f32"] {
+            let kept = dir.path().join(format!("{format}.{next}"));
+            expect(0, &["convert", text(&made), "-o", text(&kept), "--format", format]);
+            let pedestal = keyword::read(&read_image(&kept).unwrap().1).metadata.pedestal_adu;
+            assert_eq!((bits(&kept), pedestal), (bits(&made), Some(500.0)), "{format}.{next}");
+        }
         let again = dir.path().join(format!("twice.{ending}"));
         refused(
             &[&["convert", text(&made), "-o", text(&again)][..], &how[..]].concat(),
             &["already"],
         );
     }
+}
+
+#[test]
+fn a_pedestal_is_no_part_of_the_sky() {
+    let dir = tempfile::tempdir().unwrap();
+    let (night, out) = (dir.path().join("night"), dir.path().join("out"));
+    simulate(&night, &[]);
+    let verdicts = |more: &[&str]| -> Vec<String> {
+        let args = ["run", "--no-stack", text(&night), "-o", text(&out), "--json"];
+        let told = json(&expect(0, &[&args[..], more].concat()));
+        let lights = told["lights"].as_array().unwrap().iter();
+        lights.map(|l| l["verdict"].as_str().unwrap().to_owned()).collect()
+    };
+    let plain = verdicts(&[]);
+    let how = ["--format", "u16", "--pedestal", "1000"];
+    assert_eq!(verdicts(&how), plain);
+    // Where they stand already, too.
+    std::fs::remove_file(out.join("run.json")).unwrap();
+    assert_eq!(verdicts(&how), plain);
 }
 
 #[test]

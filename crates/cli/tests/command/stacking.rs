@@ -1,6 +1,8 @@
 //! From lights to one picture, as a person does it.
 
 use photosite_file::atomic::{Existing, write_bytes};
+use photosite_file::fits::{FitsWriter, ImageSpec, Sample, read_frame};
+use photosite_file::{planes_of, probe};
 
 use crate::common::assert_checksums;
 use crate::support::{expect, files, json, refused, simulate, stdout, text};
@@ -95,4 +97,53 @@ fn lights_are_listed_registered_and_stacked() {
         &[&["stack", "-o", text(&master)], &names[..]].concat(),
         &[text(&master), "is a master bias, which no stacked light takes the place of"],
     );
+}
+
+/// Writes a light as programs do whose samples run from 0 to 1.
+fn write_full_scale(from: &std::path::Path, to: &std::path::Path) {
+    let plane = planes_of(&*photosite_file::open(from).unwrap()).unwrap().remove(0);
+    let samples: Vec<f32> = plane.as_slice().iter().map(|v| v / 65_535.0).collect();
+    let mut header = probe(from).unwrap().header;
+    for card in ["BZERO", "BSCALE", "BUNIT", "CHECKSUM", "DATASUM"] {
+        header.remove(card);
+    }
+    let size = plane.size();
+    let spec = ImageSpec { name: None, size, planes: 1, sample: Sample::F32, header };
+    let writer = FitsWriter::create(to, vec![spec], Vec::new(), Existing::Refuse).unwrap();
+    writer.write_rows(0, 0, 0, &samples).unwrap();
+    writer.finish().unwrap();
+}
+
+#[test]
+fn lights_from_zero_to_one_count_as_those_in_adu() {
+    let dir = tempfile::tempdir().unwrap();
+    let night = dir.path().join("night");
+    simulate(&night, &["--width", "512", "--height", "400", "--lights", "4"]);
+    let lights = files(&night.join("lights"));
+    let scaled: Vec<_> = (0..lights.len()).map(|i| dir.path().join(format!("{i}.fits"))).collect();
+    lights.iter().zip(&scaled).for_each(|(from, to)| write_full_scale(from, to));
+    let stacked = |full_scale: usize| {
+        let of = scaled[..full_scale].iter().chain(&lights[full_scale..]);
+        let named: Vec<&str> = of.map(|p| text(p)).collect();
+        let stack = dir.path().join(format!("stack-{full_scale}.fits"));
+        // One picture whichever of them were written so.
+        let reference = ["--reference", named[3]];
+        let args = ["stack", "-o", text(&stack), "--register", "--json"];
+        let account = json(&expect(0, &[&args[..], &reference, &named].concat()));
+        let told = account["findings"].as_array().unwrap().iter();
+        assert_eq!(told.filter(|f| f["code"] == "samples-from-zero-to-one").count(), full_scale);
+        read_frame(&stack).unwrap().0
+    };
+    let truth = stacked(0);
+    for full_scale in [1, 4] {
+        let found = stacked(full_scale);
+        let off = |a: &[f32], b: &[f32]| {
+            let off = a.iter().zip(b).filter(|(a, b)| (*a - *b).abs() > 1e-3 * b.abs());
+            off.count() as f64 / a.len() as f64
+        };
+        let of_data = off(found.data.as_slice(), truth.data.as_slice());
+        let variance = |f: &photosite_pix::Frame| f.variance.as_ref().unwrap().as_slice().to_vec();
+        let of_variance = off(&variance(&found), &variance(&truth));
+        assert!(of_data < 0.01 && of_variance < 0.05, "{full_scale}: {of_data} {of_variance}");
+    }
 }

@@ -2,6 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use photosite_file::atomic::Existing;
+use photosite_file::fits::{FitsWriter, ImageSpec, Sample};
+use photosite_file::read_image;
+use photosite_pix::{Header, Plane};
 use serde_json::Value;
 
 use crate::support::{expect, files, json, refused, simulate, stdout, text, write};
@@ -111,6 +115,27 @@ fn products_are_made_again_and_compared() {
     let inputs = frames.join("bias");
     let again = ["verify", text(&own), "--inputs", text(&inputs), "--json"];
     assert_eq!(json(&expect(0, &again))["products"][0]["answer"], "same");
+    // The images of one file are found in it.
+    let several = dir.path().join("several/bias.fits");
+    let images: Vec<_> = biases.iter().map(|p| read_image(p).unwrap()).collect();
+    std::fs::create_dir(dir.path().join("several")).unwrap();
+    let spec = |(plane, header): &(Plane<f32>, Header)| ImageSpec {
+        name: None,
+        size: plane.size(),
+        planes: 1,
+        sample: Sample::U16 { pedestal_adu: 0.0 },
+        header: header.clone(),
+    };
+    let specs = images.iter().map(spec).collect();
+    let writer = FitsWriter::create(&several, specs, Vec::new(), Existing::Refuse).unwrap();
+    for (unit, (samples, _)) in images.iter().enumerate() {
+        writer.write_rows(unit, 0, 0, samples.as_slice()).unwrap();
+    }
+    writer.finish().unwrap();
+    let (made, folder) = (dir.path().join("of_several.fits"), dir.path().join("several"));
+    expect(0, &["master", "bias", "-o", text(&made), text(&several)]);
+    let told = json(&expect(0, &["verify", text(&made), "--inputs", text(&folder), "--json"]));
+    assert_eq!(told["products"][0]["answer"], "same", "{told}");
     // One changed byte of one input is found and named.
     let mut bytes = std::fs::read(&biases[1]).unwrap();
     let last = bytes.len() - 3000;

@@ -25,8 +25,8 @@ pub(super) const RULES: &[Rule] = &[
         field: "date_obs",
         about: "Property Observation:Time:Start holds date and time.",
         read: |h, m, _| {
-            m.date_obs = text(h, &["XISF OBSERVATION:TIME:START"])
-                .and_then(|t| super::time::parse_date(&t, None));
+            m.date_obs =
+                text(h, &["XISF OBSERVATION:TIME:START"]).and_then(|t| super::time::parse_date(&t));
             m.date_obs.is_some()
         },
     },

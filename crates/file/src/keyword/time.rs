@@ -20,11 +20,36 @@ pub(super) const RULES: &[Rule] = &[
         read: exposure_microseconds,
     },
     Rule {
+        name: "date-beg",
+        field: "date_obs",
+        about: "DATE-BEG holds date and time of the start, which DATE-OBS need not be where both are there.",
+        read: date_beg,
+    },
+    Rule {
         name: "date-obs",
         field: "date_obs",
         about: "DATE-OBS holds date and time; a zone offset is taken out; without a time of its \
-                own it is joined with TIME-OBS, UT-OBS or UT; dd/mm/yy is the 20th century.",
+                own it is joined with that of TIME-OBS, UTC-OBS, UT-OBS, UTSTART, UTC-STAR, UT or UTC, or with \
+                the seconds since midnight of TM-START or UTC; dd/mm/yy is the 20th century.",
         read: date_obs,
+    },
+    Rule {
+        name: "date-from-mjd",
+        field: "date_obs",
+        about: "MJD-OBS, MJD-BEG, or JD minus 2400000.5, holds the start as days.",
+        read: date_from_mjd,
+    },
+    Rule {
+        name: "date-from-middle-or-end",
+        field: "date_obs",
+        about: "DATE-AVG, less half of the exposure, or DATE-END, less all of it, is the start.",
+        read: date_from_middle_or_end,
+    },
+    Rule {
+        name: "day-obs",
+        field: "date_obs",
+        about: "DATE-OBS holds the day alone, and nothing tells the time.",
+        read: day_obs,
     },
     Rule {
         name: "date-local",
@@ -32,12 +57,6 @@ pub(super) const RULES: &[Rule] = &[
         about: "DATE-LOC holds the date by a clock whose zone is not known; taken as UTC where \
                 nothing better is there.",
         read: date_local,
-    },
-    Rule {
-        name: "date-from-mjd",
-        field: "date_obs",
-        about: "MJD-OBS, or JD minus 2400000.5, holds the start as days.",
-        read: date_from_mjd,
     },
 ];
 
@@ -113,15 +132,85 @@ fn exposure_microseconds(header: &Header, m: &mut Metadata, _: &mut Vec<Note>) -
 
 fn date_obs(header: &Header, m: &mut Metadata, notes: &mut Vec<Note>) -> bool {
     let Some(date) = header.get_text("DATE-OBS") else { return false };
-    let time = ["TIME-OBS", "UT-OBS", "UT"].iter().find_map(|k| header.get_text(k));
-    m.date_obs = parse_date(&date, time.as_deref());
-    if m.date_obs.is_none() {
+    let Some(found) = parse_date(&date) else {
         notes.push(Note {
             code: "date-unreadable",
             message: format!("DATE-OBS = {date:?} is no date known here; the date is not known"),
         });
-    }
+        return false;
+    };
+    let (day, time) = found.split_once('T').unwrap_or((&found, MIDNIGHT));
+    // Programs that keep the time apart leave midnight, or nothing, in its place.
+    let apart = (time == MIDNIGHT).then(|| time_apart(header, day)).flatten();
+    m.date_obs = apart.or(Some(found)).filter(|date| has_time(date));
     m.date_obs.is_some()
+}
+
+const MIDNIGHT: &str = "00:00:00";
+
+/// Whether a date as [`parse_date`] gives it tells the time too.
+fn has_time(date: &str) -> bool {
+    date.contains('T')
+}
+
+/// The time that a card of its own tells, joined with the day as `YYYY-MM-DD`.
+fn time_apart(header: &Header, day: &str) -> Option<String> {
+    const TIMES: [&str; 7] = ["TIME-OBS", "UTC-OBS", "UT-OBS", "UTSTART", "UTC-STAR", "UT", "UTC"];
+    let of_text = |time: String| match time.contains('T') {
+        true => parse_iso(&time),
+        false => {
+            let two_digits = |part: &str| match part.trim() {
+                part if part.find('.').unwrap_or(part.len()) < 2 => format!("0{part}"),
+                part => part.to_owned(),
+            };
+            let time: Vec<String> = time.trim().splitn(3, ':').map(two_digits).collect();
+            parse_iso(&format!("{day}T{}", time.join(":"))).filter(|_| time.len() > 1)
+        }
+    };
+    let of_seconds = |keyword: &&str| {
+        let seconds = header.get_f64(keyword).filter(|s| (0.0..LONGEST_S).contains(s))?;
+        let midnight: DateTime = format!("{day}T{MIDNIGHT}").parse().ok()?;
+        let time = jiff::Span::new().milliseconds((seconds * 1000.0).round() as i64);
+        Some(midnight.checked_add(time).ok()?.to_string())
+    };
+    let texts = TIMES.iter().filter_map(|k| header.get_text(k));
+    texts.filter_map(of_text).next().or_else(|| ["TM-START", "UTC"].iter().find_map(of_seconds))
+}
+
+/// The date and time that a card holds.
+fn moment(header: &Header, keyword: &str) -> Option<String> {
+    parse_date(&header.get_text(keyword)?).filter(|date| has_time(date))
+}
+
+fn date_beg(header: &Header, m: &mut Metadata, _: &mut Vec<Note>) -> bool {
+    m.date_obs = moment(header, "DATE-BEG");
+    m.date_obs.is_some()
+}
+
+fn date_from_middle_or_end(header: &Header, m: &mut Metadata, _: &mut Vec<Note>) -> bool {
+    let Some(exposure_s) = m.exposure_s else { return false };
+    let less = |keyword: &str, seconds: f64| {
+        let date: DateTime = moment(header, keyword)?.parse().ok()?;
+        let before = jiff::Span::new().milliseconds((seconds * 1000.0).round() as i64);
+        Some(date.checked_sub(before).ok()?.to_string())
+    };
+    m.date_obs = less("DATE-AVG", 0.5 * exposure_s).or_else(|| less("DATE-END", exposure_s));
+    m.date_obs.is_some()
+}
+
+fn day_obs(header: &Header, m: &mut Metadata, notes: &mut Vec<Note>) -> bool {
+    let Some(day) = header.get_text("DATE-OBS").and_then(|date| parse_date(&date)) else {
+        return false;
+    };
+    notes.push(Note {
+        code: "date-without-time",
+        message: format!(
+            "DATE-OBS = {day:?} is a day without a time, and no other card tells it: when the exposure began is \
+             not known"
+        ),
+    });
+    m.date_obs = Some(day);
+    true
 }
 
 fn date_local(header: &Header, m: &mut Metadata, notes: &mut Vec<Note>) -> bool {
@@ -129,7 +218,7 @@ fn date_local(header: &Header, m: &mut Metadata, notes: &mut Vec<Note>) -> bool 
         return false;
     }
     let Some(date) = header.get_text("DATE-LOC") else { return false };
-    m.date_obs = parse_date(&date, None);
+    m.date_obs = parse_date(&date);
     if m.date_obs.is_some() {
         notes.push(Note {
             code: "date-zone-unknown",
@@ -139,8 +228,9 @@ fn date_local(header: &Header, m: &mut Metadata, notes: &mut Vec<Note>) -> bool 
     m.date_obs.is_some()
 }
 
-/// A date in UTC as `YYYY-MM-DDThh:mm:ss[.fff]`; `None` when it cannot be read.
-pub(super) fn parse_date(date: &str, time: Option<&str>) -> Option<String> {
+/// A date in UTC as `YYYY-MM-DDThh:mm:ss[.fff]`, or `YYYY-MM-DD` where it holds no time; `None` when it cannot be
+/// read.
+pub(super) fn parse_date(date: &str) -> Option<String> {
     let date = date.trim();
     if let Some(iso) = parse_iso(date) {
         return Some(iso);
@@ -153,11 +243,7 @@ pub(super) fn parse_date(date: &str, time: Option<&str>) -> Option<String> {
     } else {
         date.to_owned()
     };
-    let joined = match time {
-        Some(t) if !t.contains('T') => format!("{day}T{}", t.trim()),
-        _ => format!("{day}T00:00:00"),
-    };
-    parse_iso(&joined)
+    Some(day.parse::<jiff::civil::Date>().ok()?.to_string())
 }
 
 /// A date with a time, as ISO has it and as programs bend it: a blank or a small letter for the T,
@@ -196,7 +282,10 @@ fn offset_minutes(offset: &str) -> Option<i64> {
 }
 
 fn date_from_mjd(header: &Header, m: &mut Metadata, _: &mut Vec<Note>) -> bool {
-    let mjd = header.get_f64("MJD-OBS").or_else(|| header.get_f64("JD").map(|jd| jd - 2_400_000.5));
+    let days = ["MJD-OBS", "MJD-BEG"].iter().find_map(|k| header.get_f64(k));
+    let mjd = days.or_else(|| header.get_f64("JD").map(|jd| jd - 2_400_000.5));
+    // Whole days tell no more than a DATE-OBS without a time.
+    let mjd = mjd.filter(|v| v.fract() != 0.0 || header.get("DATE-OBS").is_none());
     // 1900 to 2200: outside lies a clock that was never set.
     let Some(mjd) = mjd.filter(|v| (15_020.0..124_594.0).contains(v)) else { return false };
     let milliseconds = (mjd * 86_400_000.0).round() as i64;
@@ -238,7 +327,12 @@ mod tests {
 
     #[test]
     fn dates() {
-        let date = |d: &str, t| parse_date(d, t).unwrap_or_default();
+        let date = |date: &str, time: Option<&str>| {
+            let cards =
+                [format!("DATE-OBS= '{date}'"), format!("TIME-OBS= '{}'", time.unwrap_or(""))];
+            let cards: Vec<&str> = cards.iter().map(String::as_str).collect();
+            read(&header(&cards)).metadata.date_obs.unwrap_or_default()
+        };
         assert_eq!(date("2025-06-02T04:10:14.288", None), "2025-06-02T04:10:14.288");
         assert_eq!(date("2017-12-19T18:33:43.317-0700", None), "2017-12-20T01:33:43.317");
         assert_eq!(
@@ -257,7 +351,7 @@ mod tests {
             ("2026-01-15 20:00:00.241 UTC", "2026-01-15T20:00:00.241"),
             ("2026-01-15 20:00:00 +02:00", "2026-01-15T18:00:00"),
             ("2026-01-15T20:00:00.123456789012+0100", "2026-01-15T19:00:00.123456789"),
-            ("2026/01/15", "2026-01-15T00:00:00"),
+            ("2026/01/15", "2026-01-15"),
         ] {
             assert_eq!(date(text, None), expected, "{text}");
         }
@@ -267,7 +361,34 @@ mod tests {
         );
         for text in ["yesterday", "15.01.2026 20:00", "2026-13-01T00:00:00", "2026-01-15 later", ""]
         {
-            assert_eq!(parse_date(text, None), None, "{text}");
+            assert_eq!(parse_date(text), None, "{text}");
+        }
+        const DAY: &str = "DATE-OBS= '2026-11-20'";
+        for (cards, expected) in [
+            (&[DAY, "UTC-OBS = '22:10:00'"][..], "2026-11-20T22:10:00"),
+            (&[DAY, "UTSTART = '9: 5: 3.25'"], "2026-11-20T09:05:03.25"),
+            (&[DAY, "UT      = '2026-11-20T22:10:00'"], "2026-11-20T22:10:00"),
+            (&[DAY, "TIME-OBS= 'dusk'", "UT      = '22:10:00'"], "2026-11-20T22:10:00"),
+            (&[DAY, "TM-START= 79800"], "2026-11-20T22:10:00"),
+            (&[DAY, "UT      = 22.1667"], "2026-11-20"),
+            (&[DAY, "MJD-OBS = 61364.5"], "2026-11-20T12:00:00"),
+            (&[DAY, "MJD-OBS = 61364.0"], "2026-11-20"),
+            (&["DATE-OBS= '2026-11-20T00:00:00'", "UT      = '22:10:00'"], "2026-11-20T22:10:00"),
+            (&["DATE-OBS= '2026-11-20T00:00:00'"], "2026-11-20T00:00:00"),
+            (
+                &["DATE-OBS= '2026-11-20T22:10:15'", "DATE-BEG= '2026-11-20T22:10:00'"],
+                "2026-11-20T22:10:00",
+            ),
+            (&["DATE-OBS= '2026-11-20T22:10:15'", "DATE-BEG= '2026-11-20'"], "2026-11-20T22:10:15"),
+            (&["EXPTIME = 30", "DATE-AVG= '2026-11-20T22:10:15'"], "2026-11-20T22:10:00"),
+            (&["EXPTIME = 30", DAY, "DATE-END= '2026-11-20T22:10:30'"], "2026-11-20T22:10:00"),
+            (&["DATE-END= '2026-11-20T22:10:30'"], ""),
+        ] {
+            let r = read(&header(cards));
+            let found = r.metadata.date_obs.unwrap_or_default();
+            assert_eq!(found, expected, "{cards:?}");
+            let told = r.notes.iter().any(|n| n.code == "date-without-time");
+            assert_eq!(told, found.len() == 10, "{cards:?}");
         }
         let r = read(&header(&["DATE-LOC= '2026-11-20T23:30:05'"]));
         assert_eq!(r.metadata.date_obs.as_deref(), Some("2026-11-20T23:30:05"));

@@ -37,6 +37,12 @@ pub(super) const CODES: &[Code] = &[
         "Write it as 2026-11-20T21:30:00.",
     ),
     code(
+        "date-without-time",
+        Info,
+        "DATE-OBS holds a day without a time; when the exposure began is unknown, and no DATE-AVG is written.",
+        "Write it as 2026-11-20T21:30:00 if the time of the exposure matters.",
+    ),
+    code(
         "date-zone-unknown",
         Info,
         "The date comes from the camera's clock and is assumed to be UTC.",

@@ -126,7 +126,7 @@ pub(super) const SENSOR: &[Code] = &[
     code(
         "sensor-lamp-drift",
         Warning,
-        "The light changed between two flats of one exposure.",
+        "The light changed between two flats of one exposure, or drifted over a series of flats.",
         "Take flats with a steady lamp, each exposure twice, in the order short, long, long, short.",
     ),
     code(

@@ -4,7 +4,7 @@ use photosite_pix::{Applied, Card, CfaPattern, Header};
 
 use super::cards::{by_name, is_stale, is_world};
 use super::picture::trim;
-use super::stack::{date_of, days};
+use super::stack::{date_of, moment};
 use crate::raw::RawFrame;
 
 /// The letters of CALSTAT for the steps that were done: O overscan, B bias, D dark, F flat, X
@@ -41,7 +41,7 @@ fn middle_of(header: &mut Header, date_obs: Option<&str>, exposure_s: Option<f64
         return;
     }
     let middle =
-        date_obs.and_then(days).zip(exposure_s).map(|(start, s)| start + 0.5 * s / 86_400.0);
+        date_obs.and_then(moment).zip(exposure_s).map(|(start, s)| start + 0.5 * s / 86_400.0);
     if let Some(date) = middle.and_then(date_of) {
         header.set(Card::string("DATE-AVG", &date, "middle of the exposure, UTC"));
     }

@@ -31,4 +31,4 @@ pub use dark_model::{
 pub use light::{light_header, registered_header};
 pub use master::{MasterFacts, flat_colour_cards, flat_colours, master_header};
 pub use picture::{picture_header, without_array};
-pub use stack::{SCALE_ERROR, StackedHeader, days, stack_header};
+pub use stack::{SCALE_ERROR, StackedHeader, days, moment, stack_header};

@@ -11,7 +11,7 @@ use crate::master::Rejected;
 /// Cards of a light that are not true of a stack of lights.
 const OF_ONE_LIGHT: &[&str] = &[
     "PSKEY", "PSSTEPS", "DARKK", "DARKKERR", "PSDARK", "PSREPAIR", "DATE", "MJD-OBS", "JD",
-    "DATE-LOC", "TIME-OBS", "DATE-AVG",
+    "DATE-LOC", "TIME-OBS", "DATE-AVG", "DATE-BEG", "MJD-BEG",
 ];
 
 /// The relative error that the flux scales of the lights leave to all fluxes of a stack alike.
@@ -138,6 +138,11 @@ pub fn days(date: &str) -> Option<f64> {
     mjd(parsed?)
 }
 
+/// The same of a date that tells the time; `None` of a day alone.
+pub fn moment(date: &str) -> Option<f64> {
+    days(date).filter(|_| date.contains(':'))
+}
+
 /// The date of a Modified Julian Date, to the millisecond.
 pub(super) fn date_of(mjd: f64) -> Option<String> {
     let zero = DateTime::constant(1858, 11, 17, 0, 0, 0, 0);
@@ -148,7 +153,7 @@ pub(super) fn date_of(mjd: f64) -> Option<String> {
 
 /// First and last moment, and the middle weighted by what each light gave.
 fn dates(header: &mut Header, lights: &[StackedHeader<'_>]) {
-    let start = |l: &StackedHeader<'_>| mjd(l.metadata.date_obs.as_deref()?.parse().ok()?);
+    let start = |l: &StackedHeader<'_>| moment(l.metadata.date_obs.as_deref()?);
     let starts: Vec<(f64, f64, f64)> = lights
         .iter()
         .filter_map(|l| Some((start(l)?, l.metadata.exposure_s.unwrap_or(0.0), l.weight)))

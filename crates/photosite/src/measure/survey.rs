@@ -25,6 +25,7 @@ use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::open::{each_image, probe};
 use crate::product::{Kept, LightResult, Offered, Opened, glance_bytes};
+use crate::raw::brought_to_adu;
 use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each, on_each_with};
 use crate::{Error, Finding, Result};
@@ -180,7 +181,10 @@ pub fn offer_files(
 ) -> Result<(Vec<Offered>, Vec<Finding>)> {
     let paths = each_image(paths);
     let offered = on_each(paths.len(), context, |i| Offered::file(&paths[i]))?;
-    Ok(parted(offered, |i| &paths[i]))
+    let (good, mut findings) = parted(offered, |i| &paths[i]);
+    let brought = good.iter().filter(|light| light.from_zero_to_one());
+    findings.extend(brought.map(|light| brought_to_adu(&light.path)));
+    Ok((good, findings))
 }
 
 /// Looks the lights over, one on each thread; those that cannot be read become findings. The

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use photosite_file::Source;
-use photosite_file::fits::{Clipped, Sample, read_image};
+use photosite_file::fits::{Clipped, Sample};
 use photosite_file::keyword;
 use photosite_pix::combine::Combine;
 use photosite_pix::stat::{Glance, Summary};
@@ -26,6 +26,7 @@ use crate::defects::remove_cosmic_rays;
 use crate::diagnose::{Pattern, PatternSeen, Subject, patterns};
 use crate::finding::Severity;
 use crate::header::light_header;
+use crate::open::read_masked;
 use crate::params::{DarkScaling, Repair};
 use crate::provenance::{Input, Provenance};
 use crate::raw::{Handling, RawFrame, read_all};
@@ -286,11 +287,10 @@ pub fn calibrate_light(
     }
     if stands {
         let before = describe_raw(raw, buffers)?;
-        let (mut data, header) = read_image(path)?;
-        let metadata = keyword::read(&header).metadata;
-        let step = metadata.cfa.map_or(1, CfaPattern::period);
-        let pedestal_adu = metadata.pedestal_adu.unwrap_or(0.0) as f32;
-        data.as_mut_slice().iter_mut().for_each(|v| *v -= pedestal_adu);
+        let header = photosite_file::probe(path)?.header;
+        let data = read_masked(path)?.0.data;
+        let cfa = keyword::read(&header).metadata.cfa;
+        let step = cfa.map_or(1, CfaPattern::period);
         let after = Summary::at_a_glance(data.as_slice(), data.width(), step, None, None);
         return Ok(found(path, key, &header, before, after));
     }

@@ -13,7 +13,7 @@ use photosite_pix::{
 use super::write::whole;
 use crate::finding::Severity;
 use crate::master::channel_means;
-use crate::open::{open, open_mask, read_frame, read_masked};
+use crate::open::{UNIT_ADU, open, open_mask, read_frame, read_masked};
 use crate::provenance::{ContentHash, key_of};
 use crate::{Error, Finding, Result};
 
@@ -31,12 +31,6 @@ pub struct LoadedMaster {
     /// The header's meaning.
     pub metadata: Metadata,
 }
-
-/// What 1 stands for in a master of PixInsight's or Siril's, in ADU.
-///
-/// # Source
-/// XISF1: 16-bit samples are read as number / 65535.
-pub const UNIT_ADU: f64 = 65_535.0;
 
 /// The share of samples below zero from which bias was subtracted: dead pixels, and those that a program mended,
 /// are fewer.

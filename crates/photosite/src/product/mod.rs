@@ -56,7 +56,7 @@ pub use flats::{flat_template, light_blocks};
 pub use kept::Kept;
 pub use known::Known;
 pub use light::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light};
-pub use loaded::{FREED, LoadedMaster, UNIT_ADU, load_master, load_named, load_samples};
+pub use loaded::{FREED, LoadedMaster, load_master, load_named, load_samples};
 pub use master::{
     AdditivePart, MasterRequest, MasterResult, build_master, dark_at_level, found_master,
     level_of_dark, take_master, work_units,

@@ -19,10 +19,12 @@ use crate::calibrate::CalibratedSource;
 use crate::calibrate::dark::DarkShare;
 use crate::defects::{Defect, repair, rows_around};
 use crate::detector::mark_raw;
-use crate::open::{open, open_mask, probe, read_frames, read_masked};
+use crate::open::{
+    open, open_full_scale, open_mask, probe, read_frames, read_full_scale, read_masked,
+};
 use crate::params::Repair;
 use crate::provenance::{ContentHash, FileMark};
-use crate::raw::{Handling, RawFrame, Reopened};
+use crate::raw::{Handling, RawFrame, Reopened, runs_from_zero_to_one};
 use crate::stack::{Masked, ReadBuffers};
 use crate::{Error, Result};
 
@@ -49,8 +51,8 @@ pub struct Offered {
 /// Where its calibrated samples come from.
 #[derive(Debug, Clone)]
 enum Origin {
-    /// They are in the file.
-    File,
+    /// They are in the file, which may hold them from 0 to 1.
+    File { from_zero_to_one: bool },
     /// They are made of the raw ones whenever they are read.
     Raw(Box<RawLight>),
 }
@@ -102,7 +104,7 @@ impl Offered {
             size,
             planes,
             access,
-            from: Origin::File,
+            from: Origin::File { from_zero_to_one: runs_from_zero_to_one(path, &probe.header)? },
             mapped: None,
         })
     }
@@ -170,10 +172,15 @@ impl Offered {
         Ok(Self { mapped: Some((defects, repair)), ..self })
     }
 
+    /// Whether its file holds samples from 0 to 1, which are read as ADU.
+    pub fn from_zero_to_one(&self) -> bool {
+        matches!(self.from, Origin::File { from_zero_to_one: true })
+    }
+
     /// The key of what may be seen in it; `None` for a file, and while its masters are not in memory.
     pub fn seen_key(&self) -> Option<String> {
         match &self.from {
-            Origin::File => None,
+            Origin::File { .. } => None,
             Origin::Raw(raw) => Some(seen_key(&raw.frame, raw.masters.as_deref()?, raw.dark)),
         }
     }
@@ -184,9 +191,10 @@ impl Offered {
     /// When it cannot be read, or does not fit its masters.
     pub fn open(&self, room: Option<Frame>, buffers: &mut ReadBuffers) -> Result<Opened> {
         match &self.from {
-            Origin::File => {
+            Origin::File { from_zero_to_one } => {
                 drop(room);
                 let (mut frames, header) = match self.planes {
+                    _ if *from_zero_to_one => read_full_scale(&self.path)?,
                     1 => read_masked(&self.path).map(|(frame, header)| (vec![frame], header))?,
                     _ => read_frames(&self.path)?,
                 };
@@ -216,8 +224,9 @@ impl Offered {
     /// As [`open`](Self::open).
     pub fn with_variance(&self, buffers: &mut ReadBuffers) -> Result<Vec<Frame>> {
         match &self.from {
-            Origin::File => {
-                let (mut frames, header) = read_frames(&self.path)?;
+            Origin::File { from_zero_to_one } => {
+                let read = if *from_zero_to_one { read_full_scale } else { read_frames };
+                let (mut frames, header) = read(&self.path)?;
                 let metadata = keyword::read(&header).metadata;
                 frames.iter_mut().for_each(|frame| mark_raw(frame, &metadata, &header));
                 Ok(frames)
@@ -247,12 +256,13 @@ impl Offered {
     }
 
     fn as_it_is(&self, keep_open: bool, scratch: Option<&Scratch>) -> Result<Box<dyn Source>> {
+        let how = if self.from_zero_to_one() { masked_full_scale } else { masked };
         match (&self.from, scratch.filter(|_| self.access == Access::Whole)) {
-            (Origin::File, Some(scratch)) => Ok(Box::new(scratch.add(&*masked(&self.path)?)?)),
-            (Origin::File, None) if keep_open => Ok(masked(&self.path)?),
-            (Origin::File, None) => {
+            (Origin::File { .. }, Some(scratch)) => Ok(Box::new(scratch.add(&*how(&self.path)?)?)),
+            (Origin::File { .. }, None) if keep_open => Ok(how(&self.path)?),
+            (Origin::File { .. }, None) => {
                 let Self { path, size, planes, .. } = self.clone();
-                Ok(Box::new(Reopened { path, size, planes, raw: false, open: masked }))
+                Ok(Box::new(Reopened { path, size, planes, raw: false, open: how }))
             }
             (Origin::Raw(raw), scratch) => {
                 let handling = Handling::Stack { scratch, keep_open };
@@ -278,7 +288,7 @@ impl Offered {
     /// Files that it keeps open.
     pub fn open_files(&self) -> usize {
         match self.from {
-            Origin::File => 2,
+            Origin::File { .. } => 2,
             Origin::Raw(_) => 1,
         }
     }
@@ -374,7 +384,14 @@ impl Source for Mended {
 }
 
 fn masked(path: &Path) -> photosite_file::Result<Box<dyn Source>> {
-    let source = open(path)?;
+    with_mask(path, open(path)?)
+}
+
+fn masked_full_scale(path: &Path) -> photosite_file::Result<Box<dyn Source>> {
+    with_mask(path, open_full_scale(path)?)
+}
+
+fn with_mask(path: &Path, source: Box<dyn Source>) -> photosite_file::Result<Box<dyn Source>> {
     Ok(match open_mask(path)? {
         Some(mask) => Box::new(Masked { source, mask }),
         None => source,

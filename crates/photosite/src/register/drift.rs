@@ -6,7 +6,7 @@ use photosite_pix::align::Point;
 use super::part::LightPart;
 use crate::Finding;
 use crate::finding::Severity;
-use crate::header::days;
+use crate::header::moment;
 use crate::measure::SurveyedLight;
 
 /// Fewer lights show no direction.
@@ -79,7 +79,7 @@ pub(crate) fn walking(
         .enumerate()
         .filter_map(|(i, (light, part))| {
             let transform = &part.registration.as_ref()?.transform;
-            let time = light.metadata.date_obs.as_deref().and_then(days).unwrap_or(i as f64);
+            let time = light.metadata.date_obs.as_deref().and_then(moment).unwrap_or(i as f64);
             Some((time, transform.apply(middle), transform.rotation_deg(middle)))
         })
         .collect();

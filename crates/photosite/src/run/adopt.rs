@@ -11,8 +11,8 @@ use crate::finding::Severity;
 use crate::header::imagetyp;
 use crate::inventory::{Inventory, master_not_adopted};
 use crate::library::{ADOPTED_KEYWORD, Adopted, Record, Shelved, adopt, master_file_name};
-use crate::open::probe;
-use crate::product::{FREED, LoadedMaster, Product, Standing, UNIT_ADU, load_master, standing};
+use crate::open::{UNIT_ADU, probe};
+use crate::product::{FREED, LoadedMaster, Product, Standing, load_master, standing};
 use crate::provenance::{FileMark, Input, Provenance, master_name};
 use crate::{Finding, Result};
 

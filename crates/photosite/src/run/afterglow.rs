@@ -9,7 +9,7 @@ use super::frames::raw_frame;
 use crate::Result;
 use crate::defects::{Seen, merge};
 use crate::error::Reach;
-use crate::header::days;
+use crate::header::moment;
 use crate::inventory::Frame;
 use crate::raw::{Handling, RawFrame};
 use crate::sensor::{Afterglow, Campaign, FEW_OTHERS, see_afterglow, see_holding, transfer};
@@ -30,7 +30,7 @@ const FEW_FULL: usize = 30;
 const DAY_S: f64 = 86_400.0;
 
 fn start_s(metadata: &Metadata) -> Option<f64> {
-    days(metadata.date_obs.as_deref()?).map(|d| d * DAY_S)
+    moment(metadata.date_obs.as_deref()?).map(|d| d * DAY_S)
 }
 
 fn end_s(metadata: &Metadata) -> Option<f64> {

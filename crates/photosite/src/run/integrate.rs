@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 
 use photosite_file::atomic::folder_of;
 use photosite_file::fits::Sample;
-use photosite_file::is_ours;
 use photosite_pix::align::Alignment;
 use photosite_pix::combine::{Combine, Recipe};
 use photosite_pix::normalise::{Affine, Normalise};
@@ -27,7 +26,7 @@ use crate::measure::{
     StarField, SurveyedLight, find_stars, offer_files, reference as find_reference, survey,
 };
 use crate::params::{Drizzle, Integration, Repair, Weight};
-use crate::preview::{Linked, write_preview};
+use crate::preview::{Linked, room_for_preview, write_preview};
 use crate::product::{Product, Standing, fits_name, kept_aside, read_defect_map, room_for};
 use crate::provenance::{ContentHash, Input, Provenance};
 use crate::raw::common_noise;
@@ -164,6 +163,10 @@ pub fn integrate(request: &IntegrationRequest<'_>, context: &Context<'_>) -> Res
         "reference": request.reference.map(|_| reference.light.hash.to_string()),
         "how": request.how,
     });
+    let brought = offered.iter().filter(|light| light.from_zero_to_one()).count();
+    if brought > 0 {
+        parameters["from_zero_to_one"] = json!(brought);
+    }
     if let Some(map) = &map {
         parameters["defects"] = json!(map.hash.to_string());
         if request.repair != Repair::Holes {
@@ -279,9 +282,9 @@ impl Arranged<'_> {
         let scale_variance = self.scale_variance();
         let Self { lights, reference, level, how, parts, mut findings } = self;
         // A picture for the eye that is not ours stays, and the stack is made all the same.
-        let foreign = preview.filter(|png| png.exists() && !is_ours(png).unwrap_or(false));
-        findings.extend(foreign.map(|png| Finding::of(&Error::foreign(png), shown(png))));
-        let preview = preview.filter(|_| foreign.is_none());
+        let taken = preview.and_then(|png| Some((png, room_for_preview(png).err()?)));
+        findings.extend(taken.iter().map(|(png, e)| Finding::of(e, shown(png))));
+        let preview = preview.filter(|_| taken.is_none());
         let used: Vec<(&SurveyedLight, &LightPart)> =
             lights.iter().zip(&parts).filter(|(_, part)| part.used).collect();
         findings.extend(walking(lights, &parts, reference.size()));

@@ -22,7 +22,7 @@ use crate::detector::Linearity;
 use crate::error::Reach;
 use crate::inventory::{KindOverrides, Walk, walk};
 use crate::library::Known;
-use crate::open::probe;
+use crate::open::{name_of_image, probe};
 use crate::params::{OverscanChoice, RecipeChoice};
 use crate::product::{AdditivePart, whole};
 use crate::provenance::{self, ContentHash, FileMark, Input, Provenance, key_of};
@@ -195,9 +195,21 @@ impl Files {
         *self.hashes.entry(path.to_owned()).or_insert_with(hash)
     }
 
+    /// The files of a name, or the images in them that have it.
+    fn named(&self, name: &str) -> Vec<PathBuf> {
+        let of_name = |name: &str| self.by_name.get(name).cloned().unwrap_or_default();
+        let image = || {
+            let (file, unit) = name.strip_suffix(']')?.rsplit_once('[')?;
+            let unit = unit.parse().ok()?;
+            Some(of_name(file).iter().map(|path| name_of_image(path, unit)).collect())
+        };
+        let files = of_name(name);
+        if files.is_empty() { image().unwrap_or_default() } else { files }
+    }
+
     /// The file that an input is, or how it is lost.
     fn find(&mut self, input: &Input) -> std::result::Result<PathBuf, LostInput> {
-        let named = self.by_name.get(&input.name).cloned().unwrap_or_default();
+        let named = self.named(&input.name);
         for path in &named {
             if self.hash(path) == Some(input.hash) {
                 return Ok(path.clone());

@@ -9,6 +9,9 @@ use crate::Finding;
 use crate::evidence::group;
 use crate::finding::Severity;
 
+/// A drift counts where flats that scatter as these do show one like it in fewer cases than this, on either side.
+const CERTAIN: f64 = 0.00135;
+
 /// A lamp drifts from flat to flat by less than this share, exposures of a series lie further apart.
 const APART: f64 = 0.1;
 
@@ -56,6 +59,31 @@ impl Lamp {
         let wider = self.sigmas(0.025 / of.max(1) as f64) / self.sigmas(0.025);
         value.with_error(wider * error, self.freedom)
     }
+}
+
+/// By what share the light of a lamp drifted from the exposures that were taken first to those taken last: flats of one
+/// exposure that follow one another tell its rate. Each exposure comes with the times and levels of its flats; `None`
+/// where it is not told from chance.
+pub fn drift(exposures: &[(Vec<f64>, Vec<f64>)]) -> Option<f64> {
+    let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64;
+    let beside = exposures.iter().flat_map(|(times, levels)| {
+        let (middle, level) = (mean(times), mean(levels));
+        times.iter().zip(levels).map(move |(t, v)| (t - middle, v / level - 1.0))
+    });
+    let beside: Vec<(f64, f64)> = beside.collect();
+    let freedom = beside.len() as f64 - exposures.len() as f64 - 1.0;
+    let (xx, xy) = beside.iter().fold((0.0, 0.0), |(xx, xy), (x, y)| (xx + x * x, xy + x * y));
+    if freedom < 1.0 || xx <= 0.0 {
+        return None;
+    }
+    let rate = xy / xx;
+    let squares: f64 = beside.iter().map(|(x, y)| (y - rate * x).powi(2)).sum();
+    let error = (squares / freedom / xx).sqrt();
+    let middles = exposures.iter().map(|(times, _)| mean(times));
+    let (first, last) = middles
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), t| (low.min(t), high.max(t)));
+    let told = rate.abs() > student_upper_quantile(CERTAIN, freedom) * error;
+    told.then_some(rate * (last - first))
 }
 
 /// Flats whose exposures are doubted, by their place in the set, and what is said of them: those of one exposure part
@@ -111,5 +139,27 @@ mod tests {
         let error = lamp.error(&[(100.0, 4.0), (100.0, 1.0)], mean);
         assert!((error - 50.0 * lamp.share * 1.25f64.sqrt()).abs() < 1e-9, "{error}");
         assert!(Lamp::of([&[5.0][..]].into_iter()).is_none());
+    }
+
+    #[test]
+    fn a_drift_is_told_by_flats_that_follow_one_another() {
+        let of = |order: &[usize], share: &dyn Fn(f64) -> f64| {
+            let taken = |exposure: usize| {
+                let times = (0..order.len()).filter(|i| order[*i] == exposure).map(|i| i as f64);
+                let times: Vec<f64> = times.collect();
+                let levels = times.iter().map(|t| exposure as f64 * 1000.0 * share(*t)).collect();
+                (times, levels)
+            };
+            drift(&(1..=6).map(taken).collect::<Vec<_>>())
+        };
+        let rising = [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6];
+        let flicker = |t: f64| 1.0 + 1e-4 * (t * 37.0).sin();
+        let found = of(&rising, &|t| flicker(t) * (1.0 - 0.002 * t)).unwrap();
+        assert!((found + 0.02).abs() < 0.002, "{found}");
+        assert!(of(&rising, &flicker).is_none());
+        // There and back a drift is the same for all.
+        let back = [1, 2, 3, 4, 5, 6, 6, 5, 4, 3, 2, 1];
+        let found = of(&back, &|t| flicker(t) * (1.0 - 0.002 * t)).unwrap();
+        assert!(found.abs() < 1e-9, "{found}");
     }
 }

@@ -9,16 +9,20 @@ use super::bias::share;
 use super::campaign::Campaign;
 use super::estimate::{Estimate, line};
 use super::grid::Parts;
-use super::lamp::{Lamp, doubted};
+use super::lamp::{Lamp, doubted, drift};
 use super::measure::{Measure, Series};
 use super::set::{FrameSet, is_exposure};
 use crate::Finding;
+use crate::finding::Severity;
+use crate::header::moment;
 
 /// Levels between these shares of saturation are fitted (EMVA 1288).
 const FITTED: (f64, f64) = (0.05, 0.95);
 /// As many exposures, over such a range, tell a law.
 const FEW_EXPOSURES: usize = 4;
 const LEAST_RANGE: f64 = 3.0;
+/// Where flats are full in part, what is left of them tells where it is more than one block in so many.
+const LEAST_OF: usize = 8;
 /// The largest deviation of what counts as linear.
 const LINEAR: f64 = 0.01;
 
@@ -30,15 +34,40 @@ struct Lit {
     exposure_s: f64,
     /// Signal above the bias times cells, cells.
     signal: Parts<2>,
+    /// The same of each lane of each block.
+    cells: Vec<[f64; 2]>,
     names: Vec<String>,
     /// The level of each frame in ADU above the bias.
     frames_adu: Vec<f64>,
+    /// When each was taken, in days, or its place among all where that is not known.
+    taken: Vec<f64>,
 }
 
 impl Lit {
     fn level(&self, without: Option<usize>) -> f64 {
         let [sum, n] = self.signal.without(without);
         sum / n
+    }
+
+    /// How many lanes of blocks count, and the level of the brightest.
+    fn brightest(&self) -> (usize, f64) {
+        let lit = self.cells.iter().filter(|[_, n]| *n > 0.0);
+        lit.fold((0, 0.0), |(count, most), [sum, n]| (count + 1, f64::max(most, sum / n)))
+    }
+
+    /// The level of what is not full, and what that of all of it would be by the responses of the blocks; `None` where
+    /// too little is left.
+    fn below(&self, most_adu: f64, response: &[f64]) -> Option<(f64, f64)> {
+        let (mut sums, mut count, mut all) = ([0.0; 3], 0, 0);
+        for ([sum, n], response) in self.cells.iter().zip(response).filter(|(_, r)| **r > 0.0) {
+            all += 1;
+            if *n > 0.0 && sum / n <= most_adu {
+                count += 1;
+                sums.iter_mut().zip([*sum, *n, n * response]).for_each(|(s, v)| *s += v);
+            }
+        }
+        let [signal, n, responses] = sums;
+        (count * LEAST_OF > all).then_some((signal / n, signal / responses))
     }
 }
 
@@ -89,10 +118,11 @@ pub fn linearity(campaign: &Campaign, full_adu: Option<f64>) -> Linear<'_> {
             .zip(&doubts)
             .filter_map(|flats| one_filter(campaign, flats, &bias, (colour, full_adu)))
             .max_by_key(|law| law.measures.first().map_or(0, |m| m.frames.len()));
-        if let Some(Law { measures, series, curve, steady }) = found {
+        if let Some(Law { measures, series, curve, steady, finding }) = found {
             out.measures.extend(measures);
             out.series.extend(series);
-            out.steady = out.steady.or(Some(steady));
+            out.steady = out.steady.or(steady);
+            out.findings.extend(finding.filter(|_| colour.is_none()));
             let wanted = colour.is_some() == of_colours;
             out.curves.extend(curve.filter(|_| wanted).map(|c| c.of(colour, None)));
         } else if colour.is_none() {
@@ -149,7 +179,9 @@ struct Law<'a> {
     measures: Vec<Measure>,
     series: Vec<Series>,
     curve: Option<Curve>,
-    steady: Steady<'a>,
+    /// `None` where the light drifted.
+    steady: Option<Steady<'a>>,
+    finding: Option<Finding>,
 }
 
 fn one_filter<'a>(
@@ -159,18 +191,15 @@ fn one_filter<'a>(
     (colour, full_adu): (Option<CfaColor>, Option<f64>),
 ) -> Option<Law<'a>> {
     let points = exposures(campaign, (set, doubts), bias, colour);
-    let highest = points.iter().map(|p| p.level(None)).fold(0.0, f64::max);
+    let brightest = points.iter().map(Lit::brightest);
+    let (blocks, highest) = brightest.fold((0, 0.0), |m, b| (m.0.max(b.0), f64::max(m.1, b.1)));
     // A plateau of several exposures is saturation.
     let full = full_adu.unwrap_or(highest);
-    // Of all pixels together those of the brightest colour are full first.
-    let colours = campaign.grid.colours().into_iter().filter(|_| colour.is_none());
-    let by_colour: Vec<Lit> =
-        colours.flat_map(|c| exposures(campaign, (set, doubts), bias, Some(c))).collect();
-    let brightest = |p: &Lit| {
-        let here = by_colour.iter().filter(|q| q.exposure_s == p.exposure_s);
-        here.map(|q| q.level(None)).fold(p.level(None), f64::max)
+    // Under a vignetted light, or of several colours, the brightest are full first.
+    let not_full = |p: &Lit| {
+        let (count, most_adu) = p.brightest();
+        count == blocks && most_adu <= FITTED.1 * full
     };
-    let not_full = |p: &Lit| brightest(p) <= FITTED.1 * full;
     let fitted: Vec<&Lit> =
         points.iter().filter(|p| p.level(None) > FITTED.0 * full && not_full(p)).collect();
     let exposures = fitted.iter().map(|p| p.exposure_s);
@@ -199,8 +228,18 @@ fn one_filter<'a>(
     let at = |t: f64| fit.at_zero.value + fit.slope.value * t;
     let residual = |p: &Lit| p.level(None) / at(p.exposure_s) - 1.0;
     let lamp_error = |p: &Lit| lamp.share / (p.frames_adu.len() as f64).sqrt();
-    let residuals: Vec<(f64, f64, f64)> =
-        points.iter().map(|p| (p.level(None), residual(p), lamp_error(p))).collect();
+    let response: Vec<f64> = (0..campaign.grid.blocks() * campaign.grid.lanes.len())
+        .map(|at| fitted.iter().map(|p| p.cells[at][0] / p.cells[at][1] / p.level(None)).sum())
+        .map(|sum: f64| sum / fitted.len() as f64)
+        .collect();
+    let residuals: Vec<(f64, f64, f64)> = points
+        .iter()
+        .map(|p| {
+            let below = if not_full(p) { None } else { p.below(FITTED.1 * full, &response) };
+            let (level, of_all) = below.unwrap_or((p.level(None), p.level(None)));
+            (level, of_all / at(p.exposure_s) - 1.0, lamp_error(p))
+        })
+        .collect();
     let name = colour.map(CfaColor::name);
     let frames: Vec<String> = points.iter().flat_map(|p| p.names.clone()).collect();
     let named = |m: Measure| m.of_channel(name).from(frames.clone());
@@ -230,7 +269,7 @@ fn one_filter<'a>(
             all_linear = false;
             break;
         }
-        linear = *level;
+        linear = level.max(linear);
     }
     let mut measure = Measure::of("linearity_max", Estimate::known(linear, 0.0), "ADU", METHOD);
     // It is known to the levels that were taken, and as far as the lamp tells.
@@ -253,7 +292,9 @@ fn one_filter<'a>(
         law.map_or(f64::NAN, |law| law.bend(best.highest))
     };
     let told = best.bend(best.highest).abs() > lamp.sigmas(CERTAIN) * lamp.error(&flats, bend);
-    let curve = straightening(&best, full).filter(|_| told);
+    let followed = fitted.iter().map(|p| (p.taken.clone(), p.frames_adu.clone()));
+    let drifted = drift(&followed.collect::<Vec<_>>()).filter(|share| share.abs() > LEAST_BEND);
+    let curve = straightening(&best, full).filter(|_| told && drifted.is_none());
     let dead = |levels: &[f64]| {
         let dead = match &curve {
             Some(_) => bent_law(&at_exposures(levels), full, terms).map(|l| l.dead_s),
@@ -284,7 +325,20 @@ fn one_filter<'a>(
     let series = vec![series("linearity", levels), series("linearity_residual", off)];
     let exposures_s = fitted.iter().map(|p| p.exposure_s).collect();
     let steady = Steady { set, exposures_s, dead_s, doubted: doubts.clone() };
-    Some(Law { measures, series, curve, steady })
+    let Some(share) = drifted else {
+        return Some(Law { measures, series, curve, steady: Some(steady), finding: None });
+    };
+    let why = format!("the light drifted by {:.2} % over these flats", 100.0 * share);
+    let message = format!(
+        "{why}, as those of one exposure tell that follow one another: neither linearity nor shutter is told from it"
+    );
+    let finding = Finding::new("sensor-lamp-drift", Severity::Warning, frames[0].clone(), message)
+        .hint(
+            "Take flats with a steady lamp, each exposure twice in the order short, long, long, short.",
+        )
+        .with("share", share);
+    let measures = measures.into_iter().map(|m| m.invalid(why.clone())).collect();
+    Some(Law { measures, series, curve, steady: None, finding: Some(finding) })
 }
 
 /// Points that a fit of a bend must have beyond its coefficients.
@@ -414,6 +468,8 @@ fn exposures(
     let mut order: Vec<f64> = set.frames.iter().map(|f| f.exposure_s).collect();
     order.sort_by(f64::total_cmp);
     order.dedup_by(|a, b| is_exposure(*a, *b));
+    let dates: Option<Vec<f64>> = set.frames.iter().map(|f| moment(f.date.as_deref()?)).collect();
+    let taken = |i: usize| dates.as_ref().map_or(i as f64, |dates| dates[i]);
     order
         .into_iter()
         .map(|exposure_s| {
@@ -421,9 +477,10 @@ fn exposures(
                 is_exposure(set.frames[i].exposure_s, exposure_s) && !doubts.contains(&i)
             };
             let mut frames: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
+            let mut cells = vec![[0.0; 2]; campaign.grid.blocks() * lanes];
             let signal = Parts::of(&campaign.grid, colour, |block, lane| {
                 let at = block * lanes + lane;
-                let mut sums = [0.0; 2];
+                let sums = &mut cells[at];
                 for pair in &set.pairs {
                     let cell = pair.cells[at];
                     let of = [(pair.a, cell.mean_a), (pair.b, cell.mean_b)];
@@ -436,7 +493,7 @@ fn exposures(
                         }
                     }
                 }
-                Some(sums)
+                Some(*sums)
             });
             let names = set
                 .frames
@@ -445,7 +502,8 @@ fn exposures(
                 .filter(|(i, _)| here(*i))
                 .map(|(_, f)| f.name.clone());
             let frames_adu = frames.values().map(|(sum, n)| sum / n).collect();
-            Lit { exposure_s, signal, names: names.collect(), frames_adu }
+            let taken = frames.keys().map(|i| taken(*i)).collect();
+            Lit { exposure_s, signal, cells, names: names.collect(), frames_adu, taken }
         })
         .filter(|p| p.signal.without(None)[1] > 0.0)
         .collect()

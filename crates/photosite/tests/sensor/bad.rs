@@ -89,6 +89,49 @@ fn a_lamp_that_varies_is_in_the_intervals_of_linearity() {
     }
 }
 
+#[test]
+fn a_lamp_that_drifts_tells_no_law() {
+    for by in [-0.002f32, 0.01] {
+        let report = under_a_lamp(Preset::CmosMono, (0..20).map(|i| by * i as f32).collect());
+        assert!(report.curves.is_empty(), "{by}: {:?}", report.curves);
+        let names =
+            ["linearity_error_min", "linearity_error_max", "linearity_max", "shutter_dead_time"];
+        for m in report.measures.iter().filter(|m| names.contains(&m.name.as_str())) {
+            assert!(!m.valid && m.reason.contains("drifted"), "{by}: {m:?}");
+        }
+        let codes: Vec<&str> = report.findings.iter().map(|f| &*f.code).collect();
+        assert!(codes.contains(&"sensor-lamp-drift"), "{by}: {codes:?}");
+        assert!(!codes.contains(&"sensor-shutter-uneven"), "{by}: {codes:?}");
+    }
+}
+
+#[test]
+fn flats_that_are_full_in_the_middle_alone_bend_nothing() {
+    for corner_light in [0.7, 0.4] {
+        let mut lab = Laboratory::of(Preset::CmosMono, Size::new(320, 256), 3, |n| {
+            n.effects -= Effects::DUST;
+            n.sensor.corner_light = corner_light;
+        });
+        lab.take(FrameKind::Bias, BIAS_S, -10.0, 10);
+        for share in [0.08, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.05, 1.2, 1.35] {
+            lab.flats(share, 2);
+        }
+        let report = lab.measure();
+        assert!(report.curves.is_empty(), "{corner_light}: {:?}", report.curves);
+        for name in ["linearity_error_min", "linearity_error_max"] {
+            let m = report.measure(name).expect("a value");
+            println!("{corner_light} {name}: {:?} ({:?} to {:?})", m.value, m.low, m.high);
+            assert!(m.value.unwrap().abs() < 0.2, "{corner_light}: {m:?}");
+        }
+        // Straight up to where the first pixels are full.
+        let night = lab.simulation.night();
+        let full_adu = lab.range_e() / night.sensor.gain_e_per_adu;
+        let linear = report.measure("linearity_max").expect("a value").value.unwrap() / full_adu;
+        println!("{corner_light}: linear to {linear}");
+        assert!((0.5..1.0).contains(&linear), "{corner_light}: {linear}");
+    }
+}
+
 /// Says another exposure in the headers of some of the frames that were taken.
 fn say_exposure(lab: &Laboratory, frames: std::ops::RangeInclusive<usize>, exposure_s: f64) {
     for number in frames {

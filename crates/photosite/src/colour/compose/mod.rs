@@ -106,13 +106,3 @@ pub fn mixed(parts: &[(f64, &Frame)]) -> Frame {
     out.variance = out.variance.filter(|_| known);
     out
 }
-
-/// Multiplies a frame whose sky is 0, and puts the sky on `level`; NaN stays NaN.
-pub fn put_on(frame: &mut Frame, scale: f64, level: f64) {
-    let to = |v: &mut f32| *v = (f64::from(*v) * scale + level) as f32;
-    frame.data.as_mut_slice().iter_mut().for_each(to);
-    if let Some(variance) = &mut frame.variance {
-        let to = |v: &mut f32| *v = (f64::from(*v) * scale * scale) as f32;
-        variance.as_mut_slice().iter_mut().for_each(to);
-    }
-}

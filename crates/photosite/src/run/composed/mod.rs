@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use photosite_file::fits::Sample;
-use photosite_file::is_ours;
 use photosite_pix::align::{Alignment, Point, Transform};
 use photosite_pix::stars::{Criteria, Mesh};
 use photosite_pix::wcs::Wcs;
@@ -15,19 +14,18 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::colour::compose::{
-    Balance, Formula, Palette, balance, common_sky, lay, mixed, put_on, with_luminance,
+    Balance, Formula, Palette, balance, common_sky, lay, mixed, with_luminance,
 };
 use crate::correlation::Correlation;
-use crate::detector::mark_raw;
 use crate::finding::Severity;
 use crate::header::{ComposedChannel, composed_header};
 use crate::measure::{StarField, SurveyedLight, background, find_stars, offer_files, survey};
-use crate::open::read_frames;
-use crate::preview::{Linked, write_preview};
-use crate::product::{Product, Standing, fits_name, standing};
+use crate::preview::{Linked, room_for_preview, write_preview};
+use crate::product::{Product, Standing, fits_name, room_for};
 use crate::provenance::{Input, Provenance};
 use crate::register::lay_over;
 use crate::run::mixed::other_targets;
+use crate::stack::ReadBuffers;
 use crate::work::Context;
 use crate::{Error, Finding, Result, provenance};
 use names::{Names, Recipe, names, recipe};
@@ -164,12 +162,10 @@ pub fn compose(request: &ComposeRequest<'_>, context: &Context<'_>) -> Result<Co
         "balance": request.balance,
     });
     let provenance = Provenance::new("colour picture", inputs, parameters);
-    let stands = standing(request.output, &provenance.key())?;
+    let stands = room_for(request.output, &provenance)?;
     let png = request.output.with_extension("png");
-    let foreign = png.exists() && !is_ours(&png).unwrap_or(false);
-    if foreign {
-        findings.push(Finding::of(&Error::foreign(&png), png.display().to_string()));
-    }
+    let taken = room_for_preview(&png).err();
+    findings.extend(taken.iter().map(|e| Finding::of(e, png.display().to_string())));
     let task = Task { lights: &surveyed, names: &names, reference, balance: request.balance };
     let mut made = task.make((&rgb, luminance.as_ref()), context)?;
     findings.append(&mut made.findings);
@@ -214,14 +210,14 @@ pub fn compose(request: &ComposeRequest<'_>, context: &Context<'_>) -> Result<Co
         }
         .write_while(&[], context)?;
     }
-    if !foreign {
+    if taken.is_none() {
         let planes: Vec<_> = made.frames.iter().map(|f| &f.data).collect();
         write_preview(&planes, top_down, &png, None, Linked::Yes)?;
     }
     Ok(Composed {
         schema: COMPOSE_SCHEMA,
         path: request.output.to_owned(),
-        preview: (!foreign).then_some(png),
+        preview: taken.is_none().then_some(png),
         reused: stands == Standing::Current,
         palette: name,
         width: size.width,
@@ -318,7 +314,7 @@ impl Task<'_> {
             let (own, wanted) = (self.stars(&light, context)?, self.stars(&mean, context)?);
             let found = balance((&light, &own), (&mean, &wanted));
             match found {
-                Some(found) => put_on(&mut light, found.scale, 0.0),
+                Some(found) => light.rescale(found.scale, 0.0),
                 None => findings.push(unbalanced(reference, "the luminance")),
             }
             with_luminance(&mut frames, &light);
@@ -326,9 +322,13 @@ impl Task<'_> {
             parts.push(ComposedPart { channel: "luminance", formula, sky_adu, balance: found });
         }
         for frame in &mut frames {
-            put_on(frame, 1.0, background_adu);
+            frame.rescale(1.0, background_adu);
             // Programs that people open pictures with know no NaN.
             frame.fill_missing(background_adu as f32);
+        }
+        // Errors of some colours would be taken for those of all.
+        if frames.iter().any(|f| f.variance.is_none()) {
+            frames.iter_mut().for_each(|f| f.variance = None);
         }
         let shared = filtered.into_values().find_map(|f| f.shared);
         Ok(Made { frames, parts, background_adu, shared, findings })
@@ -343,9 +343,7 @@ impl Task<'_> {
         context: &Context<'_>,
     ) -> Result<Filtered> {
         let light = &self.lights[i];
-        let (mut opened, header) = read_frames(light.path())?;
-        let mut frame = opened.swap_remove(plane);
-        mark_raw(&mut frame, &light.metadata, &header);
+        let frame = light.light.with_variance(&mut ReadBuffers::default())?.swap_remove(plane);
         light.light.unchanged()?;
         let (frame, shared) = lay(&frame, transform, size, context)?;
         Ok(Filtered { frame, sky_adu: light.levels[plane], shared })
@@ -378,7 +376,7 @@ impl Task<'_> {
             return Ok(unlike);
         }
         for (frame, part) in frames.iter_mut().zip(parts) {
-            put_on(frame, part.balance.map_or(1.0, |b| b.scale), 0.0);
+            frame.rescale(part.balance.map_or(1.0, |b| b.scale), 0.0);
         }
         Ok(None)
     }
@@ -421,7 +419,7 @@ fn take_sky_off(filtered: &mut BTreeMap<&str, Filtered>, context: &Context<'_>) 
     let found = common_sky(&pictures);
     for (i, one) in filtered.values_mut().enumerate() {
         one.sky_adu = found.as_ref().map_or(one.sky_adu, |levels| levels[i]);
-        put_on(&mut one.frame, 1.0, -one.sky_adu);
+        one.frame.rescale(1.0, -one.sky_adu);
     }
     Ok(())
 }
@@ -429,7 +427,7 @@ fn take_sky_off(filtered: &mut BTreeMap<&str, Filtered>, context: &Context<'_>) 
 /// That there are too few stars to balance channels by.
 fn unbalanced(reference: &SurveyedLight, what: &str) -> Finding {
     let message = format!(
-        "too few unsaturated stars are in common to balance {what} by; the channels keep the light that          they have"
+        "too few unsaturated stars are in common to balance {what} by; the channels keep the light that they have"
     );
     let subject = reference.path().display().to_string();
     Finding::new("compose-unbalanced", Severity::Warning, subject, message)

@@ -7,7 +7,7 @@ use super::crop::{hottest, some_of};
 use super::some;
 use crate::evidence::stands_out;
 use crate::finding::Severity;
-use crate::header::days;
+use crate::header::moment;
 use crate::inventory::Frame;
 use crate::run::looked::read_plane;
 use crate::work::Context;
@@ -31,7 +31,7 @@ pub(super) fn in_seconds(members: &[usize], frames: &mut [Frame], findings: &mut
     let mut lights: Vec<(f64, usize)> = members
         .iter()
         .filter(|i| frames[**i].kind == FrameKind::Light)
-        .filter_map(|i| Some((days(frames[*i].metadata.date_obs.as_deref()?)?, *i)))
+        .filter_map(|i| Some((moment(frames[*i].metadata.date_obs.as_deref()?)?, *i)))
         .collect();
     lights.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let exposure_s = |i: usize| frames[i].metadata.exposure_s;

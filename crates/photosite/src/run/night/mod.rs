@@ -58,7 +58,7 @@ use crate::plan::{
     plan_pictures, shooting_list,
 };
 use crate::product::Kept;
-use crate::raw::RawFrame;
+use crate::raw::{RawFrame, brought_to_adu};
 use crate::report::{self, LibraryReport};
 use crate::work::{Context, on_each};
 use crate::{Error, ErrorKind, Finding, Result, env};
@@ -390,7 +390,8 @@ impl<'a> Night<'a> {
         let notes = &mut self.notes;
         self.so_far.raw.extend(read.into_iter().zip(frames).map(|(raw, frame)| match raw {
             Ok(raw) => {
-                notes.extend(brought_to_adu(&raw).into_iter().chain(bordered(&raw)), context);
+                let brought = raw.from_zero_to_one.then(|| brought_to_adu(&raw.path));
+                notes.extend(brought.into_iter().chain(bordered(&raw)), context);
                 notes.extend(damaged(&raw), context);
                 Some(raw)
             }
@@ -510,15 +511,6 @@ impl<'a> Night<'a> {
         self.timing.insert(format!("{stage}_s"), now - self.lap);
         self.lap = now;
     }
-}
-
-/// That the samples of a frame are read on another scale than they are stored.
-fn brought_to_adu(raw: &RawFrame) -> Option<Finding> {
-    let message =
-        "its samples run from 0 to 1, as this program writes them; 1 is read as 65535 ADU";
-    let subject = raw.path.display().to_string();
-    raw.from_zero_to_one
-        .then(|| Finding::new("samples-from-zero-to-one", Severity::Info, subject, message))
 }
 
 /// That the edge of a light was filled up with zeros.
