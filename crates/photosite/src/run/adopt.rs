@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use photosite_file::fits::Sample;
-use photosite_pix::{Card, CfaPattern, FrameKind};
+use photosite_pix::{Card, CfaPattern, FrameKind, Size};
 use serde_json::json;
 
 use super::keep::{master_record, record_of};
@@ -97,7 +97,11 @@ pub fn masters_among(inventory: &mut Inventory, findings: &mut Vec<Finding>) -> 
     let mut all = Vec::new();
     for (path, kind) in std::mem::take(&mut inventory.masters) {
         let subject = path.display().to_string();
-        let adopted = probe(&path).map(|probe| adopt(&path, &probe, Some(kind)));
+        let adopted = probe(&path).map(|probe| (probe.size, adopt(&path, &probe, Some(kind))));
+        let adopted = adopted.map(|(size, master)| {
+            master
+                .map(|master| master.map(|master| under(array_of_lights(inventory, size), master)))
+        });
         let read = match adopted {
             Ok(Some(Ok(master))) => foreseen(&path, &master),
             Ok(Some(Err(finding))) => {
@@ -130,13 +134,34 @@ pub fn masters_among(inventory: &mut Inventory, findings: &mut Vec<Finding>) -> 
     all
 }
 
+/// The array over all lights of a size; `None` where they differ, or there is none.
+fn array_of_lights(inventory: &Inventory, size: Size) -> Option<CfaPattern> {
+    let lights = inventory.frames.iter().filter(|f| f.kind == FrameKind::Light);
+    let mut arrays = lights.filter(|f| f.detector.active.size() == size).map(|f| f.metadata.cfa);
+    let first = arrays.next()??;
+    arrays.all(|cfa| cfa == Some(first)).then_some(first)
+}
+
+/// A flat whose header names no array is under that of the lights: its colours count each by itself.
+fn under(cfa: Option<CfaPattern>, mut master: Adopted) -> Adopted {
+    if master.kind == FrameKind::Flat && master.traits.cfa.is_none() && !master.is_ours() {
+        master.traits.cfa = cfa;
+    }
+    master
+}
+
 /// The file that a master of another program's is taken from: itself, or a copy in `folder` that is as ours
-/// are.
+/// are; `cfa` is over a flat whose header names none.
 ///
 /// # Errors
 /// When it cannot be read, or the copy cannot be written.
-pub fn taken_from(path: &Path, kind: FrameKind, folder: &Path) -> Result<PathBuf> {
-    match adopt(path, &probe(path)?, Some(kind)) {
+pub fn taken_from(
+    path: &Path,
+    (kind, cfa): (FrameKind, Option<CfaPattern>),
+    folder: &Path,
+) -> Result<PathBuf> {
+    let master = adopt(path, &probe(path)?, Some(kind));
+    match master.map(|master| master.map(|master| under(cfa, master))) {
         Some(Ok(master)) if !master.is_ours() => Ok(usable(path, &master, folder)?.0.path),
         _ => Ok(path.to_owned()),
     }

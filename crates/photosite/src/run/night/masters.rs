@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use photosite_pix::{FrameKind, stat};
+use photosite_pix::{CfaPattern, FrameKind, stat};
 
 use super::long_flats::dark_of_long_flats;
 use super::notes::Notes;
@@ -57,7 +57,10 @@ pub(super) fn build_masters(
                 let dark = master.level_of.and_then(|dark| results[dark].as_ref());
                 dark.map(|dark| level_of_dark(&dark.path, &path, context)).transpose()
             }
-            Some(ready) => take_ready((master.kind, &ready.path), (folder, &path), known, context),
+            Some(ready) => {
+                let taken = (master.kind, master.traits.cfa);
+                take_ready((taken, &ready.path), (folder, &path), known, context)
+            }
             None => {
                 let frames = members(master);
                 let (part, told) = match additive(master, &frames, results, context) {
@@ -131,15 +134,15 @@ fn lights_of<'a>(planned: &Plan, id: MasterId, raw: &'a RawFrames) -> Vec<&'a Ra
 
 /// Takes a master as it is: of the library, or of another program.
 fn take_ready(
-    (kind, from): (FrameKind, &Path),
+    (taken, from): ((FrameKind, Option<CfaPattern>), &Path),
     (folder, to): (&Path, &Path),
     known: &Known,
     context: &Context<'_>,
 ) -> Result<Option<MasterResult>> {
-    let from = taken_from(from, kind, folder)?;
+    let from = taken_from(from, taken, folder)?;
     // A converted copy has its place already.
     let to = if from.parent() == Some(folder) { &from } else { to };
-    take_master(kind, &from, to, known, context).map(Some)
+    take_master(taken.0, &from, to, known, context).map(Some)
 }
 
 /// What is subtracted from each frame of a master, and what is told of it; `None` where the master of it
