@@ -98,17 +98,15 @@ pub fn masters_among(inventory: &mut Inventory, findings: &mut Vec<Finding>) -> 
     for (path, kind) in std::mem::take(&mut inventory.masters) {
         let subject = path.display().to_string();
         let adopted = probe(&path).map(|probe| (probe.size, adopt(&path, &probe, Some(kind))));
-        let adopted = adopted.map(|(size, master)| {
-            master
-                .map(|master| master.map(|master| under(array_of_lights(inventory, size), master)))
-        });
         let read = match adopted {
-            Ok(Some(Ok(master))) => foreseen(&path, &master),
-            Ok(Some(Err(finding))) => {
+            Ok((size, Some(Ok(master)))) => {
+                foreseen(&path, &under(array_of_lights(inventory, size), master))
+            }
+            Ok((_, Some(Err(finding)))) => {
                 findings.push(finding);
                 continue;
             }
-            Ok(None) => {
+            Ok((_, None)) => {
                 findings.push(master_not_adopted(&path));
                 continue;
             }
@@ -160,9 +158,10 @@ pub fn taken_from(
     (kind, cfa): (FrameKind, Option<CfaPattern>),
     folder: &Path,
 ) -> Result<PathBuf> {
-    let master = adopt(path, &probe(path)?, Some(kind));
-    match master.map(|master| master.map(|master| under(cfa, master))) {
-        Some(Ok(master)) if !master.is_ours() => Ok(usable(path, &master, folder)?.0.path),
+    match adopt(path, &probe(path)?, Some(kind)) {
+        Some(Ok(master)) if !master.is_ours() => {
+            Ok(usable(path, &under(cfa, master), folder)?.0.path)
+        }
         _ => Ok(path.to_owned()),
     }
 }

@@ -13,9 +13,9 @@ const BLOCK_SAMPLES: usize = 1 << 22;
 /// samples independent.
 ///
 /// Interpolation makes neighbours alike, so that differences between them show less noise than
-/// there is; means over blocks are left as they were, nearly. Blocks are compared along both diagonals, which cross
-/// rows and columns: what a row's samples share shows as what a column's do. A block with a sample that is not finite
-/// does not count. Of large frames, blocks of rows spread evenly tell it; of frames of
+/// there is; means over blocks are left as they were, nearly. Blocks are compared along x and along y, and the larger
+/// of both counts: along a row what its samples share does not show, nor what a column's share along it. A block with
+/// a sample that is not finite does not count. Of large frames, blocks of rows spread evenly tell it; of frames of
 /// fewer than 12 rows, blocks side by side.
 pub fn noise_of_blocks(rows: &[f32], width: usize) -> f64 {
     const TRIPLE: usize = 3;
@@ -41,20 +41,15 @@ pub fn noise_of_blocks(rows: &[f32], width: usize) -> f64 {
         let blocks = sums.as_chunks::<BLOCK>().0.iter();
         means.extend(blocks.map(|b| b.iter().sum::<f32>() / (BLOCK * BLOCK) as f32));
     }
-    if bands.len() < TRIPLE || across < TRIPLE {
-        return noise(&means, across, 1) * BLOCK as f64;
+    let along = noise(&means, across, 1) * BLOCK as f64;
+    if bands.len() < TRIPLE {
+        return along;
     }
-    // Both diagonals of each three bands, laid so that their blocks stand `diagonals` apart in a row.
-    let diagonals = across - (TRIPLE - 1);
-    let step = if spread.all() { 1 } else { TRIPLE };
-    let mut laid = Vec::with_capacity(2 * bands.len() / step * TRIPLE * diagonals);
-    for first in (0..=bands.len() - TRIPLE).step_by(step) {
-        let part = |band: usize, from: usize| &means[(first + band) * across + from..][..diagonals];
-        for from in [[0, 1, 2], [2, 1, 0]] {
-            (0..TRIPLE).for_each(|band| laid.extend(part(band, from[band])));
-        }
-    }
-    noise(&laid, TRIPLE * diagonals, diagonals) * BLOCK as f64
+    // Three bands after one another make a row, in which blocks above each other stand `across` apart.
+    let step = if spread.all() { across } else { TRIPLE * across };
+    let triples = means.windows(TRIPLE * across).step_by(step);
+    let down = noise(&triples.flatten().copied().collect::<Vec<f32>>(), TRIPLE * across, across);
+    f64::max(along, down * BLOCK as f64)
 }
 
 /// Samples that tell how much neighbours share.
@@ -101,7 +96,7 @@ pub fn hidden_by_blocks(rows: &[f32], width: usize) -> f64 {
         let part = |d: isize| share((apart as isize + d).unsigned_abs()) * (side - d.abs()) as f64;
         (1 - side..side).map(part).sum::<f64>() / BLOCK as f64
     };
-    let [one, next, after] = [0, 1, 2].map(|i| of_blocks(i * BLOCK).powi(2));
+    let [one, next, after] = [0, 1, 2].map(|i| of_blocks(0) * of_blocks(i * BLOCK));
     let shown = one - (8.0 * next - 2.0 * after) / 6.0;
     let all = 1.0 + 2.0 * (1..FAR).map(share).sum::<f64>();
     let times = all / shown.sqrt();
