@@ -303,11 +303,9 @@ fn look_over(
         Some(_) => 1.0,
         None => stat::hidden_by_blocks(data.as_slice(), data.width()),
     };
-    let beside = beside_stars(seen, &field).map(|sky| {
-        let shown = stat::noise_of_blocks(sky.as_slice(), sky.width());
-        hidden(&sky) * shown
-    });
-    let with_stars = hidden(seen) * block_noise;
+    let beside = beside_stars(seen, &field)
+        .map(|sky| hidden(&sky) * stat::noise_of_blocks_either_way(sky.as_slice(), sky.width()));
+    let with_stars = hidden(seen) * stat::noise_of_blocks_either_way(seen.as_slice(), seen.width());
     let sky_noise = beside.filter(|noise| *noise > 0.0).map_or(with_stars, |n| n.min(with_stars));
     let structure = Structure::of(seen, mask, &field.mesh, &field.stars, field.fwhm_px);
     let backgrounds = match (backgrounds, mosaic) {

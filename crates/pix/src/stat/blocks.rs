@@ -13,22 +13,46 @@ const BLOCK_SAMPLES: usize = 1 << 22;
 /// samples independent.
 ///
 /// Interpolation makes neighbours alike, so that differences between them show less noise than
-/// there is; means over blocks are left as they were, nearly. Blocks are compared along x and along y, and the larger
-/// of both counts: along a row what its samples share does not show, nor what a column's share along it. A block with
-/// a sample that is not finite does not count. Of large frames, blocks of rows spread evenly tell it; of frames of
-/// fewer than 12 rows, blocks side by side.
+/// there is; means over blocks are left as they were, nearly. A block with a sample that is not
+/// finite does not count. Of large frames, blocks of rows spread evenly tell it. Blocks are compared along x: what the
+/// samples of a row share does not show ([`noise_of_blocks_either_way`]).
 pub fn noise_of_blocks(rows: &[f32], width: usize) -> f64 {
+    let (means, across, _) = block_means(rows, width, 1);
+    if across == 0 { f64::NAN } else { noise(&means, across, 1) * BLOCK as f64 }
+}
+
+/// The larger of the noise that blocks show along x and along y, so that noise of rows counts as that of columns; of
+/// frames of fewer than 12 rows the one along x.
+pub fn noise_of_blocks_either_way(rows: &[f32], width: usize) -> f64 {
     const TRIPLE: usize = 3;
-    let across = width / BLOCK;
+    let (means, across, all) = block_means(rows, width, TRIPLE);
     if across == 0 {
         return f64::NAN;
     }
-    let spread = Spread::new(rows.len(), width, TRIPLE * BLOCK, BLOCK_SAMPLES);
+    let along = noise(&means, across, 1) * BLOCK as f64;
+    if means.len() < TRIPLE * across {
+        return along;
+    }
+    // Three bands after one another make a row, in which blocks above each other stand `across` apart.
+    let step = if all { across } else { TRIPLE * across };
+    let triples = means.windows(TRIPLE * across).step_by(step);
+    let down = noise(&triples.flatten().copied().collect::<Vec<f32>>(), TRIPLE * across, across);
+    f64::max(along, down * BLOCK as f64)
+}
+
+/// Means over blocks, band after band, how many make a band, and whether they are of all rows: of large frames so many
+/// bands lie together.
+fn block_means(rows: &[f32], width: usize, together: usize) -> (Vec<f32>, usize, bool) {
+    let across = width / BLOCK;
+    if across == 0 {
+        return (Vec::new(), 0, true);
+    }
+    let spread = Spread::new(rows.len(), width, together * BLOCK, BLOCK_SAMPLES);
     let bands: Vec<usize> = if spread.all() {
         (0..rows.len() / width / BLOCK).map(|i| i * BLOCK).collect()
     } else {
-        let places = (0..spread.wanted).map(|i| spread.at(i));
-        places.flat_map(|first| (0..TRIPLE).map(move |i| first + i * BLOCK)).collect()
+        let places = (0..spread.places.min(spread.wanted)).map(|i| spread.at(i));
+        places.flat_map(|first| (0..together).map(move |i| first + i * BLOCK)).collect()
     };
     let mut means = Vec::with_capacity(bands.len() * across);
     let mut sums = vec![0.0f32; width];
@@ -41,15 +65,7 @@ pub fn noise_of_blocks(rows: &[f32], width: usize) -> f64 {
         let blocks = sums.as_chunks::<BLOCK>().0.iter();
         means.extend(blocks.map(|b| b.iter().sum::<f32>() / (BLOCK * BLOCK) as f32));
     }
-    let along = noise(&means, across, 1) * BLOCK as f64;
-    if bands.len() < TRIPLE {
-        return along;
-    }
-    // Three bands after one another make a row, in which blocks above each other stand `across` apart.
-    let step = if spread.all() { across } else { TRIPLE * across };
-    let triples = means.windows(TRIPLE * across).step_by(step);
-    let down = noise(&triples.flatten().copied().collect::<Vec<f32>>(), TRIPLE * across, across);
-    f64::max(along, down * BLOCK as f64)
+    (means, across, spread.all())
 }
 
 /// Samples that tell how much neighbours share.
@@ -128,7 +144,10 @@ mod tests {
                     let slope = 0.3 * x as f32 - 0.2 * y as f32;
                     5.0 * hash(i, 1) + row * hash(y, 2) + column * hash(x, 3) + slope
                 };
-                noise_of_blocks(&(0..width * height).map(at).collect::<Vec<f32>>(), width)
+                noise_of_blocks_either_way(
+                    &(0..width * height).map(at).collect::<Vec<f32>>(),
+                    width,
+                )
             };
             let clean = of(0.0, 0.0);
             assert!((clean - 5.0).abs() < 0.2, "{width} x {height}: {clean}");
