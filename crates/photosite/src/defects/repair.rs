@@ -132,12 +132,15 @@ impl Offsets {
             let mut out: Vec<Offset> = all()
                 .filter(|d| *d != (0, 0))
                 .filter(|&(dx, dy)| color(dx, dy) == color(0, 0))
-                .map(|(dx, dy)| Offset {
-                    dx: place(dx, dy).0,
-                    dy: place(dx, dy).1,
-                    d2: (dx * dx + dy * dy) as f32,
-                    near: dx.abs() <= near && dy.abs() <= near,
-                    steps: irregular.is_none().then_some((dx, dy)),
+                .map(|(u, v)| {
+                    let (dx, dy) = place(u, v);
+                    Offset {
+                        dx,
+                        dy,
+                        d2: (u * u + v * v) as f32,
+                        near: u.abs() <= near && v.abs() <= near,
+                        steps: irregular.is_none().then_some((u, v)),
+                    }
                 })
                 .collect();
             out.sort_by(|a, b| a.d2.total_cmp(&b.d2).then((a.dy, a.dx).cmp(&(b.dy, b.dx))));
@@ -316,8 +319,8 @@ fn value_of(frame: &Frame, around: &[Offset], (x, y): (usize, usize)) -> Option<
         weighted_median(&mut healthy.iter().map(single).collect::<Vec<_>>())
     };
     let by_lines = patch.as_ref().map(|patch| patch.by_lines(f64::from(value)));
-    if let Some(star) =
-        patch.zip(by_lines).and_then(|(patch, by)| patch.shows(by.rise).then_some(by))
+    if let Some((patch, star)) = patch.zip(by_lines)
+        && patch.shows(star.rise)
     {
         return of_star(star);
     }
