@@ -1,6 +1,5 @@
 //! Completion scripts and manual pages.
 
-use std::io::stdout;
 use std::path::Path;
 
 use clap::CommandFactory;
@@ -14,7 +13,9 @@ use crate::{Done, config, resolve, show};
 
 /// Prints a completion script.
 pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<Done> {
-    clap_complete::generate(shell, &mut Cli::command(), "photosite", &mut stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "photosite", &mut script);
+    println!("{}", String::from_utf8_lossy(&script).trim_end());
     Ok(Done::Well)
 }
 

@@ -85,7 +85,7 @@ fn accounts(folder: &Path) -> Vec<Account> {
         made(
             "inspect FILE...",
             "What a header says; a list, one entry a file.",
-            ".[] | [.path, .kind, .exposure_s] | @tsv",
+            ".[] | [.path, .kind, .metadata.exposure_s] | @tsv",
             1,
             ask(&["inspect", light]),
         ),
@@ -156,7 +156,7 @@ fn accounts(folder: &Path) -> Vec<Account> {
         made(
             "explain FILE...",
             "What products were made of; a list.",
-            ".[].inputs[] | [.role, .path] | @tsv",
+            ".[].inputs[] | [.role, .name] | @tsv",
             2,
             ask(&["explain", &stack]),
         ),
@@ -177,14 +177,14 @@ fn accounts(folder: &Path) -> Vec<Account> {
         made(
             "plan LIGHTS...",
             "The shooting list.",
-            ".shots[] | [.kind, .shoot, .exposure_s] | @tsv",
+            ".shots[] | [.kind, .count, .exposure_s] | @tsv",
             2,
             ask(&["plan", &raw]),
         ),
         made(
             "match LIGHT...",
             "Which master each light gets, and why; a list, one entry a light.",
-            ".[] | [.path, .masters.dark.chosen.name] | @tsv",
+            ".[] | .path as $light | .masters[] | [$light, .kind, .chosen.name // \"none\"] | @tsv",
             2,
             ask(&["match", &raw]),
         ),

@@ -12,6 +12,7 @@ use super::course::LightFacts;
 use super::dark::DarkShare;
 use super::left::strip_rows;
 use super::set::{Calibrated, CalibrationSet};
+use super::steps::Step;
 use crate::raw::RawFrame;
 use crate::stack::{Prepared, ReadBuffers};
 use crate::{Error, Result, defects};
@@ -116,11 +117,11 @@ impl CalibratedSource {
 }
 
 impl CalibratedSource {
-    /// Rows of the light as its masters leave them, pixels that call for a repair not repaired.
+    /// Rows of the light as its flat saw it: pixels that call for a repair not repaired, outputs in gains of their own.
     ///
     /// # Errors
     /// When they cannot be read, or the masters do not fit.
-    pub fn unrepaired(
+    pub fn before_flat(
         &self,
         rows: Range<usize>,
         buffers: &mut ReadBuffers,
@@ -129,7 +130,8 @@ impl CalibratedSource {
         let named = |e: Error| e.about(&self.path);
         let size = Size::new(self.size().width, rows.len());
         self.set.fits(self.size()).map_err(named)?;
-        let course = self.set.course(self.facts.clone()).map_err(named)?;
+        let mut course = self.set.course(self.facts.clone()).map_err(named)?;
+        course.steps.retain(|row| row.step != Step::Gain);
         let mut data = Plane::zeroed(size);
         self.raw.read(rows.clone(), 0..size.width, buffers, data.as_mut_slice())?;
         let mask = Plane::zeroed(size);

@@ -37,6 +37,12 @@ const APART: f64 = 0.15;
 const DUST_ALONE: f64 = 0.12;
 /// The noise of a light is known to so much, squared.
 const MORE_NOISE: f64 = 1.1;
+/// How far what is seen of a flat may be off what one shows that was applied twice, or multiplied with.
+const AS_OFTEN: f64 = 0.1;
+/// The share of its variance that photons of a background surely make.
+const PHOTONS: f64 = 0.6;
+/// The share of a light's level below which it does not tell what it was divided by.
+const DIVIDED_BY: f64 = 0.2;
 /// Flats exposed to more of saturation than this may bend.
 const BENT: f64 = 0.7;
 /// Dust of which at least so much is certainly there has not gone as a whole.
@@ -96,26 +102,33 @@ pub(super) fn look(
         true => 3.0 * level.abs() + 10.0 * seen.noise_adu,
         false => 0.0,
     };
-    let blocks = |divided: bool| {
+    let blocks = |as_it_was: Restored| {
         Blocks::of(against.size, against.cfa, |rows, out| {
             for (y, out) in rows.zip(out.chunks_exact_mut(against.size.width)) {
                 subject.row(y, out);
-                if divided {
-                    out.iter_mut().zip(flat.frame.data.row(y)).for_each(|(v, f)| *v *= f);
+                let both = out.iter_mut().zip(flat.frame.data.row(y));
+                match as_it_was {
+                    Restored::Not => (),
+                    Restored::Light => both.for_each(|(v, f)| *v *= f),
+                    Restored::Divisor => both.for_each(|(v, f)| {
+                        let seen = f64::from(*v) > DIVIDED_BY * level;
+                        *v = if seen { level as f32 * f / *v } else { f32::NAN };
+                    }),
                 }
                 out.iter_mut().for_each(|v| *v += lifted_adu as f32);
             }
             Ok(())
         })
     };
-    let fit = flat.template.fit(&blocks(true)?);
+    let fit = flat.template.fit(&blocks(Restored::Light)?);
     let lit_adu = level + lifted_adu;
     let slope = Share::of(fit.slope, fit.slope_error);
     let dust = Share::of(fit.dust, fit.dust_error);
     if slope.is_none() && dust.is_none() {
+        faults.push(not_measured(seen));
         return Ok(());
     }
-    let plain = flat.template.fit(&blocks(false)?);
+    let plain = flat.template.fit(&blocks(Restored::Not)?);
     let mut note = |name, share: Option<Share>| {
         if let Some(s) = share {
             measures.push(Measured { name, value: s.value - 1.0, error: s.error, unit: "" });
@@ -136,6 +149,33 @@ pub(super) fn look(
         hint: hint.to_owned(),
         region: Some(region),
     };
+    if lifted_adu == 0.0 && fit.answer == FlatAnswer::DoesNotFit {
+        // The light was divided by this flat, turned.
+        if let Some(angle) = flat.template.fit(&blocks(Restored::Divisor)?).angle_deg {
+            let share = Share { value: angle, error: 0.5 };
+            let message = format!(
+                "the light was divided by a flat turned by {angle:.1} degrees to this one: its dust is bright where \
+                 this flat, turned so, has it"
+            );
+            let hint = "Take flats at the rotation of the lights.";
+            faults.push(Fault {
+                unit: "deg",
+                ..fault("flat-rotated", Severity::Error, share, message, hint)
+            });
+            return Ok(());
+        }
+        if let Some((code, how, hint)) = applied_otherwise((slope, dust), seen, against) {
+            let share = dust.or(slope).map(|s| Share { value: s.value - 1.0, ..s });
+            let Some(share) = share else { return Ok(()) };
+            let message = format!(
+                "the flat was {how}: the light shows {:.0} +- {:.0} % of its vignetting and dust",
+                100.0 * (share.value),
+                100.0 * share.error
+            );
+            faults.push(fault(code, Severity::Error, share, message, hint));
+            return Ok(());
+        }
+    }
     if lifted_adu == 0.0 && was_not_applied(&plain, &fit) {
         let share = Share::of(plain.dust, plain.dust_error)
             .or_else(|| Share::of(plain.slope, plain.slope_error));
@@ -227,6 +267,64 @@ pub(super) fn look(
     };
     faults.extend(found);
     Ok(())
+}
+
+/// That the light says nothing of the flat.
+fn not_measured(seen: &Seen) -> Fault {
+    Fault {
+        code: "flat-not-measured",
+        severity: Severity::Info,
+        value: seen.level_adu,
+        error: Some(seen.noise_adu),
+        unit: "adu",
+        message: format!(
+            "whether it was divided by the flat cannot be told: neither vignetting nor dust show in a background of \
+             {:.1} ADU under a noise of {:.1} ADU",
+            seen.level_adu, seen.noise_adu
+        ),
+        hint: "Lights of a brighter sky tell, and those whose background was not taken off."
+            .to_owned(),
+        region: None,
+    }
+}
+
+/// What a light is made into before the flat is looked for in it.
+#[derive(Clone, Copy)]
+enum Restored {
+    /// Nothing.
+    Not,
+    /// The light as it was, had it been divided by this flat.
+    Light,
+    /// What it was divided by, if its own flat is this one.
+    Divisor,
+}
+
+/// That the flat was applied twice, or multiplied with, by what the light shows of it when it is restored; not where
+/// that may as well be a level of which all of the light is.
+fn applied_otherwise(
+    (slope, dust): (Option<Share>, Option<Share>),
+    seen: &Seen,
+    against: &Against,
+) -> Option<(&'static str, &'static str, &'static str)> {
+    let both = [slope, dust];
+    let known = || both.iter().flatten();
+    let is = |times: f64| {
+        let near = AS_OFTEN * times.max(1.0);
+        known().all(|s| (s.value - times).abs() < near.max(SIGMAS * s.error))
+    };
+    if is(3.0) {
+        let hint = "Divide by the flat.";
+        return Some(("flat-not-applied", "multiplied with, not divided by", hint));
+    }
+    let level_adu = seen.level_adu;
+    let all_photons = |gain: f64| seen.noise_adu.powi(2) > PHOTONS * level_adu / gain;
+    let no_bias = |bias: f64| (level_adu - bias).abs() > OF_BIAS * bias;
+    let is_light = match (against.gain_e_per_adu, against.bias_adu) {
+        (Some(gain), _) => all_photons(gain),
+        (None, Some(bias)) => no_bias(bias),
+        (None, None) => false,
+    };
+    (is(0.0) && is_light).then_some(("flat-twice", "divided by twice", "Divide by the flat once."))
 }
 
 /// The light as it is shows the flat, and restored by the flat it does not.

@@ -27,7 +27,7 @@
 //! let against = Against::new(size, None).dark(&dark, None)?;
 //! // A dark that is twice as strong as what the light holds leaves holes.
 //! let light = Plane::from_fn(size, |x, y| 300.0 + 20.0 * noise(x, y, 2) - 0.5 * hot(x, y));
-//! let found = diagnose(&Subject { data: &light, mask: None }, &against)?;
+//! let found = diagnose(&Subject::new(&light, None), &against)?;
 //! assert_eq!(found.verdict, Verdict::Wrong);
 //! assert_eq!(found.faults[0].code, "thermal-over");
 //! assert!((found.faults[0].value + 0.5).abs() < 0.05);
@@ -154,6 +154,15 @@ pub struct Subject<'a> {
     pub data: &'a Plane<f32>,
     /// Its mask: pixels that were repaired, are saturated or hold nothing do not count.
     pub mask: Option<&'a Plane<MaskBits>>,
+    /// The dark at hand is of its own exposure and temperature, so that another may have been subtracted.
+    pub has_its_dark: bool,
+}
+
+impl<'a> Subject<'a> {
+    /// A light with its mask, held against the dark that was subtracted, as far as is known.
+    pub fn new(data: &'a Plane<f32>, mask: Option<&'a Plane<MaskBits>>) -> Self {
+        Self { data, mask, has_its_dark: false }
+    }
 }
 
 impl Subject<'_> {
@@ -364,6 +373,10 @@ pub fn diagnose(subject: &Subject<'_>, against: &Against) -> Result<Diagnosis> {
         return Err(crate::Error::mismatch(message));
     }
     let seen = Seen::of(subject, against);
+    if let Some(fault) = not_as_the_camera_gave_it(&seen, against) {
+        let (faults, measures) = (vec![fault], Vec::new());
+        return Ok(Diagnosis { verdict: Verdict::CannotBeTold, faults, measures });
+    }
     let (mut faults, mut measures) = (Vec::new(), Vec::new());
     if let Some(dark) = &against.dark {
         thermal::look(subject, dark, against, &seen, (&mut faults, &mut measures))?;
@@ -384,9 +397,35 @@ pub fn diagnose(subject: &Subject<'_>, against: &Against) -> Result<Diagnosis> {
     Ok(Diagnosis { verdict, faults, measures })
 }
 
+/// A light is at least so much as noisy as its camera reads out, and as its dark is.
+const OF_READ_NOISE: f64 = 0.5;
+const OF_DARK_NOISE: f64 = 0.4;
+
+/// That a light is quieter than its camera: its numbers are no more what was counted.
+fn not_as_the_camera_gave_it(seen: &Seen, against: &Against) -> Option<Fault> {
+    let read_adu = against.read_noise_e.zip(against.gain_e_per_adu).map(|(e, gain)| e / gain);
+    let dark_adu = against.dark.as_ref().map(|d| d.sites.signal.noise_adu);
+    let [read, dark] = [(read_adu, OF_READ_NOISE), (dark_adu, OF_DARK_NOISE)]
+        .map(|(adu, share)| adu.map_or(0.0, |adu| adu * share));
+    (seen.noise_adu < read.max(dark)).then(|| Fault {
+        code: "light-not-linear",
+        severity: Severity::Warning,
+        value: seen.noise_adu,
+        error: None,
+        unit: "adu",
+        message: format!(
+            "its noise from pixel to pixel is {:.2} ADU, less than the camera's own: it was stretched, smoothed or \
+             put on another scale, and nothing can be held against it",
+            seen.noise_adu
+        ),
+        hint: "Diagnose lights as calibration left them, before anything else is done to them.".to_owned(),
+        region: None,
+    })
+}
+
 /// What explains the others comes first: a dark upside down leaves holes, a background cut off has another
 /// level, and so has a light without its dark.
-const CAUSES: [&str; 21] = [
+const CAUSES: [&str; 22] = [
     "background-clipped",
     "cfa-phase",
     "row-order",
@@ -397,6 +436,7 @@ const CAUSES: [&str; 21] = [
     "light-leak",
     "offset-mismatch",
     "flat-not-applied",
+    "flat-twice",
     "flat-rotated",
     "flat-nonlinear",
     "flat-additive",

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use photosite_pix::CfaPattern;
+use photosite_pix::{CfaPattern, Size};
 
 use super::{Against, Seen, Subject};
 use crate::calibrate::dark::HotSites;
@@ -15,28 +15,64 @@ const SHARP: f32 = 5.0;
 const ALIKE: usize = 10;
 const TIMES: usize = 2;
 
-/// By how many columns and rows the hot pixels of a light lie beside those of a dark; `None` unless many of
-/// them agree.
+/// Where the hot pixels of a light lie in those of a dark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Placed {
+    pub mirrored: bool,
+    pub upside_down: bool,
+    /// Columns and rows that they lie further after that.
+    pub by: (isize, isize),
+}
+
+impl Placed {
+    /// Where a program puts them that turns or mirrors frames, in words; `None` where they are only shifted.
+    pub fn turned(self) -> Option<&'static str> {
+        match (self.mirrored, self.upside_down) {
+            (false, false) => None,
+            (true, false) => Some("mirrored"),
+            (false, true) => Some("upside down"),
+            (true, true) => Some("turned by 180 degrees"),
+        }
+    }
+}
+
+/// How the hot pixels of a light lie beside those of a dark, where that is not at their own places; `None` unless
+/// many of them agree.
 pub(super) fn displaced(
     subject: &Subject<'_>,
     sites: &HotSites,
     against: &Against,
     seen: &Seen,
-) -> Option<(isize, isize)> {
-    let (own, darks) = (sharp(subject, against, seen.noise_adu as f32), sites.brightest(MOST));
-    let mut votes: HashMap<(isize, isize), usize> = HashMap::new();
-    for (x, y) in &own {
-        for (u, v) in &darks {
-            let apart = (*x as isize - *u as isize, *y as isize - *v as isize);
-            *votes.entry(apart).or_default() += 1;
+) -> Option<Placed> {
+    let own = sharp(subject, against, seen.noise_adu as f32);
+    let darks = sites.brightest(MOST);
+    let Size { width, height } = against.size;
+    let placed = |(mirrored, upside_down): (bool, bool)| {
+        let turned = |&(u, v): &(usize, usize)| {
+            let u = if mirrored { width - 1 - u } else { u };
+            (u, if upside_down { height - 1 - v } else { v })
+        };
+        let mut votes: HashMap<(isize, isize), usize> = HashMap::new();
+        for (u, v) in darks.iter().map(turned) {
+            for (x, y) in &own {
+                let apart = (*x as isize - u as isize, *y as isize - v as isize);
+                *votes.entry(apart).or_default() += 1;
+            }
         }
-    }
-    votes.remove(&(0, 0));
-    let mut counts: Vec<(usize, (isize, isize))> = votes.into_iter().map(|(p, n)| (n, p)).collect();
-    counts.sort_unstable_by(|a, b| b.cmp(a));
-    let (most, place) = *counts.first()?;
-    let next = counts.get(1).map_or(0, |c| c.0);
-    (most >= ALIKE && most >= TIMES * next).then_some(place)
+        if !mirrored && !upside_down {
+            votes.remove(&(0, 0));
+        }
+        let mut counts: Vec<(usize, (isize, isize))> =
+            votes.into_iter().map(|(by, n)| (n, by)).collect();
+        counts.sort_unstable_by(|a, b| b.cmp(a));
+        let (most, by) = *counts.first()?;
+        let next = counts.get(1).map_or(0, |c| c.0);
+        (most >= ALIKE && most >= TIMES * next)
+            .then_some((most, Placed { mirrored, upside_down, by }))
+    };
+    let ways = [(false, false), (false, true), (true, false), (true, true)];
+    let best = ways.into_iter().filter_map(placed).rev().max_by_key(|(most, _)| *most);
+    best.map(|(_, placed)| placed)
 }
 
 /// The brightest pixels that stand above all their neighbours of the same colour.

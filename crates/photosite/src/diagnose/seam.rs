@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use photosite_pix::normal::Normal;
 use photosite_pix::stat;
 
 /// Samples to each side of a border between amplifiers, near and far; even, because two colours alternate.
@@ -18,11 +19,15 @@ const MOST: f64 = 1.5;
 /// Near and far the step of an amplifier is the same to this share, noise aside.
 const SAME: f64 = 0.2;
 const NOISY: f64 = 3.0;
-/// Parts of the border, whose steps agree to this share, noise aside: their chi-square with three degrees of
-/// freedom stays below this but in one of a thousand.
+/// Parts of the border, whose steps but one's agree to this share, noise aside: their chi-square stays below this but
+/// in one of a thousand.
 const PARTS: usize = 4;
 const ALIKE: f64 = 0.2;
 const UNLIKE: f64 = 16.3;
+/// Lines whose steps are averaged before what is unlike the others is left out.
+const TOGETHER: usize = 16;
+/// Places whose steps are more than so many times the usual ones do not tell what banks share.
+const SHARED: f64 = 4.0;
 /// Places elsewhere that are looked at, at most.
 const PLACES: usize = 128;
 
@@ -54,11 +59,14 @@ impl Step {
         self.adu.abs() > STEPS * self.usual && self.adu.abs() > MOST * self.most
     }
 
-    /// An amplifier is off along all of its border, a galaxy that lies there along a part of it.
+    /// An amplifier is off along all of its border, a galaxy that lies there along a part of it: one may lie beside it.
     fn is_everywhere(&self) -> bool {
         let variance = PARTS as f64 * self.usual.powi(2) + (ALIKE * self.adu).powi(2);
-        let off = self.parts.iter().filter(|v| v.is_finite()).map(|v| (v - self.adu).powi(2));
-        off.sum::<f64>() < UNLIKE * variance
+        let known = self.parts.iter().filter(|v| v.is_finite());
+        let mut off: Vec<f64> = known.map(|v| (v - self.adu).powi(2)).collect();
+        off.sort_by(f64::total_cmp);
+        off.truncate(PARTS - 1);
+        off.iter().sum::<f64>() < UNLIKE * variance
     }
 
     /// The step of one half of the border, where it is the larger one: of four amplifiers one may have failed.
@@ -71,6 +79,53 @@ impl Step {
         let (one, other) = self.parts.split_at(self.parts.len() / 2);
         let (one, other) = (half(one), half(other));
         if other.adu.abs() > one.adu.abs() { other } else { one }
+    }
+}
+
+/// The steps of all lines by means of so many samples to each side.
+struct Bank {
+    adu: f64,
+    parts: Vec<f64>,
+    /// Those at other places; NaN where there is none.
+    elsewhere: Vec<f64>,
+    /// The least that noise alone makes of them.
+    least: f64,
+}
+
+impl Bank {
+    fn step(&self) -> Step {
+        let known: Vec<f64> = self.elsewhere.iter().copied().filter(|v| v.is_finite()).collect();
+        let usual = stat::median_scatter(&known).1.max(self.least);
+        let most = known.iter().fold(0.0f64, |most, v| most.max(v.abs()));
+        Step { adu: self.adu, parts: self.parts.clone(), usual, most }
+    }
+
+    /// What all banks tell together: the widest, less what it elsewhere shares with their differences, of which a
+    /// step has none.
+    fn of_all(banks: &[Self]) -> Option<Self> {
+        let (widest, others) = banks.split_last()?;
+        let apart = |of: &dyn Fn(&Self) -> f64| -> [f64; BANKS.len() - 1] {
+            std::array::from_fn(|i| of(widest) - of(&others[i]))
+        };
+        let usual: Vec<f64> = banks.iter().map(|b| SHARED * b.step().usual).collect();
+        let mut shared = Normal::<{ BANKS.len() - 1 }, 1>::default();
+        for p in 0..widest.elsewhere.len() {
+            // NaN is no place; a bright one tells nothing of the others.
+            if banks.iter().zip(&usual).all(|(b, most)| b.elsewhere[p].abs() < *most) {
+                shared.add(apart(&|b| b.elsewhere[p]), [widest.elsewhere[p]], 1.0);
+            }
+        }
+        let shares = shared.solve()?;
+        let all = |of: &dyn Fn(&Self) -> f64| {
+            let taken = apart(of).iter().zip(&shares).map(|(v, [share])| v * share).sum::<f64>();
+            of(widest) - taken
+        };
+        Some(Self {
+            adu: all(&|b| b.adu),
+            parts: (0..widest.parts.len()).map(|i| all(&|b| b.parts[i])).collect(),
+            elsewhere: (0..widest.elsewhere.len()).map(|p| all(&|b| b.elsewhere[p])).collect(),
+            least: widest.least,
+        })
     }
 }
 
@@ -101,20 +156,23 @@ pub(super) fn seam(mut across: Lines, (step, noise_adu): (usize, f64)) -> Option
         }
     }
     let mut all = steps.chunks_exact(lines);
-    let steps = BANKS.map(|bank| {
-        let here = all.next().unwrap_or_default();
-        let parts = here.chunks(lines.div_ceil(PARTS)).map(typical).collect();
-        let adu = typical(here);
-        let elsewhere: Vec<f64> =
-            all.by_ref().take(places.len() - 1).map(typical).filter(|v| v.is_finite()).collect();
-        // Few places may scatter by less than the noise of their samples makes them; the step is of four
-        // means, of which the inner ones count one and a half times, the outer ones half.
-        let least = noise_adu * (5.0 / (bank * lines) as f64).sqrt();
-        let usual = stat::median_scatter(&elsewhere).1.max(least);
-        let most = elsewhere.iter().fold(0.0f64, |most, v| most.max(v.abs()));
-        Step { adu, parts, usual, most }
-    });
-    let halves = steps.each_ref().map(Step::of_half);
+    let banks: Vec<Bank> = BANKS
+        .map(|bank| {
+            let here = all.next().unwrap_or_default();
+            // Few places may scatter by less than the noise of their samples makes them; the step is of four
+            // means, of which the inner ones count one and a half times, the outer ones half.
+            let least = noise_adu * (5.0 / (bank * lines) as f64).sqrt();
+            Bank {
+                adu: typical(here),
+                parts: here.chunks(lines.div_ceil(PARTS)).map(typical).collect(),
+                elsewhere: all.by_ref().take(places.len() - 1).map(typical).collect(),
+                least,
+            }
+        })
+        .into();
+    let mut steps: Vec<Step> = banks.iter().map(Bank::step).collect();
+    steps.extend(Bank::of_all(&banks).map(|b| b.step()));
+    let halves: Vec<Step> = steps.iter().map(Step::of_half).collect();
     [(steps, STEP), (halves, FAILED)].iter().find_map(|(steps, least)| {
         // A slope is smooth where a seam is sharp: near and far it is the same.
         let lasts = |here: &Step| {
@@ -185,9 +243,11 @@ impl Sums {
     }
 }
 
-/// The mean of what lies within three robust sigmas of the median; NaN of nothing.
+/// The mean of what lies within three robust sigmas of the median, of lines first and then of those means: what
+/// lies along some of them is seen once noise is averaged out. NaN of nothing.
 fn typical(values: &[f32]) -> f64 {
-    stat::robust_mean(values, 3.0)
+    let means = values.chunks(TOGETHER).map(|lines| stat::robust_mean(lines, 3.0) as f32);
+    stat::robust_mean(&means.filter(|v| v.is_finite()).collect::<Vec<f32>>(), 3.0)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The codes of what is wrong with calibrated lights: what each means, and what to do.
 
-use super::Severity::{Error, Warning};
+use super::Severity::{Error, Info, Warning};
 use super::code::{Code, code};
 
 /// By name.
@@ -68,6 +68,12 @@ pub(super) const VERDICT: &[Code] = &[
         "Divide by the flat.",
     ),
     code(
+        "flat-not-measured",
+        Info,
+        "Neither vignetting nor dust of the flat can be measured in a light.",
+        "Lights of a brighter sky tell, and those whose background was not taken off.",
+    ),
+    code(
         "flat-other-filter",
         Error,
         "Neither vignetting nor dust of the flat are those of the light.",
@@ -87,6 +93,12 @@ pub(super) const VERDICT: &[Code] = &[
         "Take flats without light from beside the panel, and shield the light from stray light.",
     ),
     code(
+        "flat-twice",
+        Error,
+        "A light shows the flat's vignetting and dust turned over as a whole: it was divided by it twice.",
+        "Divide by the flat once.",
+    ),
+    code(
         "gain-mismatch",
         Error,
         "The dark or bias of a light was taken at another gain.",
@@ -103,6 +115,12 @@ pub(super) const VERDICT: &[Code] = &[
         Warning,
         "A periodic pattern lies over the background of a light.",
         "Move what radiates near the camera; the pattern changes from frame to frame.",
+    ),
+    code(
+        "light-not-linear",
+        Warning,
+        "A light is quieter than its camera: it was stretched, smoothed or put on another scale, and cannot be judged.",
+        "Diagnose lights as calibration left them.",
     ),
     code(
         "offset-mismatch",

@@ -60,7 +60,7 @@ pub fn light_blocks(
         let (size, cfa) = (prepared.region.size(), prepared.cfa);
         let step = step_adu(raw, &prepared)?;
         let source = CalibratedSource::new(raw, prepared, masters.set(), dark);
-        Blocks::in_steps(size, cfa, step, |rows, out| source.unrepaired(rows, buffers, out))
+        Blocks::in_steps(size, cfa, step, |rows, out| source.before_flat(rows, buffers, out))
     };
     // Of a frame with overscans their levels are told as well, and are known once it was opened.
     if raw.levelling().is_some() {

@@ -402,7 +402,7 @@ fn calibrate(
         header.set(Card::real("PSLEFT", left.share, "share of the dark that is left"));
         header.set(Card::real("PSLEFTER", left.error, "standard error of PSLEFT"));
     }
-    let subject = Subject { data: &done.frame.data, mask: Some(&done.frame.mask) };
+    let subject = Subject::new(&done.frame.data, Some(&done.frame.mask));
     let patterns = patterns(&subject, cfa, after.noise);
     for seen in &patterns {
         header.set(Card::real(keyword_of(seen.code), seen.adu, seen.code.code()));

@@ -193,6 +193,8 @@ fn masters_of(light: &Path, request: &DiagnosisRequest<'_>, known: &mut Beside) 
 struct Loaded {
     bias: Option<BiasChoice>,
     dark: Option<LoadedMaster>,
+    /// The light does not say itself that this dark was subtracted.
+    dark_is_named: bool,
     flat: Option<LoadedMaster>,
     findings: Vec<Finding>,
 }
@@ -213,7 +215,19 @@ impl Loaded {
         };
         let dark = read(&used.dark, FrameKind::Dark)?;
         let flat = read(&used.flat, FrameKind::Flat)?;
-        Ok(Self { bias, dark, flat, findings })
+        Ok(Self { bias, dark, dark_is_named: request.dark.is_some(), flat, findings })
+    }
+
+    /// Whether a dark was named that headers say is the light's own: what was subtracted may be another.
+    fn has_dark_of(&self, frame: &RawFrame) -> bool {
+        let light = Traits::of(&frame.metadata, frame.region().size());
+        self.dark.as_ref().filter(|_| self.dark_is_named).is_some_and(|dark| {
+            let own = Traits::of(&dark.metadata, dark.frame.size());
+            let unlike = contradictions(FrameKind::Dark, &light, &own);
+            let exposed = [&light, &own].iter().all(|t| t.show(Field::Exposure).is_some());
+            let counts = |field| matches!(field, Field::Exposure | Field::Temperature);
+            exposed && !unlike.iter().any(|check| counts(check.field))
+        })
     }
 
     fn against(&self, (size, cfa): Kind, saturation_adu: f64) -> Result<Against> {
@@ -236,7 +250,8 @@ fn look(
     let prepared = frame.open(Handling::Once)?;
     let data = plane(size, read_all(&prepared, buffers)?)?;
     let mask = mask_of(&frame.path, size)?;
-    let subject = Subject { data: &data, mask: mask.as_ref() };
+    let has_its_dark = masters.has_dark_of(frame);
+    let subject = Subject { has_its_dark, ..Subject::new(&data, mask.as_ref()) };
     let mut found = diagnose(&subject, against)?;
     by_headers(frame, masters, &mut found);
     let of = |m: &Metadata| m.gain_e_per_adu.zip(m.read_noise_e);

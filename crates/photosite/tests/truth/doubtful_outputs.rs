@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use photosite::detector::Linearity;
+use photosite::diagnose::Verdict;
 use photosite::inventory::KindOverrides;
 use photosite::params::OverscanChoice;
 use photosite::report::RunReport;
@@ -130,6 +131,22 @@ fn an_output_without_a_gain_is_named() {
             assert!(tells(&report, "amplifier-gain-missing"));
             assert_eq!(seam < 0.1, flats, "{seam}");
         }
+    }
+}
+
+/// Outputs whose gains are far apart: a flat holds them as its lights do.
+#[test]
+fn a_flat_through_unlike_outputs_fits_its_lights() {
+    let mut night = night(Preset::Ccd, outputs(2, 4));
+    if let Some(outputs) = &mut night.sensor.outputs {
+        let each = outputs.each.iter_mut().zip([0.7, 1.2, 1.5, 0.9]);
+        each.for_each(|(output, times)| output.gain_e_per_adu *= times);
+    }
+    let (report, _) =
+        calibrated(&Simulation::new(night), (true, Stored::Extensions), &|_, _, _| {});
+    assert!(!tells(&report, "flat-does-not-fit"), "{:?}", report.findings);
+    for light in &report.lights {
+        assert_eq!(light.verdict, Some(Verdict::Good), "{:?}", light.flat_fit);
     }
 }
 

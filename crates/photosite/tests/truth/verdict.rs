@@ -22,6 +22,8 @@ enum Wrong {
     DarkWarmer(f64),
     /// Of so many times the exposure, unscaled.
     DarkLonger(f64),
+    /// Of twice the exposure, and what is hottest repaired after it, as Siril does.
+    DarkLongerRepaired,
     DarkFlipped,
     DarkElsewhere,
     BiasTwice,
@@ -46,6 +48,16 @@ enum Wrong {
     LightLeak(f64),
     /// A flat of which so much is lost at its brightest.
     FlatBent(f64),
+    /// Divided by it twice, or not divided but multiplied.
+    FlatTimes(i32),
+    /// Divided by a flat turned by so many degrees, the right one at hand.
+    OtherFlatTurned(f64),
+    /// No dark, and then mirrored, turned over, and shifted by so many columns and rows.
+    Moved(bool, bool, usize, usize),
+    /// No dark, and all colours divided by a flat of one level.
+    NoDarkOneLevel,
+    /// Nothing, but a galaxy with a bright core lies at these shares of the frame.
+    Galaxy(f64, f64),
 }
 
 const ALL: [Wrong; 22] = [
@@ -77,19 +89,23 @@ impl Wrong {
     /// Codes that name the cause.
     fn codes(self) -> &'static [&'static str] {
         match self {
-            Self::Nothing => &[],
-            Self::NoDark => &["thermal-under"],
+            Self::Nothing | Self::Galaxy(..) => &[],
+            Self::NoDark | Self::NoDarkOneLevel => &["thermal-under"],
+            Self::Moved(false, false, ..) => &["dark-other-region"],
+            // Its array has moved with it.
+            Self::Moved(..) => &["row-order", "cfa-phase"],
             Self::DarkWarmer(c) if c > 0.0 => &["thermal-over"],
             Self::DarkWarmer(_) => &["thermal-under"],
-            Self::DarkLonger(_) => &["thermal-over"],
+            Self::DarkLonger(_) | Self::DarkLongerRepaired => &["thermal-over"],
             Self::DarkFlipped => &["row-order"],
             Self::DarkElsewhere => &["dark-other-region"],
             Self::BiasTwice => &["bias-twice"],
             Self::BiasLeft | Self::FlatPedestal(_) => &["flat-additive"],
             Self::Offset(_) => &["offset-mismatch"],
-            Self::NoFlat => &["flat-not-applied"],
+            Self::NoFlat | Self::FlatTimes(-1) => &["flat-not-applied"],
+            Self::FlatTimes(_) => &["flat-twice"],
             Self::FlatOtherFilter => &["flat-other-filter"],
-            Self::FlatTurned(_) => &["flat-rotated"],
+            Self::FlatTurned(_) | Self::OtherFlatTurned(_) => &["flat-rotated"],
             Self::FlatDustMoved => &["flat-dust-moved"],
             Self::Cut => &["background-clipped"],
             Self::Seam(_) => &["amplifier-seam"],
@@ -106,7 +122,9 @@ impl Wrong {
             Self::FlatOtherFilter => {
                 Some(FlatOptics { corner_light: Some(0.65), dust_moved: 0.6, ..same })
             }
-            Self::FlatTurned(deg) => Some(FlatOptics { turned_deg: -deg, ..same }),
+            Self::FlatTurned(deg) | Self::OtherFlatTurned(deg) => {
+                Some(FlatOptics { turned_deg: -deg, ..same })
+            }
             Self::FlatDustMoved => Some(FlatOptics { dust_moved: 1.0, ..same }),
             _ => None,
         }
@@ -120,6 +138,7 @@ impl Wrong {
         };
         match self {
             Self::DarkLonger(times) => Some(near(1.0 / times - 1.0, 0.03)),
+            Self::DarkLongerRepaired => Some(near(-0.5, 0.03)),
             Self::FlatTurned(deg) => Some(near(deg, 1.0) || near(deg - 360.0, 1.0)),
             // A dark of a higher offset takes more.
             Self::Offset(adu) => Some(near(-adu, 5.0)),
@@ -225,6 +244,9 @@ impl Scene {
             Wrong::DarkLonger(times) => {
                 made(&self.simulation, FrameKind::Dark, |plan| plan.exposure_s *= times)
             }
+            Wrong::DarkLongerRepaired => {
+                made(&self.simulation, FrameKind::Dark, |plan| plan.exposure_s *= 2.0)
+            }
             Wrong::DarkFlipped => moved(&self.dark, |x, y| (x, SIZE.height - 1 - y)),
             Wrong::DarkElsewhere => {
                 moved(&self.dark, |x, y| ((x + 24) % SIZE.width, (y + 10) % SIZE.height))
@@ -248,13 +270,18 @@ impl Scene {
         };
         let (light, bias) = (&self.light, &self.bias);
         let taken = |x: usize, y: usize| match wrong {
-            Wrong::NoDark => bias.get(x, y),
+            Wrong::NoDark | Wrong::NoDarkOneLevel | Wrong::Moved(..) => bias.get(x, y),
             Wrong::BiasTwice => dark.data.get(x, y) + bias.get(x, y),
             Wrong::BiasLeft => dark.data.get(x, y) - bias.get(x, y),
             _ => dark.data.get(x, y),
         };
+        let channel =
+            |x: usize, y: usize| self.night.sensor.cfa.map_or(0, |c| c.color(x, y).channel());
         let divided = |x: usize, y: usize| match wrong {
             Wrong::NoFlat => 1.0,
+            Wrong::FlatTimes(times) => flat.data.get(x, y).powi(times),
+            // As the lamp's colours leave it.
+            Wrong::NoDarkOneLevel => flat.data.get(x, y) * [0.7, 1.2, 0.9][channel(x, y)],
             _ => flat.data.get(x, y),
         };
         let mut out = with(SIZE, |x, y| (light.get(x, y) - taken(x, y)) / divided(x, y));
@@ -263,12 +290,44 @@ impl Scene {
                 out.row_mut(y)[SIZE.width / 2..].iter_mut().for_each(|v| *v += adu as f32);
             }
         }
+        if let Wrong::Moved(mirrored, turned_over, dx, dy) = wrong {
+            let whole = out.clone();
+            let from = |at: usize, turned: bool, by: usize, size: usize| {
+                let at = (at + size - by) % size;
+                if turned { size - 1 - at } else { at }
+            };
+            out = with(SIZE, |x, y| {
+                let x = from(x, mirrored, dx, SIZE.width);
+                whole.get(x, from(y, turned_over, dy, SIZE.height))
+            });
+        }
+        if let Wrong::Galaxy(u, v) = wrong {
+            let (gx, gy) = (u * SIZE.width as f64, v * SIZE.height as f64);
+            out = with(SIZE, |x, y| {
+                let far = (x as f64 - gx).hypot(y as f64 - gy);
+                out.get(x, y) + (3000.0 * (-far / 6.0).exp()) as f32
+            });
+        }
+        if matches!(wrong, Wrong::OtherFlatTurned(_)) {
+            flat = self.flat(None, 0.0);
+        }
         if let Wrong::Tone(adu) = wrong {
             let of =
                 |x: usize, y: usize| std::f64::consts::TAU * (0.331 * x as f64 + 0.12 * y as f64);
             for y in 0..SIZE.height {
                 let row = out.row_mut(y).iter_mut().enumerate();
                 row.for_each(|(x, v)| *v += (adu * of(x, y).sin()) as f32);
+            }
+        }
+        if wrong == Wrong::DarkLongerRepaired {
+            let noise = photosite_pix::stat::median_mad(out.as_slice()).1;
+            let hot = photosite_pix::stat::median(dark.data.as_slice()) + 8.0 * noise;
+            let step = self.cfa().map_or(1, CfaPattern::period);
+            for y in 0..SIZE.height {
+                for x in (step..SIZE.width).filter(|x| dark.data.get(*x, y) > hot) {
+                    let beside = out.get(x - step, y);
+                    out.row_mut(y)[x] = beside;
+                }
             }
         }
         if wrong == Wrong::Cut {
@@ -305,7 +364,7 @@ impl Scene {
             Wrong::FlatBent(_) => against.flat_of_full(0.9),
             _ => against.flat_of_full(0.4),
         };
-        let subject = Subject { data: &light, mask: None };
+        let subject = Subject::new(&light, None);
         if wrong == Wrong::Nothing {
             let sensor = &self.night.sensor;
             let noise = NoiseModel::new(sensor.gain_e_per_adu, sensor.read_noise_e).unwrap();
@@ -408,6 +467,69 @@ fn causes_are_named_and_nothing_wrong_is_called_good() {
     }
 }
 
+/// What programs, or masters that are not the used ones, do beside the faults of the table.
+#[test]
+fn what_other_programs_do_to_lights_is_named() {
+    for preset in [Preset::CmosMono, Preset::CmosOsc] {
+        let mut scene = Scene::new(night(preset, 1));
+        for wrong in [
+            Wrong::FlatTimes(2),
+            Wrong::FlatTimes(-1),
+            Wrong::OtherFlatTurned(90.0),
+            Wrong::Moved(false, false, 6, 4),
+            Wrong::Moved(true, false, 0, 0),
+            Wrong::Moved(true, true, 0, 0),
+            Wrong::NoDarkOneLevel,
+        ] {
+            if wrong == Wrong::NoDarkOneLevel && scene.cfa().is_none() {
+                continue;
+            }
+            let found = scene.diagnosis(wrong);
+            let first = found.faults.first().map(|f| f.code);
+            assert!(first.is_some_and(|c| wrong.codes().contains(&c)), "{wrong:?}: {found:?}");
+        }
+    }
+}
+
+/// Stretched lights are quieter than any camera.
+#[test]
+fn a_stretched_light_cannot_be_told() {
+    let scene = Scene::new(night(Preset::CmosMono, 0));
+    let dark = MasterDark {
+        frame: Arc::new(scene.dark.clone()),
+        content: DarkContent::BiasIncluded,
+        exposure_s: None,
+        variance_factor: None,
+    };
+    let bias = Bias::Master(Arc::new(Frame::new(scene.bias.clone(), Unit::Adu)));
+    let against = Against::new(SIZE, None).bias(&bias).dark(&dark, Some(&bias)).unwrap();
+    let of = |x, y| ((scene.light.get(x, y) - scene.bias.get(x, y)) / 100.0).asinh();
+    let found = diagnose(&Subject::new(&with(SIZE, of), None), &against).unwrap();
+    assert_eq!(found.verdict, Verdict::CannotBeTold);
+    assert_eq!(found.faults[0].code, "light-not-linear");
+}
+
+/// Its wings hide how deep the shadows of dust beside it are.
+#[test]
+fn a_galaxy_with_a_bright_core_makes_no_flat_wrong() {
+    for preset in [Preset::CmosMono, Preset::CmosOsc, Preset::Ccd] {
+        let mut scene = Scene::new(night(preset, 0));
+        for (u, v) in [(0.5, 0.5), (0.3, 0.4), (0.7, 0.4), (0.4, 0.7)] {
+            let found = scene.diagnosis(Wrong::Galaxy(u, v));
+            assert_eq!(found.verdict, Verdict::Good, "{} {u} {v}: {found:?}", preset.name());
+        }
+    }
+}
+
+#[test]
+fn a_dark_of_twice_the_exposure_is_told_where_the_hottest_pixels_were_repaired() {
+    for preset in [Preset::CmosMono, Preset::CmosOsc, Preset::Ccd] {
+        let found = Scene::new(night(preset, 0)).diagnosis(Wrong::DarkLongerRepaired);
+        assert_eq!(found.faults.first().map(|f| f.code), Some("thermal-over"), "{found:?}");
+        assert_eq!(Wrong::DarkLongerRepaired.size_is_right(&found), Some(true), "{found:?}");
+    }
+}
+
 /// Where the sensor glows, or the sky has a gradient, what leaks in is not told from those.
 #[test]
 fn light_in_the_darks_is_told_where_neither_glow_nor_gradient_hides_it() {
@@ -436,8 +558,7 @@ fn fifty_scenes_of_every_cause() {
     for (wrong, named, size) in table(&[Preset::CmosMono, Preset::CmosOsc, Preset::Ccd], 0..50) {
         let least = match wrong {
             Wrong::Nothing => 0.98,
-            // In lights of 300 s they are less than a tenth and a fifth of the noise.
-            Wrong::Seam(_) => 0.7,
+            // In lights of 300 s it is less than a tenth of the noise.
             Wrong::Tone(_) => 0.8,
             _ => 0.95,
         };

@@ -157,9 +157,27 @@ pub struct DarkFit {
     pub noise_adu: f64,
     /// Why it is not to be used; `None` where it is.
     pub declined: Option<Declined>,
-    /// The factor that each bright pixel calls for, and its error.
+    /// What each bright pixel calls for.
     #[serde(skip)]
-    pub each: Vec<(f64, f64)>,
+    pub each: Vec<Bright>,
+}
+
+/// What a bright pixel calls for by itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bright {
+    /// Its amplitude in the dark, in ADU.
+    pub amplitude_adu: f64,
+    /// Its factor.
+    pub k: f64,
+    /// The standard error of that.
+    pub error: f64,
+}
+
+impl Bright {
+    /// Whether it calls for this factor, as far as its error goes.
+    pub fn calls_for(&self, factor: f64) -> bool {
+        (self.k - factor).abs() < 2.0 * self.error.hypot(BRIGHT_UNLIKE)
+    }
 }
 
 /// A bright pixel tells its factor to this error by itself.
@@ -191,10 +209,7 @@ impl DarkFit {
     /// particle in the dark, or jumps, holds none.
     pub fn holds(&self, factor: f64) -> bool {
         let Some(all) = self.k else { return false };
-        let near = |(k, error): &&(f64, f64)| {
-            let off = (k - factor).abs();
-            off < 2.0 * error.hypot(BRIGHT_UNLIKE) && off < (k - all).abs()
-        };
+        let near = |b: &&Bright| b.calls_for(factor) && (b.k - factor).abs() < (b.k - all).abs();
         let holding = self.each.iter().filter(near).count();
         let (fewest, share) = HOLDING;
         (all - factor).abs() > TOLD_APART
@@ -305,6 +320,11 @@ impl HotSites {
     /// # Source
     /// Huber1964, Beaton1974 for the slopes; Birge1932 for the error where strata scatter.
     pub fn fit(&self, seen: &Seen) -> DarkFit {
+        self.fit_below(seen, f64::INFINITY)
+    }
+
+    /// The same by those hot pixels alone that are fainter in the dark than so many ADU.
+    pub fn fit_below(&self, seen: &Seen, below_adu: f64) -> DarkFit {
         let usual = usual_spread(&self.controls, &seen.controls);
         let good = |s: &Site, v: &Option<(f64, f64)>| -> Option<f64> {
             let (y, spread) = (*v)?;
@@ -313,7 +333,8 @@ impl HotSites {
         let pairs = |sites: &[Site], seen: &[Option<(f64, f64)>]| -> Vec<(Site, f64)> {
             sites.iter().zip(seen).filter_map(|(s, v)| Some((*s, good(s, v)?))).collect()
         };
-        let sites = pairs(&self.sites, &seen.sites);
+        let mut sites = pairs(&self.sites, &seen.sites);
+        sites.retain(|(s, _)| s.amplitude_adu < below_adu);
         let ordinary = pairs(&self.controls, &seen.controls);
         let noise: [f64; 3] = std::array::from_fn(|c| scatter(&ordinary, c));
         let used: Vec<f64> = noise.into_iter().filter(|n| n.is_finite()).collect();
@@ -343,8 +364,12 @@ impl HotSites {
         for _ in 0..3 {
             let origins: [Option<Slope>; 3] = std::array::from_fn(|c| origin(&ordinary, c, k));
             let points = points(&sites, (k, &noise, &origins));
-            let of_one = |(s, p): &(Site, Point)| (p.y / p.x, noise[usize::from(s.channel)] / p.x);
-            let bright = || points.iter().map(of_one).filter(|(_, error)| *error < BRIGHT_ERROR);
+            let of_one = |(s, p): &(Site, Point)| Bright {
+                amplitude_adu: p.x,
+                k: p.y / p.x,
+                error: noise[usize::from(s.channel)] / p.x,
+            };
+            let bright = || points.iter().map(of_one).filter(|b| b.error < BRIGHT_ERROR);
             fit.each = bright().step_by(bright().count().div_ceil(MOST_BRIGHT).max(1)).collect();
             let all: Vec<Point> = points.iter().map(|p| p.1).collect();
             let Some(whole) = through_origin(&all) else { break };

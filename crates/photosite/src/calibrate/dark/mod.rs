@@ -39,7 +39,7 @@ mod sites;
 mod tiles;
 
 pub use choice::{DOUBLING_C, DarkChoice, DarkShare, DarkSource, DarkWay, Expected, decide};
-pub use fit::{DarkFit, Declined, Seen, Stratum};
+pub use fit::{Bright, DarkFit, Declined, Seen, Stratum};
 pub use law::{DARKER_ADU, DarkLaw};
 pub use sequence::{agree, follow};
 pub use sites::{DarkSignal, HotSites};

@@ -1,8 +1,8 @@
 //! At middle scales: the flat's dust shadows, looked for in the light where they are, turned, and at
 //! placebo places.
 
-use photosite_pix::Plane;
 use photosite_pix::stat::{MAD_TO_SIGMA, median_in_place};
+use photosite_pix::{Plane, Size};
 
 use super::Logs;
 use super::smooth::{flattened, spread};
@@ -67,6 +67,11 @@ const LEAST_DEPTH: f32 = 0.004;
 const ABOVE: f32 = 3.0;
 /// And beside it so many times what the flat shows there.
 const OVERSHOOT: f32 = 1.5;
+/// A galaxy covers so many blocks, and is in its middle so much brighter than the sky, as a logarithm.
+const OF_GALAXY: usize = 30;
+const BRIGHT: f32 = 0.7;
+/// Its wings reach so many times as far as what stands out.
+const WINGS: f64 = 2.0;
 /// A shadow has so many blocks.
 const LEAST_BLOCKS: usize = 3;
 /// Blocks that are compared: more tell no more.
@@ -96,33 +101,16 @@ pub(super) fn motes(flat: &Logs) -> Motes {
     let mid = middle_scale(flat, 3, None);
     let limit = (KAPPA * spread(&mid)).max(LEAST_DEPTH);
     let deep = |x: usize, y: usize| mid.get(x, y) < -limit;
-    let mut label = Plane::filled(size, usize::MAX);
     let mut near = Plane::filled(size, false);
     let (mut blocks, mut count) = (Vec::new(), 0);
-    for y in 0..size.height {
-        for x in 0..size.width {
-            if !deep(x, y) || label.get(x, y) != usize::MAX {
-                continue;
-            }
-            let (mut members, mut open) = (Vec::new(), vec![(x, y)]);
-            label.set(x, y, count);
-            while let Some((i, j)) = open.pop() {
-                members.push((i, j));
-                for (i, j) in around(size, i, j, 1) {
-                    if deep(i, j) && label.get(i, j) == usize::MAX {
-                        label.set(i, j, count);
-                        open.push((i, j));
-                    }
-                }
-            }
-            members.iter().for_each(|&(i, j)| {
-                around(size, i, j, 1).for_each(|(i, j)| near.set(i, j, true));
-            });
-            // A twentieth of the frame is no shadow of dust.
-            if members.len() >= LEAST_BLOCKS && members.len() * 20 < size.pixels() {
-                blocks.extend(members.iter().map(|&(x, y)| (x, y, count)));
-                count += 1;
-            }
+    for members in regions(size, deep) {
+        members.iter().for_each(|&(i, j)| {
+            around(size, i, j, 1).for_each(|(i, j)| near.set(i, j, true));
+        });
+        // A twentieth of the frame is no shadow of dust.
+        if members.len() >= LEAST_BLOCKS && members.len() * 20 < size.pixels() {
+            blocks.extend(members.iter().map(|&(x, y)| (x, y, count)));
+            count += 1;
         }
     }
     // As lights are looked at, so that both lose alike by it.
@@ -137,6 +125,30 @@ pub(super) fn motes(flat: &Logs) -> Motes {
     Motes { blocks, count, near, mid }
 }
 
+/// Blocks that hang together and are all inside.
+fn regions(size: Size, inside: impl Fn(usize, usize) -> bool) -> Vec<Vec<(usize, usize)>> {
+    let mut seen = Plane::filled(size, false);
+    let mut out = Vec::new();
+    for (x, y) in (0..size.height).flat_map(|y| (0..size.width).map(move |x| (x, y))) {
+        if seen.get(x, y) || !inside(x, y) {
+            continue;
+        }
+        let (mut members, mut open) = (Vec::new(), vec![(x, y)]);
+        seen.set(x, y, true);
+        while let Some((i, j)) = open.pop() {
+            members.push((i, j));
+            for (i, j) in around(size, i, j, 1) {
+                if inside(i, j) && !seen.get(i, j) {
+                    seen.set(i, j, true);
+                    open.push((i, j));
+                }
+            }
+        }
+        out.push(members);
+    }
+    out
+}
+
 fn bend(mid: &Plane<f32>, x: usize, y: usize) -> f64 {
     let size = mid.size();
     let here = mid.get(x, y);
@@ -148,12 +160,7 @@ fn bend(mid: &Plane<f32>, x: usize, y: usize) -> f64 {
 }
 
 /// The blocks from `x`, `y` up to `reach` away.
-fn around(
-    size: photosite_pix::Size,
-    x: usize,
-    y: usize,
-    reach: usize,
-) -> impl Iterator<Item = (usize, usize)> {
+fn around(size: Size, x: usize, y: usize, reach: usize) -> impl Iterator<Item = (usize, usize)> {
     let (x1, y1) = ((x + reach + 1).min(size.width), (y + reach + 1).min(size.height));
     (y.saturating_sub(reach)..y1)
         .flat_map(move |j| (x.saturating_sub(reach)..x1).map(move |i| (i, j)))
@@ -195,6 +202,7 @@ fn sky_at_middle_scale(light: &Logs, motes: &Motes, noise: f32) -> Plane<f32> {
     let mut sky = light.clone();
     let skip = Some(&motes.near);
     let mut mid = middle_scale(&sky, 2, skip);
+    let whole = mid.clone();
     for _ in 0..2 {
         let limit = ABOVE * lower_spread(&mid).max(noise);
         let seen = mid.as_slice().iter().zip(motes.mid.as_slice());
@@ -204,7 +212,37 @@ fn sky_at_middle_scale(light: &Logs, motes: &Motes, noise: f32) -> Plane<f32> {
         }
         mid = middle_scale(&sky, 1, skip);
     }
+    if without_wings(&mut sky, &whole) {
+        mid = middle_scale(&sky, 1, skip);
+    }
     mid
+}
+
+/// Leaves out what lies around bright objects that are no stars, as far again as they reach: the wings of a galaxy are
+/// smooth like a shadow, and hide how deep one is.
+fn without_wings(sky: &mut Logs, whole: &Plane<f32>) -> bool {
+    let size = sky.size();
+    let left_out = |x: usize, y: usize| !sky.get(x, y).is_finite() && whole.get(x, y).is_finite();
+    let peak = |members: &[(usize, usize)]| {
+        members.iter().map(|&(x, y)| whole.get(x, y)).fold(f32::MIN, f32::max)
+    };
+    let bright: Vec<Vec<(usize, usize)>> = regions(size, left_out)
+        .into_iter()
+        .filter(|r| r.len() >= OF_GALAXY && peak(r) > BRIGHT)
+        .collect();
+    for members in &bright {
+        let n = members.len() as f64;
+        let (sx, sy) =
+            members.iter().fold((0.0, 0.0), |(a, b), (x, y)| (a + *x as f64, b + *y as f64));
+        let (mx, my) = (sx / n, sy / n);
+        let reach2 = WINGS * WINGS * n / std::f64::consts::PI;
+        for (x, y) in (0..size.height).flat_map(|y| (0..size.width).map(move |x| (x, y))) {
+            if (x as f64 - mx).powi(2) + (y as f64 - my).powi(2) < reach2 {
+                sky.set(x, y, f32::NAN);
+            }
+        }
+    }
+    !bright.is_empty()
 }
 
 /// The robust scatter of what lies below nothing, where no star is.
