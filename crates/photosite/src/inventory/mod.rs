@@ -39,6 +39,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::detector::{Linearity, detector_of};
+use crate::header::relabel_rows;
 use crate::params::{OverscanChoice, sees_light};
 use crate::{Finding, finding::Severity};
 use photosite_file::{Access, Probe, keyword};
@@ -89,13 +90,7 @@ impl Frame {
     /// Says that the rows run as `order` does, after they were turned over where `turn` says so.
     pub fn relabel_rows(&mut self, order: Option<RowOrder>, turn: bool) {
         self.metadata.row_order = order;
-        match order {
-            Some(RowOrder::TopDown) => self.header.set_text("ROWORDER", "TOP-DOWN", ""),
-            Some(RowOrder::BottomUp) => self.header.set_text("ROWORDER", "BOTTOM-UP", ""),
-            None => self.header.remove("ROWORDER"),
-        }
-        // BAYERPAT speaks of the picture's top, the pattern of the file's first row.
-        self.metadata.cfa = keyword::read(&self.header).metadata.cfa;
+        self.metadata.cfa = relabel_rows(&mut self.header, order);
         if !turn {
             return;
         }

@@ -7,6 +7,7 @@ use photosite_pix::{FrameKind, Header, Metadata};
 
 use super::Traits;
 use crate::finding::{Finding, Severity};
+use crate::header::Relaid;
 use crate::inventory::MasterName;
 use crate::provenance::key_of;
 
@@ -28,12 +29,25 @@ pub struct Adopted {
     pub header: Header,
     /// What is doubtful about it.
     pub findings: Vec<Finding>,
+    /// How it is laid beside the lights, where that is not as its header says or they do.
+    pub relaid: Option<Relaid>,
 }
 
 impl Adopted {
     /// Photosite made it, so what it holds is known.
     pub fn is_ours(&self) -> bool {
         key_of(&self.header).is_some()
+    }
+
+    /// The same laid beside the lights.
+    #[must_use]
+    pub fn laid(mut self, relaid: Option<Relaid>) -> Self {
+        if let Some(relaid) = relaid {
+            let array = relaid.write(&mut self.header);
+            self.traits.cfa = array.or(self.traits.cfa);
+            self.traits.row_order = relaid.order;
+        }
+        Self { relaid, ..self }
     }
 }
 
@@ -110,7 +124,7 @@ pub fn adopt(
     let software =
         if ours && !adopted { Some("Photosite".to_owned()) } else { program(&metadata, &name) };
     let header = probe.header.clone();
-    Some(Ok(Adopted { kind, traits, frames, software, header, findings }))
+    Some(Ok(Adopted { kind, traits, frames, software, header, findings, relaid: None }))
 }
 
 /// The program that made a master, by its header or the manner of its name.

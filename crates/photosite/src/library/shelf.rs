@@ -11,6 +11,7 @@ use super::{
 };
 use crate::Result;
 use crate::finding::{Finding, Severity};
+use crate::header::Relaid;
 use crate::inventory::{Frame, KindOverrides, take};
 use crate::provenance::FileMark;
 
@@ -43,13 +44,15 @@ pub struct Shelved {
     pub level: Option<Level>,
     /// How far a flat's frames stood above the bias, in ADU.
     pub flat_level_adu: Option<f64>,
+    /// How it is laid beside the lights of its night, where headers do not say it.
+    pub relaid: Option<Relaid>,
     /// The batch of raw frames.
     pub(super) batch: String,
 }
 
 impl Shelved {
     /// A master that lies among the frames of a night.
-    pub fn of_night(record: Record) -> Self {
+    pub fn of_night(record: Record, relaid: Option<Relaid>) -> Self {
         let name = record.path.file_name().unwrap_or_default();
         Self {
             id: record.id(),
@@ -65,6 +68,7 @@ impl Shelved {
             key: record.key,
             level: record.level,
             flat_level_adu: record.flat_level_adu,
+            relaid,
             batch: String::new(),
         }
     }

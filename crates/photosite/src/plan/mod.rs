@@ -53,6 +53,7 @@ use photosite_pix::unit::NoiseModel;
 
 use crate::calibrate::RemovedBy;
 use crate::finding::Finding;
+use crate::header::Relaid;
 use crate::inventory::{Frame, FrameId, Id, Inventory};
 use crate::library::{
     Choice, DarkCurrent, Field, Group, Shelf, Tolerance, Traits, frame_traits, group_name, groups,
@@ -120,6 +121,8 @@ pub struct Ready {
     pub frames: usize,
     /// The program that made it, where that is known.
     pub software: Option<String>,
+    /// How it is laid beside the lights, where headers do not say it.
+    pub relaid: Option<Relaid>,
 }
 
 /// One light to be calibrated.

@@ -406,6 +406,7 @@ impl<'a> Planner<'a> {
                     path: path.clone(),
                     frames: shelved.frames,
                     software: shelved.software.clone(),
+                    relaid: shelved.relaid,
                 }),
                 level_of: None,
                 from_library: true,

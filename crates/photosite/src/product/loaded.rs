@@ -12,8 +12,9 @@ use photosite_pix::{
 
 use super::write::whole;
 use crate::finding::Severity;
+use crate::header::Relaid;
 use crate::master::channel_means;
-use crate::open::{UNIT_ADU, open, open_mask, read_frame, read_masked};
+use crate::open::{UNIT_ADU, open, open_mask, read_frame, read_masked, turn};
 use crate::provenance::{ContentHash, key_of};
 use crate::{Error, Finding, Result};
 
@@ -72,6 +73,23 @@ impl LoadedMaster {
         let (median, mad) = stat::median_mad(all);
         let noise = stat::MAD_TO_SIGMA as f32 * mad;
         below as f64 > BELOW_ZERO * all.len() as f64 || median < ABOUT_ZERO * noise
+    }
+
+    /// The same master laid beside the lights.
+    #[must_use]
+    pub fn laid(mut self, relaid: Option<Relaid>) -> Self {
+        let Some(relaid) = relaid else { return self };
+        self.metadata.cfa = relaid.write(&mut self.header);
+        self.metadata.row_order = relaid.order;
+        if relaid.turn {
+            let mut frame = Arc::unwrap_or_clone(self.frame);
+            let width = frame.size().width;
+            turn(frame.data.as_mut_slice(), width);
+            turn(frame.mask.as_mut_slice(), width);
+            frame.variance.iter_mut().for_each(|v| turn(v.as_mut_slice(), width));
+            self.frame = Arc::new(frame);
+        }
+        self
     }
 
     /// The same master with its bias known to be subtracted.

@@ -7,13 +7,16 @@ use photosite_pix::{Card, CfaPattern, FrameKind, Size};
 use serde_json::json;
 
 use super::keep::{master_record, record_of};
+use super::lie::lie_of_masters;
 use crate::finding::Severity;
-use crate::header::imagetyp;
+use crate::header::{Relaid, imagetyp};
 use crate::inventory::{Inventory, master_not_adopted};
 use crate::library::{ADOPTED_KEYWORD, Adopted, Record, Shelved, adopt, master_file_name};
 use crate::open::{UNIT_ADU, probe};
+use crate::plan::{MasterPlan, Ready};
 use crate::product::{FREED, LoadedMaster, Product, Standing, load_master, standing};
 use crate::provenance::{FileMark, Input, Provenance, master_name};
+use crate::work::Context;
 use crate::{Finding, Result};
 
 /// What makes another program's master one of ours.
@@ -22,6 +25,8 @@ struct Change {
     factors: [f64; 3],
     /// Its bias was subtracted, which its header does not say.
     freed: bool,
+    /// Its rows lie otherwise than its header says, or the lights do.
+    relaid: Option<Relaid>,
     /// What is told.
     what: String,
 }
@@ -40,8 +45,14 @@ impl Change {
             _ => format!("its samples are between 0 and 1, where 1 is taken as {UNIT_ADU} ADU"),
         }));
         what.extend(freed.then(|| FREED.to_owned()));
+        let relaid = master.relaid;
+        what.extend(relaid.map(|r| match r.turn {
+            true => "its rows run the other way than those of the lights".to_owned(),
+            false => "its rows run as those of the lights, whatever its header says".to_owned(),
+        }));
         let what = what.join("; ");
-        (!what.is_empty()).then_some(Self { factors: factors.unwrap_or([1.0; 3]), freed, what })
+        let factors = factors.unwrap_or([1.0; 3]);
+        (!what.is_empty()).then_some(Self { factors, freed, relaid, what })
     }
 
     /// What is told of the master: what its header told, and what was done, `kept` the end of that sentence.
@@ -63,7 +74,7 @@ impl Change {
 /// When it cannot be read, or the copy cannot be written.
 pub fn usable(path: &Path, master: &Adopted, folder: &Path) -> Result<(Record, Vec<Finding>)> {
     let mark = FileMark::of(path)?;
-    let loaded = load_master(path)?;
+    let loaded = load_master(path)?.laid(master.relaid);
     let Some(change) = Change::of(&loaded, master) else {
         return Ok((record_of(path, master, (mark, &loaded)), master.findings.clone()));
     };
@@ -79,7 +90,7 @@ pub fn usable(path: &Path, master: &Adopted, folder: &Path) -> Result<(Record, V
 /// When it cannot be read.
 pub fn foreseen(path: &Path, master: &Adopted) -> Result<(Record, Vec<Finding>)> {
     let mark = FileMark::of(path)?;
-    let loaded = load_master(path)?;
+    let loaded = load_master(path)?.laid(master.relaid);
     let mut record = record_of(path, master, (mark, &loaded));
     let Some(change) = Change::of(&loaded, master) else {
         return Ok((record, master.findings.clone()));
@@ -93,29 +104,36 @@ pub fn foreseen(path: &Path, master: &Adopted) -> Result<(Record, Vec<Finding>)>
 }
 
 /// The masters of other programs among the frames of a night, for it to choose from.
-pub fn masters_among(inventory: &mut Inventory, findings: &mut Vec<Finding>) -> Vec<Shelved> {
-    let mut all = Vec::new();
+///
+/// # Errors
+/// When the work is cancelled.
+pub fn masters_among(
+    inventory: &mut Inventory,
+    findings: &mut Vec<Finding>,
+    context: &Context<'_>,
+) -> Result<Vec<Shelved>> {
+    let mut found: Vec<(PathBuf, Adopted)> = Vec::new();
     for (path, kind) in std::mem::take(&mut inventory.masters) {
-        let subject = path.display().to_string();
         let adopted = probe(&path).map(|probe| (probe.size, adopt(&path, &probe, Some(kind))));
-        let read = match adopted {
+        match adopted {
             Ok((size, Some(Ok(master)))) => {
-                foreseen(&path, &under(array_of_lights(inventory, size), master))
+                found.push((path, under(array_of_lights(inventory, size), master)));
             }
-            Ok((_, Some(Err(finding)))) => {
-                findings.push(finding);
-                continue;
-            }
-            Ok((_, None)) => {
-                findings.push(master_not_adopted(&path));
-                continue;
-            }
-            Err(e) => Err(e.into()),
-        };
-        match read {
+            Ok((_, Some(Err(finding)))) => findings.push(finding),
+            Ok((_, None)) => findings.push(master_not_adopted(&path)),
+            Err(e) => findings.push(Finding::of(&e.into(), path.display().to_string())),
+        }
+    }
+    let laid = lie_of_masters(&inventory.frames, &found, context)?;
+    let mut all = Vec::new();
+    for ((path, master), (relaid, lies)) in found.into_iter().zip(laid) {
+        let master = master.laid(relaid);
+        let subject = path.display().to_string();
+        match foreseen(&path, &master) {
             Ok((record, told)) => {
                 let message = format!(
-                    "a master {kind} of another program lies among the frames; it is used where no raw frames fit"
+                    "a master {} of another program lies among the frames; it is used where no raw frames fit",
+                    master.kind
                 );
                 findings.push(Finding::new(
                     "master-among-frames",
@@ -123,13 +141,13 @@ pub fn masters_among(inventory: &mut Inventory, findings: &mut Vec<Finding>) -> 
                     subject,
                     message,
                 ));
-                findings.extend(told);
-                all.push(Shelved::of_night(record));
+                findings.extend(told.into_iter().chain(lies));
+                all.push(Shelved::of_night(record, relaid));
             }
             Err(e) => findings.push(Finding::of(&e, subject)),
         }
     }
-    all
+    Ok(all)
 }
 
 /// The array over all lights of a size; `None` where they differ, or there is none.
@@ -148,21 +166,19 @@ fn under(cfa: Option<CfaPattern>, mut master: Adopted) -> Adopted {
     master
 }
 
-/// The file that a master of another program's is taken from: itself, or a copy in `folder` that is as ours
-/// are; `cfa` is over a flat whose header names none.
+/// The file that a master that is ready is taken from: itself, or a copy in `folder` of another program's that is
+/// as ours are.
 ///
 /// # Errors
 /// When it cannot be read, or the copy cannot be written.
-pub fn taken_from(
-    path: &Path,
-    (kind, cfa): (FrameKind, Option<CfaPattern>),
-    folder: &Path,
-) -> Result<PathBuf> {
-    match adopt(path, &probe(path)?, Some(kind)) {
-        Some(Ok(master)) if !master.is_ours() => {
-            Ok(usable(path, &under(cfa, master), folder)?.0.path)
+pub fn taken_from(master: &MasterPlan, ready: &Ready, folder: &Path) -> Result<PathBuf> {
+    let path = &ready.path;
+    match adopt(path, &probe(path)?, Some(master.kind)) {
+        Some(Ok(adopted)) if !adopted.is_ours() => {
+            let adopted = under(master.traits.cfa, adopted).laid(ready.relaid);
+            Ok(usable(path, &adopted, folder)?.0.path)
         }
-        _ => Ok(path.to_owned()),
+        _ => Ok(path.clone()),
     }
 }
 
@@ -175,13 +191,17 @@ fn convert(
     folder: &Path,
 ) -> Result<PathBuf> {
     let t = &master.traits;
+    let mut parameters = json!({ "factors": change.factors });
+    if change.freed {
+        parameters["bias"] = json!("subtracted");
+    }
+    if let Some(relaid) = change.relaid {
+        parameters["turned"] = json!(relaid.turn);
+    }
     let provenance = Provenance::new(
         format!("adopted {}", master_name(master.kind)),
         vec![Input::new(master_name(master.kind), path, loaded.hash)],
-        match change.freed {
-            true => json!({ "factors": change.factors, "bias": "subtracted" }),
-            false => json!({ "factors": change.factors }),
-        },
+        parameters,
     );
     let key = provenance.key();
     let target = folder.join(master_file_name(master.kind, t, &key));
@@ -221,6 +241,8 @@ fn convert(
         let channels = if cfa.is_some() { 3 } else { 1 };
         header.set(Card::integer("PSNORM", channels, "channels normalised to mean 1"));
     }
+    let mut steps = vec![format!("samples multiplied by {:?}", change.factors)];
+    steps.extend(change.relaid.filter(|r| r.turn).map(|_| "rows turned over".to_owned()));
     Product {
         path: &target,
         frames: &[frame],
@@ -228,7 +250,7 @@ fn convert(
         sample: Sample::F32,
         maps: &[],
         provenance: &provenance,
-        steps: vec![format!("samples multiplied by {:?}", change.factors)],
+        steps,
     }
     .write()?;
     Ok(target)

@@ -136,7 +136,7 @@ pub fn take_night(
 ) -> Result<(Inventory, Vec<Shelved>)> {
     let mut inventory = take_inventory_without(paths, (None, &[]), overrides, context)?;
     let mut findings = Vec::new();
-    let found = masters_among(&mut inventory, &mut findings);
+    let found = masters_among(&mut inventory, &mut findings, context)?;
     inventory.findings.extend(findings);
     Ok((inventory, found))
 }

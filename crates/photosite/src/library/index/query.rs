@@ -190,6 +190,7 @@ impl Library {
                 key: entry.key,
                 level: entry.level,
                 flat_level_adu: entry.flat_level_adu,
+                relaid: None,
                 batch: String::new(),
             });
         }
@@ -226,6 +227,7 @@ impl Library {
                     key: None,
                     level: None,
                     flat_level_adu: None,
+                    relaid: None,
                     batch,
                 })
             })
