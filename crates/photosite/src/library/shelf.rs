@@ -7,7 +7,8 @@ use photosite_pix::unit::NoiseModel;
 
 use super::rules::{Outcome, Tolerance, compare, rules};
 use super::{
-    Aliases, Candidate, DarkCurrent, DarkPoint, Field, Level, Library, Life, Record, Traits,
+    Adopted, Aliases, Candidate, DarkCurrent, DarkPoint, Field, Level, Library, Life, Record,
+    Traits,
 };
 use crate::Result;
 use crate::finding::{Finding, Severity};
@@ -46,13 +47,15 @@ pub struct Shelved {
     pub flat_level_adu: Option<f64>,
     /// How it is laid beside the lights of its night, where headers do not say it.
     pub relaid: Option<Relaid>,
+    /// Electrons for each ADU, by which its samples are to be divided where they are electrons.
+    pub e_per_adu: Option<f64>,
     /// The batch of raw frames.
     pub(super) batch: String,
 }
 
 impl Shelved {
     /// A master that lies among the frames of a night.
-    pub fn of_night(record: Record, relaid: Option<Relaid>) -> Self {
+    pub fn of_night(record: Record, master: &Adopted) -> Self {
         let name = record.path.file_name().unwrap_or_default();
         Self {
             id: record.id(),
@@ -68,7 +71,8 @@ impl Shelved {
             key: record.key,
             level: record.level,
             flat_level_adu: record.flat_level_adu,
-            relaid,
+            relaid: master.relaid,
+            e_per_adu: master.e_per_adu,
             batch: String::new(),
         }
     }

@@ -110,7 +110,7 @@ impl MasterPlan {
 }
 
 /// A master that is there already.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Ready {
     /// Its name in the library.
@@ -123,6 +123,8 @@ pub struct Ready {
     pub software: Option<String>,
     /// How it is laid beside the lights, where headers do not say it.
     pub relaid: Option<Relaid>,
+    /// Electrons for each ADU, by which its samples are to be divided where they are electrons.
+    pub e_per_adu: Option<f64>,
 }
 
 /// One light to be calibrated.

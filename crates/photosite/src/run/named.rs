@@ -22,9 +22,9 @@ use crate::open::each_image;
 use crate::params::{DarkScaling, RecipeChoice, Repair, Storage};
 use crate::plan::product_names;
 use crate::product::{
-    AdditivePart, BiasChoice, FittedDark, Known, LightRequest, LightResult, LoadedMap,
-    LoadedMaster, MasterRequest, MasterResult, Masters, build_master, calibrate_light, load_named,
-    pedestal_for, read_defect_map,
+    AdditivePart, BiasChoice, FittedDark, Known, LightRequest, LightResult, LightsUnit, LoadedMap,
+    LoadedMaster, MasterRequest, MasterResult, Masters, build_master, calibrate_light,
+    in_electrons, load_named, pedestal_for, read_defect_map,
 };
 use crate::provenance::{ContentHash, key_of};
 use crate::raw::RawFrame;
@@ -294,17 +294,20 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
     }
     named.extend(dark.as_ref().map(|d| (FrameKind::Dark, traits(d))));
     named.extend(flat.as_ref().map(|f| (FrameKind::Flat, traits(f))));
-    let mut ours = |master: LoadedMaster, kind| {
-        let (master, finding) = master.used_as(kind);
+    let unit = unit_of(frames.first());
+    let mut ours = |master: LoadedMaster, kind| -> Result<LoadedMaster> {
+        let (master, finding) = master.used_as(kind, unit)?;
         findings.extend(finding);
-        master
+        Ok(master)
     };
-    let bias = bias.map(|bias| match bias {
-        BiasChoice::Master(m) => BiasChoice::Master(Box::new(ours(*m, FrameKind::Bias))),
-        level => level,
-    });
-    let dark = dark.map(|m| ours(m, FrameKind::Dark));
-    let flat = flat.map(|m| ours(m, FrameKind::Flat));
+    let bias = match bias {
+        Some(BiasChoice::Master(m)) => {
+            Some(BiasChoice::Master(Box::new(ours(*m, FrameKind::Bias)?)))
+        }
+        other => other,
+    };
+    let dark = dark.map(|m| ours(m, FrameKind::Dark)).transpose()?;
+    let flat = flat.map(|m| ours(m, FrameKind::Flat)).transpose()?;
     findings.extend(of_frames);
     let fitted = match (asked.scaling, &dark, &bias) {
         (DarkScaling::Fitted, Some(dark), Some(bias)) => {
@@ -375,6 +378,14 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
         }
     }
     Ok(NamedCalibrated { lights, findings })
+}
+
+/// What the samples of lights are, by one of them.
+pub(super) fn unit_of(light: Option<&RawFrame>) -> LightsUnit {
+    match light {
+        Some(light) if in_electrons(&light.header) => LightsUnit::Electrons,
+        light => LightsUnit::Adu(light.and_then(|l| Some(l.metadata.gain_e_per_adu?.e_per_adu()))),
+    }
 }
 
 /// Masters as they were named.

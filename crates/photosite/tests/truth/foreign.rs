@@ -1,4 +1,4 @@
-//! Masters of other programs: which way up they lie.
+//! Masters of other programs: which way up they lie, what they count, and whether a flat holds its bias.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use photosite::calibrate::dark::DarkSource;
 use photosite::diagnose::Verdict;
 use photosite::run::{NamedBias, NamedLights, calibrate_named};
 use photosite_file::fits::Sample;
-use photosite_pix::{Card, FrameKind, Header, Plane};
+use photosite_pix::{Card, FrameKind, Header, Plane, stat};
 use photosite_sim::{Preset, Simulation};
 
 use crate::night::{run_context, write_plane};
@@ -116,5 +116,89 @@ fn masters_that_lie_upside_down_are_turned_over() {
         let of_named: Vec<&str> = done.findings.iter().map(|f| &*f.code).collect();
         assert_eq!(rows(&of_named), told, "{name}, named: {:?}", done.findings);
         assert!(!of_named.contains(&"master-contradicts"), "{name}: {:?}", done.findings);
+    }
+}
+
+#[test]
+fn masters_in_electrons_are_divided_by_the_gain_or_refused() {
+    let simulation = night(Preset::CmosMono, 3, |n| n.counts.darks = 12);
+    let Masters { bias, dark, flat } = Masters::of(&simulation);
+    let gain = simulation.night().sensor.gain_e_per_adu;
+    for (unit, of_lights, of_masters, refused) in [
+        ("electron", true, false, false),
+        ("photo-electrons", false, true, false),
+        ("e-", false, false, true),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let masters = [
+            ("bias.fits", "Master Bias", &bias),
+            ("dark.fits", "Master Dark", &dark),
+            ("flat.fits", "Master Flat", &flat),
+        ];
+        for (file, text, plane) in masters {
+            let electrons = Plane::from_fn(SIZE, |x, y| plane.get(x, y) * gain as f32);
+            let path = folder.path().join("raw/masters").join(file);
+            write_master(&path, text, &electrons, |header| {
+                header.set_text("BUNIT", unit, "");
+                if of_masters {
+                    header.set(Card::real("EGAIN", gain, ""));
+                }
+            });
+        }
+        let lights = write_lights(&simulation, folder.path(), |header| {
+            if !of_lights {
+                header.remove("EGAIN");
+            }
+        });
+        let report = calibrated(folder.path());
+        let told = |code: &str| codes(&report).iter().filter(|c| **c == code).count();
+        let [bias, dark] =
+            ["bias.fits", "dark.fits"].map(|n| folder.path().join("raw/masters").join(n));
+        let output = folder.path().join("c");
+        let mut asked = NamedLights::new(&lights, &output);
+        (asked.bias, asked.dark) = (Some(NamedBias::File(bias)), Some(&*dark));
+        let named = run_context(2, |context| calibrate_named(&asked, context));
+        if refused {
+            assert_eq!(told("master-in-electrons"), 2, "{:?}", report.findings);
+            assert!(named.unwrap_err().to_string().contains("electrons"), "{unit}");
+            continue;
+        }
+        assert_eq!(told("master-in-electrons"), 0, "{unit}: {:?}", report.findings);
+        for light in &report.lights {
+            assert_eq!(light.dark_source, Some(DarkSource::Matched), "{unit}");
+            assert_eq!(light.verdict, Some(Verdict::Good), "{unit}");
+        }
+        is_flat(unit, &skies(&simulation, folder.path()));
+        let named = named.unwrap().findings;
+        let divided = named.iter().filter(|f| f.message.contains("divided by"));
+        assert_eq!(divided.count(), 2, "{unit}: {named:?}");
+    }
+}
+
+#[test]
+fn a_flat_that_holds_its_bias_is_freed_of_it_where_the_lights_show_it() {
+    let simulation = night(Preset::CmosMono, 3, |n| n.counts.darks = 12);
+    let Masters { bias, dark, flat } = Masters::of(&simulation);
+    let mean = f64::from(stat::median(flat.as_slice())) as f32;
+    for (level_adu, holds) in [(2500.0, true), (1500.0, true), (2500.0, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join("raw/masters").join(name);
+        let faint = Plane::from_fn(SIZE, |x, y| {
+            flat.get(x, y) * level_adu / mean + if holds { bias.get(x, y) } else { 0.0 }
+        });
+        write_master(&path("bias.fits"), "Master Bias", &bias, |_| ());
+        write_master(&path("dark.fits"), "Master Dark", &dark, |_| ());
+        write_master(&path("flat.fits"), "Master Flat", &faint, |_| ());
+        write_lights(&simulation, folder.path(), |_| ());
+        let report = calibrated(folder.path());
+        let name = format!("{level_adu} ADU, bias {holds}");
+        let codes = codes(&report);
+        assert_eq!(codes.contains(&"flat-freed"), holds, "{name}: {:?}", report.findings);
+        let assumed = codes.iter().filter(|c| **c == "master-content-assumed").count();
+        assert_eq!(assumed, 2, "{name}");
+        for light in &report.lights {
+            assert_eq!(light.verdict, Some(Verdict::Good), "{name}: {:?}", light.flat_fit);
+        }
+        is_flat(&name, &skies(&simulation, folder.path()));
     }
 }

@@ -5,6 +5,7 @@ mod chosen;
 mod darks;
 mod extracted;
 mod flats;
+mod freed_flats;
 mod instead;
 mod lights;
 mod lock;
