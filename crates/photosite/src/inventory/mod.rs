@@ -84,6 +84,8 @@ pub struct Frame {
     /// Its rows are read from the last to the first, because it lies upside down beside the lights;
     /// header, metadata and detector are those of the frame as it is read.
     pub turned: bool,
+    /// Gain and read noise are not those of its file's header.
+    pub noise_told: bool,
 }
 
 impl Frame {
@@ -119,6 +121,7 @@ impl Frame {
         }
         self.metadata.gain_e_per_adu = Some(gain_e_per_adu);
         self.metadata.read_noise_e = Some(read_noise_e);
+        self.noise_told = true;
     }
 }
 
@@ -414,6 +417,7 @@ pub fn take_unlabelled(path: &Path, root: &Path, probe: Probe, overrides: &KindO
             detector,
             linearity: overrides.linearity.clone(),
             turned: false,
+            noise_told: false,
         }),
         findings,
     )

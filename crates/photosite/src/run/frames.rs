@@ -83,6 +83,7 @@ pub(super) fn identified(
         from_zero_to_one: runs_from_zero_to_one(&frame.path, &frame.header)?,
         zero_is_missing: has_border_of_zeros(&frame.path, &frame.metadata, frame.access)?,
         turned: frame.turned,
+        noise_told: frame.noise_told,
         header: frame.header.clone(),
         metadata: frame.metadata.clone(),
         linearity: frame.linearity.clone(),
