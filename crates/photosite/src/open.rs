@@ -180,7 +180,7 @@ impl TurnedOver {
 }
 
 /// Puts rows into the opposite order.
-fn turn<T>(rows: &mut [T], width: usize) {
+pub(crate) fn turn<T>(rows: &mut [T], width: usize) {
     let height = rows.len() / width.max(1);
     for y in 0..height / 2 {
         let (upper, lower) = rows.split_at_mut((height - 1 - y) * width);

@@ -79,6 +79,8 @@ pub struct RawFrame {
     /// Its rows are read from the last to the first; header, metadata and detector are those of the
     /// frame as it is read.
     pub turned: bool,
+    /// Gain and read noise are not those of its file's header.
+    pub noise_told: bool,
     /// The header's cards.
     pub header: Header,
     /// The header's meaning.
@@ -138,6 +140,7 @@ impl RawFrame {
             from_zero_to_one,
             zero_is_missing,
             turned: false,
+            noise_told: false,
             header,
             metadata,
             linearity: None,

@@ -12,6 +12,7 @@ use photosite::params::{RecipeChoice, Storage};
 use photosite::report::{LightReport, RunReport};
 use photosite::run::NightRequest;
 use photosite_pix::reject::Reject;
+use photosite_pix::unit::NoiseModel;
 use photosite_pix::{FrameKind, Rect, Size};
 use photosite_sim::{Conditions, Night, Preset, Simulation};
 
@@ -294,5 +295,32 @@ fn a_pedestal_accuses_no_light() {
         let report = run(&request, 2);
         let wrong = |l: &&LightReport| l.verdict == Some(Verdict::Wrong);
         assert_eq!(report.lights.iter().filter(wrong).count(), 0, "{turn}: {:?}", report.findings);
+    }
+}
+
+/// What is told of gain and read noise stands in the masters' cards, and so in their keys.
+#[test]
+fn masters_tell_the_noise_of_the_run_that_used_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = dir.path().join("night");
+    write(Preset::CmosMono, &raw);
+    let first = NightRequest::new(vec![raw], dir.path().join("out"));
+    run(&with(first.clone(), |n| n.stack = false), 2);
+    for (output, noise) in [("out", Some((2.0, 9.0))), ("fresh", Some((2.0, 9.0))), ("out", None)] {
+        let request = with(first.clone(), |n| {
+            n.stack = false;
+            n.output = dir.path().join(output);
+            n.noise = noise.and_then(|(gain, read)| NoiseModel::new(gain, read));
+        });
+        let report = run(&request, 2);
+        for master in &report.masters {
+            let header = photosite::open::probe(&master.path).unwrap().header;
+            let cards = ["EGAIN", "RDNOISE"].map(|key| header.get_f64(key));
+            let wanted = noise.map(|(gain, read)| [Some(gain), Some(read)]);
+            match wanted {
+                Some(wanted) => assert_eq!(cards, wanted, "{output}: {}", master.path.display()),
+                None => assert_ne!(cards[0], Some(2.0), "{}", master.path.display()),
+            }
+        }
     }
 }

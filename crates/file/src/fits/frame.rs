@@ -34,9 +34,10 @@ const STRIP: usize = 64;
 pub(crate) fn unit_of(header: &Header) -> Unit {
     let Some(value) = header.get("BUNIT") else { return Unit::Adu };
     let text = value.as_text().map(|t| t.to_ascii_lowercase()).unwrap_or_default();
-    match text.as_str() {
+    let word: String = text.chars().filter(|c| !matches!(c, '-' | ' ')).collect();
+    match word.as_str() {
         "" => Unit::Relative,
-        "electron" | "electrons" | "e-" | "e" | "photoelectron" => Unit::Electron,
+        "e" | "electron" | "electrons" | "photoelectron" | "photoelectrons" => Unit::Electron,
         _ => Unit::Adu,
     }
 }

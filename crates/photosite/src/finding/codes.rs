@@ -302,7 +302,8 @@ pub(super) const CODES: &[Code] = &[
     code(
         "master-content-assumed",
         Info,
-        "Nothing says whether bias was subtracted from a dark; it is assumed to include bias.",
+        "Nothing says whether bias was subtracted from a dark, which is assumed to include it, or from a flat, which is \
+         assumed to hold none.",
         "If bias was subtracted, set BIASSUB = T in its header.",
     ),
     code(
@@ -323,6 +324,12 @@ pub(super) const CODES: &[Code] = &[
         Error,
         "A master is among the raw frames, where only these are wanted.",
         "Add it to the library: photosite library add FILE. Or use photosite calibrate.",
+    ),
+    code(
+        "master-in-electrons",
+        Error,
+        "A master of another program holds electrons, and no header tells how many of them are one ADU.",
+        "Write EGAIN into its header, or make the master again in ADU.",
     ),
     code(
         "master-instead",

@@ -115,6 +115,13 @@ pub(super) const MATCHING: &[Code] = &[
         "No action needed; correct the keyword that the message names.",
     ),
     code(
+        "flat-freed",
+        Warning,
+        "A master flat of another program holds its bias still, as vignetting and dust in the lights show: the bias was \
+         subtracted from it.",
+        "Make the master flat with bias or dark flats.",
+    ),
+    code(
         "flat-missing",
         Warning,
         "No flat matches a light: vignetting and dust remain.",

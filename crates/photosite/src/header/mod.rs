@@ -20,6 +20,7 @@ mod dark_model;
 mod light;
 mod master;
 mod picture;
+mod rows;
 mod stack;
 
 pub use cards::imagetyp;
@@ -31,4 +32,5 @@ pub use dark_model::{
 pub use light::{light_header, registered_header};
 pub use master::{MasterFacts, flat_colour_cards, flat_colours, master_header};
 pub use picture::{picture_header, without_array};
+pub use rows::{Relaid, relabel_rows};
 pub use stack::{SCALE_ERROR, StackedHeader, days, moment, stack_header};

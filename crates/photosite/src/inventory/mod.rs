@@ -39,6 +39,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::detector::{Linearity, detector_of};
+use crate::header::relabel_rows;
 use crate::params::{OverscanChoice, sees_light};
 use crate::{Finding, finding::Severity};
 use photosite_file::{Access, Probe, keyword};
@@ -83,19 +84,15 @@ pub struct Frame {
     /// Its rows are read from the last to the first, because it lies upside down beside the lights;
     /// header, metadata and detector are those of the frame as it is read.
     pub turned: bool,
+    /// Gain and read noise are not those of its file's header.
+    pub noise_told: bool,
 }
 
 impl Frame {
     /// Says that the rows run as `order` does, after they were turned over where `turn` says so.
     pub fn relabel_rows(&mut self, order: Option<RowOrder>, turn: bool) {
         self.metadata.row_order = order;
-        match order {
-            Some(RowOrder::TopDown) => self.header.set_text("ROWORDER", "TOP-DOWN", ""),
-            Some(RowOrder::BottomUp) => self.header.set_text("ROWORDER", "BOTTOM-UP", ""),
-            None => self.header.remove("ROWORDER"),
-        }
-        // BAYERPAT speaks of the picture's top, the pattern of the file's first row.
-        self.metadata.cfa = keyword::read(&self.header).metadata.cfa;
+        self.metadata.cfa = relabel_rows(&mut self.header, order);
         if !turn {
             return;
         }
@@ -124,6 +121,7 @@ impl Frame {
         }
         self.metadata.gain_e_per_adu = Some(gain_e_per_adu);
         self.metadata.read_noise_e = Some(read_noise_e);
+        self.noise_told = true;
     }
 }
 
@@ -419,6 +417,7 @@ pub fn take_unlabelled(path: &Path, root: &Path, probe: Probe, overrides: &KindO
             detector,
             linearity: overrides.linearity.clone(),
             turned: false,
+            noise_told: false,
         }),
         findings,
     )

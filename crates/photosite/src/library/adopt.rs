@@ -7,7 +7,9 @@ use photosite_pix::{FrameKind, Header, Metadata};
 
 use super::Traits;
 use crate::finding::{Finding, Severity};
+use crate::header::Relaid;
 use crate::inventory::MasterName;
+use crate::product::{NO_GAIN, NO_GAIN_HINT, in_electrons};
 use crate::provenance::key_of;
 
 /// The header keyword of a converted copy of another program's master.
@@ -28,12 +30,49 @@ pub struct Adopted {
     pub header: Header,
     /// What is doubtful about it.
     pub findings: Vec<Finding>,
+    /// How it is laid beside the lights, where that is not as its header says or they do.
+    pub relaid: Option<Relaid>,
+    /// Electrons for each ADU, by which its samples are to be divided where they are electrons.
+    pub e_per_adu: Option<f64>,
 }
 
 impl Adopted {
     /// Photosite made it, so what it holds is known.
     pub fn is_ours(&self) -> bool {
         key_of(&self.header).is_some()
+    }
+
+    /// The same beside lights of this gain in electrons per ADU, where that is known: samples that are electrons are
+    /// to be divided by it, or by the master's own.
+    ///
+    /// # Errors
+    /// A Finding where they are electrons and neither gain is known.
+    pub fn in_adu(mut self, path: &Path, of_lights: Option<f64>) -> Result<Self, Finding> {
+        if in_electrons(&self.header) && !self.is_ours() {
+            self.e_per_adu = of_lights.or(self.traits.gain_e_per_adu);
+            // The response of pixels has no unit.
+            if self.e_per_adu.is_none() && self.kind != FrameKind::Flat {
+                return Err(Finding::new(
+                    "master-in-electrons",
+                    Severity::Error,
+                    path.display().to_string(),
+                    NO_GAIN,
+                )
+                .hint(NO_GAIN_HINT));
+            }
+        }
+        Ok(self)
+    }
+
+    /// The same laid beside the lights.
+    #[must_use]
+    pub fn laid(mut self, relaid: Option<Relaid>) -> Self {
+        if let Some(relaid) = relaid {
+            let array = relaid.write(&mut self.header);
+            self.traits.cfa = array.or(self.traits.cfa);
+            self.traits.row_order = relaid.order;
+        }
+        Self { relaid, ..self }
     }
 }
 
@@ -93,16 +132,19 @@ pub fn adopt(
     }
     let metadata = filled.0;
     let traits = Traits::of(&metadata, probe.size);
-    if !ours && kind == FrameKind::Dark && !traits.bias_removed {
+    let assumed = match kind {
+        FrameKind::Dark => Some(("dark; it is assumed to include bias", "If bias was subtracted")),
+        FrameKind::Flat => Some((
+            "flat; it is assumed that it was, unless lights show that it was not",
+            "If it was",
+        )),
+        _ => None,
+    };
+    if let Some((what, when)) = assumed.filter(|_| !ours && !traits.bias_removed) {
+        let message = format!("nothing says whether bias was subtracted from this {what}");
         findings.push(
-            Finding::new(
-                "master-content-assumed",
-                Severity::Info,
-                &subject,
-                "nothing says whether bias was subtracted from this dark; it is assumed to \
-                 include bias",
-            )
-            .hint("If bias was subtracted, set BIASSUB = T in its header."),
+            Finding::new("master-content-assumed", Severity::Info, &subject, message)
+                .hint(format!("{when}, set BIASSUB = T in its header.")),
         );
     }
     let frames = metadata.combined_count.map_or(1, |n| n as usize);
@@ -110,7 +152,16 @@ pub fn adopt(
     let software =
         if ours && !adopted { Some("Photosite".to_owned()) } else { program(&metadata, &name) };
     let header = probe.header.clone();
-    Some(Ok(Adopted { kind, traits, frames, software, header, findings }))
+    Some(Ok(Adopted {
+        kind,
+        traits,
+        frames,
+        software,
+        header,
+        findings,
+        relaid: None,
+        e_per_adu: None,
+    }))
 }
 
 /// The program that made a master, by its header or the manner of its name.

@@ -7,10 +7,12 @@ use photosite_pix::unit::NoiseModel;
 
 use super::rules::{Outcome, Tolerance, compare, rules};
 use super::{
-    Aliases, Candidate, DarkCurrent, DarkPoint, Field, Level, Library, Life, Record, Traits,
+    Adopted, Aliases, Candidate, DarkCurrent, DarkPoint, Field, Level, Library, Life, Record,
+    Traits,
 };
 use crate::Result;
 use crate::finding::{Finding, Severity};
+use crate::header::Relaid;
 use crate::inventory::{Frame, KindOverrides, take};
 use crate::provenance::FileMark;
 
@@ -43,13 +45,17 @@ pub struct Shelved {
     pub level: Option<Level>,
     /// How far a flat's frames stood above the bias, in ADU.
     pub flat_level_adu: Option<f64>,
+    /// How it is laid beside the lights of its night, where headers do not say it.
+    pub relaid: Option<Relaid>,
+    /// Electrons for each ADU, by which its samples are to be divided where they are electrons.
+    pub e_per_adu: Option<f64>,
     /// The batch of raw frames.
     pub(super) batch: String,
 }
 
 impl Shelved {
     /// A master that lies among the frames of a night.
-    pub fn of_night(record: Record) -> Self {
+    pub fn of_night(record: Record, master: &Adopted) -> Self {
         let name = record.path.file_name().unwrap_or_default();
         Self {
             id: record.id(),
@@ -65,6 +71,8 @@ impl Shelved {
             key: record.key,
             level: record.level,
             flat_level_adu: record.flat_level_adu,
+            relaid: master.relaid,
+            e_per_adu: master.e_per_adu,
             batch: String::new(),
         }
     }

@@ -53,6 +53,7 @@ use photosite_pix::unit::NoiseModel;
 
 use crate::calibrate::RemovedBy;
 use crate::finding::Finding;
+use crate::header::Relaid;
 use crate::inventory::{Frame, FrameId, Id, Inventory};
 use crate::library::{
     Choice, DarkCurrent, Field, Group, Shelf, Tolerance, Traits, frame_traits, group_name, groups,
@@ -109,7 +110,7 @@ impl MasterPlan {
 }
 
 /// A master that is there already.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Ready {
     /// Its name in the library.
@@ -120,6 +121,10 @@ pub struct Ready {
     pub frames: usize,
     /// The program that made it, where that is known.
     pub software: Option<String>,
+    /// How it is laid beside the lights, where headers do not say it.
+    pub relaid: Option<Relaid>,
+    /// Electrons for each ADU, by which its samples are to be divided where they are electrons.
+    pub e_per_adu: Option<f64>,
 }
 
 /// One light to be calibrated.

@@ -406,6 +406,8 @@ impl<'a> Planner<'a> {
                     path: path.clone(),
                     frames: shelved.frames,
                     software: shelved.software.clone(),
+                    relaid: shelved.relaid,
+                    e_per_adu: shelved.e_per_adu,
                 }),
                 level_of: None,
                 from_library: true,

@@ -5,17 +5,29 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use photosite_file::fits::mask_bits;
+use photosite_file::keyword::Scale;
 use photosite_file::{Source, keyword};
+use photosite_pix::unit::Gain;
 use photosite_pix::{
     Applied, CfaPattern, Frame, FrameKind, Header, MaskBits, Metadata, Plane, Size, Unit, stat,
 };
 
 use super::write::whole;
 use crate::finding::Severity;
+use crate::header::Relaid;
 use crate::master::channel_means;
-use crate::open::{UNIT_ADU, open, open_mask, read_frame, read_masked};
+use crate::open::{UNIT_ADU, open, open_mask, read_frame, read_masked, turn};
 use crate::provenance::{ContentHash, key_of};
 use crate::{Error, Finding, Result};
+
+/// What the samples of lights are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum LightsUnit {
+    /// ADU, of so many electrons where that is known.
+    Adu(Option<f64>),
+    /// Electrons.
+    Electrons,
+}
 
 /// A master read from a file.
 #[derive(Debug, Clone)]
@@ -44,6 +56,16 @@ const MEAN_REACH: f64 = 0.05;
 /// What is told of a dark whose samples say that it holds no bias.
 pub const FREED: &str =
     "its samples lie about zero: its bias was subtracted, though its header does not say so";
+
+/// Whether the samples of a file are electrons by its header.
+pub fn in_electrons(header: &Header) -> bool {
+    keyword::samples(header).is_some_and(|s| s.scale == Scale::Electron)
+}
+
+/// That a master in electrons cannot be brought to ADU, and what helps.
+pub(crate) const NO_GAIN: &str = "its samples are electrons (BUNIT), and neither its header nor those of the lights tell how many of them are one ADU";
+pub(crate) const NO_GAIN_HINT: &str =
+    "Write EGAIN into its header, or make the master again in ADU.";
 
 impl LoadedMaster {
     /// What a foreign master's samples are multiplied with to be as ours are: ADU, and for a flat a
@@ -74,6 +96,23 @@ impl LoadedMaster {
         below as f64 > BELOW_ZERO * all.len() as f64 || median < ABOUT_ZERO * noise
     }
 
+    /// The same master laid beside the lights.
+    #[must_use]
+    pub fn laid(mut self, relaid: Option<Relaid>) -> Self {
+        let Some(relaid) = relaid else { return self };
+        self.metadata.cfa = relaid.write(&mut self.header);
+        self.metadata.row_order = relaid.order;
+        if relaid.turn {
+            let mut frame = Arc::unwrap_or_clone(self.frame);
+            let width = frame.size().width;
+            turn(frame.data.as_mut_slice(), width);
+            turn(frame.mask.as_mut_slice(), width);
+            frame.variance.iter_mut().for_each(|v| turn(v.as_mut_slice(), width));
+            self.frame = Arc::new(frame);
+        }
+        self
+    }
+
     /// The same master with its bias known to be subtracted.
     #[must_use]
     pub fn without_bias(mut self) -> Self {
@@ -100,13 +139,46 @@ impl LoadedMaster {
         Self { frame: Arc::new(frame), ..self }
     }
 
+    /// The same master without what a plane of its size holds.
+    #[must_use]
+    pub fn less(self, plane: &Plane<f32>) -> Self {
+        let mut frame = Arc::unwrap_or_clone(self.frame);
+        let both = frame.data.as_mut_slice().iter_mut().zip(plane.as_slice());
+        both.for_each(|(v, less)| *v -= less);
+        Self { frame: Arc::new(frame), ..self }
+    }
+
     /// A master that was named, used as `kind`: another program's is brought to ADU, or to a mean of
-    /// 1; a finding tells what was done.
-    pub fn used_as(self, kind: FrameKind) -> (Self, Option<Finding>) {
-        let cfa = self.metadata.cfa.filter(|_| kind == FrameKind::Flat);
+    /// 1; a finding tells what was done. Electrons `beside` lights in ADU are divided by the lights' gain, else its own.
+    ///
+    /// # Errors
+    /// When its samples are electrons, and no gain is known.
+    pub fn used_as(self, kind: FrameKind, beside: LightsUnit) -> Result<(Self, Option<Finding>)> {
         if key_of(&self.header).is_some() {
-            return (self, None);
+            return Ok((self, None));
         }
+        let electrons = kind != FrameKind::Flat && in_electrons(&self.header);
+        let LightsUnit::Adu(of_lights) = beside else { return Ok(self.as_ours(kind)) };
+        if !electrons {
+            return Ok(self.as_ours(kind));
+        }
+        let own = self.metadata.gain_e_per_adu.map(Gain::e_per_adu);
+        let Some(gain) = of_lights.or(own) else {
+            return Err(Error::mismatch(format!("{NO_GAIN}. {NO_GAIN_HINT}")).about(&self.path));
+        };
+        let what = format!("its samples are electrons; they were divided by {gain} e-/ADU");
+        let subject = self.path.display().to_string();
+        let freed = kind == FrameKind::Dark && self.lies_about_zero();
+        let mut master = self.scaled([1.0 / gain; 3], None);
+        if freed {
+            master = master.without_bias();
+        }
+        Ok((master, Some(Finding::new("master-converted", Severity::Info, subject, what))))
+    }
+
+    /// Another program's brought to ADU, or to a mean of 1.
+    fn as_ours(self, kind: FrameKind) -> (Self, Option<Finding>) {
+        let cfa = self.metadata.cfa.filter(|_| kind == FrameKind::Flat);
         let subject = self.path.display().to_string();
         let Some(factors) = self.factors(kind, cfa) else {
             if kind != FrameKind::Dark || !self.lies_about_zero() {

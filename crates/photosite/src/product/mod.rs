@@ -56,7 +56,10 @@ pub use flats::{flat_template, light_blocks};
 pub use kept::Kept;
 pub use known::Known;
 pub use light::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light};
-pub use loaded::{FREED, LoadedMaster, load_master, load_named, load_samples};
+pub use loaded::{
+    FREED, LightsUnit, LoadedMaster, in_electrons, load_master, load_named, load_samples,
+};
+pub(crate) use loaded::{NO_GAIN, NO_GAIN_HINT};
 pub use master::{
     AdditivePart, MasterRequest, MasterResult, build_master, dark_at_level, found_master,
     level_of_dark, take_master, work_units,

@@ -3,18 +3,24 @@
 use std::path::{Path, PathBuf};
 
 use photosite_file::fits::Sample;
-use photosite_pix::{Card, CfaPattern, FrameKind, Size};
+use photosite_pix::{Card, CfaPattern, FrameKind, Size, Unit};
 use serde_json::json;
 
 use super::keep::{master_record, record_of};
+use super::lie::lie_of_masters;
 use crate::finding::Severity;
-use crate::header::imagetyp;
-use crate::inventory::{Inventory, master_not_adopted};
-use crate::library::{ADOPTED_KEYWORD, Adopted, Record, Shelved, adopt, master_file_name};
+use crate::header::{Relaid, imagetyp};
+use crate::inventory::{Frame, Inventory, master_not_adopted};
+use crate::library::{
+    ADOPTED_KEYWORD, Adopted, Record, Shelved, Traits, adopt, master_file_name, same_camera,
+};
+use crate::master::channel_means;
 use crate::open::{UNIT_ADU, probe};
-use crate::product::{FREED, LoadedMaster, Product, Standing, load_master, standing};
+use crate::plan::{MasterPlan, Ready};
+use crate::product::{FREED, LoadedMaster, Product, Standing, in_electrons, load_master, standing};
 use crate::provenance::{FileMark, Input, Provenance, master_name};
-use crate::{Finding, Result};
+use crate::work::Context;
+use crate::{Error, Finding, Result};
 
 /// What makes another program's master one of ours.
 struct Change {
@@ -22,8 +28,20 @@ struct Change {
     factors: [f64; 3],
     /// Its bias was subtracted, which its header does not say.
     freed: bool,
+    /// Its rows lie otherwise than its header says, or the lights do.
+    relaid: Option<Relaid>,
+    /// The bias that was subtracted from it here.
+    bias: Option<Input>,
     /// What is told.
     what: String,
+}
+
+/// What is told of samples that were electrons.
+fn divided(e_per_adu: Option<f64>) -> String {
+    format!(
+        "its samples are electrons, and are divided by {} e-/ADU",
+        e_per_adu.unwrap_or(f64::NAN)
+    )
 }
 
 impl Change {
@@ -32,16 +50,27 @@ impl Change {
         if master.is_ours() {
             return None;
         }
-        let factors = loaded.factors(master.kind, master.traits.cfa);
+        let of_unit = master.e_per_adu.filter(|_| master.kind != FrameKind::Flat);
+        let factors = match of_unit {
+            Some(gain) => Some([1.0 / gain; 3]),
+            None => loaded.factors(master.kind, master.traits.cfa),
+        };
         let freed = master.kind == FrameKind::Dark && loaded.lies_about_zero();
         let mut what: Vec<String> = Vec::new();
         what.extend(factors.map(|_| match master.kind {
             FrameKind::Flat => "its mean is not 1".to_owned(),
+            _ if of_unit.is_some() => divided(master.e_per_adu),
             _ => format!("its samples are between 0 and 1, where 1 is taken as {UNIT_ADU} ADU"),
         }));
         what.extend(freed.then(|| FREED.to_owned()));
+        let relaid = master.relaid;
+        what.extend(relaid.map(|r| match r.turn {
+            true => "its rows run the other way than those of the lights".to_owned(),
+            false => "its rows run as those of the lights, whatever its header says".to_owned(),
+        }));
         let what = what.join("; ");
-        (!what.is_empty()).then_some(Self { factors: factors.unwrap_or([1.0; 3]), freed, what })
+        let factors = factors.unwrap_or([1.0; 3]);
+        (!what.is_empty()).then_some(Self { factors, freed, relaid, bias: None, what })
     }
 
     /// What is told of the master: what its header told, and what was done, `kept` the end of that sentence.
@@ -63,7 +92,7 @@ impl Change {
 /// When it cannot be read, or the copy cannot be written.
 pub fn usable(path: &Path, master: &Adopted, folder: &Path) -> Result<(Record, Vec<Finding>)> {
     let mark = FileMark::of(path)?;
-    let loaded = load_master(path)?;
+    let loaded = load_master(path)?.laid(master.relaid);
     let Some(change) = Change::of(&loaded, master) else {
         return Ok((record_of(path, master, (mark, &loaded)), master.findings.clone()));
     };
@@ -79,7 +108,7 @@ pub fn usable(path: &Path, master: &Adopted, folder: &Path) -> Result<(Record, V
 /// When it cannot be read.
 pub fn foreseen(path: &Path, master: &Adopted) -> Result<(Record, Vec<Finding>)> {
     let mark = FileMark::of(path)?;
-    let loaded = load_master(path)?;
+    let loaded = load_master(path)?.laid(master.relaid);
     let mut record = record_of(path, master, (mark, &loaded));
     let Some(change) = Change::of(&loaded, master) else {
         return Ok((record, master.findings.clone()));
@@ -93,29 +122,47 @@ pub fn foreseen(path: &Path, master: &Adopted) -> Result<(Record, Vec<Finding>)>
 }
 
 /// The masters of other programs among the frames of a night, for it to choose from.
-pub fn masters_among(inventory: &mut Inventory, findings: &mut Vec<Finding>) -> Vec<Shelved> {
-    let mut all = Vec::new();
+///
+/// # Errors
+/// When the work is cancelled.
+pub fn masters_among(
+    inventory: &mut Inventory,
+    findings: &mut Vec<Finding>,
+    context: &Context<'_>,
+) -> Result<Vec<Shelved>> {
+    let mut found: Vec<(PathBuf, Adopted)> = Vec::new();
     for (path, kind) in std::mem::take(&mut inventory.masters) {
-        let subject = path.display().to_string();
         let adopted = probe(&path).map(|probe| (probe.size, adopt(&path, &probe, Some(kind))));
-        let read = match adopted {
+        match adopted {
             Ok((size, Some(Ok(master)))) => {
-                foreseen(&path, &under(array_of_lights(inventory, size), master))
+                let master = under(array_of_lights(inventory, size), master);
+                let in_adu = match lights_in_electrons(inventory) {
+                    true => Ok(master),
+                    false => {
+                        let gain = gain_of_lights(inventory, &master.traits);
+                        master.in_adu(&path, gain)
+                    }
+                };
+                match in_adu {
+                    Ok(master) => found.push((path, master)),
+                    Err(finding) => findings.push(finding),
+                }
             }
-            Ok((_, Some(Err(finding)))) => {
-                findings.push(finding);
-                continue;
-            }
-            Ok((_, None)) => {
-                findings.push(master_not_adopted(&path));
-                continue;
-            }
-            Err(e) => Err(e.into()),
-        };
-        match read {
+            Ok((_, Some(Err(finding)))) => findings.push(finding),
+            Ok((_, None)) => findings.push(master_not_adopted(&path)),
+            Err(e) => findings.push(Finding::of(&e.into(), path.display().to_string())),
+        }
+    }
+    let laid = lie_of_masters(&inventory.frames, &found, context)?;
+    let mut all = Vec::new();
+    for ((path, master), (relaid, lies)) in found.into_iter().zip(laid) {
+        let master = master.laid(relaid);
+        let subject = path.display().to_string();
+        match foreseen(&path, &master) {
             Ok((record, told)) => {
                 let message = format!(
-                    "a master {kind} of another program lies among the frames; it is used where no raw frames fit"
+                    "a master {} of another program lies among the frames; it is used where no raw frames fit",
+                    master.kind
                 );
                 findings.push(Finding::new(
                     "master-among-frames",
@@ -123,13 +170,13 @@ pub fn masters_among(inventory: &mut Inventory, findings: &mut Vec<Finding>) -> 
                     subject,
                     message,
                 ));
-                findings.extend(told);
-                all.push(Shelved::of_night(record));
+                findings.extend(told.into_iter().chain(lies));
+                all.push(Shelved::of_night(record, &master));
             }
             Err(e) => findings.push(Finding::of(&e, subject)),
         }
     }
-    all
+    Ok(all)
 }
 
 /// The array over all lights of a size; `None` where they differ, or there is none.
@@ -140,6 +187,24 @@ fn array_of_lights(inventory: &Inventory, size: Size) -> Option<CfaPattern> {
     arrays.all(|cfa| cfa == Some(first)).then_some(first)
 }
 
+/// Whether lights are in electrons: masters in electrons are of their unit then.
+fn lights_in_electrons(inventory: &Inventory) -> bool {
+    inventory.frames.iter().any(|f| f.kind == FrameKind::Light && in_electrons(&f.header))
+}
+
+/// The gain of the lights of a size and camera, in electrons per ADU, where they name one.
+fn gain_of_lights(inventory: &Inventory, of: &Traits) -> Option<f64> {
+    let is_its = |f: &&Frame| {
+        let cameras = f.metadata.camera.as_deref().zip(of.camera.as_deref());
+        f.kind == FrameKind::Light
+            && f.detector.active.size() == of.size
+            && cameras.is_none_or(|(a, b)| same_camera(a, b))
+    };
+    let mut gains = inventory.frames.iter().filter(is_its).map(|f| f.metadata.gain_e_per_adu);
+    let first = gains.next()??;
+    gains.all(|g| g == Some(first)).then(|| first.e_per_adu())
+}
+
 /// A flat whose header names no array is under that of the lights: its colours count each by itself.
 fn under(cfa: Option<CfaPattern>, mut master: Adopted) -> Adopted {
     if master.kind == FrameKind::Flat && master.traits.cfa.is_none() && !master.is_ours() {
@@ -148,22 +213,77 @@ fn under(cfa: Option<CfaPattern>, mut master: Adopted) -> Adopted {
     master
 }
 
-/// The file that a master of another program's is taken from: itself, or a copy in `folder` that is as ours
-/// are; `cfa` is over a flat whose header names none.
+/// The file that a master that is ready is taken from: itself, or a copy in `folder` of another program's that is
+/// as ours are.
 ///
 /// # Errors
 /// When it cannot be read, or the copy cannot be written.
-pub fn taken_from(
-    path: &Path,
-    (kind, cfa): (FrameKind, Option<CfaPattern>),
+pub fn taken_from(master: &MasterPlan, ready: &Ready, folder: &Path) -> Result<PathBuf> {
+    match adopted(master, ready)? {
+        Some(adopted) => Ok(usable(&ready.path, &adopted, folder)?.0.path),
+        None => Ok(ready.path.clone()),
+    }
+}
+
+/// Another program's master that is ready, as it lies beside the lights of its plan.
+fn adopted(master: &MasterPlan, ready: &Ready) -> Result<Option<Adopted>> {
+    let adopted = adopt(&ready.path, &probe(&ready.path)?, Some(master.kind));
+    let adopted = adopted.and_then(|a| a.ok()).filter(|a| !a.is_ours());
+    Ok(adopted.map(|adopted| Adopted {
+        e_per_adu: ready.e_per_adu,
+        ..under(master.traits.cfa, adopted).laid(ready.relaid)
+    }))
+}
+
+/// What a sample of 1 of a master is in ADU; `None` for a flat that is relative to its mean.
+fn adu_of_one(loaded: &LoadedMaster, master: &Adopted) -> Option<f64> {
+    match (master.e_per_adu, loaded.factors(FrameKind::Bias, None)) {
+        (Some(gain), _) => Some(1.0 / gain),
+        (None, Some([full, ..])) => Some(full),
+        (None, None) => loaded.factors(master.kind, None).map(|_| 1.0),
+    }
+}
+
+/// The level of another program's flat in ADU, with all that it holds; `None` where only its mean is known, or it is
+/// one of ours.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn flat_level_adu(master: &MasterPlan, ready: &Ready) -> Result<Option<f64>> {
+    let Some(adopted) = adopted(master, ready)? else { return Ok(None) };
+    let loaded = load_master(&ready.path)?;
+    let data = &loaded.frame.data;
+    let [mean, ..] = channel_means(data.as_slice(), data.width(), None);
+    Ok(adu_of_one(&loaded, &adopted).map(|one_adu| mean * one_adu))
+}
+
+/// A copy in `folder` of another program's flat without the bias that it holds still.
+///
+/// # Errors
+/// When a file cannot be read, the copy cannot be written, or flat and bias are of two sizes.
+pub fn freed_of_bias(
+    master: &MasterPlan,
+    ready: &Ready,
+    bias: &LoadedMaster,
     folder: &Path,
 ) -> Result<PathBuf> {
-    match adopt(path, &probe(path)?, Some(kind)) {
-        Some(Ok(master)) if !master.is_ours() => {
-            Ok(usable(path, &under(cfa, master), folder)?.0.path)
-        }
-        _ => Ok(path.to_owned()),
+    let path = &ready.path;
+    let adopted =
+        adopted(master, ready)?.ok_or_else(|| Error::bug("a flat of ours holds no bias"))?;
+    let loaded = load_master(path)?.laid(adopted.relaid);
+    let one_adu = adu_of_one(&loaded, &adopted).unwrap_or(1.0);
+    if loaded.frame.size() != bias.frame.size() {
+        return Err(Error::mismatch("the flat and the bias are of two sizes").about(path));
     }
+    let loaded = loaded.scaled([one_adu; 3], None).less(&bias.frame.data);
+    let change = Change {
+        factors: loaded.factors(master.kind, adopted.traits.cfa).unwrap_or([1.0; 3]),
+        freed: true,
+        relaid: adopted.relaid,
+        bias: Some(Input::new(master_name(FrameKind::Bias), &bias.path, bias.hash)),
+        what: String::new(),
+    };
+    convert(path, &adopted, loaded, &change, folder)
 }
 
 /// Writes the copy; its header tells what was only known by the name.
@@ -175,13 +295,18 @@ fn convert(
     folder: &Path,
 ) -> Result<PathBuf> {
     let t = &master.traits;
+    let mut parameters = json!({ "factors": change.factors });
+    if change.freed {
+        parameters["bias"] = json!("subtracted");
+    }
+    if let Some(relaid) = change.relaid {
+        parameters["turned"] = json!(relaid.turn);
+    }
+    let own = [Input::new(master_name(master.kind), path, loaded.hash)];
     let provenance = Provenance::new(
         format!("adopted {}", master_name(master.kind)),
-        vec![Input::new(master_name(master.kind), path, loaded.hash)],
-        match change.freed {
-            true => json!({ "factors": change.factors, "bias": "subtracted" }),
-            false => json!({ "factors": change.factors }),
-        },
+        own.into_iter().chain(change.bias.clone()).collect(),
+        parameters,
     );
     let key = provenance.key();
     let target = folder.join(master_file_name(master.kind, t, &key));
@@ -192,11 +317,18 @@ fn convert(
     let loaded = loaded.scaled(change.factors, cfa);
     let frame = &*loaded.frame;
     let mut header = loaded.header.clone();
+    if master.e_per_adu.is_some() {
+        header.set(Card::string("BUNIT", Unit::Adu.bunit(), ""));
+    }
     header.set(Card::string("IMAGETYP", imagetyp(master.kind), "kind of frame"));
     header.set(Card::logical(ADOPTED_KEYWORD, true, "made by another program"));
     header.set(Card::integer("NCOMBINE", master.frames as i64, "frames combined"));
     if change.freed {
-        header.set(Card::logical("BIASSUB", true, "its samples lie about zero"));
+        let why = match master.kind {
+            FrameKind::Dark => "its samples lie about zero",
+            _ => "subtracted by Photosite",
+        };
+        header.set(Card::logical("BIASSUB", true, why));
     }
     let numbers = [
         ("EXPTIME", t.exposure_s, "[s] exposure"),
@@ -221,6 +353,8 @@ fn convert(
         let channels = if cfa.is_some() { 3 } else { 1 };
         header.set(Card::integer("PSNORM", channels, "channels normalised to mean 1"));
     }
+    let mut steps = vec![format!("samples multiplied by {:?}", change.factors)];
+    steps.extend(change.relaid.filter(|r| r.turn).map(|_| "rows turned over".to_owned()));
     Product {
         path: &target,
         frames: &[frame],
@@ -228,7 +362,7 @@ fn convert(
         sample: Sample::F32,
         maps: &[],
         provenance: &provenance,
-        steps: vec![format!("samples multiplied by {:?}", change.factors)],
+        steps,
     }
     .write()?;
     Ok(target)

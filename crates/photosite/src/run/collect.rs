@@ -201,6 +201,10 @@ fn look(file: &Walk, reading: Reading<'_>) -> Looked {
             Shelvable::Raw(frame) => Record::raw(&frame, ContentHash::of_file(&path)?, mark),
             Shelvable::Master(master) => {
                 let _alone = reading.one_master.lock().expect("no holder panics");
+                let master = match master.in_adu(&path, None) {
+                    Ok(master) => master,
+                    Err(finding) => return Ok(Looked::No(finding)),
+                };
                 let (record, told) = usable(&path, &master, reading.masters)?;
                 findings = told;
                 record

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::NamedBias;
 use super::beside::Beside;
+use super::named::unit_of;
 use crate::diagnose::{
     Against, Diagnosis, Fault, NoiseBudget, Subject, Verdict, diagnose, noise_budget,
 };
@@ -18,7 +19,7 @@ use crate::event::{Event, Stage};
 use crate::finding::Severity;
 use crate::library::{Field, Traits, contradictions};
 use crate::open::open_mask;
-use crate::product::{BiasChoice, LoadedMaster, against, load_named};
+use crate::product::{BiasChoice, LightsUnit, LoadedMaster, against, load_named};
 use crate::provenance;
 use crate::raw::{Handling, RawFrame, read_all};
 use crate::stack::ReadBuffers;
@@ -107,7 +108,7 @@ pub fn diagnose_lights(
     context.observer.event(Event::Started { stage: Stage::Lights, total });
     let mut out: Vec<Option<LightVerdict>> = vec![None; request.lights.len()];
     for ((used, kind), lights) in sets {
-        let masters = Loaded::of(&used, request)?;
+        let masters = Loaded::of(&used, request, unit_of(lights.first().map(|l| &l.1)))?;
         findings.extend(masters.findings.iter().cloned());
         let saturation_adu = lights.iter().find_map(|(_, f)| f.metadata.saturation_adu);
         let against = match masters.against(kind, saturation_adu.unwrap_or(FULL_SCALE_ADU)) {
@@ -200,11 +201,11 @@ struct Loaded {
 }
 
 impl Loaded {
-    fn of(used: &MastersUsed, request: &DiagnosisRequest<'_>) -> Result<Self> {
+    fn of(used: &MastersUsed, request: &DiagnosisRequest<'_>, unit: LightsUnit) -> Result<Self> {
         let mut findings = Vec::new();
         let mut read = |path: &Option<PathBuf>, kind| -> Result<Option<LoadedMaster>> {
             let Some(path) = path else { return Ok(None) };
-            let (master, finding) = load_named(path)?.used_as(kind);
+            let (master, finding) = load_named(path)?.used_as(kind, unit)?;
             findings.extend(finding);
             Ok(Some(master))
         };

@@ -83,6 +83,7 @@ pub(super) fn identified(
         from_zero_to_one: runs_from_zero_to_one(&frame.path, &frame.header)?,
         zero_is_missing: has_border_of_zeros(&frame.path, &frame.metadata, frame.access)?,
         turned: frame.turned,
+        noise_told: frame.noise_told,
         header: frame.header.clone(),
         metadata: frame.metadata.clone(),
         linearity: frame.linearity.clone(),
@@ -136,7 +137,7 @@ pub fn take_night(
 ) -> Result<(Inventory, Vec<Shelved>)> {
     let mut inventory = take_inventory_without(paths, (None, &[]), overrides, context)?;
     let mut findings = Vec::new();
-    let found = masters_among(&mut inventory, &mut findings);
+    let found = masters_among(&mut inventory, &mut findings, context)?;
     inventory.findings.extend(findings);
     Ok((inventory, found))
 }

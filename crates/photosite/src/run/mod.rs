@@ -52,6 +52,7 @@ mod identity;
 mod integrate;
 mod keep;
 mod kept_maps;
+mod lie;
 mod lineage;
 mod looked;
 mod mixed;

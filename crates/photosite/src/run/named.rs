@@ -10,6 +10,7 @@ use photosite_pix::{Applied, CfaPattern, FrameKind, Size};
 
 use super::examined::examine;
 use super::frames::{damaged, duplicate, raw_frame};
+use super::lie::{LightSeen, MasterSeen, lies};
 use super::mixed::{of_other_kind, serves_as};
 use crate::calibrate::RemovedBy;
 use crate::calibrate::dark::{DOUBLING_C, DarkChoice, DarkShare, DarkSource};
@@ -21,9 +22,9 @@ use crate::open::each_image;
 use crate::params::{DarkScaling, RecipeChoice, Repair, Storage};
 use crate::plan::product_names;
 use crate::product::{
-    AdditivePart, BiasChoice, FittedDark, Known, LightRequest, LightResult, LoadedMap,
-    LoadedMaster, MasterRequest, MasterResult, Masters, build_master, calibrate_light, load_named,
-    pedestal_for, read_defect_map,
+    AdditivePart, BiasChoice, FittedDark, Known, LightRequest, LightResult, LightsUnit, LoadedMap,
+    LoadedMaster, MasterRequest, MasterResult, Masters, build_master, calibrate_light,
+    in_electrons, load_named, pedestal_for, read_defect_map,
 };
 use crate::provenance::{ContentHash, key_of};
 use crate::raw::RawFrame;
@@ -283,7 +284,9 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
     };
     let dark = asked.dark.map(load_named).transpose()?;
     let flat = asked.flat.map(load_named).transpose()?;
+    let (frames, of_frames) = named_frames(asked.files, FrameKind::Light, &asked.by_hand, context)?;
     let mut findings = doubts(asked.scaling, dark.as_ref(), flat.as_ref());
+    let (bias, dark, flat) = laid((bias, dark, flat), &frames, &mut findings, context)?;
     let traits = |m: &LoadedMaster| (m.path.clone(), m.metadata.kind, master_traits(m));
     let mut named: Vec<(FrameKind, _)> = Vec::new();
     if let Some(BiasChoice::Master(bias)) = &bias {
@@ -291,19 +294,21 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
     }
     named.extend(dark.as_ref().map(|d| (FrameKind::Dark, traits(d))));
     named.extend(flat.as_ref().map(|f| (FrameKind::Flat, traits(f))));
-    let mut ours = |master: LoadedMaster, kind| {
-        let (master, finding) = master.used_as(kind);
+    let unit = unit_of(frames.first());
+    let mut ours = |master: LoadedMaster, kind| -> Result<LoadedMaster> {
+        let (master, finding) = master.used_as(kind, unit)?;
         findings.extend(finding);
-        master
+        Ok(master)
     };
-    let bias = bias.map(|bias| match bias {
-        BiasChoice::Master(m) => BiasChoice::Master(Box::new(ours(*m, FrameKind::Bias))),
-        level => level,
-    });
-    let dark = dark.map(|m| ours(m, FrameKind::Dark));
-    let flat = flat.map(|m| ours(m, FrameKind::Flat));
-    let (frames, more) = named_frames(asked.files, FrameKind::Light, &asked.by_hand, context)?;
-    findings.extend(more);
+    let bias = match bias {
+        Some(BiasChoice::Master(m)) => {
+            Some(BiasChoice::Master(Box::new(ours(*m, FrameKind::Bias)?)))
+        }
+        other => other,
+    };
+    let dark = dark.map(|m| ours(m, FrameKind::Dark)).transpose()?;
+    let flat = flat.map(|m| ours(m, FrameKind::Flat)).transpose()?;
+    findings.extend(of_frames);
     let fitted = match (asked.scaling, &dark, &bias) {
         (DarkScaling::Fitted, Some(dark), Some(bias)) => {
             let first = frames.first().map(|f| (f.metadata.cfa, f.region()));
@@ -373,6 +378,58 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
         }
     }
     Ok(NamedCalibrated { lights, findings })
+}
+
+/// What the samples of lights are, by one of them.
+pub(super) fn unit_of(light: Option<&RawFrame>) -> LightsUnit {
+    match light {
+        Some(light) if in_electrons(&light.header) => LightsUnit::Electrons,
+        light => LightsUnit::Adu(light.and_then(|l| Some(l.metadata.gain_e_per_adu?.e_per_adu()))),
+    }
+}
+
+/// Masters as they were named.
+type Named = (Option<BiasChoice>, Option<LoadedMaster>, Option<LoadedMaster>);
+
+/// Lays masters of other programs beside the lights, which their rows may not run as.
+///
+/// # Errors
+/// When the work is cancelled.
+fn laid(
+    (mut bias, mut dark, mut flat): Named,
+    lights: &[RawFrame],
+    findings: &mut Vec<Finding>,
+    context: &Context<'_>,
+) -> Result<Named> {
+    let of_bias = match &mut bias {
+        Some(BiasChoice::Master(master)) => Some((FrameKind::Bias, &mut **master)),
+        _ => None,
+    };
+    let dark_and_flat = [(FrameKind::Dark, &mut dark), (FrameKind::Flat, &mut flat)];
+    let dark_and_flat = dark_and_flat.into_iter().filter_map(|(kind, m)| Some((kind, m.as_mut()?)));
+    let named = of_bias.into_iter().chain(dark_and_flat);
+    let mut foreign: Vec<(FrameKind, &mut LoadedMaster)> =
+        named.filter(|(_, m)| key_of(&m.header).is_none()).collect();
+    let seen: Vec<MasterSeen<'_>> = foreign
+        .iter()
+        .map(|(kind, m)| MasterSeen {
+            path: &m.path,
+            kind: *kind,
+            size: m.frame.size(),
+            order: m.metadata.row_order,
+            camera: m.metadata.camera.as_deref(),
+            software: m.metadata.software.as_deref(),
+        })
+        .collect();
+    let lights: Vec<LightSeen<'_>> = lights.iter().map(LightSeen::from).collect();
+    let found = lies(&lights, &seen, context)?;
+    for ((_, master), (relaid, told)) in foreign.iter_mut().zip(found) {
+        if relaid.is_some() {
+            **master = master.clone().laid(relaid);
+        }
+        findings.extend(told);
+    }
+    Ok((bias, dark, flat))
 }
 
 /// That a defect map does not fit a light.

@@ -13,7 +13,7 @@ use crate::finding::{Severity, first_and_more};
 use crate::inventory::{Frame, Inventory};
 use crate::library::{Field, Shelf, Traits, camera_key, frame_traits};
 use crate::raw::{Handling, RawFrame};
-use crate::sensor::{Campaign, Grid, noise_of_pairs, read_noise_adu};
+use crate::sensor::{Campaign, Grid, is_of_photons, noise_of_pairs, read_noise_adu};
 use crate::work::Context;
 use crate::{Finding, Result, env};
 
@@ -195,8 +195,9 @@ fn told(subject: String, noise: NoiseModel, by: &By) -> Finding {
 
 fn unknown(subject: String) -> Finding {
     let message = "gain or read noise is not known, so calibrated lights have no ERR: the headers do not name \
-                   them, pairs of biases and flats of this set-up are missing or contradict each other, and no \
-                   master of the library holds them";
+                   them, pairs of biases and flats of this set-up are missing, contradict each other, or hold more than \
+                   the noise of photons (stars, moving bands, samples that were smoothed), and no master of the \
+                   library holds them";
     Finding::new("noise-not-known", Severity::Info, subject, message)
         .hint("Add biases and flats of the same gain, or give --gain and --read-noise.")
 }
@@ -230,7 +231,8 @@ fn measured(members: &[&Frame], context: &Context<'_>) -> Result<Option<(NoiseMo
         if biases.len() < 2 || flats.len() < 2 {
             continue;
         }
-        let campaign = seen(&raws(&biases)?, &raws(&flats)?, context)?.filter(agree);
+        let campaign = seen(&raws(&biases)?, &raws(&flats)?, context)?;
+        let campaign = campaign.filter(|c| agree(c) && is_of_photons(c));
         if let Some(noise) = campaign.as_ref().and_then(of_pairs) {
             return Ok(Some((noise, By::BiasesAndFlats)));
         }
@@ -268,6 +270,8 @@ fn seen(
     let scratch = packed.then(|| Scratch::create_in(&env::temporary_folder())).transpose()?;
     let handling = Handling::Stack { scratch: scratch.as_ref(), keep_open: true };
     let mut campaign = Campaign::new(grid, (None, None));
+    // How differences are spread, and what neighbours share, is asked of flats.
+    campaign.with_pixels = true;
     let mut findings = Vec::new();
     let sets = [(FrameKind::Bias, biases), (FrameKind::Flat, flats)];
     for (kind, members) in sets.into_iter().filter(|(_, members)| !members.is_empty()) {

@@ -66,6 +66,7 @@ pub use hot::HotPixels;
 pub use interference::{CHANCE, MOST_TONES};
 pub use maps::{MapKind, PixelMap, StripMaps};
 pub use measure::{Measure, MissingFrames, SENSOR_SCHEMA, SensorReport, Series, significant};
+pub use normality::is_of_photons;
 pub use page::page;
 pub use pixels::{FEW_FRAMES, PixelCounts};
 pub use profile::{Difference, PROFILE_SCHEMA, Profile, ProfileValue, difference, plain_name};

@@ -3,6 +3,7 @@
 use photosite_pix::FrameKind;
 
 use super::campaign::Campaign;
+use super::cell::Cell;
 use super::estimate::Estimate;
 use super::measure::Measure;
 use super::set::CLIPPED;
@@ -11,6 +12,26 @@ use crate::finding::{Severity, first_and_more};
 
 /// A pair that chance makes in fewer than one of so many sets is told.
 const CHANCE: f64 = 1e-4;
+
+/// The share of the noise of two flats that neighbours have in common from which it is no noise of photons. Charge
+/// that full pixels drive into the next makes a hundredth or two; where it makes more, one level tells no gain either.
+const SHARED: f64 = 0.04;
+
+/// Whether pairs of flats differ by photons and read noise alone: their differences are Gaussian, and those of
+/// neighbours have nothing in common, as far as that is measured.
+pub fn is_of_photons(campaign: &Campaign) -> bool {
+    let pairs = || campaign.of(FrameKind::Flat).flat_map(|set| set.noise_pairs());
+    let gaussian = pairs().all(|pair| pair.shape.as_ref().is_none_or(|s| s.chance() >= CHANCE));
+    let alone = pairs().all(|pair| {
+        let told = || pair.cells.iter().filter(|c| c.beside.is_finite() && c.below.is_finite());
+        let noise: f64 = told().map(|c| 0.5 * c.n * c.noise(1.0)).sum();
+        let shares = |of: fn(&Cell) -> f64| told().map(|c| c.n * of(c)).sum::<f64>() / noise;
+        let [beside, below] = [shares(|c| c.beside), shares(|c| c.below)];
+        // Nothing is told under a filter array.
+        !(beside.abs() > SHARED || below.abs() > SHARED)
+    });
+    gaussian && alone
+}
 
 const METHOD: &str = "Kolmogorov-Smirnov test of the difference of two flats";
 

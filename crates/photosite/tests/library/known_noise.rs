@@ -122,3 +122,52 @@ fn pairs_that_contradict_each_other_are_not_believed() {
     let report = calibrated(&[&night], &folder.path().join("out"), None);
     assert!(report.findings.iter().any(|f| f.code == "noise-not-known"), "{:#?}", report.findings);
 }
+
+/// Flats that differ by stars, by bands that move, or hardly, as programs smooth them, tell no gain.
+#[test]
+fn flats_that_differ_by_more_or_less_than_photons_tell_no_gain() {
+    type Spoil = fn(&FramePlan, &mut Plane<f32>);
+    let bands: Spoil = |plan, adu| {
+        let width = adu.width();
+        for (i, v) in adu.as_mut_slice().iter_mut().enumerate() {
+            *v += 0.03 * (*v - 500.0) * ((i % width) as f32 / 20.0 + plan.index as f32).sin();
+        }
+    };
+    let smoothed: Spoil = |_, adu| {
+        let (before, width) = (adu.clone(), adu.width());
+        for y in 1..before.height() {
+            for x in 1..width {
+                let sum = before.get(x, y)
+                    + before.get(x - 1, y)
+                    + before.get(x, y - 1)
+                    + before.get(x - 1, y - 1);
+                adu.row_mut(y)[x] = (sum / 4.0).round();
+            }
+        }
+    };
+    let stars: Spoil = |plan, adu| {
+        for n in 0..60 {
+            let (x0, y0) = (n * 7919 + plan.index * 263, n * 104_729 + plan.index * 509);
+            let (x0, y0) = (10 + x0 % (adu.width() - 20), 10 + y0 % (adu.height() - 20));
+            for (x, y) in (0..13).flat_map(|y| (0..13).map(move |x| (x, y))) {
+                let square = (x as f32 - 6.0).powi(2) + (y as f32 - 6.0).powi(2);
+                let peak = 300.0 * (1 + n % 12) as f32;
+                adu.row_mut(y0 + y - 6)[x0 + x - 6] += (peak * (-square / 3.2).exp()).round();
+            }
+        }
+    };
+    let counts = Counts { bias: 8, darks: 4, flats: 8, dark_flats: 0, lights: 1 };
+    for (name, spoil) in [("bands", bands), ("smoothed", smoothed), ("stars", stars)] {
+        let simulation = silent(31, counts);
+        let folder = tempfile::tempdir().unwrap();
+        let night = folder.path().join("night");
+        write(&simulation, &night, |plan, adu| {
+            if plan.kind == FrameKind::Flat {
+                spoil(plan, adu);
+            }
+        });
+        let report = calibrated(&[&night], &folder.path().join("out"), None);
+        let told: Vec<&str> = report.findings.iter().map(|f| &*f.code).collect();
+        assert!(told.contains(&"noise-not-known"), "{name}: {told:?}");
+    }
+}

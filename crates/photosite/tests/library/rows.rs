@@ -66,6 +66,7 @@ fn frame(n: usize, metadata: Metadata) -> Frame {
         kind_source: KindSource::Header,
         linearity: None,
         turned: false,
+        noise_told: false,
         size,
         planes: 1,
         file_bytes: 2 * size.pixels() as u64,

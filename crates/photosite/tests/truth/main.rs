@@ -17,6 +17,7 @@ mod doubtful_outputs;
 mod every_effect;
 mod flat_fit;
 mod flats;
+mod foreign;
 mod levels;
 mod linearity;
 mod mapped;

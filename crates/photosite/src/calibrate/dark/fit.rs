@@ -6,7 +6,7 @@ use photosite_pix::slope::{Point, Slope, pooled, through_origin};
 use photosite_pix::{Size, stat};
 use serde::{Deserialize, Serialize};
 
-use super::sites::{HotSites, STRATA, Site, above, within};
+use super::sites::{HotSites, STRATA, Site, within};
 use super::tiles::Tiles;
 use crate::calibrate::masters::Bias;
 use crate::{Error, Result};
@@ -266,7 +266,7 @@ impl HotSites {
                 }
             }
             let value = |x: usize, y: usize| band[(y - first) * width + x];
-            let at = |s: &Site| above(value, (s.x as usize, s.y as usize), (size, step));
+            let at = |s: &Site| s.above(value, (size, step));
             seen.sites.extend(self.sites[within(&self.sites, &rows)].iter().map(at));
             seen.controls.extend(self.controls[within(&self.controls, &rows)].iter().map(at));
             if let Some(tiles) = &mut tiles {
@@ -302,7 +302,7 @@ impl HotSites {
     /// Looks at the sites, and not at glow, in a frame that is in memory; `value` is NaN where it has none.
     pub fn look_at(&self, value: impl Fn(usize, usize) -> f32 + Copy) -> Seen {
         let on = (self.size, self.step());
-        let at = |s: &Site| above(value, (s.x as usize, s.y as usize), on);
+        let at = |s: &Site| s.above(value, on);
         let all = |sites: &[Site]| sites.iter().map(at).collect();
         Seen { sites: all(&self.sites), controls: all(&self.controls), tiles: None }
     }

@@ -41,6 +41,57 @@ pub(super) struct Site {
     pub channel: u8,
     /// Its stratum of amplitude.
     pub stratum: u8,
+    /// Which of the neighbours it is compared with.
+    pub near: Near,
+}
+
+impl Site {
+    /// How far it stands above its neighbours in a frame, and how far these lie apart.
+    pub fn above(
+        &self,
+        value: impl Fn(usize, usize) -> f32,
+        on: (Size, usize),
+    ) -> Option<(f64, f64)> {
+        above(value, (self.x as usize, self.y as usize), on, self.near)
+    }
+}
+
+/// Which of the 8 neighbours of its colour a pixel is compared with, one bit each.
+///
+/// One that is hot in the dark itself, as in a warm column, lies above in every light: the median of all 8 would be
+/// that of the others' upper half, and off by what they scatter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Near(u8);
+
+/// Fewest neighbours that a pixel is compared with.
+const FEWEST_NEAR: u32 = 4;
+
+/// How far the second lowest and the second highest of so many Gaussian numbers lie apart on average, in standard
+/// deviations, from 4 on.
+///
+/// # Source
+/// Teichroew1956.
+const APART: [f64; 5] = [0.594, 0.990, 1.284, 1.515, 1.704];
+
+impl Near {
+    /// All of them.
+    pub const ALL: Self = Self(u8::MAX);
+
+    /// Columns and rows of the neighbours of a pixel that lies not at the rim, with their bits.
+    fn places((x, y): (usize, usize), step: usize) -> impl Iterator<Item = (u8, (usize, usize))> {
+        let around = (0..9).filter(|i| *i != 4).enumerate();
+        around.map(move |(bit, i)| (1 << bit, (x + i % 3 * step - step, y + i / 3 * step - step)))
+    }
+
+    /// The neighbours that are not raised in the dark, of which `raised` are row after row; all where too few are
+    /// left.
+    fn of(at: (usize, usize), step: usize, raised: &[Raised]) -> Self {
+        let is_raised =
+            |(x, y): (usize, usize)| raised.binary_search_by_key(&(y, x), |r| (r.y, r.x)).is_ok();
+        let ordinary = Self::places(at, step).filter(|(_, place)| !is_raised(*place));
+        let near = Self(ordinary.fold(0, |near, (bit, _)| near | bit));
+        if near.0.count_ones() < FEWEST_NEAR { Self::ALL } else { near }
+    }
 }
 
 /// What a bias-free dark holds, as root mean squares over all pixels, in ADU.
@@ -155,6 +206,13 @@ impl HotSites {
                 }
             }
         }
+        let nears: Vec<Near> = raised.iter().map(|r| Near::of((r.x, r.y), step, &raised)).collect();
+        for (r, near) in raised.iter_mut().zip(nears) {
+            let value = |x, y| free.at(x, y);
+            if let Some((amplitude_adu, _)) = above(value, (r.x, r.y), (size, step), near) {
+                (r.amplitude_adu, r.near) = (amplitude_adu, near);
+            }
+        }
         let squares: f64 = raised.iter().map(|r| r.amplitude_adu * r.amplitude_adu).sum();
         let signal = DarkSignal {
             level_adu: tiles.median(),
@@ -197,11 +255,12 @@ struct Raised {
     y: usize,
     amplitude_adu: f64,
     variances: (Option<f64>, f64),
+    near: Near,
 }
 
 impl Raised {
     fn of(free: &Free<'_>, at: (usize, usize), on: (Size, usize), threshold: f64) -> Option<Self> {
-        let amplitude_adu = above(|x, y| free.at(x, y), at, on)?.0;
+        let amplitude_adu = above(|x, y| free.at(x, y), at, on, Near::ALL)?.0;
         if amplitude_adu <= threshold {
             return None;
         }
@@ -209,33 +268,44 @@ impl Raised {
         // In glow, and where a pixel is unsteady, its own noise is larger than the frame's.
         let own = variances.0.map_or(0.0, |v| (v + variances.1).sqrt());
         let (x, y) = at;
-        (amplitude_adu > OWN_KAPPA * own).then_some(Self { x, y, amplitude_adu, variances })
+        (amplitude_adu > OWN_KAPPA * own).then_some(Self {
+            x,
+            y,
+            amplitude_adu,
+            variances,
+            near: Near::ALL,
+        })
     }
 }
 
-/// How far a pixel stands above the median of the 8 of its colour around it, and how far those
-/// lie apart: from the second lowest to the second highest. `None` at the rim, and where one of
+/// How far a pixel stands above the median of its `near` neighbours among the 8 of its colour around it, and how far
+/// those lie apart: from the second lowest to the second highest, as 8 would. `None` at the rim, and where one of
 /// them is not known.
 pub(super) fn above(
     value: impl Fn(usize, usize) -> f32,
     (x, y): (usize, usize),
     (size, step): (Size, usize),
+    near: Near,
 ) -> Option<(f64, f64)> {
     if x < step || y < step || x + step >= size.width || y + step >= size.height {
         return None;
     }
     let mut around = [0.0f32; 8];
-    let places = (0..9).filter(|i| *i != 4);
-    for (v, i) in around.iter_mut().zip(places) {
-        *v = value(x + i % 3 * step - step, y + i / 3 * step - step);
+    let mut count = 0;
+    for (_, (x, y)) in Near::places((x, y), step).filter(|(bit, _)| near.0 & bit != 0) {
+        around[count] = value(x, y);
+        count += 1;
     }
+    let around = &mut around[..count];
     let own = value(x, y);
     if !own.is_finite() || around.iter().any(|v| !v.is_finite()) {
         return None;
     }
     around.sort_unstable_by(f32::total_cmp);
-    let median = 0.5 * (f64::from(around[3]) + f64::from(around[4]));
-    Some((f64::from(own) - median, f64::from(around[6]) - f64::from(around[1])))
+    let median = 0.5 * (f64::from(around[(count - 1) / 2]) + f64::from(around[count / 2]));
+    let apart = f64::from(around[count - 2]) - f64::from(around[1]);
+    let usual = APART[APART.len() - 1] / APART[count - FEWEST_NEAR as usize];
+    Some((f64::from(own) - median, usual * apart))
 }
 
 /// The noise of the dark from pixel to pixel, its own fixed pattern included.
@@ -291,6 +361,7 @@ fn chosen(
             shared_adu: shrink * of_bias * (1.0 + MEDIAN_OF_8),
             channel: channel(cfa, r.x, r.y),
             stratum: s as u8,
+            near: r.near,
         });
     }
     sites
@@ -346,10 +417,11 @@ fn controls(
         .map(|i| (place(i, ALONG, size.width), place(i, DOWN, size.height)))
         .filter(|&(x, y)| !taken.contains(&(y, x)))
         .filter_map(|(x, y)| {
-            let (amplitude_adu, _) = above(|x, y| free.at(x, y), (x, y), (size, step))?;
+            let (amplitude_adu, _) = above(|x, y| free.at(x, y), (x, y), (size, step), Near::ALL)?;
             let channel = channel(cfa, x, y);
             let (x, y, shared_adu, stratum) = (x as u32, y as u32, 0.0, 0);
-            Some(Site { x, y, amplitude_adu, shared_adu, channel, stratum })
+            let near = Near::ALL;
+            Some(Site { x, y, amplitude_adu, shared_adu, channel, stratum, near })
         })
         .collect();
     all.sort_by_key(|s| (s.y, s.x));
@@ -361,4 +433,65 @@ fn controls(
 pub(super) fn within(sites: &[Site], rows: &Range<usize>) -> Range<usize> {
     let at = |y: usize| sites.partition_point(|s| (s.y as usize) < y);
     at(rows.start)..at(rows.end)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use photosite_pix::{Plane, Unit};
+
+    use super::*;
+
+    /// About Gaussian, with a standard deviation of 1.
+    fn noise(seed: u64, x: usize, y: usize) -> f32 {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ ((y * 100_003 + x) as u64 + 1);
+        let mut unit = || {
+            state ^= state >> 30;
+            state = state.wrapping_mul(0xbf58_476d_1ce4_e5b9) ^ (state >> 27);
+            (state >> 40) as f32 / (1u64 << 24) as f32
+        };
+        (0..12).map(|_| unit()).sum::<f32>() - 6.0
+    }
+
+    #[test]
+    fn warm_columns_show_all_of_a_dark_however_noisy_the_light() {
+        let size = Size::new(300, 240);
+        let single = |x: usize, y: usize| (x * 7 + y * 13) % 509 == 3;
+        let column = |x: usize, _: usize| x % 41 == 20;
+        let half = |x: usize, y: usize| x % 41 == 20 && y.is_multiple_of(2);
+        type Warm<'a> = &'a dyn Fn(usize, usize) -> bool;
+        for (name, warm) in [
+            ("pixels", &single as Warm<'_>),
+            ("columns", &column),
+            ("every second of a column", &half),
+        ] {
+            let frame = |seed: u64, sigma: f32, sky: f32, cfa: bool| {
+                let step = if cfa { 2 } else { 1 };
+                Plane::from_fn(size, |x, y| {
+                    let signal = if warm(x / step, y / step) { 37.0 } else { 0.0 };
+                    sky + signal + sigma * noise(seed, x, y)
+                })
+            };
+            for cfa in [None, CfaPattern::parse("RGGB")] {
+                let dark = MasterDark {
+                    frame: Arc::new(Frame::new(frame(1, 1.0, 0.0, cfa.is_some()), Unit::Adu)),
+                    content: DarkContent::BiasRemoved,
+                    exposure_s: None,
+                    variance_factor: None,
+                };
+                let sites = HotSites::of(&dark, None, cfa).unwrap();
+                let light = frame(2, 20.0, 300.0, cfa.is_some());
+                let fit = sites.fit(&sites.look_at(|x, y| light.get(x, y)));
+                let k = fit.k.unwrap();
+                println!(
+                    "{name}, colour {}: {k:.3} +- {:.3} of {} sites",
+                    cfa.is_some(),
+                    fit.error,
+                    fit.sites
+                );
+                assert!((k - 1.0).abs() < 4.0 * fit.error && fit.error < 0.1, "{name}: {fit:?}");
+            }
+        }
+    }
 }

@@ -190,6 +190,8 @@ impl Library {
                 key: entry.key,
                 level: entry.level,
                 flat_level_adu: entry.flat_level_adu,
+                relaid: None,
+                e_per_adu: None,
                 batch: String::new(),
             });
         }
@@ -226,6 +228,8 @@ impl Library {
                     key: None,
                     level: None,
                     flat_level_adu: None,
+                    relaid: None,
+                    e_per_adu: None,
                     batch,
                 })
             })

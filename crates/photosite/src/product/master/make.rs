@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use photosite_file::atomic::folder_of;
 use photosite_file::fits::Sample;
 use photosite_pix::reject::Reject;
+use photosite_pix::unit::NoiseModel;
 use photosite_pix::{Applied, CfaPattern, Frame, FrameKind, MaskBits, stat};
 use serde_json::json;
 
@@ -48,6 +49,13 @@ pub(super) fn provenance(
         "cfa": frames.first().and_then(|f| f.metadata.cfa),
         "turned": frames.iter().filter(|f| f.turned).map(|f| f.name()).collect::<Vec<_>>(),
     });
+    // What headers say is of the inputs; what was told beside them stands in the master's own cards.
+    if let Some(NoiseModel { gain_e_per_adu, read_noise_e }) =
+        frames.iter().find(|f| f.noise_told).and_then(|f| f.noise())
+    {
+        parameters["noise"] =
+            json!({ "e_per_adu": gain_e_per_adu.e_per_adu(), "read_noise_e": read_noise_e });
+    }
     if let AdditivePart::Scaled { per_s, .. } = request.additive {
         parameters["dark_share_a_second"] = json!(per_s);
     }

@@ -19,6 +19,7 @@ use std::path::Path;
 
 pub(super) use among::turn_among;
 pub use kinds::settle;
+pub(super) use rows::order_name;
 
 use photosite_file::Access;
 use photosite_pix::FrameKind;

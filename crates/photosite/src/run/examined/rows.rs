@@ -15,7 +15,8 @@ const DARK: [FrameKind; 3] = [FrameKind::Dark, FrameKind::Bias, FrameKind::DarkF
 
 const ORDERS: [Option<RowOrder>; 3] = [None, Some(RowOrder::TopDown), Some(RowOrder::BottomUp)];
 
-fn name(order: Option<RowOrder>) -> &'static str {
+/// What is said of an order of rows.
+pub(in crate::run) fn order_name(order: Option<RowOrder>) -> &'static str {
     match order {
         Some(RowOrder::TopDown) => "top-down",
         Some(RowOrder::BottomUp) => "bottom-up",
@@ -121,7 +122,7 @@ pub(super) fn turn(
             if of.is_empty() || (kind == FrameKind::Light && order == wanted) {
                 continue;
             }
-            let (own, lie) = (name(order), name(wanted));
+            let (own, lie) = (order_name(order), order_name(wanted));
             let by = if kind == FrameKind::Flat { "the response of pixels" } else { "hot pixels" };
             let stand = match kind {
                 FrameKind::Bias | FrameKind::DarkFlat => {

@@ -38,7 +38,7 @@ const NOT_THEIRS: (&str, &str, &str) = (
 );
 
 /// The masters of some lights that were tried.
-type Tried = BTreeMap<LightId, Vec<MasterId>>;
+pub(super) type Tried = BTreeMap<LightId, Vec<MasterId>>;
 
 /// Biases that lie further apart, in ADU and in the noise of a master's pixel, are of another offset: temperature and
 /// age make less.
@@ -56,7 +56,7 @@ fn place(light: &mut LightPlan, kind: FrameKind) -> Option<&mut Option<MasterId>
 
 impl Night<'_> {
     /// Plans and makes what each of some lights may have next; gives what could be made.
-    fn bring(
+    pub(super) fn bring(
         &mut self,
         kind: FrameKind,
         lights: &[LightId],
@@ -386,6 +386,9 @@ impl Night<'_> {
                         self.bring(FrameKind::Flat, &lights, &mut tried, making, context)?;
                     any |= !brought.is_empty();
                 }
+            }
+            if !again {
+                any |= self.free_flats(&flats, making, context)?;
             }
             if !any {
                 self.so_far.flats = flats;

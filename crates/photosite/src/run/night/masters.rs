@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use photosite_pix::{CfaPattern, FrameKind, stat};
+use photosite_pix::{FrameKind, stat};
 
 use super::long_flats::dark_of_long_flats;
 use super::notes::Notes;
@@ -58,8 +58,12 @@ pub(super) fn build_masters(
                 dark.map(|dark| level_of_dark(&dark.path, &path, context)).transpose()
             }
             Some(ready) => {
-                let taken = (master.kind, master.traits.cfa);
-                take_ready((taken, &ready.path), (folder, &path), known, context)
+                let from = taken_from(master, ready, folder);
+                from.and_then(|from| {
+                    // A converted copy has its place already.
+                    let to = if from.parent() == Some(folder) { &from } else { &path };
+                    take_master(master.kind, &from, to, known, context).map(Some)
+                })
             }
             None => {
                 let frames = members(master);
@@ -130,19 +134,6 @@ fn lights_of<'a>(planned: &Plan, id: MasterId, raw: &'a RawFrames) -> Vec<&'a Ra
     let lights: Vec<&RawFrame> = for_them.filter_map(|l| raw[l.frame].as_ref()).collect();
     let step = lights.len().div_ceil(ASKED).max(1);
     lights.into_iter().step_by(step).collect()
-}
-
-/// Takes a master as it is: of the library, or of another program.
-fn take_ready(
-    (taken, from): ((FrameKind, Option<CfaPattern>), &Path),
-    (folder, to): (&Path, &Path),
-    known: &Known,
-    context: &Context<'_>,
-) -> Result<Option<MasterResult>> {
-    let from = taken_from(from, taken, folder)?;
-    // A converted copy has its place already.
-    let to = if from.parent() == Some(folder) { &from } else { to };
-    take_master(taken.0, &from, to, known, context).map(Some)
 }
 
 /// What is subtracted from each frame of a master, and what is told of it; `None` where the master of it

@@ -5,6 +5,7 @@ mod chosen;
 mod darks;
 mod extracted;
 mod flats;
+mod freed_flats;
 mod instead;
 mod lights;
 mod lock;
@@ -219,7 +220,7 @@ impl<'a> Night<'a> {
         }
         let mut findings = std::mem::take(&mut inventory.findings);
         let library = open_library(request, &mut findings);
-        let found = masters_among(&mut inventory, &mut findings);
+        let found = masters_among(&mut inventory, &mut findings, context)?;
         let join = request.join_exposures;
         let shelf = shelf_of(library.as_ref(), &found, &mut findings);
         let planned = plan_pictures(&mut inventory, shelf.as_ref(), FEW_REFUSALS, join);

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use photosite_pix::{CfaPattern, MaskBits, Size, stat};
 
-use crate::calibrate::dark::sites::above;
+use crate::calibrate::dark::sites::{Near, above};
 use crate::master::median_to_mean;
 
 /// The least side of a block in pixels: 64 of them give a level, and a glow is even over it.
@@ -143,7 +143,7 @@ pub fn look(grid: Grid, band: usize, masters: &[MasterRows], strongest: usize) -
         }
         let (x, y) = (at % size.width, first + at / size.width);
         let value = |x: usize, y: usize| data[(y - first) * size.width + x];
-        let Some((amplitude, _)) = above(value, (x, y), (size, step)) else { continue };
+        let Some((amplitude, _)) = above(value, (x, y), (size, step), Near::ALL) else { continue };
         if amplitude > HOT_KAPPA * own(strongest, at).sqrt() {
             found.push((amplitude, at));
         }
@@ -155,7 +155,7 @@ pub fn look(grid: Grid, band: usize, masters: &[MasterRows], strongest: usize) -
         let of = |g: usize| {
             let data = &masters[g].data;
             let value = |x: usize, y: usize| data[(y - first) * size.width + x];
-            above(value, (x, y), (size, step)).map_or(f32::NAN, |(a, _)| a as f32)
+            above(value, (x, y), (size, step), Near::ALL).map_or(f32::NAN, |(a, _)| a as f32)
         };
         // The median of eight neighbours adds a fifth of their variance.
         let noise = |g: usize| (own(g, at) + 0.2 * f64::from(seen.variance[g])) as f32;
