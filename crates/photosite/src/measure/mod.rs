@@ -30,7 +30,7 @@ mod saturated;
 mod stars;
 mod survey;
 
-pub use dark_part::dark_shares;
+pub use dark_part::odd_parts;
 pub use growth::Growth;
 pub use phase::{PHASE_DOUBTFUL, doubtful_phase, greens};
 pub use saturated::Saturated;

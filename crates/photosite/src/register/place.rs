@@ -10,7 +10,7 @@ use photosite_pix::{Size, stat};
 
 use super::uneven::{Covered, compare};
 use crate::finding::Severity;
-use crate::measure::{SurveyedLight, dark_shares};
+use crate::measure::{SurveyedLight, odd_parts};
 use crate::work::{Context, on_each};
 use crate::{Error, Finding, Result};
 
@@ -259,14 +259,15 @@ impl Said {
 }
 
 /// The index of the light that is the best reference; of equal ones the first. One that most of the best
-/// others cannot be laid over is of another field, and is none; nor is one that is dark in a part, obscured
+/// others cannot be laid over is of another field, and is none; nor is one that is dark in a part or lit, obscured
 /// beside most of them, full of what others do not show, or turned over.
 pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>, by: Alignment) -> usize {
     let lights: Vec<&SurveyedLight> = lights.collect();
-    let dark = dark_shares(&lights.iter().map(|l| &l.field.mesh).collect::<Vec<_>>());
+    let odd = odd_parts(&lights.iter().map(|l| &l.field.mesh).collect::<Vec<_>>());
+    let is_odd = |i: &usize| odd.dark[*i] > 0.0 || odd.lit[*i] > 0.0;
     let mut order: Vec<usize> = (0..lights.len()).filter(|i| can_be_laid(lights[*i], by)).collect();
-    if order.iter().any(|i| dark[*i] == 0.0) {
-        order.retain(|i| dark[*i] == 0.0);
+    if !order.iter().all(is_odd) {
+        order.retain(|i| !is_odd(i));
     }
     order.sort_by(|a, b| lights[*b].quality().total_cmp(&lights[*a].quality()).then(a.cmp(b)));
     let Some(&first) = order.first() else { return 0 };

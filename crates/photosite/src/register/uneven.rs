@@ -289,6 +289,21 @@ pub(super) fn without_sky(light: &SurveyedLight, share: f64) -> Finding {
     .with("share", share)
 }
 
+/// That a part of a light is lit.
+pub(super) fn lit(light: &SurveyedLight, share: f64) -> Finding {
+    Finding::new(
+        "light-outlier",
+        Severity::Warning,
+        light.path().display().to_string(),
+        format!(
+            "{:.0} % of it is bright where most other lights are dark: a lamp lit what stands before the sky",
+            100.0 * share
+        ),
+    )
+    .hint("Look at it; leave it out with --exclude if its foreground is not wanted.")
+    .with("share", share)
+}
+
 #[cfg(test)]
 mod tests {
     use super::Covered;
