@@ -7,6 +7,7 @@ use photosite_pix::debayer::Method;
 use photosite_pix::normalise::{Affine, Normalise};
 use photosite_pix::stars::Mesh;
 
+use super::dimmed::dimmed;
 use super::flux::{FluxScale, Placed, flux_scale, not_measured};
 use super::levels::{Typical, even_out, not_normalised, scale_variance, weight};
 use super::part::LightPart;
@@ -130,6 +131,7 @@ pub fn arrange<'a>(
         });
     }
     even_out(&mut parts);
+    findings.extend(dimmed(lights, &parts));
     mask_trails(lights, &mut parts, how, &mut findings);
     Ok(Arranged { lights, reference, level, how, parts, findings })
 }

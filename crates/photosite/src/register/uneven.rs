@@ -42,7 +42,7 @@ const SHINING: f64 = 0.2;
 const ELSEWHERE: f64 = 0.5;
 
 /// Vignetting that no flat took off lies elsewhere on the sky where a light is turned by more than this.
-const TURNED_RAD: f64 = 0.1;
+pub(super) const TURNED_RAD: f64 = 0.1;
 
 /// Two lights held against each other.
 #[derive(Debug, Clone, Copy)]
