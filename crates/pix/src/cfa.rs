@@ -96,6 +96,13 @@ impl CfaPattern {
         self.colors[at]
     }
 
+    /// The share of the pixels that a colour has.
+    pub fn share(self, colour: CfaColor) -> f64 {
+        let cell = self.period * self.period;
+        let own = |i: &usize| self.color(i % self.period, i / self.period) == colour;
+        (0..cell).filter(own).count() as f64 / cell as f64
+    }
+
     /// The colours from pixel (x, y) on to the right, as far as serves both periods many times over:
     /// they go on with the first.
     pub fn line(self, x: usize, y: usize) -> [CfaColor; CFA_LINE] {

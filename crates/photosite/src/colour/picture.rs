@@ -12,7 +12,7 @@ use serde_json::json;
 use super::mix::Mix;
 use super::mosaic::{Mosaic, planes, read_mosaic};
 use crate::correlation::of_debayering;
-use crate::header::picture_header;
+use crate::header::{of_means, picture_header};
 use crate::measure::{doubtful_phase, greens, sample_noise};
 use crate::open::{read_frame, read_frames};
 use crate::product::{Product, Standing, room_for};
@@ -215,12 +215,15 @@ fn extract_one(
         *made = Some(planes(mosaic, (debayer, None), context)?);
     }
     let [red, green, blue] = made.as_ref().expect("it was made just now");
-    let (frame, centre, sentence) = match line {
+    let samples = |colour| mosaic.cfa.share(colour) * (step * step) as f64;
+    let (frame, centre, of, sentence) = match line {
         Extract::Ha | Extract::HaOiii => {
-            (red.clone(), debayer.centre(CfaColor::Red), "the red samples alone".to_owned())
+            let sentence = "the red samples alone".to_owned();
+            (red.clone(), debayer.centre(CfaColor::Red), samples(CfaColor::Red), sentence)
         }
         Extract::Green => {
-            (green.clone(), debayer.centre(CfaColor::Green), "the green samples alone".to_owned())
+            let sentence = "the green samples alone".to_owned();
+            (green.clone(), debayer.centre(CfaColor::Green), samples(CfaColor::Green), sentence)
         }
         Extract::Oiii => {
             let mix = Mix::of(green, blue);
@@ -232,10 +235,14 @@ fn extract_one(
                 1.0 - mix.green,
                 mix.blue_offset
             );
-            (mix.apply(green, blue), (of(g.0, b.0), of(g.1, b.1)), sentence)
+            // Of light that both have alike.
+            let noise = mix.green.powi(2) / samples(CfaColor::Green)
+                + (1.0 - mix.green).powi(2) / samples(CfaColor::Blue);
+            (mix.apply(green, blue), (of(g.0, b.0), of(g.1, b.1)), 1.0 / noise, sentence)
         }
     };
     let mut header = picture_header(&mosaic.header, mosaic.region, centre, step as f64);
+    of_means(&mut header, of);
     let mut steps = vec![format!("{name} of {}: {sentence}", mosaic.cfa)];
     if let Some(filter) = header.get_text("FILTER") {
         steps.push(format!("FILTER was {filter}"));

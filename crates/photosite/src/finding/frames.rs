@@ -106,8 +106,8 @@ pub(super) const FRAMES: &[Code] = &[
         "hot-pixels-like-stars",
         Warning,
         "Much of what looks like stars stands on the same pixels in light after light while the rest moved \
-         together: hot pixels. Lights are registered by the rest.",
-        "Take darks, so that hot pixels are gone before stars are looked for.",
+         together: hot pixels, or a landscape. Lights are registered by the rest.",
+        "Take darks, so that hot pixels are gone before stars are looked for; behind a landscape this is right.",
     ),
     code(
         "kind-by-pixels",

@@ -19,6 +19,12 @@ pub(super) const PICTURES: &[Code] = &[
         "Balance it in the program you stretch with, or give deeper pictures.",
     ),
     code(
+        "compose-unlike-seeing",
+        Warning,
+        "Stars of the pictures of a colour picture are of unlike widths, and the luminance changed their colours.",
+        "Compose it without the luminance where colours of stars matter, or keep the sharpest lights: --keep-best.",
+    ),
+    code(
         "rejection-ate-stars",
         Warning,
         "Stars hold less light in a stack than the same lights give without rejection, which takes their cores.",

@@ -31,6 +31,6 @@ pub use dark_model::{
 };
 pub use light::{light_header, registered_header};
 pub use master::{MasterFacts, flat_colour_cards, flat_colours, master_header};
-pub use picture::{picture_header, without_array};
+pub use picture::{of_means, picture_header, without_array};
 pub use rows::{Relaid, relabel_rows};
 pub use stack::{SCALE_ERROR, StackedHeader, days, moment, stack_header};

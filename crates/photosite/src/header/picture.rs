@@ -116,6 +116,18 @@ pub fn picture_header(
     header
 }
 
+/// Makes gain and read noise of a header those of pixels that are means of `samples` each, of a weighted mean so many
+/// as its noise tells: a unit of them holds the electrons of all.
+pub fn of_means(header: &mut Header, samples: f64) {
+    for (key, factor, unit) in [("EGAIN", samples, "[e-/ADU]"), ("RDNOISE", samples.sqrt(), "[e-]")]
+    {
+        if let Some(v) = header.get_f64(key) {
+            let comment = format!("{unit} of a mean of {samples:.3} samples");
+            header.set(Card::real(key, factor * v, &comment));
+        }
+    }
+}
+
 /// The order p + q of a term A_p_q, B_p_q, AP_p_q or BP_p_q of distortion.
 fn distortion_order(keyword: &str) -> Option<i32> {
     let rest = ["A_", "B_", "AP_", "BP_"].iter().find_map(|stem| keyword.strip_prefix(stem))?;

@@ -206,10 +206,8 @@ fn conditions(header: &mut Header, lights: &[StackedHeader<'_>]) {
 
 /// The share of the pixels that measured green, the others were made of: 1 without a filter array.
 fn green_share(lights: &[StackedHeader<'_>]) -> f64 {
-    let Some(cfa) = lights.first().and_then(|l| l.metadata.cfa) else { return 1.0 };
-    let side = cfa.period();
-    let green = |i: &usize| cfa.color(i % side, i / side) == CfaColor::Green;
-    (0..side * side).filter(green).count() as f64 / (side * side) as f64
+    let cfa = lights.first().and_then(|l| l.metadata.cfa);
+    cfa.map_or(1.0, |cfa| cfa.share(CfaColor::Green))
 }
 
 /// Gain and read noise of the mean: it holds the electrons of all lights in the ADU of one.

@@ -13,6 +13,12 @@ const DARK: f64 = 0.3;
 /// hides nothing.
 const EVEN: f64 = 0.6;
 
+/// Where more than half of the lights are dark the others count if they show the same sky there as elsewhere, to this
+/// factor, and the dark ones show nothing, to this many sigmas of a sample: else it is a landscape that stands before
+/// the sky, and a lamp lights it.
+const SAME: f64 = 1.33;
+const NOTHING: f64 = 1.0;
+
 /// The share of a light that its bright places are.
 const BRIGHT: f64 = 0.05;
 
@@ -26,6 +32,7 @@ const PART: f64 = 0.05;
 struct Sky {
     levels: Vec<f64>,
     bright: f64,
+    middle: f64,
     sigma: f64,
 }
 
@@ -39,28 +46,55 @@ impl Sky {
         let mut sorted = levels.clone();
         sorted.sort_by(f64::total_cmp);
         let bright = sorted[((1.0 - BRIGHT) * sorted.len() as f64) as usize];
-        Self { levels, bright, sigma: mesh.typical().1 }
+        let middle = sorted[sorted.len() / 2];
+        Self { levels, bright, middle, sigma: mesh.typical().1 }
+    }
+
+    fn shows(&self, place: usize) -> bool {
+        self.levels[place] > EVEN * self.bright
     }
 }
 
-/// The share of each light that shows no sky where others show theirs, by their backgrounds; 0 where that is no
-/// part of it.
-///
-/// After flats the sky is even: a light that is dark in a part is not as the sky is, however many are so.
-pub fn dark_shares(backgrounds: &[&Mesh]) -> Vec<f64> {
+/// Lights that are unlike the others in a part of them, by their backgrounds: the share of each that is so, 0 where that
+/// is no part of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OddParts {
+    /// What shows no sky where others show theirs.
+    ///
+    /// After flats the sky is even: a light that is dark in a part is not as the sky is, even if most are so.
+    pub dark: Vec<f64>,
+    /// What is bright where most others are dark and rightly so, in a landscape.
+    pub lit: Vec<f64>,
+}
+
+/// Holds the backgrounds of lights against each other.
+pub fn odd_parts(backgrounds: &[&Mesh]) -> OddParts {
     let skies: Vec<Sky> = backgrounds.iter().map(|mesh| Sky::of(mesh)).collect();
     let usual = median_f64(&skies.iter().map(|s| s.bright).collect::<Vec<f64>>());
+    let bound = |sky: &Sky| DARK * sky.bright.min(usual);
+    let is_dark = |sky: &Sky, place: usize| sky.levels[place] < bound(sky);
     let even = |place: usize| {
-        skies.iter().filter(|s| s.levels[place] > EVEN * s.bright).count() * 4 >= skies.len()
+        let (showing, dark): (Vec<&Sky>, Vec<&Sky>) = skies.iter().partition(|s| s.shows(place));
+        let same = |s: &&Sky| (s.levels[place] / s.middle).ln().abs() < SAME.ln();
+        let nothing = |s: &&&Sky| s.levels[place] < NOTHING * s.sigma;
+        2 * showing.len() >= skies.len()
+            || 4 * showing.len() >= skies.len()
+                && showing.iter().all(same)
+                && 2 * dark.iter().filter(nothing).count() > dark.len()
     };
     let told: Vec<bool> = (0..PLACES * PLACES).map(even).collect();
-    let share = |sky: &Sky| {
-        let bound = DARK * sky.bright.min(usual);
-        let dark = sky.levels.iter().zip(&told).filter(|(level, told)| **told && **level < bound);
-        let share = dark.count() as f64 / sky.levels.len() as f64;
+    let mostly_dark = |place: usize| {
+        !told[place] && 2 * skies.iter().filter(|s| is_dark(s, place)).count() > skies.len()
+    };
+    let landscape: Vec<bool> = (0..PLACES * PLACES).map(mostly_dark).collect();
+    let share = |sky: &Sky, counts: &dyn Fn(usize) -> bool| {
+        let share = (0..PLACES * PLACES).filter(|place| counts(*place)).count() as f64
+            / (PLACES * PLACES) as f64;
         if sky.bright.min(usual) < TELLS * sky.sigma || share < PART { 0.0 } else { share }
     };
-    skies.iter().map(share).collect()
+    let dark = |sky: &Sky| share(sky, &|place| told[place] && is_dark(sky, place));
+    let lit = |sky: &Sky| share(sky, &|place| landscape[place] && sky.shows(place));
+    OddParts { dark: skies.iter().map(dark).collect(), lit: skies.iter().map(lit).collect() }
 }
 
 #[cfg(test)]
@@ -78,9 +112,13 @@ mod tests {
         Mesh::new(size, rows)
     }
 
-    fn shares(of: &[&dyn Fn(usize, usize) -> f32]) -> Vec<f64> {
+    fn parts(of: &[&dyn Fn(usize, usize) -> f32]) -> OddParts {
         let all: Vec<Mesh> = of.iter().map(|level| background(*level)).collect();
-        dark_shares(&all.iter().collect::<Vec<_>>())
+        odd_parts(&all.iter().collect::<Vec<_>>())
+    }
+
+    fn shares(of: &[&dyn Fn(usize, usize) -> f32]) -> Vec<f64> {
+        parts(of).dark
     }
 
     #[test]
@@ -97,11 +135,25 @@ mod tests {
     }
 
     #[test]
+    fn a_landscape_that_a_lamp_lights_hides_nothing() {
+        for (dark, lit) in [(40.0, [500.0, 210.0]), (40.0, [310.0, 290.0]), (0.5, [500.0, 520.0])] {
+            let scape = |level: f32| move |_: usize, y: usize| if y > 256 { level } else { 300.0 };
+            let (dark, bright, dim) = (scape(dark), scape(lit[0]), scape(lit[1]));
+            let told = parts(&[&dark, &dark, &bright, &dark, &dark, &dim, &dark, &dark]);
+            assert_eq!(told.dark, [0.0; 8], "{lit:?}");
+            for (i, lit) in told.lit.into_iter().enumerate() {
+                assert_eq!(lit > 0.25, [2, 5].contains(&i), "{i}: {lit}");
+            }
+        }
+    }
+
+    #[test]
     fn dawn_a_setting_moon_and_nebulae_hide_nothing() {
         let dark = |_: usize, _: usize| 25.0;
         let dawn = |x: usize, _: usize| 20.0 + x as f32;
         let moon = |_: usize, _: usize| 400.0;
-        assert_eq!(shares(&[&dark, &dark, &dawn, &moon, &dark]), [0.0; 5]);
+        let told = parts(&[&dark, &dark, &dawn, &moon, &dark]);
+        assert_eq!((told.dark, told.lit), (vec![0.0; 5], vec![0.0; 5]));
         let nebula = |x: usize, _: usize| if x < 160 { 200.0 } else { 12.0 };
         let beside = |x: usize, _: usize| if x < 190 { 200.0 } else { 12.0 };
         assert_eq!(shares(&[&nebula, &beside, &nebula]), [0.0; 3]);

@@ -30,11 +30,11 @@ mod saturated;
 mod stars;
 mod survey;
 
-pub use dark_part::dark_shares;
+pub use dark_part::odd_parts;
 pub use growth::Growth;
 pub use phase::{PHASE_DOUBTFUL, doubtful_phase, greens};
 pub use saturated::Saturated;
-pub use stars::{StarField, background, find_stars, pixels_about};
+pub use stars::{StarField, background, find_stars, find_stars_of_mosaic, pixels_about};
 pub use survey::{
     SURVEYED_BYTES, Seen, SurveyedLight, offer_files, reference, sample_noise, survey,
     survey_bytes, surveyed_at_once,

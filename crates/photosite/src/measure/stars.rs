@@ -6,7 +6,7 @@ use photosite_pix::stars::{
     Candidate, Criteria, FWHM_OF_SIGMA, Matched, Mesh, SHAPELY_SNR, Shape, Star, measure,
 };
 use photosite_pix::stat::{median_in_place, median_scatter};
-use photosite_pix::{MaskBits, Plane, Size};
+use photosite_pix::{CfaColor, CfaPattern, MaskBits, Plane, Size};
 use serde::{Deserialize, Serialize};
 
 use super::growth::Growth;
@@ -181,8 +181,51 @@ pub fn find_stars(
     criteria: Criteria,
     context: &Context<'_>,
 ) -> Result<StarField> {
+    find_stars_over(data, mask, background(data, mask, context)?, (gain_e, criteria), context)
+}
+
+/// The same of a frame under a filter array: level and noise of the sky are those of each colour by itself. The
+/// samples are brought to one level of the sky, their mean; the light of stars stays what it is.
+///
+/// # Errors
+/// When the work is cancelled.
+pub fn find_stars_of_mosaic(
+    data: &Plane<f32>,
+    mask: &Plane<MaskBits>,
+    cfa: CfaPattern,
+    (gain_e, criteria): (Option<f64>, Criteria),
+    context: &Context<'_>,
+) -> Result<StarField> {
     let size = data.size();
-    let mesh = background(data, mask, context)?;
+    let mesh_of = |colour: CfaColor| {
+        let row = |i| Ok(Mesh::measure_colour_row(data, mask, i, (cfa, colour)));
+        let rows = on_each(Mesh::rows_of(size), context, row)?;
+        Ok::<_, crate::Error>(Mesh::new(size, rows.into_iter().collect::<Result<_>>()?))
+    };
+    let [red, green, blue] = CfaColor::ALL;
+    let colours = [mesh_of(red)?, mesh_of(green)?, mesh_of(blue)?];
+    let mesh = Mesh::of_colours(&colours, cfa);
+    let mut level = data.clone();
+    let mut rows = [0; 4].map(|_| vec![0.0; size.width]);
+    for y in 0..size.height {
+        for (row, mesh) in rows.iter_mut().zip(colours.iter().chain([&mesh])) {
+            mesh.level_row(y, row);
+        }
+        for (x, v) in level.row_mut(y).iter_mut().enumerate() {
+            *v += rows[3][x] - rows[cfa.color(x, y).channel()][x];
+        }
+    }
+    find_stars_over(&level, mask, mesh, (gain_e, criteria), context)
+}
+
+fn find_stars_over(
+    data: &Plane<f32>,
+    mask: &Plane<MaskBits>,
+    mesh: Mesh,
+    (gain_e, criteria): (Option<f64>, Criteria),
+    context: &Context<'_>,
+) -> Result<StarField> {
+    let size = data.size();
     let count = size.height.div_ceil(BAND);
     let shape_of = |(sigma_px, hollow): (f64, bool)| {
         let matched = Matched::new(sigma_px).of_shared_noise(criteria.shared);

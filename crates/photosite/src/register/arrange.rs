@@ -7,14 +7,15 @@ use photosite_pix::debayer::Method;
 use photosite_pix::normalise::{Affine, Normalise};
 use photosite_pix::stars::Mesh;
 
+use super::dimmed::dimmed;
 use super::flux::{FluxScale, Placed, flux_scale, not_measured};
 use super::levels::{Typical, even_out, not_normalised, scale_variance, weight};
 use super::part::LightPart;
 use super::place::{itself, lay_over};
 use super::trails::mask_trails;
-use super::uneven::{Covered, Part, between, compare, obscured, torn, without_sky};
+use super::uneven::{Covered, Part, between, compare, lit, obscured, torn, without_sky};
 use crate::finding::Severity;
-use crate::measure::{SurveyedLight, dark_shares};
+use crate::measure::{SurveyedLight, odd_parts};
 use crate::params::Integration;
 use crate::work::{Context, on_each};
 use crate::{Error, Finding, Result};
@@ -130,6 +131,7 @@ pub fn arrange<'a>(
         });
     }
     even_out(&mut parts);
+    findings.extend(dimmed(lights, &parts));
     mask_trails(lights, &mut parts, how, &mut findings);
     Ok(Arranged { lights, reference, level, how, parts, findings })
 }
@@ -167,17 +169,36 @@ fn same_samples(light: &SurveyedLight, twin: &SurveyedLight) -> Finding {
         .hint("Look at the program or the driver that wrote them.")
 }
 
-/// Leaves out lights of which a part has no sky where others have theirs.
+/// A landscape moves by no more than this share of a light in its picture.
+const STANDS: f64 = 0.05;
+
+/// Leaves out lights of which a part has no sky where others have theirs; tells of those that a lamp lights in part.
 fn leave_out_dark(
     lights: &[SurveyedLight],
     placed: &mut [Option<Option<Registration>>],
 ) -> Vec<Finding> {
     let backgrounds: Vec<&Mesh> = lights.iter().map(|l| &l.field.mesh).collect();
-    let shares = dark_shares(&backgrounds).into_iter().enumerate();
+    let odd = odd_parts(&backgrounds);
     let mut findings = Vec::new();
-    for (i, share) in shares.filter(|(_, share)| *share > 0.0) {
+    for (i, share) in odd.dark.into_iter().enumerate().filter(|(_, share)| *share > 0.0) {
         if placed[i].take().is_some() {
             findings.push(without_sky(&lights[i], share));
+        }
+    }
+    for (i, share) in odd.lit.into_iter().enumerate().filter(|(_, share)| *share > 0.0) {
+        // A nebula moves with the sky.
+        let stands = |by: &Option<Registration>| {
+            let size = lights[i].size();
+            let corners = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)];
+            by.as_ref().is_none_or(|by| {
+                corners.into_iter().all(|(x, y)| {
+                    let at = Point::new(x * size.width as f64, y * size.height as f64);
+                    by.transform.apply(at).distance(at) < STANDS * size.width as f64
+                })
+            })
+        };
+        if placed[i].as_ref().is_some_and(stands) {
+            findings.push(lit(&lights[i], share));
         }
     }
     findings

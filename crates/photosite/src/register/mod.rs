@@ -20,6 +20,7 @@
 
 mod alone;
 mod arrange;
+mod dimmed;
 mod drift;
 mod eaten;
 mod flux;

@@ -10,7 +10,7 @@ use photosite_pix::{Size, stat};
 
 use super::uneven::{Covered, compare};
 use crate::finding::Severity;
-use crate::measure::{SurveyedLight, dark_shares};
+use crate::measure::{SurveyedLight, odd_parts};
 use crate::work::{Context, on_each};
 use crate::{Error, Finding, Result};
 
@@ -91,11 +91,13 @@ pub fn lay_over(
 /// stand still to a hundredth; and the least by which stars have moved beside them.
 const STILL_PX: f64 = 0.2;
 const MOVED_PX: f64 = 1.0;
+/// What stands still among stars that moved is so many times what chance brings.
+const BEYOND_CHANCE: f64 = 5.0;
 /// Residuals by which they have.
 const BEYOND_ERRORS: f64 = 3.0;
 
-/// Registers a frame by its stars; also how many of what passes for stars are hot pixels, which stand still
-/// while the others moved together.
+/// Registers a frame by its stars; also how many of what passes for stars are none but hot pixels, or a landscape, which
+/// stand still while the others moved together: one transform through both bends from one to the other.
 fn by_stars(
     reference: &[Point],
     frame: &[Point],
@@ -107,10 +109,18 @@ fn by_stars(
     let moves_px = |by: &Registration| {
         corners.map(|p| by.transform.apply(p).distance(p)).into_iter().fold(0.0, f64::max)
     };
-    if !found.as_ref().is_some_and(|by| moves_px(by) < STILL_PX) {
-        return (found, None);
+    let mut still = coincident(&Transform::IDENTITY, reference, frame);
+    let at_rest = found.as_ref().is_some_and(|by| moves_px(by) < STILL_PX);
+    if !at_rest {
+        // Of stars that moved some come to lie where others were.
+        still.retain(|&(r, f)| reference[r].distance(frame[f]) < BESIDE_PX);
+        let chance =
+            (reference.len() * frame.len()) as f64 * std::f64::consts::PI * BESIDE_PX.powi(2)
+                / size.pixels() as f64;
+        if still.len() < TELLING_STARS || (still.len() as f64) < BEYOND_CHANCE * chance {
+            return (found, None);
+        }
     }
-    let still = coincident(&Transform::IDENTITY, reference, frame);
     let rest = |of: &[Point], taken: Vec<usize>| -> (Vec<usize>, Vec<Point>) {
         let taken: BTreeSet<usize> = taken.into_iter().collect();
         let left = of.iter().copied().enumerate().filter(|(i, _)| !taken.contains(i));
@@ -124,8 +134,17 @@ fn by_stars(
         let moves = by.pairs.iter().map(|&(r, f)| moved_from[r].distance(moved_to[f]) as f32);
         f64::from(stat::median_in_place(&mut moves.collect::<Vec<_>>()))
     };
+    // About the pole of a turn stars stand still as well: they lie where the others put them.
+    let stand_apart = |by: &Registration| {
+        let apart = |&&(r, f): &&(usize, usize)| {
+            by.transform.apply(reference[r]).distance(frame[f]) > MOVED_PX
+        };
+        at_rest || 2 * still.iter().filter(apart).count() > still.len()
+    };
     match register(&moved_from, &moved_to, Rules::default()) {
-        Some(by) if moved_px(&by) > MOVED_PX.max(BEYOND_ERRORS * by.residual_px) => {
+        Some(by)
+            if moved_px(&by) > MOVED_PX.max(BEYOND_ERRORS * by.residual_px) && stand_apart(&by) =>
+        {
             let pairs = by.pairs.iter().map(|&(r, f)| (of_reference[r], of_frame[f])).collect();
             (Some(Registration { pairs, ..by }), Some(still.len()))
         }
@@ -133,17 +152,19 @@ fn by_stars(
     }
 }
 
-/// That what passes for stars in a light are hot pixels.
+/// That what passes for stars in a light are none.
 fn hot_pixels(light: &SurveyedLight, reference: &SurveyedLight, still: usize) -> Finding {
     let message = format!(
         "{still} of its {} stars stand on the same pixels as in {} while the others moved together: they \
-         are hot pixels, and it is registered by the others",
+         are hot pixels, or a landscape, and it is registered by the others",
         light.field.stars.len(),
         reference.path().display()
     );
     let subject = light.path().display().to_string();
     Finding::new("hot-pixels-like-stars", Severity::Warning, subject, message)
-        .hint("Take darks, so that hot pixels are gone before stars are looked for.")
+        .hint(
+            "Take darks, so that hot pixels are gone before stars are looked for; behind a landscape this is right.",
+        )
         .with("still", still)
 }
 
@@ -259,14 +280,15 @@ impl Said {
 }
 
 /// The index of the light that is the best reference; of equal ones the first. One that most of the best
-/// others cannot be laid over is of another field, and is none; nor is one that is dark in a part, obscured
+/// others cannot be laid over is of another field, and is none; nor is one that is dark in a part or lit, obscured
 /// beside most of them, full of what others do not show, or turned over.
 pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>, by: Alignment) -> usize {
     let lights: Vec<&SurveyedLight> = lights.collect();
-    let dark = dark_shares(&lights.iter().map(|l| &l.field.mesh).collect::<Vec<_>>());
+    let odd = odd_parts(&lights.iter().map(|l| &l.field.mesh).collect::<Vec<_>>());
+    let is_odd = |i: &usize| odd.dark[*i] > 0.0 || odd.lit[*i] > 0.0;
     let mut order: Vec<usize> = (0..lights.len()).filter(|i| can_be_laid(lights[*i], by)).collect();
-    if order.iter().any(|i| dark[*i] == 0.0) {
-        order.retain(|i| dark[*i] == 0.0);
+    if !order.iter().all(is_odd) {
+        order.retain(|i| !is_odd(i));
     }
     order.sort_by(|a, b| lights[*b].quality().total_cmp(&lights[*a].quality()).then(a.cmp(b)));
     let Some(&first) = order.first() else { return 0 };
@@ -496,5 +518,49 @@ mod tests {
             let known = !hot.is_empty() && moved_px > 0.0;
             assert_eq!(still, known.then_some(hot.len()));
         }
+    }
+
+    #[test]
+    fn a_landscape_that_stands_before_stars_that_turn_bends_no_transform() {
+        let size = Size::new(3000, 2000);
+        let turned = |p: &Point, by_deg: f64, shift: f64| {
+            let (sin, cos) = by_deg.to_radians().sin_cos();
+            let (x, y) = (p.x - 1500.0, p.y + 900.0);
+            Point::new(1500.0 + cos * x - sin * y + shift, -900.0 + sin * x + cos * y + 0.4 * shift)
+        };
+        for (landscape, by_deg, shift, apart) in [
+            (80, 0.25, 3.0, true),
+            (120, 1.0, 12.0, true),
+            (0, 0.3, 3.0, false),
+            (90, 0.0, 0.0, false),
+        ] {
+            // It stands in the lower third, the stars above it.
+            let stands: Vec<Point> = strewn(landscape, 1);
+            let stands = stands.iter().map(|p| Point::new(p.x, 1350.0 + 0.32 * p.y));
+            let stars: Vec<Point> =
+                strewn(120, 2).iter().map(|p| Point::new(p.x, 0.65 * p.y)).collect();
+            let with = |moved: &dyn Fn(&Point) -> Point| -> Vec<Point> {
+                stands.clone().chain(stars.iter().map(moved)).collect()
+            };
+            let frame = with(&|p| turned(p, by_deg, shift));
+            let (found, still) = by_stars(&with(&|p| *p), &frame, size);
+            let found = found.unwrap();
+            for at in [Point::new(50.0, 50.0), Point::new(2900.0, 60.0), Point::new(1500.0, 1200.0)]
+            {
+                let away = found.transform.apply(at).distance(turned(&at, by_deg, shift));
+                assert!(away < 0.05, "{landscape} {by_deg}: {away}");
+            }
+            assert_eq!(still.is_some(), apart, "{landscape} {by_deg}");
+        }
+        // Stars about the pole of a turn stand still and are stars.
+        let stars = strewn(300, 5);
+        let about = |p: &Point| {
+            let (sin, cos) = 0.2f64.to_radians().sin_cos();
+            let (x, y) = (p.x - 700.0, p.y - 900.0);
+            Point::new(700.0 + cos * x - sin * y, 900.0 + sin * x + cos * y)
+        };
+        let frame: Vec<Point> = stars.iter().map(about).collect();
+        let (found, still) = by_stars(&stars, &frame, size);
+        assert!(found.unwrap().matched >= 290 && still.is_none(), "{still:?}");
     }
 }

@@ -42,7 +42,7 @@ const SHINING: f64 = 0.2;
 const ELSEWHERE: f64 = 0.5;
 
 /// Vignetting that no flat took off lies elsewhere on the sky where a light is turned by more than this.
-const TURNED_RAD: f64 = 0.1;
+pub(super) const TURNED_RAD: f64 = 0.1;
 
 /// Two lights held against each other.
 #[derive(Debug, Clone, Copy)]
@@ -286,6 +286,21 @@ pub(super) fn without_sky(light: &SurveyedLight, share: f64) -> Finding {
         ),
     )
     .hint("Look at it: a tree or a roof before it, an output of the sensor that failed, a file that broke off.")
+    .with("share", share)
+}
+
+/// That a part of a light is lit.
+pub(super) fn lit(light: &SurveyedLight, share: f64) -> Finding {
+    Finding::new(
+        "light-outlier",
+        Severity::Warning,
+        light.path().display().to_string(),
+        format!(
+            "{:.0} % of it is bright where most other lights are dark: a lamp lit what stands before the sky",
+            100.0 * share
+        ),
+    )
+    .hint("Look at it; leave it out with --exclude if its foreground is not wanted.")
     .with("share", share)
 }
 

@@ -18,7 +18,7 @@ use crate::finding::Severity;
 use crate::header::SCALE_ERROR;
 use crate::inventory::{KindOverrides, NoFrame, take};
 use crate::master::{channel_means, one_channel};
-use crate::measure::{StarField, find_stars};
+use crate::measure::{StarField, find_stars, find_stars_of_mosaic};
 use crate::open::{open, probe, read_frames};
 use crate::product::read_defect_map;
 use crate::register::ArrayErrors;
@@ -224,9 +224,14 @@ pub fn stars_of(
     }
     let frame = &frames[middle];
     let shared = Correlation::read(&header).map_or(1.0, |shared| shared.of(middle));
-    let gain = keyword::read(&header).metadata.gain_e_per_adu.map(|g| g.e_per_adu());
+    let metadata = keyword::read(&header).metadata;
+    let gain = metadata.gain_e_per_adu.map(|g| g.e_per_adu());
     let criteria = Criteria { snr, shared, ..Criteria::default() };
-    let mut field = find_stars(&frame.data, &frame.mask, gain, criteria, context)?;
+    let (data, mask) = (&frame.data, &frame.mask);
+    let mut field = match metadata.cfa.filter(|_| frames.len() == 1) {
+        Some(cfa) => find_stars_of_mosaic(data, mask, cfa, (gain, criteria), context)?,
+        None => find_stars(data, mask, gain, criteria, context)?,
+    };
     let scale_error = header.get_f64(SCALE_ERROR).filter(|v| *v > 0.0).unwrap_or(0.0);
     let by_place = ArrayErrors::read(&header).map_or(0.0, |errors| errors.of_plane(middle));
     let relative = scale_error.hypot(by_place);

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use photosite::colour::{Extract, debayer_file, extract};
 use photosite::event::{Cancel, Silent};
+use photosite::run::stars_of;
 use photosite::work::Context;
 use photosite_file::fits::{Sample, read_frame, read_frames};
 use photosite_pix::debayer::Method;
 use photosite_pix::{Card, CfaPattern, Header, Plane, Size, stat};
-use photosite_sim::{Effects, Night, Preset};
+use photosite_sim::{Effects, Night, Preset, Purpose, Stream};
 
 use crate::night::{calibrate, write_plane};
 
@@ -168,6 +169,75 @@ fn lines_are_those_colours_and_no_others() {
             }
         }
         assert!(seen.len() >= 5);
+    }
+}
+
+/// A sky and stars under an array, each colour of its own brightness, with noise of photons and reading.
+fn starry(cfa: CfaPattern, gain_e: f64, turn: u64) -> Plane<f32> {
+    const LIGHT: [f64; 3] = [0.4, 1.0, 0.6];
+    let mut noise = Stream::new(turn, 3, Purpose::ReadNoise);
+    Plane::from_fn(Size::new(288, 288), |x, y| {
+        let star = |i: usize| {
+            let (cx, cy) = (24.3 + 48.0 * (i % 6) as f64, 24.6 + 48.4 * (i / 6) as f64);
+            let d2 = (x as f64 - cx).powi(2) + (y as f64 - cy).powi(2);
+            (300.0 + 120.0 * i as f64) * (-0.5 * d2 / 2.25).exp()
+        };
+        let adu = LIGHT[cfa.color(x, y).channel()] * (300.0 + (0..36).map(star).sum::<f64>());
+        (adu + (adu / gain_e + 25.0).sqrt() * noise.gaussian()) as f32
+    })
+}
+
+#[test]
+fn errors_of_stars_under_an_array_are_what_they_scatter_by() {
+    const GAIN_E: f64 = 0.8;
+    const TURNS: u64 = 24;
+    let dir = tempfile::tempdir().unwrap();
+    let cancel = Cancel::default();
+    let context = context(&cancel);
+    for (array, lines) in [
+        ("RGGB", vec![None, Some(Extract::Green), Some(Extract::Oiii), Some(Extract::Ha)]),
+        (X_TRANS, vec![None, Some(Extract::Green)]),
+    ] {
+        let cfa = CfaPattern::parse(array).unwrap();
+        for what in lines {
+            let mut fluxes = std::collections::BTreeMap::<(i64, i64), Vec<(f64, f64)>>::new();
+            let step = what.map_or(1.0, |_| if cfa.is_bayer() { 2.0 } else { 3.0 });
+            for turn in 0..TURNS {
+                let (raw, line) = (dir.path().join("raw.fits"), dir.path().join("line.fits"));
+                let _ = (std::fs::remove_file(&raw), std::fs::remove_file(&line));
+                let mut header = Header::new();
+                header.push(Card::string("BAYERPAT", array, ""));
+                header.push(Card::real("EGAIN", GAIN_E, "[e-/ADU]"));
+                write_plane(&raw, &starry(cfa, GAIN_E, turn), Sample::F32, header);
+                if let Some(what) = what {
+                    extract(&raw, &line, what, &context).unwrap();
+                }
+                let path = if what.is_some() { &line } else { &raw };
+                for star in stars_of(path, None, 5.5, &context).unwrap().stars {
+                    let at = (star.x * step / 48.0) as i64;
+                    fluxes
+                        .entry((at, (star.y * step / 48.0) as i64))
+                        .or_default()
+                        .push((star.flux, star.flux_error));
+                }
+            }
+            let whole: Vec<_> = fluxes.values().filter(|f| f.len() == TURNS as usize).collect();
+            let ratios: Vec<f32> = whole
+                .iter()
+                .map(|star| {
+                    let mean = |of: fn(&(f64, f64)) -> f64| {
+                        star.iter().map(of).sum::<f64>() / star.len() as f64
+                    };
+                    let middle = mean(|f| f.0);
+                    let squares = star.iter().map(|f| (f.0 - middle).powi(2)).sum::<f64>();
+                    ((squares / (star.len() - 1) as f64).sqrt() / mean(|f| f.1)) as f32
+                })
+                .collect();
+            let ratio = photosite_pix::stat::median(&ratios);
+            println!("{array} {what:?}: {} stars, scatter over error {ratio:.3}", whole.len());
+            assert!(whole.len() >= 35, "{array} {what:?}: {}", whole.len());
+            assert!((ratio - 1.0).abs() < 0.12, "{array} {what:?}: {ratio}");
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use photosite_pix::{Card, Frame, Header, Plane, Size, Unit, stat};
 use photosite_sim::{Purpose, Stream};
 
 const SIZE: Size = Size::new(900, 700);
+/// Usual seeing.
 const SIGMA_PX: f64 = 1.7;
 /// Electrons of one ADU.
 const GAIN: f64 = 1.5;
@@ -43,6 +44,7 @@ struct Filter {
     nebula_adu: f64,
     sky_adu: f64,
     shift: (f64, f64),
+    sigma_px: f64,
 }
 
 fn write(folder: &Path, stars: &[Put], filter: &Filter, seed: u64, named: bool) -> PathBuf {
@@ -52,14 +54,15 @@ fn write(folder: &Path, stars: &[Put], filter: &Filter, seed: u64, named: bool) 
             + (y as f64 - 350.0 + filter.shift.1).powi(2);
         (filter.sky_adu + filter.nebula_adu * (-d2 / 2.0 / 150.0f64.powi(2)).exp()) as f32
     });
+    let sigma_px = filter.sigma_px;
     for star in stars {
         let (cx, cy) = (star.x - filter.shift.0, star.y - filter.shift.1);
         let peak = star.flux * (filter.of)(&star.tint)
-            / (2.0 * std::f64::consts::PI * SIGMA_PX * SIGMA_PX);
+            / (2.0 * std::f64::consts::PI * sigma_px * sigma_px);
         for y in (cy as usize).saturating_sub(13)..(cy as usize + 14).min(SIZE.height) {
             for x in (cx as usize).saturating_sub(13)..(cx as usize + 14).min(SIZE.width) {
                 let d2 = (x as f64 - cx).powi(2) + (y as f64 - cy).powi(2);
-                mean.row_mut(y)[x] += (peak * (-0.5 * d2 / (SIGMA_PX * SIGMA_PX)).exp()) as f32;
+                mean.row_mut(y)[x] += (peak * (-0.5 * d2 / (sigma_px * sigma_px)).exp()) as f32;
             }
         }
     }
@@ -120,16 +123,29 @@ fn alone(stars: &[Put]) -> Vec<&Put> {
     stars.iter().filter(far).filter(bright).collect()
 }
 
-const RED: Filter =
-    Filter { name: "R", of: |t| 0.8 * t[0], nebula_adu: 80.0, sky_adu: 300.0, shift: (0.0, 0.0) };
-const GREEN: Filter =
-    Filter { name: "Green", of: |t| t[1], nebula_adu: 20.0, sky_adu: 420.0, shift: (3.0, -5.0) };
+const RED: Filter = Filter {
+    name: "R",
+    of: |t| 0.8 * t[0],
+    nebula_adu: 80.0,
+    sky_adu: 300.0,
+    shift: (0.0, 0.0),
+    sigma_px: SIGMA_PX,
+};
+const GREEN: Filter = Filter {
+    name: "Green",
+    of: |t| t[1],
+    nebula_adu: 20.0,
+    sky_adu: 420.0,
+    shift: (3.0, -5.0),
+    sigma_px: SIGMA_PX,
+};
 const BLUE: Filter = Filter {
     name: "B",
     of: |t| 0.6 * t[2],
     nebula_adu: 30.0,
     sky_adu: 200.0,
     shift: (-2.37, 4.61),
+    sigma_px: SIGMA_PX,
 };
 const LUMINANCE: Filter = Filter {
     name: "Lum",
@@ -137,6 +153,7 @@ const LUMINANCE: Filter = Filter {
     nebula_adu: 130.0,
     sky_adu: 900.0,
     shift: (0.4, 0.7),
+    sigma_px: SIGMA_PX,
 };
 
 fn check_stars(made: &Composed, stars: &[Put], at: (f64, f64), parts: [f64; 3]) -> f64 {
@@ -200,6 +217,27 @@ fn stars_keep_their_colours_and_the_sky_has_none() {
 }
 
 /// Narrow bands by palette and by sums; what cannot be meant is refused with a way out.
+#[test]
+fn colours_that_unlike_seeing_makes_under_a_luminance_are_told() {
+    let stars = sky(5);
+    for (wider, told) in [(1.0, false), (1.1, false), (1.5, true)] {
+        for luminance in [true, false] {
+            let dir = tempfile::tempdir().unwrap();
+            let blue = Filter { sigma_px: wider * SIGMA_PX, ..BLUE };
+            let mut filters = vec![&RED, &GREEN, &blue];
+            filters.extend(luminance.then_some(&LUMINANCE));
+            let paths: Vec<PathBuf> = (11..)
+                .zip(filters)
+                .map(|(seed, filter)| write(dir.path(), &stars, filter, seed, true))
+                .collect();
+            let made = composed(&paths, &dir.path().join("colour.fits"), |_| {}).unwrap();
+            let found = made.findings.iter().find(|f| f.code == "compose-unlike-seeing");
+            println!("{wider} {luminance}: {:?}", found.map(|f| &f.message));
+            assert_eq!(found.is_some(), told && luminance, "{wider}");
+        }
+    }
+}
+
 #[test]
 fn lines_become_colours_by_palette_and_by_sums() {
     let dir = tempfile::tempdir().unwrap();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::align::Point;
 use crate::stat::{MAD_TO_SIGMA, median_in_place};
-use crate::{MaskBits, Plane, Size};
+use crate::{CfaColor, CfaPattern, MaskBits, Plane, Size};
 
 /// Pixels along the side of a cell: several times a star's width, far less than a nebula's.
 const CELL: usize = 64;
@@ -14,6 +14,9 @@ const CELL: usize = 64;
 /// Every so many rows of a cell are looked at: the median of five hundred samples is good to 6 % of
 /// their noise, that of nine such medians to 2 %.
 const ROW_STEP: usize = 8;
+
+/// Every so many rows of one colour under a filter array: rows of all kinds are among them.
+const COLOUR_ROW_STEP: usize = 5;
 
 /// Robust sigmas beyond which a sample of a cell is a star's.
 const CLIP: f64 = 3.0;
@@ -63,19 +66,41 @@ impl Mesh {
 
     /// Measures row `index` of the cells; masked and non-finite samples do not count.
     pub fn measure_row(data: &Plane<f32>, mask: &Plane<MaskBits>, index: usize) -> Vec<MeshCell> {
+        Self::measure_some(data, mask, index, (ROW_STEP, |_, _| true))
+    }
+
+    /// The same by the samples of one colour under a filter array.
+    pub fn measure_colour_row(
+        data: &Plane<f32>,
+        mask: &Plane<MaskBits>,
+        index: usize,
+        (cfa, colour): (CfaPattern, CfaColor),
+    ) -> Vec<MeshCell> {
+        let own = |x, y| cfa.color(x, y) == colour;
+        Self::measure_some(data, mask, index, (COLOUR_ROW_STEP, own))
+    }
+
+    /// Measures a row of the cells by the samples that are wanted, of every so many rows.
+    fn measure_some(
+        data: &Plane<f32>,
+        mask: &Plane<MaskBits>,
+        index: usize,
+        (step, wanted): (usize, impl Fn(usize, usize) -> bool),
+    ) -> Vec<MeshCell> {
         let size = data.size();
         let rows = index * CELL..((index + 1) * CELL).min(size.height);
-        let mut samples = vec![0.0; CELL * CELL / ROW_STEP];
+        let mut samples = vec![0.0; CELL * CELL.div_ceil(step)];
         (0..size.width)
             .step_by(CELL)
             .map(|x0| {
                 let x1 = (x0 + CELL).min(size.width);
                 let mut n = 0;
-                for y in rows.clone().step_by(ROW_STEP) {
+                for y in rows.clone().step_by(step) {
                     let good = data.row(y)[x0..x1].iter().zip(&mask.row(y)[x0..x1]);
-                    for (v, m) in good {
+                    for ((v, m), x) in good.zip(x0..) {
                         samples[n] = *v;
-                        n += usize::from(v.is_finite() & !m.intersects(MaskBits::BAD));
+                        let good = v.is_finite() & !m.intersects(MaskBits::BAD);
+                        n += usize::from(good & wanted(x, y));
                     }
                 }
                 clipped(&mut samples[..n])
@@ -91,6 +116,24 @@ impl Mesh {
             Cells(smooth(&fill(raw)))
         };
         Self { size, level: part(|c| c.level), sigma: part(|c| c.sigma) }
+    }
+
+    /// One mesh of those of red, green and blue under a filter array: what a mean over many samples has, colours by
+    /// their numbers.
+    pub fn of_colours(colours: &[Self; 3], cfa: CfaPattern) -> Self {
+        let shares = CfaColor::ALL.map(|colour| cfa.share(colour));
+        let mean = |cells: fn(&Self) -> &Cells, power: i32| {
+            let planes = colours.each_ref().map(|mesh| &cells(mesh).0);
+            Cells(Plane::from_fn(planes[0].size(), |x, y| {
+                let parts = planes.iter().zip(shares);
+                let of = |(plane, share): (&&Plane<f32>, f64)| {
+                    share * f64::from(plane.get(x, y)).powi(power)
+                };
+                parts.map(of).sum::<f64>().powf(1.0 / f64::from(power)) as f32
+            }))
+        };
+        let (level, sigma) = (mean(|mesh| &mesh.level, 1), mean(|mesh| &mesh.sigma, 2));
+        Self { size: colours[0].size, level, sigma }
     }
 
     /// The size of the frame.

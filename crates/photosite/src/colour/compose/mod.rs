@@ -18,7 +18,7 @@ mod sky;
 use photosite_pix::{Frame, MaskBits};
 use serde::Serialize;
 
-pub use balance::{Balance, balance};
+pub use balance::{Balance, Channel, balance, recoloured};
 pub use formula::Formula;
 pub use laid::lay;
 pub use luminance::with_luminance;

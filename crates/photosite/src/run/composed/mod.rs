@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::colour::compose::{
-    Balance, Formula, Palette, balance, common_sky, lay, mixed, with_luminance,
+    Balance, Formula, Palette, balance, common_sky, lay, mixed, recoloured, with_luminance,
 };
 use crate::correlation::Correlation;
 use crate::finding::Severity;
@@ -317,7 +317,10 @@ impl Task<'_> {
                 Some(found) => light.rescale(found.scale, 0.0),
                 None => findings.push(unbalanced(reference, "the luminance")),
             }
+            let before = self.stars_of_all(&frames, context)?;
             with_luminance(&mut frames, &light);
+            let after = self.stars_of_all(&frames, context)?;
+            findings.extend(unlike_seeing(reference, &frames, (&before, &after)));
             let formula = formula.to_string();
             parts.push(ComposedPart { channel: "luminance", formula, sky_adu, balance: found });
         }
@@ -353,6 +356,10 @@ impl Task<'_> {
         find_stars(&frame.data, &frame.mask, None, Criteria::default(), context)
     }
 
+    fn stars_of_all(&self, frames: &[Frame; 3], context: &Context<'_>) -> Result<Vec<StarField>> {
+        frames.iter().map(|f| self.stars(f, context)).collect()
+    }
+
     /// Brings red and blue to green by their stars.
     fn balance_channels(
         &self,
@@ -360,8 +367,7 @@ impl Task<'_> {
         parts: &mut [ComposedPart],
         context: &Context<'_>,
     ) -> Result<Option<Finding>> {
-        let fields: Vec<StarField> =
-            frames.iter().map(|f| self.stars(f, context)).collect::<Result<_>>()?;
+        let fields = self.stars_of_all(frames, context)?;
         let mut unlike = None;
         for k in 0..3 {
             // Two channels of one picture are alike.
@@ -422,6 +428,47 @@ fn take_sky_off(filtered: &mut BTreeMap<&str, Filtered>, context: &Context<'_>) 
         one.frame.rescale(1.0, -one.sky_adu);
     }
     Ok(())
+}
+
+/// Colours of stars that a luminance changed by more than this share, and so many of its errors, are told.
+const RECOLOURED: f64 = 0.04;
+const SURE: f64 = 4.0;
+
+/// That the luminance changed the colours of stars: its stars, or those of the channels, are of unlike widths.
+fn unlike_seeing(
+    reference: &SurveyedLight,
+    frames: &[Frame; 3],
+    (before, after): (&[StarField], &[StarField]),
+) -> Option<Finding> {
+    let by_green = |k: usize| {
+        let [was, is] = [before, after].map(|of| [(&frames[k], &of[k]), (&frames[1], &of[1])]);
+        recoloured(was, is).filter(|(times, error)| {
+            (times - 1.0).abs() > RECOLOURED && times.ln().abs() > SURE * error
+        })
+    };
+    let told: Vec<String> = [(0, "red"), (2, "blue")]
+        .into_iter()
+        .filter_map(|(k, name)| Some(format!("{name} {:+.0} %", 100.0 * (by_green(k)?.0 - 1.0))))
+        .collect();
+    if told.is_empty() {
+        return None;
+    }
+    let widths: Vec<String> = before
+        .iter()
+        .map(|field| field.fwhm_px.map_or_else(|| "?".to_owned(), |width| format!("{width:.2}")))
+        .collect();
+    let message = format!(
+        "the luminance changed the colours of stars beside green: {}; in red, green and blue stars are {} px wide, and a \
+         star keeps its colours under a luminance only where these are alike",
+        told.join(", "),
+        widths.join(", ")
+    );
+    let subject = reference.path().display().to_string();
+    let finding = Finding::new("compose-unlike-seeing", Severity::Warning, subject, message);
+    Some(finding.hint(
+        "Compose red, green and blue without the luminance where colours of stars matter, or keep the sharpest lights \
+         of the widest: --keep-best.",
+    ))
 }
 
 /// That there are too few stars to balance channels by.
