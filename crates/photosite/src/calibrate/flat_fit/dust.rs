@@ -280,6 +280,15 @@ impl Scene<'_> {
         (inside > INSIDE * all).then(|| (both / inside, inside))
     }
 
+    /// The contrast of each shadow that the light shows, and its power.
+    fn each(&self) -> impl Iterator<Item = (f64, f64)> {
+        let powers = self.motes.powers().into_iter().enumerate().filter(|(_, p)| *p > 0.0);
+        powers.filter_map(|(mote, power)| {
+            let (c, _) = self.contrast(|m| m == mote, |x, y| (x, y))?;
+            Some((c, power))
+        })
+    }
+
     /// The light between blocks, and how far between: the variances of the interpolation along both
     /// axes, added up. `None` where nothing is known.
     fn at(&self, x: f64, y: f64) -> Option<(f64, f64)> {
@@ -357,6 +366,7 @@ pub(super) fn fit(light: &Logs, motes: &Motes, noise: f64) -> Option<Dust> {
     let (contrast, inside) = scene.turned(|_| true, 0.0)?;
     let by_counts = noise / power.sqrt();
     let error = scene.without(contrast).placebo().max(by_counts);
+    let error = error.max(under_structure(&scene, contrast, error));
     let (gone, gone_motes) = unlike(&scene, error, 1.0);
     let (apart, _) = unlike(&scene, error, contrast);
     let angle_deg =
@@ -403,12 +413,28 @@ fn turn(scene: &Scene<'_>, (contrast, inside): (f64, f64), error: f64) -> Option
     (turned && borne_out).then_some(deg)
 }
 
+/// The error of the contrast by how far shadows are apart, where one certainly is neither there nor gone: the sky has
+/// structure of its own under it, which placebo places may not have. 0 elsewhere.
+fn under_structure(scene: &Scene<'_>, contrast: f64, error: f64) -> f64 {
+    let each: Vec<(f64, f64)> = scene.each().collect();
+    let odd = |&(c, power): &(f64, f64)| {
+        let most = OFF + super::SIGMAS * error * (scene.power / power).sqrt();
+        c < -most || c > 1.0 + most
+    };
+    if each.len() < 2 || !each.iter().any(odd) {
+        return 0.0;
+    }
+    let whole: f64 = each.iter().map(|(_, power)| power).sum();
+    let apart: f64 = each.iter().map(|(c, power)| (power * (c - contrast)).powi(2)).sum();
+    let count = each.len() as f64;
+    (apart * count / (count - 1.0)).sqrt() / whole
+}
+
 /// Share of the shadows' power in those that certainly have another contrast than `wanted`, and how many
 /// shadows that is.
 fn unlike(scene: &Scene<'_>, error: f64, wanted: f64) -> (f64, usize) {
     let (mut gone, mut count) = (0.0, 0);
-    for (mote, power) in scene.motes.powers().into_iter().enumerate().filter(|(_, p)| *p > 0.0) {
-        let Some((c, _)) = scene.contrast(|m| m == mote, |x, y| (x, y)) else { continue };
+    for (c, power) in scene.each() {
         let own = error * (scene.power / power).sqrt();
         if (c - wanted).abs() > OFF + super::SIGMAS * own {
             gone += power / scene.power;
