@@ -47,18 +47,15 @@ impl Adopted {
     ///
     /// # Errors
     /// A Finding where they are electrons and neither gain is known.
-    pub fn in_adu(mut self, path: &Path, of_lights: Option<f64>) -> Result<Self, Finding> {
+    pub fn in_adu(mut self, path: &Path, of_lights: Option<f64>) -> Result<Self, Box<Finding>> {
         if in_electrons(&self.header) && !self.is_ours() {
             self.e_per_adu = of_lights.or(self.traits.gain_e_per_adu);
             // The response of pixels has no unit.
             if self.e_per_adu.is_none() && self.kind != FrameKind::Flat {
-                return Err(Finding::new(
-                    "master-in-electrons",
-                    Severity::Error,
-                    path.display().to_string(),
-                    NO_GAIN,
-                )
-                .hint(NO_GAIN_HINT));
+                let subject = path.display().to_string();
+                let finding =
+                    Finding::new("master-in-electrons", Severity::Error, subject, NO_GAIN);
+                return Err(Box::new(finding.hint(NO_GAIN_HINT)));
             }
         }
         Ok(self)

@@ -76,7 +76,7 @@ pub(super) fn of_group(
     {
         let kind = group.kind;
         let message = format!(
-            "neither header nor name gives the exposure of this {kind}; it is matched with nothing"
+            "neither header nor name gives the exposure of this {kind}; by its label it matches nothing"
         );
         return Some(
             Finding::new("exposure-not-known", Severity::Warning, subject, message).hint(

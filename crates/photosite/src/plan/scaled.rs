@@ -57,13 +57,29 @@ pub(super) fn of_other_exposure(explained: &Explained) -> impl Iterator<Item = &
         .filter_map(|r| explained.candidates.get(&r.candidate))
 }
 
-/// What scaling a dark beside the bias is expected to do to a light; `None` where an exposure is not known.
+/// What is assumed of frames without headers, in seconds and degrees; their hot pixels decide.
+const UNLABELLED: (f64, f64) = (60.0, 0.0);
+
+/// A frame that says as little of its exposure as another, as if both had one.
+fn unlabelled(own: &Traits, other: &Traits) -> Traits {
+    let (seconds, temp_c) = UNLABELLED;
+    let mut own = own.clone();
+    if own.exposure_s.is_none() && other.exposure_s.is_none() {
+        own.exposure_s = Some(seconds);
+        own.temp_c = own.temp_c.or(other.temp_c).or(Some(temp_c));
+    }
+    own
+}
+
+/// What scaling a dark beside the bias is expected to do to a light; `None` where one exposure is known and the other
+/// is not.
 pub(super) fn forecast(
     light: &Traits,
     (name, dark, frames): (&str, &Traits, usize),
     bias: Of<'_>,
     current: &DarkCurrent,
 ) -> Option<ScaledPlan> {
+    let (light, dark) = (&unlabelled(light, dark), &unlabelled(dark, light));
     let (light_s, dark_s) = (light.exposure_s?, dark.exposure_s?);
     if !(dark_s > 0.0 && light_s > 0.0) {
         return None;

@@ -158,9 +158,9 @@ impl LoadedMaster {
             return Ok((self, None));
         }
         let electrons = kind != FrameKind::Flat && in_electrons(&self.header);
-        let LightsUnit::Adu(of_lights) = beside else { return Ok(self.as_ours(kind)) };
+        let LightsUnit::Adu(of_lights) = beside else { return Ok(self.brought(kind)) };
         if !electrons {
-            return Ok(self.as_ours(kind));
+            return Ok(self.brought(kind));
         }
         let own = self.metadata.gain_e_per_adu.map(Gain::e_per_adu);
         let Some(gain) = of_lights.or(own) else {
@@ -177,7 +177,7 @@ impl LoadedMaster {
     }
 
     /// Another program's brought to ADU, or to a mean of 1.
-    fn as_ours(self, kind: FrameKind) -> (Self, Option<Finding>) {
+    fn brought(self, kind: FrameKind) -> (Self, Option<Finding>) {
         let cfa = self.metadata.cfa.filter(|_| kind == FrameKind::Flat);
         let subject = self.path.display().to_string();
         let Some(factors) = self.factors(kind, cfa) else {

@@ -145,7 +145,7 @@ pub fn masters_among(
                 };
                 match in_adu {
                     Ok(master) => found.push((path, master)),
-                    Err(finding) => findings.push(finding),
+                    Err(finding) => findings.push(*finding),
                 }
             }
             Ok((_, Some(Err(finding)))) => findings.push(finding),

@@ -203,7 +203,7 @@ fn look(file: &Walk, reading: Reading<'_>) -> Looked {
                 let _alone = reading.one_master.lock().expect("no holder panics");
                 let master = match master.in_adu(&path, None) {
                     Ok(master) => master,
-                    Err(finding) => return Ok(Looked::No(finding)),
+                    Err(finding) => return Ok(Looked::No(*finding)),
                 };
                 let (record, told) = usable(&path, &master, reading.masters)?;
                 findings = told;

@@ -272,3 +272,31 @@ fn frames_that_a_program_freed_of_their_bias_without_a_word_do_not_lose_it_twice
         is_flat(name, &skies(&simulation, folder.path()));
     }
 }
+
+/// Frames without exposures, as converters write them: the lights' hot pixels prove the dark.
+#[test]
+fn darks_of_unknown_exposure_are_proven_by_the_hot_pixels_of_lights_that_know_none_either() {
+    for (seed, light_knows) in [(3, false), (4, true)] {
+        let simulation = night(Preset::CmosMono, seed, |n| n.counts.darks = 12);
+        let folder = tempfile::tempdir().unwrap();
+        write_as(&simulation, &folder.path().join("raw"), |plan| {
+            let mut frame = simulation.render(plan);
+            let known = plan.kind == FrameKind::Light && light_knows;
+            let keys = ["EXPTIME", "EXPOSURE", "CCD-TEMP", "SET-TEMP"];
+            keys.iter().filter(|_| !known).for_each(|key| frame.header.remove(key));
+            let file_name = format!("{}{}.fits", plan.kind.slug(), plan.index);
+            (FramePlan { file_name, ..plan.clone() }, frame)
+        });
+        let report = calibrated(folder.path());
+        for light in &report.lights {
+            let used = matches!(
+                light.dark_source,
+                Some(DarkSource::Fitted | DarkSource::Nearest | DarkSource::Matched)
+            );
+            assert_eq!(used, !light_knows, "{:?} {:?}", light.dark_source, report.findings);
+        }
+        if !light_knows {
+            assert!(report.lights.iter().all(|l| l.verdict == Some(Verdict::Good)));
+        }
+    }
+}

@@ -41,5 +41,5 @@ mod tiles;
 pub use choice::{DOUBLING_C, DarkChoice, DarkShare, DarkSource, DarkWay, Expected, decide};
 pub use fit::{Bright, DarkFit, Declined, Seen, Stratum};
 pub use law::{DARKER_ADU, DarkLaw};
-pub use sequence::{agree, follow};
+pub use sequence::{agree, follow, one_glow};
 pub use sites::{DarkSignal, HotSites};

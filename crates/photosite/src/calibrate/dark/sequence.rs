@@ -52,6 +52,45 @@ pub fn follow(fits: &mut [&mut DarkFit]) {
     }
 }
 
+/// How much better one factor of glow for all lights must fit than that of each light's hot pixels, as a sum of
+/// squared deviations, and the most that a glow's error may be to have a say.
+const ONE_GLOW: f64 = 25.0;
+const GLOW_TELLS: f64 = 0.3;
+
+/// Gives lights of one sequence one answer where their glow is the same in all and their hot pixels are not: an
+/// amplifier that glows whatever the sensor's temperature is. By itself one light sees that its glow differs, and another
+/// does not.
+pub fn one_glow(fits: &mut [&mut DarkFit]) {
+    let told = |fit: &DarkFit| -> Option<(f64, f64, f64)> {
+        let (k, (glow, error)) = fit.k.zip(fit.glow)?;
+        let both = error.hypot(fit.error);
+        (error < GLOW_TELLS && both > 0.0).then_some((k, glow, both))
+    };
+    let all: Vec<(f64, f64, f64)> = fits.iter().filter_map(|fit| told(fit)).collect();
+    if all.len() < FEWEST {
+        return;
+    }
+    let weight: f64 = all.iter().map(|(.., error)| error.powi(-2)).sum();
+    let glow = all.iter().map(|(_, glow, error)| glow * error.powi(-2)).sum::<f64>() / weight;
+    let off = |from: &dyn Fn(f64) -> f64| -> f64 {
+        all.iter().map(|(k, glow, error)| ((glow - from(*k)) / error).powi(2)).sum()
+    };
+    let (alike, as_hot) = (off(&|_| glow), off(&|k| k));
+    let free = all.len() as f64;
+    if as_hot - alike < ONE_GLOW || alike > free + ONE_GLOW {
+        return;
+    }
+    for fit in fits.iter_mut().filter(|fit| fit.k.is_some()) {
+        fit.glow = Some((glow, weight.powf(-0.5)));
+        if matches!(
+            fit.declined,
+            None | Some(Declined::GlowUnproven { .. } | Declined::GlowDiffers { .. })
+        ) {
+            fit.declined = Some(Declined::GlowDiffers { glow });
+        }
+    }
+}
+
 /// The factor of a light that may speak for others.
 fn slope(fit: &DarkFit) -> Option<Slope> {
     let speaks = matches!(fit.declined, None | Some(Declined::Uncertain { .. }));
@@ -104,6 +143,30 @@ mod tests {
             (0..6).map(|i| fit(0.5 + 0.01 * off(i), 0.01, None)).collect();
         mixed.push(fit(0.52, 0.01, glow));
         assert_eq!(agreed(mixed)[6], fit(0.52, 0.01, glow));
+    }
+
+    #[test]
+    fn glow_that_is_one_in_all_lights_is_one_answer() {
+        // Hot pixels double within six degrees; the glow is that of the dark, or doubles too.
+        for (name, follows, declines) in [("steady", false, true), ("as hot pixels", true, false)] {
+            let off = [0.02, -0.05, 0.04, -0.01, 0.03, -0.03];
+            let mut fits: Vec<DarkFit> = (0..6)
+                .map(|i| {
+                    let k = 1.6 - 0.2 * i as f64;
+                    let glow = if follows { k } else { 1.0 } + off[i];
+                    DarkFit { glow: Some((glow, 0.05)), ..fit(k, 0.01, None) }
+                })
+                .collect();
+            // By itself one of them has seen it.
+            if !follows {
+                fits[0].declined = Some(Declined::GlowDiffers { glow: 1.02 });
+            }
+            one_glow(&mut fits.iter_mut().collect::<Vec<_>>());
+            for fit in &fits {
+                let declined = matches!(fit.declined, Some(Declined::GlowDiffers { .. }));
+                assert_eq!(declined, declines, "{name}: {fit:?}");
+            }
+        }
     }
 
     #[test]

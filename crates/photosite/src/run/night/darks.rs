@@ -9,7 +9,9 @@ use super::lights::{Work, these_lights};
 use super::modelled::{Made, model_darks};
 use super::notes::Notes;
 use super::own_darks::{Contradicted, misfits, vouches};
-use crate::calibrate::dark::{DarkChoice, DarkFit, DarkLaw, DarkSource, Declined, agree, follow};
+use crate::calibrate::dark::{
+    DarkChoice, DarkFit, DarkLaw, DarkSource, Declined, agree, follow, one_glow,
+};
 use crate::error::Reach;
 use crate::event::{Event, Stage};
 use crate::finding::{Severity, first_and_more};
@@ -96,6 +98,7 @@ fn fitted(
         }
         for mut sequence in sequences(work, &mut fits) {
             agree(&mut sequence);
+            one_glow(&mut sequence);
         }
         // Of labels that pixels contradict; where none matches each light decides for itself.
         let own = |id: &LightId| planned[*id].scaled.is_none();
