@@ -12,6 +12,7 @@ use super::flux::{FluxScale, Placed, flux_scale, not_measured};
 use super::levels::{Typical, even_out, not_normalised, scale_variance, weight};
 use super::part::LightPart;
 use super::place::{itself, lay_over};
+use super::sloped::sloped;
 use super::trails::mask_trails;
 use super::uneven::{Covered, Part, between, compare, lit, obscured, torn, without_sky};
 use crate::finding::Severity;
@@ -132,6 +133,7 @@ pub fn arrange<'a>(
     }
     even_out(&mut parts);
     findings.extend(dimmed(lights, &parts));
+    findings.extend(sloped(lights, &parts, reference));
     mask_trails(lights, &mut parts, how, &mut findings);
     Ok(Arranged { lights, reference, level, how, parts, findings })
 }

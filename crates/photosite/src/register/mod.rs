@@ -32,6 +32,7 @@ mod part;
 mod place;
 mod sampled;
 mod shapes;
+mod sloped;
 mod taken;
 mod trails;
 mod uneven;
