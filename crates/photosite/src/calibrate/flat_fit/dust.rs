@@ -196,35 +196,32 @@ fn middle_scale(logs: &Logs, rounds: usize, skip: Option<&Plane<bool>>) -> Plane
     })
 }
 
-/// The same of a light: what stands above its sky, stars above all, is left out. What stands out of the
-/// flat as well, between its shadows, is no star.
-fn sky_at_middle_scale(light: &Logs, motes: &Motes, noise: f32) -> Plane<f32> {
-    let mut sky = light.clone();
+/// The same of a light: what stands above its sky, stars above all, is left out, of `light` as well. What stands out of
+/// the flat as well, between its shadows, is no star.
+fn sky_at_middle_scale(light: &mut Logs, motes: &Motes, noise: f32) -> Plane<f32> {
     let skip = Some(&motes.near);
-    let mut mid = middle_scale(&sky, 2, skip);
-    let whole = mid.clone();
+    let mut mid = middle_scale(light, 2, skip);
     for _ in 0..2 {
         let limit = ABOVE * lower_spread(&mid).max(noise);
         let seen = mid.as_slice().iter().zip(motes.mid.as_slice());
-        for (s, (m, flat)) in sky.as_mut_slice().iter_mut().zip(seen) {
+        for (s, (m, flat)) in light.as_mut_slice().iter_mut().zip(seen) {
             let own = if *flat > 0.0 { OVERSHOOT * flat } else { 0.0 };
             *s = if *m > limit + own { f32::NAN } else { *s };
         }
-        mid = middle_scale(&sky, 1, skip);
-    }
-    if without_wings(&mut sky, &whole) {
-        mid = middle_scale(&sky, 1, skip);
+        mid = middle_scale(light, 1, skip);
     }
     mid
 }
 
-/// Leaves out what lies around bright objects that are no stars, as far again as they reach: the wings of a galaxy are
-/// smooth like a shadow, and hide how deep one is.
-fn without_wings(sky: &mut Logs, whole: &Plane<f32>) -> bool {
+/// Leaves out of a sky what lies around bright objects that are no stars, as far again as they reach in the `whole`
+/// light; whether there are any. The wings of a galaxy are smooth like a shadow, and hide how deep one is.
+fn without_wings(sky: &mut Logs, whole: &Logs) -> bool {
     let size = sky.size();
     let left_out = |x: usize, y: usize| !sky.get(x, y).is_finite() && whole.get(x, y).is_finite();
+    let mut known: Vec<f32> = whole.as_slice().iter().copied().filter(|v| v.is_finite()).collect();
+    let middle = median_in_place(&mut known);
     let peak = |members: &[(usize, usize)]| {
-        members.iter().map(|&(x, y)| whole.get(x, y)).fold(f32::MIN, f32::max)
+        members.iter().map(|&(x, y)| whole.get(x, y) - middle).fold(f32::MIN, f32::max)
     };
     let bright: Vec<Vec<(usize, usize)>> = regions(size, left_out)
         .into_iter()
@@ -287,6 +284,17 @@ impl Scene<'_> {
             let (c, _) = self.contrast(|m| m == mote, |x, y| (x, y))?;
             Some((c, power))
         })
+    }
+
+    /// How far the contrast of a shadow of so much power may be off, by the error of all together.
+    fn most_off(&self, power: f64, error: f64) -> f64 {
+        OFF + super::SIGMAS * error * (self.power / power).sqrt()
+    }
+
+    /// Whether a shadow certainly is neither there nor gone.
+    fn lies_under_structure(&self, (contrast, power): (f64, f64), error: f64) -> bool {
+        let most = self.most_off(power, error);
+        contrast < -most || contrast > 1.0 + most
     }
 
     /// The light between blocks, and how far between: the variances of the interpolation along both
@@ -360,9 +368,18 @@ pub(super) fn fit(light: &Logs, motes: &Motes, noise: f64) -> Option<Dust> {
     if motes.count == 0 {
         return None;
     }
-    let mid = sky_at_middle_scale(light, motes, noise as f32);
+    let mut sky = light.clone();
+    let found = told(sky_at_middle_scale(&mut sky, motes, noise as f32), motes, noise)?;
+    let off = (found.contrast - 1.0).abs() > super::SIGMAS * found.error || found.gone_motes > 0;
+    if !off || !without_wings(&mut sky, light) {
+        return Some(found);
+    }
+    told(middle_scale(&sky, 1, Some(&motes.near)), motes, noise).or(Some(found))
+}
+
+fn told(light: Plane<f32>, motes: &Motes, noise: f64) -> Option<Dust> {
     let power = motes.blocks.iter().map(|b| b.depth * b.depth).sum::<f64>();
-    let scene = Scene { light: mid, motes, power };
+    let scene = Scene { light, motes, power };
     let (contrast, inside) = scene.turned(|_| true, 0.0)?;
     let by_counts = noise / power.sqrt();
     let error = scene.without(contrast).placebo().max(by_counts);
@@ -417,11 +434,7 @@ fn turn(scene: &Scene<'_>, (contrast, inside): (f64, f64), error: f64) -> Option
 /// structure of its own under it, which placebo places may not have. 0 elsewhere.
 fn under_structure(scene: &Scene<'_>, contrast: f64, error: f64) -> f64 {
     let each: Vec<(f64, f64)> = scene.each().collect();
-    let odd = |&(c, power): &(f64, f64)| {
-        let most = OFF + super::SIGMAS * error * (scene.power / power).sqrt();
-        c < -most || c > 1.0 + most
-    };
-    if each.len() < 2 || !each.iter().any(odd) {
+    if each.len() < 2 || !each.iter().any(|one| scene.lies_under_structure(*one, error)) {
         return 0.0;
     }
     let whole: f64 = each.iter().map(|(_, power)| power).sum();
@@ -435,8 +448,8 @@ fn under_structure(scene: &Scene<'_>, contrast: f64, error: f64) -> f64 {
 fn unlike(scene: &Scene<'_>, error: f64, wanted: f64) -> (f64, usize) {
     let (mut gone, mut count) = (0.0, 0);
     for (c, power) in scene.each() {
-        let own = error * (scene.power / power).sqrt();
-        if (c - wanted).abs() > OFF + super::SIGMAS * own {
+        let far = (c - wanted).abs() > scene.most_off(power, error);
+        if far && !scene.lies_under_structure((c, power), error) {
             gone += power / scene.power;
             count += 1;
         }
