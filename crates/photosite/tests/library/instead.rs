@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use photosite::calibrate::dark::DarkSource;
 use photosite::calibrate::flat_fit::FlatAnswer;
 use photosite::library::Library;
-use photosite::report::RunReport;
+use photosite::report::{LightReport, RunReport};
 use photosite::run::{add_to_library, export_library};
 use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::fits::read_frame;
@@ -142,10 +142,7 @@ fn a_damaged_master_gives_way_to_the_next() {
     let masters = std::fs::read_dir(place.path("library/masters")).unwrap();
     let is_flat = |p: &PathBuf| p.file_name().unwrap().to_string_lossy().starts_with("flat");
     let flat = masters.map(|e| e.unwrap().path()).find(is_flat).unwrap();
-    let mut bytes = std::fs::read(&flat).unwrap();
-    bytes[20_000] ^= 255;
-    std::fs::remove_file(&flat).unwrap();
-    write_bytes(&flat, &bytes, Existing::Replace).unwrap();
+    damage(&flat);
     let report = place.run(&night, "out2");
     assert!(report.lights.iter().all(|l| l.flat.is_some()));
     assert!(
@@ -156,6 +153,43 @@ fn a_damaged_master_gives_way_to_the_next() {
     let exported = export_library(&library, &place.path("exported")).unwrap();
     // Bias and dark, and the flat that was made anew.
     assert_eq!((exported.masters.len(), exported.damaged), (3, vec![flat]));
+}
+
+/// Where the only dark of the library is damaged its bias is subtracted, not nothing.
+#[test]
+fn a_damaged_dark_gives_way_to_the_bias() {
+    let place = Place::new();
+    let counts = Counts { bias: 6, darks: 6, flats: 6, lights: 1, ..NONE };
+    let first = place.take("first", usual(8, counts), "2026-11-10", 0.0);
+    let right = place.run(&first, "out");
+    std::fs::remove_dir_all(&first).unwrap();
+    let masters = std::fs::read_dir(place.path("library/masters")).unwrap();
+    let is_dark = |p: &PathBuf| p.file_name().unwrap().to_string_lossy().starts_with("dark");
+    let dark = masters.map(|e| e.unwrap().path()).find(is_dark).unwrap();
+    damage(&dark);
+    let lights = Counts { lights: 2, ..NONE };
+    let night = place.take("night", usual(8, lights), "2026-11-12", 0.0);
+    let report = place.run(&night, "out2");
+    let sky = |light: &LightReport| {
+        let (frame, _) = read_frame(light.output.as_ref().unwrap()).unwrap();
+        f64::from(stat::median(frame.data.as_slice()))
+    };
+    for light in &report.lights {
+        assert!(light.bias.is_some() && light.flat.is_some(), "{light:?}");
+        // But for its dark signal.
+        let off_adu = sky(light) - sky(&right.lights[0]);
+        assert!(off_adu.abs() < 20.0, "{off_adu:.1} ADU");
+    }
+    assert!(codes(&report).contains(&"master-instead"));
+    assert!(!codes(&report).contains(&"flat-does-not-fit"));
+}
+
+/// Changes one byte of a file.
+fn damage(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[20_000] ^= 255;
+    std::fs::remove_file(path).unwrap();
+    write_bytes(path, &bytes, Existing::Replace).unwrap();
 }
 
 /// Darks of the library, with their own biases, of an offset that firmware moved since: they lose their own biases' level.
