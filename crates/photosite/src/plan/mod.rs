@@ -63,6 +63,7 @@ use crate::library::{
 pub use forecast::{Forecast, Forecaster, MASTERS_SHOWN, Means, StepCost};
 pub use graph::{Graph, Grapher, PLAN_SCHEMA, PlanInput, PlanStep};
 pub use id::{LightId, MasterId};
+pub(crate) use missing::without_bias;
 pub use names::product_names;
 pub(crate) use next::{level_of_dark, next_master};
 use pick::Planner;

@@ -115,21 +115,22 @@ fn wanders(kind: FrameKind, frames: &[&RawFrame], seen: &[FrameSummary]) -> Opti
     drift(&order.into_iter().map(|i| &seen[i]).collect::<Vec<_>>())
 }
 
-/// What lies beside a set of darks and tells which part of it is right, where it falls into parts.
+/// What lies beside a set of darks or biases and tells which part of it is right, where it falls into parts.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Beside<'a> {
-    /// Lights that the dark is for.
-    pub lights: &'a [&'a RawFrame],
-    /// The level of the bias in ADU.
+    /// Lights that the dark is for; darks of the set-up of the bias.
+    pub witnesses: &'a [&'a RawFrame],
+    /// For darks: the level of the bias in ADU.
     pub zero_adu: Option<f64>,
 }
 
-/// A part lies at the level of the bias where the others are so many times as far from it.
+/// A part lies at the level of what is beside it where the others are so many times as far from it.
 const NEARER: f64 = 3.0;
 
 impl Beside<'_> {
-    /// The part of a set of darks that is right, and half a sentence on why: the one whose hot pixels the
-    /// lights show, else the one that lies nearest to the bias, where the level parts them.
+    /// The part of a set that is right, and half a sentence on why: of darks the one whose hot pixels the lights
+    /// show, else the one that lies nearest to the bias, of biases the one nearest to the darks, where the level
+    /// parts them.
     fn decide(
         &self,
         kind: FrameKind,
@@ -138,40 +139,51 @@ impl Beside<'_> {
         frames: &[&RawFrame],
         context: &Context<'_>,
     ) -> Result<Option<(usize, String)>> {
-        if kind != FrameKind::Dark {
+        if !matches!(kind, FrameKind::Bias | FrameKind::Dark) {
             return Ok(None);
         }
         let size = frames[0].region().size();
-        let lights =
-            on_each_with(self.lights.len(), context, ReadBuffers::default, |buffers, i| {
-                let light = self.lights[i].open(Handling::Once)?;
-                Ok(match light.region.size() == size {
-                    true => Some(rows_of(&light, 1, buffers)?.1),
+        let asked =
+            on_each_with(self.witnesses.len(), context, ReadBuffers::default, |buffers, i| {
+                let frame = self.witnesses[i].open(Handling::Once)?;
+                Ok(match frame.region.size() == size {
+                    true => Some(rows_of(&frame, 1, buffers)?.1),
                     false => None,
                 })
             })?;
-        // A light that cannot be read is found out later, with a Finding of its own.
-        let lights: Vec<Vec<f32>> = lights.into_iter().flat_map(Result::ok).flatten().collect();
-        Ok(own_part(parts, seen, &lights, size.width).or_else(|| self.by_level(parts, seen)))
+        // A frame that cannot be read is found out later, with a Finding of its own.
+        let asked: Vec<Vec<f32>> = asked.into_iter().flat_map(Result::ok).flatten().collect();
+        if kind == FrameKind::Bias {
+            let levels: Vec<f64> = asked.iter().map(|s| f64::from(stat::median(s))).collect();
+            let level_adu = (!levels.is_empty()).then(|| stat::median_f64(&levels));
+            return Ok(by_level(parts, seen, ("darks", level_adu)));
+        }
+        let by_level = || by_level(parts, seen, ("bias", self.zero_adu));
+        Ok(own_part(parts, seen, &asked, size.width).or_else(by_level))
     }
+}
 
-    fn by_level(&self, parts: &[Vec<usize>], seen: &[FrameSummary]) -> Option<(usize, String)> {
-        let zero_adu = self.zero_adu?;
-        let level = |part: &Vec<usize>| -> f64 {
-            stat::median_f64(&part.iter().map(|i| seen[*i].level_adu).collect::<Vec<f64>>())
-        };
-        let levels: Vec<f64> = parts.iter().map(level).collect();
-        let off = |part: &usize| (levels[*part] - zero_adu).abs();
-        let own = (0..parts.len()).min_by(|a, b| off(a).total_cmp(&off(b)))?;
-        let clear = (0..parts.len()).all(|p| p == own || off(&p) > NEARER * off(&own).max(1.0));
-        clear.then(|| {
-            let why = format!(
-                "the other part lies at {:.1} ADU, beside the bias at {zero_adu:.1} ADU",
-                levels[own]
-            );
-            (own, why)
-        })
-    }
+/// The part that lies nearest to the level of what is `beside` it, if the others are far from that.
+fn by_level(
+    parts: &[Vec<usize>],
+    seen: &[FrameSummary],
+    (beside, level_adu): (&str, Option<f64>),
+) -> Option<(usize, String)> {
+    let zero_adu = level_adu?;
+    let level = |part: &Vec<usize>| -> f64 {
+        stat::median_f64(&part.iter().map(|i| seen[*i].level_adu).collect::<Vec<f64>>())
+    };
+    let levels: Vec<f64> = parts.iter().map(level).collect();
+    let off = |part: &usize| (levels[*part] - zero_adu).abs();
+    let own = (0..parts.len()).min_by(|a, b| off(a).total_cmp(&off(b)))?;
+    let clear = (0..parts.len()).all(|p| p == own || off(&p) > NEARER * off(&own).max(1.0));
+    clear.then(|| {
+        let why = format!(
+            "the other part lies at {:.1} ADU, beside the {beside} at {zero_adu:.1} ADU",
+            levels[own]
+        );
+        (own, why)
+    })
 }
 
 /// The first names of some frames, and how many more there are.

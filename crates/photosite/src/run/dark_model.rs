@@ -103,7 +103,7 @@ pub fn build_dark_model(
             frames,
             additive: AdditivePart::Keep,
             zero_adu: None,
-            lights: Vec::new(),
+            witnesses: Vec::new(),
             maps: false,
             path: &path,
             known: &known,

@@ -147,7 +147,7 @@ pub fn master_of_named(
         frames: frames.iter().collect(),
         additive: asked.additive.clone(),
         zero_adu: None,
-        lights: Vec::new(),
+        witnesses: Vec::new(),
         recipe,
         maps: asked.maps,
         path: asked.output,

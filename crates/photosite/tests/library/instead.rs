@@ -184,6 +184,33 @@ fn a_damaged_dark_gives_way_to_the_bias() {
     assert!(!codes(&report).contains(&"flat-does-not-fit"));
 }
 
+/// Of biases of two offsets those are taken that lie beside the darks; without darks it is told that nothing is
+/// subtracted.
+#[test]
+fn biases_of_two_offsets_are_parted_by_the_darks() {
+    for (darks, moved_adu) in [(8, 200.0), (8, -200.0), (0, 200.0)] {
+        let place = Place::new();
+        let night = place.path("night");
+        let rest = Counts { bias: 5, darks, flats: 6, lights: 2, ..NONE };
+        place.take("night/right", usual(9, rest), "2026-11-10", 0.0);
+        let moved = usual(9, Counts { bias: 5, ..NONE });
+        place.take("night/moved", moved, "2026-11-10", moved_adu);
+        let report = place.run(&night, "out");
+        let nothing =
+            report.findings.iter().filter(|f| f.message.contains("nothing is subtracted"));
+        assert_eq!(nothing.count() > 0, darks == 0);
+        assert!(report.findings.iter().all(|f| !f.message.contains("only bias is subtracted")));
+        assert_eq!(codes(&report).contains(&"set-contradicts"), darks == 0);
+        let bias = report.masters.iter().find(|m| m.kind == FrameKind::Bias);
+        assert_eq!(bias.is_some(), darks > 0);
+        if let Some(stats) = bias.and_then(|bias| bias.stats) {
+            let offset_adu = usual(9, NONE).sensor.offset_adu;
+            assert!((stats.median - offset_adu).abs() < 5.0, "{:.1} ADU", stats.median);
+        }
+        assert_eq!(report.lights.iter().all(|l| l.flat.is_some()), darks > 0);
+    }
+}
+
 /// Changes one byte of a file.
 fn damage(path: &Path) {
     let mut bytes = std::fs::read(path).unwrap();

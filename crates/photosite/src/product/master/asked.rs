@@ -44,9 +44,9 @@ pub struct MasterRequest<'a> {
     /// For a dark that keeps its bias: the bias level in ADU, where it is known, so that its noise
     /// can be compared with the model.
     pub zero_adu: Option<f64>,
-    /// For a dark: some lights that it is for, which tell what part of its frames is right where they
-    /// contradict each other.
-    pub lights: Vec<&'a RawFrame>,
+    /// For a dark some lights that it is for, for a bias some darks of its set-up: they tell what part of its
+    /// frames is right where these contradict each other.
+    pub witnesses: Vec<&'a RawFrame>,
     /// How samples are combined.
     pub recipe: Recipe,
     /// Counts of rejected samples are kept for each pixel, as extensions REJLOW and REJHIGH.

@@ -295,7 +295,8 @@ impl<'a> Night<'a> {
         let making = Making { known: &earlier.known, kept, folder };
         self.replace_unmade(making, context)?;
         self.move_darks(making, context)?;
-        tell_unmade(&self.so_far.planned, &self.so_far.masters, &mut self.notes, context);
+        let SoFar { planned, raw, masters, .. } = &self.so_far;
+        tell_unmade((planned, raw), masters, &mut self.notes, context);
         self.lap("masters");
         self.keep_masters(&earlier, context)?;
         let maps = self.defect_maps(&masters_dir, context)?;
