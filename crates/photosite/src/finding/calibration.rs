@@ -53,8 +53,10 @@ pub(super) const CALIBRATION: &[Code] = &[
     code(
         "defects-not-of-this-sensor",
         Warning,
-        "A defect map that was named is of another size than a light; the light is calibrated without it.",
-        "Name a map of the light's own camera, binning and region, or --defects none.",
+        "A defect map that was named is of another size than a light, or the hot pixels of one that the library keeps stand \
+         in none of the night's darks or lights; the light is calibrated without it.",
+        "Name a map of the light's own camera, binning and region, or --defects none; take darks with the camera as it is \
+         now.",
     ),
     code(
         "flat-by-bias",
