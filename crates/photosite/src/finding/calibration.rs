@@ -103,4 +103,11 @@ pub(super) const CALIBRATION: &[Code] = &[
         "The flats still contain bias and nothing on hand removes it; no master flat is made.",
         "Take dark flats, or biases.",
     ),
+    code(
+        "flats-parted",
+        Warning,
+        "The flats of a night fall into sets that differ, as dust that moves or a camera that turns makes them: a master \
+         is made of each, and each light gets the one that its own background shows.",
+        "Take flats again whenever the camera was turned or dust moved, in folders of their own.",
+    ),
 ];

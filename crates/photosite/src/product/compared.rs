@@ -17,6 +17,8 @@ const NAMES: usize = 6;
 pub struct Compared {
     /// The frames that do not belong to their set, with what is odd about each.
     pub odd: Vec<(PathBuf, Error)>,
+    /// Those of them that are a set by themselves, where flats fall into parts.
+    pub parted: Vec<PathBuf>,
     /// In what parts of the set differ by little, none of them a clear majority; a sentence.
     pub apart: Option<String>,
     /// How the level of darks or biases wanders from the first to the last, but for warmth; a sentence.
@@ -45,16 +47,29 @@ pub fn compare_frames(
     let name = |i: usize| frames[i].name();
     match compare(kind, &seen) {
         SetVerdict::Agree { odd, apart } => {
+            let parted = match beside.parts && kind == FrameKind::Flat {
+                true => {
+                    set_of_odd(&odd, &seen).into_iter().map(|i| frames[i].path.clone()).collect()
+                }
+                false => Vec::new(),
+            };
             let of = |Odd { index, reasons }: Odd| {
                 let path = &frames[index].path;
                 (path.clone(), Error::odd(path, reasons.join("; ")))
             };
             let odd = odd.into_iter().map(of).collect();
             let drift = wanders(kind, frames, &seen);
-            Ok(Compared { odd, apart: apart.map(|reasons| reasons.join(", ")), drift })
+            Ok(Compared { odd, parted, apart: apart.map(|reasons| reasons.join(", ")), drift })
         }
         SetVerdict::Contradict { parts, reasons } => {
-            if let Some((own, why)) = beside.decide(kind, &parts, &seen, frames, context)? {
+            let several = beside.parts
+                && kind == FrameKind::Flat
+                && parts.iter().all(|p| p.len() >= FEWEST_OF_PART);
+            let decided = match several {
+                true => Some((largest(&parts), "each is a set of its own".to_owned())),
+                false => beside.decide(kind, &parts, &seen, frames, context)?,
+            };
+            if let Some((own, why)) = decided {
                 let others = (0..parts.len()).filter(|part| *part != own);
                 let of = |part: usize| {
                     let why =
@@ -65,8 +80,11 @@ pub fn compare_frames(
                     };
                     parts[part].iter().map(odd).collect::<Vec<_>>()
                 };
+                let odd: Vec<(PathBuf, Error)> = others.flat_map(of).collect();
+                let parted = odd.iter().map(|(path, _)| path.clone());
                 return Ok(Compared {
-                    odd: others.flat_map(of).collect(),
+                    parted: if several { parted.collect() } else { Vec::new() },
+                    odd,
                     apart: None,
                     drift: None,
                 });
@@ -99,6 +117,26 @@ pub fn compare_frames(
     }
 }
 
+/// Flats that are a set of their own, at least.
+const FEWEST_OF_PART: usize = 3;
+
+/// The largest part; of equals the one that holds the first frame.
+fn largest(parts: &[Vec<usize>]) -> usize {
+    let key = |part: &usize| (std::cmp::Reverse(parts[*part].len()), parts[*part].first().copied());
+    (0..parts.len()).min_by_key(key).unwrap_or(0)
+}
+
+/// The odd flats of a set, where they agree with each other and can be used; else none.
+fn set_of_odd(odd: &[Odd], seen: &[FrameSummary]) -> Vec<usize> {
+    let all: Vec<usize> = odd.iter().map(|o| o.index).collect();
+    let alone: Vec<FrameSummary> = all.iter().map(|i| seen[*i].clone()).collect();
+    let agree = |verdict| matches!(verdict, SetVerdict::Agree { odd, .. } if odd.is_empty());
+    match all.len() >= FEWEST_OF_PART && agree(compare(FrameKind::Flat, &alone)) {
+        true => all,
+        false => Vec::new(),
+    }
+}
+
 /// Temperatures of a set that differ by more, in degrees, are why its level wanders.
 const WARMTH_C: f64 = 0.5;
 
@@ -122,6 +160,8 @@ pub struct Beside<'a> {
     pub witnesses: &'a [&'a RawFrame],
     /// For darks: the level of the bias in ADU.
     pub zero_adu: Option<f64>,
+    /// Flats may fall into parts: each is a set.
+    pub parts: bool,
 }
 
 /// A part lies at the level of what is beside it where the others are so many times as far from it.

@@ -104,6 +104,7 @@ pub fn build_dark_model(
             additive: AdditivePart::Keep,
             zero_adu: None,
             witnesses: Vec::new(),
+            parts: false,
             maps: false,
             path: &path,
             known: &known,

@@ -148,6 +148,7 @@ pub fn master_of_named(
         additive: asked.additive.clone(),
         zero_adu: None,
         witnesses: Vec::new(),
+        parts: false,
         recipe,
         maps: asked.maps,
         path: asked.output,

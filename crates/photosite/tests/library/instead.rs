@@ -128,6 +128,37 @@ fn the_flat_of_the_library_that_fits_is_found() {
     }
 }
 
+/// Flats of dusk and dawn, between which dust moved, are two masters, however many there are of each, and each light finds
+/// its own.
+#[test]
+fn flats_of_one_night_that_differ_are_two_masters() {
+    let flats = |flats: usize, moved: bool| {
+        with(usual(3, Counts { flats, ..NONE }), |n| {
+            let dust_moved = if moved { 1.0 } else { 0.0 };
+            n.flat_optics = Some(with(FlatOptics::default(), |o| o.dust_moved = dust_moved));
+        })
+    };
+    for (moved, right) in [(6, 6), (8, 4), (4, 8)] {
+        let place = Place::new();
+        let rest = Counts { lights: 2, ..CALIBRATION };
+        place.take("night/rest", usual(3, rest), "2026-11-10", 0.0);
+        place.take("night/dusk", flats(moved, true), "2026-11-10", 0.0);
+        place.take("night/later", flats(right, false), "2026-11-10", 0.0);
+        let report = place.run(&place.path("night"), "out");
+        let masters = report.masters.iter().filter(|m| m.kind == FrameKind::Flat);
+        let counts: Vec<usize> = masters.map(|m| m.frames).collect();
+        assert_eq!(counts.iter().sum::<usize>(), moved + right, "{counts:?}");
+        assert_eq!(counts.len(), 2);
+        for code in ["frame-odd", "set-contradicts", "master-not-made"] {
+            assert!(!codes(&report).contains(&code), "{code}");
+        }
+        assert_eq!(codes(&report).iter().filter(|c| **c == "flats-parted").count(), 1);
+        for light in &report.lights {
+            assert_eq!(light.flat_fit.unwrap().answer, FlatAnswer::Fits);
+        }
+    }
+}
+
 /// A master that was damaged on the disk gives way to the frames it was made of, and is not exported.
 #[test]
 fn a_damaged_master_gives_way_to_the_next() {

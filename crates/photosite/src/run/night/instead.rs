@@ -80,7 +80,7 @@ impl Night<'_> {
     }
 
     /// Makes what is added to the plan.
-    fn make_more<T>(
+    pub(super) fn make_more<T>(
         &mut self,
         making: Making<'_>,
         context: &Context<'_>,

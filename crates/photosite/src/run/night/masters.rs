@@ -86,6 +86,7 @@ pub(super) fn build_masters(
                             additive,
                             zero_adu: zero(master, results).map(|bias| bias.stats.median),
                             witnesses: witnesses_of(planned, id, raw),
+                            parts: !master.from_library,
                             recipe: master.recipe,
                             maps: false,
                             path: &path,
