@@ -93,7 +93,7 @@ pub fn are_absent(
     hot.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     hot.truncate(HOTTEST);
     let Strength { times, error } = strength(&hot, frames, width)?;
-    (ERRORS * error < ABSENT * share).then(|| times + ERRORS * error < ABSENT * share)
+    (ERRORS * error < ABSENT * share).then_some(times + ERRORS * error < ABSENT * share)
 }
 
 /// The hot pixels that at least half of the frames of a part show, and how far they stand out, in ADU.
