@@ -60,4 +60,4 @@ pub use look::{READ_SAMPLES, look, rows_of};
 pub use rows::{Displaced, Fixed, RowsVerdict};
 pub use saturation::{Contradicted, contradicted, plateau};
 pub use summary::{FrameSummary, HotPixel, Sampled, Tiles, stands_out};
-pub use witness::own_part;
+pub use witness::{are_absent, own_part};

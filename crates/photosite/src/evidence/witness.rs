@@ -80,6 +80,22 @@ pub fn own_part(
     ))
 }
 
+/// Whether hot pixels that are to stand in some frames `share` times as strong as told stand in none of them, as those of
+/// another sensor do; `None` where the frames do not tell.
+///
+/// `hot` is the place of each in the samples of `frames`, `width` to a row, and how far it stands out in ADU.
+pub fn are_absent(
+    mut hot: Vec<(usize, f64)>,
+    share: f64,
+    frames: &[Vec<f32>],
+    width: usize,
+) -> Option<bool> {
+    hot.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    hot.truncate(HOTTEST);
+    let Strength { times, error } = strength(&hot, frames, width)?;
+    (ERRORS * error < ABSENT * share).then_some(times + ERRORS * error < ABSENT * share)
+}
+
 /// The hot pixels that at least half of the frames of a part show, and how far they stand out, in ADU.
 fn hot_of(part: &[usize], frames: &[FrameSummary]) -> Vec<(usize, f64)> {
     let mut seen: BTreeMap<usize, Vec<f64>> = BTreeMap::new();

@@ -53,8 +53,10 @@ pub(super) const CALIBRATION: &[Code] = &[
     code(
         "defects-not-of-this-sensor",
         Warning,
-        "A defect map that was named is of another size than a light; the light is calibrated without it.",
-        "Name a map of the light's own camera, binning and region, or --defects none.",
+        "A defect map that was named is of another size than a light, or the hot pixels of one that the library keeps stand \
+         in none of the night's darks or lights; the light is calibrated without it.",
+        "Name a map of the light's own camera, binning and region, or --defects none; take darks with the camera as it is \
+         now.",
     ),
     code(
         "flat-by-bias",
@@ -100,5 +102,12 @@ pub(super) const CALIBRATION: &[Code] = &[
         Error,
         "The flats still contain bias and nothing on hand removes it; no master flat is made.",
         "Take dark flats, or biases.",
+    ),
+    code(
+        "flats-parted",
+        Warning,
+        "The flats of a night fall into sets that differ, as dust that moves or a camera that turns makes them: a master \
+         is made of each, and each light gets the one that its own background shows.",
+        "Take flats again whenever the camera was turned or dust moved, in folders of their own.",
     ),
 ];

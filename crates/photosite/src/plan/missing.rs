@@ -269,6 +269,15 @@ fn nearest_refused(explained: &Explained) -> Option<String> {
     Some(format!("the nearest, {name}, has {}", why.join(" and ")))
 }
 
+/// What is subtracted from a light without a dark.
+const ONLY_BIAS: &str = "only bias is subtracted; hot pixels and amp glow remain";
+const NOTHING: &str = "nothing is subtracted; bias, hot pixels and amp glow remain";
+
+/// Corrects what was said of lights whose bias was planned and could not be made.
+pub(crate) fn without_bias(finding: &mut Finding) {
+    finding.message = finding.message.replace(ONLY_BIAS, NOTHING);
+}
+
 fn missing_dark(subject: &str, wanted: &Traits, dark: &Explained, has_bias: bool) -> Finding {
     let shoot = wanted.describe(&[
         Field::Exposure,
@@ -289,11 +298,7 @@ fn missing_dark(subject: &str, wanted: &Traits, dark: &Explained, has_bias: bool
         );
     }
     let nearest = nearest_refused(dark).unwrap_or_else(|| "there are no darks".to_owned());
-    let rest = if has_bias {
-        "only bias is subtracted; hot pixels and amp glow remain"
-    } else {
-        "nothing is subtracted; bias, hot pixels and amp glow remain"
-    };
+    let rest = if has_bias { ONLY_BIAS } else { NOTHING };
     Finding::new(
         "dark-missing",
         Severity::Warning,

@@ -63,8 +63,9 @@ use crate::library::{
 pub use forecast::{Forecast, Forecaster, MASTERS_SHOWN, Means, StepCost};
 pub use graph::{Graph, Grapher, PLAN_SCHEMA, PlanInput, PlanStep};
 pub use id::{LightId, MasterId};
+pub(crate) use missing::without_bias;
 pub use names::product_names;
-pub(crate) use next::{level_of_dark, next_master};
+pub(crate) use next::{level_of_dark, next_master, part_of_flat};
 use pick::Planner;
 pub use scaled::ScaledPlan;
 pub use shooting::{FlatLevel, Share, Shooting, Shot, shooting_list};

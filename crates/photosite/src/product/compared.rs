@@ -17,6 +17,8 @@ const NAMES: usize = 6;
 pub struct Compared {
     /// The frames that do not belong to their set, with what is odd about each.
     pub odd: Vec<(PathBuf, Error)>,
+    /// Those of them that are a set by themselves, where flats fall into parts.
+    pub parted: Vec<PathBuf>,
     /// In what parts of the set differ by little, none of them a clear majority; a sentence.
     pub apart: Option<String>,
     /// How the level of darks or biases wanders from the first to the last, but for warmth; a sentence.
@@ -45,16 +47,29 @@ pub fn compare_frames(
     let name = |i: usize| frames[i].name();
     match compare(kind, &seen) {
         SetVerdict::Agree { odd, apart } => {
+            let parted = match beside.parts && kind == FrameKind::Flat {
+                true => {
+                    set_of_odd(&odd, &seen).into_iter().map(|i| frames[i].path.clone()).collect()
+                }
+                false => Vec::new(),
+            };
             let of = |Odd { index, reasons }: Odd| {
                 let path = &frames[index].path;
                 (path.clone(), Error::odd(path, reasons.join("; ")))
             };
             let odd = odd.into_iter().map(of).collect();
             let drift = wanders(kind, frames, &seen);
-            Ok(Compared { odd, apart: apart.map(|reasons| reasons.join(", ")), drift })
+            Ok(Compared { odd, parted, apart: apart.map(|reasons| reasons.join(", ")), drift })
         }
         SetVerdict::Contradict { parts, reasons } => {
-            if let Some((own, why)) = beside.decide(kind, &parts, &seen, frames, context)? {
+            let several = beside.parts
+                && kind == FrameKind::Flat
+                && parts.iter().all(|p| p.len() >= FEWEST_OF_PART);
+            let decided = match several {
+                true => Some((largest(&parts), "each is a set of its own".to_owned())),
+                false => beside.decide(kind, &parts, &seen, frames, context)?,
+            };
+            if let Some((own, why)) = decided {
                 let others = (0..parts.len()).filter(|part| *part != own);
                 let of = |part: usize| {
                     let why =
@@ -65,8 +80,11 @@ pub fn compare_frames(
                     };
                     parts[part].iter().map(odd).collect::<Vec<_>>()
                 };
+                let odd: Vec<(PathBuf, Error)> = others.flat_map(of).collect();
+                let parted = odd.iter().map(|(path, _)| path.clone());
                 return Ok(Compared {
-                    odd: others.flat_map(of).collect(),
+                    parted: if several { parted.collect() } else { Vec::new() },
+                    odd,
                     apart: None,
                     drift: None,
                 });
@@ -99,6 +117,26 @@ pub fn compare_frames(
     }
 }
 
+/// Flats that are a set of their own, at least.
+const FEWEST_OF_PART: usize = 3;
+
+/// The largest part; of equals the one that holds the first frame.
+fn largest(parts: &[Vec<usize>]) -> usize {
+    let key = |part: &usize| (std::cmp::Reverse(parts[*part].len()), parts[*part].first().copied());
+    (0..parts.len()).min_by_key(key).unwrap_or(0)
+}
+
+/// The odd flats of a set, where they agree with each other and can be used; else none.
+fn set_of_odd(odd: &[Odd], seen: &[FrameSummary]) -> Vec<usize> {
+    let all: Vec<usize> = odd.iter().map(|o| o.index).collect();
+    let alone: Vec<FrameSummary> = all.iter().map(|i| seen[*i].clone()).collect();
+    let agree = |verdict| matches!(verdict, SetVerdict::Agree { odd, .. } if odd.is_empty());
+    match all.len() >= FEWEST_OF_PART && agree(compare(FrameKind::Flat, &alone)) {
+        true => all,
+        false => Vec::new(),
+    }
+}
+
 /// Temperatures of a set that differ by more, in degrees, are why its level wanders.
 const WARMTH_C: f64 = 0.5;
 
@@ -115,21 +153,24 @@ fn wanders(kind: FrameKind, frames: &[&RawFrame], seen: &[FrameSummary]) -> Opti
     drift(&order.into_iter().map(|i| &seen[i]).collect::<Vec<_>>())
 }
 
-/// What lies beside a set of darks and tells which part of it is right, where it falls into parts.
+/// What lies beside a set of darks or biases and tells which part of it is right, where it falls into parts.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Beside<'a> {
-    /// Lights that the dark is for.
-    pub lights: &'a [&'a RawFrame],
-    /// The level of the bias in ADU.
+    /// Lights that the dark is for; darks of the set-up of the bias.
+    pub witnesses: &'a [&'a RawFrame],
+    /// For darks: the level of the bias in ADU.
     pub zero_adu: Option<f64>,
+    /// Flats may fall into parts: each is a set.
+    pub parts: bool,
 }
 
-/// A part lies at the level of the bias where the others are so many times as far from it.
+/// A part lies at the level of what is beside it where the others are so many times as far from it.
 const NEARER: f64 = 3.0;
 
 impl Beside<'_> {
-    /// The part of a set of darks that is right, and half a sentence on why: the one whose hot pixels the
-    /// lights show, else the one that lies nearest to the bias, where the level parts them.
+    /// The part of a set that is right, and half a sentence on why: of darks the one whose hot pixels the lights
+    /// show, else the one that lies nearest to the bias, of biases the one nearest to the darks, where the level
+    /// parts them.
     fn decide(
         &self,
         kind: FrameKind,
@@ -138,40 +179,51 @@ impl Beside<'_> {
         frames: &[&RawFrame],
         context: &Context<'_>,
     ) -> Result<Option<(usize, String)>> {
-        if kind != FrameKind::Dark {
+        if !matches!(kind, FrameKind::Bias | FrameKind::Dark) {
             return Ok(None);
         }
         let size = frames[0].region().size();
-        let lights =
-            on_each_with(self.lights.len(), context, ReadBuffers::default, |buffers, i| {
-                let light = self.lights[i].open(Handling::Once)?;
-                Ok(match light.region.size() == size {
-                    true => Some(rows_of(&light, 1, buffers)?.1),
+        let asked =
+            on_each_with(self.witnesses.len(), context, ReadBuffers::default, |buffers, i| {
+                let frame = self.witnesses[i].open(Handling::Once)?;
+                Ok(match frame.region.size() == size {
+                    true => Some(rows_of(&frame, 1, buffers)?.1),
                     false => None,
                 })
             })?;
-        // A light that cannot be read is found out later, with a Finding of its own.
-        let lights: Vec<Vec<f32>> = lights.into_iter().flat_map(Result::ok).flatten().collect();
-        Ok(own_part(parts, seen, &lights, size.width).or_else(|| self.by_level(parts, seen)))
+        // A frame that cannot be read is found out later, with a Finding of its own.
+        let asked: Vec<Vec<f32>> = asked.into_iter().flat_map(Result::ok).flatten().collect();
+        if kind == FrameKind::Bias {
+            let levels: Vec<f64> = asked.iter().map(|s| f64::from(stat::median(s))).collect();
+            let level_adu = (!levels.is_empty()).then(|| stat::median_f64(&levels));
+            return Ok(by_level(parts, seen, ("darks", level_adu)));
+        }
+        let by_level = || by_level(parts, seen, ("bias", self.zero_adu));
+        Ok(own_part(parts, seen, &asked, size.width).or_else(by_level))
     }
+}
 
-    fn by_level(&self, parts: &[Vec<usize>], seen: &[FrameSummary]) -> Option<(usize, String)> {
-        let zero_adu = self.zero_adu?;
-        let level = |part: &Vec<usize>| -> f64 {
-            stat::median_f64(&part.iter().map(|i| seen[*i].level_adu).collect::<Vec<f64>>())
-        };
-        let levels: Vec<f64> = parts.iter().map(level).collect();
-        let off = |part: &usize| (levels[*part] - zero_adu).abs();
-        let own = (0..parts.len()).min_by(|a, b| off(a).total_cmp(&off(b)))?;
-        let clear = (0..parts.len()).all(|p| p == own || off(&p) > NEARER * off(&own).max(1.0));
-        clear.then(|| {
-            let why = format!(
-                "the other part lies at {:.1} ADU, beside the bias at {zero_adu:.1} ADU",
-                levels[own]
-            );
-            (own, why)
-        })
-    }
+/// The part that lies nearest to the level of what is `beside` it, if the others are far from that.
+fn by_level(
+    parts: &[Vec<usize>],
+    seen: &[FrameSummary],
+    (beside, level_adu): (&str, Option<f64>),
+) -> Option<(usize, String)> {
+    let zero_adu = level_adu?;
+    let level = |part: &Vec<usize>| -> f64 {
+        stat::median_f64(&part.iter().map(|i| seen[*i].level_adu).collect::<Vec<f64>>())
+    };
+    let levels: Vec<f64> = parts.iter().map(level).collect();
+    let off = |part: &usize| (levels[*part] - zero_adu).abs();
+    let own = (0..parts.len()).min_by(|a, b| off(a).total_cmp(&off(b)))?;
+    let clear = (0..parts.len()).all(|p| p == own || off(&p) > NEARER * off(&own).max(1.0));
+    clear.then(|| {
+        let why = format!(
+            "the other part lies at {:.1} ADU, beside the {beside} at {zero_adu:.1} ADU",
+            levels[own]
+        );
+        (own, why)
+    })
 }
 
 /// The first names of some frames, and how many more there are.

@@ -261,7 +261,7 @@ pub(super) fn report(request: &NightRequest, account: Account<'_>) -> RunReport 
                 steps,
                 stats_before: done.map(|d| d.before),
                 stats_after: done.map(|d| d.after),
-                verdict: done.map(|d| verdict(d, of_flat)),
+                verdict: done.map(|d| verdict(d, choice, of_flat)),
                 left_of_dark: done.and_then(|d| d.left_of_dark),
                 patterns: done.map(|d| d.patterns.clone()).unwrap_or_default(),
                 noise_budget: done.zip(noise).and_then(|(d, noise)| noise_budget(d, noise, used)),

@@ -52,13 +52,13 @@ pub(super) fn keep_map(map: &LoadedMap, library: &Path) -> Result<PathBuf> {
     Ok(target)
 }
 
-/// The map of a set-up that the library keeps, the one nearest in time to `day` (days from 1970-01-01), and
-/// how many days apart; of equals the first by name. What cannot be read is none.
-pub(super) fn kept_map(
+/// The maps of a set-up that the library keeps, those nearest in time to `day` (days from 1970-01-01) first, and how
+/// many days apart; equals by name. What cannot be read is left out.
+pub(super) fn kept_maps(
     library: &Path,
     set_up: &Traits,
     day: Option<f64>,
-) -> Option<(LoadedMap, Option<f64>)> {
+) -> impl Iterator<Item = (LoadedMap, Option<f64>)> {
     let below = |folder: &Path| -> Vec<PathBuf> {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         let mut paths: Vec<PathBuf> = entries.map(|e| e.path()).collect();
@@ -78,5 +78,5 @@ pub(super) fn kept_map(
         files.filter_map(|path| Some((apart(&path)?, path))).collect();
     let key = |apart: &Option<f64>| apart.unwrap_or(f64::INFINITY);
     found.sort_by(|a, b| key(&a.0).total_cmp(&key(&b.0)).then_with(|| a.1.cmp(&b.1)));
-    found.into_iter().find_map(|(apart, path)| Some((read_defect_map(&path).ok()?, apart)))
+    found.into_iter().filter_map(|(apart, path)| Some((read_defect_map(&path).ok()?, apart)))
 }

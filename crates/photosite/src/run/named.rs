@@ -147,7 +147,8 @@ pub fn master_of_named(
         frames: frames.iter().collect(),
         additive: asked.additive.clone(),
         zero_adu: None,
-        lights: Vec::new(),
+        witnesses: Vec::new(),
+        parts: false,
         recipe,
         maps: asked.maps,
         path: asked.output,
@@ -432,6 +433,9 @@ fn laid(
     Ok((bias, dark, flat))
 }
 
+/// That a defect map is not used for a light, which is of another sensor or region.
+pub(super) const NOT_OF_THIS_SENSOR: &str = "defects-not-of-this-sensor";
+
 /// That a defect map does not fit a light.
 pub(super) fn not_of_this_sensor(map: &LoadedMap, light: &Path, size: Size) -> Finding {
     let message = format!(
@@ -440,7 +444,7 @@ pub(super) fn not_of_this_sensor(map: &LoadedMap, light: &Path, size: Size) -> F
         light.display()
     );
     let subject = map.path.display().to_string();
-    Finding::new("defects-not-of-this-sensor", Severity::Warning, subject, message)
+    Finding::new(NOT_OF_THIS_SENSOR, Severity::Warning, subject, message)
         .hint("Name a map of the light's own camera, binning and region, or --defects none.")
 }
 

@@ -53,14 +53,19 @@ pub(super) fn below_zero_adu(done: &LightResult) -> Option<f64> {
 
 /// Whether a light was calibrated right, as far as that is seen on the way: what a flat that was not applied
 /// would have done is no fault of the light.
-pub(super) fn verdict(done: &LightResult, flat: Option<FlatChoice>) -> Verdict {
+pub(super) fn verdict(
+    done: &LightResult,
+    dark: Option<&DarkChoice>,
+    flat: Option<FlatChoice>,
+) -> Verdict {
     let did = |step: &str| done.steps.iter().any(|s| s == step);
+    let takes_dark = did("dark") && !dark.is_some_and(|of| of.is_absent());
     let fit = flat.map(|c| c.fit).filter(|_| did("flat"));
     match Verdict::of(done.left_of_dark, fit, &done.patterns) {
         // More was taken than its camera adds.
         _ if below_zero_adu(done).is_some() => Verdict::Wrong,
         // What keeps its hot pixels or its vignetting is not as it should be.
-        Verdict::Good if !(did("dark") && did("flat")) => Verdict::Usable,
+        Verdict::Good if !(takes_dark && did("flat")) => Verdict::Usable,
         told => told,
     }
 }

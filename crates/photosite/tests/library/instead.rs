@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use photosite::calibrate::dark::DarkSource;
 use photosite::calibrate::flat_fit::FlatAnswer;
 use photosite::library::Library;
-use photosite::report::RunReport;
+use photosite::report::{LightReport, RunReport};
 use photosite::run::{add_to_library, export_library};
 use photosite_file::atomic::{Existing, write_bytes};
 use photosite_file::fits::read_frame;
@@ -128,6 +128,37 @@ fn the_flat_of_the_library_that_fits_is_found() {
     }
 }
 
+/// Flats of dusk and dawn, between which dust moved, are two masters, however many there are of each, and each light finds
+/// its own.
+#[test]
+fn flats_of_one_night_that_differ_are_two_masters() {
+    let flats = |flats: usize, moved: bool| {
+        with(usual(3, Counts { flats, ..NONE }), |n| {
+            let dust_moved = if moved { 1.0 } else { 0.0 };
+            n.flat_optics = Some(with(FlatOptics::default(), |o| o.dust_moved = dust_moved));
+        })
+    };
+    for (moved, right) in [(6, 6), (8, 4), (4, 8)] {
+        let place = Place::new();
+        let rest = Counts { lights: 2, ..CALIBRATION };
+        place.take("night/rest", usual(3, rest), "2026-11-10", 0.0);
+        place.take("night/dusk", flats(moved, true), "2026-11-10", 0.0);
+        place.take("night/later", flats(right, false), "2026-11-10", 0.0);
+        let report = place.run(&place.path("night"), "out");
+        let masters = report.masters.iter().filter(|m| m.kind == FrameKind::Flat);
+        let counts: Vec<usize> = masters.map(|m| m.frames).collect();
+        assert_eq!(counts.iter().sum::<usize>(), moved + right, "{counts:?}");
+        assert_eq!(counts.len(), 2);
+        for code in ["frame-odd", "set-contradicts", "master-not-made"] {
+            assert!(!codes(&report).contains(&code), "{code}");
+        }
+        assert_eq!(codes(&report).iter().filter(|c| **c == "flats-parted").count(), 1);
+        for light in &report.lights {
+            assert_eq!(light.flat_fit.unwrap().answer, FlatAnswer::Fits);
+        }
+    }
+}
+
 /// A master that was damaged on the disk gives way to the frames it was made of, and is not exported.
 #[test]
 fn a_damaged_master_gives_way_to_the_next() {
@@ -142,10 +173,7 @@ fn a_damaged_master_gives_way_to_the_next() {
     let masters = std::fs::read_dir(place.path("library/masters")).unwrap();
     let is_flat = |p: &PathBuf| p.file_name().unwrap().to_string_lossy().starts_with("flat");
     let flat = masters.map(|e| e.unwrap().path()).find(is_flat).unwrap();
-    let mut bytes = std::fs::read(&flat).unwrap();
-    bytes[20_000] ^= 255;
-    std::fs::remove_file(&flat).unwrap();
-    write_bytes(&flat, &bytes, Existing::Replace).unwrap();
+    damage(&flat);
     let report = place.run(&night, "out2");
     assert!(report.lights.iter().all(|l| l.flat.is_some()));
     assert!(
@@ -156,6 +184,70 @@ fn a_damaged_master_gives_way_to_the_next() {
     let exported = export_library(&library, &place.path("exported")).unwrap();
     // Bias and dark, and the flat that was made anew.
     assert_eq!((exported.masters.len(), exported.damaged), (3, vec![flat]));
+}
+
+/// Where the only dark of the library is damaged its bias is subtracted, not nothing.
+#[test]
+fn a_damaged_dark_gives_way_to_the_bias() {
+    let place = Place::new();
+    let counts = Counts { bias: 6, darks: 6, flats: 6, lights: 1, ..NONE };
+    let first = place.take("first", usual(8, counts), "2026-11-10", 0.0);
+    let right = place.run(&first, "out");
+    std::fs::remove_dir_all(&first).unwrap();
+    let masters = std::fs::read_dir(place.path("library/masters")).unwrap();
+    let is_dark = |p: &PathBuf| p.file_name().unwrap().to_string_lossy().starts_with("dark");
+    let dark = masters.map(|e| e.unwrap().path()).find(is_dark).unwrap();
+    damage(&dark);
+    let lights = Counts { lights: 2, ..NONE };
+    let night = place.take("night", usual(8, lights), "2026-11-12", 0.0);
+    let report = place.run(&night, "out2");
+    let sky = |light: &LightReport| {
+        let (frame, _) = read_frame(light.output.as_ref().unwrap()).unwrap();
+        f64::from(stat::median(frame.data.as_slice()))
+    };
+    for light in &report.lights {
+        assert!(light.bias.is_some() && light.flat.is_some(), "{light:?}");
+        // But for its dark signal.
+        let off_adu = sky(light) - sky(&right.lights[0]);
+        assert!(off_adu.abs() < 20.0, "{off_adu:.1} ADU");
+    }
+    assert!(codes(&report).contains(&"master-instead"));
+    assert!(!codes(&report).contains(&"flat-does-not-fit"));
+}
+
+/// Of biases of two offsets those are taken that lie beside the darks; without darks it is told that nothing is
+/// subtracted.
+#[test]
+fn biases_of_two_offsets_are_parted_by_the_darks() {
+    for (darks, moved_adu) in [(8, 200.0), (8, -200.0), (0, 200.0)] {
+        let place = Place::new();
+        let night = place.path("night");
+        let rest = Counts { bias: 5, darks, flats: 6, lights: 2, ..NONE };
+        place.take("night/right", usual(9, rest), "2026-11-10", 0.0);
+        let moved = usual(9, Counts { bias: 5, ..NONE });
+        place.take("night/moved", moved, "2026-11-10", moved_adu);
+        let report = place.run(&night, "out");
+        let nothing =
+            report.findings.iter().filter(|f| f.message.contains("nothing is subtracted"));
+        assert_eq!(nothing.count() > 0, darks == 0);
+        assert!(report.findings.iter().all(|f| !f.message.contains("only bias is subtracted")));
+        assert_eq!(codes(&report).contains(&"set-contradicts"), darks == 0);
+        let bias = report.masters.iter().find(|m| m.kind == FrameKind::Bias);
+        assert_eq!(bias.is_some(), darks > 0);
+        if let Some(stats) = bias.and_then(|bias| bias.stats) {
+            let offset_adu = usual(9, NONE).sensor.offset_adu;
+            assert!((stats.median - offset_adu).abs() < 5.0, "{:.1} ADU", stats.median);
+        }
+        assert_eq!(report.lights.iter().all(|l| l.flat.is_some()), darks > 0);
+    }
+}
+
+/// Changes one byte of a file.
+fn damage(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[20_000] ^= 255;
+    std::fs::remove_file(path).unwrap();
+    write_bytes(path, &bytes, Existing::Replace).unwrap();
 }
 
 /// Darks of the library, with their own biases, of an offset that firmware moved since: they lose their own biases' level.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use photosite::diagnose::Verdict;
 use photosite::inventory::KindOverrides;
 use photosite::params::Repair;
 use photosite::product::read_defect_map;
@@ -387,4 +388,47 @@ fn the_library_keeps_a_map() {
     assert!(subject(&report, "defects-map-old").is_some(), "{:?}", report.findings);
     let map = read_defect_map(Path::new(&kept)).unwrap();
     assert_eq!(map.hash, read_defect_map(Path::new(&own)).unwrap().hash);
+}
+
+/// A map that the library keeps of another sensor of the same name is not used, whether the night's own darks tell it, or
+/// its lights alone; nor is a light good whose hot pixels are none of its dark's.
+#[test]
+fn a_map_of_another_sensor_is_not_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = dir.path().join("library");
+    let run = |name: &str, night: Night, day: &str| {
+        let simulation = Simulation::new(night);
+        write_as(&simulation, &dir.path().join(name), |plan| {
+            let mut frame = simulation.render(plan);
+            let date = format!("{day}T20:{:02}:00", plan.index);
+            frame.header.set(Card::string("DATE-OBS", &date, "start, UTC"));
+            (plan.clone(), frame)
+        });
+        let asked =
+            with(request(vec![dir.path().join(name)], &dir.path().join("out").join(name)), |n| {
+                n.stack = false;
+                n.library = Some(library.clone());
+            });
+        run_context(2, |context| run_night(&asked, context).unwrap().report)
+    };
+    let old =
+        with(night_of(Preset::CmosMono, true), |n| (n.counts.lights, n.counts.flats) = (3, 4));
+    let [same, other] = [old.seed, old.seed + 1].map(|seed| {
+        [0, 8].map(|darks| with(old.clone(), |n| (n.seed, n.counts.darks) = (seed, darks)))
+    });
+    run("first", old, "2026-10-01");
+    for (at, (nights, is_same)) in [(same, true), (other, false)].into_iter().enumerate() {
+        for night in nights {
+            let alone = night.counts.darks == 0;
+            let name = format!("night {at} {}", night.counts.darks);
+            let report = run(&name, night, "2026-11-01");
+            let told = |code: &str| report.findings.iter().any(|f| f.code == code);
+            assert_eq!(told("defects-mapped"), is_same, "{name}: {:?}", report.findings);
+            assert_eq!(told("defects-not-of-this-sensor"), !is_same, "{name}");
+            if !is_same && alone {
+                let good = report.lights.iter().filter(|l| l.verdict == Some(Verdict::Good));
+                assert_eq!(good.count(), 0, "{name}");
+            }
+        }
+    }
 }

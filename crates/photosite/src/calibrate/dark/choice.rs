@@ -96,6 +96,20 @@ pub struct DarkChoice {
     pub glow_unproven_adu: Option<f64>,
     /// The fit.
     pub fit: DarkFit,
+    /// The factor that headers let expect, where they tell.
+    pub expected: Option<f64>,
+}
+
+/// A dark of which the hot pixels of a light call for less than this share of what headers let expect is not of its
+/// sensor, or was subtracted before.
+const ABSENT: f64 = 0.2;
+
+impl DarkChoice {
+    /// Whether next to nothing of the dark is taken where headers let expect more: the light's own hot pixels stay.
+    pub fn is_absent(&self) -> bool {
+        let fitted = self.share.source == DarkSource::Fitted;
+        fitted && self.expected.is_some_and(|expected| self.share.k < ABSENT * expected)
+    }
 }
 
 /// Factors that headers let expect.
@@ -189,7 +203,8 @@ pub fn decide(fit: DarkFit, signal: &DarkSignal, law: DarkLaw, expected: Expecte
     let scaled = matches!(share.source, DarkSource::Fitted | DarkSource::Exposure);
     let glow_unproven_adu =
         Some(unproven(share.k)).filter(|left| scaled && *left > GLOW_SEEN * fit.noise_adu);
-    DarkChoice { share, ways, declined, glow_unproven_adu, fit }
+    let expected = expected.by_both.or(expected.by_exposure);
+    DarkChoice { share, ways, declined, glow_unproven_adu, fit, expected }
 }
 
 #[cfg(test)]

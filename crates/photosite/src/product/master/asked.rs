@@ -44,9 +44,11 @@ pub struct MasterRequest<'a> {
     /// For a dark that keeps its bias: the bias level in ADU, where it is known, so that its noise
     /// can be compared with the model.
     pub zero_adu: Option<f64>,
-    /// For a dark: some lights that it is for, which tell what part of its frames is right where they
-    /// contradict each other.
-    pub lights: Vec<&'a RawFrame>,
+    /// For a dark some lights that it is for, for a bias some darks of its set-up: they tell what part of its
+    /// frames is right where these contradict each other.
+    pub witnesses: Vec<&'a RawFrame>,
+    /// Flats that fall into parts are no contradiction: the largest part is taken, and the others are told.
+    pub parts: bool,
     /// How samples are combined.
     pub recipe: Recipe,
     /// Counts of rejected samples are kept for each pixel, as extensions REJLOW and REJHIGH.
@@ -101,6 +103,8 @@ pub struct MasterResult {
     pub damaged: bool,
     /// Frames that turned out not to be readable or contradict the others, with the reason.
     pub left_out: Vec<(PathBuf, Error)>,
+    /// Of flats that fall into parts, the frames of the others.
+    pub parted: Vec<PathBuf>,
     /// Frames that went into it.
     pub inputs: Vec<PathBuf>,
 }
@@ -109,6 +113,6 @@ pub struct MasterResult {
 pub(super) enum Attempt {
     /// The master.
     Made(Box<MasterResult>),
-    /// Frames that do not belong to it.
-    Odd(Vec<(PathBuf, Error)>),
+    /// Frames that do not belong to it, and those of them that are another set.
+    Odd(Vec<(PathBuf, Error)>, Vec<PathBuf>),
 }

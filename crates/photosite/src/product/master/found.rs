@@ -128,6 +128,7 @@ pub(super) fn outcome(
         stars: count("PSFSTARS") as usize,
         damaged: false,
         left_out: Vec::new(),
+        parted: Vec::new(),
         inputs,
     }
 }

@@ -102,10 +102,14 @@ pub(super) fn make(
     let mut sources = open_all(frames, &plan, folder, context)?;
     let (mut apart, mut drift) = (None, None);
     if !compared {
-        let beside = Beside { lights: &request.lights, zero_adu: request.zero_adu };
+        let beside = Beside {
+            witnesses: &request.witnesses,
+            zero_adu: request.zero_adu,
+            parts: request.parts,
+        };
         let seen = compare_frames(request.kind, frames, &sources, &additive, beside, context)?;
         if !seen.odd.is_empty() {
-            return Ok(Attempt::Odd(seen.odd));
+            return Ok(Attempt::Odd(seen.odd, seen.parted));
         }
         (apart, drift) = (seen.apart, seen.drift);
     }

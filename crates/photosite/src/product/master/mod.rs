@@ -50,7 +50,7 @@ pub fn build_master(request: &MasterRequest<'_>, context: &Context<'_>) -> Resul
         )));
     }
     let mut left_out = odd_sizes(&mut frames);
-    let mut compared = false;
+    let (mut compared, mut parted) = (false, Vec::new());
     loop {
         if frames.is_empty() {
             return Err(Error::mismatch(format!(
@@ -59,10 +59,11 @@ pub fn build_master(request: &MasterRequest<'_>, context: &Context<'_>) -> Resul
             )));
         }
         match attempt(request, &frames, compared, context) {
-            Ok(Attempt::Made(result)) => return Ok(MasterResult { left_out, ..*result }),
-            Ok(Attempt::Odd(odd)) => {
+            Ok(Attempt::Made(result)) => return Ok(MasterResult { left_out, parted, ..*result }),
+            Ok(Attempt::Odd(odd, others)) => {
                 frames.retain(|f| odd.iter().all(|(path, _)| !f.is(path)));
-                left_out.extend(odd);
+                left_out.extend(odd.into_iter().filter(|(path, _)| !others.contains(path)));
+                parted.extend(others);
                 compared = true;
             }
             Err(e) => {
@@ -156,7 +157,7 @@ fn attempt(
     };
     Ok(match make(request, frames, (removed, compared), &provenance, context)? {
         Attempt::Made(made) => Attempt::Made(Box::new(MasterResult { damaged, ..*made })),
-        odd @ Attempt::Odd(_) => odd,
+        odd @ Attempt::Odd(..) => odd,
     })
 }
 

@@ -203,7 +203,8 @@ impl Line<'_> {
             let mut rows = rows(&plan.stem, arranged, reference, &|path| {
                 let source = self.sources.iter().find(|s| s.lines[self.line] == path)?;
                 let flat = self.work.flats.get(source.id).copied().flatten();
-                lights[source.id].as_ref().map(|done| verdict(done, flat))
+                let dark = self.work.darks.get(source.id).and_then(Option::as_ref);
+                lights[source.id].as_ref().map(|done| verdict(done, dark, flat))
             });
             rows.iter_mut().for_each(|row| row.path = self.raw_of(&row.path));
             rows

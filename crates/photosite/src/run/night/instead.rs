@@ -80,7 +80,7 @@ impl Night<'_> {
     }
 
     /// Makes what is added to the plan.
-    fn make_more<T>(
+    pub(super) fn make_more<T>(
         &mut self,
         making: Making<'_>,
         context: &Context<'_>,
@@ -138,7 +138,55 @@ impl Night<'_> {
                 }
                 self.give(kind, &brought);
             }
+            if kind == FrameKind::Dark {
+                self.bias_for_unmade(first.keys().copied(), making, context)?;
+            }
             self.tell_of_others(kind, &first, UNMADE, context);
+        }
+        Ok(())
+    }
+
+    /// Gives lights whose dark could not be made, and that have no bias either, the bias that the dark would have
+    /// brought with it.
+    fn bias_for_unmade(
+        &mut self,
+        lights: impl Iterator<Item = LightId>,
+        making: Making<'_>,
+        context: &Context<'_>,
+    ) -> Result<()> {
+        let SoFar { planned, masters, .. } = &self.so_far;
+        let unmade = |of: Option<MasterId>| of.is_none_or(|id| masters[id].is_none());
+        let bare = |l: &LightId| unmade(planned[*l].dark) && unmade(planned[*l].bias);
+        let (mut lights, mut tried): (Vec<LightId>, _) =
+            (lights.filter(bare).collect(), Tried::new());
+        for _ in 0..TRIES {
+            let brought = self.bring(FrameKind::Bias, &lights, &mut tried, making, context)?;
+            self.give(FrameKind::Bias, &brought);
+            let mut given: BTreeMap<(Option<MasterId>, MasterId), Vec<LightId>> = BTreeMap::new();
+            for (light, bias) in &brought {
+                given.entry((self.so_far.planned[*light].dark, *bias)).or_default().push(*light);
+            }
+            for ((dark, bias), of) in given {
+                let planned = &self.so_far.planned;
+                let path = self.inventory[planned[of[0]].frame].path.display();
+                let dark = dark.map_or("the dark", |dark| &planned[dark].file_name);
+                let (code, why, hint) = UNMADE;
+                let message = format!(
+                    "{dark} {why}, and no other dark fits {}; only the bias {} is subtracted: hot pixels and amp glow \
+                     remain",
+                    these_lights(of.len()),
+                    planned[bias].file_name
+                );
+                self.notes.add(
+                    Finding::new(code, Severity::Warning, first_and_more(path, of.len()), message)
+                        .hint(hint)
+                        .with("master", dark)
+                        .with("instead", planned[bias].file_name.clone())
+                        .with("lights", of.len()),
+                    context,
+                );
+            }
+            lights.retain(|light| !brought.contains_key(light));
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The masters of a night.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use photosite_pix::{FrameKind, stat};
@@ -9,8 +10,9 @@ use super::notes::Notes;
 use crate::error::Reach;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
+use crate::inventory::FrameId;
 use crate::master::NoiseCheck;
-use crate::plan::{LightPlan, MasterId, MasterPlan, Plan};
+use crate::plan::{LightPlan, MasterId, MasterPlan, Plan, without_bias};
 use crate::product::{
     AdditivePart, Kept, Known, MasterRequest, MasterResult, build_master, level_of_dark, replaced,
     take_master, work_units,
@@ -83,7 +85,8 @@ pub(super) fn build_masters(
                             frames,
                             additive,
                             zero_adu: zero(master, results).map(|bias| bias.stats.median),
-                            lights: lights_of(planned, id, raw),
+                            witnesses: witnesses_of(planned, id, raw),
+                            parts: !master.from_library,
                             recipe: master.recipe,
                             maps: false,
                             path: &path,
@@ -125,15 +128,24 @@ pub(super) fn build_masters(
     Ok(())
 }
 
-/// Lights that are asked which part of a dark's frames is theirs.
+/// Frames that are asked which part of a master's frames is theirs.
 const ASKED: usize = 3;
 
-/// Some lights that a dark is for, spread over all of them.
-fn lights_of<'a>(planned: &Plan, id: MasterId, raw: &'a RawFrames) -> Vec<&'a RawFrame> {
-    let for_them = planned.lights.iter().filter(|l| l.dark == Some(id));
-    let lights: Vec<&RawFrame> = for_them.filter_map(|l| raw[l.frame].as_ref()).collect();
-    let step = lights.len().div_ceil(ASKED).max(1);
-    lights.into_iter().step_by(step).collect()
+/// Some lights that a dark is for, spread over all of them; of a bias some of the shortest darks whose zero level it
+/// tells.
+fn witnesses_of<'a>(planned: &Plan, id: MasterId, raw: &'a RawFrames) -> Vec<&'a RawFrame> {
+    let frames: Vec<FrameId> = match planned[id].kind {
+        FrameKind::Bias => {
+            let darks = planned.masters.iter().filter(|m| m.zero == Some(id));
+            let exposure_s = |m: &&MasterPlan| m.traits.exposure_s.unwrap_or(f64::INFINITY);
+            let shortest = darks.min_by(|a, b| exposure_s(a).total_cmp(&exposure_s(b)));
+            shortest.map_or_else(Vec::new, |dark| dark.frames.clone())
+        }
+        _ => planned.lights.iter().filter(|l| l.dark == Some(id)).map(|l| l.frame).collect(),
+    };
+    let frames: Vec<&RawFrame> = frames.iter().filter_map(|f| raw[*f].as_ref()).collect();
+    let step = frames.len().div_ceil(ASKED).max(1);
+    frames.into_iter().step_by(step).collect()
 }
 
 /// What is subtracted from each frame of a master, and what is told of it; `None` where the master of it
@@ -160,11 +172,20 @@ fn zero<'a>(master: &MasterPlan, results: &'a MasterResults) -> Option<&'a Maste
 
 /// Tells of the masters that lights and flats go without.
 pub(super) fn tell_unmade(
-    planned: &Plan,
+    (planned, raw): (&Plan, &RawFrames),
     results: &MasterResults,
     notes: &mut Notes,
     context: &Context<'_>,
 ) {
+    let is_made = |of: Option<MasterId>| of.is_some_and(|id| results[id].is_some());
+    let bare = planned.lights.iter().filter(|l| !is_made(l.bias) && !is_made(l.dark));
+    let bare = bare.filter_map(|l| Some(raw[l.frame].as_ref()?.path.display().to_string()));
+    let bare: BTreeSet<String> = bare.collect();
+    notes.amend(|finding| {
+        if bare.contains(&finding.subject) {
+            without_bias(finding);
+        }
+    });
     let unmade = planned.named_masters().filter(|(id, _)| results[*id].is_none());
     notes.extend(unmade.filter_map(|(id, _)| not_made(planned, id)), context);
 }

@@ -17,6 +17,7 @@ mod modelled;
 mod notes;
 mod outdated;
 mod own_darks;
+mod parted_flats;
 mod stacks;
 mod verdicts;
 
@@ -293,9 +294,11 @@ impl<'a> Night<'a> {
         build_masters(all, raw, &earlier.known, &masters_dir, masters, notes, context)?;
         let folder = masters_dir.as_path();
         let making = Making { known: &earlier.known, kept, folder };
+        self.part_flats(making, context)?;
         self.replace_unmade(making, context)?;
         self.move_darks(making, context)?;
-        tell_unmade(&self.so_far.planned, &self.so_far.masters, &mut self.notes, context);
+        let SoFar { planned, raw, masters, .. } = &self.so_far;
+        tell_unmade((planned, raw), masters, &mut self.notes, context);
         self.lap("masters");
         self.keep_masters(&earlier, context)?;
         let maps = self.defect_maps(&masters_dir, context)?;

@@ -43,6 +43,11 @@ impl Notes {
         self.add(Finding::of(e, subject.display().to_string()), context);
     }
 
+    /// Corrects what turned out otherwise than it was told.
+    pub fn amend(&mut self, amend: impl FnMut(&mut Finding)) {
+        self.all.iter_mut().for_each(amend);
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.all.len()

@@ -145,7 +145,7 @@ impl Contradicted {
         let message = format!(
             "by its labels {dark} matches {}, but their hot pixels show {factor} times its dark signal: an \
              exposure, temperature or gain is not what the header says, the camera subtracted a dark \
-             itself, or the frames are of different regions of the sensor; {done}",
+             itself, or the frames are of different sensors or regions; {done}",
             these_lights(lights.len())
         );
         let hint = match bias {

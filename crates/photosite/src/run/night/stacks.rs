@@ -483,7 +483,8 @@ impl Target<'_> {
         rows(&plan.stem, arranged, reference, &|path| {
             let at = arranged.lights.iter().position(|light| light.path() == path)?;
             let flat = self.work.flats.get(ids[at]).copied().flatten();
-            arranged.lights[at].calibrated.as_ref().map(|done| verdict(done, flat))
+            let dark = self.work.darks.get(ids[at]).and_then(Option::as_ref);
+            arranged.lights[at].calibrated.as_ref().map(|done| verdict(done, dark, flat))
         })
     }
 
