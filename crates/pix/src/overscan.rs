@@ -17,11 +17,14 @@
 //! assert!((level.drift_adu - 10.0).abs() < 0.5);
 //! ```
 
+mod course;
+
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::stat::{MAD_TO_SIGMA, median, median_f64, median_scatter, robust_mean};
+use self::course::Course;
+use crate::stat::{MAD_TO_SIGMA, median, median_f64, robust_mean};
 
 /// How the level of an overscan is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -52,9 +55,6 @@ pub const HIGHEST_ORDER: u8 = 5;
 /// IRAFccdred: colbias rejects at 3 sigma on both sides.
 const KAPPA: f64 = 3.0;
 
-/// Rows further than so many sigmas from the fit are not fitted: a bleeding star raises whole rows.
-const KAPPA_ROWS: f64 = 5.0;
-
 /// A row's own level is taken where rows scatter by so many times the variance that its mean adds.
 const WORTH_ROWS: f64 = 2.0;
 
@@ -83,6 +83,12 @@ impl Samples {
 
     fn all(&self) -> Vec<f32> {
         self.rows.concat()
+    }
+
+    /// The samples of rows that count.
+    fn where_row(&self, counts: impl Fn(usize) -> bool) -> Vec<f32> {
+        let rows = self.rows().zip(&self.rows).filter(|(y, _)| counts(*y));
+        rows.flat_map(|(_, row)| row.iter().copied()).collect()
     }
 
     fn rows(&self) -> Range<usize> {
@@ -131,13 +137,15 @@ impl Level {
         if all.is_empty() {
             return None;
         }
-        let clipped = robust_mean(&all, KAPPA);
         let own = samples.rows();
         let shared = own.end.min(target.end).saturating_sub(own.start.max(target.start));
         let along = shared as f64 >= BESIDE * target.len() as f64 && shared > 1;
         let rows = RowMeans::of(samples);
         let smooth = Course::of(&rows, HIGHEST_ORDER);
         let order = smooth.best_order();
+        // A bleeding star across half of the rows moves the median of all samples.
+        let counts = if along { samples.where_row(|y| smooth.keeps(y)) } else { all.clone() };
+        let clipped = robust_mean(&counts, KAPPA);
         let (ends, excess2, of_mean2) = (rows.ends(), smooth.excess2(&rows), rows.variance_of_mean);
         let method = match method {
             OverscanMethod::Auto if along && excess2 > WORTH_ROWS * of_mean2 => OverscanMethod::Row,
@@ -283,148 +291,6 @@ fn scatter(off: &[f32]) -> f64 {
     if n > 0.0 { f64::sqrt(sum / n) } else { 0.0 }
 }
 
-/// Polynomials along the rows, each order orthogonal to those below, so that a lower one is the same fit
-/// cut short.
-///
-/// # Source
-/// Forsythe1957: polynomials orthogonal over given points, by recurrence.
-struct Course {
-    /// (first row, half the length) that rows are counted by.
-    scale: (f64, f64),
-    /// (alpha, beta) of each order.
-    recurrence: Vec<(f64, f64)>,
-    coefficients: Vec<f64>,
-    /// The weighted sum of squared residuals of each order.
-    residuals: Vec<f64>,
-    kept: Vec<bool>,
-    first_row: usize,
-    left_out: usize,
-}
-
-impl Course {
-    fn of(rows: &RowMeans, highest: u8) -> Self {
-        let (first, last) = rows.ends();
-        let half = ((last - first) as f64 / 2.0).max(0.5);
-        let scale = (first as f64, half);
-        let present: Vec<bool> = rows.rows.iter().map(Option::is_some).collect();
-        let mut kept = present.clone();
-        let mut course = Self::fit(rows, &kept, scale, highest);
-        for _ in 0..3 {
-            let order = course.best_order();
-            let off = |(i, row): (usize, &Option<(f64, f64)>)| {
-                row.map(|(mean, _)| mean - course.at((first + i) as f64, order))
-            };
-            let off: Vec<Option<f64>> = rows.rows.iter().enumerate().map(off).collect();
-            let (middle, sigma) =
-                median_scatter(&off.iter().flatten().copied().collect::<Vec<f64>>());
-            let least = rows.variance_of_mean.sqrt();
-            let reach = KAPPA_ROWS * sigma.max(least);
-            let now: Vec<bool> =
-                off.iter().map(|v| v.is_some_and(|v| (v - middle).abs() <= reach)).collect();
-            if now == kept || now.iter().filter(|k| **k).count() <= usize::from(highest) + 1 {
-                break;
-            }
-            kept = now;
-            course = Self::fit(rows, &kept, scale, highest);
-        }
-        let left_out = present.iter().zip(&course.kept).filter(|(p, k)| **p && !**k).count();
-        Self { left_out, ..course }
-    }
-
-    fn fit(rows: &RowMeans, kept: &[bool], scale: (f64, f64), highest: u8) -> Self {
-        let points: Vec<(f64, f64, f64)> = rows
-            .rows
-            .iter()
-            .zip(kept)
-            .enumerate()
-            .filter_map(|(i, (row, kept))| {
-                let (mean, n) = row.filter(|_| *kept)?;
-                Some(((i as f64 - scale.1) / scale.1, mean, n))
-            })
-            .collect();
-        let orders = usize::from(highest).min(points.len().saturating_sub(2)) + 1;
-        let mut before = vec![0.0; points.len()];
-        let mut now = vec![1.0; points.len()];
-        let mut left: Vec<f64> = points.iter().map(|p| p.1).collect();
-        let (mut recurrence, mut coefficients) = (Vec::new(), Vec::new());
-        let (mut residuals, mut norm_before) = (Vec::new(), 1.0);
-        for _ in 0..orders {
-            let norm: f64 = points.iter().zip(&now).map(|(p, v)| p.2 * v * v).sum();
-            if norm <= 1e-9 {
-                break;
-            }
-            let along: f64 = points.iter().zip(&now).map(|(p, v)| p.2 * p.0 * v * v).sum();
-            let with: f64 = points.iter().zip(&now).zip(&left).map(|((p, v), l)| p.2 * v * l).sum();
-            let (alpha, beta) = (along / norm, norm / norm_before);
-            let c = with / norm;
-            left.iter_mut().zip(&now).for_each(|(l, v)| *l -= c * v);
-            residuals.push(points.iter().zip(&left).map(|(p, l)| p.2 * l * l).sum());
-            coefficients.push(c);
-            let beta = if recurrence.is_empty() { 0.0 } else { beta };
-            recurrence.push((alpha, beta));
-            let next = points.iter().zip(&now).zip(&before);
-            let next: Vec<f64> = next.map(|((p, v), b)| (p.0 - alpha) * v - beta * b).collect();
-            before = std::mem::replace(&mut now, next);
-            norm_before = norm;
-        }
-        Self {
-            scale,
-            recurrence,
-            coefficients,
-            residuals,
-            kept: kept.to_vec(),
-            first_row: rows.first_row,
-            left_out: 0,
-        }
-    }
-
-    /// The order that the rows call for.
-    ///
-    /// # Source
-    /// Schwarz1978: the order of the least n ln(rss / n) + k ln n.
-    fn best_order(&self) -> u8 {
-        let n = self.kept.iter().filter(|k| **k).count() as f64;
-        let price = |k: usize| {
-            let rss = self.residuals[k].max(1e-12);
-            n * (rss / n).ln() + (k + 1) as f64 * n.ln()
-        };
-        let orders = 0..self.residuals.len();
-        orders.min_by(|a, b| price(*a).total_cmp(&price(*b))).unwrap_or(0) as u8
-    }
-
-    /// The course of `order` at row `y`.
-    fn at(&self, y: f64, order: u8) -> f64 {
-        let t = (y - self.scale.0 - self.scale.1) / self.scale.1;
-        let (mut before, mut now, mut sum) = (0.0, 1.0, 0.0);
-        for (c, (alpha, beta)) in
-            self.coefficients.iter().zip(&self.recurrence).take(usize::from(order) + 1)
-        {
-            sum += c * now;
-            let next = (t - alpha) * now - beta * before;
-            before = std::mem::replace(&mut now, next);
-        }
-        sum
-    }
-
-    /// Whether row `y` counts.
-    fn keeps(&self, y: usize) -> bool {
-        y.checked_sub(self.first_row).and_then(|i| self.kept.get(i)).is_some_and(|k| *k)
-    }
-
-    /// The variance of row means beyond that of their samples.
-    fn excess2(&self, rows: &RowMeans) -> f64 {
-        let order = self.best_order();
-        let kept = rows.rows.iter().enumerate().filter(|(i, _)| self.kept[*i]);
-        let off = |(i, row): (usize, &Option<(f64, f64)>)| {
-            row.map(|(mean, _)| mean - self.at((self.first_row + i) as f64, order))
-        };
-        let off: Vec<f64> = kept.filter_map(off).collect();
-        let free = (off.len() as f64 - f64::from(order) - 1.0).max(1.0);
-        let variance = off.iter().map(|v| v * v).sum::<f64>() / free;
-        (variance - rows.variance_of_mean).max(0.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -505,6 +371,29 @@ mod tests {
         }
         let median = Level::of(&of, 0..300, OverscanMethod::Median).unwrap();
         assert!((median.level_adu - 500.0).abs() < 1.0);
+    }
+
+    #[test]
+    fn a_trail_across_many_rows_counts_for_nothing() {
+        let drifts = |y: usize| 500.0 + 8.0 * (y as f32 / 90.0).sin() - 0.01 * y as f32;
+        for (share, above) in [(0.11, 17_000.0), (0.11, 90.0), (0.25, 30.0), (0.45, 5000.0)] {
+            for (from, drifting, seed) in [(60, false, 5), (150, false, 6), (100, true, 7)] {
+                let (own, last) =
+                    (|y| if drifting { drifts(y) } else { 500.0 }, from + (share * 360.0) as usize);
+                let mut of = samples(360, 21, own, seed);
+                of.rows[from..last].iter_mut().flatten().for_each(|v| *v += above);
+                let level = Level::of(&of, 0..360, OverscanMethod::Auto).unwrap();
+                let off = (0..360).map(|y| (level.at(y) - own(y)).abs()).fold(0.0, f32::max);
+                assert!(level.rows_left_out >= last - from, "{share} {above}: {level:?}");
+                // Across the trail a course is no more than drawn on.
+                let most = if drifting && share > 0.2 { 40.0 } else { 3.0 };
+                assert!(off < most, "{share} {above} {from} {drifting}: {off} {:?}", level.method);
+            }
+        }
+        // A level that leaps and stays is the level.
+        let leaps = |y: usize| if y < 220 { 500.0 } else { 560.0 };
+        let level = Level::of(&samples(360, 21, leaps, 8), 0..360, OverscanMethod::Auto).unwrap();
+        assert_eq!((level.method, level.rows_left_out), (OverscanMethod::Row, 0));
     }
 
     #[test]

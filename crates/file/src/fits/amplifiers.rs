@@ -98,27 +98,43 @@ impl Assembly {
             return None;
         }
         let mut pieces = Vec::new();
-        // Overscans stand to the right of all data, each beside the rows it is for.
+        // Overscans in columns stand to the right of all data, each beside the rows it is for, those in rows below all
+        // data, each under the columns it is for.
         let mut overscans: Vec<Option<Rect>> = Vec::new();
-        let mut full = width;
+        let mut size = active;
         for (i, (output, target)) in outputs.iter().zip(&targets).enumerate() {
             let Output { unit, data, turned, overscan, .. } = *output;
             pieces.push(Piece { unit, from: data, to: (target.x0, target.y0), turned });
-            let beside = overscan.filter(|o| o.y0 <= data.y0 && o.y1 >= data.y1);
-            overscans.push(beside.map(|over| {
-                let from = Rect { y0: data.y0, y1: data.y1, ..over };
-                let taken = targets[..i].iter().zip(&overscans);
-                let same_rows = taken.filter(|(t, _)| t.y0 < target.y1 && t.y1 > target.y0);
-                let x0 = same_rows.filter_map(|(_, o)| o.map(|o| o.x1)).fold(width, usize::max);
-                // The column beside the light comes first: it holds what was left behind.
-                let before = over.x1 <= data.x0;
-                pieces.push(Piece { unit, from, to: (x0, target.y0), turned: (before, turned.1) });
-                let placed = Rect::new(x0, target.y0, over.width(), target.height());
-                full = full.max(placed.x1);
+            let taken =
+                || targets[..i].iter().zip(&overscans).filter_map(|(t, o)| Some((t, (*o)?)));
+            let placed = overscan.and_then(|over| {
+                let columns = Rect { y0: over.y0.max(data.y0), y1: over.y1.min(data.y1), ..over };
+                if columns.y0 < columns.y1 && !(over.x0 < data.x1 && over.x1 > data.x0) {
+                    let same_rows = taken().filter(|(t, _)| t.y0 < target.y1 && t.y1 > target.y0);
+                    let beside = same_rows.filter(|(_, o)| o.x0 >= width);
+                    let x0 = beside.map(|(_, o)| o.x1).fold(width, usize::max);
+                    // The column beside the light comes first: it holds what was left behind.
+                    let before = over.x1 <= data.x0;
+                    let down = if turned.1 { data.y1 - columns.y1 } else { columns.y0 - data.y0 };
+                    return Some((columns, (x0, target.y0 + down), before));
+                }
+                let rows = Rect { x0: over.x0.max(data.x0), x1: over.x1.min(data.x1), ..over };
+                if rows.x0 < rows.x1 && !(over.y0 < data.y1 && over.y1 > data.y0) {
+                    let same_columns =
+                        taken().filter(|(t, _)| t.x0 < target.x1 && t.x1 > target.x0);
+                    let under = same_columns.filter(|(_, o)| o.y0 >= height);
+                    let y0 = under.map(|(_, o)| o.y1).fold(height, usize::max);
+                    return Some((rows, (target.x0, y0), turned.0));
+                }
+                None
+            });
+            overscans.push(placed.map(|(from, to, over_x)| {
+                pieces.push(Piece { unit, from, to, turned: (over_x, turned.1) });
+                let placed = Rect::new(to.0, to.1, from.width(), from.height());
+                size = Size::new(size.width.max(placed.x1), size.height.max(placed.y1));
                 placed
             }));
         }
-        let size = Size::new(full, height);
         let mut header = image_header(layout, first);
         bare(&mut header);
         let regions: Vec<(Rect, Option<Rect>)> = targets.into_iter().zip(overscans).collect();

@@ -21,6 +21,7 @@
 mod alone;
 mod arrange;
 mod dimmed;
+mod doubled;
 mod drift;
 mod eaten;
 mod flux;

@@ -8,6 +8,7 @@ use photosite_pix::align::{
 use photosite_pix::wcs::{NoWcs, Wcs};
 use photosite_pix::{Size, stat};
 
+use super::doubled::is_doubled;
 use super::uneven::{Covered, compare};
 use crate::finding::Severity;
 use crate::measure::{SurveyedLight, odd_parts};
@@ -281,7 +282,7 @@ impl Said {
 
 /// The index of the light that is the best reference; of equal ones the first. One that most of the best
 /// others cannot be laid over is of another field, and is none; nor is one that is dark in a part or lit, obscured
-/// beside most of them, full of what others do not show, or turned over.
+/// beside most of them, full of what others do not show, turned over, or showing its stars twice.
 pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>, by: Alignment) -> usize {
     let lights: Vec<&SurveyedLight> = lights.collect();
     let odd = odd_parts(&lights.iter().map(|l| &l.field.mesh).collect::<Vec<_>>());
@@ -289,6 +290,11 @@ pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>, by: A
     let mut order: Vec<usize> = (0..lights.len()).filter(|i| can_be_laid(lights[*i], by)).collect();
     if !order.iter().all(is_odd) {
         order.retain(|i| !is_odd(i));
+    }
+    // One by itself is told by its own stars: of the faint half of each others lack too few.
+    let doubled = |i: &usize| is_doubled(&lights[*i].points());
+    if by == Alignment::Stars && !order.iter().all(doubled) {
+        order.retain(|i| !doubled(i));
     }
     order.sort_by(|a, b| lights[*b].quality().total_cmp(&lights[*a].quality()).then(a.cmp(b)));
     let Some(&first) = order.first() else { return 0 };
