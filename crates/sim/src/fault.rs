@@ -76,7 +76,7 @@ impl Fault {
             Self::HalfDark => ("half-dark", "half of one dark is missing", "frame-odd"),
             Self::RowsMissing => ("rows-missing", "four rows of one dark are missing", "frame-odd"),
             Self::TwoFilters => {
-                ("two-filters", "flats of two filters under one label", "set-contradicts")
+                ("two-filters", "flats of two filters under one label", "flats-parted")
             }
             Self::FlatsSaturated => {
                 ("flats-saturated", "every flat is saturated", "flats-unusable")

@@ -106,8 +106,8 @@ pub(super) const CALIBRATION: &[Code] = &[
     code(
         "flats-parted",
         Warning,
-        "The flats of a night fall into sets that differ, as dust that moves or a camera that turns makes them: a master \
-         is made of each, and each light gets the one that its own background shows.",
-        "Take flats again whenever the camera was turned or dust moved, in folders of their own.",
+        "The flats of a night fall into sets that differ, as dust that moves, a camera that turns or another filter makes \
+         them: a master is made of each, and each light gets the one that its own background shows.",
+        "See whether one filter was named for two; take flats again whenever the camera was turned or dust moved.",
     ),
 ];

@@ -39,16 +39,16 @@ impl Night<'_> {
                 let [a, b] = [flat, part].map(|id| &self.so_far.planned[id]);
                 let path = making.folder.join(&a.file_name).display().to_string();
                 let message = format!(
-                    "these flats are two sets that differ, as dust that moves or a camera that turns makes them: {} of \
-                     them make {}, {} make {}; each light gets the one that its own background shows, and the first \
-                     where it shows none",
+                    "these flats are two sets that differ, as dust that moves, a camera that turns or another filter \
+                     makes them: {} of them make {}, {} make {}; each light gets the one that its own background \
+                     shows, and the first where it shows none",
                     a.frames.len(),
                     a.file_name,
                     b.frames.len(),
                     b.file_name
                 );
                 let finding = Finding::new("flats-parted", Severity::Warning, path, message)
-                    .hint("Take flats again whenever the camera was turned or dust moved, in folders of their own.");
+                    .hint("See whether one filter was named for two; take flats again whenever the camera was turned or dust moved.");
                 self.notes.add(finding, context);
             }
         }
