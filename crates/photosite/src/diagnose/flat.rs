@@ -41,8 +41,6 @@ const MORE_NOISE: f64 = 1.1;
 const AS_OFTEN: f64 = 0.1;
 /// The share of its variance that photons of a background surely make.
 const PHOTONS: f64 = 0.6;
-/// The share of a light's level below which it does not tell what it was divided by.
-const DIVIDED_BY: f64 = 0.2;
 /// Flats exposed to more of saturation than this may bend.
 const BENT: f64 = 0.7;
 /// Dust of which at least so much is certainly there has not gone as a whole.
@@ -102,25 +100,19 @@ pub(super) fn look(
         true => 3.0 * level.abs() + 10.0 * seen.noise_adu,
         false => 0.0,
     };
-    let blocks = |as_it_was: Restored| {
+    let blocks = |divided: bool| {
         Blocks::of(against.size, against.cfa, |rows, out| {
             for (y, out) in rows.zip(out.chunks_exact_mut(against.size.width)) {
                 subject.row(y, out);
-                let both = out.iter_mut().zip(flat.frame.data.row(y));
-                match as_it_was {
-                    Restored::Not => (),
-                    Restored::Light => both.for_each(|(v, f)| *v *= f),
-                    Restored::Divisor => both.for_each(|(v, f)| {
-                        let seen = f64::from(*v) > DIVIDED_BY * level;
-                        *v = if seen { level as f32 * f / *v } else { f32::NAN };
-                    }),
+                if divided {
+                    out.iter_mut().zip(flat.frame.data.row(y)).for_each(|(v, f)| *v *= f);
                 }
                 out.iter_mut().for_each(|v| *v += lifted_adu as f32);
             }
             Ok(())
         })
     };
-    let fit = flat.template.fit(&blocks(Restored::Light)?);
+    let fit = flat.template.fit(&blocks(true)?);
     let lit_adu = level + lifted_adu;
     let slope = Share::of(fit.slope, fit.slope_error);
     let dust = Share::of(fit.dust, fit.dust_error);
@@ -128,7 +120,7 @@ pub(super) fn look(
         faults.push(not_measured(seen));
         return Ok(());
     }
-    let plain = flat.template.fit(&blocks(Restored::Not)?);
+    let plain = flat.template.fit(&blocks(false)?);
     let mut note = |name, share: Option<Share>| {
         if let Some(s) = share {
             measures.push(Measured { name, value: s.value - 1.0, error: s.error, unit: "" });
@@ -150,20 +142,6 @@ pub(super) fn look(
         region: Some(region),
     };
     if lifted_adu == 0.0 && fit.answer == FlatAnswer::DoesNotFit {
-        // The light was divided by this flat, turned.
-        if let Some(angle) = flat.template.fit(&blocks(Restored::Divisor)?).angle_deg {
-            let share = Share { value: angle, error: 0.5 };
-            let message = format!(
-                "the light was divided by a flat turned by {angle:.1} degrees to this one: its dust is bright where \
-                 this flat, turned so, has it"
-            );
-            let hint = "Take flats at the rotation of the lights.";
-            faults.push(Fault {
-                unit: "deg",
-                ..fault("flat-rotated", Severity::Error, share, message, hint)
-            });
-            return Ok(());
-        }
         if let Some((code, how, hint)) = applied_otherwise((slope, dust), seen, against) {
             let share = dust.or(slope).map(|s| Share { value: s.value - 1.0, ..s });
             let Some(share) = share else { return Ok(()) };
@@ -288,17 +266,6 @@ fn not_measured(seen: &Seen) -> Fault {
     }
 }
 
-/// What a light is made into before the flat is looked for in it.
-#[derive(Clone, Copy)]
-enum Restored {
-    /// Nothing.
-    Not,
-    /// The light as it was, had it been divided by this flat.
-    Light,
-    /// What it was divided by, if its own flat is this one.
-    Divisor,
-}
-
 /// That the flat was applied twice, or multiplied with, by what the light shows of it when it is restored; not where
 /// that may as well be a level of which all of the light is.
 fn applied_otherwise(
@@ -306,11 +273,11 @@ fn applied_otherwise(
     seen: &Seen,
     against: &Against,
 ) -> Option<(&'static str, &'static str, &'static str)> {
-    let both = [slope, dust];
-    let known = || both.iter().flatten();
+    // Dust alone may have moved, vignetting alone may be another optics'.
+    let both = [slope?, dust?];
     let is = |times: f64| {
         let near = AS_OFTEN * times.max(1.0);
-        known().all(|s| (s.value - times).abs() < near.max(SIGMAS * s.error))
+        both.iter().all(|s| (s.value - times).abs() < near.max(SIGMAS * s.error))
     };
     if is(3.0) {
         let hint = "Divide by the flat.";

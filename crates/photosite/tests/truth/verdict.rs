@@ -50,8 +50,6 @@ enum Wrong {
     FlatBent(f64),
     /// Divided by it twice, or not divided but multiplied.
     FlatTimes(i32),
-    /// Divided by a flat turned by so many degrees, the right one at hand.
-    OtherFlatTurned(f64),
     /// No dark, and then mirrored, turned over, and shifted by so many columns and rows.
     Moved(bool, bool, usize, usize),
     /// No dark, and all colours divided by a flat of one level.
@@ -105,7 +103,7 @@ impl Wrong {
             Self::NoFlat | Self::FlatTimes(-1) => &["flat-not-applied"],
             Self::FlatTimes(_) => &["flat-twice"],
             Self::FlatOtherFilter => &["flat-other-filter"],
-            Self::FlatTurned(_) | Self::OtherFlatTurned(_) => &["flat-rotated"],
+            Self::FlatTurned(_) => &["flat-rotated"],
             Self::FlatDustMoved => &["flat-dust-moved"],
             Self::Cut => &["background-clipped"],
             Self::Seam(_) => &["amplifier-seam"],
@@ -122,9 +120,7 @@ impl Wrong {
             Self::FlatOtherFilter => {
                 Some(FlatOptics { corner_light: Some(0.65), dust_moved: 0.6, ..same })
             }
-            Self::FlatTurned(deg) | Self::OtherFlatTurned(deg) => {
-                Some(FlatOptics { turned_deg: -deg, ..same })
-            }
+            Self::FlatTurned(deg) => Some(FlatOptics { turned_deg: -deg, ..same }),
             Self::FlatDustMoved => Some(FlatOptics { dust_moved: 1.0, ..same }),
             _ => None,
         }
@@ -308,9 +304,6 @@ impl Scene {
                 out.get(x, y) + (3000.0 * (-far / 6.0).exp()) as f32
             });
         }
-        if matches!(wrong, Wrong::OtherFlatTurned(_)) {
-            flat = self.flat(None, 0.0);
-        }
         if let Wrong::Tone(adu) = wrong {
             let of =
                 |x: usize, y: usize| std::f64::consts::TAU * (0.331 * x as f64 + 0.12 * y as f64);
@@ -475,7 +468,6 @@ fn what_other_programs_do_to_lights_is_named() {
         for wrong in [
             Wrong::FlatTimes(2),
             Wrong::FlatTimes(-1),
-            Wrong::OtherFlatTurned(90.0),
             Wrong::Moved(false, false, 6, 4),
             Wrong::Moved(true, false, 0, 0),
             Wrong::Moved(true, true, 0, 0),
