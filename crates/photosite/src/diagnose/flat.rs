@@ -141,18 +141,19 @@ pub(super) fn look(
         hint: hint.to_owned(),
         region: Some(region),
     };
-    if lifted_adu == 0.0 && fit.answer == FlatAnswer::DoesNotFit {
-        if let Some((code, how, hint)) = applied_otherwise((slope, dust), seen, against) {
-            let share = dust.or(slope).map(|s| Share { value: s.value - 1.0, ..s });
-            let Some(share) = share else { return Ok(()) };
-            let message = format!(
-                "the flat was {how}: the light shows {:.0} +- {:.0} % of its vignetting and dust",
-                100.0 * (share.value),
-                100.0 * share.error
-            );
-            faults.push(fault(code, Severity::Error, share, message, hint));
-            return Ok(());
-        }
+    if lifted_adu == 0.0
+        && fit.answer == FlatAnswer::DoesNotFit
+        && let Some((code, how, hint)) = applied_otherwise((slope, dust), seen, against)
+        && let Some(share) = dust
+    {
+        let share = Share { value: share.value - 1.0, ..share };
+        let message = format!(
+            "the flat was {how}: the light shows {:.0} +- {:.0} % of its vignetting and dust",
+            100.0 * share.value,
+            100.0 * share.error
+        );
+        faults.push(fault(code, Severity::Error, share, message, hint));
+        return Ok(());
     }
     if lifted_adu == 0.0 && was_not_applied(&plain, &fit) {
         let share = Share::of(plain.dust, plain.dust_error)
