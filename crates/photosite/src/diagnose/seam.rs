@@ -102,16 +102,15 @@ impl Bank {
 
     /// What all banks tell together: the widest, less what it elsewhere shares with their differences, of which a
     /// step has none.
-    fn of_all(banks: &[Self]) -> Option<Self> {
+    fn of_all(banks: &[Self], steps: &[Step]) -> Option<Self> {
         let (widest, others) = banks.split_last()?;
         let apart = |of: &dyn Fn(&Self) -> f64| -> [f64; BANKS.len() - 1] {
             std::array::from_fn(|i| of(widest) - of(&others[i]))
         };
-        let usual: Vec<f64> = banks.iter().map(|b| SHARED * b.step().usual).collect();
         let mut shared = Normal::<{ BANKS.len() - 1 }, 1>::default();
         for p in 0..widest.elsewhere.len() {
             // NaN is no place; a bright one tells nothing of the others.
-            if banks.iter().zip(&usual).all(|(b, most)| b.elsewhere[p].abs() < *most) {
+            if banks.iter().zip(steps).all(|(b, s)| b.elsewhere[p].abs() < SHARED * s.usual) {
                 shared.add(apart(&|b| b.elsewhere[p]), [widest.elsewhere[p]], 1.0);
             }
         }
@@ -171,7 +170,7 @@ pub(super) fn seam(mut across: Lines, (step, noise_adu): (usize, f64)) -> Option
         })
         .into();
     let mut steps: Vec<Step> = banks.iter().map(Bank::step).collect();
-    steps.extend(Bank::of_all(&banks).map(|b| b.step()));
+    steps.extend(Bank::of_all(&banks, &steps).map(|b| b.step()));
     let halves: Vec<Step> = steps.iter().map(Step::of_half).collect();
     [(steps, STEP), (halves, FAILED)].iter().find_map(|(steps, least)| {
         // A slope is smooth where a seam is sharp: near and far it is the same.

@@ -17,7 +17,7 @@ use crate::diagnose::{
 use crate::error::Reach;
 use crate::event::{Event, Stage};
 use crate::finding::Severity;
-use crate::library::{Field, Traits, contradictions};
+use crate::library::{Check, Field, Traits, contradictions};
 use crate::open::open_mask;
 use crate::product::{BiasChoice, LightsUnit, LoadedMaster, against, load_named};
 use crate::provenance;
@@ -219,16 +219,17 @@ impl Loaded {
         Ok(Self { bias, dark, dark_is_named: request.dark.is_some(), flat, findings })
     }
 
-    /// Whether a dark was named that headers say is the light's own: what was subtracted may be another.
-    fn has_dark_of(&self, frame: &RawFrame) -> bool {
+    /// Where headers of the light and the dark contradict each other, and whether that dark is the light's own by them
+    /// and was named: what was subtracted may be another then.
+    fn dark_of(&self, frame: &RawFrame) -> (Vec<Check>, bool) {
+        let Some(dark) = &self.dark else { return (Vec::new(), false) };
         let light = Traits::of(&frame.metadata, frame.region().size());
-        self.dark.as_ref().filter(|_| self.dark_is_named).is_some_and(|dark| {
-            let own = Traits::of(&dark.metadata, dark.frame.size());
-            let unlike = contradictions(FrameKind::Dark, &light, &own);
-            let exposed = [&light, &own].iter().all(|t| t.show(Field::Exposure).is_some());
-            let counts = |field| matches!(field, Field::Exposure | Field::Temperature);
-            exposed && !unlike.iter().any(|check| counts(check.field))
-        })
+        let own = Traits::of(&dark.metadata, dark.frame.size());
+        let unlike = contradictions(FrameKind::Dark, &light, &own);
+        let exposed = [&light, &own].iter().all(|t| t.show(Field::Exposure).is_some());
+        let counts = |c: &Check| matches!(c.field, Field::Exposure | Field::Temperature);
+        let is_own = self.dark_is_named && exposed && !unlike.iter().any(counts);
+        (unlike, is_own)
     }
 
     fn against(&self, (size, cfa): Kind, saturation_adu: f64) -> Result<Against> {
@@ -251,10 +252,10 @@ fn look(
     let prepared = frame.open(Handling::Once)?;
     let data = plane(size, read_all(&prepared, buffers)?)?;
     let mask = mask_of(&frame.path, size)?;
-    let has_its_dark = masters.has_dark_of(frame);
+    let (unlike, has_its_dark) = masters.dark_of(frame);
     let subject = Subject { has_its_dark, ..Subject::new(&data, mask.as_ref()) };
     let mut found = diagnose(&subject, against)?;
-    by_headers(frame, masters, &mut found);
+    by_headers(unlike, &mut found);
     let of = |m: &Metadata| m.gain_e_per_adu.zip(m.read_noise_e);
     let known = of(&frame.metadata).or_else(|| of(&masters.dark.as_ref()?.metadata));
     let noise = known.and_then(|(gain, read)| NoiseModel::new(gain.e_per_adu(), read));
@@ -275,11 +276,8 @@ fn plane<T: Copy>(size: Size, samples: Vec<T>) -> Result<Plane<T>> {
 }
 
 /// Another gain or offset that headers tell is the cause of what pixels show.
-fn by_headers(frame: &RawFrame, masters: &Loaded, found: &mut Diagnosis) {
-    let Some(dark) = &masters.dark else { return };
-    let light = Traits::of(&frame.metadata, frame.region().size());
-    let own = Traits::of(&dark.metadata, dark.frame.size());
-    for check in contradictions(FrameKind::Dark, &light, &own) {
+fn by_headers(unlike: Vec<Check>, found: &mut Diagnosis) {
+    for check in unlike {
         let (code, what, left): (_, _, &[&str]) = match check.field {
             Field::GainSetting => {
                 ("gain-mismatch", "gain", &["thermal-over", "thermal-under", "offset-mismatch"])
