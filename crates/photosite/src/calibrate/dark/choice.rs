@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::fit::{DarkFit, Declined};
+use super::declined::Declined;
+use super::fit::DarkFit;
 use super::law::DarkLaw;
 use super::sites::DarkSignal;
 

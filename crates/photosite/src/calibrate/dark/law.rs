@@ -1,6 +1,7 @@
 //! Whether the dark signal of a sensor grows linearly with time: from darks and biases at hand.
 
-use super::fit::{DarkFit, Declined};
+use super::declined::Declined;
+use super::fit::DarkFit;
 use super::sites::DarkSignal;
 
 /// How far below the bias a dark must lie to be called darker, and one dark below a shorter one, in

@@ -31,6 +31,7 @@
 //! ```
 
 mod choice;
+mod declined;
 mod fit;
 mod law;
 pub mod model;
@@ -39,7 +40,8 @@ mod sites;
 mod tiles;
 
 pub use choice::{DOUBLING_C, DarkChoice, DarkShare, DarkSource, DarkWay, Expected, decide};
-pub use fit::{Bright, DarkFit, Declined, Seen, Stratum};
+pub use declined::Declined;
+pub use fit::{Bright, DarkFit, Seen, Stratum};
 pub use law::{DARKER_ADU, DarkLaw};
 pub use sequence::{agree, follow, one_glow};
 pub use sites::{DarkSignal, HotSites};

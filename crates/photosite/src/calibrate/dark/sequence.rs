@@ -3,7 +3,8 @@
 use photosite_pix::slope::{Slope, pooled};
 use photosite_pix::stat;
 
-use super::fit::{DarkFit, Declined, is_certain};
+use super::declined::Declined;
+use super::fit::{DarkFit, is_certain};
 
 /// Lights that must agree before others go by them.
 const FEWEST: usize = 3;
