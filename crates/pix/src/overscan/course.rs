@@ -1,6 +1,6 @@
 //! The smooth course of an overscan's level along the rows.
 
-use super::RowMeans;
+use super::rows::RowMeans;
 use crate::stat::{median_f64, median_scatter};
 
 /// Rows further than so many sigmas from the fit are not fitted: a bleeding star raises whole rows.
