@@ -280,7 +280,17 @@ fn applied_otherwise(
         let near = AS_OFTEN * times.max(1.0);
         both.iter().all(|s| (s.value - times).abs() < near.max(SIGMAS * s.error))
     };
-    if is(3.0) {
+    // So does a bias that was taken twice of a light of little more, where noise allows for as much light.
+    let bias_twice =
+        against.bias_adu.filter(|b| *b > 0.0 && may_hold(*b, seen, against)).is_some_and(|bias| {
+            let near = |s: &Share| {
+                let error_adu = s.error * seen.level_adu;
+                let missing_adu = (s.value - 1.0) * seen.level_adu;
+                (missing_adu - bias).abs() < (OF_BIAS * bias).hypot(SIGMAS * error_adu)
+            };
+            both.iter().all(near)
+        });
+    if is(3.0) && !bias_twice {
         let hint = "Divide by the flat.";
         return Some(("flat-not-applied", "multiplied with, not divided by", hint));
     }

@@ -10,7 +10,7 @@ use photosite_pix::align::Point;
 use photosite_pix::border::Border;
 use photosite_pix::debayer::{Debayer, Greens, Method};
 use photosite_pix::normalise::{Estimator, LevelScale, Structure};
-use photosite_pix::stars::{Criteria, Mesh};
+use photosite_pix::stars::{Criteria, Mesh, Star};
 use photosite_pix::trails::{Bins, Trail, find as find_trails};
 use photosite_pix::warp::Window;
 use photosite_pix::{
@@ -299,13 +299,16 @@ fn look_over(
     let (trails, bins) = find_trails(seen, mask, &field.mesh, &field.stars, field.fwhm_px);
     let block_noise = stat::noise_of_blocks(seen.as_slice(), seen.width());
     // Under a filter array all lights are interpolated alike.
-    let hidden = |data: &Plane<f32>| match mosaic {
+    let read_noise_e = metadata.read_noise_e.unwrap_or(0.0);
+    let expected_adu2 = gain_e.map(|g| field.background / g + (read_noise_e / g).powi(2));
+    let hidden = match mosaic {
+        None => hidden_by_blocks(seen, &field, (block_noise, expected_adu2)),
         Some(_) => 1.0,
-        None => stat::hidden_by_blocks(data.as_slice(), data.width()),
     };
-    let beside = beside_stars(seen, &field)
-        .map(|sky| hidden(&sky) * stat::noise_of_blocks_either_way(sky.as_slice(), sky.width()));
-    let with_stars = hidden(seen) * stat::noise_of_blocks_either_way(seen.as_slice(), seen.width());
+    let either_way =
+        |sky: &Plane<f32>| hidden * stat::noise_of_blocks_either_way(sky.as_slice(), sky.width());
+    let beside = beside_stars(seen, &field).map(|sky| either_way(&sky));
+    let with_stars = either_way(seen);
     let sky_noise = beside.filter(|noise| *noise > 0.0).map_or(with_stars, |n| n.min(with_stars));
     let structure = Structure::of(seen, mask, &field.mesh, &field.stars, field.fwhm_px);
     let backgrounds = match (backgrounds, mosaic) {
@@ -356,18 +359,62 @@ const COMPARED_PX: (f64, f64) = (12.0, 4.0);
 fn beside_stars(data: &Plane<f32>, field: &StarField) -> Option<Plane<f32>> {
     let radius_px = field.fwhm_px.unwrap_or(0.0);
     let reached = (COMPARED_PX.0 + 2.0 * radius_px) * (COMPARED_PX.1 + 2.0 * radius_px);
-    if field.stars.len() as f64 * reached < CROWDED * data.size().pixels() as f64 {
-        return None;
-    }
+    let crowded = field.stars.len() as f64 * reached >= CROWDED * data.size().pixels() as f64;
+    crowded.then(|| without_stars(data, field, |_| radius_px))
+}
+
+/// A frame without what lies within `reach_px` of each star.
+fn without_stars(
+    data: &Plane<f32>,
+    field: &StarField,
+    reach_px: impl Fn(&Star) -> f64,
+) -> Plane<f32> {
     let mut sky = data.clone();
     for star in &field.stars {
-        for (x, y, away) in pixels_about(star, radius_px, data.size()) {
-            if away <= radius_px {
+        let reach_px = reach_px(star);
+        for (x, y, away) in pixels_about(star, reach_px, data.size()) {
+            if away <= reach_px {
                 sky.row_mut(y)[x] = f32::NAN;
             }
         }
     }
-    Some(sky)
+    sky
+}
+
+/// Wings of stars below such a part of a sample's noise do not make neighbours alike.
+const UNSEEN: f64 = 0.3;
+
+/// The share of samples beside stars from which on these tell whether neighbours are alike.
+const SKY: f64 = 0.3;
+
+/// The variance between neighbours over that of the sky's electrons and of reading out, where nobody smoothed.
+const AS_LIGHT: std::ops::Range<f64> = 0.8..1.5;
+
+/// The noise of means over many pixels over what blocks of noise `block_noise` show of it
+/// ([`stat::hidden_by_blocks`]); 1 where stars leave too little sky.
+///
+/// Stars are alike over their width in any light: only beside them does it show that a program smoothed it. Where
+/// neighbours differ by as much as the variance `expected_adu2` of the sky's electrons and of reading out, nobody did.
+fn hidden_by_blocks(
+    data: &Plane<f32>,
+    field: &StarField,
+    (block_noise, expected_adu2): (f64, Option<f64>),
+) -> f64 {
+    let of = |plane: &Plane<f32>| stat::hidden_by_blocks(plane.as_slice(), plane.width());
+    let with_stars = of(data);
+    let Some(fwhm_px) = field.fwhm_px.filter(|_| with_stars > 1.0) else { return with_stars };
+    let near_adu2 = stat::noise(&spread(data, 1), data.width(), 1).powi(2);
+    if expected_adu2.is_some_and(|expected| AS_LIGHT.contains(&(near_adu2 / expected))) {
+        return 1.0;
+    }
+    // Where a Gaussian of the stars' width has fallen below the noise, and as much again for its wings.
+    let reach_px = |star: &Star| {
+        let over = (star.peak / (UNSEEN * block_noise)).max(1.0);
+        1.5 * fwhm_px * (over.log2() / 4.0).sqrt().max(0.5)
+    };
+    let sky = without_stars(data, field, reach_px);
+    let left = sky.as_slice().iter().filter(|v| v.is_finite()).count();
+    if (left as f64) < SKY * data.size().pixels() as f64 { 1.0 } else { of(&sky) }
 }
 
 /// Why a light without any two different samples is none; `None` for any other.

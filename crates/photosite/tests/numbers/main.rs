@@ -154,12 +154,28 @@ const ALL: &[fn(Effort) -> Vec<Row>] = &[
     stacks::colour_and_drizzle,
 ];
 
+#[test]
+fn wide_stars_that_crowd_leave_weights_right() {
+    nights::weights_where_wide_stars_crowd();
+}
+
+#[test]
+fn a_smoothed_light_weighs_as_it_did() {
+    nights::weight_of_a_smoothed_light();
+}
+
 /// The table of random bad nights, which takes longer than all others.
 #[test]
 #[ignore = "a quarter of an hour; its table stands in docs/numbers.md"]
 fn five_hundred_bad_nights() {
     println!("| point | what | value | right | |\n|---|---|---|---|---|");
     nights::bad_nights(Effort::Long).iter().for_each(|row| println!("{}", row.line()));
+}
+
+#[test]
+#[ignore = "writes nights that bench/nights.py gives to other programs"]
+fn nights_as_files() {
+    nights::as_files();
 }
 
 #[test]

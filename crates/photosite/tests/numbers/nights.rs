@@ -6,7 +6,7 @@
 //! cloud or cosmic rays, drawn on the pixels of the reference. What a stack differs from it by within the
 //! aperture of a star is that star's error.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use photosite::params::Integration;
 use photosite::register::{ArrayErrors, ScaleSource};
@@ -107,6 +107,12 @@ fn within(
     Some(Within { off: off - area * level, flux, noise: shared * (squares + of_ring).sqrt() })
 }
 
+fn stack(paths: &[PathBuf], output: &Path) -> photosite::Result<Integrated> {
+    let mut request = IntegrationRequest::new(paths, output);
+    request.how = Integration::default();
+    working(|context| integrate(&request, context))
+}
+
 fn score(night: Night) -> Option<Score> {
     let bench = Bench::new();
     let paths: Vec<PathBuf> = (0..night.shots.len())
@@ -117,9 +123,7 @@ fn score(night: Night) -> Option<Score> {
         })
         .collect();
     let output = bench.path("stack");
-    let mut request = IntegrationRequest::new(&paths, &output);
-    request.how = Integration::default();
-    let done: Integrated = match working(|context| integrate(&request, context)) {
+    let done = match stack(&paths, &output) {
         Ok(done) => done,
         Err(e) => {
             println!("night {}: {}: {e}", night.key, night.what);
@@ -359,5 +363,75 @@ pub fn bad_nights(effort: Effort) -> Vec<Row> {
     match effort {
         Effort::Quick => table((0..).map(night).filter(Night::sampled).take(6), false),
         Effort::Long => table(asked.clone().unwrap_or(0..500u64).map(night), asked.is_some()),
+    }
+}
+
+/// Writes the first twenty nights of one scale and without an array into the folder `PHOTOSITE_NIGHTS_IN`: the lights,
+/// and where each star lies in each of them with how much light.
+#[expect(clippy::disallowed_methods, reason = "a test that is run by hand")]
+pub fn as_files() {
+    let folder =
+        std::env::var_os("PHOTOSITE_NIGHTS_IN").expect("PHOTOSITE_NIGHTS_IN names a folder");
+    let folder = PathBuf::from(folder);
+    let plain = |night: &Night| night.array.is_none() && night.shots.iter().all(|s| s.step == 1.0);
+    for night in (0..).map(|key| Night::new(key, Effort::Long)).filter(plain).take(20) {
+        let folder = folder.join(format!("{:03}", night.key));
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut lights = Vec::new();
+        for (i, shot) in night.shots.iter().enumerate() {
+            let name = format!("light_{i:02}.fits");
+            write(&folder.join(&name), &night.light(i), Sample::F32, night.header(i));
+            let stars = night.stars.iter().map(|star| {
+                let (x, y) = shot.place((star.x, star.y), night.field);
+                [x, y, star.flux_e * shot.worth()]
+            });
+            let stars: Vec<[f64; 3]> = stars.collect();
+            lights.push(serde_json::json!({"name": name, "fwhm_px": shot.fwhm_px, "stars": stars}));
+        }
+        let truth = serde_json::json!({"what": night.what, "lights": lights});
+        std::fs::write(folder.join("truth.json"), truth.to_string()).unwrap();
+    }
+}
+
+/// Stars make neighbours alike, as smoothing does, and the more the less cloud there is.
+pub fn weights_where_wide_stars_crowd() {
+    for key in [78, 296, 346] {
+        let score = score(Night::new(key, Effort::Long)).unwrap();
+        assert!(score.excess < 1.1, "{}", score.line());
+    }
+}
+
+/// The first of equal lights is smoothed by boxes of 3 x 3 pixels, whose means tell no more than before.
+pub fn weight_of_a_smoothed_light() {
+    let key = 153;
+    for told in [true, false] {
+        let bench = Bench::new();
+        let night = Night::new(key, Effort::Long);
+        let paths: Vec<PathBuf> = (0..night.shots.len())
+            .map(|i| {
+                let path = bench.path("light");
+                let light = night.light(i);
+                let about = |x: usize, y: usize| {
+                    let near = |at: usize, end: usize| at.saturating_sub(1)..(at + 2).min(end);
+                    let rows = near(y, light.height());
+                    let of: Vec<f32> =
+                        rows.flat_map(|y| light.row(y)[near(x, light.width())].to_vec()).collect();
+                    of.iter().sum::<f32>() / of.len() as f32
+                };
+                let plane =
+                    if i == 0 { Plane::from_fn(light.size(), about) } else { light.clone() };
+                let mut header = night.header(i);
+                if !told {
+                    header.remove("EGAIN");
+                }
+                write(&path, &plane, Sample::F32, header);
+                path
+            })
+            .collect();
+        let done = stack(&paths, &bench.path("stack")).unwrap();
+        let mut weights: Vec<f64> = done.lights.iter().map(|l| l.weight).collect();
+        let first = weights.remove(0);
+        let others = weights.iter().sum::<f64>() / weights.len() as f64;
+        assert!((0.7..1.25).contains(&(first / others)), "{key}: {first} beside {others}");
     }
 }

@@ -513,6 +513,15 @@ fn a_galaxy_with_a_bright_core_makes_no_flat_wrong() {
     }
 }
 
+/// Hardly any background is left of such lights, which show the flat as often as one that was multiplied with it.
+#[test]
+fn a_bias_taken_twice_of_little_more_light_is_no_flat_multiplied_with() {
+    for seed in [36, 40, 43, 49] {
+        let found = Scene::new(night(Preset::Ccd, seed)).diagnosis(Wrong::BiasTwice);
+        assert_eq!(found.faults.first().map(|f| f.code), Some("bias-twice"), "{seed}: {found:?}");
+    }
+}
+
 #[test]
 fn a_dark_of_twice_the_exposure_is_told_where_the_hottest_pixels_were_repaired() {
     for preset in [Preset::CmosMono, Preset::CmosOsc, Preset::Ccd] {
