@@ -5,9 +5,9 @@
     bench/nights.py NIGHTS [--program PATH] [--siril siril-cli] [--seiza seiza]
 
 NIGHTS gets twenty folders of calibrated lights without an array, with the truth of each. A stack is held
-against the light on whose pixels it lies: the one whose stars it has most of. `flux` is the median over single
-stars of what lies within an aperture, over the truth, and its error; `scatter` what they differ by among each other
-beyond their noise, which no level changes. Programs that are missing are said to be.
+against the light on whose pixels it lies; where several fit, against that whose level is nearest. `flux` is the
+median over stars of what lies within an aperture, over the truth, less 1, and its error; `scatter` what they
+differ by among each other beyond their noise, which no level changes. Programs that are missing are said to be.
 """
 
 import argparse
@@ -26,8 +26,8 @@ from common import release
 def photosite(program, lights, work):
     """The picture, and how many lights are in it."""
     out = work / "stack.fits"
-    done = subprocess.run([program, "stack", *lights, "-o", out, "--json"], capture_output=True, text=True)
-    if done.returncode or not out.exists():
+    done = subprocess.run([program, "stack", "--register", *lights, "-o", out, "--json"], capture_output=True, text=True)
+    if not out.exists():
         return None
     told = json.loads(done.stdout)
     told = told.get("stacks", [told])[0]
@@ -65,64 +65,58 @@ def seiza(program, lights, work):
         return image.data, used
 
 
-def within(data, x, y, radius, rim):
-    """Light within an aperture above the median of a ring, and how noisy it is; None at the edge."""
+def apertures(data, truth, stars, radius, rim=8.0):
+    """What stars are in a picture over what they are in the truth, and the errors; of those above ten errors."""
     reach = int(radius + rim + 4)
-    i, j = round(x), round(y)
-    if min(i, j) < reach or i + reach >= data.shape[1] or j + reach >= data.shape[0]:
-        return None
-    part = data[j - reach:j + reach + 1, i - reach:i + reach + 1]
     b, a = np.mgrid[-reach:reach + 1, -reach:reach + 1]
-    away = np.hypot(a - (x - i), b - (y - j))
-    share = np.clip(radius + 0.5 - away, 0, 1)
-    ring = part[(away > radius + 3) & (away < radius + rim + 3)]
-    if not np.isfinite(part[away < radius + rim + 3]).all() or ring.std() == 0:
-        return None
-    level = np.median(ring)
-    noise = 1.4826 * np.median(np.abs(ring - level)) * np.sqrt(share.sum())
-    return (share * (part - level)).sum(), noise
+    ratios, errors = [], []
+    for x, y in stars:
+        i, j = round(x), round(y)
+        if min(i, j) < reach or i + reach >= data.shape[1] or j + reach >= data.shape[0]:
+            continue
+        away = np.hypot(a - (x - i), b - (y - j))
+        share = np.clip(radius + 0.5 - away, 0, 1)
+        ring = (away > radius + 3) & (away < radius + rim + 3)
+        seen, right = (p[j - reach:j + reach + 1, i - reach:i + reach + 1] for p in (data, truth))
+        if not np.isfinite(seen[away < radius + rim + 3]).all():
+            continue
+        noise = 1.4826 * np.median(np.abs(seen[ring] - np.median(seen[ring])))
+        flux, wanted = ((share * (p - np.median(p[ring]))).sum() for p in (seen, right))
+        if noise > 0 and flux > 10 * noise * np.sqrt(share.sum()) and wanted > 0:
+            ratios.append(flux / wanted)
+            errors.append(noise * np.sqrt(share.sum()) / wanted)
+    return np.array(ratios), np.array(errors)
 
 
-def measure(data, truth):
-    """Median flux over truth, its error, and the scatter beyond noise, on the pixels of the light that fits best."""
+def measure(data, folder, lights):
+    """Median flux over truth less 1, its error, the scatter beyond noise, and the stars.
+
+    Of the lights on whose pixels it may lie, that whose level is nearest counts: in the program's favour.
+    """
     data = np.squeeze(np.asarray(data, float))
-    if data.ndim != 2:
-        return None
-    radius = max(4.0, 1.5 * max(light["fwhm_px"] for light in truth["lights"]))
-    best = None
-    for light in truth["lights"]:
-        stars = np.array(light["stars"])
-        if len(stars) < 2:
+    radius = max(4.0, 1.5 * max(light["fwhm_px"] for light in lights))
+    found = []
+    for i, light in enumerate(lights):
+        truth = fits.getdata(folder / f"truth_{i:02}.fits").astype(float)
+        if data.ndim != 2 or data.shape != truth.shape:
             continue
-        apart = np.hypot(*(stars[:, None, :2] - stars[None, :, :2]).transpose(2, 0, 1))
-        np.fill_diagonal(apart, np.inf)
-        near = (np.where(apart < 2 * radius + 8, stars[None, :, 2], 0)).sum(1)
-        ratios, errors = [], []
-        for (x, y, flux), beside in zip(stars, near):
-            seen = within(data, x, y, radius, 8.0) if beside < 0.02 * flux else None
-            if seen and seen[1] > 0:
-                ratios.append(seen[0] / flux)
-                errors.append(seen[1] / flux)
-        if not ratios:
+        ratios, errors = apertures(data, truth, light["stars"], radius)
+        if len(ratios):
+            found.append((np.sum(ratios / errors), ratios, errors))
+    best = max((score for score, _, _ in found), default=0)
+    told = []
+    for score, ratios, errors in found:
+        if score < 0.9 * best:
             continue
-        ratios, errors = np.array(ratios), np.array(errors)
-        score = (ratios / errors).sum()
-        if best is None or score > best[0]:
-            best = score, ratios, errors
-    if best is None:
-        return None
-    _, ratios, errors = best
-    # Programs that store 0..1 mean 65535.
-    if np.median(ratios) < 1e-3:
-        ratios, errors = ratios * 65535, errors * 65535
-    keep = errors < 0.1
-    ratios, errors = (ratios[keep], errors[keep]) if keep.any() else (ratios, errors)
-    weight = 1 / (errors**2 + 0.01**2)
-    mean = np.median(ratios)
-    error = np.sqrt(np.pi / 2) / np.sqrt(weight.sum())
-    scatter = 1.4826 * np.median(np.abs(ratios - mean)) if len(ratios) > 3 else np.nan
-    beyond = np.sqrt(max(scatter**2 - np.median(errors) ** 2, 0.0))
-    return mean - 1, error, beyond, len(ratios)
+        # Programs that store 0..1 mean 65535.
+        unit = 65535 if abs(np.median(ratios)) < 1e-3 else 1
+        ratios, errors = unit * ratios, unit * errors
+        mean = np.median(ratios)
+        error = np.sqrt(np.pi / 2 / np.sum(1 / (errors**2 + 0.01**2)))
+        scatter = 1.4826 * np.median(np.abs(ratios - mean)) if len(ratios) > 3 else np.nan
+        beyond = np.sqrt(max(scatter**2 - np.median(errors) ** 2, 0.0))
+        told.append((mean - 1, error, beyond, len(ratios)))
+    return min(told, key=lambda t: abs(t[0]), default=None)
 
 
 def main():
@@ -151,8 +145,8 @@ def main():
                     cells.append("no picture")
                     continue
                 data, used = made
-                found = measure(data, truth)
-            told = "no single star" if found is None else "{:+.1%} ± {:.1%}, {:.1%} of {}".format(*found)
+                found = measure(data, folder, truth["lights"])
+            told = "no star" if found is None else "{:+.1%} ± {:.1%}, {:.1%} of {}".format(*found)
             cells.append(f"{used}, {told}")
         print(f"| {folder.name} | {len(lights)} | {len(truth['lights'][0]['stars'])} | {' | '.join(cells)} |", flush=True)
 

@@ -14,7 +14,7 @@ use photosite::run::{Integrated, IntegrationRequest, integrate, stars_of};
 use photosite_file::fits::{Sample, read_frames};
 use photosite_pix::chance::normal_below;
 use photosite_pix::stars::Star;
-use photosite_pix::{Frame, MaskBits, Plane, stat};
+use photosite_pix::{Frame, Header, MaskBits, Plane, stat};
 
 use crate::bad_night::{Night, SATURATED_ADU, SIGMA_OF_FWHM};
 use crate::camera::{Bench, working, write};
@@ -367,7 +367,7 @@ pub fn bad_nights(effort: Effort) -> Vec<Row> {
 }
 
 /// Writes the first twenty nights of one scale and without an array into the folder `PHOTOSITE_NIGHTS_IN`: the lights,
-/// and where each star lies in each of them with how much light.
+/// where each star lies in each of them, and the mean of all on its pixels and at its level, without noise and sky.
 #[expect(clippy::disallowed_methods, reason = "a test that is run by hand")]
 pub fn as_files() {
     let folder =
@@ -381,11 +381,13 @@ pub fn as_files() {
         for (i, shot) in night.shots.iter().enumerate() {
             let name = format!("light_{i:02}.fits");
             write(&folder.join(&name), &night.light(i), Sample::F32, night.header(i));
+            let truth = night.truth(i, &vec![1.0; night.shots.len()], 0);
+            write(&folder.join(format!("truth_{i:02}.fits")), &truth, Sample::F32, Header::new());
             let stars = night.stars.iter().map(|star| {
                 let (x, y) = shot.place((star.x, star.y), night.field);
-                [x, y, star.flux_e * shot.worth()]
+                [x, y]
             });
-            let stars: Vec<[f64; 3]> = stars.collect();
+            let stars: Vec<[f64; 2]> = stars.collect();
             lights.push(serde_json::json!({"name": name, "fwhm_px": shot.fwhm_px, "stars": stars}));
         }
         let truth = serde_json::json!({"what": night.what, "lights": lights});
