@@ -82,9 +82,11 @@ def apertures(data, truth, stars, radius, rim=8.0):
             continue
         noise = 1.4826 * np.median(np.abs(seen[ring] - np.median(seen[ring])))
         flux, wanted = ((share * (p - np.median(p[ring]))).sum() for p in (seen, right))
-        if noise > 0 and flux > 10 * noise * np.sqrt(share.sum()) and wanted > 0:
+        # The ring's level is a median, and is taken off every pixel of the aperture.
+        noise *= np.sqrt(share.sum() + 1.57 * share.sum() ** 2 / ring.sum())
+        if 0 < 10 * noise < flux and wanted > 0:
             ratios.append(flux / wanted)
-            errors.append(noise * np.sqrt(share.sum()) / wanted)
+            errors.append(noise / wanted)
     return np.array(ratios), np.array(errors)
 
 

@@ -132,6 +132,10 @@ const CONTRADICTS: f64 = 4.0;
 /// too sharp for their array, is no nebula's.
 const MANY: usize = 25;
 
+/// Knots of a nebula that were taken for stars are off by less, as seeing changes; a nebula that says more is the sky's
+/// own unevenness.
+const KNOTS: f64 = 1.5;
+
 /// A nebula must be this much better known to be asked instead of stars.
 const BETTER: f64 = 3.0;
 
@@ -169,10 +173,10 @@ pub(super) fn flux_scale(light: Placed<'_>, level: Placed<'_>, size: Size) -> Fl
     });
     let structure = structure.map(|found| found.ratio).filter(sound);
     let instead = |stars: &FluxRatio, nebula: &FluxRatio| {
-        if stars.count >= MANY {
+        let apart = (stars.scale / nebula.scale).ln().abs();
+        if stars.count >= MANY || apart > KNOTS.ln() {
             return false;
         }
-        let apart = (stars.scale / nebula.scale).ln().abs();
         // Well-known stars are none of its knots: faint structure may be the sensor's, or chance.
         nebula.error() < stars.error() && apart > CONTRADICTS * stars.error().hypot(nebula.error())
             || stars.error() > BETTER * nebula.error()
@@ -182,19 +186,24 @@ pub(super) fn flux_scale(light: Placed<'_>, level: Placed<'_>, size: Size) -> Fl
             FluxScale::measured(nebula, ScaleSource::Structure)
         }
         (Some(ratio), _) => FluxScale::measured(ratio, ScaleSource::Stars),
-        (None, Some(ratio)) => FluxScale::measured(ratio, ScaleSource::Structure),
-        (None, None) => {
+        (None, structure) => {
             let faint = flux_ratio(&pairs, if coarse { UNDERSAMPLED } else { FAINT });
-            by_faint_stars(faint, by_headers(light, level, size))
+            let faint = faint.filter(|ratio| ratio.error() <= FAINT_ERROR);
+            // A sky's own unevenness is no nebula, and faint stars tell it from one.
+            let apart = |nebula: &FluxRatio, stars: &FluxRatio| {
+                (stars.scale / nebula.scale).ln().abs() > CONTRADICTS * stars.error()
+            };
+            match structure.filter(|nebula| !faint.is_some_and(|stars| apart(nebula, &stars))) {
+                Some(nebula) => FluxScale::measured(nebula, ScaleSource::Structure),
+                None => by_faint_stars(faint, by_headers(light, level, size)),
+            }
         }
     }
 }
 
 /// What headers say, unless the few or faint stars in common contradict it; with the error that those have.
 fn by_faint_stars(faint: Option<FluxRatio>, headers: FluxScale) -> FluxScale {
-    let Some(ratio) = faint.filter(|ratio| ratio.error() <= FAINT_ERROR) else {
-        return headers;
-    };
+    let Some(ratio) = faint else { return headers };
     let stars = FluxScale::measured(ratio, ScaleSource::Stars);
     match (ratio.scale / headers.scale).ln().abs() < AGREES * ratio.error() {
         true => FluxScale { scale: headers.scale, source: headers.source, stars: None, ..stars },

@@ -352,13 +352,18 @@ fn table(nights: impl Iterator<Item = Night>, tell_all: bool) -> Vec<Row> {
     rows
 }
 
+/// The nights that `PHOTOSITE_NIGHTS` names.
+#[expect(clippy::disallowed_methods, reason = "tests that are run by hand")]
+fn asked() -> Option<std::ops::Range<u64>> {
+    let asked = std::env::var("PHOTOSITE_NIGHTS").ok()?;
+    let (a, b) = asked.split_once("..")?;
+    Some(a.parse().ok()?..b.parse().ok()?)
+}
+
 /// Random bad nights: of the long form those that the table in docs/numbers.md is of, or those that
 /// `PHOTOSITE_NIGHTS` names (`20..40`), each told; of the quick one some whose stars are sampled.
-#[expect(clippy::disallowed_methods, reason = "a test that is run by hand")]
 pub fn bad_nights(effort: Effort) -> Vec<Row> {
-    let asked = std::env::var("PHOTOSITE_NIGHTS").ok();
-    let asked = asked.as_deref().and_then(|v| v.split_once(".."));
-    let asked = asked.and_then(|(a, b)| Some(a.parse().ok()?..b.parse().ok()?));
+    let asked = asked();
     let night = |key| Night::new(key, effort);
     match effort {
         Effort::Quick => table((0..).map(night).filter(Night::sampled).take(6), false),
@@ -366,7 +371,8 @@ pub fn bad_nights(effort: Effort) -> Vec<Row> {
     }
 }
 
-/// Writes the first twenty nights of one scale and without an array into the folder `PHOTOSITE_NIGHTS_IN`: the lights,
+/// Writes the first twenty nights of one scale and without an array, or those that `PHOTOSITE_NIGHTS` names, into the
+/// folder `PHOTOSITE_NIGHTS_IN`: the lights,
 /// where each star lies in each of them, and the mean of all on its pixels and at its level, without noise and sky.
 #[expect(clippy::disallowed_methods, reason = "a test that is run by hand")]
 pub fn as_files() {
@@ -374,7 +380,12 @@ pub fn as_files() {
         std::env::var_os("PHOTOSITE_NIGHTS_IN").expect("PHOTOSITE_NIGHTS_IN names a folder");
     let folder = PathBuf::from(folder);
     let plain = |night: &Night| night.array.is_none() && night.shots.iter().all(|s| s.step == 1.0);
-    for night in (0..).map(|key| Night::new(key, Effort::Long)).filter(plain).take(20) {
+    let night = |key| Night::new(key, Effort::Long);
+    let nights: Vec<Night> = match asked() {
+        Some(asked) => asked.map(night).collect(),
+        None => (0..).map(night).filter(plain).take(20).collect(),
+    };
+    for night in nights {
         let folder = folder.join(format!("{:03}", night.key));
         std::fs::create_dir_all(&folder).unwrap();
         let mut lights = Vec::new();
