@@ -6,6 +6,7 @@
 
 mod amplifier;
 mod camera;
+mod eso;
 mod geometry;
 mod history;
 mod kind;
@@ -67,6 +68,7 @@ pub const RULES: &[&[Rule]] = &[
     amplifier::RULES,
     state::RULES,
     property::RULES,
+    eso::RULES,
 ];
 
 /// Reads a header by all rules.
