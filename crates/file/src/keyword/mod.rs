@@ -25,7 +25,8 @@ pub(crate) use amplifier::{
 };
 pub(crate) use geometry::Section;
 pub use kind::kind_from_words;
-pub use scale::{SampleKind, Samples, Scale, samples};
+pub(crate) use scale::unit_of;
+pub use scale::{Counted, Missing, SampleKind, Samples, Scale, adu_per_sample, counted, samples};
 
 /// One way in which one field is written in headers.
 pub struct Rule {

@@ -407,7 +407,7 @@ impl<'a> Planner<'a> {
                     frames: shelved.frames,
                     software: shelved.software.clone(),
                     relaid: shelved.relaid,
-                    e_per_adu: shelved.e_per_adu,
+                    per_adu: shelved.per_adu,
                 }),
                 level_of: None,
                 from_library: true,

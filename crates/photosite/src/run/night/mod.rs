@@ -60,7 +60,7 @@ use crate::plan::{
     plan_pictures, shooting_list,
 };
 use crate::product::Kept;
-use crate::raw::{RawFrame, brought_to_adu};
+use crate::raw::{RawFrame, brought_to_adu, told_flags};
 use crate::report::{self, LibraryReport};
 use crate::work::{Context, on_each};
 use crate::{Error, ErrorKind, Finding, Result, env};
@@ -397,6 +397,7 @@ impl<'a> Night<'a> {
                 let brought = raw.from_zero_to_one.then(|| brought_to_adu(&raw.path));
                 notes.extend(brought.into_iter().chain(bordered(&raw)), context);
                 notes.extend(damaged(&raw), context);
+                notes.extend(told_flags(&raw), context);
                 Some(raw)
             }
             Err(e) => {
