@@ -21,6 +21,12 @@ pub(super) const FRAMES: &[Code] = &[
         "No action needed; do not scale these darks.",
     ),
     code(
+        "cameras-told-apart",
+        Warning,
+        "Frames that name one camera have the hot pixels of several; each camera's lights get its own masters.",
+        "Give each camera a name of its own in the capture program.",
+    ),
+    code(
         "cfa-not-named",
         Warning,
         "Headers name no colour filter array, but flats look as if there were one; the frames get that \
