@@ -31,6 +31,7 @@ mod parted;
 mod purpose;
 mod rejection;
 mod repair;
+mod rigs;
 mod scant;
 mod stacking;
 mod star_field;

@@ -12,6 +12,7 @@ mod freed;
 mod kinds;
 mod lost;
 mod outputs;
+mod rigs;
 mod rows;
 mod units;
 
@@ -84,6 +85,7 @@ pub fn examine(inventory: &mut Inventory, context: &Context<'_>) -> Result<()> {
     let (mut findings, mut left_out) = (Vec::new(), Vec::new());
     left_out.extend(units::to_adu(&mut inventory.frames, &mut findings, context)?);
     crop::to_lights(&mut inventory.frames, &mut findings, context)?;
+    rigs::told_apart(&mut inventory.frames, &mut findings, context)?;
     let mut setups: BTreeMap<Setup, Vec<usize>> = BTreeMap::new();
     let mut raws: BTreeMap<Setup, Vec<usize>> = BTreeMap::new();
     for (i, frame) in inventory.frames.iter().enumerate().filter(|(i, _)| !left_out.contains(i)) {
