@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use photosite_pix::{Card, Header, Size, Unit};
 
 use crate::atomic::Existing;
-use crate::fits::{self, Clipped, FitsWriter, ImageSpec, Sample};
+use crate::fits::{Clipped, FitsWriter, ImageSpec, Sample};
 use crate::xisf::XisfWriter;
 use crate::{Access, Error, Result, Source, keyword, tiff};
 
@@ -105,13 +105,13 @@ pub fn write_image(
     };
     let mut header = header.clone();
     let to_integers = matches!(sample, Sample::U16 { .. }) && sample_of(&header) == Sample::F32;
-    if to_integers && fits::unit_of(&header) == Unit::Relative {
+    if to_integers && crate::keyword::unit_of(&header) == Unit::Relative {
         let message =
             "its samples are relative to 1, and 16 bits hold whole numbers: write floating point";
         return Err(Error::request(path, message));
     }
     if range == Range::Adu16 {
-        let adu = fits::unit_of(&header) == Unit::Adu;
+        let adu = crate::keyword::unit_of(&header) == Unit::Adu;
         if format == Format::Fits || sample != Sample::F32 || !adu {
             let message = "a range of 0 to 1 needs floating-point XISF or TIFF, and samples in \
                            ADU";

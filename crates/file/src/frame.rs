@@ -20,7 +20,7 @@ pub fn read_frame(path: &Path) -> Result<(Frame, Header)> {
         return fits::read_frame(path);
     }
     let (data, header) = read_image(path)?;
-    let unit = fits::unit_of(&header);
+    let unit = crate::keyword::unit_of(&header);
     Ok((Frame::new(data, unit), header))
 }
 
@@ -33,7 +33,7 @@ pub fn read_frames(path: &Path) -> Result<(Vec<Frame>, Header)> {
         return fits::read_frames(path);
     }
     let header = probe(path)?.header;
-    let unit = fits::unit_of(&header);
+    let unit = crate::keyword::unit_of(&header);
     let source = open(path)?;
     expect_picture(path, source.planes())?;
     let planes = planes_of(&*source)?;

@@ -282,3 +282,28 @@ fn pages_of_a_tiff_and_planes_of_a_cube_are_frames() {
     writer.finish().unwrap();
     assert_eq!(firsts(&cube), wanted);
 }
+
+/// Sensors that are numbered are known by their numbers, in whatever order a program wrote them.
+#[test]
+fn numbered_images_are_taken_by_their_numbers() {
+    let dir = tempfile::tempdir().unwrap();
+    let (sample, size) = (Sample::U16 { pedestal_adu: 0.0 }, Size::new(6, 4));
+    for (names, expected) in [
+        (["CHIP1", "CHIP2"], 0),
+        (["CHIP2", "CHIP1"], 1),
+        (["CCD10", "CCD9"], 1),
+        (["chip2", "CHIP1"], 1),
+        // No numbers of one word.
+        (["SCI", "GUIDE1"], 0),
+        (["S2", "N1"], 0),
+    ] {
+        let path = dir.path().join("two.fits");
+        let units: Vec<(Option<&str>, Size, Sample)> =
+            names.iter().map(|name| (Some(*name), size, sample)).collect();
+        sequence(&path, &units);
+        let image = probe(&path).unwrap().image;
+        assert_eq!(image, expected, "{names:?}");
+        let first = first_sample(&*open(&path).unwrap());
+        assert_eq!(first, 100.0 * expected as f32, "{names:?}");
+    }
+}

@@ -133,21 +133,18 @@ fn pedestal_adu(header: &Header) -> Option<f32> {
 /// XISF1: 16-bit samples are read as number / 65535.
 pub const UNIT_ADU: f64 = 65_535.0;
 
-/// Opens an image whose samples run from 0 to 1, as ADU of 16 bits; a pedestal stays in it.
-///
-/// # Errors
-/// As [`open_stored`].
-pub fn open_stored_full_scale(path: &Path) -> Result<Box<dyn Source>> {
-    Ok(rescaled(open_stored(path)?, UNIT_ADU, 0.0))
-}
-
-/// The same, less the pedestal that its header records.
+/// Opens an image whose samples run from 0 to 1, as ADU of 16 bits, less the pedestal that its header records.
 ///
 /// # Errors
 /// As [`open_stored`].
 pub fn open_full_scale(path: &Path) -> Result<Box<dyn Source>> {
     let level_adu = pedestal_adu(&probe(path)?.header).unwrap_or(0.0);
     Ok(rescaled(open_stored(path)?, UNIT_ADU, level_adu))
+}
+
+/// The same image with samples multiplied by what one of them is in ADU.
+pub(crate) fn in_adu(source: Box<dyn Source>, adu_per_sample: f64) -> Box<dyn Source> {
+    if adu_per_sample == 1.0 { source } else { rescaled(source, adu_per_sample, 0.0) }
 }
 
 /// The same image with samples multiplied, then lowered by a constant.

@@ -27,6 +27,8 @@
 //! # Ok::<(), photosite::Error>(())
 //! ```
 
+mod flags;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -40,10 +42,12 @@ use photosite_pix::{Applied, Detector, FrameKind, Header, Metadata, Rect, Size};
 
 use crate::detector::{Linearity, OverscanRecord, Parts, detector_of, full_scale_adu};
 use crate::finding::Severity;
-use crate::open::{open_stored, open_stored_full_scale, probe, turned_over};
+use crate::open::{UNIT_ADU, in_adu, open_stored, probe, turned_over};
 use crate::provenance::{ContentHash, FileMark};
 use crate::stack::{Additive, Prepared, ReadBuffers};
 use crate::{Error, Finding, Result};
+
+pub use flags::{Flagged, told_flags};
 
 /// What is subtracted from every sample of a frame before anything else.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -76,6 +80,8 @@ pub struct RawFrame {
     pub from_zero_to_one: bool,
     /// A program moved or cropped it and filled up its edge with zeros: these are no samples.
     pub zero_is_missing: bool,
+    /// What the flags of another program beside it say.
+    pub flagged: Option<Flagged>,
     /// Its rows are read from the last to the first; header, metadata and detector are those of the
     /// frame as it is read.
     pub turned: bool,
@@ -130,6 +136,7 @@ impl RawFrame {
         let detector = detector_of(&metadata, &header, size);
         let from_zero_to_one = runs_from_zero_to_one(path, &header)?;
         let zero_is_missing = has_border_of_zeros(path, &metadata, access)?;
+        let flagged = Flagged::of(path, size)?;
         Ok(Self {
             path: path.to_owned(),
             hash,
@@ -139,6 +146,7 @@ impl RawFrame {
             detector,
             from_zero_to_one,
             zero_is_missing,
+            flagged,
             turned: false,
             noise_told: false,
             header,
@@ -152,9 +160,18 @@ impl RawFrame {
     pub fn step_adu(&self) -> f32 {
         match full_scale_adu(&self.header) {
             Some(_) if !self.from_zero_to_one => {
-                self.header.get_f64("BSCALE").unwrap_or(1.0).abs() as f32
+                (self.header.get_f64("BSCALE").unwrap_or(1.0).abs() * self.adu_per_sample()) as f32
             }
             _ => 0.0,
+        }
+    }
+
+    /// What one unit of its file's samples is in ADU: another number than 1 where they run from 0 to 1, are
+    /// electrons, or are counted in a second. What cannot be told is taken as ADU.
+    pub fn adu_per_sample(&self) -> f64 {
+        match self.from_zero_to_one {
+            true => UNIT_ADU,
+            false => keyword::adu_per_sample(&self.header).unwrap_or(1.0),
         }
     }
 
@@ -163,10 +180,12 @@ impl RawFrame {
     /// # Errors
     /// When the file cannot be read, or is not what its header said.
     pub fn open(&self, handling: Handling<'_>) -> Result<Prepared> {
-        let how = if self.from_zero_to_one { open_stored_full_scale } else { open_stored };
         let over = |source| if self.turned { turned_over(source) } else { source };
         let known = |source| if self.zero_is_missing { without_zeros(source) } else { source };
-        let source = over(known(how(&self.path)?));
+        let read = |source| over(known(in_adu(source, self.adu_per_sample())));
+        let believed = self.flagged.is_some_and(|flagged| flagged.is_believed());
+        let open = if believed { flags::open_unflagged } else { open_stored };
+        let source = read(open(&self.path)?);
         let size = self.detector.size;
         if source.size() != size {
             let message = format!("is {} pixels now, was {size}", source.size());
@@ -187,7 +206,7 @@ impl RawFrame {
             (Handling::Stack { keep_open: false, .. }, Access::Rows) => {
                 let raw = source.raw().is_some();
                 let path = self.path.clone();
-                over(known(Box::new(Reopened { path, size, planes: 1, raw, open: how })))
+                read(Box::new(Reopened { path, size, planes: 1, raw, open }))
             }
             _ => source,
         };

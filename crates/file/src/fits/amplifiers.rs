@@ -7,7 +7,7 @@ use photosite_pix::detector::tiles;
 use photosite_pix::{Card, Gain, Header, Rect, Size};
 
 use super::file::image_header;
-use super::layout::{Hdu, Layout};
+use super::layout::{Hdu, Layout, by_number};
 use crate::keyword::{
     AMPLIFIERS, Section, amplifier_card, amplifier_suffixes, amplifier_value, section_of,
 };
@@ -63,7 +63,7 @@ impl Assembly {
             return None;
         }
         let frame = |h: &&Hdu| h.has_pixels() && !is_beside(&h.summary());
-        let images: Vec<&Hdu> = layout.hdus.iter().filter(frame).collect();
+        let images = by_number(layout.hdus.iter().filter(frame).collect());
         let first = *images.first()?;
         let whole = |h: &&&Hdu| h.planes == 1 && h.size.is_some();
         let several = images.len() > 1;

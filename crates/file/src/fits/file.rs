@@ -7,7 +7,7 @@ use photosite_pix::{Header, Plane, Size};
 
 use super::amplifiers::Assembly;
 use super::carry::merged;
-use super::layout::{Depth, Hdu, HduKind, HduSummary, Layout, scan};
+use super::layout::{Depth, Hdu, HduKind, HduSummary, Layout, number_of, scan};
 use super::plain::FitsSource;
 use super::table::Table;
 use super::unzip;
@@ -134,8 +134,10 @@ pub(crate) fn probe(path: &Path, magic: Magic) -> Result<Probe> {
     let layout = match magic {
         Magic::Packed(packing) => {
             let first = unzip::probe(path, packing)?;
-            // The outputs of a sensor lie in all units; of others the first image is enough.
-            match first.hdus.iter().any(|h| h.index > 0 && h.header.get("DETSEC").is_some()) {
+            // The outputs of a sensor lie in all units, and numbered images in any order; of others the first image
+            // is enough.
+            let of_several = |h: &Hdu| h.header.get("DETSEC").is_some() || number_of(h).is_some();
+            match first.hdus.iter().any(|h| h.index > 0 && of_several(h)) {
                 true => FitsFile::open(path, magic)?.layout,
                 false => first,
             }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use photosite_pix::{Applied, Card, Frame, Header, MaskBits, Plane, Unit};
+use photosite_pix::{Applied, Card, Frame, Header, MaskBits, Plane};
 
 use super::amplifiers::Assembly;
 use super::file::FitsFile;
@@ -10,6 +10,7 @@ use super::layout::Hdu;
 use super::table::Table;
 use super::write::{Clipped, FitsWriter, ImageSpec, Sample};
 use crate::atomic::Existing;
+use crate::keyword::unit_of;
 use crate::magic::Magic;
 use crate::source::{changed, planes_of};
 use crate::{Error, Result, Source};
@@ -20,27 +21,13 @@ const ERR: &str = "ERR";
 /// pixels are noisier than errors of independent pixels say.
 const SHARED: &str = "PSCORR";
 /// EXTNAME of the image of mask bits.
-const DQ: &str = "DQ";
+pub(super) const DQ: &str = "DQ";
 /// EXTNAMEs that astropy's `CCDData` gives to a mask, in which what is not 0 is not to be used, and to an
 /// uncertainty, which UTYPE names.
-const MASK: &str = "MASK";
+pub(super) const MASK: &str = "MASK";
 const UNCERT: &str = "UNCERT";
 /// Rows encoded at a time.
 const STRIP: usize = 64;
-
-/// What BUNIT says: electrons, nothing at all for relative values, else ADU.
-///
-/// A file without BUNIT, and one with a unit not known here, counts ADU: cameras write no BUNIT.
-pub(crate) fn unit_of(header: &Header) -> Unit {
-    let Some(value) = header.get("BUNIT") else { return Unit::Adu };
-    let text = value.as_text().map(|t| t.to_ascii_lowercase()).unwrap_or_default();
-    let word: String = text.chars().filter(|c| !matches!(c, '-' | ' ')).collect();
-    match word.as_str() {
-        "" => Unit::Relative,
-        "e" | "electron" | "electrons" | "photoelectron" | "photoelectrons" => Unit::Electron,
-        _ => Unit::Adu,
-    }
-}
 
 /// Reads a frame and its header: the image, its variance from extension ERR (one standard
 /// deviation, squared) and its mask from extension DQ, each where it is there; else from UNCERT and MASK as
@@ -86,7 +73,7 @@ pub fn open_mask(path: &Path) -> Result<Option<Box<dyn Source>>> {
     if let Some(hdu) = found_beside(&file, DQ)?.cloned() {
         return file.source(&hdu).map(Some);
     }
-    let Some(hdu) = of_astropy(&file, MASK)?.cloned() else { return Ok(None) };
+    let Some(hdu) = of_size(&file, MASK)?.cloned() else { return Ok(None) };
     let bits = |_, samples: &mut [f32]| {
         samples.iter_mut().for_each(|v| *v = f32::from(masked(*v).bits()));
     };
@@ -99,7 +86,7 @@ fn masked(stored: f32) -> MaskBits {
 }
 
 /// The extension of that name, where it is of the image's size: other programs' may be of anything.
-fn of_astropy<'a>(file: &'a FitsFile, name: &str) -> Result<Option<&'a Hdu>> {
+pub(super) fn of_size<'a>(file: &'a FitsFile, name: &str) -> Result<Option<&'a Hdu>> {
     let image = file.layout.image(file.path())?;
     let found = file.layout.named(name).filter(|h| h.index != image.index);
     Ok(found.filter(|h| (h.size, h.planes) == (image.size, image.planes)))
@@ -107,7 +94,7 @@ fn of_astropy<'a>(file: &'a FitsFile, name: &str) -> Result<Option<&'a Hdu>> {
 
 /// The variance of each plane that astropy's uncertainty gives; none where there is none, or of another kind.
 fn uncertainties(file: &FitsFile) -> Result<Vec<Plane<f32>>> {
-    let Some(hdu) = of_astropy(file, UNCERT)? else { return Ok(Vec::new()) };
+    let Some(hdu) = of_size(file, UNCERT)? else { return Ok(Vec::new()) };
     let variance: fn(f32) -> f32 = match hdu.header.get_text("UTYPE").as_deref() {
         Some("StdDevUncertainty") => |v| v * v,
         Some("VarianceUncertainty") => |v| v,
@@ -161,7 +148,7 @@ fn assembled(file: &FitsFile) -> Result<Option<(Plane<f32>, Header)>> {
 /// The planes of the mask; none where there is none.
 fn masks(file: &FitsFile) -> Result<Vec<Plane<MaskBits>>> {
     let Some(hdu) = found_beside(file, DQ)? else {
-        let Some(hdu) = of_astropy(file, MASK)? else { return Ok(Vec::new()) };
+        let Some(hdu) = of_size(file, MASK)? else { return Ok(Vec::new()) };
         let bits = |plane: Plane<f32>| {
             let bits = plane.as_slice().iter().map(|v| masked(*v)).collect();
             Plane::from_vec(plane.size(), bits).expect("one mask entry a sample")

@@ -410,9 +410,30 @@ fn image_shape(axes: &[u64]) -> Option<(Size, usize)> {
     (flat && countable).then_some((size, planes))
 }
 
+/// The word and the number of a unit that is called so, as `CHIP2`.
+pub(super) fn number_of(hdu: &Hdu) -> Option<(String, u32)> {
+    let name = hdu.name.as_deref()?.trim();
+    let word = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let number = name[word.len()..].parse().ok()?;
+    (!word.is_empty()).then(|| (word.to_lowercase(), number))
+}
+
+/// Images whose names are one word with a number each, by these numbers: programs write them in one order or another.
+/// Others stay as they stand.
+pub(super) fn by_number(images: Vec<&Hdu>) -> Vec<&Hdu> {
+    let numbers: Option<Vec<(String, u32)>> = images.iter().map(|h| number_of(h)).collect();
+    let Some(numbers) = numbers else { return images };
+    if numbers.windows(2).any(|pair| pair[0].0 != pair[1].0) {
+        return images;
+    }
+    let mut all: Vec<(u32, &Hdu)> = numbers.into_iter().map(|(_, n)| n).zip(images).collect();
+    all.sort_by_key(|(number, hdu)| (*number, hdu.index));
+    all.into_iter().map(|(_, hdu)| hdu).collect()
+}
+
 impl Layout {
     /// The unit whose image the file is about: the primary, or where that has no pixels, or is a preview of an
-    /// extension, the first extension with an image.
+    /// extension, the first extension with an image; of `CHIP1` and `CHIP2` the one with the least number.
     ///
     /// # Errors
     /// Unsupported where there is no image of two or three axes.
@@ -436,7 +457,13 @@ impl Layout {
             return Err(Error::unsupported(path, message));
         };
         expect_size(path, size, hdu.planes)?;
-        Ok(hdu)
+        if number_of(hdu).is_none() {
+            return Ok(hdu);
+        }
+        let like = |h: &&Hdu| {
+            (h.size, h.planes, h.bitpix) == (hdu.size, hdu.planes, hdu.bitpix) && h.has_pixels()
+        };
+        Ok(by_number(self.hdus.iter().filter(like).collect()).first().copied().unwrap_or(hdu))
     }
 
     /// The first unit named `name`.

@@ -7,6 +7,7 @@ mod astropy;
 mod carry;
 mod checksum;
 mod file;
+mod flags;
 mod frame;
 mod layout;
 mod pixels;
@@ -22,10 +23,11 @@ pub(crate) use carry::carried;
 pub use carry::header_of;
 pub use file::{layout, read_table};
 pub(crate) use file::{open, probe, probe_frames};
+pub use flags::{Flags, open_flags};
 pub use frame::{
     FrameSpec, FrameWriter, mask_bits, read_frame, read_frames, read_image, write_frame,
 };
-pub(crate) use frame::{open_mask, read_masked, unit_of};
+pub(crate) use frame::{open_mask, read_masked};
 pub use layout::{Hdu, HduKind, HduSummary, Layout};
 pub use plain::FitsSource;
 pub use table::{Column, Table};

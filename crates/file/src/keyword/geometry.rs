@@ -208,8 +208,16 @@ fn iraf_section(text: &str) -> Option<Rect> {
 
 fn filter(header: &Header, m: &mut Metadata, _: &mut Vec<Note>) -> bool {
     let wheels = [&["FILTER"][..], &["FILTER1", "FILT-1"], &["FILTER2", "FILT-2"], &["FILTER3"]];
+    let found = wheels.iter().filter_map(|keys| text(header, keys)).filter(|f| is_filter(f));
+    m.filter =
+        combined_filters(found).or_else(|| text(header, &["FILTERS"]).filter(|f| is_filter(f)));
+    m.filter.is_some()
+}
+
+/// The filters of several wheels as one; `None` where there are none.
+pub(super) fn combined_filters(wheels: impl Iterator<Item = String>) -> Option<String> {
     let mut names: Vec<String> = Vec::new();
-    for found in wheels.iter().filter_map(|keys| text(header, keys)).filter(|f| is_filter(f)) {
+    for found in wheels {
         // FILTER often repeats a wheel, or names all of them.
         let named =
             |n: &String| n.split([' ', '+', ',', '/']).any(|w| w.eq_ignore_ascii_case(&found));
@@ -222,18 +230,13 @@ fn filter(header: &Header, m: &mut Metadata, _: &mut Vec<Note>) -> bool {
     } else {
         names.truncate(1);
     }
-    m.filter = if names.is_empty() {
-        text(header, &["FILTERS"]).filter(|f| is_filter(f))
-    } else {
-        Some(names.join("+"))
-    };
-    m.filter.is_some()
+    (!names.is_empty()).then(|| names.join("+"))
 }
 
 /// Whether a name says that the slot of a wheel lets everything through.
 fn is_empty_slot(name: &str) -> bool {
     let plain = name.to_lowercase();
-    ["clear", "c", "open", "air", "empty", "blank", "hole"].contains(&plain.as_str())
+    ["clear", "c", "open", "air", "empty", "blank", "hole", "free"].contains(&plain.as_str())
 }
 
 fn row_order(header: &Header) -> Option<RowOrder> {
@@ -247,7 +250,7 @@ fn row_order(header: &Header) -> Option<RowOrder> {
 }
 
 /// Width and height of the frame, where its header tells.
-fn frame_size(header: &Header) -> Option<Size> {
+pub(super) fn frame_size(header: &Header) -> Option<Size> {
     let axis = |key: &str| usize::try_from(header.get_i64(key)?).ok().filter(|n| *n > 0);
     Some(Size::new(axis("NAXIS1")?, axis("NAXIS2")?))
 }

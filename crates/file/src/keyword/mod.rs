@@ -6,6 +6,7 @@
 
 mod amplifier;
 mod camera;
+mod eso;
 mod geometry;
 mod history;
 mod kind;
@@ -24,7 +25,8 @@ pub(crate) use amplifier::{
 };
 pub(crate) use geometry::Section;
 pub use kind::kind_from_words;
-pub use scale::{SampleKind, Samples, Scale, samples};
+pub(crate) use scale::unit_of;
+pub use scale::{Counted, Missing, SampleKind, Samples, Scale, adu_per_sample, counted, samples};
 
 /// One way in which one field is written in headers.
 pub struct Rule {
@@ -67,6 +69,7 @@ pub const RULES: &[&[Rule]] = &[
     amplifier::RULES,
     state::RULES,
     property::RULES,
+    eso::RULES,
 ];
 
 /// Reads a header by all rules.

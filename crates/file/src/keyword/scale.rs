@@ -2,11 +2,10 @@
 //!
 //! Nothing is scaled here: a mix of scales in a set is for the caller to mend or to refuse.
 
-use photosite_pix::{Header, Unit};
+use photosite_pix::{Gain, Header, Unit};
 use serde::{Deserialize, Serialize};
 
 use super::writer;
-use crate::fits::unit_of;
 use crate::ours::KEY_KEYWORD;
 
 /// How samples are stored.
@@ -50,6 +49,83 @@ pub struct Samples {
     pub kind: SampleKind,
     /// What they count.
     pub scale: Scale,
+}
+
+/// What BUNIT says that samples count, where that is not plain ADU: electrons, or either of both in a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// Electrons rather than ADU.
+    pub electrons: bool,
+    /// So many in each second of the exposure.
+    pub per_second: bool,
+}
+
+/// What a header lacks by which samples would be brought to ADU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// How many electrons are one ADU.
+    Gain,
+    /// For how long it was exposed.
+    Exposure,
+}
+
+/// How units of a second end once blanks are gone: `adu/s`, and FITS4's `adu s-1`, `adu s**-1`.
+const A_SECOND: [&str; 8] = ["/s", "/sec", "/second", "s-1", "s^-1", "s**-1", "s**(-1)", "s^(-1)"];
+
+/// What stands before that where it is ADU.
+const COUNTS: [&str; 8] = ["adu", "adus", "dn", "ct", "cts", "count", "counts", "du"];
+
+/// Whether a word of a unit, in lower case, names electrons.
+fn names_electrons(word: &str) -> bool {
+    let word: String = word.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).collect();
+    matches!(
+        word.as_str(),
+        "e" | "electron" | "electrons" | "photoelectron" | "photoelectrons" | "elec" | "el"
+    )
+}
+
+/// BUNIT's word, and whether it is in a second.
+fn unit_words(header: &Header) -> Option<(String, bool)> {
+    let text = header.get("BUNIT")?.as_text().unwrap_or_default().to_ascii_lowercase();
+    let word: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let of = |end: &str| {
+        let word = word.strip_suffix(end)?.trim_end_matches(['.', '*']);
+        (names_electrons(word) || COUNTS.contains(&word)).then(|| word.to_owned())
+    };
+    match A_SECOND.into_iter().find_map(of) {
+        Some(word) => Some((word, true)),
+        None => Some((word, false)),
+    }
+}
+
+/// The unit of samples as BUNIT has it, whatever time it is in; without the card ADU.
+pub(crate) fn unit_of(header: &Header) -> Unit {
+    match unit_words(header) {
+        Some((word, false)) if word.is_empty() => Unit::Relative,
+        Some((word, _)) if names_electrons(&word) => Unit::Electron,
+        _ => Unit::Adu,
+    }
+}
+
+/// What the samples of an image count by BUNIT; `None` where that is ADU, no unit of counts, or unsaid.
+pub fn counted(header: &Header) -> Option<Counted> {
+    let (word, per_second) = unit_words(header)?;
+    let counted = Counted { electrons: names_electrons(&word), per_second };
+    (counted.electrons || per_second).then_some(counted)
+}
+
+/// What one unit of an image's samples is in ADU, by BUNIT and by the gain and the exposure beside it; 1 where it
+/// does not say otherwise.
+///
+/// # Errors
+/// What is missing.
+pub fn adu_per_sample(header: &Header) -> Result<f64, Missing> {
+    let Some(counted) = counted(header) else { return Ok(1.0) };
+    let metadata = super::read(header).metadata;
+    let seconds = metadata.exposure_s.filter(|s| s.is_finite() && *s > 0.0);
+    let seconds = if counted.per_second { seconds.ok_or(Missing::Exposure)? } else { 1.0 };
+    let gain = metadata.gain_e_per_adu.map(Gain::e_per_adu);
+    Ok(seconds / if counted.electrons { gain.ok_or(Missing::Gain)? } else { 1.0 })
 }
 
 /// Programs whose floating-point FITS files run from 0 to 1.
@@ -108,6 +184,42 @@ fn float_scale(header: &Header) -> Scale {
 mod tests {
     use super::super::tests::header;
     use super::*;
+
+    #[test]
+    fn units_are_told_from_their_words() {
+        let counted = |unit: &str| {
+            let found = counted(&header(&[&format!("BUNIT   = '{unit}'")]));
+            found.map(|c| (c.electrons, c.per_second))
+        };
+        for unit in ["adu", "ADU", "count", "counts", "DN", "ct", "", "Jy", "m/s", "K", "ergs-1"] {
+            assert_eq!(counted(unit), None, "{unit}");
+        }
+        for unit in ["electron", "ELECTRONS", "e-", "e", "photo-electron", "electron  "] {
+            assert_eq!(counted(unit), Some((true, false)), "{unit}");
+        }
+        for unit in
+            ["adu/s", "adu s-1", "ADU / sec", "counts/s", "COUNTS/S", "DN/second", "ct s**-1"]
+        {
+            assert_eq!(counted(unit), Some((false, true)), "{unit}");
+        }
+        for unit in ["electron/s", "e-/s", "ELECTRONS/S", "electron s-1", "electrons.s-1", "e-/sec"]
+        {
+            assert_eq!(counted(unit), Some((true, true)), "{unit}");
+        }
+    }
+
+    #[test]
+    fn gain_and_exposure_bring_samples_to_adu() {
+        let of = |lines: &[&str]| adu_per_sample(&header(lines));
+        let (gain, time) = ("EGAIN   = 2.0", "EXPTIME = 60.0");
+        assert_eq!(of(&[gain, time]), Ok(1.0));
+        assert_eq!(of(&["BUNIT   = 'electron'", gain, time]), Ok(0.5));
+        assert_eq!(of(&["BUNIT   = 'adu/s'", gain, time]), Ok(60.0));
+        assert_eq!(of(&["BUNIT   = 'electron/s'", gain, time]), Ok(30.0));
+        assert_eq!(of(&["BUNIT   = 'electron'", time]), Err(Missing::Gain));
+        assert_eq!(of(&["BUNIT   = 'adu/s'", gain]), Err(Missing::Exposure));
+        assert_eq!(of(&["BUNIT   = 'adu/s'", "EXPTIME = 0.0"]), Err(Missing::Exposure));
+    }
 
     #[test]
     fn what_headers_say_of_samples() {

@@ -11,7 +11,8 @@ use photosite_pix::{FrameKind, Header, Metadata, Size, Unit};
 use super::cards::PROPERTY;
 use crate::atomic::{Existing, Pending, write_error};
 use crate::export::{FULL_SCALE_ADU, Range};
-use crate::fits::{Clipped, Sample, as_u16, carried, unit_of};
+use crate::fits::{Clipped, Sample, as_u16, carried};
+use crate::keyword::unit_of;
 use crate::{Error, Result, keyword, platform};
 
 /// Where blocks begin is a multiple of this, as PixInsight has it.

@@ -19,6 +19,7 @@ mod parts;
 pub use linearity::{BEYOND, LINEARITY_SCHEMA, Linearity};
 pub use parts::{OverscanRecord, Part, Parts, overscans_at_a_glance};
 
+use photosite_file::keyword::adu_per_sample;
 use photosite_pix::{Detector, Frame, Header, MaskBits, Metadata, Size, Unit};
 
 /// The detector of a frame of `size` as its header tells; a raw sample saturates at the level that
@@ -61,7 +62,8 @@ pub fn mark_raw(frame: &mut Frame, metadata: &Metadata, header: &Header) {
     samples.filter(|(v, _)| **v >= level).for_each(|(_, m)| *m |= MaskBits::SATURATED);
 }
 
-/// The largest sample the file's own type can hold in ADU, for 8- and 16-bit integers.
+/// The largest sample the file's own type can hold in ADU, for 8- and 16-bit integers; electrons and counts of a
+/// second are brought to ADU where the header tells how.
 pub fn full_scale_adu(header: &Header) -> Option<f64> {
     let zero = header.get_f64("BZERO").unwrap_or(0.0);
     let scale = header.get_f64("BSCALE").unwrap_or(1.0);
@@ -70,7 +72,7 @@ pub fn full_scale_adu(header: &Header) -> Option<f64> {
         16 => 32767.0,
         _ => return None,
     };
-    Some(zero + scale * largest)
+    Some((zero + scale * largest) * adu_per_sample(header).unwrap_or(1.0))
 }
 
 #[cfg(test)]

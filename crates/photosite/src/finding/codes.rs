@@ -350,6 +350,13 @@ pub(super) const CODES: &[Code] = &[
         "Make it from raw frames that were not debayered.",
     ),
     code(
+        "master-not-straightened",
+        Warning,
+        "A master was made of samples that were not straightened by the curve that straightens the lights, or by another; \
+         one that was is used where there is one, or its frames are.",
+        "Add the raw frames to the library, which makes the master again: photosite library add FOLDER.",
+    ),
+    code(
         "master-retired",
         Warning,
         "A master that was retired in the library was made again from the night's own frames.",

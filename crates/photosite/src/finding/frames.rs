@@ -21,6 +21,12 @@ pub(super) const FRAMES: &[Code] = &[
         "No action needed; do not scale these darks.",
     ),
     code(
+        "cameras-told-apart",
+        Warning,
+        "Frames that name one camera have the hot pixels of several; each camera's lights get its own masters.",
+        "Give each camera a name of its own in the capture program.",
+    ),
+    code(
         "cfa-not-named",
         Warning,
         "Headers name no colour filter array, but flats look as if there were one; the frames get that \
@@ -59,6 +65,13 @@ pub(super) const FRAMES: &[Code] = &[
         "Calibration frames are larger than the lights: of the whole sensor, or with another margin. The part of \
          them that is the lights' own is used.",
         "No action needed; frames read out like the lights are as good and smaller.",
+    ),
+    code(
+        "flags-of-another-program",
+        Info,
+        "A raw frame has an extension MASK or DQ: what it says is not to be used is not, unless that is most of the frame; \
+         flags of unknown meaning are told.",
+        "Write the pixels that are not to be used into an extension MASK.",
     ),
     code(
         "flat-holds-stars",
@@ -196,5 +209,29 @@ pub(super) const FRAMES: &[Code] = &[
         Warning,
         "Lines cover so much of a light that none is masked as a trail.",
         "Inspect it: aircraft, lamps or reflections.",
+    ),
+    code(
+        "unit-contradicted",
+        Warning,
+        "BUNIT of some frames says electrons, or counts of a second, and their samples say ADU, which they are taken as.",
+        "Correct BUNIT, or remove it.",
+    ),
+    code(
+        "unit-converted",
+        Info,
+        "Frames in electrons, or in counts of a second (BUNIT), are brought to ADU by gain and exposure as they are read.",
+        "Nothing need be done if the levels come out right.",
+    ),
+    code(
+        "unit-gain-found",
+        Warning,
+        "Frames in electrons name no gain; that of other frames of their camera is taken, or the step of their samples.",
+        "Write EGAIN into the headers.",
+    ),
+    code(
+        "unit-not-known",
+        Error,
+        "Frames in electrons, or in counts of a second, name no gain or exposure that would bring them to ADU; they are left out.",
+        "Write EGAIN and EXPTIME into the headers, or use the frames as the camera wrote them.",
     ),
 ];

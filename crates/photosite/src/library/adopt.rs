@@ -9,11 +9,14 @@ use super::Traits;
 use crate::finding::{Finding, Severity};
 use crate::header::Relaid;
 use crate::inventory::MasterName;
-use crate::product::{NO_GAIN, NO_GAIN_HINT, in_electrons};
+use crate::product::{FREED_BY_UNIT, LightsUnit, freed_by_unit, samples_per_adu};
 use crate::provenance::key_of;
 
 /// The header keyword of a converted copy of another program's master.
 pub const ADOPTED_KEYWORD: &str = "PSADOPT";
+
+/// The code of the finding that nothing says whether a master holds its bias.
+pub const CONTENT_ASSUMED: &str = "master-content-assumed";
 
 /// A master that can be used.
 #[derive(Debug, Clone)]
@@ -32,8 +35,8 @@ pub struct Adopted {
     pub findings: Vec<Finding>,
     /// How it is laid beside the lights, where that is not as its header says or they do.
     pub relaid: Option<Relaid>,
-    /// Electrons for each ADU, by which its samples are to be divided where they are electrons.
-    pub e_per_adu: Option<f64>,
+    /// What its samples are to be divided by to be ADU, where they are electrons or count a second.
+    pub per_adu: Option<f64>,
 }
 
 impl Adopted {
@@ -42,20 +45,23 @@ impl Adopted {
         key_of(&self.header).is_some()
     }
 
-    /// The same beside lights of this gain in electrons per ADU, where that is known: samples that are electrons are
-    /// to be divided by it, or by the master's own.
+    /// The same beside lights of this unit: electrons are to be divided by the lights' gain, or by the master's own, and
+    /// what counts a second is to be multiplied by its exposure.
     ///
     /// # Errors
-    /// A Finding where they are electrons and neither gain is known.
-    pub fn in_adu(mut self, path: &Path, of_lights: Option<f64>) -> Result<Self, Box<Finding>> {
-        if in_electrons(&self.header) && !self.is_ours() {
-            self.e_per_adu = of_lights.or(self.traits.gain_e_per_adu);
+    /// A Finding where gain or exposure are not known.
+    pub fn in_adu(mut self, path: &Path, beside: LightsUnit) -> Result<Self, Box<Finding>> {
+        if self.is_ours() {
+            return Ok(self);
+        }
+        match samples_per_adu(&self.header, &keyword::read(&self.header).metadata, beside) {
+            Ok(per_adu) => self.per_adu = per_adu,
             // The response of pixels has no unit.
-            if self.e_per_adu.is_none() && self.kind != FrameKind::Flat {
+            Err(_) if self.kind == FrameKind::Flat => {}
+            Err((why, hint)) => {
                 let subject = path.display().to_string();
-                let finding =
-                    Finding::new("master-in-electrons", Severity::Error, subject, NO_GAIN);
-                return Err(Box::new(finding.hint(NO_GAIN_HINT)));
+                let finding = Finding::new("master-in-electrons", Severity::Error, subject, why);
+                return Err(Box::new(finding.hint(hint)));
             }
         }
         Ok(self)
@@ -128,7 +134,14 @@ pub fn adopt(
         );
     }
     let metadata = filled.0;
-    let traits = Traits::of(&metadata, probe.size);
+    let mut traits = Traits::of(&metadata, probe.size);
+    if freed_by_unit(kind, &probe.header, traits.bias_removed) {
+        traits.bias_removed = true;
+        findings.push(
+            Finding::new(CONTENT_ASSUMED, Severity::Warning, &subject, FREED_BY_UNIT)
+                .hint("If its bias is in it, make it again in ADU."),
+        );
+    }
     let assumed = match kind {
         FrameKind::Dark => Some(("dark; it is assumed to include bias", "If bias was subtracted")),
         FrameKind::Flat => Some((
@@ -140,7 +153,7 @@ pub fn adopt(
     if let Some((what, when)) = assumed.filter(|_| !ours && !traits.bias_removed) {
         let message = format!("nothing says whether bias was subtracted from this {what}");
         findings.push(
-            Finding::new("master-content-assumed", Severity::Info, &subject, message)
+            Finding::new(CONTENT_ASSUMED, Severity::Info, &subject, message)
                 .hint(format!("{when}, set BIASSUB = T in its header.")),
         );
     }
@@ -157,7 +170,7 @@ pub fn adopt(
         header,
         findings,
         relaid: None,
-        e_per_adu: None,
+        per_adu: None,
     }))
 }
 

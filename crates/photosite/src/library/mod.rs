@@ -38,7 +38,7 @@ mod shelf;
 mod telescope;
 mod traits;
 
-pub use adopt::{ADOPTED_KEYWORD, Adopted, adopt};
+pub use adopt::{ADOPTED_KEYWORD, Adopted, CONTENT_ASSUMED, adopt};
 pub use camera::{camera_key, same_camera};
 pub use choose::{Candidate, Check, Choice, FEW_REFUSALS, Priced, Refusal, choose, contradictions};
 pub use cost::{

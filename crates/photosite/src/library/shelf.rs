@@ -47,8 +47,8 @@ pub struct Shelved {
     pub flat_level_adu: Option<f64>,
     /// How it is laid beside the lights of its night, where headers do not say it.
     pub relaid: Option<Relaid>,
-    /// Electrons for each ADU, by which its samples are to be divided where they are electrons.
-    pub e_per_adu: Option<f64>,
+    /// What its samples are to be divided by to be ADU, where they are electrons or count a second.
+    pub per_adu: Option<f64>,
     /// The batch of raw frames.
     pub(super) batch: String,
 }
@@ -72,7 +72,7 @@ impl Shelved {
             level: record.level,
             flat_level_adu: record.flat_level_adu,
             relaid: master.relaid,
-            e_per_adu: master.e_per_adu,
+            per_adu: master.per_adu,
             batch: String::new(),
         }
     }

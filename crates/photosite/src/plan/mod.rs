@@ -124,8 +124,8 @@ pub struct Ready {
     pub software: Option<String>,
     /// How it is laid beside the lights, where headers do not say it.
     pub relaid: Option<Relaid>,
-    /// Electrons for each ADU, by which its samples are to be divided where they are electrons.
-    pub e_per_adu: Option<f64>,
+    /// What its samples are to be divided by to be ADU, where they are electrons or count a second.
+    pub per_adu: Option<f64>,
 }
 
 /// One light to be calibrated.

@@ -238,7 +238,11 @@ impl<'a> Planner<'a> {
         let (flat, flat_id) = self.pick_and_take(FrameKind::Flat, wanted);
         let (dark, mut dark_id) = self.pick_and_take(FrameKind::Dark, wanted);
         let holds_bias = dark_id.map(|id| !self.out[id].traits.bias_removed);
-        let (bias, bias_id) = if holds_bias == Some(true) {
+        let straightened = self.inventory[frame].linearity.is_some();
+        let (bias, bias_id) = if holds_bias == Some(true) && straightened {
+            // Samples bend above the bias: the dark, with its hot pixels, is no level to straighten from.
+            self.pick_and_take(FrameKind::Bias, wanted)
+        } else if holds_bias == Some(true) {
             // The dark brings the bias with it; one of the night is named beside it all the same.
             let bias = self.pick(FrameKind::Bias, wanted, Among::NightFirst);
             let of_night = bias.chosen().filter(|c| c.id.is_none()).and_then(|c| c.master);
@@ -407,7 +411,7 @@ impl<'a> Planner<'a> {
                     frames: shelved.frames,
                     software: shelved.software.clone(),
                     relaid: shelved.relaid,
-                    e_per_adu: shelved.e_per_adu,
+                    per_adu: shelved.per_adu,
                 }),
                 level_of: None,
                 from_library: true,

@@ -118,7 +118,7 @@ pub fn compare_frames(
 }
 
 /// Flats that are a set of their own, at least.
-const FEWEST_OF_PART: usize = 3;
+const FEWEST_OF_PART: usize = 2;
 
 /// The largest part; of equals the one that holds the first frame.
 fn largest(parts: &[Vec<usize>]) -> usize {

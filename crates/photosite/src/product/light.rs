@@ -517,5 +517,8 @@ fn provenance(request: &LightRequest<'_>, noise: Option<NoiseModel>) -> Provenan
     if let Some(levels) = request.raw.levelling() {
         parameters["levels"] = levels;
     }
+    if !request.raw.from_zero_to_one && request.raw.adu_per_sample() != 1.0 {
+        parameters["adu_per_sample"] = json!(request.raw.adu_per_sample());
+    }
     Provenance::new("calibrated light", inputs, parameters)
 }

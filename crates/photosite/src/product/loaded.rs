@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use photosite_file::fits::mask_bits;
-use photosite_file::keyword::Scale;
+use photosite_file::keyword::Missing;
 use photosite_file::{Source, keyword};
 use photosite_pix::unit::Gain;
 use photosite_pix::{
@@ -20,13 +20,23 @@ use crate::open::{UNIT_ADU, open, open_mask, read_frame, read_masked, turn};
 use crate::provenance::{ContentHash, key_of};
 use crate::{Error, Finding, Result};
 
-/// What the samples of lights are.
+/// What the samples of lights are, once they are read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum LightsUnit {
     /// ADU, of so many electrons where that is known.
     Adu(Option<f64>),
-    /// Electrons.
+    /// Electrons, because nothing tells how many of them are one ADU.
     Electrons,
+}
+
+impl LightsUnit {
+    /// The unit of lights of which this is a header.
+    pub fn of(header: &Header) -> Self {
+        match keyword::adu_per_sample(header) {
+            Err(Missing::Gain) => Self::Electrons,
+            _ => Self::Adu(keyword::read(header).metadata.gain_e_per_adu.map(Gain::e_per_adu)),
+        }
+    }
 }
 
 /// A master read from a file.
@@ -57,15 +67,65 @@ const MEAN_REACH: f64 = 0.05;
 pub const FREED: &str =
     "its samples lie about zero: its bias was subtracted, though its header does not say so";
 
-/// Whether the samples of a file are electrons by its header.
-pub fn in_electrons(header: &Header) -> bool {
-    keyword::samples(header).is_some_and(|s| s.scale == Scale::Electron)
+/// What the samples of a master of another program are divided by to be as the lights `beside` it; `None` where
+/// its header names no other unit than ADU. Its own gain is asked where the lights name none.
+///
+/// # Errors
+/// Why that cannot be told, and what helps.
+pub(crate) fn samples_per_adu(
+    header: &Header,
+    metadata: &Metadata,
+    beside: LightsUnit,
+) -> std::result::Result<Option<f64>, (&'static str, &'static str)> {
+    let Some(counted) = keyword::counted(header) else { return Ok(None) };
+    let gain = match (counted.electrons, beside) {
+        (true, LightsUnit::Adu(of_lights)) => {
+            let own = metadata.gain_e_per_adu.map(Gain::e_per_adu);
+            of_lights.or(own).ok_or((NO_GAIN, NO_GAIN_HINT))?
+        }
+        _ => 1.0,
+    };
+    let exposure_s = metadata.exposure_s.filter(|s| s.is_finite() && *s > 0.0);
+    let exposure_s = match counted.per_second {
+        true => exposure_s.ok_or((NO_EXPOSURE, NO_EXPOSURE_HINT))?,
+        false => 1.0,
+    };
+    Ok(Some(gain / exposure_s))
 }
 
-/// That a master in electrons cannot be brought to ADU, and what helps.
-pub(crate) const NO_GAIN: &str = "its samples are electrons (BUNIT), and neither its header nor those of the lights tell how many of them are one ADU";
-pub(crate) const NO_GAIN_HINT: &str =
-    "Write EGAIN into its header, or make the master again in ADU.";
+/// What was done to samples that were no ADU, as half a sentence.
+pub(crate) fn brought_by(header: &Header, per_adu: f64) -> String {
+    match keyword::counted(header).map(|c| (c.electrons, c.per_second)) {
+        Some((true, true)) => {
+            format!(
+                "its samples are electrons a second; they were multiplied by {} s ADU/e-",
+                1.0 / per_adu
+            )
+        }
+        Some((false, true)) => {
+            format!(
+                "its samples are ADU a second; they were multiplied by its exposure, {} s",
+                1.0 / per_adu
+            )
+        }
+        _ => format!("its samples are electrons; they were divided by {per_adu} e-/ADU"),
+    }
+}
+
+/// That a master cannot be brought to ADU, and what helps.
+const NO_GAIN: &str = "its samples are electrons (BUNIT), and neither its header nor those of the lights tell how many of them are one ADU";
+const NO_GAIN_HINT: &str = "Write EGAIN into its header, or make the master again in ADU.";
+const NO_EXPOSURE: &str = "its samples count a second (BUNIT), and its header tells no exposure";
+const NO_EXPOSURE_HINT: &str = "Write EXPTIME into its header, or make the master again in ADU.";
+
+/// What is told of a dark that counts a second: a bias does not grow with time.
+pub(crate) const FREED_BY_UNIT: &str = "its samples count a second (BUNIT), so that its bias is taken to have been subtracted, though its header does not say so";
+
+/// Whether this is the header of a dark whose unit says that its bias is gone, and nothing else does.
+pub(crate) fn freed_by_unit(kind: FrameKind, header: &Header, bias_removed: bool) -> bool {
+    let per_second = keyword::counted(header).is_some_and(|counted| counted.per_second);
+    kind == FrameKind::Dark && per_second && !bias_removed && key_of(header).is_none()
+}
 
 impl LoadedMaster {
     /// What a foreign master's samples are multiplied with to be as ours are: ADU, and for a flat a
@@ -149,27 +209,33 @@ impl LoadedMaster {
     }
 
     /// A master that was named, used as `kind`: another program's is brought to ADU, or to a mean of
-    /// 1; a finding tells what was done. Electrons `beside` lights in ADU are divided by the lights' gain, else its own.
+    /// 1; a finding tells what was done. Electrons `beside` lights in ADU are divided by the lights' gain, else its own;
+    /// what counts a second is multiplied by its exposure.
     ///
     /// # Errors
-    /// When its samples are electrons, and no gain is known.
+    /// When its samples are electrons, and no gain is known, or count a second, and no exposure is.
     pub fn used_as(self, kind: FrameKind, beside: LightsUnit) -> Result<(Self, Option<Finding>)> {
         if key_of(&self.header).is_some() {
             return Ok((self, None));
         }
-        let electrons = kind != FrameKind::Flat && in_electrons(&self.header);
-        let LightsUnit::Adu(of_lights) = beside else { return Ok(self.brought(kind)) };
-        if !electrons {
-            return Ok(self.brought(kind));
-        }
-        let own = self.metadata.gain_e_per_adu.map(Gain::e_per_adu);
-        let Some(gain) = of_lights.or(own) else {
-            return Err(Error::mismatch(format!("{NO_GAIN}. {NO_GAIN_HINT}")).about(&self.path));
+        // The response of pixels has no unit.
+        let per_adu = match kind {
+            FrameKind::Flat => None,
+            _ => samples_per_adu(&self.header, &self.metadata, beside).map_err(|(why, hint)| {
+                Error::mismatch(format!("{why}. {hint}")).about(&self.path)
+            })?,
         };
-        let what = format!("its samples are electrons; they were divided by {gain} e-/ADU");
+        let Some(per_adu) = per_adu.filter(|per_adu| *per_adu != 1.0) else {
+            return Ok(self.brought(kind));
+        };
+        let by_unit = freed_by_unit(kind, &self.header, self.bias_removed());
+        let mut what = brought_by(&self.header, per_adu);
+        if by_unit {
+            what = format!("{what}; {FREED_BY_UNIT}");
+        }
         let subject = self.path.display().to_string();
-        let freed = kind == FrameKind::Dark && self.lies_about_zero();
-        let mut master = self.scaled([1.0 / gain; 3], None);
+        let freed = by_unit || kind == FrameKind::Dark && self.lies_about_zero();
+        let mut master = self.scaled([1.0 / per_adu; 3], None);
         if freed {
             master = master.without_bias();
         }

@@ -3,21 +3,27 @@
 use std::path::{Path, PathBuf};
 
 use photosite_file::fits::Sample;
-use photosite_pix::{Card, CfaPattern, FrameKind, Size, Unit};
+use photosite_file::keyword;
+use photosite_pix::{Applied, Card, CfaPattern, FrameKind, Size, Unit, stat};
 use serde_json::json;
 
+use super::examined::zero_level;
 use super::keep::{master_record, record_of};
 use super::lie::lie_of_masters;
 use crate::finding::Severity;
 use crate::header::{Relaid, imagetyp};
 use crate::inventory::{Frame, Inventory, master_not_adopted};
 use crate::library::{
-    ADOPTED_KEYWORD, Adopted, Record, Shelved, Traits, adopt, master_file_name, same_camera,
+    ADOPTED_KEYWORD, Adopted, CONTENT_ASSUMED, Record, Shelved, Traits, adopt, master_file_name,
+    same_camera,
 };
 use crate::master::channel_means;
 use crate::open::{UNIT_ADU, probe};
 use crate::plan::{MasterPlan, Ready};
-use crate::product::{FREED, LoadedMaster, Product, Standing, in_electrons, load_master, standing};
+use crate::product::{
+    FREED, LightsUnit, LoadedMaster, Product, Standing, brought_by, freed_by_unit, load_master,
+    load_samples, standing,
+};
 use crate::provenance::{FileMark, Input, Provenance, master_name};
 use crate::work::Context;
 use crate::{Error, Finding, Result};
@@ -36,33 +42,26 @@ struct Change {
     what: String,
 }
 
-/// What is told of samples that were electrons.
-fn divided(e_per_adu: Option<f64>) -> String {
-    format!(
-        "its samples are electrons, and are divided by {} e-/ADU",
-        e_per_adu.unwrap_or(f64::NAN)
-    )
-}
-
 impl Change {
     /// `None` where it is as ours are.
     fn of(loaded: &LoadedMaster, master: &Adopted) -> Option<Self> {
         if master.is_ours() {
             return None;
         }
-        let of_unit = master.e_per_adu.filter(|_| master.kind != FrameKind::Flat);
+        let of_unit = master.per_adu.filter(|per| *per != 1.0 && master.kind != FrameKind::Flat);
         let factors = match of_unit {
             Some(gain) => Some([1.0 / gain; 3]),
             None => loaded.factors(master.kind, master.traits.cfa),
         };
-        let freed = master.kind == FrameKind::Dark && loaded.lies_about_zero();
+        let gone = master.traits.bias_removed && !loaded.bias_removed();
+        let freed = master.kind == FrameKind::Dark && (gone || loaded.lies_about_zero());
         let mut what: Vec<String> = Vec::new();
         what.extend(factors.map(|_| match master.kind {
             FrameKind::Flat => "its mean is not 1".to_owned(),
-            _ if of_unit.is_some() => divided(master.e_per_adu),
+            _ if of_unit.is_some() => brought_by(&master.header, master.per_adu.unwrap_or(1.0)),
             _ => format!("its samples are between 0 and 1, where 1 is taken as {UNIT_ADU} ADU"),
         }));
-        what.extend(freed.then(|| FREED.to_owned()));
+        what.extend((freed && !gone).then(|| FREED.to_owned()));
         let relaid = master.relaid;
         what.extend(relaid.map(|r| match r.turn {
             true => "its rows run the other way than those of the lights".to_owned(),
@@ -77,7 +76,9 @@ impl Change {
     fn told(&self, path: &Path, master: &Adopted, kept: &str) -> Vec<Finding> {
         let mut findings = master.findings.clone();
         // What is seen is not assumed.
-        findings.retain(|f| !self.freed || f.code != "master-content-assumed");
+        findings.retain(|f| {
+            !self.freed || f.code != CONTENT_ASSUMED || f.severity == Severity::Warning
+        });
         let message = format!("{}; a converted copy is {kept}", self.what);
         let subject = path.display().to_string();
         findings.push(Finding::new("master-converted", Severity::Info, subject, message));
@@ -136,15 +137,12 @@ pub fn masters_among(
         match adopted {
             Ok((size, Some(Ok(master)))) => {
                 let master = under(array_of_lights(inventory, size), master);
-                let in_adu = match lights_in_electrons(inventory) {
-                    true => Ok(master),
-                    false => {
-                        let gain = gain_of_lights(inventory, &master.traits);
-                        master.in_adu(&path, gain)
+                let beside = unit_of_lights(inventory, &master.traits);
+                match master.in_adu(&path, beside) {
+                    Ok(master) => {
+                        let master = with_its_bias(&path, master, inventory, context)?;
+                        found.push((path, master));
                     }
-                };
-                match in_adu {
-                    Ok(master) => found.push((path, master)),
                     Err(finding) => findings.push(*finding),
                 }
             }
@@ -179,6 +177,35 @@ pub fn masters_among(
     Ok(all)
 }
 
+/// How nearly a dark that counts a second reaches the level of the biases where its bias is in it.
+const NEARLY: f64 = 0.8;
+
+/// The same master, its bias in it where it counts a second and lies as high as the biases of the night all the same.
+fn with_its_bias(
+    path: &Path,
+    mut master: Adopted,
+    inventory: &Inventory,
+    context: &Context<'_>,
+) -> Result<Adopted> {
+    let said = keyword::read(&master.header).metadata.applied.contains(Applied::BIAS);
+    if !freed_by_unit(master.kind, &master.header, said) {
+        return Ok(master);
+    }
+    let Some(zero_adu) = zero_level(&inventory.frames, master.traits.size, context)? else {
+        return Ok(master);
+    };
+    let (level, _) = stat::median_mad(load_samples(path)?.frame.data.as_slice());
+    if f64::from(level) / master.per_adu.unwrap_or(1.0) > NEARLY * zero_adu {
+        master.traits.bias_removed = false;
+        master.findings.retain(|f| f.code != CONTENT_ASSUMED);
+        let message = "its samples count a second (BUNIT), and lie as high as the biases once they are brought to ADU: its \
+                       bias is in it";
+        let subject = path.display().to_string();
+        master.findings.push(Finding::new(CONTENT_ASSUMED, Severity::Info, subject, message));
+    }
+    Ok(master)
+}
+
 /// The array over all lights of a size; `None` where they differ, or there is none.
 fn array_of_lights(inventory: &Inventory, size: Size) -> Option<CfaPattern> {
     let lights = inventory.frames.iter().filter(|f| f.kind == FrameKind::Light);
@@ -187,22 +214,20 @@ fn array_of_lights(inventory: &Inventory, size: Size) -> Option<CfaPattern> {
     arrays.all(|cfa| cfa == Some(first)).then_some(first)
 }
 
-/// Whether lights are in electrons: masters in electrons are of their unit then.
-fn lights_in_electrons(inventory: &Inventory) -> bool {
-    inventory.frames.iter().any(|f| f.kind == FrameKind::Light && in_electrons(&f.header))
-}
-
-/// The gain of the lights of a size and camera, in electrons per ADU, where they name one.
-fn gain_of_lights(inventory: &Inventory, of: &Traits) -> Option<f64> {
+/// What the samples of the lights of a size and camera are: ADU, of their gain where they name one; electrons, where
+/// they are and no gain is named.
+fn unit_of_lights(inventory: &Inventory, of: &Traits) -> LightsUnit {
     let is_its = |f: &&Frame| {
         let cameras = f.metadata.camera.as_deref().zip(of.camera.as_deref());
         f.kind == FrameKind::Light
             && f.detector.active.size() == of.size
             && cameras.is_none_or(|(a, b)| same_camera(a, b))
     };
-    let mut gains = inventory.frames.iter().filter(is_its).map(|f| f.metadata.gain_e_per_adu);
-    let first = gains.next()??;
-    gains.all(|g| g == Some(first)).then(|| first.e_per_adu())
+    let mut units = inventory.frames.iter().filter(is_its).map(|f| LightsUnit::of(&f.header));
+    match units.next() {
+        Some(first) if units.all(|unit| unit == first) => first,
+        _ => LightsUnit::Adu(None),
+    }
 }
 
 /// A flat whose header names no array is under that of the lights: its colours count each by itself.
@@ -229,15 +254,20 @@ pub fn taken_from(master: &MasterPlan, ready: &Ready, folder: &Path) -> Result<P
 fn adopted(master: &MasterPlan, ready: &Ready) -> Result<Option<Adopted>> {
     let adopted = adopt(&ready.path, &probe(&ready.path)?, Some(master.kind));
     let adopted = adopted.and_then(|a| a.ok()).filter(|a| !a.is_ours());
-    Ok(adopted.map(|adopted| Adopted {
-        e_per_adu: ready.e_per_adu,
-        ..under(master.traits.cfa, adopted).laid(ready.relaid)
+    Ok(adopted.map(|adopted| {
+        let mut adopted = under(master.traits.cfa, adopted).laid(ready.relaid);
+        // The frames of the night told whether a dark that counts a second holds its bias.
+        let bias_removed = master.traits.bias_removed;
+        if freed_by_unit(master.kind, &adopted.header, false) {
+            adopted.traits.bias_removed = bias_removed;
+        }
+        Adopted { per_adu: ready.per_adu, ..adopted }
     }))
 }
 
 /// What a sample of 1 of a master is in ADU; `None` for a flat that is relative to its mean.
 fn adu_of_one(loaded: &LoadedMaster, master: &Adopted) -> Option<f64> {
-    match (master.e_per_adu, loaded.factors(FrameKind::Bias, None)) {
+    match (master.per_adu, loaded.factors(FrameKind::Bias, None)) {
         (Some(gain), _) => Some(1.0 / gain),
         (None, Some([full, ..])) => Some(full),
         (None, None) => loaded.factors(master.kind, None).map(|_| 1.0),
@@ -317,7 +347,7 @@ fn convert(
     let loaded = loaded.scaled(change.factors, cfa);
     let frame = &*loaded.frame;
     let mut header = loaded.header.clone();
-    if master.e_per_adu.is_some() {
+    if master.per_adu.is_some() {
         header.set(Card::string("BUNIT", Unit::Adu.bunit(), ""));
     }
     header.set(Card::string("IMAGETYP", imagetyp(master.kind), "kind of frame"));

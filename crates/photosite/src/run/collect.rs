@@ -15,6 +15,7 @@ use crate::library::{
     Added, Entry, ID_DIGITS, Library, Life, Missing, Record, Shelvable, Verified, master_file_name,
     shelvable,
 };
+use crate::product::LightsUnit;
 use crate::provenance::{ContentHash, FileMark};
 use crate::work::{Context, for_each};
 use crate::{Error, Finding, Result};
@@ -201,7 +202,7 @@ fn look(file: &Walk, reading: Reading<'_>) -> Looked {
             Shelvable::Raw(frame) => Record::raw(&frame, ContentHash::of_file(&path)?, mark),
             Shelvable::Master(master) => {
                 let _alone = reading.one_master.lock().expect("no holder panics");
-                let master = match master.in_adu(&path, None) {
+                let master = match master.in_adu(&path, LightsUnit::Adu(None)) {
                     Ok(master) => master,
                     Err(finding) => return Ok(Looked::No(*finding)),
                 };

@@ -22,7 +22,9 @@ use crate::library::Shelved;
 use crate::open::{image_of_file, name_of_image};
 use crate::params::Glob;
 use crate::provenance::{ContentHash, FileMark};
-use crate::raw::{RawFrame, has_border_of_zeros, hash_and_damage, runs_from_zero_to_one};
+use crate::raw::{
+    Flagged, RawFrame, has_border_of_zeros, hash_and_damage, runs_from_zero_to_one, told_flags,
+};
 use crate::work::{Context, for_each, on_each};
 use crate::{Finding, Result};
 
@@ -42,6 +44,7 @@ pub(super) fn raw_frames(
         match raw {
             Ok(raw) => {
                 findings.extend(damaged(&raw));
+                findings.extend(told_flags(&raw));
                 frames.push(Some(raw));
             }
             Err(e) if e.reach() == Reach::Run => return Err(e),
@@ -82,6 +85,7 @@ pub(super) fn identified(
         detector: frame.detector.clone(),
         from_zero_to_one: runs_from_zero_to_one(&frame.path, &frame.header)?,
         zero_is_missing: has_border_of_zeros(&frame.path, &frame.metadata, frame.access)?,
+        flagged: Flagged::of(&frame.path, frame.size)?,
         turned: frame.turned,
         noise_told: frame.noise_told,
         header: frame.header.clone(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use photosite_file::changed;
+use photosite_file::keyword::adu_per_sample;
 use photosite_pix::{CfaPattern, FrameKind, Header, Rect, RowOrder, Size};
 
 use super::examined::order_name;
@@ -13,7 +14,7 @@ use crate::finding::Severity;
 use crate::header::Relaid;
 use crate::inventory::Frame;
 use crate::library::{Adopted, same_camera};
-use crate::open::{UNIT_ADU, open_stored, open_stored_full_scale, turned_over};
+use crate::open::{UNIT_ADU, in_adu, open_stored, turned_over};
 use crate::raw::{RawFrame, runs_from_zero_to_one};
 use crate::work::{Context, on_each};
 use crate::{Finding, Result};
@@ -55,11 +56,11 @@ impl<'a> From<&'a RawFrame> for LightSeen<'a> {
 
 impl LightSeen<'_> {
     fn glance(&self) -> Result<Glance> {
-        let open = match runs_from_zero_to_one(self.path, self.header)? {
-            true => open_stored_full_scale,
-            false => open_stored,
+        let adu = match runs_from_zero_to_one(self.path, self.header)? {
+            true => UNIT_ADU,
+            false => adu_per_sample(self.header).unwrap_or(1.0),
         };
-        let source = open(self.path)?;
+        let source = in_adu(open_stored(self.path)?, adu);
         let source = if self.turned { turned_over(source) } else { source };
         Glance::of(&*source, self.active)
     }

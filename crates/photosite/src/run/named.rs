@@ -24,10 +24,10 @@ use crate::plan::product_names;
 use crate::product::{
     AdditivePart, BiasChoice, FittedDark, Known, LightRequest, LightResult, LightsUnit, LoadedMap,
     LoadedMaster, MasterRequest, MasterResult, Masters, build_master, calibrate_light,
-    in_electrons, load_named, pedestal_for, read_defect_map,
+    freed_by_unit, load_named, pedestal_for, read_defect_map,
 };
 use crate::provenance::{ContentHash, key_of};
-use crate::raw::RawFrame;
+use crate::raw::{RawFrame, told_flags};
 use crate::stack::ReadBuffers;
 use crate::work::{Context, on_each, on_each_with};
 use crate::{Error, Finding, Result};
@@ -78,6 +78,7 @@ pub fn named_frames(
             }
         };
         findings.extend(damaged(&raw));
+        findings.extend(told_flags(&raw));
         match known.get(&raw.hash) {
             Some(first) => findings.push(duplicate(&raw.path, first)),
             None => {
@@ -383,10 +384,7 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
 
 /// What the samples of lights are, by one of them.
 pub(super) fn unit_of(light: Option<&RawFrame>) -> LightsUnit {
-    match light {
-        Some(light) if in_electrons(&light.header) => LightsUnit::Electrons,
-        light => LightsUnit::Adu(light.and_then(|l| Some(l.metadata.gain_e_per_adu?.e_per_adu()))),
-    }
+    light.map_or(LightsUnit::Adu(None), |light| LightsUnit::of(&light.header))
 }
 
 /// Masters as they were named.
@@ -528,7 +526,9 @@ fn doubts(
         );
     }
     let foreign = |m: &LoadedMaster| key_of(&m.header).is_none();
-    if let Some(dark) = dark.filter(|d| foreign(d) && !d.bias_removed()) {
+    if let Some(dark) = dark.filter(|d| {
+        foreign(d) && !d.bias_removed() && !freed_by_unit(FrameKind::Dark, &d.header, false)
+    }) {
         findings.push(Finding::new(
             "dark-content-assumed",
             Severity::Info,

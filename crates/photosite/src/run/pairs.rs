@@ -45,7 +45,7 @@ fn silent(frame: &Frame) -> bool {
     frame.metadata.gain_e_per_adu.is_none() || frame.metadata.read_noise_e.is_none()
 }
 
-fn alike(a: &Traits, b: &Traits) -> bool {
+pub(super) fn alike(a: &Traits, b: &Traits) -> bool {
     let camera = |t: &Traits| t.camera.as_deref().map(camera_key);
     camera(a) == camera(b)
         && a.camera_id == b.camera_id

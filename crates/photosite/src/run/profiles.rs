@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use photosite_file::atomic::{Existing, write_bytes};
+use photosite_pix::FrameKind;
 use photosite_pix::unit::NoiseModel;
 
+use super::pairs::alike;
 use crate::detector::Linearity;
 use crate::finding::{Severity, first_and_more};
 use crate::inventory::{Frame, Inventory};
@@ -172,6 +174,21 @@ pub fn noise_by_profile(inventory: &mut Inventory, library: &Path) {
             .with("read_noise_e", noise.read_noise_e)
             .with("frames", names.len()),
         );
+    }
+}
+
+/// Gives frames that came later, from the place `first` on, the curves of the lights of their set-up: those of the
+/// library know nothing of what was given for the night.
+pub(super) fn linearity_of_others(inventory: &mut Inventory, first: usize) {
+    for i in first..inventory.frames.len() {
+        let traits = frame_traits(&inventory.frames[i]);
+        let alike = |f: &&Frame| {
+            f.kind == FrameKind::Light && f.linearity.is_some() && alike(&traits, &frame_traits(f))
+        };
+        let of_light = inventory.frames[..first].iter().find(alike);
+        let curves = of_light.and_then(|f| f.linearity.clone());
+        let frame = &mut inventory.frames[i];
+        frame.linearity = frame.linearity.take().or(curves);
     }
 }
 

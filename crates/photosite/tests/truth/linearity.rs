@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use photosite::detector::Linearity;
-use photosite::run::keep_profile;
+use photosite::library::Library;
+use photosite::run::{add_to_library, keep_profile};
 use photosite::sensor::{PROFILE_SCHEMA, Profile};
 use photosite_file::fits::{Sample, read_frame};
 use photosite_pix::linearity::Curve;
-use photosite_pix::{Frame, FrameKind, MaskBits, Size};
+use photosite_pix::{Frame, FrameKind, MaskBits, Size, stat};
 use photosite_sim::{Effects, Night, Preset, SimFrame, Simulation};
 
-use crate::night::{request, run, with, write_plane};
+use crate::night::{request, run, run_context, with, write_night, write_plane};
 
 const SIZE: Size = Size::new(512, 384);
 const FULL_E: f64 = 60_000.0;
@@ -174,5 +175,74 @@ fn the_variance_of_straightened_samples_is_right() {
         println!("{}: ratio {ratio:.4}, level off by {:.4} %", preset.name(), 100.0 * off / n);
         assert!((ratio - 1.0).abs() < 0.03, "{}: {ratio}", preset.name());
         assert!((off / n).abs() < 1e-3);
+    }
+}
+
+/// Masters of a library that were made before the curve was known are not used where their frames, or others, are at
+/// hand, and are told of where they are not.
+#[test]
+fn masters_that_are_older_than_the_curve_give_way() {
+    let of = |lights: bool| {
+        with(night(Preset::Ccd, false), |n| {
+            n.effects |= Effects::VIGNETTING;
+            n.effects.remove(Effects::STARS);
+            n.sensor.bend = 4.0 * BEND;
+            n.sky.background_e_s = 0.4 * FULL_E / n.light_exposure_s;
+            n.flat_level_e = 0.7 * FULL_E;
+            let (all, some) = if lights { (0, 2) } else { (6, 1) };
+            (n.counts.bias, n.counts.darks, n.counts.flats, n.counts.lights) =
+                (all, all, all, some);
+        })
+    };
+    let curve = {
+        let truth: Vec<f64> = (1..=12).map(|i| FULL_E * f64::from(i) / 12.0).collect();
+        let measured: Vec<f64> = truth.iter().map(|e| e - 4.0 * BEND * e * e / FULL_E).collect();
+        Curve::table(&measured, &truth, Some(measured[11])).unwrap()
+    };
+    // Masters alone, masters and the frames they were made of, frames alone.
+    for (masters, frames) in [(true, false), (true, true), (false, true)] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let (older, newer) = (Simulation::new(of(false)), Simulation::new(of(true)));
+        write_night(&older, &path("older"));
+        write_night(&newer, &path("newer"));
+        let asked = |night: &str, curve: Option<Curve>| {
+            with(request(vec![path(night)], &path(&format!("out-{night}"))), |n| {
+                (n.stack, n.library) = (false, Some(path("library")));
+                n.overrides.linearity = curve.map(|c| Arc::new(Linearity::new(None, vec![c])));
+            })
+        };
+        if masters {
+            run(&asked("older", None), 2);
+        }
+        if frames {
+            let mut library = Library::open(&path("library")).unwrap();
+            let folders = ["bias", "darks", "flats"].map(|f| path("older").join(f));
+            run_context(2, |context| add_to_library(&mut library, &folders, context)).unwrap();
+        } else {
+            std::fs::remove_dir_all(path("older")).unwrap();
+        }
+        let report = run(&asked("newer", Some(curve.clone())), 2);
+        let told: Vec<&str> = report
+            .findings
+            .iter()
+            .filter(|f| f.code == "master-not-straightened")
+            .map(|f| f.message.as_str())
+            .collect();
+        assert_eq!(told.is_empty(), !masters, "{masters} {frames}: {told:?}");
+        let all_the_same = told.iter().any(|message| message.contains("all the same"));
+        assert_eq!(all_the_same, !frames, "{masters} {frames}: {told:?}");
+        for (light, plan) in report.lights.iter().zip(newer.frames()) {
+            let (frame, _) = read_frame(light.output.as_ref().unwrap()).unwrap();
+            let truth = newer.render(&plan).truth.light_e.unwrap();
+            let part = |x0: usize, y0: usize| {
+                let ratio = |x, y| f64::from(frame.data.get(x, y)) / f64::from(truth.get(x, y));
+                let all = (y0..y0 + 60).flat_map(|y| (x0..x0 + 60).map(move |x| (x, y)));
+                stat::median_f64(&all.map(|(x, y)| ratio(x, y)).collect::<Vec<f64>>())
+            };
+            let off = part(0, 0) / part(226, 162) - 1.0;
+            println!("masters {masters}, frames {frames}: corner off by {:.3} %", 100.0 * off);
+            assert_eq!(off.abs() < 2e-3, frames, "{masters} {frames}: {off}");
+        }
     }
 }

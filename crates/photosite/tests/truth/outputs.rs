@@ -8,7 +8,7 @@ use photosite::report::RunReport;
 use photosite_file::fits::read_frame;
 use photosite_pix::overscan::OverscanMethod;
 use photosite_pix::{Card, Frame, FrameKind, Header, MaskBits, Plane, Rect, Size, stat};
-use photosite_sim::{Effects, Night, Output, Outputs, Preset, SimFrame, Simulation, Stored};
+use photosite_sim::{Effects, Night, Output, Outputs, Preset, SimFrame, Simulation, Stored, store};
 
 use crate::night::stored::{write_stored, write_units};
 use crate::night::{mean_where, request, run, with};
@@ -388,4 +388,46 @@ fn an_overscan_by_hand_is_that_of_the_header() {
     };
     println!("rows: {:.0} with optical black, {:.0} without", rows(&used), rows(&unused));
     assert!(rows(&used) < 0.3 * rows(&unused));
+}
+
+/// Programs write the sensors of a camera in one order or another: which is which their names say.
+#[test]
+fn the_order_of_extensions_does_not_matter() {
+    let simulation = Simulation::new(night(Preset::Ccd, outputs(2, 4)));
+    let run_of = |turned: fn(FrameKind, usize) -> bool| {
+        let folder = tempfile::tempdir().unwrap();
+        for plan in simulation.frames() {
+            let outputs = simulation.night().sensor.outputs.as_ref().unwrap();
+            let mut units = store(&simulation.render(&plan), outputs, Stored::Extensions);
+            for (i, (header, _)) in units.iter_mut().enumerate().skip(1) {
+                header.set(Card::string("EXTNAME", &format!("CHIP{i}"), ""));
+            }
+            if turned(plan.kind, plan.index) {
+                units[1..].reverse();
+            }
+            write_units(&folder.path().join(plan.folder).join(&plan.file_name), &units);
+        }
+        let output = folder.path().join("out");
+        let asked = with(request(vec![folder.path().to_owned()], &output), |n| n.stack = false);
+        let report = run(&asked, 2);
+        let lights = report.lights.iter().map(|light| {
+            read_frame(light.output.as_ref().unwrap()).unwrap().0.data.as_slice().to_vec()
+        });
+        let codes: Vec<String> = report.findings.iter().map(|f| f.code.to_string()).collect();
+        (lights.collect::<Vec<Vec<f32>>>(), codes)
+    };
+    let (wanted, _) = run_of(|_, _| false);
+    for turned in
+        [(|kind, _| kind == FrameKind::Light) as fn(FrameKind, usize) -> bool, |_, index| {
+            index % 2 == 1
+        }]
+    {
+        let (found, codes) = run_of(turned);
+        assert!(!codes.iter().any(|code| code == "amplifiers-differ"), "{codes:?}");
+        let alike = |a: &f32, b: &f32| a == b || a.is_nan() && b.is_nan();
+        assert_eq!(found.len(), wanted.len());
+        for (found, wanted) in found.iter().zip(&wanted) {
+            assert!(found.iter().zip(wanted).all(|(a, b)| alike(a, b)), "{codes:?}");
+        }
+    }
 }

@@ -191,7 +191,7 @@ impl Library {
                 level: entry.level,
                 flat_level_adu: entry.flat_level_adu,
                 relaid: None,
-                e_per_adu: None,
+                per_adu: None,
                 batch: String::new(),
             });
         }
@@ -229,7 +229,7 @@ impl Library {
                     level: None,
                     flat_level_adu: None,
                     relaid: None,
-                    e_per_adu: None,
+                    per_adu: None,
                     batch,
                 })
             })

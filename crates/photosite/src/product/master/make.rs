@@ -49,6 +49,11 @@ pub(super) fn provenance(
         "cfa": frames.first().and_then(|f| f.metadata.cfa),
         "turned": frames.iter().filter(|f| f.turned).map(|f| f.name()).collect::<Vec<_>>(),
     });
+    let units = frames.iter().filter(|f| !f.from_zero_to_one && f.adu_per_sample() != 1.0);
+    let units: BTreeMap<String, f64> = units.map(|f| (f.name(), f.adu_per_sample())).collect();
+    if !units.is_empty() {
+        parameters["adu_per_sample"] = json!(units);
+    }
     // What headers say is of the inputs; what was told beside them stands in the master's own cards.
     if let Some(NoiseModel { gain_e_per_adu, read_noise_e }) =
         frames.iter().find(|f| f.noise_told).and_then(|f| f.noise())

@@ -2,10 +2,9 @@
 
 use photosite_pix::{FrameKind, Rect, stat};
 
-use super::some;
+use super::{open_in_adu, some};
 use crate::finding::Severity;
 use crate::inventory::Frame;
-use crate::open::open_stored;
 use crate::params::masked_columns;
 use crate::work::Context;
 use crate::{Finding, Result};
@@ -93,7 +92,7 @@ struct Row {
 /// Some rows of the difference of two frames.
 fn compared(pair: [&Frame; 2], black: Rect) -> Result<Vec<Row>> {
     let active = pair[0].detector.active;
-    let sources = [open_stored(&pair[0].path)?, open_stored(&pair[1].path)?];
+    let sources = [open_in_adu(pair[0])?, open_in_adu(pair[1])?];
     let width = sources[0].size().width;
     let (mut bytes, mut first, mut other) = (Vec::new(), vec![0.0f32; width], vec![0.0f32; width]);
     let mut rows = Vec::new();

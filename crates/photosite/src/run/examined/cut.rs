@@ -3,9 +3,9 @@
 use photosite_file::Access;
 use photosite_pix::FrameKind;
 
+use super::open_in_adu;
 use crate::finding::Severity;
 use crate::inventory::Frame;
-use crate::open::open_stored;
 use crate::work::{Context, on_each};
 use crate::{Finding, Result};
 
@@ -56,7 +56,7 @@ pub(super) fn broken_off(
 /// How many of the last rows hold one value, the same in all of them; none where that is 0, which is known for no
 /// sample (`RawFrame::zero_is_missing`).
 fn blank_rows(frame: &Frame) -> Result<usize> {
-    let source = open_stored(&frame.path)?;
+    let source = open_in_adu(frame)?;
     let (width, height) = (source.size().width, source.size().height);
     let (mut bytes, mut samples) = (Vec::new(), Vec::new());
     let (mut end, mut value) = (height, None);

@@ -5,9 +5,9 @@ use std::ops::Range;
 use photosite_file::Access;
 use photosite_pix::{FrameKind, Rect};
 
+use super::open_in_adu;
 use crate::finding::Severity;
 use crate::inventory::Frame;
-use crate::open::open_stored;
 use crate::raw::has_border_of_zeros;
 use crate::work::{Context, on_each};
 use crate::{Finding, Result};
@@ -67,7 +67,7 @@ struct Run {
 /// The block of one value that a frame lost its samples to; none of zeros where they are no samples anyway
 /// (`RawFrame::zero_is_missing`).
 fn block(frame: &Frame) -> Result<Option<Rect>> {
-    let source = open_stored(&frame.path)?;
+    let source = open_in_adu(frame)?;
     let mut bytes = Vec::new();
     let read = |y: usize, row: &mut [f32]| Ok(source.read_rows(0, y..y + 1, &mut bytes, row)?);
     let Some((block, value)) = lowest(source.size().width, frame.detector.active, read)? else {

@@ -12,7 +12,9 @@ mod freed;
 mod kinds;
 mod lost;
 mod outputs;
+mod rigs;
 mod rows;
+mod units;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,8 +22,10 @@ use std::path::Path;
 pub(super) use among::turn_among;
 pub use kinds::settle;
 pub(super) use rows::order_name;
+pub(super) use units::zero_level;
 
-use photosite_file::Access;
+use photosite_file::keyword::adu_per_sample;
+use photosite_file::{Access, Source};
 use photosite_pix::FrameKind;
 
 use crate::detector::full_scale_adu;
@@ -33,7 +37,7 @@ use crate::header::without_array;
 use crate::inventory::{Frame, Inventory};
 use crate::library::camera_key;
 use crate::measure::PHASE_DOUBTFUL;
-use crate::open::open_stored;
+use crate::open::{in_adu, open_stored};
 use crate::work::{Context, on_each};
 use crate::{Finding, Result};
 
@@ -79,10 +83,12 @@ struct Seen {
 /// When the work is cancelled.
 pub fn examine(inventory: &mut Inventory, context: &Context<'_>) -> Result<()> {
     let (mut findings, mut left_out) = (Vec::new(), Vec::new());
+    left_out.extend(units::to_adu(&mut inventory.frames, &mut findings, context)?);
     crop::to_lights(&mut inventory.frames, &mut findings, context)?;
+    rigs::told_apart(&mut inventory.frames, &mut findings, context)?;
     let mut setups: BTreeMap<Setup, Vec<usize>> = BTreeMap::new();
     let mut raws: BTreeMap<Setup, Vec<usize>> = BTreeMap::new();
-    for (i, frame) in inventory.frames.iter().enumerate() {
+    for (i, frame) in inventory.frames.iter().enumerate().filter(|(i, _)| !left_out.contains(i)) {
         let setups = if is_decoded(frame) { &mut raws } else { &mut setups };
         setups.entry(Setup::of(frame)).or_default().push(i);
     }
@@ -139,6 +145,11 @@ fn is_decoded(frame: &Frame) -> bool {
     frame.access == Access::Whole && photosite_file::is_camera_raw(&frame.path).unwrap_or(false)
 }
 
+/// Opens a frame with its samples in ADU, where its header tells what they are.
+fn open_in_adu(frame: &Frame) -> Result<Box<dyn Source>> {
+    Ok(in_adu(open_stored(&frame.path)?, adu_per_sample(&frame.header).unwrap_or(1.0)))
+}
+
 /// Looks at some frames of each kind.
 fn look(
     frames: &[Frame],
@@ -172,7 +183,7 @@ fn look_at(
 ) -> Result<Vec<(usize, Glance)>> {
     let seen = on_each(wanted.len(), context, |k| {
         let frame = &frames[wanted[k]];
-        let glance = Glance::of(&*open_stored(&frame.path)?, frame.detector.active)?;
+        let glance = Glance::of(&*open_in_adu(frame)?, frame.detector.active)?;
         Ok(if keeps(k) { glance } else { glance.forgetting() })
     })?;
     Ok(wanted.into_iter().zip(seen).filter_map(|(i, seen)| Some((i, seen.ok()?))).collect())

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use photosite_pix::{Applied, FrameKind, Rect, stat};
 
-use super::{Seen, some};
+use super::{Seen, open_in_adu, some};
 use crate::detector::{Linearity, overscans_at_a_glance};
 use crate::finding::Severity;
 use crate::inventory::Frame;
 use crate::library::camera_key;
-use crate::open::open_stored;
 use crate::work::{Context, on_each};
 use crate::{Finding, Result};
 
@@ -51,7 +50,7 @@ pub(super) fn distrust_overscans(
     let all: &[Frame] = frames;
     let read = on_each(looked.len(), context, |k| {
         let frame = &all[looked[k].0];
-        overscans_at_a_glance(&frame.detector, &*open_stored(&frame.path)?)
+        overscans_at_a_glance(&frame.detector, &*open_in_adu(frame)?)
     })?;
     // What cannot be read is told where it is used.
     let told: Vec<(usize, f64, Vec<f32>)> = looked

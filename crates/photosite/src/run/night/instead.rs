@@ -18,12 +18,13 @@ use crate::library::Shelf;
 use crate::plan::{LightId, LightPlan, MasterId, Plan, level_of_dark, next_master};
 use crate::product::dark_at_level;
 use crate::run::pairs::noise_of_others;
+use crate::run::profiles::linearity_of_others;
 use crate::run::results::Results;
 use crate::work::Context;
 use crate::{Finding, Result};
 
 /// Most masters that are tried in the place of one.
-const TRIES: usize = 3;
+pub(super) const TRIES: usize = 3;
 
 /// What is told where another master takes the place of one: a code, what was wrong with the first, and what to do.
 const UNMADE: (&str, &str, &str) = (
@@ -94,6 +95,7 @@ impl Night<'_> {
         let added = add(planned, &mut self.inventory, shelf.as_ref());
         drop(shelf);
         noise_of_others(&mut self.inventory, frames);
+        linearity_of_others(&mut self.inventory, frames);
         // Darks of models come after all that is planned.
         let count = planned.masters.len() - before;
         masters.make_room(before, count);
@@ -254,7 +256,7 @@ impl Night<'_> {
     }
 
     /// Gives lights other masters, unless one lacks the bias that the other brings with it.
-    fn give(&mut self, kind: FrameKind, masters: &BTreeMap<LightId, MasterId>) {
+    pub(super) fn give(&mut self, kind: FrameKind, masters: &BTreeMap<LightId, MasterId>) {
         let planned = &mut self.so_far.planned;
         for (light, id) in masters {
             let free = |id: MasterId| planned[id].traits.bias_removed;
@@ -269,7 +271,7 @@ impl Night<'_> {
     }
 
     /// Tells of lights that have another master than the first that was planned for them.
-    fn tell_of_others(
+    pub(super) fn tell_of_others(
         &mut self,
         kind: FrameKind,
         first: &BTreeMap<LightId, MasterId>,

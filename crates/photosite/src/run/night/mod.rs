@@ -1,6 +1,7 @@
 //! A whole night: inventory, plan, masters, pictures, lights, report.
 
 mod at_hand;
+mod bent;
 mod chosen;
 mod darks;
 mod extracted;
@@ -45,7 +46,9 @@ use super::keep::keep_masters;
 use super::page::page_of;
 use super::pairs::noise_by_pairs;
 use super::planned::{AskedNight, PlannedNight};
-use super::profiles::{linearity_by_profile, noise_by_profile, noise_by_settings};
+use super::profiles::{
+    linearity_by_profile, linearity_of_others, noise_by_profile, noise_by_settings,
+};
 use super::request::{DefectsChoice, NightOutcome, NightRequest};
 use super::results::{
     DarkChoices, FlatChoices, LightResults, MadeDarks, MasterResults, Pictures, RawFrames, Results,
@@ -60,7 +63,7 @@ use crate::plan::{
     plan_pictures, shooting_list,
 };
 use crate::product::Kept;
-use crate::raw::{RawFrame, brought_to_adu};
+use crate::raw::{RawFrame, brought_to_adu, told_flags};
 use crate::report::{self, LibraryReport};
 use crate::work::{Context, on_each};
 use crate::{Error, ErrorKind, Finding, Result, env};
@@ -224,8 +227,10 @@ impl<'a> Night<'a> {
         let found = masters_among(&mut inventory, &mut findings, context)?;
         let join = request.join_exposures;
         let shelf = shelf_of(library.as_ref(), &found, &mut findings);
+        let of_night = inventory.frames.len();
         let planned = plan_pictures(&mut inventory, shelf.as_ref(), FEW_REFUSALS, join);
         findings.extend(planned.findings.iter().cloned());
+        linearity_of_others(&mut inventory, of_night);
         // After matching, whose costs are reckoned from what headers say: an assumed dark current beside a
         // measured read noise would decide against darks that pixels ask for.
         findings.extend(noise_by_pairs(&mut inventory, shelf.as_ref(), context)?);
@@ -296,6 +301,7 @@ impl<'a> Night<'a> {
         let making = Making { known: &earlier.known, kept, folder };
         self.part_flats(making, context)?;
         self.replace_unmade(making, context)?;
+        self.straighten_alike(making, context)?;
         self.move_darks(making, context)?;
         let SoFar { planned, raw, masters, .. } = &self.so_far;
         tell_unmade((planned, raw), masters, &mut self.notes, context);
@@ -397,6 +403,7 @@ impl<'a> Night<'a> {
                 let brought = raw.from_zero_to_one.then(|| brought_to_adu(&raw.path));
                 notes.extend(brought.into_iter().chain(bordered(&raw)), context);
                 notes.extend(damaged(&raw), context);
+                notes.extend(told_flags(&raw), context);
                 Some(raw)
             }
             Err(e) => {
