@@ -62,6 +62,8 @@ pub struct Seen {
     pub levels: Vec<f64>,
     /// What it shows beside stars: a nebula that tells how much light came through.
     pub structure: Structure,
+    /// All that it shows, stars too: in a cluster seeing moves light from star to star.
+    pub all_light: Structure,
     /// The background of each plane everywhere; none where nobody wanted it.
     pub backgrounds: Vec<Mesh>,
     /// That its samples contradict the filter array in its header, or that its greens differ.
@@ -308,6 +310,7 @@ fn look_over(
     let with_stars = hidden(seen) * stat::noise_of_blocks_either_way(seen.as_slice(), seen.width());
     let sky_noise = beside.filter(|noise| *noise > 0.0).map_or(with_stars, |n| n.min(with_stars));
     let structure = Structure::of(seen, mask, &field.mesh, &field.stars, field.fwhm_px);
+    let all_light = Structure::of_all_light(seen, mask);
     let backgrounds = match (backgrounds, mosaic) {
         (false, _) => Vec::new(),
         (true, Some(cfa)) => {
@@ -333,6 +336,7 @@ fn look_over(
         field,
         levels,
         structure,
+        all_light,
         backgrounds,
         doubt,
         greens,

@@ -20,6 +20,7 @@
 
 mod alone;
 mod arrange;
+mod crowded;
 mod dimmed;
 mod doubled;
 mod drift;

@@ -32,6 +32,7 @@ mod purpose;
 mod rejection;
 mod repair;
 mod scant;
+mod seeing;
 mod stacking;
 mod star_field;
 mod star_flux;
