@@ -33,6 +33,7 @@ mod outside;
 mod part;
 mod place;
 mod sampled;
+mod scales;
 mod shapes;
 mod sloped;
 mod taken;

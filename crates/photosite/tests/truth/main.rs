@@ -40,5 +40,6 @@ mod stars;
 mod still;
 mod trails;
 mod traps;
+mod two_rigs;
 mod verdict;
 mod wide_field;
