@@ -23,6 +23,7 @@ pub fn run(args: StarsArgs, limits: Limits) -> anyhow::Result<Done> {
         let account = json!({
             "path": args.file,
             "count": field.stars.len(),
+            "in_rows": field.in_rows,
             "fwhm_px": field.fwhm_px,
             "roundness": field.roundness,
             "background": field.background,
@@ -49,6 +50,12 @@ pub fn run(args: StarsArgs, limits: Limits) -> anyhow::Result<Done> {
             show::number(field.background),
             show::number(field.noise),
         );
+        if field.in_rows > 0 {
+            println!(
+                "{} more stand in rows, as blinks and pieces of satellites and aircraft do, and are none",
+                field.in_rows
+            );
+        }
         let rows = field.stars.iter().take(SHOWN);
         let rows = rows.map(|s| COLUMNS.map(|(_, of)| show::number(of(s))).to_vec()).collect();
         show::table(&COLUMNS.map(|(name, _)| name), &[0, 1, 2, 3, 4, 5, 6, 7], rows);

@@ -1,6 +1,6 @@
 //! The codes of findings about pictures that are made of several.
 
-use super::Severity::Warning;
+use super::Severity::{Info, Warning};
 use super::code::{Code, code};
 
 /// By name.
@@ -41,6 +41,13 @@ pub(super) const PICTURES: &[Code] = &[
         Warning,
         "A light holds the samples of another under another header; it counts once.",
         "Look at the program or the driver that wrote them.",
+    ),
+    code(
+        "scales-differ",
+        Info,
+        "Lights of one stack have pixels of unlike sizes on the sky: it has those that most light was taken with, or finer \
+         ones.",
+        "Name another light with --reference to stack on its pixels, or stack them apart.",
     ),
     code(
         "stack-mixed",

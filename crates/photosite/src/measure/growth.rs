@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use photosite_pix::stars::{Mesh, Star};
-use photosite_pix::stat::{median_f64, median_in_place};
+use photosite_pix::stat::{median_f64, median_in_place, median_scatter};
 use photosite_pix::{MaskBits, Plane};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,10 @@ const RADII: [f64; 5] = [1.2, 1.4, 1.6, 1.8, 2.0];
 /// Where the sky beside a star is taken from, in apertures.
 const RING: (f64, f64) = (2.2, 3.0);
 
+/// What lies beyond the outermost radius, of the square of what lies between it and the aperture: that of Moffat's
+/// profiles with exponents from 2.5 to 4, whose wings reach beyond where the sky is taken.
+const BEYOND: f64 = 2.5;
+
 /// Stars with signal over noise above this, at most so many and at least so many.
 const SNR: f64 = 250.0;
 const MOST: usize = 40;
@@ -20,6 +24,13 @@ const LEAST: usize = 3;
 
 /// A star with a neighbour of this share of its light in its ring tells nothing.
 const NEIGHBOUR: f64 = 0.01;
+
+/// How unlike wings beyond apertures are from light to light, and how alike stars of one light tell them at the best.
+const UNLIKE: f64 = 0.02;
+const LEAST_SCATTER: f64 = 0.003;
+
+/// The error of a median of normal numbers over that of their mean.
+const MEDIAN_ERROR: f64 = 1.2533;
 
 /// What a star must not stand on; repaired pixels tell enough of its wings.
 const LOST: MaskBits = MaskBits::NO_DATA.union(MaskBits::SATURATED);
@@ -56,6 +67,12 @@ impl Growth {
         Self { aperture_px, stars: bright.filter_map(grown).collect() }
     }
 
+    /// All of a star's light over that within its aperture; `None` where it is not known.
+    fn all_of(&self, star: usize) -> Option<f64> {
+        let seen = self.stars.get(&star)?.last()? - 1.0;
+        Some(1.0 + seen + BEYOND * seen * seen)
+    }
+
     /// The light of a star within a radius over that within the aperture; `None` where it is not known.
     fn at(&self, star: usize, radius_px: f64) -> Option<f64> {
         let shares = self.stars.get(&star)?;
@@ -71,19 +88,32 @@ impl Growth {
         radius.is_finite().then_some(before.1)
     }
 
-    /// How much more the stars of this light grow to a radius than the same stars of another do to theirs; `None`
-    /// where fewer than three tell it.
+    /// How much more light the stars of this frame have beyond their apertures than the same stars of another, and the
+    /// relative error of that; `None` where fewer than three tell it.
+    ///
+    /// Wings that seeing makes go by the width of stars, those of optics do not: the answer lies between what all light
+    /// tells, as far as each frame shows it, and what one circle on the sky does, the radius of which in pixels of each
+    /// is given. The fewer and fainter the stars, the nearer it is to 1.
     pub fn over(
         &self,
         radius_px: f64,
         (other, other_px): (&Self, f64),
         same: &[(usize, usize)],
-    ) -> Option<f64> {
+    ) -> Option<(f64, f64)> {
         let ratio = |&(there, here): &(usize, usize)| {
-            Some(self.at(here, radius_px)? / other.at(there, other_px)?)
+            let all = self.all_of(here)? / other.all_of(there)?;
+            let within = self.at(here, radius_px)? / other.at(there, other_px)?;
+            (all > 0.0 && within > 0.0).then(|| (all.ln(), within.ln()))
         };
-        let all: Vec<f64> = same.iter().filter_map(ratio).collect();
-        (all.len() >= LEAST).then(|| median_f64(&all))
+        let (all, within): (Vec<f64>, Vec<f64>) = same.iter().filter_map(ratio).unzip();
+        if all.len() < LEAST {
+            return None;
+        }
+        let (middle, scatter) = median_scatter(&all);
+        let half = 0.5 * (median_f64(&within) - middle);
+        let variance = (MEDIAN_ERROR * scatter.max(LEAST_SCATTER)).powi(2) / all.len() as f64;
+        let share = UNLIKE * UNLIKE / (UNLIKE * UNLIKE + variance);
+        Some(((share * (middle + half)).exp(), (share * variance).sqrt().hypot(half)))
     }
 }
 
@@ -122,6 +152,6 @@ fn within(
     }
     let beside = f64::from(median_in_place(&mut ring));
     let light = |k: usize| sums[k] - areas[k] * beside;
-    let shares = std::array::from_fn(|k| light(k + 1) / light(0));
-    (light(0) > 0.0).then_some(shares)
+    let shares = std::array::from_fn(|k| light(k + 1) / star.flux);
+    (star.flux > 0.0).then_some(shares)
 }

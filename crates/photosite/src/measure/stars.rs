@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use photosite_pix::stars::{
-    Candidate, Criteria, FWHM_OF_SIGMA, Matched, Mesh, SHAPELY_SNR, Shape, Star, measure,
+    Candidate, Criteria, FWHM_OF_SIGMA, Matched, Mesh, SHAPELY_SNR, Shape, Star, in_rows, measure,
 };
 use photosite_pix::stat::{median_in_place, median_scatter};
 use photosite_pix::{CfaColor, CfaPattern, MaskBits, Plane, Size};
@@ -19,6 +19,9 @@ pub struct StarField {
     /// Stars by falling flux.
     #[serde(with = "rows_of_numbers")]
     pub stars: Vec<Star>,
+    /// What passes for stars and is none, because it stands in a row as pieces of trails and blinks of aircraft do.
+    #[serde(default)]
+    pub in_rows: usize,
     /// The median full width at half maximum of the well measured stars in pixels; `None` without
     /// any.
     pub fwhm_px: Option<f64>,
@@ -255,10 +258,16 @@ fn find_stars_over(
             },
         )?;
         let found = found.into_iter().flat_map(|f| f.into_inner().expect("no holder panics"));
-        Ok::<_, crate::Error>(once_each(found.collect(), matched.sigma_px()))
+        let mut stars = once_each(found.collect(), matched.sigma_px());
+        // Some bands say nothing of what is in a row.
+        let in_row = if bands.len() == count { in_rows(&stars, size) } else { Vec::new() };
+        let mut in_row = in_row.into_iter();
+        let all = stars.len();
+        stars.retain(|_| !in_row.next().unwrap_or(false));
+        Ok::<_, crate::Error>((all - stars.len(), stars))
     };
     let look = |sigma_px: f64, criteria: Criteria, bands: &[usize], most: usize| {
-        look_for((sigma_px, false), criteria, bands, most)
+        look_for((sigma_px, false), criteria, bands, most).map(|(_, stars)| stars)
     };
     let all: Vec<usize> = (0..count).collect();
     let some: Vec<usize> = (FIRST_BANDS / 2..count).step_by(FIRST_BANDS).collect();
@@ -296,14 +305,22 @@ fn find_stars_over(
     let hollow = if known < MANY {
         rings(data, known, |sigma_px| {
             let window_px = shape_of((sigma_px, true)).1.window_px();
-            Ok((look_for((sigma_px, true), first, &all, MOST_A_BAND)?, window_px))
+            Ok((look_for((sigma_px, true), first, &all, MOST_A_BAND)?.1, window_px))
         })?
     } else {
         None
     };
-    let profile = (hollow.unwrap_or(sigma_px), hollow.is_some());
-    let mut stars = look_for(profile, criteria, &all, usize::MAX)?;
-    let fwhm_px = usual_width(&stars);
+    let mut profile = (hollow.unwrap_or(sigma_px), hollow.is_some());
+    let (mut in_rows, mut stars) = look_for(profile, criteria, &all, usize::MAX)?;
+    let mut fwhm_px = usual_width(&stars);
+    // A trail may have told the first width.
+    if let Some(own) = fwhm_px.map(|f| f / FWHM_OF_SIGMA).filter(|_| in_rows > 0 && !profile.1)
+        && (own / profile.0 - 1.0).abs() > OFF
+    {
+        profile.0 = own;
+        (in_rows, stars) = look_for(profile, criteria, &all, usize::MAX)?;
+        fwhm_px = usual_width(&stars);
+    }
     // Slopes of the background and nebulae match a little as well; they are much wider.
     if let Some(widest) = fwhm_px.map(|f| WIDEST * f) {
         stars.retain(|s| s.fwhm_px.is_nan() || s.fwhm_px <= widest);
@@ -313,7 +330,17 @@ fn find_stars_over(
     let (_, shape) = shape_of(profile);
     let aperture_px = shape.aperture_px();
     let growth = Growth::of(data, mask, &mesh, (&stars, aperture_px));
-    Ok(StarField { stars, fwhm_px, roundness, background, noise, mesh, aperture_px, growth })
+    Ok(StarField {
+        stars,
+        in_rows,
+        fwhm_px,
+        roundness,
+        background,
+        noise,
+        mesh,
+        aperture_px,
+        growth,
+    })
 }
 
 /// Profiles that rings are looked for with, one sigma in pixels: the middle of a ring stands out where the profile

@@ -62,6 +62,8 @@ pub struct Seen {
     pub levels: Vec<f64>,
     /// What it shows beside stars: a nebula that tells how much light came through.
     pub structure: Structure,
+    /// All that it shows, stars too: in a cluster seeing moves light from star to star.
+    pub all_light: Structure,
     /// The background of each plane everywhere; none where nobody wanted it.
     pub backgrounds: Vec<Mesh>,
     /// That its samples contradict the filter array in its header, or that its greens differ.
@@ -310,7 +312,9 @@ fn look_over(
     let beside = beside_stars(seen, &field).map(|sky| either_way(&sky));
     let with_stars = either_way(seen);
     let sky_noise = beside.filter(|noise| *noise > 0.0).map_or(with_stars, |n| n.min(with_stars));
-    let structure = Structure::of(seen, mask, &field.mesh, &field.stars, field.fwhm_px);
+    let blocks = Structure::of(seen, mask);
+    let structure = blocks.clone().beside(&field.mesh, &field.stars, field.fwhm_px);
+    let all_light = blocks.unsaturated(mask);
     let backgrounds = match (backgrounds, mosaic) {
         (false, _) => Vec::new(),
         (true, Some(cfa)) => {
@@ -336,6 +340,7 @@ fn look_over(
         field,
         levels,
         structure,
+        all_light,
         backgrounds,
         doubt,
         greens,

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use photosite_pix::Size;
 use photosite_pix::align::{Point, Registration, Rules, Transform, coincident, register};
-use photosite_pix::normalise::{Asked, Flux, FluxRatio, Seen, flux_ratio, structure_ratio};
-use photosite_pix::stars::Star;
+use photosite_pix::normalise::{
+    Asked, Flux, FluxRatio, Seen, all_light_ratio, flux_ratio, structure_ratio,
+};
+use photosite_pix::stars::{FWHM_OF_SIGMA, Star};
+use photosite_pix::stat::median_f64;
 use serde::{Deserialize, Serialize};
 
+use super::crowded::{Sight, traded};
 use crate::Finding;
 use crate::finding::Severity;
 use crate::measure::SurveyedLight;
@@ -22,6 +26,8 @@ pub enum ScaleSource {
     Level,
     /// Stars that both lights have.
     Stars,
+    /// All that both lights show, stars and what lies between: a cluster, under unlike seeing.
+    AllLight,
     /// A nebula that both lights have.
     Structure,
     /// Exposure, airmass and gain of their headers.
@@ -150,11 +156,17 @@ const AGREES: f64 = 2.0;
 pub(super) fn flux_scale(light: Placed<'_>, level: Placed<'_>, size: Size) -> FluxScale {
     let sound = |ratio: &FluxRatio| ratio.error() <= MOST_ERROR;
     let common = in_common(light, level);
-    let grown = beyond_apertures(light, level, size, &common);
+    let (grown, unsure) = beyond_apertures(light, level, size, &common);
     let pairs = pairs(light, level, &common, grown);
-    let unsure = UNSURE * grown.ln().abs();
+    let crowded = by_neighbours(light, level, size, &common);
+    let unsure = unsure.hypot(crowded);
     let sure = |r: FluxRatio| FluxRatio { own_error: r.own_error.hypot(unsure), ..r };
     let stars = flux_ratio(&pairs, Asked::USUAL).map(sure).filter(sound);
+    if let Some(ratio) = stars.filter(|_| crowded > UNCROWDED)
+        && let Some(all) = of_all_light(light, level, size, ratio)
+    {
+        return FluxScale::measured(all, ScaleSource::AllLight);
+    }
     if let Some(ratio) = stars.filter(|ratio| ratio.error() <= GOOD_ERROR) {
         return FluxScale::measured(ratio, ScaleSource::Stars);
     }
@@ -241,15 +253,47 @@ fn pairs(
     common.iter().map(fluxes).collect()
 }
 
-/// Wings beyond apertures are known to such a share: some reach beyond where the sky is taken.
-const UNSURE: f64 = 0.3;
+/// What neighbours make of fluxes does not matter below this.
+const UNCROWDED: f64 = 0.001;
 
-/// The radius, in the larger of two apertures, within which two lights are compared.
-const COMMON: f64 = 1.5;
+/// Windows that all light is compared in are so many times as wide as the wider stars.
+const WINDOW: f64 = 12.0;
 
-/// What the fluxes of a light are multiplied with to be of the same aperture on the sky as those of the level:
-/// each is of an aperture that goes by the light's own width, and wings do not.
-fn beyond_apertures(
+/// The ratio of all light, stars and what lies between them, which no seeing changes over windows far wider than stars;
+/// `None` where it is known no better than that of stars, or contradicts it.
+fn of_all_light(
+    light: Placed<'_>,
+    level: Placed<'_>,
+    size: Size,
+    stars: FluxRatio,
+) -> Option<FluxRatio> {
+    let middle = Point::new(0.5 * size.width as f64, 0.5 * size.height as f64);
+    let width =
+        |of: &Placed<'_>| Some(of.light.field.fwhm_px? / of.transform().magnification(middle));
+    let window_px = WINDOW * width(&light)?.max(width(&level)?);
+    let (own, wanted) = (light.transform(), level.transform());
+    let found = all_light_ratio(
+        (&level.light.all_light, &wanted),
+        (&light.light.all_light, &own),
+        (size, window_px, stars.scale),
+    )?;
+    let apart = (found.scale / stars.scale).ln().abs();
+    let better = found.error() < stars.error();
+    (better && apart < CONTRADICTS * found.error().hypot(stars.error())).then_some(found)
+}
+
+/// What neighbours make of fluxes where seeing differs, in shares of the light that they trade: sky and wings take
+/// some of it back.
+const NEIGHBOURS: f64 = 0.5;
+
+/// Widths that differ by a smaller share trade nothing.
+const ALIKE: f64 = 0.03;
+
+/// Stars that tell it, the brightest.
+const MOST_STARS: usize = 10_000;
+
+/// The relative error that neighbours make of the fluxes of stars in common, as the sharper of two lights shows them.
+fn by_neighbours(
     light: Placed<'_>,
     level: Placed<'_>,
     size: Size,
@@ -257,11 +301,46 @@ fn beyond_apertures(
 ) -> f64 {
     let middle = Point::new(0.5 * size.width as f64, 0.5 * size.height as f64);
     let step = |of: &Placed<'_>| of.transform().magnification(middle);
+    let width = |of: &Placed<'_>| Some(of.light.field.fwhm_px? / step(of));
+    let Some((there, here)) = width(&level).zip(width(&light)) else { return 0.0 };
+    if (there / here).ln().abs() < ALIKE {
+        return 0.0;
+    }
+    let sharper = if there <= here { level } else { light };
+    let sight = |of: &Placed<'_>, fwhm: f64| Sight {
+        aperture_px: of.light.field.aperture_px / step(of) * step(&sharper),
+        sigma_px: fwhm / FWHM_OF_SIGMA * step(&sharper),
+    };
+    let stars = &sharper.light.field.stars;
+    let stars = &stars[..stars.len().min(MOST_STARS)];
+    let traded = traded(stars, [sight(&level, there), sight(&light, here)]);
+    let index = |&(level, light): &(usize, usize)| if there <= here { level } else { light };
+    let of_common: Vec<f64> =
+        common.iter().filter_map(|pair| traded.get(index(pair)).copied()).collect();
+    if of_common.is_empty() { 0.0 } else { NEIGHBOURS * median_f64(&of_common) }
+}
+
+/// Wings beyond apertures are known to such a share: some reach beyond where the sky is taken.
+const UNSURE: f64 = 0.3;
+
+/// The radius, in the larger of two apertures, within which two lights are compared.
+const COMMON: f64 = 1.5;
+
+/// What the fluxes of a light are multiplied with to hold the same share of their stars' light as those of the level,
+/// and its relative error: each is of an aperture that goes by the light's own width, and wings may not.
+fn beyond_apertures(
+    light: Placed<'_>,
+    level: Placed<'_>,
+    size: Size,
+    common: &[(usize, usize)],
+) -> (f64, f64) {
+    let middle = Point::new(0.5 * size.width as f64, 0.5 * size.height as f64);
+    let step = |of: &Placed<'_>| of.transform().magnification(middle);
     let aperture = |of: &Placed<'_>| of.light.field.aperture_px / step(of);
     let radius = COMMON * aperture(&light).max(aperture(&level));
     let [own, wanted] = [&light, &level].map(|of| (&of.light.field.growth, radius * step(of)));
-    let known = own.0.over(own.1, wanted, common);
-    known.filter(|grown| grown.is_finite() && *grown > 0.0).unwrap_or(1.0)
+    let (grown, error) = own.0.over(own.1, wanted, common).unwrap_or((1.0, 0.0));
+    (grown, error.hypot(UNSURE * grown.ln()))
 }
 
 /// Extinction in magnitudes an airmass: that of a clear sky at sea level, in the middle of the visible.

@@ -20,6 +20,7 @@
 
 mod alone;
 mod arrange;
+mod crowded;
 mod dimmed;
 mod doubled;
 mod drift;
@@ -32,6 +33,7 @@ mod outside;
 mod part;
 mod place;
 mod sampled;
+mod scales;
 mod shapes;
 mod sloped;
 mod taken;

@@ -9,6 +9,7 @@ use photosite_pix::wcs::{NoWcs, Wcs};
 use photosite_pix::{Size, stat};
 
 use super::doubled::is_doubled;
+use super::scales::{of_one_scale, unlike_scales};
 use super::uneven::{Covered, compare};
 use crate::finding::Severity;
 use crate::measure::{SurveyedLight, odd_parts};
@@ -60,6 +61,7 @@ pub fn lay_over(
     }
     if by == Alignment::Wcs {
         findings.extend(mirrored(lights, &placed));
+        findings.extend(unlike_scales(lights, reference, &placed));
         return Ok((placed, findings));
     }
     let failed: Vec<usize> = (0..lights.len()).filter(|i| placed[*i].is_none()).collect();
@@ -85,6 +87,7 @@ pub fn lay_over(
     }
     by_way.into_iter().for_each(|(i, found)| placed[i] = Some(found));
     findings.extend(mirrored(lights, &placed));
+    findings.extend(unlike_scales(lights, reference, &placed));
     Ok((placed, findings))
 }
 
@@ -282,7 +285,8 @@ impl Said {
 
 /// The index of the light that is the best reference; of equal ones the first. One that most of the best
 /// others cannot be laid over is of another field, and is none; nor is one that is dark in a part or lit, obscured
-/// beside most of them, full of what others do not show, turned over, or showing its stars twice.
+/// beside most of them, full of what others do not show, turned over, or showing its stars twice; nor one whose pixels
+/// are larger than those that most light was taken with.
 pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>, by: Alignment) -> usize {
     let lights: Vec<&SurveyedLight> = lights.collect();
     let odd = odd_parts(&lights.iter().map(|l| &l.field.mesh).collect::<Vec<_>>());
@@ -301,6 +305,8 @@ pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>, by: A
     if by != Alignment::Stars {
         return first;
     }
+    let order = of_one_scale(&lights, order);
+    let first = order.first().copied().unwrap_or(first);
     let asked = |reference: usize| {
         let fixed = lights[reference].points();
         let size = lights[reference].size();

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use local::LocalOffsets;
 pub use ratio::{Asked, Flux, FluxRatio, flux_ratio};
-pub use structure::{Seen, Structure, StructureRatio, structure_ratio};
+pub use structure::{Seen, Structure, StructureRatio, all_light_ratio, structure_ratio};
 
 use crate::stat::{MAD_TO_SIGMA, lane_sums, median_mad};
 

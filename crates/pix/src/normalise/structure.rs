@@ -46,7 +46,7 @@ const ROUNDS: usize = 4;
 /// Terms of the background that is nobody's nebula: 1, x, y, x², xy, y².
 const TERMS: usize = 6;
 
-/// A frame without its stars in square blocks, slightly smoothed: what a nebula looks like.
+/// A frame in square blocks; beside its stars and slightly smoothed, what a nebula looks like.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Structure {
     side: usize,
@@ -55,14 +55,8 @@ pub struct Structure {
 }
 
 impl Structure {
-    /// Means of the good samples of blocks away from `stars`.
-    pub fn of(
-        data: &Plane<f32>,
-        mask: &Plane<MaskBits>,
-        mesh: &Mesh,
-        stars: &[Star],
-        fwhm_px: Option<f64>,
-    ) -> Self {
+    /// Means of the good samples of blocks: stars and all.
+    pub fn of(data: &Plane<f32>, mask: &Plane<MaskBits>) -> Self {
         let frame = data.size();
         let side = frame.width.max(frame.height).div_ceil(MOST).max(LEAST_PX);
         let size = Size::new((frame.width / side).max(1), (frame.height / side).max(1));
@@ -82,17 +76,36 @@ impl Structure {
                 }
             }
         }
-        let mut out = Self { side, values };
+        Self { side, values }
+    }
+
+    /// What lies beside `stars`, slightly smoothed.
+    pub fn beside(mut self, mesh: &Mesh, stars: &[Star], fwhm_px: Option<f64>) -> Self {
         for star in stars {
             let peak = star.peak / mesh.sigma_at(star.x, star.y).max(f64::MIN_POSITIVE);
             let sharp =
                 stars.len() >= MANY && fwhm_px.is_some_and(|fwhm| star.fwhm_px <= SHARP * fwhm);
             if peak >= BRIGHT || (sharp && peak >= FAINT) {
                 let radius = REACH_FWHM * fwhm_px.unwrap_or(star.fwhm_px) * peak.powf(0.25);
-                out.leave_out(star, radius);
+                self.leave_out(star, radius);
             }
         }
-        out.smoothed()
+        self.smoothed()
+    }
+
+    /// Blocks that hold saturated samples are not known.
+    pub fn unsaturated(mut self, mask: &Plane<MaskBits>) -> Self {
+        for j in 0..self.values.height() {
+            let rows = (j * self.side..(j + 1) * self.side).filter(|y| *y < mask.height());
+            for row in rows.map(|y| mask.row(y)) {
+                for (value, bits) in self.values.row_mut(j).iter_mut().zip(row.chunks(self.side)) {
+                    if bits.iter().any(|m| m.contains(MaskBits::SATURATED)) {
+                        *value = f32::NAN;
+                    }
+                }
+            }
+        }
+        self
     }
 
     fn leave_out(&mut self, star: &Star, radius: f64) {
@@ -217,7 +230,7 @@ pub fn structure_ratio(wanted: Seen<'_>, own: Seen<'_>, size: Size) -> Option<St
     if !(of_wanted > 0.0 && of_own > 0.0) {
         return None;
     }
-    let mut fit = fitted(&blocks, of_wanted / of_own)?;
+    let mut fit = fitted(&blocks, FEWEST_BLOCKS, of_wanted / of_own)?;
     for _ in 0..ROUNDS {
         let off: Vec<f32> = blocks.iter().map(|b| fit.residual(b) as f32).collect();
         let sigma = MAD_TO_SIGMA * f64::from(median_mad(&off).1);
@@ -226,7 +239,7 @@ pub fn structure_ratio(wanted: Seen<'_>, own: Seen<'_>, size: Size) -> Option<St
         if blocks.len() == before {
             break;
         }
-        fit = fitted(&blocks, of_wanted / of_own)?;
+        fit = fitted(&blocks, FEWEST_BLOCKS, of_wanted / of_own)?;
     }
     // What is left between the frames is noise, of which smoothed neighbours share most.
     let n = blocks.len() as f64;
@@ -241,6 +254,86 @@ pub fn structure_ratio(wanted: Seen<'_>, own: Seen<'_>, size: Size) -> Option<St
         count: blocks.len(),
     };
     sound.then_some(StructureRatio { ratio, rest: rest.sqrt() })
+}
+
+/// Fewest windows that tell a ratio of all light, and the least width of one in blocks.
+const FEWEST_WINDOWS: usize = 24;
+const LEAST_WINDOW: f64 = 4.0;
+
+/// All light agrees no better than this: flat fields, and what stars lie on the rims of blocks.
+const LEAST_ERROR: f64 = 0.003;
+
+/// Windows that share the noise of one: each overlaps with its neighbours.
+const OVERLAP: f64 = 2.0;
+
+/// The ratio of all light that two frames show, each its blocks with stars and all and where they lie on a common grid
+/// of a size, in windows of a width in pixels of that grid far beyond that of stars: what the second is multiplied with
+/// to be as bright as the first. `about` is what it is nearly. `None` where windows are few or empty.
+///
+/// Windows fall off to their rims and overlap, so that a star between two stands in both.
+pub fn all_light_ratio(
+    wanted: (&Structure, &Transform),
+    own: (&Structure, &Transform),
+    (size, window_px, about): (Size, f64, f64),
+) -> Option<FluxRatio> {
+    let step = wanted.0.side.max(own.0.side);
+    let reach = (window_px / step as f64).max(LEAST_WINDOW).ceil() as usize;
+    let blocks = Size::new(size.width / step, size.height / step);
+    let middle = |i: usize| (i as f64 + 0.5) * step as f64 - 0.5;
+    let laid = |(structure, place): (&Structure, &Transform)| {
+        Plane::from_fn(blocks, |i, j| {
+            structure.at(place.apply(Point::new(middle(i), middle(j)))) as f32
+        })
+    };
+    let both = [laid(wanted), laid(own)];
+    let tent = |d: usize| (reach - d) as f64;
+    let mut windows: Vec<Block> = Vec::new();
+    for v in (reach..blocks.height.saturating_sub(reach - 1)).step_by(reach) {
+        for u in (reach..blocks.width.saturating_sub(reach - 1)).step_by(reach) {
+            let mean = |of: &Plane<f32>| {
+                let (mut sum, mut weights) = (0.0, 0.0);
+                for j in v + 1 - reach..v + reach {
+                    for i in u + 1 - reach..u + reach {
+                        let weight = tent(j.abs_diff(v)) * tent(i.abs_diff(u));
+                        sum += weight * f64::from(of.get(i, j));
+                        weights += weight;
+                    }
+                }
+                sum / weights
+            };
+            let values = both.each_ref().map(mean);
+            if values.iter().all(|v| v.is_finite()) {
+                let x = 2.0 * middle(u) / size.width as f64 - 1.0;
+                let y = 2.0 * middle(v) / size.height as f64 - 1.0;
+                windows.push(Block { terms: [1.0, x, y, x * x, x * y, y * y], values });
+            }
+        }
+    }
+    // What stars on rims leave goes with the light.
+    let ratio = about * about;
+    let mut fit = fitted(&windows, FEWEST_WINDOWS, ratio)?;
+    for _ in 0..ROUNDS {
+        let off: Vec<f32> = windows.iter().map(|w| fit.residual(w) as f32).collect();
+        let sigma = MAD_TO_SIGMA * f64::from(median_mad(&off).1);
+        let before = windows.len();
+        windows.retain(|w| fit.residual(w).abs() <= OUTLIER * sigma);
+        if windows.len() == before {
+            break;
+        }
+        fit = fitted(&windows, FEWEST_WINDOWS, ratio)?;
+    }
+    let free = windows.len() as f64 - (TERMS + 1) as f64;
+    let rest = windows.iter().map(|w| fit.residual(w).powi(2)).sum::<f64>() / free;
+    let signal = fit.signal * windows.len() as f64;
+    let error = ((OVERLAP * rest / signal).sqrt() / fit.scale).hypot(LEAST_ERROR);
+    let half = error * std::f64::consts::FRAC_1_SQRT_2;
+    let sound = fit.scale > 0.0 && fit.signal > 0.0 && error.is_finite();
+    sound.then_some(FluxRatio {
+        scale: fit.scale,
+        own_error: half,
+        shared_error: half,
+        count: windows.len(),
+    })
 }
 
 /// A place of the common grid.
@@ -275,8 +368,8 @@ impl Fit {
 }
 
 /// The regression of all blocks; `ratio` is that of the variances of the noise.
-fn fitted(blocks: &[Block], ratio: f64) -> Option<Fit> {
-    if blocks.len() < FEWEST_BLOCKS {
+fn fitted(blocks: &[Block], fewest: usize, ratio: f64) -> Option<Fit> {
+    if blocks.len() < fewest {
         return None;
     }
     let mut system = Normal::<TERMS, 2>::default();
@@ -326,7 +419,7 @@ mod tests {
         });
         let mask: Plane<MaskBits> = Plane::zeroed(SIZE);
         let rows = (0..Mesh::rows_of(SIZE)).map(|i| Mesh::measure_row(&data, &mask, i)).collect();
-        Structure::of(&data, &mask, &Mesh::new(SIZE, rows), &[], None)
+        Structure::of(&data, &mask).beside(&Mesh::new(SIZE, rows), &[], None)
     }
 
     #[test]

@@ -33,6 +33,10 @@ impl Shape {
     }
 }
 
+/// Apertures that the pixels reach to which a star is measured on: what lies beyond its aperture is the same part of its
+/// wings whatever its width.
+const BEYOND: f64 = 1.5;
+
 /// Radius of the aperture in full widths at half maximum.
 const APERTURE_FWHM: f64 = 1.5;
 
@@ -93,7 +97,7 @@ pub fn measure(
 ) -> Option<Star> {
     let (cx, cy) = (candidate.x, candidate.y);
     let radius = shape.aperture_px();
-    let reach = (radius.ceil() as usize + 2).min(REACH);
+    let reach = ((BEYOND * radius).ceil() as usize).min(REACH);
     let inside = cx >= 2 && cy >= 2 && cx + 2 < data.width() && cy + 2 < data.height();
     if !inside {
         return None;

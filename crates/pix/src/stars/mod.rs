@@ -8,6 +8,7 @@
 mod detect;
 mod measure;
 mod mesh;
+mod rows;
 mod stamp;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ pub use detect::{Candidate, Matched};
 pub use measure::{SHAPELY_SNR, Shape, measure};
 pub(crate) use mesh::Cells;
 pub use mesh::{Mesh, MeshCell};
+pub use rows::in_rows;
 
 /// Full width at half maximum of a Gaussian of standard deviation 1.
 pub const FWHM_OF_SIGMA: f64 = 2.354_820_045_030_949_3;
