@@ -2,8 +2,12 @@
 
 use std::path::Path;
 
+use photosite_pix::Value;
+
 use super::file::FitsFile;
 use super::frame::{DQ, MASK, of_size};
+use super::layout::Hdu;
+use super::unzip;
 use crate::magic::Magic;
 use crate::source::changed;
 use crate::{Result, Source};
@@ -46,8 +50,20 @@ fn told(name: &str, stored: f32) -> f32 {
 /// When the file cannot be read.
 pub fn open_flags(path: &Path) -> Result<Option<Flags>> {
     let magic = Magic::of(path)?;
-    if !matches!(magic, Magic::Fits | Magic::Packed(_)) {
-        return Ok(None);
+    match magic {
+        Magic::Fits => {}
+        // What is packed as a whole is unpacked for its flags only where more than its image is promised.
+        Magic::Packed(packing) => {
+            let start = unzip::probe(path, packing)?;
+            let alone = |first: &Hdu| {
+                let extended = matches!(first.header.get("EXTEND"), Some(Value::Logical(true)));
+                first.has_pixels() && !extended
+            };
+            if start.hdus.first().is_some_and(alone) {
+                return Ok(None);
+            }
+        }
+        _ => return Ok(None),
     }
     let file = FitsFile::open(path, magic)?;
     for name in [MASK, DQ] {

@@ -121,6 +121,14 @@ const NO_EXPOSURE_HINT: &str = "Write EXPTIME into its header, or make the maste
 /// What is told of a dark that counts a second: a bias does not grow with time.
 pub(crate) const FREED_BY_UNIT: &str = "its samples count a second (BUNIT), so that its bias is taken to have been subtracted, though its header does not say so";
 
+/// How nearly a dark that counts a second reaches the level of the bias where that is in it.
+const NEARLY: f64 = 0.8;
+
+/// Whether a dark that counts a second, once it is in ADU, lies as high as the bias all the same.
+pub(crate) fn reaches_bias(level_adu: f64, zero_adu: f64) -> bool {
+    zero_adu > 0.0 && level_adu > NEARLY * zero_adu
+}
+
 /// Whether this is the header of a dark whose unit says that its bias is gone, and nothing else does.
 pub(crate) fn freed_by_unit(kind: FrameKind, header: &Header, bias_removed: bool) -> bool {
     let per_second = keyword::counted(header).is_some_and(|counted| counted.per_second);
@@ -212,9 +220,16 @@ impl LoadedMaster {
     /// 1; a finding tells what was done. Electrons `beside` lights in ADU are divided by the lights' gain, else its own;
     /// what counts a second is multiplied by its exposure.
     ///
+    /// A dark that counts a second is free of its bias, unless it lies as high as the bias at `zero_adu`.
+    ///
     /// # Errors
     /// When its samples are electrons, and no gain is known, or count a second, and no exposure is.
-    pub fn used_as(self, kind: FrameKind, beside: LightsUnit) -> Result<(Self, Option<Finding>)> {
+    pub fn used_as(
+        self,
+        kind: FrameKind,
+        beside: LightsUnit,
+        zero_adu: Option<f64>,
+    ) -> Result<(Self, Option<Finding>)> {
         if key_of(&self.header).is_some() {
             return Ok((self, None));
         }
@@ -228,7 +243,9 @@ impl LoadedMaster {
         let Some(per_adu) = per_adu.filter(|per_adu| *per_adu != 1.0) else {
             return Ok(self.brought(kind));
         };
-        let by_unit = freed_by_unit(kind, &self.header, self.bias_removed());
+        let (level, _) = stat::median_mad(self.frame.data.as_slice());
+        let by_unit = freed_by_unit(kind, &self.header, self.bias_removed())
+            && !zero_adu.is_some_and(|zero| reaches_bias(f64::from(level) / per_adu, zero));
         let mut what = brought_by(&self.header, per_adu);
         if by_unit {
             what = format!("{what}; {FREED_BY_UNIT}");

@@ -57,7 +57,7 @@ pub use kept::Kept;
 pub use known::Known;
 pub use light::{BiasChoice, LightRequest, LightResult, Masters, calibrate_light};
 pub use loaded::{FREED, LightsUnit, LoadedMaster, load_master, load_named, load_samples};
-pub(crate) use loaded::{FREED_BY_UNIT, brought_by, freed_by_unit, samples_per_adu};
+pub(crate) use loaded::{FREED_BY_UNIT, brought_by, freed_by_unit, reaches_bias, samples_per_adu};
 pub use master::{
     AdditivePart, MasterRequest, MasterResult, build_master, dark_at_level, found_master,
     level_of_dark, take_master, work_units,

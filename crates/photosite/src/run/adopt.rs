@@ -22,7 +22,7 @@ use crate::open::{UNIT_ADU, probe};
 use crate::plan::{MasterPlan, Ready};
 use crate::product::{
     FREED, LightsUnit, LoadedMaster, Product, Standing, brought_by, freed_by_unit, load_master,
-    load_samples, standing,
+    load_samples, reaches_bias, standing,
 };
 use crate::provenance::{FileMark, Input, Provenance, master_name};
 use crate::work::Context;
@@ -177,9 +177,6 @@ pub fn masters_among(
     Ok(all)
 }
 
-/// How nearly a dark that counts a second reaches the level of the biases where its bias is in it.
-const NEARLY: f64 = 0.8;
-
 /// The same master, its bias in it where it counts a second and lies as high as the biases of the night all the same.
 fn with_its_bias(
     path: &Path,
@@ -195,7 +192,7 @@ fn with_its_bias(
         return Ok(master);
     };
     let (level, _) = stat::median_mad(load_samples(path)?.frame.data.as_slice());
-    if f64::from(level) / master.per_adu.unwrap_or(1.0) > NEARLY * zero_adu {
+    if reaches_bias(f64::from(level) / master.per_adu.unwrap_or(1.0), zero_adu) {
         master.traits.bias_removed = false;
         master.findings.retain(|f| f.code != CONTENT_ASSUMED);
         let message = "its samples count a second (BUNIT), and lie as high as the biases once they are brought to ADU: its \

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::NamedBias;
 use super::beside::Beside;
-use super::named::unit_of;
+use super::named::{level_of, unit_of};
 use crate::diagnose::{
     Against, Diagnosis, Fault, NoiseBudget, Subject, Verdict, diagnose, noise_budget,
 };
@@ -203,19 +203,19 @@ struct Loaded {
 impl Loaded {
     fn of(used: &MastersUsed, request: &DiagnosisRequest<'_>, unit: LightsUnit) -> Result<Self> {
         let mut findings = Vec::new();
-        let mut read = |path: &Option<PathBuf>, kind| -> Result<Option<LoadedMaster>> {
+        let mut read = |path: &Option<PathBuf>, kind, zero_adu| -> Result<Option<LoadedMaster>> {
             let Some(path) = path else { return Ok(None) };
-            let (master, finding) = load_named(path)?.used_as(kind, unit)?;
+            let (master, finding) = load_named(path)?.used_as(kind, unit, zero_adu)?;
             findings.extend(finding);
             Ok(Some(master))
         };
-        let bias = match (&request.bias, read(&used.bias, FrameKind::Bias)?) {
+        let bias = match (&request.bias, read(&used.bias, FrameKind::Bias, None)?) {
             (Some(NamedBias::Level(adu)), _) => Some(BiasChoice::Level(*adu)),
             (_, Some(master)) => Some(BiasChoice::Master(Box::new(master))),
             _ => None,
         };
-        let dark = read(&used.dark, FrameKind::Dark)?;
-        let flat = read(&used.flat, FrameKind::Flat)?;
+        let dark = read(&used.dark, FrameKind::Dark, bias.as_ref().map(level_of))?;
+        let flat = read(&used.flat, FrameKind::Flat, None)?;
         Ok(Self { bias, dark, dark_is_named: request.dark.is_some(), flat, findings })
     }
 

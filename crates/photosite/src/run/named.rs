@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use photosite_file::fits::Sample;
 use photosite_pix::combine::Recipe;
 use photosite_pix::unit::NoiseModel;
-use photosite_pix::{Applied, CfaPattern, FrameKind, Size};
+use photosite_pix::{Applied, CfaPattern, FrameKind, Size, stat};
 
 use super::examined::examine;
 use super::frames::{damaged, duplicate, raw_frame};
@@ -297,19 +297,20 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
     named.extend(dark.as_ref().map(|d| (FrameKind::Dark, traits(d))));
     named.extend(flat.as_ref().map(|f| (FrameKind::Flat, traits(f))));
     let unit = unit_of(frames.first());
-    let mut ours = |master: LoadedMaster, kind| -> Result<LoadedMaster> {
-        let (master, finding) = master.used_as(kind, unit)?;
+    let mut ours = |master: LoadedMaster, kind, zero_adu| -> Result<LoadedMaster> {
+        let (master, finding) = master.used_as(kind, unit, zero_adu)?;
         findings.extend(finding);
         Ok(master)
     };
     let bias = match bias {
         Some(BiasChoice::Master(m)) => {
-            Some(BiasChoice::Master(Box::new(ours(*m, FrameKind::Bias)?)))
+            Some(BiasChoice::Master(Box::new(ours(*m, FrameKind::Bias, None)?)))
         }
         other => other,
     };
-    let dark = dark.map(|m| ours(m, FrameKind::Dark)).transpose()?;
-    let flat = flat.map(|m| ours(m, FrameKind::Flat)).transpose()?;
+    let zero_adu = bias.as_ref().map(level_of);
+    let dark = dark.map(|m| ours(m, FrameKind::Dark, zero_adu)).transpose()?;
+    let flat = flat.map(|m| ours(m, FrameKind::Flat, None)).transpose()?;
     findings.extend(of_frames);
     let fitted = match (asked.scaling, &dark, &bias) {
         (DarkScaling::Fitted, Some(dark), Some(bias)) => {
@@ -380,6 +381,14 @@ pub fn calibrate_named(asked: &NamedLights<'_>, context: &Context<'_>) -> Result
         }
     }
     Ok(NamedCalibrated { lights, findings })
+}
+
+/// The level of a bias, in ADU.
+pub(super) fn level_of(bias: &BiasChoice) -> f64 {
+    match bias {
+        BiasChoice::Level(adu) => *adu,
+        BiasChoice::Master(m) => f64::from(stat::median_mad(m.frame.data.as_slice()).0),
+    }
 }
 
 /// What the samples of lights are, by one of them.
