@@ -18,6 +18,7 @@ mod every_effect;
 mod flat_fit;
 mod flats;
 mod foreign;
+mod glow;
 mod in_rows;
 mod levels;
 mod linearity;
