@@ -19,6 +19,7 @@ mod flags;
 mod flat_fit;
 mod flats;
 mod foreign;
+mod glow;
 mod in_rows;
 mod levels;
 mod linearity;

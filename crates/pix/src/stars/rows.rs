@@ -1,15 +1,17 @@
 //! Stars in a row: blinks of aircraft and pieces of trails, which pass for stars one by one.
 
-use crate::Size;
-use crate::stat::median_f64;
+use multiversion::multiversion;
 
 use super::Star;
+use crate::Size;
+use crate::stat::median_f64;
 
 /// Half widths of rows that are looked for, in pixels: a faint line's pieces scatter by its own width.
 const HALF_WIDTHS_PX: [f64; 4] = [1.5, 3.0, 6.0, 12.0];
 
-/// Rows are looked for among so many stars, the brightest: of more than those a row is a small share.
-const MOST_STARS: usize = 4000;
+/// Rows are looked for among so many stars, the brightest, and among as many of the faintest, for pieces of a faint trail
+/// are faint.
+const MOST_STARS: usize = 2500;
 
 /// A row has at least so many stars.
 const FEWEST: usize = 8;
@@ -45,7 +47,9 @@ pub fn in_rows(stars: &[Star], size: Size) -> Vec<bool> {
         row.into_iter().for_each(|i| taken[i] = true);
     }
     let count = taken.iter().filter(|t| **t).count();
-    if rows > OF_ONE && 2 * count > stars.len() { vec![false; stars.len()] } else { taken }
+    // Nor is it a row that leaves nothing to compare it with.
+    let pattern = rows > OF_ONE && 2 * count > stars.len() || count + FEWEST > stars.len();
+    if pattern { vec![false; stars.len()] } else { taken }
 }
 
 /// A straight strip: places whose distance from the middle along its normal is about `offset_px`.
@@ -104,8 +108,17 @@ fn beyond_chance(count: f64, expected: f64) -> f64 {
 fn strongest(stars: &[Star], taken: &[bool], size: Size) -> Option<Vec<usize>> {
     let half = (0.5 * size.width as f64, 0.5 * size.height as f64);
     let left = stars.iter().enumerate().filter(|(i, _)| !taken[*i]);
-    let places = left.take(MOST_STARS).map(|(i, s)| (i, s.x - half.0, s.y - half.1)).collect();
-    let field = Field { places, half };
+    let mut places: Vec<(usize, f64, f64)> =
+        left.map(|(i, s)| (i, s.x - half.0, s.y - half.1)).collect();
+    let faint = places.split_off(places.len().min(MOST_STARS));
+    let some = faint.len().saturating_sub(MOST_STARS);
+    let faint = Field { places: faint[some..].to_vec(), half };
+    strongest_of(&Field { places, half }, stars).or_else(|| strongest_of(&faint, stars))
+}
+
+/// The same of the stars of a field.
+fn strongest_of(field: &Field, stars: &[Star]) -> Option<Vec<usize>> {
+    let half = field.half;
     if field.places.len() < FEWEST {
         return None;
     }
@@ -116,12 +129,16 @@ fn strongest(stars: &[Star], taken: &[bool], size: Size) -> Option<Vec<usize>> {
         let bins = 2 * (radius / half_px).ceil() as usize + 2;
         trials += angles * bins;
         let mut counts = vec![0u32; bins];
+        let scaled = |v: f64| (v / half_px) as f32;
+        let places = field.places.iter().map(|(_, x, y)| (scaled(*x), scaled(*y)));
+        let (xs, ys): (Vec<f32>, Vec<f32>) = places.unzip();
+        let mut bin_of = vec![0; xs.len()];
         for a in 0..angles {
             let angle = std::f64::consts::PI * a as f64 / angles as f64;
             counts.fill(0);
-            for (_, across, _) in field.turned(angle) {
-                counts[((across + radius) / half_px) as usize] += 1;
-            }
+            let (sin, cos) = angle.sin_cos();
+            across((&xs, &ys), (cos as f32, sin as f32), scaled(radius), &mut bin_of);
+            bin_of.iter().for_each(|bin| counts[*bin as usize] += 1);
             for k in 0..bins - 1 {
                 let count = (counts[k] + counts[k + 1]) as usize;
                 if count < FEWEST {
@@ -147,7 +164,15 @@ fn strongest(stars: &[Star], taken: &[bool], size: Size) -> Option<Vec<usize>> {
     best.sort_by(|a, b| b.0.total_cmp(&a.0));
     let needed = SURE + (trials as f64).ln();
     let found = best.iter().take_while(|(said, _)| *said > needed);
-    found.take(MOST_LOOKED_AT).find_map(|(_, strip)| row(&field, stars, *strip, needed))
+    found.take(MOST_LOOKED_AT).find_map(|(_, strip)| row(field, stars, *strip, needed))
+}
+
+/// The bin across a strip's normal that each place is in.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn across((xs, ys): (&[f32], &[f32]), (cos, sin): (f32, f32), middle: f32, out: &mut [i32]) {
+    for ((out, x), y) in out.iter_mut().zip(xs).zip(ys) {
+        *out = (x * cos + y * sin + middle) as i32;
+    }
 }
 
 /// Strips that are looked at closely, at most.
