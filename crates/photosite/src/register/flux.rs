@@ -203,7 +203,8 @@ pub(super) fn flux_scale(light: Placed<'_>, level: Placed<'_>, size: Size) -> Fl
             let faint = faint.filter(|ratio| ratio.error() <= FAINT_ERROR);
             // A sky's own unevenness is no nebula, and faint stars tell it from one.
             let apart = |nebula: &FluxRatio, stars: &FluxRatio| {
-                (stars.scale / nebula.scale).ln().abs() > CONTRADICTS * stars.error()
+                (stars.scale / nebula.scale).ln().abs()
+                    > KNOTS.ln().max(CONTRADICTS * stars.error())
             };
             match structure.filter(|nebula| !faint.is_some_and(|stars| apart(nebula, &stars))) {
                 Some(nebula) => FluxScale::measured(nebula, ScaleSource::Structure),
