@@ -153,14 +153,20 @@ const UNDERSAMPLED_PX: f64 = 2.2;
 /// About as many samples as level and scale are taken from.
 const LEVEL_SAMPLES: usize = 1 << 18;
 
-/// Memory that looking over a light takes, in bytes: samples and mask of each plane, and the samples by
-/// which it is described before and after calibration; under a filter array its green, and most of
-/// those samples in order, because the levels of its colours lie apart.
+/// Samples by which blocks tell the noise of a light at most, and what their means take for each, three rows together
+/// and in order.
+const NOISE_SAMPLES: u64 = 1 << 22;
+const NOISE_BYTES: u64 = 2;
+
+/// Memory that looking over a light takes, in bytes: samples and mask of each plane, the samples by
+/// which it is described before and after calibration, and what tells its noise; under a filter array its green, and
+/// most of those samples in order, because the levels of its colours lie apart.
 pub fn survey_bytes(size: Size, planes: usize, mosaic: bool) -> u64 {
     let pixels = size.pixels() as u64;
     let glance = glance_bytes(size);
     let colour = if mosaic { 4 * pixels + glance } else { 0 };
-    pixels * planes as u64 * 6 + 2 * glance + colour
+    let noise = NOISE_BYTES * pixels.min(NOISE_SAMPLES);
+    pixels * planes as u64 * 6 + 2 * glance + colour + noise
 }
 
 /// Memory that a light takes when it was looked over, in bytes, about: bins, stars, background.

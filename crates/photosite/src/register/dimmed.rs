@@ -17,7 +17,7 @@ const WINDOWS: [f64; 3] = [0.5, 0.34, 0.2];
 
 /// Fewest lights that show what a star has, and fewest stars of a window.
 const LIGHTS: usize = 4;
-const STARS: usize = 4;
+const STARS: usize = 6;
 
 /// Brightest stars of the reference that are looked at.
 const MOST: usize = 2000;
