@@ -7,7 +7,7 @@ use crate::Size;
 use crate::stat::median_f64;
 
 /// Half widths of rows that are looked for, in pixels: a faint line's pieces scatter by its own width.
-const HALF_WIDTHS_PX: [f64; 4] = [1.5, 3.0, 6.0, 12.0];
+const HALF_WIDTHS_PX: [f64; 3] = [3.0, 6.0, 12.0];
 
 /// Rows are looked for among so many stars, the brightest, and among as many of the faintest, for pieces of a faint trail
 /// are faint.
@@ -139,6 +139,9 @@ fn strongest_of(field: &Field, stars: &[Star]) -> Option<Vec<usize>> {
             let (sin, cos) = angle.sin_cos();
             across((&xs, &ys), (cos as f32, sin as f32), scaled(radius), &mut bin_of);
             bin_of.iter().for_each(|bin| counts[*bin as usize] += 1);
+            if (most_in_two(&counts) as usize) < FEWEST {
+                continue;
+            }
             for k in 0..bins - 1 {
                 let count = (counts[k] + counts[k + 1]) as usize;
                 if count < FEWEST {
@@ -173,6 +176,12 @@ fn across((xs, ys): (&[f32], &[f32]), (cos, sin): (f32, f32), middle: f32, out: 
     for ((out, x), y) in out.iter_mut().zip(xs).zip(ys) {
         *out = (x * cos + y * sin + middle) as i32;
     }
+}
+
+/// The most that two bins beside each other hold.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn most_in_two(counts: &[u32]) -> u32 {
+    counts.iter().zip(&counts[1..]).fold(0, |most, (a, b)| most.max(a + b))
 }
 
 /// Strips that are looked at closely, at most.
