@@ -10,7 +10,6 @@ use photosite_pix::{Size, stat};
 
 use super::doubled::is_doubled;
 use super::scales::{of_one_scale, unlike_scales};
-use super::sloped::rising;
 use super::uneven::{Covered, compare};
 use crate::finding::Severity;
 use crate::measure::{SurveyedLight, odd_parts};
@@ -291,8 +290,7 @@ impl Said {
 pub fn best_reference<'a>(lights: impl Iterator<Item = &'a SurveyedLight>, by: Alignment) -> usize {
     let lights: Vec<&SurveyedLight> = lights.collect();
     let odd = odd_parts(&lights.iter().map(|l| &l.field.mesh).collect::<Vec<_>>());
-    let rising = rising(&lights);
-    let is_odd = |i: &usize| odd.dark[*i] > 0.0 || odd.lit[*i] > 0.0 || rising[*i];
+    let is_odd = |i: &usize| odd.dark[*i] > 0.0 || odd.lit[*i] > 0.0;
     let mut order: Vec<usize> = (0..lights.len()).filter(|i| can_be_laid(lights[*i], by)).collect();
     if !order.iter().all(is_odd) {
         order.retain(|i| !is_odd(i));

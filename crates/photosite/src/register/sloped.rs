@@ -63,25 +63,6 @@ pub(super) fn sloped(
     used.iter().zip(rises(&skies)).filter_map(|((light, ..), rise)| told((light, rise?))).collect()
 }
 
-/// Which of some lights of one sensor have a sky that rises in a part where that of most others does not, wherever they
-/// lie: all would be brought to it where backgrounds are made alike.
-pub(super) fn rising(lights: &[&SurveyedLight]) -> Vec<bool> {
-    let at = |i: usize, end: usize| (i as f64 + 0.5) / PLACES as f64 * end as f64;
-    let sky = |light: &&SurveyedLight| -> Vec<f64> {
-        let size = light.size();
-        let level = |i: usize| {
-            let (x, y) = (at(i % PLACES, size.width), at(i / PLACES, size.height));
-            light.field.mesh.level_at(x, y)
-        };
-        (0..PLACES * PLACES).map(level).collect()
-    };
-    let rises = rises(&lights.iter().map(sky).collect::<Vec<_>>());
-    let is_clear = |(light, rise): (&&SurveyedLight, Option<Rise>)| {
-        rise.is_some_and(|rise| rise.adu > SIGMAS * light.field.noise)
-    };
-    lights.iter().zip(rises).map(is_clear).collect()
-}
-
 /// By how much a sky rises, and what is usual, in ADU.
 #[derive(Debug, Clone, Copy)]
 struct Rise {

@@ -19,7 +19,6 @@ mod flags;
 mod flat_fit;
 mod flats;
 mod foreign;
-mod glow;
 mod in_rows;
 mod levels;
 mod linearity;
