@@ -147,15 +147,19 @@ fn strongest_of(field: &Field, stars: &[Star]) -> Option<Vec<usize>> {
                 if count < FEWEST {
                     continue;
                 }
+                let offset_px = (k + 1) as f64 * half_px - radius;
+                let Some((from, to)) = field.chord(angle, offset_px) else { continue };
+                let even = field.density() * 2.0 * half_px * (to - from);
+                // It says no more than this, and mostly far less.
+                if (count as f64 - even).powi(2) <= SURE * even {
+                    continue;
+                }
                 let side = |from: Option<usize>| {
                     let some = counts.get(from?..(from? + 2 * BESIDE).min(bins))?;
                     Some(some.iter().sum::<u32>() as f64 / BESIDE as f64)
                 };
                 let before = side(k.checked_sub(2 * (GAP - 1) + 2 * BESIDE));
                 let after = side(Some(k + 2 * GAP));
-                let offset_px = (k + 1) as f64 * half_px - radius;
-                let Some((from, to)) = field.chord(angle, offset_px) else { continue };
-                let even = field.density() * 2.0 * half_px * (to - from);
                 let expected = before.unwrap_or(0.0).max(after.unwrap_or(0.0)).max(even);
                 let said = beyond_chance(count as f64, expected);
                 if said > SURE {
