@@ -11,7 +11,7 @@ const HALF_WIDTHS_PX: [f64; 3] = [3.0, 6.0, 12.0];
 
 /// Rows are looked for among so many stars, the brightest, and among as many of the faintest, for pieces of a faint trail
 /// are faint.
-const MOST_STARS: usize = 2500;
+const MOST_STARS: usize = 1200;
 
 /// A row has at least so many stars.
 const FEWEST: usize = 8;
