@@ -91,6 +91,17 @@ impl Placed<'_> {
         self.place.map_or(Transform::IDENTITY, |r| r.transform)
     }
 
+    /// Its pixels along one of the common grid, in the middle of that.
+    fn step(&self, size: Size) -> f64 {
+        let middle = Point::new(0.5 * size.width as f64, 0.5 * size.height as f64);
+        self.transform().magnification(middle)
+    }
+
+    /// The width of its stars on the common grid.
+    fn fwhm(&self, size: Size) -> Option<f64> {
+        Some(self.light.field.fwhm_px? / self.step(size))
+    }
+
     fn seen<'b>(&'b self, place: &'b Transform) -> Seen<'b> {
         Seen { structure: &self.light.structure, place, noise: self.light.block_noise }
     }
@@ -268,10 +279,7 @@ fn of_all_light(
     size: Size,
     stars: FluxRatio,
 ) -> Option<FluxRatio> {
-    let middle = Point::new(0.5 * size.width as f64, 0.5 * size.height as f64);
-    let width =
-        |of: &Placed<'_>| Some(of.light.field.fwhm_px? / of.transform().magnification(middle));
-    let window_px = WINDOW * width(&light)?.max(width(&level)?);
+    let window_px = WINDOW * light.fwhm(size)?.max(level.fwhm(size)?);
     let (own, wanted) = (light.transform(), level.transform());
     let found = all_light_ratio(
         (&level.light.all_light, &wanted),
@@ -300,17 +308,14 @@ fn by_neighbours(
     size: Size,
     common: &[(usize, usize)],
 ) -> f64 {
-    let middle = Point::new(0.5 * size.width as f64, 0.5 * size.height as f64);
-    let step = |of: &Placed<'_>| of.transform().magnification(middle);
-    let width = |of: &Placed<'_>| Some(of.light.field.fwhm_px? / step(of));
-    let Some((there, here)) = width(&level).zip(width(&light)) else { return 0.0 };
+    let Some((there, here)) = level.fwhm(size).zip(light.fwhm(size)) else { return 0.0 };
     if (there / here).ln().abs() < ALIKE {
         return 0.0;
     }
     let sharper = if there <= here { level } else { light };
     let sight = |of: &Placed<'_>, fwhm: f64| Sight {
-        aperture_px: of.light.field.aperture_px / step(of) * step(&sharper),
-        sigma_px: fwhm / FWHM_OF_SIGMA * step(&sharper),
+        aperture_px: of.light.field.aperture_px / of.step(size) * sharper.step(size),
+        sigma_px: fwhm / FWHM_OF_SIGMA * sharper.step(size),
     };
     let stars = &sharper.light.field.stars;
     let stars = &stars[..stars.len().min(MOST_STARS)];
@@ -335,11 +340,9 @@ fn beyond_apertures(
     size: Size,
     common: &[(usize, usize)],
 ) -> (f64, f64) {
-    let middle = Point::new(0.5 * size.width as f64, 0.5 * size.height as f64);
-    let step = |of: &Placed<'_>| of.transform().magnification(middle);
-    let aperture = |of: &Placed<'_>| of.light.field.aperture_px / step(of);
+    let aperture = |of: &Placed<'_>| of.light.field.aperture_px / of.step(size);
     let radius = COMMON * aperture(&light).max(aperture(&level));
-    let [own, wanted] = [&light, &level].map(|of| (&of.light.field.growth, radius * step(of)));
+    let [own, wanted] = [&light, &level].map(|of| (&of.light.field.growth, radius * of.step(size)));
     let (grown, error) = own.0.over(own.1, wanted, common).unwrap_or((1.0, 0.0));
     (grown, error.hypot(UNSURE * grown.ln()))
 }
@@ -353,8 +356,7 @@ const EXTINCTION_MAG: f64 = 0.2;
 /// What headers say of the light that came in: exposure over exposure, the airmass's extinction, gains
 /// and the pixel's share of the sky.
 fn by_headers(light: Placed<'_>, level: Placed<'_>, size: Size) -> FluxScale {
-    let middle = Point::new(0.5 * size.width as f64, 0.5 * size.height as f64);
-    let area = |of: &Placed<'_>| of.transform().magnification(middle).powi(2);
+    let area = |of: &Placed<'_>| of.step(size).powi(2);
     let share = area(&light) / area(&level);
     let share = if share.is_finite() && share > 0.0 { share } else { 1.0 };
     let exposure = |of: &Placed<'_>| of.light.metadata.exposure_s.filter(|t| *t > 0.0);
