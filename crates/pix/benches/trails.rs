@@ -34,8 +34,7 @@ fn trails(c: &mut Criterion) {
     let mut group = c.benchmark_group("16 million pixels");
     group.sample_size(20);
     for (name, data, count) in [("no trail", &empty, 0), ("one of 0.3 sigma", &crossed, 1)] {
-        let rows = (0..Mesh::rows_of(SIZE)).map(|i| Mesh::measure_row(data, &mask, i)).collect();
-        let mesh = Mesh::new(SIZE, rows);
+        let mesh = Mesh::of(data, &mask);
         // What is timed finds what was put there.
         assert_eq!(find(data, &mask, &mesh, &[], None).0.len(), count);
         group.bench_function(name, |b| b.iter(|| find(data, &mask, &mesh, &[], None)));

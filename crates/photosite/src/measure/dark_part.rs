@@ -1,5 +1,6 @@
 //! Parts of lights that show no sky where other lights show theirs: an output that failed, a tree, a roof.
 
+use photosite_pix::normal::Normal;
 use photosite_pix::stars::Mesh;
 use photosite_pix::stat::median_f64;
 
@@ -8,6 +9,12 @@ const PLACES: usize = 24;
 
 /// A dark place has less than this share of the light's own bright ones, and of the sky that is usual.
 const DARK: f64 = 0.3;
+
+/// A sky that slopes is dark at one end: what hides it has less than this share of what the slope foretells.
+const STEEPER: f64 = 0.5;
+
+/// Levels lie on a slope if it leaves no more than this share of their variance.
+const BENT: f64 = 0.1;
 
 /// Where a light is dark, others have at least this share of their own bright places: so a nebula beside a dark sky
 /// hides nothing.
@@ -31,6 +38,8 @@ const PART: f64 = 0.05;
 /// The background of a light at some places, over zero.
 struct Sky {
     levels: Vec<f64>,
+    /// What the slope of all that is not dark foretells.
+    foretold: Vec<f64>,
     bright: f64,
     middle: f64,
     sigma: f64,
@@ -47,12 +56,34 @@ impl Sky {
         sorted.sort_by(f64::total_cmp);
         let bright = sorted[((1.0 - BRIGHT) * sorted.len() as f64) as usize];
         let middle = sorted[sorted.len() / 2];
-        Self { levels, bright, middle, sigma: mesh.typical().1 }
+        let foretold = sloped(&levels, DARK * bright);
+        Self { levels, foretold, bright, middle, sigma: mesh.typical().1 }
+    }
+
+    /// Whether a place is dark, beside a bright one of a usual sky.
+    fn is_dark(&self, place: usize, usual: f64) -> bool {
+        let level = self.levels[place];
+        level < DARK * self.bright.min(usual) && level < STEEPER * self.foretold[place]
     }
 
     fn shows(&self, place: usize) -> bool {
         self.levels[place] > EVEN * self.bright
     }
+}
+
+/// What the slope of the levels from `least` on foretells everywhere: infinitely much where they lie on none.
+fn sloped(levels: &[f64], least: f64) -> Vec<f64> {
+    let terms = |place: usize| [1.0, (place % PLACES) as f64, (place / PLACES) as f64];
+    let told: Vec<usize> = (0..levels.len()).filter(|place| levels[*place] >= least).collect();
+    let mut equations = Normal::<3, 1>::default();
+    told.iter().for_each(|place| equations.add(terms(*place), [levels[*place]], 1.0));
+    let none = vec![f64::INFINITY; levels.len()];
+    let Some(slope) = equations.solve() else { return none };
+    let at = |place: usize| terms(place).iter().zip(&slope).map(|(t, [c])| t * c).sum::<f64>();
+    let squares = |of: &dyn Fn(usize) -> f64| told.iter().map(|p| of(*p).powi(2)).sum::<f64>();
+    let mean = told.iter().map(|place| levels[*place]).sum::<f64>() / told.len() as f64;
+    let (bent, all) = (squares(&|p| levels[p] - at(p)), squares(&|p| levels[p] - mean));
+    if bent > BENT * all { none } else { (0..levels.len()).map(at).collect() }
 }
 
 /// Lights that are unlike the others in a part of them, by their backgrounds: the share of each that is so, 0 where that
@@ -71,8 +102,7 @@ pub struct OddParts {
 pub fn odd_parts(backgrounds: &[&Mesh]) -> OddParts {
     let skies: Vec<Sky> = backgrounds.iter().map(|mesh| Sky::of(mesh)).collect();
     let usual = median_f64(&skies.iter().map(|s| s.bright).collect::<Vec<f64>>());
-    let bound = |sky: &Sky| DARK * sky.bright.min(usual);
-    let is_dark = |sky: &Sky, place: usize| sky.levels[place] < bound(sky);
+    let is_dark = |sky: &Sky, place: usize| sky.is_dark(place, usual);
     let even = |place: usize| {
         let (showing, dark): (Vec<&Sky>, Vec<&Sky>) = skies.iter().partition(|s| s.shows(place));
         let same = |s: &&Sky| (s.levels[place] / s.middle).ln().abs() < SAME.ln();
@@ -108,8 +138,7 @@ mod tests {
         let noise = |x: usize, y: usize| ((x * 7 + y * 13 + x * y) % 11) as f32 - 5.0;
         let data = Plane::from_fn(size, |x, y| level(x, y) + noise(x, y));
         let mask = Plane::filled(size, MaskBits::empty());
-        let rows = (0..Mesh::rows_of(size)).map(|i| Mesh::measure_row(&data, &mask, i)).collect();
-        Mesh::new(size, rows)
+        Mesh::of(&data, &mask)
     }
 
     fn parts(of: &[&dyn Fn(usize, usize) -> f32]) -> OddParts {
@@ -142,7 +171,7 @@ mod tests {
             let told = parts(&[&dark, &dark, &bright, &dark, &dark, &dim, &dark, &dark]);
             assert_eq!(told.dark, [0.0; 8], "{lit:?}");
             for (i, lit) in told.lit.into_iter().enumerate() {
-                assert_eq!(lit > 0.25, [2, 5].contains(&i), "{i}: {lit}");
+                assert_eq!(lit > 0.2, [2, 5].contains(&i), "{i}: {lit}");
             }
         }
     }
@@ -154,6 +183,10 @@ mod tests {
         let moon = |_: usize, _: usize| 400.0;
         let told = parts(&[&dark, &dark, &dawn, &moon, &dark]);
         assert_eq!((told.dark, told.lit), (vec![0.0; 5], vec![0.0; 5]));
+        // A steep gradient, which goes down to nothing in one corner.
+        let even = |_: usize, _: usize| 25.0;
+        let steep = |x: usize, y: usize| (0.06 * (x + y) as f32 - 4.0).max(1.0);
+        assert_eq!(shares(&[&even, &even, &steep, &even]), [0.0; 4]);
         let nebula = |x: usize, _: usize| if x < 160 { 200.0 } else { 12.0 };
         let beside = |x: usize, _: usize| if x < 190 { 200.0 } else { 12.0 };
         assert_eq!(shares(&[&nebula, &beside, &nebula]), [0.0; 3]);

@@ -200,13 +200,9 @@ pub fn find_stars_of_mosaic(
     context: &Context<'_>,
 ) -> Result<StarField> {
     let size = data.size();
-    let mesh_of = |colour: CfaColor| {
-        let row = |i| Ok(Mesh::measure_colour_row(data, mask, i, (cfa, colour)));
-        let rows = on_each(Mesh::rows_of(size), context, row)?;
-        Ok::<_, crate::Error>(Mesh::new(size, rows.into_iter().collect::<Result<_>>()?))
-    };
+    let of = |colour| mesh_of(data, mask, Some((cfa, colour)), context);
     let [red, green, blue] = CfaColor::ALL;
-    let colours = [mesh_of(red)?, mesh_of(green)?, mesh_of(blue)?];
+    let colours = [of(red)?, of(green)?, of(blue)?];
     let mesh = Mesh::of_colours(&colours, cfa);
     let mut level = data.clone();
     let mut rows = [0; 4].map(|_| vec![0.0; size.width]);
@@ -375,10 +371,11 @@ fn rings(
     Ok(best.map(|(_, sigma_px)| sigma_px))
 }
 
-/// Whether a star is as bright at a distance from its middle as there: of a star in focus, and of a knot of a nebula,
-/// it would be half as bright.
+/// Whether a star is as bright at a distance from its middle as there, and ends beyond: a star in focus would be half as
+/// bright, and a wide knot of a nebula does not end.
 fn is_ring(data: &Plane<f32>, star: &Star, radius_px: f64) -> bool {
     const AS_BRIGHT: f64 = 0.8;
+    const ENDS: f64 = 0.4;
     let mean = |from: f64, to: f64| {
         let about = pixels_about(star, to * radius_px, data.size());
         let (mut sum, mut count) = (0.0, 0usize);
@@ -391,7 +388,8 @@ fn is_ring(data: &Plane<f32>, star: &Star, radius_px: f64) -> bool {
         }
         sum / count as f64
     };
-    mean(0.8, 1.2) > AS_BRIGHT * mean(0.0, 0.4).max(0.0)
+    let ring = mean(0.8, 1.2);
+    ring > AS_BRIGHT * mean(0.0, 0.4).max(0.0) && mean(1.7, 2.1) < ENDS * ring
 }
 
 /// The background of a frame everywhere, on all threads.
@@ -403,9 +401,19 @@ pub fn background(
     mask: &Plane<MaskBits>,
     context: &Context<'_>,
 ) -> Result<Mesh> {
-    let size = data.size();
-    let rows = on_each(Mesh::rows_of(size), context, |i| Ok(Mesh::measure_row(data, mask, i)))?;
-    Ok(Mesh::new(size, rows.into_iter().collect::<Result<_>>()?))
+    mesh_of(data, mask, None, context)
+}
+
+/// The background of a frame, or of one colour of it under a filter array.
+fn mesh_of(
+    data: &Plane<f32>,
+    mask: &Plane<MaskBits>,
+    colour: Option<(CfaPattern, CfaColor)>,
+    context: &Context<'_>,
+) -> Result<Mesh> {
+    Mesh::measured(data, mask, colour, |rows, row| {
+        on_each(rows, context, |i| Ok(row(i)))?.into_iter().collect()
+    })
 }
 
 /// Widths within this factor of the most frequent one are those of stars.

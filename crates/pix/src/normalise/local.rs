@@ -68,8 +68,7 @@ mod tests {
             (level(x as f64, y as f64) + 5.0 * noise) as f32
         });
         let mask: Plane<MaskBits> = Plane::zeroed(SIZE);
-        let rows = (0..Mesh::rows_of(SIZE)).map(|i| Mesh::measure_row(&data, &mask, i)).collect();
-        Mesh::new(SIZE, rows)
+        Mesh::of(&data, &mask)
     }
 
     #[test]

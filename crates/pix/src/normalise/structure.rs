@@ -418,8 +418,7 @@ mod tests {
                 + noise * gaussian) as f32
         });
         let mask: Plane<MaskBits> = Plane::zeroed(SIZE);
-        let rows = (0..Mesh::rows_of(SIZE)).map(|i| Mesh::measure_row(&data, &mask, i)).collect();
-        Structure::of(&data, &mask).beside(&Mesh::new(SIZE, rows), &[], None)
+        Structure::of(&data, &mask).beside(&Mesh::of(&data, &mask), &[], None)
     }
 
     #[test]

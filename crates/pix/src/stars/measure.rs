@@ -117,7 +117,7 @@ pub fn measure(
         if snr < criteria.snr {
             return None;
         }
-        stamp = Stamp::of(data, mask, (x0..x1, y0..y1), made_up_within, background);
+        stamp.lower(level);
     }
     // The highest pixel near the maximum of the match, and its neighbours.
     let near = |x: usize, y: usize| f64::from(data.get(x, y)) - background;
@@ -227,7 +227,7 @@ mod tests {
             }
             mask.set(*x, *y, *bits);
         }
-        let mesh = Mesh::new(size, vec![Mesh::measure_row(&data, &mask, 0)]);
+        let mesh = Mesh::of(&data, &mask);
         let shape = Shape { sigma_px: SIGMA_PX, match_gain: 5.0, gain_e: None, hollow: false };
         let candidate = Candidate { x: 32, y: 32, snr: 500.0 };
         measure(&data, &mask, &mesh, candidate, shape, Criteria::default())

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use detect::{Candidate, Matched};
 pub use measure::{SHAPELY_SNR, Shape, measure};
 pub(crate) use mesh::Cells;
-pub use mesh::{Mesh, MeshCell};
+pub use mesh::{Mesh, MeshCell, Row};
 pub use rows::in_rows;
 
 /// Full width at half maximum of a Gaussian of standard deviation 1.

@@ -98,6 +98,14 @@ impl Stamp {
         Self { x0, y0, width, stride, samples, lost, is_lost }
     }
 
+    /// Takes a level off all good samples.
+    pub(super) fn lower(&mut self, level: f64) {
+        for v in &mut self.samples {
+            // What is no good is 0 exactly.
+            *v -= if *v == 0.0 { 0.0 } else { level };
+        }
+    }
+
     /// The sample of a pixel of the frame.
     pub(super) fn at(&self, x: usize, y: usize) -> f64 {
         let (column, row) = (x - self.x0 as usize, y - self.y0 as usize);

@@ -112,9 +112,7 @@ mod tests {
     use crate::Size;
 
     fn look(data: &Plane<f32>, mask: &Plane<MaskBits>) -> (Vec<Trail>, Bins) {
-        let rows = Mesh::rows_of(data.size());
-        let rows = (0..rows).map(|i| Mesh::measure_row(data, mask, i)).collect();
-        find(data, mask, &Mesh::new(data.size(), rows), &[], None)
+        find(data, mask, &Mesh::of(data, mask), &[], None)
     }
 
     /// Whole numbers about 0 whose scatter is about 10.

@@ -19,8 +19,10 @@ const LEAST: usize = 8;
 pub fn common_sky(pictures: &[(&Frame, &Mesh)]) -> Option<Vec<f64>> {
     let size = pictures.first()?.0.size();
     let mut places: Vec<(f64, Vec<f64>)> = Vec::new();
-    for y in (STEP / 2..size.height).step_by(STEP) {
-        for x in (STEP / 2..size.width).step_by(STEP) {
+    // At the rim a background is foretold, and the darkest of what is foretold is too dark.
+    let rim = if size.width.min(size.height) > LEAST * STEP { STEP } else { 0 };
+    for y in (rim + STEP / 2..size.height.saturating_sub(rim)).step_by(STEP) {
+        for x in (rim + STEP / 2..size.width.saturating_sub(rim)).step_by(STEP) {
             if pictures.iter().any(|(frame, _)| !frame.data.get(x, y).is_finite()) {
                 continue;
             }
