@@ -76,11 +76,14 @@ pub(super) fn run(samples: Samples, recipe: Recipe, workspace: &mut Workspace, o
                 columns.refresh();
             }
             if pooling {
-                judge.pool(&mut fresh[..blocks], samples.period, pool);
-                if let Some(Allowance { range, share }) = samples.allowance {
-                    for columns in &mut fresh[..blocks] {
+                let strays = judge.pool(&mut fresh[..blocks], samples.period, pool);
+                for (block, columns) in fresh[..blocks].iter_mut().enumerate() {
+                    if let Some(Allowance { range, share }) = samples.allowance {
                         let x = columns.pixel[0];
                         judge.allow(columns, &range[x..x + columns.used], share);
+                    }
+                    if strays & (1 << block) != 0 {
+                        judge.take_strays(columns);
                     }
                 }
             }

@@ -425,6 +425,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_allowed_on_a_star_stays_where_most_columns_have_strays() {
+        let (frames, width) = (8, 96);
+        let noise = |i: usize| ((i * 7919 + i / 7 * 104_729) % 11) as f32 - 5.0;
+        let mut data: Vec<f32> = (0..frames * width).map(|i| 500.0 + noise(i)).collect();
+        for (frame, samples) in data.chunks_exact_mut(width).enumerate() {
+            // Two frames under cloud, and sharp: on the star they are far above the others.
+            let sharp = frame == 2 || frame == 5;
+            for (x, v) in samples.iter_mut().enumerate() {
+                *v += if sharp { 9.0 * noise(frame * 31 + x * 17) } else { 0.0 };
+                *v += if (40..44).contains(&x) { if sharp { 900.0 } else { 400.0 } } else { 0.0 };
+            }
+        }
+        let mut range = vec![15.0; width];
+        range[38..46].fill(400.0);
+        let reject = Reject::AveragedSigma { low: 4.0, high: 4.0 };
+        let allowed = Allowance { range: &range, share: 2.0 };
+        let kept = run(Samples::new(&data, width).allowing(allowed), reject, Combine::Mean).2;
+        assert!(kept.iter().filter(|n| **n < 8).count() > width / 4, "{kept:?}");
+        assert_eq!(kept[40..44], [8; 4], "{kept:?}");
+    }
+
+    #[test]
     fn weights_count_and_equal_samples_share_what_was_kept() {
         let data = [1.0, 2.0, 2.0, 3.0];
         let weights = [1.0, 1.0, 3.0, 1.0];

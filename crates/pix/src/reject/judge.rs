@@ -69,11 +69,10 @@ impl Judge {
         matches!(self.method(), Reject::AveragedSigma { .. })
     }
 
-    /// Finds the scale of a tile of fresh columns, block by block, those `period` apart for themselves;
-    /// strays go at once where most columns of a block have one: a frame that is wrong there, a cloud,
-    /// a trail.
-    pub fn pool(&self, tile: &mut [Columns], period: usize, pool: &mut Vec<f64>) {
-        let Reject::AveragedSigma { low, high } = self.method() else { return };
+    /// Finds the scale of a tile of fresh columns, block by block, those `period` apart for themselves; gives the
+    /// blocks, a bit each, most of whose columns have strays.
+    pub fn pool(&self, tile: &mut [Columns], period: usize, pool: &mut Vec<f64>) -> u64 {
+        let Reject::AveragedSigma { low, high } = self.method() else { return 0 };
         // Integers are no better known than to a step.
         let integers = tile.iter().all(|columns| columns.integers);
         let least = if integers { sigma::ROUNDED.sqrt() } else { 0.0 };
@@ -108,16 +107,20 @@ impl Judge {
                 }
             }
         }
-        let stray = |block: &usize| blocks & (1 << block) != 0;
-        for (_, columns) in tile.iter_mut().enumerate().filter(|(block, _)| stray(block)) {
-            for lane in 0..columns.used {
-                let (below, above) = sigma::strays_of(columns, lane, (low, high));
-                if below + above < columns.kept.len(lane) {
-                    settle(columns, lane, below, above);
-                }
+        blocks
+    }
+
+    /// Takes strays at once from a block most of whose columns have one: a frame that is wrong there, a cloud, a
+    /// trail; after [`pool`](Self::pool), and [`allow`](Self::allow) where stars are known.
+    pub fn take_strays(&self, columns: &mut Columns) {
+        let Reject::AveragedSigma { low, high } = self.method() else { return };
+        for lane in 0..columns.used {
+            let (below, above) = sigma::strays_of(columns, lane, (low, high));
+            if below + above < columns.kept.len(lane) {
+                settle(columns, lane, below, above);
             }
-            columns.refresh();
         }
+        columns.refresh();
     }
 
     /// Lets good samples differ by `share` of the picture's range around their pixels, which is

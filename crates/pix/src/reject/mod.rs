@@ -431,7 +431,10 @@ impl Reject {
         judge.start(&mut columns);
         columns.refresh();
         if judge.pools() {
-            judge.pool(std::slice::from_mut(&mut columns), 1, &mut Vec::new());
+            let strays = judge.pool(std::slice::from_mut(&mut columns), 1, &mut Vec::new());
+            if strays != 0 {
+                judge.take_strays(&mut columns);
+            }
         }
         while judge.unsettled(&columns) & 1 != 0 {
             let fate = judge.narrow(&mut columns);

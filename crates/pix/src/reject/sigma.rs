@@ -378,7 +378,9 @@ pub(super) fn strays_of(columns: &Columns, lane: usize, (low, high): (f32, f32))
     let m = 0.5 * (at(from + (most - 1) / 2) + at(from + most / 2));
     let own = spread(from) / THREE_QUARTERS;
     let scale = own.max(columns.scale[lane] * (m * columns.per_level[lane]).max(1.0).sqrt());
-    let (floor, ceiling) = (m - f64::from(low) * scale, m + f64::from(high) * scale);
+    let allowed = columns.allowance[lane];
+    let floor = m - f64::from(low) * scale - allowed;
+    let ceiling = m + f64::from(high) * scale + allowed;
     let below = (0..n).take_while(|i| at(*i) < floor).count();
     let above = (below..n).rev().take_while(|i| at(*i) > ceiling).count();
     (below, above)
