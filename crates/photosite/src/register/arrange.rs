@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use photosite_pix::Size;
 use photosite_pix::align::{Point, Registration, Transform};
 use photosite_pix::debayer::Method;
 use photosite_pix::normalise::{Affine, Normalise};
 use photosite_pix::stars::Mesh;
 
 use super::dimmed::dimmed;
-use super::flux::{FluxScale, Placed, flux_scale, not_measured};
+use super::flux::{FluxScale, Placed, by_way, flux_scale, not_measured};
 use super::levels::{Typical, even_out, not_normalised, scale_variance, weight};
 use super::part::LightPart;
 use super::place::{itself, lay_over};
@@ -96,6 +97,7 @@ pub fn arrange<'a>(
         }))
     })?;
     let scales: Vec<Option<FluxScale>> = scales.into_iter().collect::<Result<_>>()?;
+    let scales = by_ways(lights, &placed, scales, size);
     let told: Vec<(&SurveyedLight, FluxScale)> =
         lights.iter().zip(&scales).filter_map(|(light, told)| Some((light, (*told)?))).collect();
     findings.extend(not_measured(&told, level));
@@ -136,6 +138,24 @@ pub fn arrange<'a>(
     findings.extend(sloped(lights, &parts, reference));
     mask_trails(lights, &mut parts, how, &mut findings);
     Ok(Arranged { lights, reference, level, how, parts, findings })
+}
+
+/// Flux scales, those that no light tells by way of lights whose scale is known.
+fn by_ways(
+    lights: &[SurveyedLight],
+    placed: &[Option<Option<Registration>>],
+    scales: Vec<Option<FluxScale>>,
+    size: Size,
+) -> Vec<Option<FluxScale>> {
+    let at = |i: usize| Some(Placed { light: &lights[i], place: placed[i].as_ref()?.as_ref() });
+    let ways = scales.iter().enumerate().filter_map(|(i, told)| Some((at(i)?, (*told)?)));
+    let ways: Vec<(Placed<'_>, FluxScale)> = ways.collect();
+    let known = |(i, told): (usize, &Option<FluxScale>)| {
+        let told = (*told)?;
+        let way = if told.is_measured() { None } else { by_way(at(i)?, &ways, (size, told)) };
+        Some(way.unwrap_or(told))
+    };
+    scales.iter().enumerate().map(known).collect()
 }
 
 /// Leaves out lights that hold the samples of another under another date: they would count twice. The reference stays.

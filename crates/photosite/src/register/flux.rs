@@ -62,6 +62,11 @@ impl FluxScale {
     /// That of the light at whose level the others are.
     pub(super) const LEVEL: Self = Self::told(1.0, Some(0.0), ScaleSource::Level);
 
+    /// Whether light tells it.
+    pub(super) fn is_measured(&self) -> bool {
+        !matches!(self.source, ScaleSource::Headers | ScaleSource::Assumed)
+    }
+
     const fn told(scale: f64, error: Option<f64>, source: ScaleSource) -> Self {
         Self { scale, error, source, stars: None, own_error: 0.0, shared_error: 0.0 }
     }
@@ -111,6 +116,21 @@ impl Placed<'_> {
         self.place.map_or_else(BTreeMap::new, |r| r.pairs.iter().copied().collect())
     }
 
+    /// Its stars, and where they lie on the common grid.
+    fn on_the_grid(&self) -> (Vec<usize>, Vec<Point>) {
+        let transform = self.transform();
+        let on = |(i, at): (usize, Point)| Some((i, transform.invert(at)?));
+        self.light.points().into_iter().enumerate().filter_map(on).unzip()
+    }
+
+    /// Whether the aperture of a star lies within the light.
+    fn shows_whole(&self, star: usize) -> bool {
+        let (Star { x, y, .. }, radius) =
+            (self.light.field.stars[star], self.light.field.aperture_px);
+        let within = |v: f64, end: usize| v >= radius && v + radius + 1.0 <= end as f64;
+        within(x, self.light.size().width) && within(y, self.light.size().height)
+    }
+
     /// A star's flux on the common grid: of a light that is interpolated to smaller pixels each
     /// holds as much as one of its own.
     fn flux(&self, star: usize, transform: &Transform) -> Flux {
@@ -136,7 +156,7 @@ const MOST_ERROR: f64 = 0.1;
 const GOOD_ERROR: f64 = 0.01;
 
 /// What is asked of stars of lights of which nothing better is known.
-const FAINT: Asked = Asked { fewest: 2, least_snr: 2.0, most_scatter: 0.5 };
+const FAINT: Asked = Asked { fewest: 2, least_snr: 2.0, most_scatter: 2.0 };
 
 /// What is asked of stars too sharp for their filter array, half of whose light or twice as much is seen, by where
 /// they fall on it: fainter ones are found where they fall well.
@@ -166,12 +186,19 @@ const AGREES: f64 = 2.0;
 /// what headers say, or 1; `size` is that of the common grid.
 pub(super) fn flux_scale(light: Placed<'_>, level: Placed<'_>, size: Size) -> FluxScale {
     let sound = |ratio: &FluxRatio| ratio.error() <= MOST_ERROR;
-    let common = in_common(light, level);
+    let all = in_common(light, level);
+    let whole =
+        |(there, here): &&(usize, usize)| level.shows_whole(*there) && light.shows_whole(*here);
+    let common: Vec<(usize, usize)> = all.iter().filter(whole).copied().collect();
     let (grown, unsure) = beyond_apertures(light, level, size, &common);
     let pairs = pairs(light, level, &common, grown);
     let crowded = by_neighbours(light, level, size, &common);
-    let unsure = unsure.hypot(crowded);
-    let sure = |r: FluxRatio| FluxRatio { own_error: r.own_error.hypot(unsure), ..r };
+    // Neighbours trade light alike in all lights that are wider than the level.
+    let sure = |r: FluxRatio| FluxRatio {
+        own_error: r.own_error.hypot(unsure),
+        shared_error: r.shared_error.hypot(crowded),
+        ..r
+    };
     let stars = flux_ratio(&pairs, Asked::USUAL).map(sure).filter(sound);
     if let Some(ratio) = stars.filter(|_| crowded > UNCROWDED)
         && let Some(all) = of_all_light(light, level, size, ratio)
@@ -210,7 +237,10 @@ pub(super) fn flux_scale(light: Placed<'_>, level: Placed<'_>, size: Size) -> Fl
         }
         (Some(ratio), _) => FluxScale::measured(ratio, ScaleSource::Stars),
         (None, structure) => {
-            let faint = flux_ratio(&pairs, if coarse { UNDERSAMPLED } else { FAINT });
+            let asked = if coarse { UNDERSAMPLED } else { FAINT };
+            // Stars that a rim cuts tell more than nothing does.
+            let cut = || flux_ratio(&self::pairs(light, level, &all, grown), FAINT);
+            let faint = flux_ratio(&pairs, asked).or_else(cut);
             let faint = faint.filter(|ratio| ratio.error() <= FAINT_ERROR);
             // A sky's own unevenness is no nebula, and faint stars tell it from one.
             let apart = |nebula: &FluxRatio, stars: &FluxRatio| {
@@ -225,6 +255,40 @@ pub(super) fn flux_scale(light: Placed<'_>, level: Placed<'_>, size: Size) -> Fl
     }
 }
 
+/// The best lights by way of which a flux scale is looked for.
+const WAYS: usize = 8;
+
+/// The flux scale of a light that shares too little with the one at whose level they are, by way of one that has
+/// enough in common with both, of those whose scale is known; `None` where none tells it better than `known`.
+pub(super) fn by_way(
+    light: Placed<'_>,
+    ways: &[(Placed<'_>, FluxScale)],
+    (size, known): (Size, FluxScale),
+) -> Option<FluxScale> {
+    let error = |told: &FluxScale| told.own_error.hypot(told.shared_error);
+    let mut ways: Vec<_> = ways.iter().filter(|(_, way)| way.is_measured()).collect();
+    ways.sort_by(|(_, a), (_, b)| error(a).total_cmp(&error(b)));
+    let over = |(way, told): &&(Placed<'_>, FluxScale)| {
+        let found = flux_scale(light, *way, size);
+        let scale = found.scale * told.scale;
+        let own_error = error(&found).hypot(told.own_error);
+        let whole = own_error.hypot(told.shared_error);
+        let told = FluxScale {
+            scale,
+            error: Some(scale * whole),
+            own_error,
+            shared_error: told.shared_error,
+            ..found
+        };
+        // What passes for a nebula may be the sky's own unevenness, and there are stars to tell.
+        let by_stars = matches!(found.source, ScaleSource::Stars | ScaleSource::AllLight);
+        (by_stars && whole < FAINT_ERROR).then_some(told)
+    };
+    let found = ways.iter().copied().take(WAYS).filter_map(|way| over(&way));
+    let best = found.min_by(|a, b| error(a).total_cmp(&error(b)))?;
+    (known.error.is_none() || error(&best) < error(&known)).then_some(best)
+}
+
 /// What headers say, unless the few or faint stars in common contradict it; with the error that those have.
 fn by_faint_stars(faint: Option<FluxRatio>, headers: FluxScale) -> FluxScale {
     let Some(ratio) = faint else { return headers };
@@ -237,16 +301,26 @@ fn by_faint_stars(faint: Option<FluxRatio>, headers: FluxScale) -> FluxScale {
 
 /// The stars that two lights have in common, the level's first.
 fn in_common(light: Placed<'_>, level: Placed<'_>) -> Vec<(usize, usize)> {
-    if light.place.is_some() {
-        let there = level.by_reference();
-        let here = light.by_reference();
-        return here.iter().filter_map(|(star, here)| Some((*there.get(star)?, *here))).collect();
-    }
-    // Stacked pixel by pixel, lights may be a little beside each other all the same.
-    let (there, here) = (level.light.points(), light.light.points());
-    match register(&there, &here, Rules::default()) {
-        Some(found) => found.pairs,
-        None => coincident(&Transform::IDENTITY, &there, &here),
+    match light.place {
+        Some(_) if level.transform() == Transform::IDENTITY => {
+            let there = level.by_reference();
+            let here = light.by_reference();
+            here.iter().filter_map(|(star, here)| Some((*there.get(star)?, *here))).collect()
+        }
+        // Two lights may share stars that the reference does not show.
+        Some(_) => {
+            let ((stars, there), (own, here)) = (level.on_the_grid(), light.on_the_grid());
+            let pairs = coincident(&Transform::IDENTITY, &there, &here).into_iter();
+            pairs.map(|(there, here)| (stars[there], own[here])).collect()
+        }
+        // Stacked pixel by pixel, lights may be a little beside each other all the same.
+        None => {
+            let (there, here) = (level.light.points(), light.light.points());
+            match register(&there, &here, Rules::default()) {
+                Some(found) => found.pairs,
+                None => coincident(&Transform::IDENTITY, &there, &here),
+            }
+        }
     }
 }
 
@@ -380,8 +454,7 @@ pub(super) fn not_measured(
     told: &[(&SurveyedLight, FluxScale)],
     level: &SurveyedLight,
 ) -> Option<Finding> {
-    let by_headers = |source| matches!(source, ScaleSource::Headers | ScaleSource::Assumed);
-    let lights: Vec<_> = told.iter().filter(|(_, told)| by_headers(told.source)).collect();
+    let lights: Vec<_> = told.iter().filter(|(_, told)| !told.is_measured()).collect();
     let (first, _) = lights.first()?;
     let mut names: Vec<String> =
         lights.iter().take(LISTED).map(|(light, _)| light.name()).collect();

@@ -52,7 +52,7 @@ const BRIGHTER_SIGMAS: f64 = 1.0;
 const DIMMER: f64 = 0.75;
 
 /// A misfit above this factor times the usual, and above so many pixels.
-const WORSE_PLACED: f64 = 2.5;
+const WORSE_PLACED: f64 = 3.0;
 const WORSE_PLACED_PX: f64 = 0.4;
 
 /// For each light of one picture what of it stands out: wide or long stars, a bright sky, little light, a

@@ -71,7 +71,7 @@ pub fn lay_over(
         Ok(bridges.iter().find_map(|&bridge| {
             let first = placed[bridge].as_ref()?;
             let sizes = (reference.size(), light.size());
-            let found = over(first, &points[bridge], &points[failed[n]], sizes)?;
+            let found = over(first, &points[bridge], (&fixed, &points[failed[n]]), sizes)?;
             Some((bridge, found))
         }))
     })?;
@@ -224,19 +224,17 @@ fn bridges(lights: &[SurveyedLight], placed: &[Option<Registration>]) -> Vec<usi
 fn over(
     first: &Registration,
     between: &[Point],
-    stars: &[Point],
+    (fixed, stars): (&[Point], &[Point]),
     (from, to): (Size, Size),
 ) -> Option<Registration> {
     let second = register(between, stars, Rules::default())?;
     let map = |p: Point| Some(second.transform.apply(first.transform.apply(p)));
     let (transform, misfit_px) = follow(map, from, to)?;
-    // Stars of the reference that the one between has as well.
-    let there: BTreeMap<usize, usize> = first.pairs.iter().map(|&(r, b)| (b, r)).collect();
-    let pairs = second.pairs.iter().filter_map(|&(b, here)| Some((*there.get(&b)?, here)));
+    let pairs = coincident(&transform, fixed, stars);
     // Errors of both, and of following them, as pixels of the light.
     let residual_px = first.residual_px.hypot(second.residual_px).hypot(misfit_px);
     let (by, matched) = (Alignment::Stars, second.matched);
-    Some(Registration { transform, by, matched, residual_px, pairs: pairs.collect() })
+    Some(Registration { transform, by, matched, residual_px, pairs })
 }
 
 /// The reference over itself.

@@ -54,6 +54,14 @@ const LEAST_SCATTER: f64 = 0.002;
 /// Sigmas beyond which a star varies, is clipped or has a neighbour.
 const OUTLIER: f64 = 4.0;
 
+/// Stars that tell a ratio less well by so much once a common level is looked for are too much alike to tell both, unless
+/// it differs by so many errors from that without.
+const MOST_LOST: f64 = 1.5;
+const SURE: f64 = 2.0;
+
+/// The common level of such stars is taken to be within so many of the errors of one of them.
+const UNSURE_LEVEL: f64 = 0.1;
+
 /// Rounds at most; each comes nearer.
 const ROUNDS: usize = 30;
 
@@ -66,47 +74,84 @@ const MEDIAN_OF_ABS: f64 = 0.674_49;
 /// The ratio of the fluxes of stars that two frames have in common, from pairs of the flux that is
 /// wanted and the frame's own; `None` for fewer stars than are asked, or where they contradict.
 ///
-/// The factor s solves Σ w (F − s f) = 0 with w = m / (σ_F² + s² σ_f² + τ² m²), m the best estimate of
-/// a star's flux from both: the likeliest one where both fluxes have errors. Errors are enlarged where
-/// the fainter half of many stars scatters more than they say; τ, the relative scatter of stars beyond
-/// their errors, is found from the brighter half. Stars beyond 4 sigma are left out, after a
-/// start at the weighted median.
+/// The factor s solves Σ w (F − s f − c) = 0 with w = (m − m̄) / (σ_F² + s² σ_f² + τ² m²), m the best estimate of
+/// a star's flux from both: the likeliest one where both fluxes have errors. Of 16 stars and more c, what fluxes of
+/// one frame are more than those of the other whatever the star's, is found as well, and m̄ the weighted mean of m:
+/// neighbours and the sky's unevenness reach into apertures, and noise hides them. Of fewer both are 0, and of stars too
+/// much alike to tell s from c. Errors are enlarged where the fainter half of many stars scatters more than they
+/// say; τ, the relative scatter of stars beyond their errors, is found from the brighter half. Stars beyond
+/// 4 sigma are left out, after a start at the weighted median.
 ///
 /// Pairs that are not finite, or not above 0, do not count.
 ///
 /// # Source
 /// Fuller1987, the structural relation with known variances.
 pub fn flux_ratio(pairs: &[(Flux, Flux)], asked: Asked) -> Option<FluxRatio> {
-    let Asked { fewest, least_snr, most_scatter } = asked;
     let sound = |f: &Flux| f.value > 0.0 && f.error > 0.0 && f.value.is_finite();
     let all: Vec<Pair> = pairs
         .iter()
         .filter(|(wanted, own)| sound(wanted) && sound(own))
         .map(|(wanted, own)| Pair { wanted: *wanted, own: *own })
         .collect();
-    if all.len() < fewest {
+    if all.len() < asked.fewest {
         return None;
     }
-    let mut scale = weighted_median(&all)?;
-    let mut scatter = LEAST_SCATTER;
-    let mut kept: Vec<Pair> = Vec::new();
+    let start = weighted_median(&all)?;
     // Of fluxes that differ by much, the faint ones do too, and not by noise.
-    let alike = most_scatter <= Asked::USUAL.most_scatter;
-    let faint = if alike { faint_errors(&all, scale) } else { 1.0 };
-    let all: Vec<Pair> = all.into_iter().map(|pair| pair.with_errors(faint)).collect();
+    let alike = asked.most_scatter <= Asked::USUAL.most_scatter;
+    let above = |offset: f64, scale: f64| -> Vec<Pair> {
+        let pairs: Vec<Pair> = all.iter().map(|pair| pair.above(offset)).collect();
+        let faint = if alike { faint_errors(&pairs, scale) } else { 1.0 };
+        pairs.into_iter().map(|pair| pair.with_errors(faint)).collect()
+    };
+    let plain = settled(&above(0.0, start), start, asked, |_, _, _| Level::default());
+    let plain = plain.map(|(ratio, _)| ratio);
+    if all.len() < MANY_STARS {
+        return plain;
+    }
+    // What scatters for a common level scatters less once it is known.
+    let levelled = settled(&above(0.0, start), start, asked, Level::of)
+        .and_then(|(first, level)| {
+            settled(&above(level.offset, first.scale), first.scale, asked, Level::of)
+        })
+        .map(|(ratio, _)| ratio);
+    let Some((plain, levelled)) = plain.zip(levelled) else { return plain.or(levelled) };
+    let apart = (levelled.scale / plain.scale).ln().abs();
+    if levelled.error() < MOST_LOST * plain.error() || apart > SURE * levelled.error() {
+        return Some(levelled);
+    }
+    // Stars too much alike to tell both: what a level might be is an error.
+    let mut alone: Vec<f32> =
+        all.iter().map(|pair| pair.relative_error(plain.scale) as f32).collect();
+    let unsure = apart.min(UNSURE_LEVEL * f64::from(median_in_place(&mut alone)));
+    Some(FluxRatio { shared_error: plain.shared_error.hypot(unsure), ..plain })
+}
+
+/// The ratio of fluxes, and their common level, by `level_of` pairs, ratio and scatter.
+fn settled(
+    all: &[Pair],
+    start: f64,
+    Asked { fewest, least_snr, most_scatter }: Asked,
+    level_of: impl Fn(&[Pair], f64, f64) -> Level,
+) -> Option<(FluxRatio, Level)> {
+    let (mut scale, mut scatter) = (start, LEAST_SCATTER);
+    let mut kept: Vec<Pair> = Vec::new();
+    let mut level = Level::default();
     for _ in 0..ROUNDS {
         let clear: Vec<Pair> = all.iter().filter(|p| p.snr(scale) >= least_snr).copied().collect();
         if clear.len() < fewest {
             return None;
         }
         scatter = beyond_errors(&clear, scale, most_scatter)?;
-        kept = clear.iter().filter(|p| p.pull(scale, scatter).abs() < OUTLIER).copied().collect();
+        let agrees = |p: &&Pair| p.above(level.offset).pull(scale, scatter).abs() < OUTLIER;
+        kept = clear.iter().filter(agrees).copied().collect();
         if kept.len() < fewest.max(clear.len().div_ceil(2)) {
             return None;
         }
+        level = level_of(&kept, scale, scatter);
         let (mut above, mut below) = (0.0, 0.0);
         for pair in &kept {
-            let weight = pair.weight(scale, scatter);
+            let weight = pair.weight(scale, scatter, level);
             above += weight * pair.wanted.value;
             below += weight * pair.own.value;
         }
@@ -120,18 +165,19 @@ pub fn flux_ratio(pairs: &[(Flux, Flux)], asked: Asked) -> Option<FluxRatio> {
     }
     let (mut sum, mut own, mut shared) = (0.0, 0.0, 0.0);
     for pair in &kept {
-        let weight = pair.weight(scale, scatter);
+        let weight = pair.weight(scale, scatter, level);
         let stray = 0.5 * (scatter * pair.best(scale)).powi(2);
         sum += weight * pair.best(scale);
         own += weight * weight * ((scale * pair.own.error).powi(2) + stray);
         shared += weight * weight * (pair.wanted.error.powi(2) + stray);
     }
-    Some(FluxRatio {
+    let ratio = FluxRatio {
         scale,
         own_error: own.sqrt() / sum,
         shared_error: shared.sqrt() / sum,
         count: kept.len(),
-    })
+    };
+    Some((ratio, level))
 }
 
 /// A star's flux in both frames.
@@ -158,9 +204,24 @@ impl Pair {
         self.wanted.error.powi(2) + (scale * self.own.error).powi(2)
     }
 
-    fn weight(&self, scale: f64, scatter: f64) -> f64 {
-        let best = self.best(scale);
-        best / (self.variance(scale) + (scatter * best).powi(2))
+    /// One over the variance by which the fluxes differ.
+    fn knows(&self, scale: f64, scatter: f64) -> f64 {
+        1.0 / (self.variance(scale) + (scatter * self.best(scale)).powi(2))
+    }
+
+    fn weight(&self, scale: f64, scatter: f64, level: Level) -> f64 {
+        (self.best(scale) - level.mean) * self.knows(scale, scatter)
+    }
+
+    /// The pair where the flux that is wanted is `offset` less.
+    fn above(self, offset: f64) -> Self {
+        let value = self.wanted.value - offset;
+        Self { wanted: Flux { value, ..self.wanted }, ..self }
+    }
+
+    /// The relative error of the ratio that it tells alone.
+    fn relative_error(&self, scale: f64) -> f64 {
+        self.variance(scale).sqrt() / self.best(scale)
     }
 
     /// By how many sigmas the fluxes differ.
@@ -173,6 +234,28 @@ impl Pair {
     /// How far it is expected to stand out of the noise in the worse of the two frames.
     fn snr(&self, scale: f64) -> f64 {
         self.best(scale) / self.wanted.error.max(scale * self.own.error)
+    }
+}
+
+/// What the fluxes of one frame are more than those of the other whatever the star's.
+#[derive(Debug, Clone, Copy, Default)]
+struct Level {
+    /// In the unit of the frame that is wanted.
+    offset: f64,
+    /// The weighted mean of the stars' fluxes.
+    mean: f64,
+}
+
+impl Level {
+    fn of(pairs: &[Pair], scale: f64, scatter: f64) -> Self {
+        let (mut offset, mut mean, mut total) = (0.0, 0.0, 0.0);
+        for pair in pairs {
+            let knows = pair.knows(scale, scatter);
+            offset += knows * (pair.wanted.value - scale * pair.own.value);
+            mean += knows * pair.best(scale);
+            total += knows;
+        }
+        Self { offset: offset / total, mean: mean / total }
     }
 }
 
@@ -309,6 +392,31 @@ mod tests {
             assert!(runs > 150.0, "{count} stars: {runs}");
             assert!(rms < 1.35 && mean.abs() < 0.35, "{count} stars: {rms} {mean}");
         }
+    }
+
+    #[test]
+    fn what_all_stars_have_more_is_no_scale() {
+        for (count, offset) in [(40, 60.0), (200, -90.0)] {
+            let (mut squares, mut off) = (0.0, 0.0);
+            for seed in 1..100 {
+                let mut pairs = stars(count, 2.0, (30.0, 30.0), seed * 104_729);
+                pairs.iter_mut().for_each(|(_, own)| own.value += offset);
+                let found = flux_ratio(&pairs, Asked::USUAL).unwrap();
+                let pull = (found.scale / 2.0 - 1.0) / found.error();
+                (squares, off) = (squares + pull * pull, off + pull);
+            }
+            let (rms, mean) = (f64::sqrt(squares / 99.0), off / 99.0);
+            println!("{count} stars, {offset} more: pulls {rms:.2}, mean {mean:.2}");
+            assert!(rms < 1.2 && mean.abs() < 0.4, "{count}: {rms} {mean}");
+        }
+        // Stars of one brightness tell one thing.
+        let alike = |i: i32| {
+            let flux =
+                |value: f64| Flux { value: value + f64::from(i % 5 - 2) * 10.0, error: 14.0 };
+            (flux(2000.0), flux(1000.0))
+        };
+        let found = flux_ratio(&(0..60).map(alike).collect::<Vec<_>>(), Asked::USUAL).unwrap();
+        assert!((found.scale / 2.0 - 1.0).abs() < 0.01 && found.error() < 0.02, "{found:?}");
     }
 
     #[test]
