@@ -309,15 +309,23 @@ fn look_over(
     // Under a filter array all lights are interpolated alike.
     let read_noise_e = metadata.read_noise_e.unwrap_or(0.0);
     let expected_adu2 = gain_e.map(|g| field.background / g + (read_noise_e / g).powi(2));
-    let hidden = match mosaic {
-        None => hidden_by_blocks(seen, &field, (block_noise, expected_adu2)),
-        Some(_) => 1.0,
+    let near = if mosaic.is_none() { as_light(seen, expected_adu2) } else { None };
+    let sky_noise = match near {
+        // Neighbours that differ as light does were not smoothed, and neither stars nor nebulae are in their noise.
+        Some(near) if !stat::lines_share(seen.as_slice(), seen.width()) => near,
+        _ => {
+            let hidden = match near.is_none() && mosaic.is_none() {
+                true => hidden_by_blocks(seen, &field, block_noise),
+                false => 1.0,
+            };
+            let either_way = |sky: &Plane<f32>| {
+                hidden * stat::noise_of_blocks_either_way(sky.as_slice(), sky.width())
+            };
+            let beside = beside_stars(seen, &field).map(|sky| either_way(&sky));
+            let with_stars = either_way(seen);
+            beside.filter(|noise| *noise > 0.0).map_or(with_stars, |n| n.min(with_stars))
+        }
     };
-    let either_way =
-        |sky: &Plane<f32>| hidden * stat::noise_of_blocks_either_way(sky.as_slice(), sky.width());
-    let beside = beside_stars(seen, &field).map(|sky| either_way(&sky));
-    let with_stars = either_way(seen);
-    let sky_noise = beside.filter(|noise| *noise > 0.0).map_or(with_stars, |n| n.min(with_stars));
     let blocks = Structure::of(seen, mask);
     let structure = blocks.clone().beside(&field.mesh, &field.stars, field.fwhm_px);
     let all_light = blocks.unsaturated(mask);
@@ -401,23 +409,22 @@ const SKY: f64 = 0.3;
 /// The variance between neighbours over that of the sky's electrons and of reading out, where nobody smoothed.
 const AS_LIGHT: std::ops::Range<f64> = 0.8..1.5;
 
+/// The noise of a sample by how neighbours differ, where that is as much as the variance `expected_adu2` of the sky's
+/// electrons and of reading out; `None` for any other, and where that is not known.
+fn as_light(data: &Plane<f32>, expected_adu2: Option<f64>) -> Option<f64> {
+    let expected = expected_adu2?;
+    let near = stat::noise(&spread(data, 1), data.width(), 1);
+    AS_LIGHT.contains(&(near * near / expected)).then_some(near)
+}
+
 /// The noise of means over many pixels over what blocks of noise `block_noise` show of it
 /// ([`stat::hidden_by_blocks`]); 1 where stars leave too little sky.
 ///
-/// Stars are alike over their width in any light: only beside them does it show that a program smoothed it. Where
-/// neighbours differ by as much as the variance `expected_adu2` of the sky's electrons and of reading out, nobody did.
-fn hidden_by_blocks(
-    data: &Plane<f32>,
-    field: &StarField,
-    (block_noise, expected_adu2): (f64, Option<f64>),
-) -> f64 {
+/// Stars are alike over their width in any light: only beside them does it show that a program smoothed it.
+fn hidden_by_blocks(data: &Plane<f32>, field: &StarField, block_noise: f64) -> f64 {
     let of = |plane: &Plane<f32>| stat::hidden_by_blocks(plane.as_slice(), plane.width());
     let with_stars = of(data);
     let Some(fwhm_px) = field.fwhm_px.filter(|_| with_stars > 1.0) else { return with_stars };
-    let near_adu2 = stat::noise(&spread(data, 1), data.width(), 1).powi(2);
-    if expected_adu2.is_some_and(|expected| AS_LIGHT.contains(&(near_adu2 / expected))) {
-        return 1.0;
-    }
     // Where a Gaussian of the stars' width has fallen below the noise, and as much again for its wings.
     let reach_px = |star: &Star| {
         let over = (star.peak / (UNSEEN * block_noise)).max(1.0);

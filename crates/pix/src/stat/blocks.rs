@@ -1,6 +1,6 @@
 //! Noise as means over pixels show it.
 
-use super::{Spread, noise, spread_rows};
+use super::{Spread, median_in_place, noise, spread_rows};
 
 /// Pixels along the side of a block of [`noise_of_blocks`].
 const BLOCK: usize = 4;
@@ -21,10 +21,12 @@ pub fn noise_of_blocks(rows: &[f32], width: usize) -> f64 {
     if across == 0 { f64::NAN } else { noise(&means, across, 1) * BLOCK as f64 }
 }
 
+/// Bands of blocks that follow one another, where not all are looked at.
+const TRIPLE: usize = 3;
+
 /// The larger of the noise that blocks show along x and along y, so that noise of rows counts as that of columns; of
 /// frames of fewer than 12 rows the one along x.
 pub fn noise_of_blocks_either_way(rows: &[f32], width: usize) -> f64 {
-    const TRIPLE: usize = 3;
     let (means, across, all) = block_means(rows, width, TRIPLE);
     if across == 0 {
         return f64::NAN;
@@ -39,6 +41,47 @@ pub fn noise_of_blocks_either_way(rows: &[f32], width: usize) -> f64 {
     let down = noise(&triples.flatten().copied().collect::<Vec<f32>>(), TRIPLE * across, across);
     f64::max(along, down * BLOCK as f64)
 }
+
+/// Whether the samples of a column, or of a row, share some of their noise, as blocks show it: stars and nebulae, which
+/// are somewhere along a line, do not count. `false` where too little is known.
+pub fn lines_share(rows: &[f32], width: usize) -> bool {
+    let (means, across, all) = block_means(rows, width, TRIPLE);
+    let bands = means.len() / across.max(1);
+    if bands < TRIPLE || across < TRIPLE {
+        return false;
+    }
+    // What a block is beside its neighbours to either side; slopes do not count.
+    let beside = |band: usize, i: usize, away: usize| {
+        let at = band * across + i;
+        means[at - away] - 2.0 * means[at] + means[at + away]
+    };
+    let within = |band: &usize| all || band % TRIPLE == 1;
+    let column = |i: usize| (0..bands).map(|band| beside(band, i, 1)).collect();
+    let row = |band: usize| (0..across).map(|i| beside(band, i, across)).collect();
+    share((1..across - 1).map(column).collect(), bands)
+        || share((1..bands - 1).filter(within).map(row).collect(), across)
+}
+
+/// Whether the medians of some lines of `count` numbers scatter by more than chance makes of what is in them.
+fn share(lines: Vec<Vec<f32>>, count: usize) -> bool {
+    let spread = |numbers: &mut dyn Iterator<Item = f32>| {
+        let mut off: Vec<f32> = numbers.filter(|v| v.is_finite()).map(f32::abs).collect();
+        f64::from(median_in_place(&mut off)).powi(2)
+    };
+    let single = spread(&mut lines.iter().flatten().copied());
+    let middle = |mut line: Vec<f32>| {
+        line.retain(|v| v.is_finite());
+        median_in_place(&mut line)
+    };
+    let medians = spread(&mut lines.into_iter().map(middle));
+    medians > BY_CHANCE * MEDIAN_VARIANCE * single / count as f64
+}
+
+/// The variance of the median of normal samples over that of their mean.
+const MEDIAN_VARIANCE: f64 = std::f64::consts::FRAC_PI_2;
+
+/// So many times what chance makes of medians it never makes.
+const BY_CHANCE: f64 = 4.0;
 
 /// Means over blocks, band after band, how many make a band, and whether they are of all rows: of large frames so many
 /// bands lie together.
@@ -144,16 +187,16 @@ mod tests {
                     let slope = 0.3 * x as f32 - 0.2 * y as f32;
                     5.0 * hash(i, 1) + row * hash(y, 2) + column * hash(x, 3) + slope
                 };
-                noise_of_blocks_either_way(
-                    &(0..width * height).map(at).collect::<Vec<f32>>(),
-                    width,
-                )
+                let rows: Vec<f32> = (0..width * height).map(at).collect();
+                (noise_of_blocks_either_way(&rows, width), lines_share(&rows, width))
             };
-            let clean = of(0.0, 0.0);
+            let (clean, none) = of(0.0, 0.0);
             assert!((clean - 5.0).abs() < 0.2, "{width} x {height}: {clean}");
+            assert!(!none, "{width} x {height}");
             // A mean over a block holds a quarter of its rows' variance, and a sixteenth of its samples'.
             let expected = (25.0f64 + 4.0 * 100.0).sqrt();
-            let (rows, columns) = (of(10.0, 0.0), of(0.0, 10.0));
+            let ((rows, of_rows), (columns, of_columns)) = (of(10.0, 0.0), of(0.0, 10.0));
+            assert!(height < 12 || of_rows && of_columns, "{width} x {height}");
             assert!((columns / expected - 1.0).abs() < 0.2, "{width} x {height}: {columns}");
             assert!(
                 height < 12 || (rows / expected - 1.0).abs() < 0.2,
