@@ -160,6 +160,31 @@ fn wide_stars_that_crowd_leave_weights_right() {
 }
 
 #[test]
+fn sharp_lights_among_noisy_ones_keep_their_stars() {
+    nights::fluxes_in_mixed_seeing();
+}
+
+#[test]
+fn lights_that_share_little_with_the_reference_are_scaled_by_what_they_show() {
+    nights::scales_of_lights_that_share_little();
+}
+
+#[test]
+fn few_stars_are_told_from_knots_of_a_nebula() {
+    nights::few_stars_before_a_nebula();
+}
+
+#[test]
+fn larger_pixels_weigh_by_their_noise() {
+    nights::weights_of_unlike_pixels();
+}
+
+#[test]
+fn gradients_leave_fluxes_right() {
+    nights::fluxes_under_gradients();
+}
+
+#[test]
 fn a_smoothed_light_weighs_as_it_did() {
     nights::weight_of_a_smoothed_light();
 }

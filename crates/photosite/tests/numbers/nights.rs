@@ -16,7 +16,7 @@ use photosite_pix::chance::normal_below;
 use photosite_pix::stars::Star;
 use photosite_pix::{Frame, Header, MaskBits, Plane, stat};
 
-use crate::bad_night::{Night, SATURATED_ADU, SIGMA_OF_FWHM};
+use crate::bad_night::{Night, SATURATED_ADU, SIGMA_OF_FWHM, Shot};
 use crate::camera::{Bench, working, write};
 use crate::{Effort, Row};
 
@@ -406,10 +406,57 @@ pub fn as_files() {
     }
 }
 
+fn of_long(key: u64) -> Score {
+    score(Night::new(key, Effort::Long)).unwrap()
+}
+
+/// Lights of unlike noise and seeing: the sharpest are not wrong on stars.
+pub fn fluxes_in_mixed_seeing() {
+    for key in [59, 137, 227, 271] {
+        let score = of_long(key);
+        assert!(score.right(&[0]), "{}", score.line());
+    }
+}
+
+/// Lights under cloud whose few stars are faint, cut by the rim, or none that the reference has.
+pub fn scales_of_lights_that_share_little() {
+    for key in [370, 381, 410] {
+        let score = of_long(key);
+        assert!(score.excess < 1.1 && score.right(&[0]), "{}", score.line());
+    }
+}
+
+/// Three to five stars before a nebula, the knots of which are no stars out of focus.
+pub fn few_stars_before_a_nebula() {
+    for key in [232, 384] {
+        let score = of_long(key);
+        let sharp = |(found, shot): (&f64, &Shot)| (found / shot.fwhm_px - 1.0).abs() < 0.25;
+        assert!(score.widths.iter().zip(&score.night.shots).all(sharp), "{}", score.line());
+        assert!(score.excess < 1.05 && score.right(&[0]), "{}", score.line());
+    }
+}
+
+/// Nebulae and crowded stars raise the noise of larger pixels by more than that of smaller ones.
+pub fn weights_of_unlike_pixels() {
+    for key in [166, 226] {
+        let score = of_long(key);
+        assert!(score.excess < 1.1, "{}", score.line());
+    }
+}
+
+/// Steep gradients, and stars that stand near the rim.
+pub fn fluxes_under_gradients() {
+    for key in [109, 452, 491] {
+        let score = of_long(key);
+        let (off, error) = score.bias(0).unwrap();
+        assert!(off.abs() < f64::max(0.01, 3.0 * error), "{}", score.line());
+    }
+}
+
 /// Stars make neighbours alike, as smoothing does, and the more the less cloud there is.
 pub fn weights_where_wide_stars_crowd() {
     for key in [78, 296, 346] {
-        let score = score(Night::new(key, Effort::Long)).unwrap();
+        let score = of_long(key);
         assert!(score.excess < 1.1, "{}", score.line());
     }
 }
