@@ -62,6 +62,10 @@ impl FluxScale {
     /// That of the light at whose level the others are.
     pub(super) const LEVEL: Self = Self::told(1.0, Some(0.0), ScaleSource::Level);
 
+    fn relative_error(&self) -> f64 {
+        self.own_error.hypot(self.shared_error)
+    }
+
     /// Whether light tells it.
     pub(super) fn is_measured(&self) -> bool {
         !matches!(self.source, ScaleSource::Headers | ScaleSource::Assumed)
@@ -265,13 +269,12 @@ pub(super) fn by_way(
     ways: &[(Placed<'_>, FluxScale)],
     (size, known): (Size, FluxScale),
 ) -> Option<FluxScale> {
-    let error = |told: &FluxScale| told.own_error.hypot(told.shared_error);
     let mut ways: Vec<_> = ways.iter().filter(|(_, way)| way.is_measured()).collect();
-    ways.sort_by(|(_, a), (_, b)| error(a).total_cmp(&error(b)));
+    ways.sort_by(|(_, a), (_, b)| a.relative_error().total_cmp(&b.relative_error()));
     let over = |(way, told): &&(Placed<'_>, FluxScale)| {
         let found = flux_scale(light, *way, size);
         let scale = found.scale * told.scale;
-        let own_error = error(&found).hypot(told.own_error);
+        let own_error = found.relative_error().hypot(told.own_error);
         let whole = own_error.hypot(told.shared_error);
         let told = FluxScale {
             scale,
@@ -285,8 +288,8 @@ pub(super) fn by_way(
         (by_stars && whole < FAINT_ERROR).then_some(told)
     };
     let found = ways.iter().copied().take(WAYS).filter_map(|way| over(&way));
-    let best = found.min_by(|a, b| error(a).total_cmp(&error(b)))?;
-    (known.error.is_none() || error(&best) < error(&known)).then_some(best)
+    let best = found.min_by(|a, b| a.relative_error().total_cmp(&b.relative_error()))?;
+    (known.error.is_none() || best.relative_error() < known.relative_error()).then_some(best)
 }
 
 /// What headers say, unless the few or faint stars in common contradict it; with the error that those have.

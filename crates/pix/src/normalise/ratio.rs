@@ -104,13 +104,14 @@ pub fn flux_ratio(pairs: &[(Flux, Flux)], asked: Asked) -> Option<FluxRatio> {
         let faint = if alike { faint_errors(&pairs, scale) } else { 1.0 };
         pairs.into_iter().map(|pair| pair.with_errors(faint)).collect()
     };
-    let plain = settled(&above(0.0, start), start, asked, |_, _, _| Level::default());
+    let judged = above(0.0, start);
+    let plain = settled(&judged, start, asked, |_, _, _| Level::default());
     let plain = plain.map(|(ratio, _)| ratio);
     if all.len() < MANY_STARS {
         return plain;
     }
     // What scatters for a common level scatters less once it is known.
-    let levelled = settled(&above(0.0, start), start, asked, Level::of)
+    let levelled = settled(&judged, start, asked, Level::of)
         .and_then(|(first, level)| {
             settled(&above(level.offset, first.scale), first.scale, asked, Level::of)
         })
