@@ -36,6 +36,6 @@ pub use phase::{PHASE_DOUBTFUL, doubtful_phase, greens};
 pub use saturated::Saturated;
 pub use stars::{StarField, background, find_stars, find_stars_of_mosaic, pixels_about};
 pub use survey::{
-    SURVEYED_BYTES, Seen, SurveyedLight, offer_files, reference, sample_noise, survey,
-    survey_bytes, surveyed_at_once,
+    SURVEYED_BYTES, Seen, SurveyedLight, UNDERSAMPLED_PX, offer_files, reference, sample_noise,
+    survey, survey_bytes, surveyed_at_once,
 };

@@ -11,6 +11,7 @@ use photosite_pix::border::Border;
 use photosite_pix::debayer::{Debayer, Greens, Method};
 use photosite_pix::normalise::{Estimator, LevelScale, Structure};
 use photosite_pix::stars::{Criteria, Mesh, Star};
+use photosite_pix::stat::Blocks;
 use photosite_pix::trails::{Bins, Trail, find as find_trails};
 use photosite_pix::warp::Window;
 use photosite_pix::{
@@ -85,9 +86,18 @@ pub struct Seen {
     /// Its noise as blocks of pixels show it, in the unit of the samples: comparable with that of
     /// an interpolated picture.
     pub block_noise: f64,
-    /// Its noise as means over many pixels show it, which no smoothing takes away; beside its stars where they
-    /// reach into most blocks.
-    pub sky_noise: f64,
+    /// The noise of its sky, in the unit of the samples.
+    pub sky_noise: SkyNoise,
+}
+
+/// The noise of a sample of the sky as means over many pixels show it, which no smoothing takes away.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct SkyNoise {
+    /// By means over blocks, beside the stars where they reach into most blocks. Other stars and nebulae raise it.
+    pub by_blocks: f64,
+    /// By neighbours, in which neither stars nor nebulae are; `None` where they do not differ as light does, for
+    /// somebody smoothed them, or lines share some of their noise.
+    pub by_neighbours: Option<f64>,
 }
 
 impl SurveyedLight {
@@ -122,6 +132,11 @@ impl SurveyedLight {
         self.mosaic().is_some() && self.field.fwhm_px.is_some_and(|fwhm| fwhm < UNDERSAMPLED_PX)
     }
 
+    /// The width of its stars, where its samples tell it.
+    pub fn told_fwhm_px(&self) -> Option<f64> {
+        self.field.fwhm_px.filter(|_| !self.undersampled())
+    }
+
     /// How much a frame is worth as a reference: many sharp and round stars.
     pub fn quality(&self) -> f64 {
         let Some((fwhm, roundness)) = self.field.fwhm_px.zip(self.field.roundness) else {
@@ -148,7 +163,7 @@ impl SurveyedLight {
 
 /// Stars narrower than this, as the interpolated green of a filter array shows them, are undersampled: 1.8 px on
 /// the sensor.
-const UNDERSAMPLED_PX: f64 = 2.2;
+pub const UNDERSAMPLED_PX: f64 = 2.2;
 
 /// About as many samples as level and scale are taken from.
 const LEVEL_SAMPLES: usize = 1 << 18;
@@ -305,27 +320,14 @@ fn look_over(
         star.flux_error *= alike;
     }
     let (trails, bins) = find_trails(seen, mask, &field.mesh, &field.stars, field.fwhm_px);
-    let block_noise = stat::noise_of_blocks(seen.as_slice(), seen.width());
-    // Under a filter array all lights are interpolated alike.
+    let near = sample_noise.unwrap_or_else(|| stat::noise(&spread(seen, 1), seen.width(), 1));
+    let sky_adu = mosaic.map_or(field.background, |cfa| sampled_level(&levels, cfa));
     let read_noise_e = metadata.read_noise_e.unwrap_or(0.0);
-    let expected_adu2 = gain_e.map(|g| field.background / g + (read_noise_e / g).powi(2));
-    let near = if mosaic.is_none() { as_light(seen, expected_adu2) } else { None };
-    let sky_noise = match near {
-        // Neighbours that differ as light does were not smoothed, and neither stars nor nebulae are in their noise.
-        Some(near) if !stat::lines_share(seen.as_slice(), seen.width()) => near,
-        _ => {
-            let hidden = match near.is_none() && mosaic.is_none() {
-                true => hidden_by_blocks(seen, &field, block_noise),
-                false => 1.0,
-            };
-            let either_way = |sky: &Plane<f32>| {
-                hidden * stat::noise_of_blocks_either_way(sky.as_slice(), sky.width())
-            };
-            let beside = beside_stars(seen, &field).map(|sky| either_way(&sky));
-            let with_stars = either_way(seen);
-            beside.filter(|noise| *noise > 0.0).map_or(with_stars, |n| n.min(with_stars))
-        }
-    };
+    let expected_adu2 = gain_e.map(|g| sky_adu / g + (read_noise_e / g).powi(2));
+    let as_light = expected_adu2.is_some_and(|e| AS_LIGHT.contains(&(near * near / e)));
+    let near = Some(near).filter(|_| as_light);
+    // Under a filter array all lights are interpolated alike.
+    let (block_noise, sky_noise) = noise_of_sky(seen, &field, near, mosaic.is_none());
     let blocks = Structure::of(seen, mask);
     let structure = blocks.clone().beside(&field.mesh, &field.stars, field.fwhm_px);
     let all_light = blocks.unsaturated(mask);
@@ -400,22 +402,34 @@ fn without_stars(
     sky
 }
 
+/// The noise of a frame as blocks show it, and that of its sky, where neighbours differ by `near` as light does; where
+/// they do not, and nobody is known to have interpolated them, smoothing is looked for.
+fn noise_of_sky(
+    data: &Plane<f32>,
+    field: &StarField,
+    near: Option<f64>,
+    independent: bool,
+) -> (f64, SkyNoise) {
+    let blocks = Blocks::of(data.as_slice(), data.width());
+    let block_noise = blocks.noise();
+    let smoothed = near.is_none() && independent;
+    let hidden = if smoothed { hidden_by_blocks(data, field, block_noise) } else { 1.0 };
+    let with_stars = blocks.noise_either_way();
+    let beside = beside_stars(data, field)
+        .map(|sky| Blocks::of(sky.as_slice(), sky.width()).noise_either_way());
+    let by_blocks = beside.filter(|noise| *noise > 0.0).map_or(with_stars, |n| n.min(with_stars));
+    let by_neighbours = near.filter(|_| !blocks.lines_share());
+    (block_noise, SkyNoise { by_blocks: hidden * by_blocks, by_neighbours })
+}
+
 /// Wings of stars below such a part of a sample's noise do not make neighbours alike.
 const UNSEEN: f64 = 0.3;
 
 /// The share of samples beside stars from which on these tell whether neighbours are alike.
 const SKY: f64 = 0.3;
 
-/// The variance between neighbours over that of the sky's electrons and of reading out, where nobody smoothed.
+/// The variance between neighbours of a colour over that of the sky's electrons and of reading out, where nobody smoothed.
 const AS_LIGHT: std::ops::Range<f64> = 0.8..1.5;
-
-/// The noise of a sample by how neighbours differ, where that is as much as the variance `expected_adu2` of the sky's
-/// electrons and of reading out; `None` for any other, and where that is not known.
-fn as_light(data: &Plane<f32>, expected_adu2: Option<f64>) -> Option<f64> {
-    let expected = expected_adu2?;
-    let near = stat::noise(&spread(data, 1), data.width(), 1);
-    AS_LIGHT.contains(&(near * near / expected)).then_some(near)
-}
 
 /// The noise of means over many pixels over what blocks of noise `block_noise` show of it
 /// ([`stat::hidden_by_blocks`]); 1 where stars leave too little sky.
@@ -458,9 +472,30 @@ fn empty_border(frames: &mut [Frame]) -> Option<Arc<Border>> {
     Some(Arc::new(border))
 }
 
-/// The noise of a sample under a filter array, in the unit of the samples.
+/// The noise of a sample under a filter array, in the unit of the samples: of all colours, or of the greens where
+/// colours repeat less often.
 pub fn sample_noise(data: &Plane<f32>, cfa: CfaPattern) -> f64 {
-    stat::noise(&spread(data, cfa.period()), data.width(), cfa.period())
+    let (width, period) = (data.width(), cfa.period());
+    let mut some = spread(data, period);
+    if period == 2 {
+        return stat::noise(&some, width, period);
+    }
+    let green = |x: usize, y: usize| cfa.color(x, y) == CfaColor::Green;
+    // Under X-Trans every 3 pixels.
+    let again =
+        |step: &usize| (0..period).all(|y| (0..period).all(|x| green(x, y) == green(x + step, y)));
+    let step = (1..period).find(again).unwrap_or(period);
+    for (y, row) in some.to_mut().chunks_exact_mut(width).enumerate() {
+        let others = row.iter_mut().enumerate().filter(|(x, _)| !green(*x, y));
+        others.for_each(|(_, v)| *v = f32::NAN);
+    }
+    stat::noise(&some, width, step)
+}
+
+/// The level of the samples that [`sample_noise`] is of.
+fn sampled_level(levels: &[f64], cfa: CfaPattern) -> f64 {
+    let [red, green, blue] = [0, 1, 2].map(|i| levels[i]);
+    if cfa.period() == 2 { 0.25 * (red + 2.0 * green + blue) } else { green }
 }
 
 fn spread(data: &Plane<f32>, step: usize) -> Cow<'_, [f32]> {

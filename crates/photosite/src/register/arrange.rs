@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use photosite_pix::Size;
-use photosite_pix::align::{Point, Registration, Transform};
+use photosite_pix::align::{Point, Registration};
 use photosite_pix::debayer::Method;
-use photosite_pix::normalise::{Affine, Normalise};
+use photosite_pix::normalise::Affine;
 use photosite_pix::stars::Mesh;
 
 use super::dimmed::dimmed;
 use super::flux::{FluxScale, Placed, by_way, flux_scale, not_measured};
-use super::levels::{Typical, even_out, not_normalised, scale_variance, weight};
+use super::levels::{not_normalised, scale_variance, weigh};
 use super::part::LightPart;
 use super::place::{itself, lay_over};
 use super::sloped::sloped;
@@ -101,8 +101,6 @@ pub fn arrange<'a>(
     let told: Vec<(&SurveyedLight, FluxScale)> =
         lights.iter().zip(&scales).filter_map(|(light, told)| Some((light, (*told)?))).collect();
     findings.extend(not_measured(&told, level));
-    let middle = Point::new(0.5 * size.width as f64, 0.5 * size.height as f64);
-    let typical = Typical::of(lights, level);
     let mut parts = Vec::new();
     for ((light, placed), flux_scale) in lights.iter().zip(&placed).zip(scales) {
         let flux = flux_scale.map_or(1.0, |told| told.scale);
@@ -114,26 +112,21 @@ pub fn arrange<'a>(
         }
         let used = placed.is_some() && to.is_some();
         let normalisation = to.unwrap_or_else(|| vec![Affine::IDENTITY; light.levels.len()]);
-        // What is only judged at the common level is combined with the noise that it has.
-        let judged_only = how.normalise == Normalise::EqualisedFluxes;
-        let combined = if judged_only { 1.0 } else { normalisation[0].scale };
-        let registration = placed.clone().flatten();
-        let place = registration.as_ref().map_or(Transform::IDENTITY, |r| r.transform);
-        let weight = weight(how.weight, light, combined, (&place, middle), typical);
         parts.push(LightPart {
             path: light.path().to_owned(),
             used,
             stars: light.field.stars.len(),
             fwhm_px: light.field.fwhm_px,
             noise_adu: light.block_noise,
-            registration,
+            registration: placed.clone().flatten(),
             flux_scale,
-            weight: if used { weight } else { 0.0 },
+            weight: 0.0,
             normalisation,
             trails: Vec::new(),
         });
     }
-    even_out(&mut parts);
+    let middle = Point::new(0.5 * size.width as f64, 0.5 * size.height as f64);
+    weigh(&mut parts, (lights, level), how, middle);
     findings.extend(dimmed(lights, &parts));
     findings.extend(sloped(lights, &parts, reference));
     mask_trails(lights, &mut parts, how, &mut findings);

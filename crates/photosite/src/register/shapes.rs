@@ -57,8 +57,8 @@ pub fn star_shapes(
     }
     // The lights in the middle of all by the width of their stars on the reference's grid.
     let mut order: Vec<usize> = (0..used.len()).collect();
-    let widths: Vec<f64> = used.iter().map(|(light, part)| width(light, part)).collect();
-    let width = |i: usize| widths[i];
+    let widths = widths(used, drizzle);
+    let width = |i: usize| widths[i].laid_px;
     order.sort_by(|a, b| {
         width(*a).total_cmp(&width(*b)).then(used[*a].0.path().cmp(used[*b].0.path()))
     });
@@ -70,7 +70,9 @@ pub fn star_shapes(
     let (peaks, told) = differences(used, &widths, typical);
     let share = (peaks + STEEPEST * shift_px / typical) / PEAK;
     let share = if told { share } else { share.max(UNKNOWN_SHARE) };
-    let share = if drizzle.is_none() { share.max(drawn_out(used, &widths)) } else { share };
+    // The guides show the lower of the middle ones' stars.
+    let shown = (typical / width(guides[2])).powi(2);
+    let share = if shown > 0.0 { share / shown } else { share };
     // Of a colour's drops one alone lies on a pixel, up to so far off: on a star it differs from those
     // of other lights by what the star falls off on the way, and none of them is wrong.
     let phase_px = match drizzle {
@@ -97,27 +99,38 @@ pub fn star_shapes(
     Some(Stars { near_px, reach_px, share: MOST_SHARE as f32, levels: Some(levels), ..stars })
 }
 
-/// The width of a light's stars on the reference's grid, in its pixels; infinite without any.
-fn width(light: &SurveyedLight, part: &LightPart) -> f64 {
-    let place = part.registration.as_ref().map(|r| r.transform);
-    let step = place.map_or(1.0, |place| place.magnification(Point::new(0.0, 0.0)));
-    light.field.fwhm_px.map_or(f64::INFINITY, |fwhm| fwhm / step)
-}
-
-/// The square of the width that the smooth kernel draws stars out by: a cubic spline's, of variance 1/3.
+/// The square of the width that the smooth kernel draws stars out by, in a light's own pixels: a cubic spline's, of
+/// variance 1/3.
 const SMOOTH_PX2: f64 = FWHM_OF_SIGMA * FWHM_OF_SIGMA / 3.0;
 
-/// The share of a star by which lights differ where some are smoothed and some, as the reference, are not.
-fn drawn_out(used: &[(&SurveyedLight, &LightPart)], widths: &[f64]) -> f64 {
-    let smoothed = smoothed(used);
-    if !smoothed.contains(&true) || !smoothed.contains(&false) {
-        return 0.0;
+/// The width of a light's stars in pixels of the reference's grid.
+#[derive(Clone, Copy)]
+struct Width {
+    /// As the light shows them; infinite without any.
+    own_px: f64,
+    /// As they are once it is laid on that grid.
+    laid_px: f64,
+}
+
+impl Width {
+    /// What a star's peak keeps when it is laid.
+    fn kept(self) -> f64 {
+        let kept = (self.own_px / self.laid_px).powi(2);
+        if kept.is_finite() { kept } else { 1.0 }
     }
-    let laid = widths.iter().zip(smoothed);
-    let mut laid: Vec<f64> =
-        laid.map(|(w, more)| w.hypot(if more { SMOOTH_PX2.sqrt() } else { 0.0 })).collect();
-    laid.sort_by(f64::total_cmp);
-    by_width(laid[0], laid[laid.len() / 2]) / PEAK
+}
+
+/// The width of each light's stars: an interpolation that is smooth draws them out.
+fn widths(used: &[(&SurveyedLight, &LightPart)], drizzle: Option<Drizzle>) -> Vec<Width> {
+    let smoothed = if drizzle.is_none() { smoothed(used) } else { vec![false; used.len()] };
+    let width = |((light, part), smoothed): (&(&SurveyedLight, &LightPart), bool)| {
+        let place = part.registration.as_ref().map(|r| r.transform);
+        let pixel = place.map_or(1.0, |place| 1.0 / place.magnification(Point::new(0.0, 0.0)));
+        let own_px = light.field.fwhm_px.map_or(f64::INFINITY, |fwhm| fwhm * pixel);
+        let by = if smoothed { SMOOTH_PX2.sqrt() * pixel } else { 0.0 };
+        Width { own_px, laid_px: own_px.hypot(by) }
+    };
+    used.iter().zip(smoothed).map(width).collect()
 }
 
 /// By which share of their height peaks of a width differ from those of another; 0 where one is not known.
@@ -128,15 +141,20 @@ fn by_width(width: f64, typical: f64) -> f64 {
 
 /// By which share of their height the peaks of stars differ between lights, and whether any has stars enough to tell:
 /// of one that has not, their width does.
-fn differences(used: &[(&SurveyedLight, &LightPart)], widths: &[f64], typical: f64) -> (f64, bool) {
+fn differences(
+    used: &[(&SurveyedLight, &LightPart)],
+    widths: &[Width],
+    typical: f64,
+) -> (f64, bool) {
     // Each star's peaks, at the common level.
     let mut peaks: BTreeMap<usize, Vec<(usize, f32)>> = BTreeMap::new();
     for (i, (light, part)) in used.iter().enumerate() {
         let Some(level) = part.normalisation.get(part.normalisation.len() / 2) else { continue };
+        let scale = level.scale * widths[i].kept();
         for (there, here) in part.registration.iter().flat_map(|r| &r.pairs) {
             let star = &light.field.stars[*here];
             if star.snr >= SHAPE_SNR {
-                peaks.entry(*there).or_default().push((i, (star.peak * level.scale) as f32));
+                peaks.entry(*there).or_default().push((i, (star.peak * scale) as f32));
             }
         }
     }
@@ -150,7 +168,7 @@ fn differences(used: &[(&SurveyedLight, &LightPart)], widths: &[f64], typical: f
     let tells = |stars: &[f32]| stars.len() >= ENOUGH_STARS;
     let each = of_light.iter().zip(widths).map(|(stars, width)| {
         if !tells(stars) {
-            return by_width(*width, typical);
+            return by_width(width.laid_px, typical);
         }
         let (middle, mad) = stat::median_mad(stars);
         f64::from(middle).abs() + stat::MAD_TO_SIGMA * f64::from(mad)

@@ -180,6 +180,11 @@ fn larger_pixels_weigh_by_their_noise() {
 }
 
 #[test]
+fn undersampled_arrays_weigh_by_their_noise() {
+    nights::weights_of_undersampled_arrays();
+}
+
+#[test]
 fn gradients_leave_fluxes_right() {
     nights::fluxes_under_gradients();
 }

@@ -410,9 +410,9 @@ fn of_long(key: u64) -> Score {
     score(Night::new(key, Effort::Long)).unwrap()
 }
 
-/// Lights of unlike noise and seeing: the sharpest are not wrong on stars.
+/// Lights of unlike noise, seeing and pixels: the sharpest are not wrong on stars, nor are the coarsest.
 pub fn fluxes_in_mixed_seeing() {
-    for key in [59, 137, 227, 271] {
+    for key in [59, 83, 137, 227, 271] {
         let score = of_long(key);
         assert!(score.right(&[0]), "{}", score.line());
     }
@@ -436,9 +436,18 @@ pub fn few_stars_before_a_nebula() {
     }
 }
 
-/// Nebulae and crowded stars raise the noise of larger pixels by more than that of smaller ones.
+/// Nebulae and crowded stars raise the noise of larger pixels by more than that of smaller ones, and sharp stars are
+/// drawn out by them.
 pub fn weights_of_unlike_pixels() {
-    for key in [166, 226] {
+    for key in [125, 166, 214, 226] {
+        let score = of_long(key);
+        assert!(score.excess < 1.1, "{}", score.line());
+    }
+}
+
+/// Arrays too coarse for their stars do not tell how wide they are.
+pub fn weights_of_undersampled_arrays() {
+    for key in [68, 106, 182, 210] {
         let score = of_long(key);
         assert!(score.excess < 1.1, "{}", score.line());
     }

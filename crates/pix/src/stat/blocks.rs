@@ -2,64 +2,107 @@
 
 use super::{Spread, median_in_place, noise, spread_rows};
 
-/// Pixels along the side of a block of [`noise_of_blocks`].
+/// Pixels along the side of a block.
 const BLOCK: usize = 4;
 
 /// About so many samples are gathered into blocks: medians of so many blocks are good to half a
 /// percent of the noise.
 const BLOCK_SAMPLES: usize = 1 << 22;
 
-/// The noise of one sample as means over blocks of 4 x 4 show it: what [`noise`] would be, were the
+/// Bands of blocks that follow one another, where not all are looked at.
+const TRIPLE: usize = 3;
+
+/// Means over blocks of 4 x 4 samples, which show the noise of one sample: what [`noise`] would be, were the
 /// samples independent.
 ///
 /// Interpolation makes neighbours alike, so that differences between them show less noise than
 /// there is; means over blocks are left as they were, nearly. A block with a sample that is not
-/// finite does not count. Of large frames, blocks of rows spread evenly tell it. Blocks are compared along x: what the
-/// samples of a row share does not show ([`noise_of_blocks_either_way`]).
+/// finite does not count. Of large frames, blocks of rows spread evenly tell it.
+#[derive(Debug)]
+pub struct Blocks {
+    /// Band after band; of large frames three bands each lie together.
+    means: Vec<f32>,
+    /// How many make a band.
+    across: usize,
+    /// Whether they are of all rows.
+    all: bool,
+}
+
+impl Blocks {
+    /// The blocks of rows of `width` samples.
+    pub fn of(rows: &[f32], width: usize) -> Self {
+        let across = width / BLOCK;
+        if across == 0 {
+            return Self { means: Vec::new(), across, all: true };
+        }
+        let spread = Spread::new(rows.len(), width, TRIPLE * BLOCK, BLOCK_SAMPLES);
+        let bands: Vec<usize> = if spread.all() {
+            (0..rows.len() / width / BLOCK).map(|i| i * BLOCK).collect()
+        } else {
+            let places = (0..spread.wanted).map(|i| spread.at(i));
+            places.flat_map(|first| (0..TRIPLE).map(move |i| first + i * BLOCK)).collect()
+        };
+        let mut means = Vec::with_capacity(bands.len() * across);
+        let mut sums = vec![0.0f32; width];
+        for first in &bands {
+            let band = &rows[first * width..][..BLOCK * width];
+            sums.copy_from_slice(&band[..width]);
+            for row in band[width..].chunks_exact(width) {
+                sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
+            }
+            let blocks = sums.as_chunks::<BLOCK>().0.iter();
+            means.extend(blocks.map(|b| b.iter().sum::<f32>() / (BLOCK * BLOCK) as f32));
+        }
+        Self { means, across, all: spread.all() }
+    }
+
+    /// The noise of one sample, by blocks along x: what the samples of a row share does not show. NaN without a block.
+    pub fn noise(&self) -> f64 {
+        if self.across == 0 {
+            return f64::NAN;
+        }
+        noise(&self.means, self.across, 1) * BLOCK as f64
+    }
+
+    /// The larger of the noise that blocks show along x and along y, so that noise of rows counts as that of columns;
+    /// of frames of fewer than 12 rows the one along x.
+    pub fn noise_either_way(&self) -> f64 {
+        let (along, across) = (self.noise(), self.across);
+        if across == 0 || self.means.len() < TRIPLE * across {
+            return along;
+        }
+        // Three bands after one another make a row, in which blocks above each other stand `across` apart.
+        let step = if self.all { across } else { TRIPLE * across };
+        let triples = self.means.windows(TRIPLE * across).step_by(step);
+        let down =
+            noise(&triples.flatten().copied().collect::<Vec<f32>>(), TRIPLE * across, across);
+        f64::max(along, down * BLOCK as f64)
+    }
+
+    /// Whether the samples of a column, or of a row, share some of their noise: stars, which are somewhere along a line,
+    /// do not count. `false` where too little is known.
+    pub fn lines_share(&self) -> bool {
+        let Self { means, across, all } = self;
+        let bands = means.len() / (*across).max(1);
+        if bands < TRIPLE || *across < TRIPLE {
+            return false;
+        }
+        // What a block is beside its neighbours to either side; slopes do not count.
+        let beside = |band: usize, i: usize, away: usize| {
+            let at = band * across + i;
+            means[at - away] - 2.0 * means[at] + means[at + away]
+        };
+        let within = |band: &usize| *all || band % TRIPLE == 1;
+        let column = |i: usize| (0..bands).map(|band| beside(band, i, 1)).collect();
+        let row = |band: usize| (0..*across).map(|i| beside(band, i, *across)).collect();
+        share((1..across - 1).map(column).collect(), bands)
+            || share((1..bands - 1).filter(within).map(row).collect(), *across)
+    }
+}
+
+/// The noise of one sample as means over blocks show it ([`Blocks::noise`]).
 pub fn noise_of_blocks(rows: &[f32], width: usize) -> f64 {
-    let (means, across, _) = block_means(rows, width, 1);
-    if across == 0 { f64::NAN } else { noise(&means, across, 1) * BLOCK as f64 }
-}
-
-/// Bands of blocks that follow one another, where not all are looked at.
-const TRIPLE: usize = 3;
-
-/// The larger of the noise that blocks show along x and along y, so that noise of rows counts as that of columns; of
-/// frames of fewer than 12 rows the one along x.
-pub fn noise_of_blocks_either_way(rows: &[f32], width: usize) -> f64 {
-    let (means, across, all) = block_means(rows, width, TRIPLE);
-    if across == 0 {
-        return f64::NAN;
-    }
-    let along = noise(&means, across, 1) * BLOCK as f64;
-    if means.len() < TRIPLE * across {
-        return along;
-    }
-    // Three bands after one another make a row, in which blocks above each other stand `across` apart.
-    let step = if all { across } else { TRIPLE * across };
-    let triples = means.windows(TRIPLE * across).step_by(step);
-    let down = noise(&triples.flatten().copied().collect::<Vec<f32>>(), TRIPLE * across, across);
-    f64::max(along, down * BLOCK as f64)
-}
-
-/// Whether the samples of a column, or of a row, share some of their noise, as blocks show it: stars and nebulae, which
-/// are somewhere along a line, do not count. `false` where too little is known.
-pub fn lines_share(rows: &[f32], width: usize) -> bool {
-    let (means, across, all) = block_means(rows, width, TRIPLE);
-    let bands = means.len() / across.max(1);
-    if bands < TRIPLE || across < TRIPLE {
-        return false;
-    }
-    // What a block is beside its neighbours to either side; slopes do not count.
-    let beside = |band: usize, i: usize, away: usize| {
-        let at = band * across + i;
-        means[at - away] - 2.0 * means[at] + means[at + away]
-    };
-    let within = |band: &usize| all || band % TRIPLE == 1;
-    let column = |i: usize| (0..bands).map(|band| beside(band, i, 1)).collect();
-    let row = |band: usize| (0..across).map(|i| beside(band, i, across)).collect();
-    share((1..across - 1).map(column).collect(), bands)
-        || share((1..bands - 1).filter(within).map(row).collect(), across)
+    Blocks::of(rows, width).noise()
 }
 
 /// Whether the medians of some lines of `count` numbers scatter by more than chance makes of what is in them.
@@ -82,34 +125,6 @@ const MEDIAN_VARIANCE: f64 = std::f64::consts::FRAC_PI_2;
 
 /// So many times what chance makes of medians it never makes.
 const BY_CHANCE: f64 = 4.0;
-
-/// Means over blocks, band after band, how many make a band, and whether they are of all rows: of large frames so many
-/// bands lie together.
-fn block_means(rows: &[f32], width: usize, together: usize) -> (Vec<f32>, usize, bool) {
-    let across = width / BLOCK;
-    if across == 0 {
-        return (Vec::new(), 0, true);
-    }
-    let spread = Spread::new(rows.len(), width, together * BLOCK, BLOCK_SAMPLES);
-    let bands: Vec<usize> = if spread.all() {
-        (0..rows.len() / width / BLOCK).map(|i| i * BLOCK).collect()
-    } else {
-        let places = (0..spread.places.min(spread.wanted)).map(|i| spread.at(i));
-        places.flat_map(|first| (0..together).map(move |i| first + i * BLOCK)).collect()
-    };
-    let mut means = Vec::with_capacity(bands.len() * across);
-    let mut sums = vec![0.0f32; width];
-    for first in &bands {
-        let band = &rows[first * width..][..BLOCK * width];
-        sums.copy_from_slice(&band[..width]);
-        for row in band[width..].chunks_exact(width) {
-            sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
-        }
-        let blocks = sums.as_chunks::<BLOCK>().0.iter();
-        means.extend(blocks.map(|b| b.iter().sum::<f32>() / (BLOCK * BLOCK) as f32));
-    }
-    (means, across, spread.all())
-}
 
 /// Samples that tell how much neighbours share.
 const SHARING_SAMPLES: usize = 1 << 18;
@@ -188,7 +203,10 @@ mod tests {
                     5.0 * hash(i, 1) + row * hash(y, 2) + column * hash(x, 3) + slope
                 };
                 let rows: Vec<f32> = (0..width * height).map(at).collect();
-                (noise_of_blocks_either_way(&rows, width), lines_share(&rows, width))
+                {
+                    let blocks = Blocks::of(&rows, width);
+                    (blocks.noise_either_way(), blocks.lines_share())
+                }
             };
             let (clean, none) = of(0.0, 0.0);
             assert!((clean - 5.0).abs() < 0.2, "{width} x {height}: {clean}");
