@@ -81,8 +81,17 @@ const CURVE: f64 = 1.5;
 /// A pixel is on a star where those about it foretell another value than their median by so many sigmas.
 const PEAK: f64 = 5.0;
 
+/// A star that peaks in a pixel goes on falling beyond the corners about it by so many sigmas.
+const FOOT: f64 = 2.0;
+
+/// What the variance of a median of pairs grows by, for weights go by the samples (`tests/numbers`).
+const OF_PAIRS: f64 = 1.15;
+
 /// A star's light falls to no less than this share from one step to the next; sharper ones are not followed.
 const LEAST_FALL: f64 = 0.3;
+
+/// Of what curves along rows and along diagonals are apart, squared, those along rows are off by such a share.
+const CURVED: f64 = 0.4;
 
 /// What is foretold of how far a pixel on a star stands out is off by this share: stars are no Gaussians, and their
 /// middles lie anywhere in a pixel.
@@ -284,7 +293,7 @@ fn value_of(frame: &Frame, around: &[Offset], (x, y): (usize, usize)) -> Option<
     let own = healthy.iter().map(|h| f64::from(h.variance)).sum::<f64>() / healthy.len() as f64;
     let patch = Patch::of(&healthy);
     let of_star = |star: Foretold| {
-        let variance = star.noise * own + (OFF * star.rise).powi(2);
+        let variance = star.noise * own + (OFF * star.rise).powi(2) + star.shape;
         Some((star.value as f32, variance as f32))
     };
     if let Some(star) = patch.as_ref().and_then(Patch::peak) {
@@ -312,13 +321,14 @@ fn value_of(frame: &Frame, around: &[Offset], (x, y): (usize, usize)) -> Option<
                 Weighted { weight: mean.weight / (1.0 + off * off), ..*mean }
             })
             .collect();
-        weighted_median(&mut agreeing)
+        let (value, noise) = weighted_median(&mut agreeing);
+        (value, OF_PAIRS * noise)
     } else {
         let single =
             |h: &Healthy| Weighted { value: h.value, variance: h.variance, weight: 1.0 / h.at.d2 };
         weighted_median(&mut healthy.iter().map(single).collect::<Vec<_>>())
     };
-    let by_lines = patch.as_ref().map(|patch| patch.by_lines(f64::from(value)));
+    let by_lines = patch.as_ref().map(|patch| patch.by_lines(f64::from(value), own));
     if let Some((patch, star)) = patch.zip(by_lines)
         && patch.shows(star.rise)
     {
@@ -343,7 +353,8 @@ fn value_of(frame: &Frame, around: &[Offset], (x, y): (usize, usize)) -> Option<
     let structure = scatter > UNEVEN * own || curve * curve > ALONE * ALONE * of_curve;
     // What is left between the pixel, as lines or the nearest foretell it, and its value.
     let left = by_lines.map_or(CURVE * curve - (f64::from(value) - median), |by| by.rise);
-    let shape = if structure { left * left } else { 0.0 };
+    let shape = by_lines.map_or(0.0, |by| by.shape) + left * left;
+    let shape = if structure { shape } else { 0.0 };
     Some((value, (noise + shape) as f32))
 }
 
@@ -397,20 +408,26 @@ impl Patch {
     fn peak(&self) -> Option<Foretold> {
         let (nearest, corners, third) = (self.ring(1, 0), self.ring(1, 1), self.ring(2, 0));
         let fall = nearest - corners;
-        if fall <= 0.0 || !self.shows(fall) {
+        let outer = (third + 2.0 * self.ring(2, 1) + self.ring(2, 2)) / 4.0;
+        let foot = FOOT * (self.noise() * (1.0 / 4.0 + 1.0 / 16.0)).sqrt();
+        if fall <= 0.0 || !self.shows(fall) || corners - outer < foot {
             return None;
         }
         let ratio = ((corners - third) / fall).max(0.0);
         let q = 0.5 * ((1.0 + 4.0 * ratio).sqrt() - 1.0);
         let q = if q > 0.0 { q.clamp(LEAST_FALL, 1.0) } else { 1.0 };
         let noise = 0.25 * ((1.0 + 1.0 / q).powi(2) + (1.0 / q).powi(2));
-        Some(Foretold { value: nearest + fall / q, rise: fall / q, noise })
+        Some(Foretold { value: nearest + fall / q, rise: fall / q, noise, shape: 0.0 })
     }
 
-    /// What the pixel holds by the row and the column through it, each of third degree, beside another value.
-    fn by_lines(&self, otherwise: f64) -> Foretold {
-        let value = (4.0 * self.ring(1, 0) - self.ring(2, 0)) / 3.0;
-        Foretold { value, rise: value - otherwise, noise: 17.0 / 36.0 }
+    /// What the pixel holds by the row and the column through it, each of third degree, beside another value, where a
+    /// sample has the variance `own`. What such curves are off by, those of the diagonals tell: they are off by other
+    /// than that.
+    fn by_lines(&self, otherwise: f64, own: f64) -> Foretold {
+        let by = |dx, dy| (4.0 * self.ring(dx, dy) - self.ring(2 * dx, 2 * dy)) / 3.0;
+        let (value, noise) = (by(1, 0), 17.0 / 36.0);
+        let apart = (by(1, 1) - value).powi(2) - 2.0 * noise * own;
+        Foretold { value, rise: value - otherwise, noise, shape: CURVED * apart.max(0.0) }
     }
 
     /// Whether a difference of means is more than noise.
@@ -427,4 +444,6 @@ struct Foretold {
     rise: f64,
     /// The variance of the value over that of a sample.
     noise: f64,
+    /// What the shape of a star adds to that, in the square of the samples' unit.
+    shape: f64,
 }
