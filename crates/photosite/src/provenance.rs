@@ -32,7 +32,7 @@ use crate::{Error, Result};
 pub const SOFTWARE: &str = concat!("Photosite ", env!("CARGO_PKG_VERSION"));
 
 /// Raised whenever the same inputs and parameters would give other pixels.
-pub const ALGORITHM_VERSION: u32 = 21;
+pub const ALGORITHM_VERSION: u32 = 22;
 
 /// The name of the table extension for machines.
 pub const TABLE_NAME: &str = "PROVENANCE";

@@ -7,8 +7,8 @@ use super::cards::{consensus, imagetyp, is_world, round};
 /// Cards of one picture that are not true of several together.
 const OF_ONE: &[&str] = &[
     "PSKEY", "PSSTEPS", "DATE", "FILTER", "EGAIN", "RDNOISE", "NCOMBINE", "STACKCNT", "PSCOMB",
-    "PSREJ", "PSREJLO", "PSREJHI", "PSFILL", "PSFLXERR", "PSARRAYR", "PSARRAYG", "PSARRAYB",
-    "MJD-AVG", "DATE-AVG", "PSDATE2",
+    "PSREJ", "PSREJLO", "PSREJHI", "PSFILL", "PSFLXERR", "PSPLACE", "PSARRAYR", "PSARRAYG",
+    "PSARRAYB", "MJD-AVG", "DATE-AVG", "PSDATE2",
 ];
 
 /// What became of the pictures of one channel.

@@ -128,10 +128,12 @@ pub fn open(
 pub(super) fn smoothed(used: &[(&SurveyedLight, &LightPart)]) -> Vec<bool> {
     let rings = |light: &SurveyedLight| light.field.fwhm_px.is_some_and(|fwhm| fwhm < RINGING_PX);
     let all = 2 * used.iter().filter(|(light, _)| rings(light)).count() > used.len();
-    let moved = |part: &LightPart| {
-        part.registration.as_ref().is_some_and(|r| r.transform != Transform::IDENTITY)
-    };
-    used.iter().map(|(light, part)| (all || rings(light)) && moved(part)).collect()
+    used.iter().map(|(light, part)| (all || rings(light)) && is_moved(part)).collect()
+}
+
+/// Whether a light is interpolated: it does not lie on its own pixels.
+pub(super) fn is_moved(part: &LightPart) -> bool {
+    part.registration.as_ref().is_some_and(|r| r.transform != Transform::IDENTITY)
 }
 
 /// Rows and columns of pixels.

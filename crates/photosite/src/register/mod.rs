@@ -50,7 +50,7 @@ pub use outlier::{Outlier, outliers};
 pub(crate) use outside::cut_off;
 pub use part::LightPart;
 pub use place::{best_reference, lay_over, no_wcs};
-pub use sampled::ArrayErrors;
+pub use sampled::PlaceErrors;
 pub use shapes::star_shapes;
 pub(crate) use taken::Taken;
 pub use trails::{TrailReport, masked_trails, trails_sentence};

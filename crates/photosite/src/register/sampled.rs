@@ -1,16 +1,20 @@
-//! What a filter array leaves of the fluxes of stars that are too sharp for it.
+//! What pixels, and a filter array, leave of the fluxes of stars that are too sharp for them.
 
 use photosite_pix::debayer::{Debayer, Method};
 use photosite_pix::stars::FWHM_OF_SIGMA;
-use photosite_pix::warp::Window;
+use photosite_pix::warp::{Kernel, Window};
 use photosite_pix::{Card, CfaPattern, Header, Size};
 
+use super::layers::{is_moved, smoothed};
 use super::part::LightPart;
 use crate::measure::SurveyedLight;
 use crate::params::Integration;
 
-/// Keywords of red, green and blue.
-const KEYS: [&str; 3] = ["PSARRAYR", "PSARRAYG", "PSARRAYB"];
+/// Keyword of what pixels leave.
+const OF_PIXELS: &str = "PSPLACE";
+
+/// Keywords of what an array leaves of red, green and blue.
+const OF_ARRAY: [&str; 3] = ["PSARRAYR", "PSARRAYG", "PSARRAYB"];
 
 /// The variance along an axis by which interpolation draws green out, in square pixels: half of the pixels are the
 /// mean of neighbours one pixel away, half of them along it.
@@ -32,56 +36,160 @@ fn sample_fwhm_px(fwhm_px: f64) -> f64 {
     FWHM_OF_SIGMA * variance.max(LEAST_PX2).sqrt()
 }
 
-/// The relative error of a star's flux in a stack that comes of where each light's array samples it, one standard
-/// deviation, of red, green and blue. It is each star's own: means over stars know it better.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ArrayErrors([f64; 3]);
+/// The relative error of a star's flux in a stack that comes of where pixels sample it, one standard deviation. It is
+/// each star's own: means over stars know it better.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct PlaceErrors {
+    /// By where the pixels of lights that are interpolated sample it; 0 where stars are wide enough.
+    pixels: f64,
+    /// By where each light's array samples it, of red, green and blue.
+    array: Option<[f64; 3]>,
+}
 
-impl ArrayErrors {
-    /// Of a stack of lights that are debayered; `None` of any other, and where stars are wide enough.
-    pub(crate) fn of(used: &[(&SurveyedLight, &LightPart)], how: Integration) -> Option<Self> {
+impl PlaceErrors {
+    /// Of a stack of lights; none of one that is drizzled.
+    pub(crate) fn of(used: &[(&SurveyedLight, &LightPart)], how: Integration) -> Self {
         if how.drizzle.is_some() {
-            return None;
+            return Self::default();
         }
-        let (mut alone, mut alike, mut weights) = ([0.0; 3], [0.0; 3], 0.0);
-        for (light, part) in used {
-            let cfa = light.mosaic()?;
-            let part_left = if how.debayer(cfa) == Method::Directional { DIRECTIONAL } else { 1.0 };
-            let scatter = scatter(cfa, sample_fwhm_px(light.field.fwhm_px?))?;
-            let scatter = scatter.map(|s| part_left * s);
-            for c in 0..3 {
-                // Lights that are not moved sample a star alike.
-                match part.registration {
-                    Some(_) => alone[c] += (part.weight * scatter[c]).powi(2),
-                    None => alike[c] += part.weight * scatter[c],
-                }
-            }
-            weights += part.weight;
-        }
-        let of = |c: usize| (alone[c] + alike[c] * alike[c]).sqrt() / weights;
-        let errors = [0, 1, 2].map(of);
-        errors.iter().all(|e| *e > LEAST).then_some(Self(errors))
+        let pixels = of_pixels(used).filter(|error| *error > LEAST);
+        Self { pixels: pixels.unwrap_or(0.0), array: of_array(used, how) }
     }
 
-    /// Of a plane.
+    /// Of a plane of a stack.
     pub fn of_plane(self, plane: usize) -> f64 {
-        self.0[plane]
+        self.array.map_or(self.pixels, |array| array[plane].hypot(self.pixels))
     }
 
     /// Writes them.
     pub(crate) fn write(self, header: &mut Header) {
-        for (key, error) in KEYS.iter().zip(self.0) {
-            let comment = "relative error of one star by its place on the array";
+        let mut set = |key: &str, error: f64, comment: &str| {
             header.set(Card::real(key, (error * 1e5).round() / 1e5, comment));
+        };
+        if self.pixels > 0.0 {
+            set(OF_PIXELS, self.pixels, "relative error of one star by its place on pixels");
+        }
+        for (key, error) in OF_ARRAY.iter().zip(self.array.iter().flatten()) {
+            set(key, *error, "relative error of one star by its place on the array");
         }
     }
 
-    /// Those of a header; `None` where it has none.
-    pub fn read(header: &Header) -> Option<Self> {
+    /// Those of a header.
+    pub fn read(header: &Header) -> Self {
         let of = |key: &str| header.get_f64(key).filter(|error| *error >= 0.0);
-        let [red, green, blue] = KEYS.map(of);
-        Some(Self([red?, green?, blue?]))
+        let array = match OF_ARRAY.map(of) {
+            [Some(red), Some(green), Some(blue)] => Some([red, green, blue]),
+            _ => None,
+        };
+        Self { pixels: of(OF_PIXELS).unwrap_or(0.0), array }
     }
+}
+
+/// By where pixels sample a star that is interpolated; `None` where a light shows none.
+fn of_pixels(used: &[(&SurveyedLight, &LightPart)]) -> Option<f64> {
+    let (usual, smooth) = (Kernel::default(), Kernel::smooth());
+    let (mut own, mut shared, mut weights) = (0.0, 0.0, 0.0);
+    for ((light, part), smoothed) in used.iter().zip(smoothed(used)) {
+        let fwhm_px = light.field.fwhm_px?;
+        if is_moved(part) {
+            let scatter = interpolated(if smoothed { &smooth } else { &usual }, fwhm_px);
+            own += (part.weight * scatter.own).powi(2);
+            shared += part.weight * scatter.shared;
+        }
+        weights += part.weight;
+    }
+    Some(own.sqrt().hypot(shared) / weights)
+}
+
+/// By where the arrays of lights that are debayered sample a star; `None` of any other light, and where stars are wide
+/// enough.
+fn of_array(used: &[(&SurveyedLight, &LightPart)], how: Integration) -> Option<[f64; 3]> {
+    let (mut alone, mut alike, mut weights) = ([0.0; 3], [0.0; 3], 0.0);
+    for (light, part) in used {
+        let cfa = light.mosaic()?;
+        let part_left = if how.debayer(cfa) == Method::Directional { DIRECTIONAL } else { 1.0 };
+        let scatter = scatter(cfa, sample_fwhm_px(light.field.fwhm_px?))?;
+        let scatter = scatter.map(|s| part_left * s);
+        for c in 0..3 {
+            // Lights that are not moved sample a star alike.
+            match part.registration {
+                Some(_) => alone[c] += (part.weight * scatter[c]).powi(2),
+                None => alike[c] += part.weight * scatter[c],
+            }
+        }
+        weights += part.weight;
+    }
+    let of = |c: usize| (alone[c] + alike[c] * alike[c]).sqrt() / weights;
+    let errors = [0, 1, 2].map(of);
+    errors.iter().all(|e| *e > LEAST).then_some(errors)
+}
+
+/// Shifts of a light, and places of a star on its pixels, along an axis.
+const PLACES: usize = 8;
+
+/// Stars wider than this are sampled well enough.
+const SAMPLED_PX: f64 = 3.5;
+
+/// The relative scatter of the flux of a Gaussian star of a width over its places on pixels, within an aperture of
+/// 1.5 of its widths, once they are interpolated. What all stars of a light share is its scale.
+fn interpolated(kernel: &Kernel, fwhm_px: f64) -> Scatter {
+    if fwhm_px >= SAMPLED_PX {
+        return Scatter::default();
+    }
+    let sigma = fwhm_px.max(1.0) / FWHM_OF_SIGMA;
+    let radius = 1.5 * fwhm_px.max(1.0);
+    let reach = radius.ceil() as isize + 1;
+    let star = |x: f64| (-0.5 * x * x / (sigma * sigma)).exp();
+    let place = |i: usize| i as f64 / PLACES as f64;
+    // The star at each place of the picture, along an axis, when the light is shifted so far.
+    let line = |shift: f64, at: f64| -> Vec<f64> {
+        let sample = |i: isize| star(i as f64 - shift - at);
+        (-reach..=reach).map(|k| kernel.along(sample, k as f64 + shift)).collect()
+    };
+    let pairs = || (0..PLACES).flat_map(|i| (0..PLACES).map(move |j| (place(i), place(j))));
+    let within = |dx: f64, dy: f64| (radius + 0.5 - dx.hypot(dy)).clamp(0.0, 1.0);
+    let sum = |(x, y): (f64, f64), across: &[f64], down: &[f64]| -> f64 {
+        let row = |(j, v): (isize, &f64)| {
+            let of = |(i, u): (isize, &f64)| u * within(i as f64 - x, j as f64 - y);
+            v * (-reach..).zip(across).map(of).sum::<f64>()
+        };
+        (-reach..).zip(down).map(row).sum()
+    };
+    let lines: Vec<Vec<Vec<f64>>> = (0..PLACES)
+        .map(|shift| (0..PLACES).map(|at| line(place(shift), place(at))).collect())
+        .collect();
+    let index = |v: f64| (v * PLACES as f64) as usize;
+    // Of each shift, at each place of a star.
+    let fluxes: Vec<Vec<f64>> = pairs()
+        .map(|(across, down)| {
+            let of = |(x, y): (f64, f64)| {
+                let laid = (&lines[index(across)][index(x)], &lines[index(down)][index(y)]);
+                let whole = sum((x, y), &lines[0][index(x)], &lines[0][index(y)]);
+                sum((x, y), laid.0, laid.1) / whole
+            };
+            let fluxes: Vec<f64> = pairs().map(of).collect();
+            let mean = fluxes.iter().sum::<f64>() / fluxes.len() as f64;
+            fluxes.into_iter().map(|f| f / mean - 1.0).collect()
+        })
+        .collect();
+    let count = fluxes.len() as f64;
+    let of_place = |place: usize| fluxes.iter().map(|f| f[place]).sum::<f64>() / count;
+    let shared: Vec<f64> = (0..PLACES * PLACES).map(of_place).collect();
+    let square = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>() / count;
+    let own = |f: &Vec<f64>| square(&mut f.iter().zip(&shared).map(|(f, shared)| f - shared));
+    Scatter {
+        shared: square(&mut shared.iter().copied()).sqrt(),
+        own: (fluxes.iter().map(own).sum::<f64>() / count).sqrt(),
+    }
+}
+
+/// The relative scatter of the flux of a star over its places.
+#[derive(Debug, Clone, Copy, Default)]
+struct Scatter {
+    /// What all lights share, however they are shifted.
+    shared: f64,
+    /// What each has of its own.
+    own: f64,
 }
 
 /// The relative scatter of the flux of a star of a width over its places under an array whose colours are
@@ -141,6 +249,17 @@ fn counts(cfa: CfaPattern) -> Option<[Vec<f64>; 3]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sharp_stars_scatter_once_they_are_interpolated() {
+        let of = |fwhm_px| {
+            let Scatter { shared, own } = interpolated(&Kernel::default(), fwhm_px);
+            shared.hypot(own)
+        };
+        assert!(of(3.0) < 5e-4 && of(4.0) == 0.0, "{}", of(3.0));
+        assert!((0.002..0.004).contains(&of(1.8)), "{}", of(1.8));
+        assert!(of(1.5) > of(1.8), "{}", of(1.5));
+    }
 
     #[test]
     fn a_star_on_samples_two_apart_scatters_as_sums_over_it_do() {

@@ -31,7 +31,7 @@ use crate::product::{Product, Standing, fits_name, kept_aside, read_defect_map, 
 use crate::provenance::{ContentHash, Input, Provenance};
 use crate::raw::common_noise;
 use crate::register::{
-    Arranged, ArrayErrors, LightPart, Shares, StarsKept, Taken, TrailReport, arrange,
+    Arranged, LightPart, PlaceErrors, Shares, StarsKept, Taken, TrailReport, arrange,
     best_reference, cut_off, masked_trails, open, trails_sentence, walking,
 };
 use crate::stack::{Maps, Stacked};
@@ -339,9 +339,7 @@ impl Arranged<'_> {
             let comment = "relative error that all fluxes share";
             header.set(Card::real(SCALE_ERROR, scale_variance.sqrt(), comment));
         }
-        if let Some(errors) = ArrayErrors::of(&used, how) {
-            errors.write(&mut header);
-        }
+        PlaceErrors::of(&used, how).write(&mut header);
         let mut steps = sentences(how, &parts, recipe, rejected);
         let filled = fill(&mut frames, &mut header, &mut steps);
         let pixels = frames.len() * frames[0].size().pixels();

@@ -21,7 +21,7 @@ use crate::master::{channel_means, one_channel};
 use crate::measure::{StarField, find_stars, find_stars_of_mosaic};
 use crate::open::{open, probe, read_frames};
 use crate::product::read_defect_map;
-use crate::register::ArrayErrors;
+use crate::register::PlaceErrors;
 use crate::work::Context;
 use crate::{Finding, Result};
 
@@ -233,8 +233,7 @@ pub fn stars_of(
         None => find_stars(data, mask, gain, criteria, context)?,
     };
     let scale_error = header.get_f64(SCALE_ERROR).filter(|v| *v > 0.0).unwrap_or(0.0);
-    let by_place = ArrayErrors::read(&header).map_or(0.0, |errors| errors.of_plane(middle));
-    let relative = scale_error.hypot(by_place);
+    let relative = scale_error.hypot(PlaceErrors::read(&header).of_plane(middle));
     field.know_errors(frame.variance.as_ref(), gain.is_some(), (shared, relative));
     Ok(field)
 }

@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 
 use photosite::params::Integration;
-use photosite::register::{ArrayErrors, ScaleSource};
+use photosite::register::{PlaceErrors, ScaleSource};
 use photosite::run::{Integrated, IntegrationRequest, integrate, stars_of};
 use photosite_file::fits::{Sample, read_frames};
 use photosite_pix::chance::normal_below;
@@ -138,7 +138,7 @@ fn score(night: Night) -> Option<Score> {
     let of = night.shots[reference];
     let radius = found.aperture_px.max(LEAST_APERTURE_PX);
     let scale_error = header.get_f64("PSFLXERR").unwrap_or(0.0);
-    let by_place = ArrayErrors::read(&header);
+    let by_place = PlaceErrors::read(&header);
     let (mut stars, mut missed) = (Vec::new(), 0);
     for (plane, frame) in frames.iter().enumerate() {
         let truth = night.truth(reference, &weights, plane);
@@ -169,8 +169,7 @@ fn score(night: Night) -> Option<Score> {
             if flux < 10.0 * noise {
                 continue;
             }
-            let by_place = by_place.map_or(0.0, |errors| errors.of_plane(plane));
-            let error = noise.hypot(scale_error.hypot(by_place) * flux);
+            let error = noise.hypot(scale_error.hypot(by_place.of_plane(plane)) * flux);
             let near = |s: &&Star| (s.x - at.0).hypot(s.y - at.1) < 0.5 + 0.2 * radius;
             let told = found.stars.iter().find(near).filter(|_| plane == frames.len() / 2);
             missed += usize::from(told.is_none() && plane == frames.len() / 2);

@@ -69,6 +69,14 @@ impl Kernel {
         Self { table: (0..=PHASES).map(tabled).collect(), even, odd }
     }
 
+    /// The value at a place of a line of samples, each given by its place.
+    pub fn along(&self, sample: impl Fn(isize) -> f64, at: f64) -> f64 {
+        let first = at.floor();
+        let from = first as isize - (LOBES as isize - 1);
+        let taps = self.tabled(at - first).iter().zip(from..);
+        taps.map(|(weight, i)| f64::from(*weight) * sample(i)).sum()
+    }
+
     /// The weights at a `phase` of 0 to 1, to the next step of the table.
     #[inline(always)]
     pub(super) fn tabled(&self, phase: f64) -> &[f32; TAPS] {
