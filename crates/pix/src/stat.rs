@@ -11,7 +11,7 @@ use crate::select;
 mod blocks;
 
 pub use crate::select::median_in_place;
-pub use blocks::{Blocks, hidden_by_blocks, noise_of_blocks};
+pub use blocks::{Blocks, are_independent, hidden_by_blocks, noise_of_blocks};
 
 /// The factor that makes a median absolute deviation estimate a Gaussian's standard deviation.
 pub const MAD_TO_SIGMA: f64 = 1.482_602_218_505_602;

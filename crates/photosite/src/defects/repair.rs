@@ -351,10 +351,10 @@ fn value_of(frame: &Frame, around: &[Offset], (x, y): (usize, usize)) -> Option<
     let curve = if count > 0.0 { beside.iter().sum::<f64>() / count - median } else { 0.0 };
     let of_curve = own / count.max(1.0) + std::f64::consts::FRAC_PI_2 * own / n;
     let structure = scatter > UNEVEN * own || curve * curve > ALONE * ALONE * of_curve;
-    // What is left between the pixel, as lines or the nearest foretell it, and its value.
-    let left = by_lines.map_or(CURVE * curve - (f64::from(value) - median), |by| by.rise);
-    let shape = by_lines.map_or(0.0, |by| by.shape) + left * left;
-    let shape = if structure { shape } else { 0.0 };
+    // What is left between the pixel, as lines or the nearest foretell it, and its value, and what that is off by.
+    let by_nearest = CURVE * curve - (f64::from(value) - median);
+    let (left, off) = by_lines.map_or((by_nearest, curve * curve), |by| (by.rise, by.shape));
+    let shape = if structure { left * left + off } else { 0.0 };
     Some((value, (noise + shape) as f32))
 }
 

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use photosite_pix::stars::{
     Candidate, Criteria, FWHM_OF_SIGMA, Matched, Mesh, SHAPELY_SNR, Shape, Star, in_rows, measure,
+    on_one_line,
 };
 use photosite_pix::stat::{median_in_place, median_scatter};
 use photosite_pix::{CfaColor, CfaPattern, MaskBits, Plane, Size};
@@ -131,11 +132,14 @@ const BAND: usize = 128;
 const FIRST_SIGMA_PX: f64 = 1.27;
 
 /// The profile of undersampled stars, one sigma in pixels: by that of a usual star they are no wider
-/// than hot pixels. It is tried where a first look finds fewer stars than a registration needs, and
-/// believed where it finds so many: particles pass for them now and then.
+/// than hot pixels. It is tried where a first look finds fewer stars than a registration needs, or pieces of one
+/// trail, and believed where it finds so many: particles pass for them now and then.
 const NARROW_SIGMA_PX: f64 = 0.55;
 const FEW: usize = 3;
 const MANY: usize = 10;
+
+/// No trail leaves more pieces that pass for stars.
+const OF_A_TRAIL: usize = 50;
 
 /// A first look wants stars that stand this far out of the noise: they show the profile.
 const FIRST_SNR: f64 = 15.0;
@@ -284,7 +288,8 @@ fn find_stars_over(
                 }
             }
         }
-        if bright.len() < FEW && sigma_px == FIRST_SIGMA_PX {
+        let few = bright.len() < FEW || bright.len() < OF_A_TRAIL && on_one_line(&bright);
+        if few && sigma_px == FIRST_SIGMA_PX {
             let narrow = look(NARROW_SIGMA_PX, first, &all, MOST_A_BAND)?;
             if narrow.len() >= MANY {
                 (bright, sigma_px) = (narrow, NARROW_SIGMA_PX);

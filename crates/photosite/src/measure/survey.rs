@@ -95,8 +95,8 @@ pub struct Seen {
 pub struct SkyNoise {
     /// By means over blocks, beside the stars where they reach into most blocks. Other stars and nebulae raise it.
     pub by_blocks: f64,
-    /// By neighbours, in which neither stars nor nebulae are; `None` where they do not differ as light does, for
-    /// somebody smoothed them, or lines share some of their noise.
+    /// By neighbours, in which neither stars nor nebulae are; `None` where they neither differ as light does nor are
+    /// independent, for somebody smoothed them, or where lines share some of their noise.
     pub by_neighbours: Option<f64>,
 }
 
@@ -324,10 +324,17 @@ fn look_over(
     let sky_adu = mosaic.map_or(field.background, |cfa| sampled_level(&levels, cfa));
     let read_noise_e = metadata.read_noise_e.unwrap_or(0.0);
     let expected_adu2 = gain_e.map(|g| sky_adu / g + (read_noise_e / g).powi(2));
-    let as_light = expected_adu2.is_some_and(|e| AS_LIGHT.contains(&(near * near / e)));
-    let near = Some(near).filter(|_| as_light);
-    // Under a filter array all lights are interpolated alike.
-    let (block_noise, sky_noise) = noise_of_sky(seen, &field, near, mosaic.is_none());
+    let over_light = expected_adu2.map(|e| near * near / e);
+    let as_light = over_light.is_some_and(|over| AS_LIGHT.contains(&over));
+    // A nebula, or a read noise that no header names, adds to light; smoothing takes from it.
+    let smoothed = mosaic.is_none() && over_light.is_none_or(|over| over < AS_LIGHT.end);
+    let (samples, step) = match mosaic {
+        Some(cfa) => (&frames[0].data, cfa.period()),
+        None => (seen, 1),
+    };
+    let own = || stat::are_independent(samples.as_slice(), samples.width(), step);
+    let near = Some(near).filter(|near| *near > 0.0 && (as_light || own()));
+    let (block_noise, sky_noise) = noise_of_sky(seen, &field, near, smoothed);
     let blocks = Structure::of(seen, mask);
     let structure = blocks.clone().beside(&field.mesh, &field.stars, field.fwhm_px);
     let all_light = blocks.unsaturated(mask);
@@ -402,18 +409,18 @@ fn without_stars(
     sky
 }
 
-/// The noise of a frame as blocks show it, and that of its sky, where neighbours differ by `near` as light does; where
-/// they do not, and nobody is known to have interpolated them, smoothing is looked for.
+/// The noise of a frame as blocks show it, and that of its sky, where neighbours tell `near`; where they do not, and may be
+/// `smoothed`, what that hides is looked for. Under a filter array all lights are interpolated alike.
 fn noise_of_sky(
     data: &Plane<f32>,
     field: &StarField,
     near: Option<f64>,
-    independent: bool,
+    smoothed: bool,
 ) -> (f64, SkyNoise) {
     let blocks = Blocks::of(data.as_slice(), data.width());
     let block_noise = blocks.noise();
-    let smoothed = near.is_none() && independent;
-    let hidden = if smoothed { hidden_by_blocks(data, field, block_noise) } else { 1.0 };
+    let hidden =
+        if smoothed && near.is_none() { hidden_by_blocks(data, field, block_noise) } else { 1.0 };
     let with_stars = blocks.noise_either_way();
     let beside = beside_stars(data, field)
         .map(|sky| Blocks::of(sky.as_slice(), sky.width()).noise_either_way());

@@ -25,8 +25,11 @@ const UNKNOWN_SHARE: f64 = 0.5;
 /// Lights never differ less.
 const LEAST_SHARE: f64 = 0.05;
 
-/// Nor is more believed.
-const MOST_SHARE: f64 = 5.0;
+/// Nor is more believed: lights of a third of the others' width.
+const MOST_SHARE: f64 = 12.0;
+
+/// The share under a filter array too coarse for its stars.
+const ARRAY_SHARE: f32 = 5.0;
 
 /// A star's peak stands this much higher than what lies [`REACH`] widths away.
 const PEAK: f64 = 0.74;
@@ -96,7 +99,7 @@ pub fn star_shapes(
     let levels = guides.map(|guide| [0, 1, 2].map(|plane| level(guide, plane)));
     let near_px = near_px.max(SPREAD_PX);
     let reach_px = reach_px.max(SPREAD_PX + 1);
-    Some(Stars { near_px, reach_px, share: MOST_SHARE as f32, levels: Some(levels), ..stars })
+    Some(Stars { near_px, reach_px, share: ARRAY_SHARE, levels: Some(levels), ..stars })
 }
 
 /// The square of the width that the smooth kernel draws stars out by, in a light's own pixels: a cubic spline's, of

@@ -17,7 +17,7 @@ pub use detect::{Candidate, Matched};
 pub use measure::{SHAPELY_SNR, Shape, measure};
 pub(crate) use mesh::Cells;
 pub use mesh::{Mesh, MeshCell, Row};
-pub use rows::in_rows;
+pub use rows::{in_rows, on_one_line};
 
 /// Full width at half maximum of a Gaussian of standard deviation 1.
 pub const FWHM_OF_SIGMA: f64 = 2.354_820_045_030_949_3;

@@ -52,6 +52,23 @@ pub fn in_rows(stars: &[Star], size: Size) -> Vec<bool> {
     if pattern { vec![false; stars.len()] } else { taken }
 }
 
+/// How far from a line pieces of it lie, in pixels.
+const ON_LINE_PX: f64 = 3.0;
+
+/// Whether most of some few stars, three at least, lie on one line: they are pieces of a trail.
+pub fn on_one_line(stars: &[Star]) -> bool {
+    let on = |a: &Star, b: &Star| {
+        let (dx, dy) = (b.x - a.x, b.y - a.y);
+        let long = dx.hypot(dy);
+        let near = |s: &&Star| ((s.x - a.x) * dy - (s.y - a.y) * dx).abs() <= ON_LINE_PX * long;
+        if long > 0.0 { stars.iter().filter(near).count() } else { 0 }
+    };
+    let pairs =
+        stars.iter().enumerate().flat_map(|(i, a)| stars[i + 1..].iter().map(move |b| (a, b)));
+    let most = pairs.map(|(a, b)| on(a, b)).max().unwrap_or(0);
+    most >= 3 && 2 * most > stars.len()
+}
+
 /// A straight strip: places whose distance from the middle along its normal is about `offset_px`.
 #[derive(Debug, Clone, Copy)]
 struct Strip {

@@ -1,6 +1,7 @@
 //! Noise as means over pixels show it.
 
 use super::{Spread, median_in_place, noise, spread_rows};
+use crate::select::median_of_chunks;
 
 /// Pixels along the side of a block.
 const BLOCK: usize = 4;
@@ -79,8 +80,8 @@ impl Blocks {
         f64::max(along, down * BLOCK as f64)
     }
 
-    /// Whether the samples of a column, or of a row, share some of their noise: stars, which are somewhere along a line,
-    /// do not count. `false` where too little is known.
+    /// Whether the samples of a column, or of a row, share some of their noise: one half of a line knows it of the other.
+    /// Stars and nebulae, which are somewhere along a line, do not count. `false` where too little is known.
     pub fn lines_share(&self) -> bool {
         let Self { means, across, all } = self;
         let bands = means.len() / (*across).max(1);
@@ -95,8 +96,7 @@ impl Blocks {
         let within = |band: &usize| *all || band % TRIPLE == 1;
         let column = |i: usize| (0..bands).map(|band| beside(band, i, 1)).collect();
         let row = |band: usize| (0..*across).map(|i| beside(band, i, *across)).collect();
-        share((1..across - 1).map(column).collect(), bands)
-            || share((1..bands - 1).filter(within).map(row).collect(), *across)
+        share((1..across - 1).map(column)) || share((1..bands - 1).filter(within).map(row))
     }
 }
 
@@ -105,26 +105,27 @@ pub fn noise_of_blocks(rows: &[f32], width: usize) -> f64 {
     Blocks::of(rows, width).noise()
 }
 
-/// Whether the medians of some lines of `count` numbers scatter by more than chance makes of what is in them.
-fn share(lines: Vec<Vec<f32>>, count: usize) -> bool {
-    let spread = |numbers: &mut dyn Iterator<Item = f32>| {
-        let mut off: Vec<f32> = numbers.filter(|v| v.is_finite()).map(f32::abs).collect();
-        f64::from(median_in_place(&mut off)).powi(2)
+/// Whether what the halves of some lines have in common scatters by more than what they differ by.
+fn share(lines: impl Iterator<Item = Vec<f32>>) -> bool {
+    let middle = |half: &[f32]| {
+        let mut half: Vec<f32> = half.iter().copied().filter(|v| v.is_finite()).collect();
+        median_in_place(&mut half)
     };
-    let single = spread(&mut lines.iter().flatten().copied());
-    let middle = |mut line: Vec<f32>| {
-        line.retain(|v| v.is_finite());
-        median_in_place(&mut line)
-    };
-    let medians = spread(&mut lines.into_iter().map(middle));
-    medians > BY_CHANCE * MEDIAN_VARIANCE * single / count as f64
+    let halves = lines.map(|line| {
+        let (first, second) = line.split_at(line.len() / 2);
+        (middle(first), middle(second))
+    });
+    let (mut common, mut apart): (Vec<f32>, Vec<f32>) =
+        halves.map(|(a, b)| ((a + b).abs(), (a - b).abs())).unzip();
+    for part in [&mut common, &mut apart] {
+        part.retain(|v| v.is_finite());
+    }
+    let [common, apart] = [&mut common, &mut apart].map(|part| median_in_place(part));
+    common * common > BY_CHANCE * apart * apart
 }
 
-/// The variance of the median of normal samples over that of their mean.
-const MEDIAN_VARIANCE: f64 = std::f64::consts::FRAC_PI_2;
-
-/// So many times what chance makes of medians it never makes.
-const BY_CHANCE: f64 = 4.0;
+/// So many times the variance of what halves differ by they never have in common by chance.
+const BY_CHANCE: f32 = 4.0;
 
 /// Samples that tell how much neighbours share.
 const SHARING_SAMPLES: usize = 1 << 18;
@@ -135,6 +136,32 @@ const FAR: usize = 8;
 /// Differences between neighbours with less than this share of the variance of those farther apart say that
 /// neighbours are alike. Lanczos leaves 0.9 of it.
 const ALIKE: f64 = 0.85;
+
+/// What neighbours differ by of fourth degree, over that of those so many times farther apart, from which on neighbours are
+/// independent; stars and nebulae are as smooth over such distances.
+const INDEPENDENT: f64 = 0.85;
+const APART: usize = 3;
+
+/// Whether neighbours, `step` apart, are independent: nobody smoothed or interpolated them. Of large frames, some rows
+/// tell it.
+pub fn are_independent(rows: &[f32], width: usize, step: usize) -> bool {
+    let rows = &*spread_rows(rows, width, step, SHARING_SAMPLES);
+    let variance = |step: usize| differing(rows, width, step).powi(2);
+    let (near, apart) = (variance(step), variance(APART * step));
+    near > 0.0 && near > INDEPENDENT * apart
+}
+
+/// The median size of what samples differ by from those `step` apart, of fourth degree.
+fn differing(rows: &[f32], width: usize, step: usize) -> f64 {
+    let n = width.saturating_sub(4 * step);
+    let differences = |row: usize, out: &mut Vec<f32>| {
+        let line = &rows[row * width..(row + 1) * width];
+        let at = |x: usize, k: usize| line[x + k * step];
+        let of = |x: usize| at(x, 0) - 4.0 * (at(x, 1) + at(x, 3)) + 6.0 * at(x, 2) + at(x, 4);
+        out.extend((0..n).map(|x| of(x).abs()));
+    };
+    f64::from(median_of_chunks(rows.len() / width.max(1), differences))
+}
 
 /// The share of a sample's variance that counts as shared.
 const SHARED: f64 = 0.03;
@@ -220,6 +247,23 @@ mod tests {
                 height < 12 || (rows / expected - 1.0).abs() < 0.2,
                 "{width} x {height}: {rows}"
             );
+        }
+    }
+
+    #[test]
+    fn neighbours_are_independent_until_somebody_smooths_them() {
+        let (width, height) = (512, 384);
+        let frame = |nebula: f32, own: f32, shared: f32| -> Vec<f32> {
+            let at = |i: usize| {
+                let (x, y) = ((i % width) as f32, (i / width) as f32);
+                let light = nebula * ((x / 5.0).sin() + (y / 4.0).cos());
+                light + own * hash(i, 9) + shared * hash(i + 1, 9)
+            };
+            (0..width * height).map(at).collect()
+        };
+        for nebula in [0.0, 10.0] {
+            assert!(are_independent(&frame(nebula, 5.0, 0.0), width, 1), "{nebula}");
+            assert!(!are_independent(&frame(nebula, 2.5, 2.5), width, 1), "{nebula}");
         }
     }
 
