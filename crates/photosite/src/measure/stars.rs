@@ -138,7 +138,7 @@ const NARROW_SIGMA_PX: f64 = 0.55;
 const FEW: usize = 3;
 const MANY: usize = 10;
 
-/// No trail leaves more pieces that pass for stars.
+/// So many of the stars that a look finds tell whether they are pieces of a trail.
 const OF_A_TRAIL: usize = 50;
 
 /// A first look wants stars that stand this far out of the noise: they show the profile.
@@ -288,10 +288,10 @@ fn find_stars_over(
                 }
             }
         }
-        let few = bright.len() < FEW || bright.len() < OF_A_TRAIL && on_one_line(&bright);
+        let few = bright.len() < FEW || of_a_trail(&bright);
         if few && sigma_px == FIRST_SIGMA_PX {
             let narrow = look(NARROW_SIGMA_PX, first, &all, MOST_A_BAND)?;
-            if narrow.len() >= MANY {
+            if narrow.len() >= MANY && !of_a_trail(&narrow) {
                 (bright, sigma_px) = (narrow, NARROW_SIGMA_PX);
             }
         }
@@ -374,6 +374,12 @@ fn rings(
         }
     }
     Ok(best.map(|(_, sigma_px)| sigma_px))
+}
+
+/// Whether most of what was found are pieces of one trail.
+fn of_a_trail(stars: &[Star]) -> bool {
+    let step = stars.len().div_ceil(OF_A_TRAIL).max(1);
+    on_one_line(&stars.iter().step_by(step).copied().collect::<Vec<Star>>())
 }
 
 /// Whether a star is as bright at a distance from its middle as there, and ends beyond: a star in focus would be half as

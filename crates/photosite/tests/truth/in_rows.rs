@@ -15,15 +15,19 @@ const NOISE: f64 = 20.0;
 const FROM_Y: f64 = 150.0;
 const SLOPE: f64 = 0.37;
 
-fn put(data: &mut Plane<f32>, (x, y): (f64, f64), flux: f64) {
+fn put(data: &mut Plane<f32>, at: (f64, f64), flux: f64) {
+    put_of(data, at, flux, SIGMA_PX);
+}
+
+fn put_of(data: &mut Plane<f32>, (x, y): (f64, f64), flux: f64, sigma_px: f64) {
     let range = |c: f64, end: usize| {
         (c - 8.0).clamp(0.0, end as f64) as usize..(c + 9.0).clamp(0.0, end as f64) as usize
     };
     for j in range(y, SIZE.height) {
         for i in range(x, SIZE.width) {
             let d2 = (i as f64 - x).powi(2) + (j as f64 - y).powi(2);
-            let share = (-0.5 * d2 / (SIGMA_PX * SIGMA_PX)).exp()
-                / (SIGMA_PX * SIGMA_PX * std::f64::consts::TAU);
+            let variance = sigma_px * sigma_px;
+            let share = (-0.5 * d2 / variance).exp() / (variance * std::f64::consts::TAU);
             data.row_mut(j)[i] += (flux * share) as f32;
         }
     }
@@ -51,6 +55,21 @@ fn find(data: &Plane<f32>) -> StarField {
     let cancel = Cancel::default();
     let context = Context { threads: 2, memory_bytes: 1 << 30, observer: &Silent, cancel: &cancel };
     find_stars(data, &Plane::zeroed(SIZE), Some(1.0), Criteria::default(), &context).unwrap()
+}
+
+#[test]
+fn a_trail_broader_than_sharp_stars_does_not_tell_their_width() {
+    let mut random = Stream::new(7, 0, Purpose::Stars);
+    let mut data = Plane::filled(SIZE, 400.0f32);
+    for _ in 0..200 {
+        let at = (random.between(10.0, 990.0), random.between(10.0, 690.0));
+        put_of(&mut data, at, random.between(5e3, 2e5), 0.64);
+    }
+    line(&mut data, 0.0, 1.4, 100.0);
+    data.as_mut_slice().iter_mut().for_each(|v| *v += (NOISE * random.gaussian()) as f32);
+    let field = find(&data);
+    assert!(field.stars.len() > 150, "{} stars", field.stars.len());
+    assert!((1.2..1.9).contains(&field.fwhm_px.unwrap()), "{:?} px", field.fwhm_px);
 }
 
 #[test]
