@@ -9,7 +9,7 @@ use photosite_pix::normalise::Affine;
 use photosite_pix::stars::Mesh;
 
 use super::dimmed::dimmed;
-use super::flux::{FluxScale, Placed, by_way, flux_scale, not_measured};
+use super::flux::{FluxScale, Placed, by_way, flux_scale, not_measured, too_bright};
 use super::levels::{not_normalised, scale_variance, weigh};
 use super::part::LightPart;
 use super::place::{itself, lay_over};
@@ -101,6 +101,11 @@ pub fn arrange<'a>(
     let told: Vec<(&SurveyedLight, FluxScale)> =
         lights.iter().zip(&scales).filter_map(|(light, told)| Some((light, (*told)?))).collect();
     findings.extend(not_measured(&told, level));
+    let measured = scales.iter().enumerate().filter_map(|(i, told)| {
+        let place = placed[i].as_ref()?.as_ref();
+        Some((Placed { light: &lights[i], place }, (*told)?))
+    });
+    findings.extend(too_bright(&measured.collect::<Vec<_>>(), at_level, size));
     let mut parts = Vec::new();
     for ((light, placed), flux_scale) in lights.iter().zip(&placed).zip(scales) {
         let flux = flux_scale.map_or(1.0, |told| told.scale);

@@ -452,6 +452,46 @@ fn by_headers(light: Placed<'_>, level: Placed<'_>, size: Size) -> FluxScale {
 /// Names that a finding lists.
 const LISTED: usize = 5;
 
+/// No air lets through so many times the light that it lets through in the light in the middle of all.
+const BRIGHTER: f64 = 3.0;
+
+/// Which lights hold so many times the light that headers let expect, beside the others, of each light's scale over that
+/// by headers.
+fn brighter(over_headers: &[f64]) -> Vec<(usize, f64)> {
+    let usual = median_f64(over_headers);
+    let times = over_headers.iter().map(|scale| usual / scale).enumerate();
+    times.filter(|(_, times)| *times > BRIGHTER).collect()
+}
+
+/// Pixels of another size than that are of another telescope, which may catch more light.
+const OF_ONE_TELESCOPE: std::ops::Range<f64> = 0.87..1.15;
+
+/// Tells of lights whose stars have far more light than exposure, airmass and gain let expect.
+pub(super) fn too_bright(
+    told: &[(Placed<'_>, FluxScale)],
+    level: Placed<'_>,
+    size: Size,
+) -> Vec<Finding> {
+    let known = told.iter().filter_map(|(light, told)| {
+        let expected = by_headers(*light, level, size);
+        let alike = OF_ONE_TELESCOPE.contains(&(light.step(size) / level.step(size)));
+        let both = alike && told.is_measured() && expected.source == ScaleSource::Headers;
+        both.then_some((light.light, told.scale / expected.scale))
+    });
+    let (lights, over): (Vec<&SurveyedLight>, Vec<f64>) = known.unzip();
+    let finding = |(i, times): (usize, f64)| {
+        let message = format!(
+            "what was taken for its stars has {times:.1} times the light that exposure, airmass and gain let expect beside \
+             the other lights: its header is wrong, or these are no stars, as knots of a nebula"
+        );
+        let subject = lights[i].path().display().to_string();
+        Finding::new("light-outlier", Severity::Warning, subject, message)
+            .hint("Look at its stars in the stack; leave it out with --exclude if they lie elsewhere.")
+            .with("times", times)
+    };
+    brighter(&over).into_iter().map(finding).collect()
+}
+
 /// That some lights' flux scales rest on no light; `None` where all do.
 pub(super) fn not_measured(
     told: &[(&SurveyedLight, FluxScale)],
@@ -483,4 +523,18 @@ pub(super) fn not_measured(
         .hint("Inspect them: under cloud they dim the stack; leave out those that show little.")
         .with("lights", lights.len());
     Some(finding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lights_are_too_bright_beside_most_of_the_others() {
+        // Under cloud scales are larger, and the level may be any of them.
+        assert!(brighter(&[1.0, 1.1, 4.0, 12.0, 0.9]).is_empty());
+        assert_eq!(brighter(&[1.0, 1.0, 0.025, 1.0, 1.0]), vec![(2, 40.0)]);
+        assert!(brighter(&[1.0, 0.04, 0.04, 0.04]).iter().all(|(i, _)| *i != 0));
+        assert!(brighter(&[]).is_empty());
+    }
 }
