@@ -58,15 +58,18 @@ fn only(report: &RunReport) -> &StackReport {
 
 #[test]
 fn the_noise_of_lights_and_stacks_is_the_sum_of_its_parts() {
-    for (preset, dither_px) in [
-        (Preset::CmosMono, None),
-        (Preset::CmosOsc, None),
-        (Preset::Ccd, None),
+    let mut ratios = Vec::new();
+    for (preset, dither_px, seed) in [
+        (Preset::CmosMono, None, 3),
+        (Preset::CmosOsc, None, 3),
+        (Preset::Ccd, None, 3),
         // Undithered lights share the noise of their masters.
-        (Preset::CmosMono, Some(0.0)),
-        (Preset::Ccd, Some(0.0)),
+        (Preset::CmosMono, Some(0.0), 3),
+        (Preset::CmosMono, Some(0.0), 4),
+        (Preset::Ccd, Some(0.0), 3),
+        (Preset::Ccd, Some(0.0), 4),
     ] {
-        let mut night = night(preset, 3);
+        let mut night = night(preset, seed);
         if let Some(px) = dither_px {
             night.sky.dither_px = px;
             night.sky.rotation_deg = 0.0;
@@ -87,7 +90,9 @@ fn the_noise_of_lights_and_stacks_is_the_sum_of_its_parts() {
             preset.name(),
             stack.more
         );
-        assert!((ratio - 1.0).abs() < 0.04, "{} {budget:?}", preset.name());
+        // Of one night it scatters by 1.5 %.
+        assert!((ratio - 1.0).abs() < 0.06, "{} {budget:?}", preset.name());
+        ratios.push(ratio);
         assert!((one - 1.0).abs() < 0.03, "{}: {one}", preset.name());
         let lights = stack.more.iter().find(|m| m.kind == FrameKind::Light).unwrap();
         let darks = stack.more.iter().find(|m| m.kind == FrameKind::Dark);
@@ -96,6 +101,8 @@ fn the_noise_of_lights_and_stacks_is_the_sum_of_its_parts() {
             assert!(darks.frames == 6 && darks.less_noise > 0.003, "{darks:?}");
         }
     }
+    let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
+    assert!((mean - 1.0).abs() < 0.025, "{mean}: {ratios:?}");
 }
 
 #[test]
