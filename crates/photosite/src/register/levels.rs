@@ -1,6 +1,6 @@
 //! Normalisation and weights of lights.
 
-use photosite_pix::align::{Point, Transform};
+use photosite_pix::align::Point;
 use photosite_pix::normalise::Normalise;
 use photosite_pix::stat;
 
@@ -98,8 +98,7 @@ impl<'a> Weighed<'a> {
         // What is only judged at the common level is combined with the noise that it has.
         let judged_only = how.normalise == Normalise::EqualisedFluxes;
         let scale = if judged_only { 1.0 } else { part.normalisation[0].scale };
-        let place = part.registration.as_ref().map_or(Transform::IDENTITY, |r| r.transform);
-        let magnification = place.magnification(middle);
+        let magnification = part.magnification(middle);
         let fwhm_px = light.told_fwhm_px().map(|own| own / magnification);
         let most_px = if light.undersampled() { UNDERSAMPLED_PX } else { f64::INFINITY };
         let area = magnification * magnification;

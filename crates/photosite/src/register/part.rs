@@ -39,10 +39,15 @@ pub struct LightPart {
 }
 
 impl LightPart {
+    /// Its pixels along one of the common grid, at a place of that.
+    pub(super) fn magnification(&self, at: Point) -> f64 {
+        self.registration.as_ref().map_or(1.0, |r| r.transform.magnification(at))
+    }
+
     /// What its flux is multiplied with to be that of the pixels of a grid of that size.
     pub fn flux_on_grid(&self, size: Size) -> f64 {
         let middle = Point::new(0.5 * size.width as f64, 0.5 * size.height as f64);
-        let finer = self.registration.as_ref().map_or(1.0, |r| r.transform.magnification(middle));
+        let finer = self.magnification(middle);
         self.normalisation.first().map_or(1.0, |level| level.scale) / (finer * finer)
     }
 }

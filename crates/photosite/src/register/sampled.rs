@@ -147,27 +147,40 @@ fn interpolated(kernel: &Kernel, fwhm_px: f64) -> Scatter {
         (-reach..=reach).map(|k| kernel.along(sample, k as f64 + shift)).collect()
     };
     let pairs = || (0..PLACES).flat_map(|i| (0..PLACES).map(move |j| (place(i), place(j))));
-    let within = |dx: f64, dy: f64| (radius + 0.5 - dx.hypot(dy)).clamp(0.0, 1.0);
-    let sum = |(x, y): (f64, f64), across: &[f64], down: &[f64]| -> f64 {
-        let row = |(j, v): (isize, &f64)| {
-            let of = |(i, u): (isize, &f64)| u * within(i as f64 - x, j as f64 - y);
-            v * (-reach..).zip(across).map(of).sum::<f64>()
+    let side = 2 * reach as usize + 1;
+    // How much of each pixel lies within the aperture about a star at each place.
+    let aperture = |(x, y): (f64, f64)| -> Vec<f64> {
+        let within = |dx: f64, dy: f64| (radius + 0.5 - dx.hypot(dy)).clamp(0.0, 1.0);
+        let all = (-reach..=reach).flat_map(|j| (-reach..=reach).map(move |i| (i, j)));
+        all.map(|(i, j)| within(i as f64 - x, j as f64 - y)).collect()
+    };
+    let apertures: Vec<Vec<f64>> = pairs().map(aperture).collect();
+    let sum = |aperture: &[f64], across: &[f64], down: &[f64]| -> f64 {
+        let row = |(within, v): (&[f64], &f64)| {
+            v * across.iter().zip(within).map(|(u, w)| u * w).sum::<f64>()
         };
-        (-reach..).zip(down).map(row).sum()
+        aperture.chunks_exact(side).zip(down).map(row).sum()
     };
     let lines: Vec<Vec<Vec<f64>>> = (0..PLACES)
         .map(|shift| (0..PLACES).map(|at| line(place(shift), place(at))).collect())
         .collect();
     let index = |v: f64| (v * PLACES as f64) as usize;
+    let at = |(across, down): (f64, f64), (x, y): (f64, f64)| {
+        (&lines[index(across)][index(x)][..], &lines[index(down)][index(y)][..])
+    };
+    let whole = |(place, aperture): ((f64, f64), &Vec<f64>)| {
+        let (across, down) = at((0.0, 0.0), place);
+        sum(aperture, across, down)
+    };
+    let whole: Vec<f64> = pairs().zip(&apertures).map(whole).collect();
     // Of each shift, at each place of a star.
     let fluxes: Vec<Vec<f64>> = pairs()
-        .map(|(across, down)| {
-            let of = |(x, y): (f64, f64)| {
-                let laid = (&lines[index(across)][index(x)], &lines[index(down)][index(y)]);
-                let whole = sum((x, y), &lines[0][index(x)], &lines[0][index(y)]);
-                sum((x, y), laid.0, laid.1) / whole
+        .map(|shift| {
+            let of = |((place, aperture), whole): (((f64, f64), &Vec<f64>), &f64)| {
+                let (across, down) = at(shift, place);
+                sum(aperture, across, down) / whole
             };
-            let fluxes: Vec<f64> = pairs().map(of).collect();
+            let fluxes: Vec<f64> = pairs().zip(&apertures).zip(&whole).map(of).collect();
             let mean = fluxes.iter().sum::<f64>() / fluxes.len() as f64;
             fluxes.into_iter().map(|f| f / mean - 1.0).collect()
         })

@@ -127,8 +127,7 @@ impl Width {
 fn widths(used: &[(&SurveyedLight, &LightPart)], drizzle: Option<Drizzle>) -> Vec<Width> {
     let smoothed = if drizzle.is_none() { smoothed(used) } else { vec![false; used.len()] };
     let width = |((light, part), smoothed): (&(&SurveyedLight, &LightPart), bool)| {
-        let place = part.registration.as_ref().map(|r| r.transform);
-        let pixel = place.map_or(1.0, |place| 1.0 / place.magnification(Point::new(0.0, 0.0)));
+        let pixel = 1.0 / part.magnification(Point::new(0.0, 0.0));
         let own_px = light.field.fwhm_px.map_or(f64::INFINITY, |fwhm| fwhm * pixel);
         let by = if smoothed { SMOOTH_PX2.sqrt() * pixel } else { 0.0 };
         Width { own_px, laid_px: own_px.hypot(by) }
